@@ -1,0 +1,55 @@
+# make demo | test | lint | bench | clean; each makes .venv when it is missing or out of date.
+#
+#   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
+#   make test PYTHON=python3.12  builds .venv with that Python
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+CORPUS ?= data/demo.txt.xz
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := .ci/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results in runs/demo
+	$(BIN)/python data/run_demo.py
+
+test: lint  ## lint, then all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-bench  ## w2v against gensim on CORPUS=FILE (default: the demo corpus)
+	$(BIN)/python tests/bench/compare.py $(CORPUS)
+
+clean:  ## remove the environment, caches and the demo's results
+	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("w2v needs Python 3.10 or newer; name one with make PYTHON=...") if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml $(PINS) | $(BIN)/python
+ifneq ($(TORCH_INDEX),)
+	$(INSTALL) --extra-index-url $(TORCH_INDEX) torch
+endif
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(INSTALL) --editable '.[bench]'
+	@touch $@

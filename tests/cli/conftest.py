@@ -1,0 +1,90 @@
+"""What the tests of the command line share: a corpus, vectors, and two ways to run the program."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from w2v.cli.app import main
+from w2v.vectors import save_vectors
+
+WORDS = ["the", "king", "man", "woman", "queen", "paris", "berlin", "naïve"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own cache stays as it is."""
+    monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `w2v` inside this process, in an empty directory, with streams that are no terminal."""
+
+    def run(
+        *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        source = io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            for name, stream in (("stdin", io.TextIOWrapper(source)), ("stdout", out), ("stderr", err)):
+                patch.setattr(sys, name, stream)
+            status = main(arguments)
+        texts = []
+        for stream in (out, err):
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(arguments, status, *texts)
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Run:
+    """Runs `w2v` as a process of its own, in an empty directory."""
+
+    def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "w2v", *arguments], input=stdin, capture_output=True, encoding="utf-8",
+            cwd=tmp_path, env=environment(env), timeout=120,
+        )  # fmt: skip
+
+    return run
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment, in which the package under test is importable from any directory."""
+    import w2v as package
+
+    root = str(Path(package.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": root, **(changes or {})}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """The name of a small vector file in the directory in which `w2v` runs."""
+    matrix = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
+    save_vectors(tmp_path / "v.bin", WORDS, matrix)
+    return "v.bin"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> str:
+    """The name of a small corpus in the directory in which `w2v` runs: word number i occurs 200 / i times."""
+    generator = np.random.default_rng(1)
+    words = [f"w{i}" for i in range(1, 41) for _ in range(200 // i)]
+    generator.shuffle(words)
+    lines = [" ".join(words[start : start + 12]) for start in range(0, len(words), 12)]
+    (tmp_path / "corpus.txt").write_text("\n".join(lines) + "\n")
+    return "corpus.txt"

@@ -1,0 +1,225 @@
+"""The program as such: help, version, what each kind of error becomes, pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from w2v import __version__
+from w2v.cli import app as app_module
+from w2v.cli.app import app, main
+from w2v.cli.interrupt import Interrupted
+from w2v.errors import InputError, RunError
+
+from .conftest import Run, environment
+
+VERBS = ["train", "eval", "nearest", "vocab", "info", "export", "cache", "losses"]
+HEAVY = {"numba", "torch", "pyarrow", "datasets", "numpy", "pandas", "scipy", "rich", "tqdm", "yaml", "safetensors"}
+
+
+def test_help_lists_every_verb() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    for verb in VERBS:
+        assert f"  {verb} " in result.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    for flag in ("-h", "--help"):
+        result = CliRunner().invoke(app, [verb, flag])
+        assert result.exit_code == 0
+        assert f"  w2v {verb}" in result.stdout
+
+
+def test_help_of_train_shows_type_default_and_range() -> None:
+    text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
+    assert "--dim INT length of the vectors [1 or more; default: 100]" in text
+    assert "--lr FLOAT" in text
+    assert "[above 0; default: 0.025 for skip-gram]" in text
+    assert "--loss [neg|nce|hsigmoid]" in text
+    assert "--nce-log-z [auto|learned|FLOAT] nce: log Z" in text
+
+
+def test_version(process: Run) -> None:
+    done = process("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"w2v {__version__}\n", "")
+
+
+def test_without_arguments_the_help_goes_to_stderr(process: Run) -> None:
+    done = process()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: w2v")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["--version"], ["losses"], ["train", "--dim", "0"]]
+)
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys, w2v.cli.app\n"
+        "w2v.cli.app.main(sys.argv[1:])\n"
+        "print('MODULES', *sys.modules)"
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, env=environment()
+    )
+    loaded = done.stdout.partition("MODULES")[2].split()
+    assert loaded
+    assert not HEAVY & set(loaded)
+
+
+@pytest.mark.parametrize("verb", [[], ["train"]])
+def test_help_is_quick(process: Run, verb: list[str]) -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        process(*verb, "--help")
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.6  # 0.2 s on an idle machine; the machine that runs the tests may be busy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--negtives", "5", "a"], "w2v train: no such option --negtives; did you mean --negatives?"),
+        (["train", "--zzz"], "w2v train: no such option --zzz; see w2v train --help"),
+        (["train", "-x"], "w2v train: no such option -x; see w2v train --help"),
+        (["--versoin"], "w2v: no such option --versoin; did you mean --version?"),
+        (["trian"], "w2v: no such command 'trian'; did you mean train?"),
+        (["frobnicate"], "w2v: no such command 'frobnicate'; see w2v --help"),
+        (["train", "a", "--dim"], "w2v train: option '--dim' requires an argument; see w2v train --help"),
+        (["train", "a", "--dim", "0"], "w2v train: --dim 0 is below 1: give a whole number, 1 or more"),
+        (["train", "a", "--threads", "0"], "w2v train: --threads 0 is below 1: give a whole number, 1 to 1024"),
+        (["train", "a", "--lr", "nan"], "w2v train: --lr nan is not a finite number: give a number, above 0"),
+        (["train", "a", "--loss", "ncee"],
+         "w2v train: --loss ncee is not one of neg, nce, hsigmoid (did you mean nce?)"),
+        (["train"], "w2v train: no corpus: name a text file, a folder, or - for standard input"),
+        (["train", "--dim", "x", "--epochs", "0", "a"],
+         "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 or more; "
+         "--epochs 0 is below 1: give a whole number, 1 or more"),
+        (["train", "a", "--config", "none.yaml"],
+         "w2v train: --config none.yaml: No such file or directory; give a YAML file of settings"),
+        (["nearest"], "w2v nearest: missing argument 'MODEL'; see w2v nearest --help"),
+        (["losses", "hsigmod"], "w2v losses: no loss 'hsigmod': did you mean hsigmoid?"),
+        (["cache", "clera"], "w2v cache: no action 'clera': did you mean clear?"),
+    ],
+)  # fmt: skip
+def test_input_errors_are_one_line_and_exit_2(
+    arguments: list[str],
+    message: str,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", message + "\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("windw: 3\ndim: 0\n")
+    done = w2v("train", "a.txt", "--config", "x.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "w2v train: 2 problems: unknown key 'windw' in x.yaml (did you mean 'window'?); "
+        "dim in x.yaml 0 is below 1: give a whole number, 1 or more\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("bad --x 5; give 6"), 2, "w2v losses: bad --x 5; give 6"),
+        (RunError("disk gone"), 1, "w2v losses: disk gone"),
+        (OSError(28, "No space left on device"), 1, "w2v losses: No space left on device"),
+        (FileNotFoundError(2, "No such file or directory", "x.txt"), 1, "w2v losses: x.txt: No such file or directory"),
+        (MemoryError(), 1, "w2v losses: out of memory; a smaller --dim or --max-vocab needs less"),
+        (KeyboardInterrupt(), 130, "w2v losses: interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "w2v losses: terminated"),
+        (ValueError("two\nlines"), 1,
+         "w2v losses: internal error: ValueError: two lines (set W2V_TRACEBACK=1 to see the traceback)"),
+        (EOFError(), 1,
+         "w2v losses: internal error: EOFError: no message (set W2V_TRACEBACK=1 to see the traceback)"),
+    ],
+)  # fmt: skip
+def test_every_exception_becomes_a_line_and_a_status(
+    error: BaseException, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(arguments: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(app_module, "_run", fail)
+    monkeypatch.setattr(app_module, "silence", lambda descriptor: None)
+    monkeypatch.delenv("W2V_TRACEBACK", raising=False)
+    assert main(["losses"]) == status
+    assert capfd.readouterr() == ("", message + "\n")
+
+
+def test_the_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(arguments: list[str]) -> int:
+        raise ValueError("x")
+
+    monkeypatch.setattr(app_module, "_run", fail)
+    monkeypatch.setenv("W2V_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="x"):
+        main(["losses"])
+
+
+@pytest.mark.parametrize("reader", ["head -1", "head -c 1", "true"])
+def test_a_reader_that_goes_away_ends_the_program_quietly(model: str, tmp_path: Path, reader: str) -> None:
+    (tmp_path / "queries").write_text("king\n" * 20000)
+    command = f"set -o pipefail; {sys.executable} -m w2v nearest {model} - < queries | {reader}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    done = subprocess.run(
+        f"{sys.executable} -m w2v losses > /dev/full", shell=True, capture_output=True, text=True, env=environment()
+    )
+    assert (done.returncode, done.stderr) == (1, "w2v losses: No space left on device\n")
+
+
+def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
+    done = subprocess.run(f"{sys.executable} -m w2v losses >&- 2>&-", shell=True, env=environment(), cwd=tmp_path)
+    assert done.returncode == 0
+
+
+def test_results_are_utf8_whatever_the_locale(process: Run, model: str) -> None:
+    done = process("nearest", model, "king", env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+                                              "PYTHONIOENCODING": "ascii"})  # fmt: skip
+    assert done.returncode == 0
+    assert "naïve" in done.stdout
+
+
+def test_sigterm_while_reading_ends_with_143(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v", "vocab", "pipe"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY)  # returns when the program has opened its end
+    os.write(writer, b"a b c\n")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    os.close(writer)
+    assert (process.returncode, err) == (143, "w2v vocab: terminated\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -1,0 +1,305 @@
+"""`w2v nearest`, `eval`, `info` and `export` on a small vector file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from w2v.cli.nearest import split_queries
+from w2v.vectors import load_vectors
+
+from .conftest import WORDS, Run, environment
+
+
+def expected(matrix: np.ndarray, plus: list[str], minus: list[str], k: int) -> list[tuple[str, float]]:
+    """gensim's most_similar, written out."""
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    target = sum(unit[WORDS.index(word)] for word in plus) - sum(
+        (unit[WORDS.index(word)] for word in minus), np.zeros(matrix.shape[1])
+    )
+    cosines = unit @ (target / np.linalg.norm(target))
+    order = [i for i in np.argsort(-cosines) if WORDS[i] not in plus + minus]
+    return [(WORDS[i], float(cosines[i])) for i in order[:k]]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# nearest
+
+
+@pytest.mark.parametrize(
+    ("words", "queries"),
+    [
+        (["king"], ["king"]),
+        (["king", "paris"], ["king", "paris"]),
+        (["king", "-", "man", "+", "woman"], ["king - man + woman"]),
+        (["king - man + woman"], ["king - man + woman"]),
+        (["paris", "king", "-", "man", "berlin"], ["paris", "king - man", "berlin"]),
+        (["king", "-"], ["king -"]),
+        (["-", "king"], ["-", "king"]),
+    ],
+)
+def test_how_words_make_queries(words: list[str], queries: list[str]) -> None:
+    assert split_queries(words) == queries
+
+
+@pytest.mark.parametrize("words", [["king", "-", "man", "+", "woman"], ["king - man + woman"]])
+def test_an_expression_quoted_or_not(w2v: Run, model: str, tmp_path: Path, words: list[str]) -> None:
+    done = w2v("nearest", model, *words, "-k", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    reference = expected(load_vectors(tmp_path / model).matrix, ["king", "woman"], ["man"], 3)
+    assert [row[0] for row in rows] == ["king - man + woman"] * 3
+    assert [row[1] for row in rows] == [word for word, _ in reference]
+    assert [float(row[2]) for row in rows] == pytest.approx([cosine for _, cosine in reference], abs=1e-5)
+
+
+def test_json_has_one_object_per_query(w2v: Run, model: str, tmp_path: Path) -> None:
+    done = w2v("nearest", model, "king", "paris", "--json", "-k", "2")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["query"] for line in lines] == ["king", "paris"]
+    for line in lines:
+        reference = expected(load_vectors(tmp_path / model).matrix, [line["query"]], [], 2)
+        assert [found["word"] for found in line["neighbours"]] == [word for word, _ in reference]
+        assert [found["similarity"] for found in line["neighbours"]] == pytest.approx(
+            [c for _, c in reference], abs=1e-6
+        )
+
+
+def test_a_bad_word_among_arguments_does_not_hide_the_others(w2v: Run, model: str) -> None:
+    done = w2v("nearest", model, "king", "quen", "-k", "1")
+    assert done.returncode == 2
+    assert done.stdout.startswith("king\t")
+    assert done.stderr == "w2v nearest: 'quen' is not in the vocabulary of v.bin; did you mean queen?\n"
+
+
+def test_a_bad_line_does_not_end_the_stream(w2v: Run, model: str) -> None:
+    done = w2v("nearest", model, "-", "-k", "1", stdin="king\r\nquen\n\nparis - berlin\nking king\nman")
+    assert done.returncode == 0
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["king", "paris - berlin", "man"]
+    assert done.stderr.count("\n") == 2
+    done = w2v("nearest", model, "-", "--json", stdin=b"quen\n\xff\nking")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [bool(line["neighbours"]) for line in lines] == [False, False, True]
+    assert "did you mean queen?" in lines[0]["error"]
+
+
+def test_a_stream_without_any_good_line(w2v: Run, model: str) -> None:
+    assert w2v("nearest", model, "-", stdin="quen\n").returncode == 2
+    done = w2v("nearest", model, "-", stdin="")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_somebody_who_waits_for_each_answer_gets_it(model: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "w2v", "nearest", model, "-", "-k", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=tmp_path, env=environment(), text=True, bufsize=1,
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout
+        for word in ("king", "paris"):
+            process.stdin.write(word + "\n")
+            assert process.stdout.readline().startswith(word + "\t")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-", "-"], "MODEL and WORD cannot both be -: there is only one stdin"),
+        (["v.bin", "king", "-"], "'king -' ends with '-'; put a word after it"),
+        (["v.bin", "king", "-k", "0"], "invalid value for '--k' / '-k': "),
+        (["none.bin", "king"], "cannot open none.bin: No such file or directory; check the path"),
+        (["v.bin"], "missing argument 'WORD"),
+    ],
+)
+def test_nearest_input_errors(w2v: Run, model: str, arguments: list[str], message: str) -> None:
+    done = w2v("nearest", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"w2v nearest: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_queries_import_nothing_heavy(model: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, w2v.cli.app\n"
+        "assert w2v.cli.app.main(sys.argv[1:]) == 0\n"
+        "heavy = {'torch', 'numba', 'pyarrow', 'datasets', 'pandas', 'scipy', 'tqdm'}\n"
+        "print(heavy & set(sys.modules), file=sys.stderr)"
+    )
+    (tmp_path / "q.txt").write_text(": s\nking queen man woman\n")
+    for arguments in (["nearest", model, "king"], ["eval", model, "q.txt"], ["info", model]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment()
+        )
+        assert done.stderr == "set()\n"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# eval
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[str, str]:
+    """A set of two questions, of which one is covered, and a set of four pairs with scores in the cosines' order."""
+    (tmp_path / "q.txt").write_text(": family\nking queen man woman\n: gram1\nking queen one none\n")
+    matrix = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    pairs = [("king", "queen"), ("paris", "berlin"), ("man", "woman"), ("the", "king")]
+    scores = {pair: float(unit[WORDS.index(pair[0])] @ unit[WORDS.index(pair[1])]) for pair in pairs}
+    ranked = sorted(pairs, key=lambda pair: scores[pair])
+    (tmp_path / "s.tsv").write_text("".join(f"{a}\t{b}\t{place}\n" for place, (a, b) in enumerate(ranked)))
+    return "q.txt", "s.tsv"
+
+
+def test_eval_json_has_the_promised_keys(w2v: Run, model: str, sets: tuple[str, str]) -> None:
+    done = w2v("eval", model, *sets, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    analogies = result["analogies"]["q"]
+    assert {"accuracy", "semantic", "syntactic", "covered", "total", "sections"} <= {*analogies}
+    assert (analogies["covered"], analogies["total"], analogies["syntactic"]) == (1, 2, None)
+    assert analogies["accuracy"] == analogies["semantic"] == analogies["sections"]["family"]["accuracy"]
+    assert analogies["accuracy"] in (0.0, 1.0)
+    similarity = result["similarity"]["s"]
+    assert {"spearman", "pearson", "covered", "total"} <= {*similarity}
+    assert similarity["spearman"] == pytest.approx(1.0)
+    assert (similarity["covered"], similarity["total"]) == (4, 4)
+
+
+def test_eval_tsv(w2v: Run, model: str, sets: tuple[str, str]) -> None:
+    rows = [line.split("\t") for line in w2v("eval", model, *sets).stdout.splitlines()]
+    assert all(len(row) == 6 for row in rows)
+    assert [row[:2] for row in rows] == [
+        ["q", "family"], ["q", "gram1"], ["q", "semantic"], ["q", "syntactic"], ["q", "total"],
+        ["s", "spearman"], ["s", "pearson"],
+    ]  # fmt: skip
+    assert rows[1][2:] == ["n/a", "0", "0", "1"]
+    assert rows[5][2:] == ["1", "n/a", "4", "4"]
+
+
+def test_a_set_without_a_covered_question(w2v: Run, model: str, tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text(": x\na b c d\n")
+    done = w2v("eval", model, "q.txt")
+    assert done.returncode == 0
+    assert "q\ttotal\tn/a\t0\t0\t1\n" in done.stdout
+    assert done.stderr == "warning: no question of q has all its words among the vectors\n"
+    assert json.loads(w2v("eval", model, "q.txt", "--json").stdout)["analogies"]["q"]["accuracy"] is None
+
+
+def test_two_sets_of_the_same_name(w2v: Run, model: str, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "q.txt").write_text(": x\nking queen man woman\n")
+    assert set(json.loads(w2v("eval", model, "a/q.txt", "b/q.txt", "--json").stdout)["analogies"]) == {"q", "b/q.txt"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.txt"], "cannot read the set none.txt: No such file or directory; check the path"),
+        (["q.txt", "--method", "sub"], "--method sub is unknown; use one of add, mul"),
+        (["q.txt", "--case", "upper"], "--case upper"),
+    ],
+)
+def test_eval_input_errors(w2v: Run, model: str, sets: tuple[str, str], arguments: list[str], message: str) -> None:
+    done = w2v("eval", model, *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"w2v eval: {message}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# info and export
+
+
+def test_info(w2v: Run, model: str) -> None:
+    values = dict(line.split("\t") for line in w2v("info", model).stdout.splitlines())
+    assert (values["vectors"], values["dim"], values["kind"]) == ("8", "5", "vector file")
+    facts = json.loads(w2v("info", model, "--json").stdout)
+    assert facts["first_words"] == WORDS
+    assert facts["matrix_bytes"] == 8 * 5 * 4
+
+
+def test_info_of_a_run_directory(w2v: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    np.save(folder / "vectors.npy", np.eye(3, 2, dtype=np.float32))
+    (folder / "vocab.tsv").write_text("a\t5\nb\t2\nc\t1\n")
+    (folder / "summary.json").write_text('{"loss": "neg", "words": {"read": 9}}')
+    (folder / "config.yaml").write_text("corpus: [x.txt]\ndim: 2\n")
+    values = dict(line.split("\t") for line in w2v("info", "run").stdout.splitlines())
+    assert values["corpus_words"] == "8"
+    assert (values["summary.loss"], values["summary.words.read"], values["settings.corpus"]) == ("neg", "9", "x.txt")
+    (folder / "summary.json").write_text("{")
+    (folder / "config.yaml").write_text("a: [")
+    assert w2v("info", "run").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["w.txt", "w.vec", "w.bin", "w.glove", "w.npy"])
+def test_export_gives_back_the_same_vectors(w2v: Run, model: str, tmp_path: Path, name: str) -> None:
+    done = w2v("export", model, "-o", name)
+    assert (done.returncode, done.stdout, done.stderr) == (0, name + "\n", "")
+    before, after = load_vectors(tmp_path / model), load_vectors(tmp_path / name)
+    assert after.words == before.words
+    assert np.array_equal(after.matrix, before.matrix)
+
+
+def test_export_through_pipes(model: str, tmp_path: Path) -> None:
+    w2v = f"{sys.executable} -m w2v"
+    command = f"{w2v} export {model} -o - --format binary | {w2v} export - -o - --limit 2 | {w2v} info -"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment())
+    values = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert (values["vectors"], values["dim"], values["first_words"]) == ("2", "5", "the king")
+
+
+def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> None:
+    done = w2v("export", model, "-o", "w.data", "--format", "glove", "--json")
+    assert json.loads(done.stdout) == {"output": "w.data", "format": "glove", "vectors": 8, "dim": 5}
+    assert (tmp_path / "w.data").read_text().startswith("the 0.12")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "w.xyz"], "cannot tell the format of w.xyz from its extension"),
+        (["-o", "w.txt", "--format", "word"], "--format word is not one of binary, glove, npy, text"),
+        (["-o", "w.txt", "--format", "npy"], "--format npy needs a file name that ends in .npy, not w.txt"),
+        (["-o", "none/w.txt"], "--output none/w.txt: the folder none does not exist"),
+        (["-o", "taken.txt"], "--output taken.txt exists already"),
+        (["-o", "taken.npy"], "--output taken.vocab.tsv exists already"),
+        ([], "missing option '--output' / '-o'"),
+    ],
+)
+def test_export_input_errors_leave_nothing(
+    w2v: Run, model: str, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "taken.txt").write_text("x")
+    (tmp_path / "taken.vocab.tsv").write_text("x")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = w2v("export", model, *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"w2v export: {message}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert (tmp_path / "taken.txt").read_text() == "x"
+
+
+def test_export_overwrites_when_told_to(w2v: Run, model: str, tmp_path: Path) -> None:
+    (tmp_path / "w.txt").write_text("x")
+    assert w2v("export", model, "-o", "w.txt", "--overwrite").returncode == 0
+    assert load_vectors(tmp_path / "w.txt").words == WORDS
+
+
+@pytest.mark.parametrize("damage", ["cut", "lie", "empty"])
+def test_damaged_vector_files_are_refused_by_every_verb(w2v: Run, model: str, tmp_path: Path, damage: str) -> None:
+    good = (tmp_path / model).read_bytes()
+    bad = {"cut": good[:-7], "lie": good.replace(b"8 5", b"9 5", 1), "empty": b""}[damage]
+    (tmp_path / "bad.bin").write_bytes(bad)
+    for arguments in (["info", "bad.bin"], ["nearest", "bad.bin", "king"], ["eval", "bad.bin"],
+                      ["export", "bad.bin", "-o", "x.txt"]):  # fmt: skip
+        done = w2v(*arguments)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert done.stderr.count("\n") == 1
+        assert "bad.bin" in done.stderr
+    assert not (tmp_path / "x.txt").exists()

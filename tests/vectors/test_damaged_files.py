@@ -1,0 +1,299 @@
+"""Files are not trusted: whatever is in them, the answer is vectors or a short InputError, and little memory."""
+
+import io
+import pickle
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2v.errors import InputError
+from w2v.vectors import load_vectors, save_vectors, write_vectors
+
+WORDS = ["the", "of", "naïve", "日本", "a.b"]
+MATRIX = np.random.default_rng(3).standard_normal((5, 3)).astype(np.float32)
+
+
+def encoded(kind: str) -> bytes:
+    file = io.BytesIO()
+    write_vectors(file, WORDS, MATRIX, kind)
+    return file.getvalue()
+
+
+def gensim_binary() -> bytes:
+    return b"5 3\n" + b"".join(word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, MATRIX, strict=True))
+
+
+CONTENT = {"text": encoded("text"), "binary": encoded("binary"), "glove": encoded("glove"), "gensim": gensim_binary()}
+
+
+def load_bytes(data: bytes, name: str = "v", **options):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        return load_vectors(path, **options)
+
+
+def refused(data: bytes, name: str = "v", **options) -> str:
+    with pytest.raises(InputError) as error:
+        load_bytes(data, name, **options)
+    message = str(error.value)
+    assert name in message
+    assert "\n" not in message and len(message) < 500
+    return message
+
+
+def valid_or_refused(data: bytes, name: str) -> None:
+    try:
+        vectors = load_bytes(data, name)
+    except InputError as error:
+        assert name in str(error) and "\n" not in str(error)
+    else:
+        assert len(vectors.words) == len(vectors.matrix) > 0
+        assert vectors.matrix.dtype == np.float32
+        assert np.isfinite(vectors.matrix).all()
+
+
+@pytest.mark.parametrize("kind", ["text", "binary", "gensim"])
+def test_cut_anywhere_is_noticed(kind):
+    data = CONTENT[kind]
+    # Without the last line end nothing is lost; in text the last digits may go unnoticed.
+    last = data.rindex(b" ") if kind == "text" else len(data.rstrip(b"\n"))
+    for length in range(last):
+        refused(data[:length], "v.bin" if kind != "text" else "v.txt")
+
+
+def test_glove_cut_within_a_vector_is_noticed():
+    data = CONTENT["glove"]
+    for length in range(len(data)):
+        valid_or_refused(data[:length], "v.glove")
+    refused(data[: data.rindex(b" ")])
+
+
+@pytest.mark.parametrize("kind", ["text", "binary", "gensim"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "4 3",
+        "6 3",
+        "5 2",
+        "5 4",
+        "5 0",
+        "0 3",
+        "0 0",
+        "-5 3",
+        "5 -3",
+        "1 3",
+        "5 1",
+        "999999999999 3",
+        "5 999999999999",
+        "999999999999999999 999999999999999999",
+        "1 16",
+    ],
+)
+def test_header_that_lies(kind, header):
+    data = header.encode() + CONTENT[kind][3:]
+    for name in ("v", "v.bin", "v.txt"):
+        refused(data, name)
+
+
+@pytest.mark.parametrize("kind", ["text", "binary"])
+def test_no_allocation_because_a_header_says_so(kind):
+    body = CONTENT[kind][3:]
+    tracemalloc.start()
+    try:
+        for header in (b"2000000000 300", b"100 1000000"):
+            refused(header + body)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 20e6
+
+
+def test_a_small_compressed_file_cannot_promise_much(tmp_path):
+    import gzip
+
+    tracemalloc.start()
+    try:
+        for header in (b"2000000000 300", b"2 900000000"):
+            refused(gzip.compress(header + CONTENT["binary"][3:]), "v.bin.gz")
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 20e6
+
+
+@pytest.mark.parametrize("kind", ["text", "binary", "gensim"])
+def test_trailing_garbage(kind):
+    refused(CONTENT[kind] + b"more", "v.bin" if kind != "text" else "v.txt")
+    refused(CONTENT[kind] + CONTENT[kind][4:])
+    assert load_bytes(CONTENT[kind] + b"\n\n").words == WORDS
+    assert load_bytes(CONTENT[kind] + b"more", limit=5).words == WORDS
+
+
+def test_messages_say_what_and_what_to_do():
+    assert "line 3 has 'x' where a number belongs" in refused(b"2 2\na 1 2\nb 1 x\n")
+    assert "line 3 has 1 numbers" in refused(b"2 2\na 1 2\nb 1\n")
+    assert "header says 3 dimensions, but line 2 has 5" in refused(b"2 3\na 1 2 3 4 5\nb 1 2 3 4 5\n")
+    assert "only 1" in refused(b"2 1\na 1.25\n")
+    assert "header says 1 words, but more" in refused(b"1 2\na 1 2\nb 1 2\n")
+    assert "'a' is both word 1 and word 3" in refused(b"3 1\na 1\nb 1\na 1\n")
+    assert "is empty" in refused(b"")
+    assert "header" in refused(b"the cat sat on the mat\n")
+    assert "header" in refused(b"just_one_word\n")
+
+
+def test_numbers_that_are_none():
+    for field in ("nan", "inf", "-inf", "1e400"):
+        assert "'b' holds NaN or infinity" in refused(f"2 2\na 1 2\nb 1 {field}\n".encode())
+    for field in ("0x10", "1_0", "1,5", "1-2", "", "1\t2", "--1", "1e", "\N{ARABIC-INDIC DIGIT ONE}"):
+        refused(f"2 2\na 1 2\nb {field} 3\n".encode(), "v.txt")
+    # An empty field and a double one in the same file must not make up for each other.
+    refused(b"3 2\na 1 2\nb  2\nc 1\t2 3\n", "v.txt")
+    for value in (np.nan, np.inf):
+        wrong = MATRIX.copy()
+        wrong[2, 1] = value
+        file = io.BytesIO()
+        write_vectors(file, WORDS, wrong, "binary")
+        assert "naïve" in refused(file.getvalue())
+
+
+def test_invalid_utf8():
+    data = b"2 1\nok 1\ncaf\xe9 2\n"
+    message = refused(data)
+    place = data.index(b"\xe9")
+    assert "word 2" in message and f"byte {place} " in message and "--encoding-errors replace" in message
+    assert load_bytes(data, encoding_errors="replace").words == ["ok", "caf\ufffd"]
+    binary = CONTENT["binary"].replace("naïve".encode(), b"na\xefve")
+    place = binary.index(b"\xef")
+    assert f"byte {place} " in refused(binary)
+    # Words that only differ in what was replaced are not the file's fault.
+    assert load_bytes(b"2 1\n\xe8 1\n\xe9 2\n", encoding_errors="replace").index("\ufffd") == 0
+
+
+def test_foreign_files(tmp_path):
+    assert "pickle" in refused(pickle.dumps({"a": [1.0]}))
+    archive = io.BytesIO()
+    np.savez(archive, a=MATRIX)
+    assert "zip" in refused(archive.getvalue())
+    assert "fastText" in refused(b"\xba\x16\x4f\x2f\x0c\x00\x00\x00" + bytes(100))
+    refused(np.random.default_rng(4).bytes(100_000))
+    refused(bytes(3 << 20))
+    refused(b"2 3\n" + bytes(3 << 20))
+    refused(b"\n" * (3 << 20))
+
+
+def test_paths(tmp_path):
+    for path in (tmp_path / "missing.bin", tmp_path):
+        with pytest.raises(InputError, match=str(path.name)):
+            load_vectors(path)
+
+
+class TestArrays:
+    def run(self, tmp_path, words="a\t2\nb\t1\n", matrix=None):
+        if matrix is None:
+            np.save(tmp_path / "vectors.npy", np.ones((2, 3), np.float32))
+        else:
+            (tmp_path / "vectors.npy").write_bytes(matrix)
+        (tmp_path / "vocab.tsv").write_bytes(words.encode() if isinstance(words, str) else words)
+        return load_vectors(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("words", "match"),
+        [
+            ("a\t2\n", "1 words"),
+            ("a\t2\nb\t1\nc\t1\n", "3 words"),
+            ("a\t2\nb\tx\n", "line 2 has 'x'"),
+            ("a\t2\nb\t99999999999999999999\n", "line 2"),
+            ("a\t2\nb\n", "line 2"),
+            ("a\t2\t3\nb\n", "line 1"),
+            ("5\n6\t7\t8\n", "line 1"),
+            ("a\t2\na\t1\n", "both word 1 and word 2"),
+            (b"a\t2\nb\xff\t1\n", "word 2 is not valid UTF-8 .byte 5"),
+            ("", "empty"),
+        ],
+    )
+    def test_word_list(self, words, match, tmp_path):
+        with pytest.raises(InputError, match=match):
+            self.run(tmp_path, words)
+
+    def test_missing_word_list(self, tmp_path):
+        np.save(tmp_path / "v.npy", MATRIX)
+        with pytest.raises(InputError, match=r"v\.vocab\.tsv"):
+            load_vectors(tmp_path / "v.npy")
+
+    def test_matrix(self, tmp_path):
+        good = io.BytesIO()
+        np.save(good, np.ones((2, 3), np.float32))
+        data = good.getvalue()
+        assert len(self.run(tmp_path, matrix=data)) == 2
+        for length in range(len(data)):
+            with pytest.raises(InputError, match=r"vectors\.npy"):
+                self.run(tmp_path, matrix=data[:length])
+        for lie in (b"(9, 3)", b"(2, 0)", b"(-2,3)", b"(2,-3)", b"(2*3,)", b"(((((("):
+            with pytest.raises(InputError, match=r"vectors\.npy"):
+                self.run(tmp_path, matrix=data.replace(b"(2, 3)", lie))
+        with pytest.raises(InputError, match=r"vectors\.npy"):
+            self.run(tmp_path, matrix=data + b"x")
+
+    def test_never_unpickles(self, tmp_path):
+        for array in (
+            np.array([[1, "a"]], object),
+            np.ones((2, 3), int),
+            np.ones(6, np.float32),
+            np.ones((2, 3), complex),
+        ):
+            file = io.BytesIO()
+            np.save(file, array, allow_pickle=True)
+            with pytest.raises(InputError, match=r"vectors\.npy"):
+                self.run(tmp_path, matrix=file.getvalue())
+
+
+FLAWS = st.one_of(
+    st.tuples(st.just("cut"), st.integers(0, 300), st.just(b"")),
+    st.tuples(st.just("insert"), st.integers(0, 300), st.binary(min_size=1, max_size=6)),
+    st.tuples(st.just("replace"), st.integers(0, 300), st.binary(min_size=1, max_size=6)),
+)
+
+
+@given(
+    st.sampled_from(sorted(CONTENT)),
+    st.lists(FLAWS, min_size=1, max_size=3),
+    st.sampled_from(["v.bin", "v.txt", "v.glove", "v"]),
+)
+@settings(max_examples=250, deadline=None)
+def test_random_damage(kind, flaws, name):
+    data = CONTENT[kind]
+    for what, place, content in flaws:
+        place = min(place, len(data))
+        if what == "cut":
+            data = data[:place]
+        else:
+            data = data[:place] + content + data[place + (len(content) if what == "replace" else 0) :]
+    valid_or_refused(data, name)
+
+
+@given(st.binary(max_size=200), st.booleans(), st.sampled_from(["v.bin", "v.txt", "v.glove", "v", "v.npy"]))
+@settings(max_examples=250, deadline=None)
+def test_random_bytes(data, with_header, name):
+    valid_or_refused((b"2 3\n" if with_header else b"") + data, name)
+
+
+@given(st.binary(max_size=60), st.integers(0, 130))
+@settings(max_examples=100, deadline=None)
+def test_random_damage_of_npy(content, place):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "v.npy"
+        save_vectors(path, WORDS, MATRIX)
+        data = path.read_bytes()
+        path.write_bytes(data[:place] + content + data[place + len(content) :])
+        try:
+            vectors = load_vectors(path)
+        except InputError as error:
+            assert "v.npy" in str(error)
+        else:
+            assert len(vectors) == len(vectors.matrix)

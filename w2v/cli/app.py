@@ -1,0 +1,169 @@
+"""The `w2v` program: its verbs, and what every error becomes: one line on stderr and an exit code.
+
+Exit codes: 0 done, 1 failed at run time, 2 the user's input, 130 by Ctrl-C, 143 by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, cast
+
+import typer
+import typer.main
+
+from w2v import __version__
+from w2v.cli import cache, eval, export, info, losses, nearest, train, vocab
+from w2v.cli.interrupt import Interrupted
+from w2v.cli.output import say, set_up_streams, silence
+from w2v.errors import W2VError
+from w2v.settings import nearest as nearest_name
+
+# typer brings its own copy of click or uses the installed one; this is the usage error of the one in use.
+UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+
+app = typer.Typer(
+    name="w2v",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, eval, nearest, vocab, info, export, cache, losses):
+    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"w2v {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Word vectors from text, with a selectable output layer: train, evaluate, query.
+
+    \b
+      w2v train corpus.txt --output vectors.bin
+      w2v eval vectors.bin
+      w2v nearest vectors.bin king - man + woman
+
+    Results go to stdout (tab-separated when piped, --json for machines), all else to stderr.
+    """
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit code; every failure has become a line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = _name(given)
+    set_up_streams()
+    try:
+        with _termination_as_exception():
+            status = _run(given)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        silence(1)
+        return 0
+    except Interrupted as interrupted:
+        say(f"{name}: {interrupted}")
+        return interrupted.exit_status
+    except KeyboardInterrupt:
+        say(f"{name}: interrupted")
+        return 128 + signal.SIGINT
+    except W2VError as error:
+        say(f"{name}: {error}")
+        return error.exit_status
+    except UsageError as error:
+        say(f"{name}: {_usage_message(error, given)}")
+        return 2
+    except OSError as error:
+        say(f"{name}: {_os_message(error)}")
+        silence(1)
+        return 1
+    except MemoryError:
+        say(f"{name}: out of memory; a smaller --dim or --max-vocab needs less")
+        return 1
+    except Exception as error:
+        if os.environ.get("W2V_TRACEBACK"):
+            raise
+        reason = " ".join(str(error).split()) or "no message"
+        say(f"{name}: internal error: {type(error).__name__}: {reason} (set W2V_TRACEBACK=1 to see the traceback)")
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    """The verb's exit code. Exceptions come out as they are, which click's own runner would not let them."""
+    program = typer.main.get_command(app)
+    try:
+        with program.make_context("w2v", list(arguments)) as context:
+            status = program.invoke(context)
+    except typer.Exit as end:
+        status = end.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return status if isinstance(status, int) else 0
+
+
+@contextmanager
+def _termination_as_exception() -> Iterator[None]:
+    """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays ignored."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before: Any = None
+    try:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not in the main thread: signals are somebody else's
+        pass
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _verbs() -> list[str]:
+    return [command.name or "" for command in app.registered_commands]
+
+
+def _name(arguments: Sequence[str]) -> str:
+    """How messages begin: "w2v train", or "w2v" as long as there is no verb."""
+    return f"w2v {arguments[0]}" if arguments and arguments[0] in _verbs() else "w2v"
+
+
+def _usage_message(error: Any, arguments: Sequence[str]) -> str:
+    """One line for a command line that cannot be understood, with the nearest valid name."""
+    remedy = f"see {_name(arguments)} --help"
+    option = getattr(error, "option_name", None)
+    if option is not None and hasattr(error, "possibilities"):
+        parameters = error.ctx.command.params
+        options = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)]
+        guess = nearest_name(option, [name for name in options if name.startswith("--")])
+        return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if message.startswith("No such command") and arguments:
+        typed = next((word for word in arguments if not word.startswith("-")), arguments[0])
+        guess = nearest_name(typed, _verbs())
+        return f"no such command {typed!r}; " + (f"did you mean {guess}?" if guess else remedy)
+    return f"{message[:1].lower()}{message[1:]}; {remedy}"
+
+
+def _os_message(error: OSError) -> str:
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, (str, bytes)) else what

@@ -1,0 +1,64 @@
+"""List or clear the cache of tokenised corpora.
+
+Piped output of list has the columns source, words, bytes, last use. The cache is in W2V_CACHE_DIR, else in w2v under
+XDG_CACHE_HOME or ~/.cache; W2V_CACHE_SIZE, such as 5G, caps it.
+
+\b
+  w2v cache
+  w2v cache clear
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from w2v.cli.options import Json
+from w2v.cli.output import human_bytes, is_terminal, print_json, print_table, print_values
+from w2v.errors import InputError
+from w2v.settings import nearest
+
+NAME = "cache"
+ACTIONS = ("list", "clear")
+
+
+def command(
+    action: Annotated[str, typer.Argument(metavar="[list|clear]", hidden=True)] = "list",
+    json: Json = False,
+) -> None:
+    if action not in ACTIONS:
+        guess = nearest(action, ACTIONS)
+        raise InputError(f"no action {action!r}: {f'did you mean {guess}?' if guess else 'there are list and clear'}")
+    from w2v.corpus import cache
+
+    terminal = is_terminal(sys.stdout) and not json
+    if action == "clear":
+        freed = cache.clear()
+        facts = {"directory": str(cache.cache_directory()), "freed_bytes": freed}
+        if json:
+            print_json(facts)
+        else:
+            print_values({**facts, "freed_bytes": human_bytes(freed) if terminal else freed})
+        return
+    entries = cache.list_entries()
+    if json:
+        for entry in entries:
+            print_json({"name": entry.name, "sources": list(entry.sources), "words": entry.words,
+                        "bytes": entry.bytes, "last_used": _time(entry.last_used)})  # fmt: skip
+        return
+    print_table(
+        ("corpus", "words", "size", "last used"),
+        [
+            (" ".join(entry.sources), entry.words, human_bytes(entry.bytes) if terminal else entry.bytes,
+             _time(entry.last_used))
+            for entry in entries
+        ],
+        title=f"{cache.cache_directory()}: {human_bytes(sum(entry.bytes for entry in entries))}",
+    )  # fmt: skip
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).isoformat(" ", "seconds")

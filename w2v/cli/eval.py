@@ -1,0 +1,109 @@
+"""Evaluate word vectors on analogy and similarity sets.
+
+SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content;
+without any, the sets that come with w2v. Piped output has the columns set, section or measure, value, correct, covered,
+total.
+
+\b
+  w2v eval vectors.bin
+  w2v eval vectors.bin questions-words.txt wordsim353.tsv --json
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from w2v.cli.model import open_model
+from w2v.cli.options import Json, Model, Quiet
+from w2v.cli.output import Cell, is_terminal, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from w2v.evaluation.analogies import AnalogyResult
+    from w2v.evaluation.similarity import SimilarityResult
+
+NAME = "eval"
+
+
+def command(
+    model: Model,
+    sets: Annotated[list[str] | None, typer.Argument(metavar="SETS", hidden=True)] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="[add|mul]", help="analogies by 3CosAdd or 3CosMul")
+    ] = "add",
+    restrict_vocab: Annotated[
+        int,
+        typer.Option(
+            "--restrict-vocab",
+            min=0,
+            metavar="INT",
+            help="analogies: only this many of the most frequent words; 0 for all",
+        ),
+    ] = 30000,
+    case: Annotated[
+        str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
+    ] = "fold",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    from w2v.evaluation.analogies import evaluate_analogies
+    from w2v.evaluation.sets import AnalogySet, default_sets, load_set
+    from w2v.evaluation.similarity import evaluate_similarity
+
+    given = [load_set(path) for path in sets] if sets else default_sets()
+    vectors = open_model(model)
+    analogies: dict[str, AnalogyResult] = {}
+    similarity: dict[str, SimilarityResult] = {}
+    for place, each in enumerate(given):
+        taken = any(each.name == other.name for other in given[:place])
+        name = sets[place] if sets and taken else each.name
+        if isinstance(each, AnalogySet):
+            analogies[name] = evaluate_analogies(
+                vectors, each.sections, method=method, restrict_vocab=restrict_vocab, case=case
+            )
+            covered, what = analogies[name].tally().covered, "question"
+        else:
+            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped)
+            covered, what = similarity[name].covered, "pair"
+        if not covered and not quiet:
+            say(f"warning: no {what} of {name} has all its words among the vectors")
+    if json:
+        print_json({
+            "analogies": {name: result.as_dict() for name, result in analogies.items()},
+            "similarity": {name: result.as_dict() for name, result in similarity.items()},
+        })  # fmt: skip
+        return
+    for name, answers in analogies.items():
+        _print_analogies(name, answers)
+    if similarity:
+        _print_similarity(similarity)
+
+
+def _print_analogies(name: str, result: AnalogyResult) -> None:
+    tallies: list[tuple[str, Any]] = [(section, tally) for section, _, tally in result.sections]
+    tallies += [("semantic", result.tally("semantic")), ("syntactic", result.tally("syntactic"))]
+    tallies.append(("total", result.tally()))
+    if is_terminal(sys.stdout):
+        rows: list[tuple[Cell, ...]] = [
+            (section, _percent(t.accuracy), t.correct, t.covered, t.total) for section, t in tallies
+        ]
+        print_table(("section", "accuracy", "correct", "covered", "total"), rows, title=f"analogies: {name}")
+        print()
+    else:
+        print_table((), [(name, section, t.accuracy, t.correct, t.covered, t.total) for section, t in tallies])
+
+
+def _print_similarity(results: dict[str, SimilarityResult]) -> None:
+    if is_terminal(sys.stdout):
+        rows = [(name, r.spearman, r.pearson, r.covered, r.total) for name, r in results.items()]
+        print_table(("set", "Spearman", "Pearson", "covered", "total"), rows, title="similarity")
+        return
+    for name, r in results.items():
+        print_table((), [(name, measure, value, None, r.covered, r.total)
+                         for measure, value in (("spearman", r.spearman), ("pearson", r.pearson))])  # fmt: skip
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f} %"

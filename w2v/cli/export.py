@@ -1,0 +1,70 @@
+"""Write vectors in another format, which the extension of FILE names.
+
+\b
+  .txt .vec  word2vec text: a line `V D`, then a word and its values per line
+  .bin       word2vec binary
+  .glove     GloVe text: as .txt without the first line
+  .npy       NumPy matrix; the words go to NAME.vocab.tsv beside it
+
+\b
+  w2v export wiki-skip-gram-neg -o vectors.bin
+  w2v export vectors.bin -o - --format text | head
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from w2v.cli.model import open_model
+from w2v.cli.options import Json, Model, Overwrite
+from w2v.cli.output import is_terminal, print_json, print_line
+from w2v.errors import InputError
+
+NAME = "export"
+
+
+def command(
+    model: Model,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")],
+    format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="[text|binary|glove|npy]", help="when the extension of FILE does not say"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="INT", help="only the first words")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    from w2v.files import atomic_file, check_writable
+    from w2v.vectors import FORMATS, check_format, save_vectors, write_vectors
+
+    kinds = sorted(set(FORMATS.values()))
+    if format is not None and format not in kinds:
+        raise InputError(f"--format {format} is not one of {', '.join(kinds)}")
+    if output == "-":
+        kind = format or "text"
+        if kind != "text" and is_terminal(sys.stdout):
+            raise InputError(f"--format {kind} is not for a terminal; name a file with -o, or pipe the output")
+        vectors = open_model(model, limit=limit)
+        write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
+        return
+    kind = format or check_format(output)
+    by_extension = format is None or FORMATS.get(Path(output).suffix.lower()) == format
+    if kind == "npy" and not by_extension:
+        raise InputError(f"--format npy needs a file name that ends in .npy, not {output}")
+    written = [output, *([str(Path(output).with_suffix(".vocab.tsv"))] if kind == "npy" else [])]
+    for path in written:
+        check_writable(path, overwrite=overwrite)
+    vectors = open_model(model, limit=limit)
+    if by_extension:
+        save_vectors(output, vectors.words, vectors.matrix, vectors.counts)
+    else:
+        with atomic_file(output) as file:
+            write_vectors(file, vectors.words, vectors.matrix, kind)
+    if json:
+        print_json({"output": output, "format": kind, "vectors": len(vectors), "dim": vectors.dim})
+    else:
+        print_line(output)

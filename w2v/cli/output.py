@@ -1,0 +1,147 @@
+"""Where things are printed: results on stdout, everything for people on stderr.
+
+Results are tables for a terminal, tab-separated lines without a heading for a pipe, JSON with --json.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Cell = str | int | float | None
+
+
+def set_up_streams() -> None:
+    """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as they are."""
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace" if stream.writable() else "replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream.writable() else "replace")
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether people look at the stream."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def print_line(text: str) -> None:
+    """One line of results."""
+    print(text)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on one line; NaN and infinity become null."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8: escaped, or the line would not be JSON
+        text = json.dumps(_plain(value), allow_nan=False)
+    print(text)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None) -> None:
+    """A table for a terminal, tab-separated lines otherwise. Numbers are aligned to the right, None is n/a."""
+    if not is_terminal(sys.stdout):
+        for row in rows:
+            print("\t".join(_tsv(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    content = list(rows)
+    for column, heading in enumerate(headings):
+        numeric = all(isinstance(row[column], (int, float, type(None))) for row in content)
+        table.add_column(heading, justify="right" if numeric and content else "left", overflow="fold")
+    for row in content:
+        table.add_row(*(Text(_shown(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
+    """Keys and values, one pair per line: for people in a terminal, `key<TAB>value` otherwise."""
+    terminal = is_terminal(sys.stdout)
+    shown = {(labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell for key, cell in values.items()}
+    width = max((len(key) for key in shown), default=0)
+    for key, cell in shown.items():
+        print(f"{key:<{width}}  {_shown(cell)}" if terminal else f"{key}\t{_tsv(cell)}")
+
+
+def say(text: str = "") -> None:
+    """One line for people, on stderr. A stderr that nobody reads any more does not end the work."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (BrokenPipeError, ValueError):
+        pass
+
+
+def silence(descriptor: int) -> None:
+    """Points a closed stdout or stderr to nowhere, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def human_bytes(count: int) -> str:
+    """382.1 MB: decimal, as disks and `ls --si` count."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def human_seconds(seconds: float | None) -> str:
+    """8.3 s, 2:05 min or 3:10:00 h; ? when not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d} h"
+
+
+def human_count(number: float) -> str:
+    """4.20 M, 310 k, 87: three digits."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            scaled = number / limit
+            return f"{scaled:.{max(0, 2 - int(math.log10(scaled)))}f} {unit}"
+    return f"{number:.0f}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _tsv(cell: Cell) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return "n/a"
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return str(cell).translate({9: " ", 10: " ", 13: " "})
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return "n/a"
+    if isinstance(cell, (bool, str)):
+        return str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.4f}"

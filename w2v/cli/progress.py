@@ -1,0 +1,115 @@
+"""Progress of a long run on stderr: a bar if that is a terminal, else a plain line per interval, for readable logs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say
+from w2v.training.report import Progress
+
+INTERVAL = 10.0  # seconds between plain lines
+DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
+
+
+class ConsoleReporter:
+    """Shows on stderr what a run reports. A context manager: the bar is gone before anything else is printed.
+
+    Args:
+        quiet: only warnings.
+        clock: seconds, ever growing.
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.training_began = False
+        self.last: Progress | None = None
+        self._quiet = quiet
+        self._interval = interval
+        self._clock = clock
+        self._bar: Any = None
+        self._bar_of: str | None = None
+        self._due: dict[str, float] = {}
+
+    def __enter__(self) -> ConsoleReporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = self._bar_of = None
+
+    def note(self, text: str) -> None:
+        if not self._quiet:
+            self._line(f"note: {text}")
+
+    def warn(self, text: str) -> None:
+        self._line(f"warning: {text}")
+
+    def stage(self, text: str) -> None:
+        self.close()
+        if not self._quiet:
+            say(text)
+
+    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        if total_bytes:
+            text = f"{human_bytes(done_bytes)} of {human_bytes(total_bytes)}"
+        else:
+            text = human_bytes(done_bytes)
+        self._show("reading", done_bytes / total_bytes if total_bytes else None, text)
+
+    def training(self, progress: Progress) -> None:
+        self.training_began = True
+        self.last = progress
+        loss = f"{progress.loss:.4f}" if math.isfinite(progress.loss) else "?"
+        self._show(
+            "training",
+            progress.fraction,
+            f"{human_count(progress.words_per_second)} words/s  lr {progress.lr:.5f}  loss {loss}"
+            f"  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
+        )
+
+    def _show(self, what: str, fraction: float | None, text: str) -> None:
+        if self._quiet:
+            return
+        now = self._clock()
+        terminal = is_terminal(sys.stderr)
+        due = self._due.setdefault(what, now + (DELAY if terminal else self._interval))
+        if now < due:
+            return
+        if not terminal:
+            self._due[what] = now + self._interval
+            say(f"{what}  {text}" if fraction is None else f"{what}  {100 * fraction:.1f} %  {text}")
+            return
+        if self._bar_of != what:
+            self.close()
+            self._bar, self._bar_of = _new_bar(what), what
+        self._due[what] = now + 0.1
+        self._bar.n = round(1000 * (fraction or 0.0))
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.refresh()
+
+    def _line(self, text: str) -> None:
+        if self._bar is None:
+            say(text)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
+
+def _new_bar(what: str) -> Any:
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # no thread of its own: every refresh is ours
+    shape = "{desc} {percentage:3.0f} % |{bar}| {postfix}"
+    return tqdm(total=1000, desc=what, bar_format=shape, file=sys.stderr, leave=False, dynamic_ncols=True)

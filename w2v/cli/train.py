@@ -1,0 +1,104 @@
+"""Train word vectors from text and save them. Prints the path of what was written.
+
+CORPUS: files, folders or globs (.gz .bz2 .xz .zst; .jsonl .csv .parquet with --column), - is stdin.
+Words are separated by whitespace, sentences by line ends.
+
+\b
+  w2v train corpus.txt
+  w2v train corpus.txt --loss hsigmoid --dim 200 --output vectors.bin
+  zstd -dc corpus.zst | w2v train - --output vectors.txt
+  w2v train --config recipe.yaml --epochs 10
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from w2v.cli.interrupt import Stop, stopping_softly
+from w2v.cli.options import Json, Quiet, with_settings
+from w2v.cli.output import human_bytes, human_count, human_seconds, print_json, print_line, print_values, say
+from w2v.cli.progress import ConsoleReporter
+from w2v.config import all_settings, build_config
+
+if TYPE_CHECKING:
+    from w2v.training.report import Plan, Progress, RunSummary
+
+NAME = "train"
+
+
+@with_settings(all_settings().values())
+def command(
+    corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only read the corpus; print vocabulary, memory and time estimates")
+    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    **given: str | bool | None,
+) -> int:
+    settings = build_config({"corpus": tuple(corpus) if corpus else None, **given}, config)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        for note in settings.notes:
+            reporter.note(note)
+        from w2v.training import run
+
+        if dry_run:
+            plan = run.plan(settings, use_cache=not no_cache, reporter=reporter)
+            reporter.close()
+            _print_plan(plan, json)
+            return 0
+        with stopping_softly(lambda: reporter.training_began) as stop:
+            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop)
+    if not quiet:
+        _tell(summary)
+    if json:
+        print_json(summary.as_dict())
+    else:
+        print_line(summary.output)
+    if not summary.interrupted:
+        return 0
+    say(_stopped(summary, reporter.last, stop))
+    return 128 + stop.signal_number
+
+
+def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
+    share = 100 * summary.epochs_done / summary.epochs
+    epoch = min(summary.epochs, int(summary.epochs_done) + 1)
+    how = "Ctrl-C" if stop.signal_number == signal.SIGINT else "SIGTERM"
+    return (
+        f"w2v train: stopped by {how} in epoch {epoch} of {summary.epochs}, after {share:.1f} % of the words; "
+        f"the vectors learnt so far are in {summary.output}"
+    )
+
+
+def _tell(summary: RunSummary) -> None:
+    words = summary.words
+    say(
+        f"{words.passed:,} words in {summary.epochs_done:g} epochs = {words.trained:,} trained"
+        f" + {words.passed_left_out:,} below --min-count + {words.subsampled:,} subsampled"
+    )
+    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
+    say(
+        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per prediction,"
+        f" {human_count(summary.words_per_second)} words/s,"
+        f" {human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+    )
+
+
+def _print_plan(plan: Plan, json: bool) -> None:
+    values: dict[str, Any] = plan.as_dict()
+    if json:
+        print_json(values)
+        return
+    for name in ("memory_bytes", "memory_available_bytes", "output_bytes"):
+        if values[name] is not None:
+            values[name] = human_bytes(values[name])
+    if values["training_seconds"] is not None:
+        values["training_seconds"] = human_seconds(values["training_seconds"])
+    print_values(values, {"memory_bytes": "memory needed", "memory_available_bytes": "memory available",
+                          "output_bytes": "output size", "training_seconds": "training time"})  # fmt: skip

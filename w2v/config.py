@@ -1,0 +1,232 @@
+"""All settings of a training run, declared once: command line, YAML files and the saved config.yaml derive from them.
+
+Precedence: command line, then the YAML file, then the defaults (word2vec.c's). All that is wrong is reported at once.
+
+    config = build_config({"corpus": ("corpus.txt",), "dim": "50"}, "recipe.yaml")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from w2v import __version__
+from w2v.cores import available_cores
+from w2v.errors import InputError
+from w2v.losses import LOSSES
+from w2v.settings import BadValue, Setting, nearest, setting, settings_of
+
+DEFAULT_LR = {"skip-gram": 0.025}  # word2vec.c's; by model
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """What is read, and which of its words are kept."""
+
+    corpus: tuple[str, ...] = setting((), "files, folders, globs or - for standard input", flag=False)
+    column: str | None = setting(None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME")
+    lowercase: bool = setting(False, "read all words in lower case")
+    encoding_errors: str = setting("replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict"))
+    min_count: int = setting(5, "leave out words that occur less often", low=1)
+    max_vocab: int = setting(0, "keep only this many of the most frequent words; 0 keeps all", low=0)
+    max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What is learnt."""
+
+    model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram",))
+    dim: int = setting(100, "length of the vectors", low=1)
+    window: int = setting(
+        5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How it is learnt."""
+
+    loss: str = setting("neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES))
+    sample: float = setting(1e-3, "leave out words above this frequency at random; 0 turns it off", low=0)
+    lr: float | None = setting(
+        None, "learning rate at the start; falls linearly", low=0, low_exclusive=True,
+        default_text=", ".join(f"{rate} for {model}" for model, rate in DEFAULT_LR.items()),
+    )  # fmt: skip
+    epochs: int = setting(5, "passes over the corpus", low=1)
+    threads: int | None = setting(
+        None, "worker threads; 1 makes runs repeatable", low=1, high=1024,
+        default_text="the cores this process may use",
+    )  # fmt: skip
+    seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Where the result goes. Not part of a saved configuration: it says nothing about the vectors."""
+
+    output: str | None = setting(
+        None, "a run directory, or just vectors by extension: .txt .vec .bin .npy", metavar="PATH",
+        default_text="CORPUS-MODEL-LOSS in the working directory",
+    )  # fmt: skip
+    overwrite: bool = setting(False, "replace an output that exists")
+
+
+GROUPS: dict[str, type] = {
+    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "output": OutputSettings,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, completely described. `loss` is the options dataclass of the loss that `training.loss` names."""
+
+    corpus: CorpusSettings
+    model: ModelSettings
+    training: TrainingSettings
+    output: OutputSettings
+    loss: Any
+    notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
+
+    @property
+    def lr(self) -> float:
+        """Learning rate at the start: as given, else the model's default."""
+        return self.training.lr if self.training.lr is not None else DEFAULT_LR[self.model.model]
+
+    @property
+    def threads(self) -> int:
+        """Worker threads: as given, else the cores this process may use."""
+        return self.training.threads if self.training.threads is not None else available_cores()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every resolved value by the name of its setting, ready for YAML and JSON."""
+        values: dict[str, Any] = {}
+        for part in (self.corpus, self.model, self.training, self.loss, self.output):
+            values |= {name: getattr(part, name) for name in settings_of(type(part))}
+        values |= {"corpus": list(self.corpus.corpus), "lr": self.lr, "threads": self.threads}
+        return values
+
+    def to_yaml(self) -> str:
+        """The text of config.yaml: given back through --config it repeats the run."""
+        import yaml
+
+        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
+        body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
+            body = yaml.safe_dump(values, sort_keys=False)
+        return f"# w2v train --config config.yaml     (repeats the run; written by w2v {__version__})\n{body}"
+
+    def save_yaml(self, path: str | os.PathLike[str]) -> None:
+        """Writes `to_yaml()`.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        from w2v.files import atomic_file
+
+        with atomic_file(path) as file:
+            file.write(self.to_yaml().encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Config:
+        """The configuration in a YAML file alone.
+
+        Raises:
+            InputError: see `build_config`.
+        """
+        return build_config({}, path)
+
+
+def loss_settings() -> dict[str, Setting]:
+    """The settings of all losses by name; a name that several losses share means the same in each."""
+    return {name: found for entry in LOSSES.values() for name, found in settings_of(entry.options).items()}
+
+
+def losses_with(name: str) -> list[str]:
+    """The names of the losses that have this setting."""
+    return [entry.name for entry in LOSSES.values() if name in settings_of(entry.options)]
+
+
+def all_settings() -> dict[str, Setting]:
+    """Every setting by name, in the order in which people should read them."""
+    corpus, model, training, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | output
+
+
+def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
+    """The configuration from the command line (texts by setting name, None = not given) and a YAML file.
+
+    Raises:
+        InputError: the file cannot be used, or names, types or values are wrong; one message tells all of them.
+    """
+    from_file: list[tuple[str, Any]] = []
+    problems: list[str] = []
+    if yaml_path is not None:
+        from_file, problems = _read_yaml(yaml_path)
+    given = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
+    given += [(name, value, _option(name)) for name, value in cli.items() if value is not None]
+    return _assemble(given, problems)
+
+
+def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
+    """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier ones."""
+    known = all_settings()
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    refused: set[str] = set()
+    for name, value, place in given:
+        if name not in known:
+            problems.append(_unknown(f"unknown setting {name!r}", name, known))
+            continue
+        try:
+            values[name] = known[name].convert(value, place)
+            places[name] = place
+        except BadValue as error:
+            problems.append(str(error))
+            refused.add(name)
+    if not values.get("corpus") and "corpus" not in refused:
+        problems.append("no corpus: name a text file, a folder, or - for standard input")
+    if problems:
+        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+
+    groups = {
+        group: cls(**{name: values[name] for name in settings_of(cls) if name in values})
+        for group, cls in GROUPS.items()
+    }
+    training = groups["training"]
+    options = LOSSES[training.loss].options
+    chosen = settings_of(options)
+    notes = tuple(
+        f"{place} is not used by --loss {training.loss} (only by {' and '.join(losses_with(name))})"
+        for name, place in places.items()
+        if losses_with(name) and name not in chosen
+    )
+    config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}), notes=notes)
+    return dataclasses.replace(config, training=dataclasses.replace(training, lr=config.lr, threads=config.threads))
+
+
+def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
+    from w2v.configfile import read_settings
+
+    pairs, problems = read_settings(path)
+    known, of_losses = all_settings(), loss_settings()
+    found = []
+    for key, value in pairs:
+        name = key.removeprefix("loss.")
+        if name not in (of_losses if key != name else known):
+            problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
+        else:
+            found.append((name, value))
+    return found, problems
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    guess = nearest(name, known)
+    return f"{what} (did you mean {guess!r}?)" if guess else f"{what} (w2v train --help lists the settings)"
+
+
+def _option(name: str) -> str:
+    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")

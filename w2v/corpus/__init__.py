@@ -1,0 +1,13 @@
+"""Corpus -> ids: read text from files, folders, pipes and tables; split, count and number its words.
+
+    store = read_corpus(["wiki.txt.zst"], settings)
+    store.ids, store.vocabulary
+
+Importing this package loads NumPy at most: Arrow and `datasets` come in when a corpus is read.
+"""
+
+from w2v.corpus.read import read_corpus
+from w2v.corpus.store import TokenStore
+from w2v.corpus.vocabulary import Vocabulary
+
+__all__ = ["TokenStore", "Vocabulary", "read_corpus"]

@@ -1,0 +1,301 @@
+"""The cache of token stores, so that a corpus is split and counted once: `w2v cache` lists and clears it.
+
+    $W2V_CACHE_DIR, else $XDG_CACHE_HOME/w2v, else ~/.cache/w2v
+      corpora/KEY/manifest.json   sources, numbers, checksum; its time is that of the last use
+                  ids.i32 counts.i64 words.txt
+
+KEY is a hash of each file's absolute path, size and time, the tokeniser's settings and the format version. Entries are
+written under a temporary name, synced and renamed, so that concurrent processes see whole entries only. Nothing here
+fails a run: what goes wrong becomes a warning, and the ids live in a temporary file instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+
+from w2v.corpus.sources import Source
+from w2v.corpus.store import ID_TYPE, TokenStore, map_ids
+from w2v.corpus.vocabulary import PackedWords, Vocabulary
+from w2v.errors import InputError
+from w2v.files import sync_directory, sync_file
+
+# Raise it whenever the tokeniser or an entry's files change: old entries are then never met again, and age out.
+FORMAT_VERSION = 1
+DEFAULT_SIZE_CAP = 20 << 30
+TEMPORARY_PREFIX = ".building-"
+# A temporary directory that nothing was written to for this long belongs to a process that was killed.
+STALE_SECONDS = 3600.0
+MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
+
+
+class CacheUnavailable(Exception):
+    """An entry cannot be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One cached corpus: its directory's name, the files it was read from, words in it, bytes on disk, time of the last
+    use (seconds since the epoch)."""
+
+    name: str
+    sources: tuple[str, ...]
+    words: int
+    bytes: int
+    last_used: float
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    format: int
+    sources: list[str]
+    n_words: int
+    n_lines: int
+    distinct: int
+    checksum: int
+    warnings: list[str]
+
+
+def cache_directory() -> Path:
+    """Where the cache is; it need not exist."""
+    if named := os.environ.get("W2V_CACHE_DIR"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "w2v"
+
+
+def size_cap() -> int:
+    """Bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G", "1.5T" (powers of 1024).
+
+    Raises:
+        InputError: the variable is no such size.
+    """
+    text = os.environ.get("W2V_CACHE_SIZE", "").strip()
+    if not text:
+        return DEFAULT_SIZE_CAP
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if match is None:
+        raise InputError(f'W2V_CACHE_SIZE={text} is no size: give bytes, or a number with a unit like "5G"')
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def entry_key(sources: Sequence[Source], column: str, lowercase: bool, encoding_errors: str) -> str:
+    """The name of the entry that holds these sources read with these settings."""
+    files = [(source.path, source.format, source.size, source.mtime_ns) for source in sources]
+    described = json.dumps([FORMAT_VERSION, files, column, lowercase, encoding_errors])
+    return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def load_entry(key: str) -> TokenStore | None:
+    """The cached store, None if there is none; a damaged entry is removed."""
+    directory = _corpora() / key
+    if not directory.is_dir():
+        return None
+    try:
+        manifest = _read_manifest(directory)
+        text = (directory / WORDS).read_bytes()
+        counts = np.fromfile(directory / COUNTS, dtype=np.int64)
+        words = PackedWords(text)
+        size = manifest.n_words + manifest.n_lines
+        sound = (
+            len(words) == len(counts) == manifest.distinct
+            and counts.sum() == manifest.n_words
+            and _checksum(text, counts) == manifest.checksum
+            and (directory / IDS).stat().st_size == size * ID_TYPE.itemsize
+        )
+        if sound:
+            with open(directory / IDS, "rb") as file:
+                ids = map_ids(file, size)
+            _touch(directory)
+            return TokenStore(ids, Vocabulary(words, counts), manifest.n_words, manifest.n_lines, manifest.warnings)
+    except (OSError, ValueError, TypeError):
+        pass
+    _remove(directory)
+    return None
+
+
+class NewEntry:
+    """An entry in the making: write the ids into `file`, then `commit`. Without a commit nothing stays behind.
+
+    Raises:
+        CacheUnavailable: on entering the context, the cache directory cannot be written.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._published = False
+
+    def __enter__(self) -> NewEntry:
+        corpora = _corpora()
+        try:
+            corpora.mkdir(parents=True, exist_ok=True)
+            self.directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=corpora))
+            self.file: IO[bytes] = open(self.directory / IDS, "w+b")
+        except OSError as error:
+            raise CacheUnavailable(f"the cache {corpora} cannot be written: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+        if not self._published:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
+        """Makes the entry of `store`, whose ids are in `file`, unless another process has made it meanwhile; then
+        removes the least recently used entries until the cache is within its size.
+
+        Raises:
+            CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
+        """
+        words = store.vocabulary.words
+        text = words.text if isinstance(words, PackedWords) else PackedWords.pack(words).text
+        manifest = _Manifest(
+            FORMAT_VERSION,
+            [source.path or source.name for source in sources],
+            store.n_words,
+            store.n_lines,
+            len(words),
+            _checksum(text, store.vocabulary.counts),
+            list(store.warnings),
+        )
+        size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
+        if size > size_cap():
+            raise CacheUnavailable(f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)")
+        try:
+            (self.directory / WORDS).write_bytes(text)
+            store.vocabulary.counts.tofile(self.directory / COUNTS)
+            (self.directory / MANIFEST).write_text(json.dumps(asdict(manifest)), encoding="ascii")
+            for name in (IDS, WORDS, COUNTS, MANIFEST):
+                sync_file(self.directory / name)
+            sync_directory(self.directory)
+        except OSError as error:
+            raise CacheUnavailable(f"the cache {_corpora()} cannot be written: {error.strerror}") from None
+        try:
+            os.rename(self.directory, _corpora() / self._key)
+        except OSError:
+            return  # another process was first; its entry is as good
+        self._published = True
+        sync_directory(_corpora())
+        _shrink(keep=self._key)
+
+
+def list_entries() -> list[CacheEntry]:
+    """The cached corpora, most recently used first."""
+    entries = []
+    for directory in _entry_directories():
+        try:
+            manifest = _read_manifest(directory)
+            used = (directory / MANIFEST).stat().st_mtime
+        except (OSError, ValueError, TypeError):
+            continue
+        entries.append(CacheEntry(directory.name, tuple(manifest.sources), manifest.n_words, _size_of(directory), used))
+    return sorted(entries, key=lambda entry: (-entry.last_used, entry.name))
+
+
+def clear() -> int:
+    """Removes all entries, and what killed processes left; returns the bytes freed. Running processes keep their ids:
+    an open file outlives its name."""
+    return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
+
+
+def _corpora() -> Path:
+    return cache_directory() / "corpora"
+
+
+def _entry_directories() -> list[Path]:
+    try:
+        return sorted(path for path in _corpora().iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _stale_directories() -> list[Path]:
+    try:
+        temporary = list(_corpora().glob(f"{TEMPORARY_PREFIX}*"))
+    except OSError:
+        return []
+    stale = []
+    for directory in temporary:
+        try:
+            newest = max(path.stat().st_mtime for path in [directory, *directory.iterdir()])
+        except OSError:
+            continue
+        if time.time() - newest > STALE_SECONDS:
+            stale.append(directory)
+    return stale
+
+
+def _size_of(directory: Path) -> int:
+    size = 0
+    for path in directory.glob("*"):
+        try:
+            size += path.stat().st_size
+        except OSError:
+            continue  # removed meanwhile
+    return size
+
+
+def _remove(directory: Path) -> int:
+    """Removes an entry at once for all readers, by a rename first; returns the bytes freed."""
+    size = _size_of(directory)
+    try:
+        grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
+    except OSError:
+        return 0
+    try:
+        os.rename(directory, grave / directory.name)
+    except OSError:
+        size = 0  # not ours to remove, or removed meanwhile
+    shutil.rmtree(grave, ignore_errors=True)
+    return size
+
+
+def _shrink(keep: str) -> None:
+    for directory in _stale_directories():
+        _remove(directory)
+    entries = list_entries()
+    total = sum(entry.bytes for entry in entries)
+    cap = size_cap()
+    for entry in reversed(entries):
+        if total <= cap:
+            break
+        if entry.name != keep:
+            _remove(_corpora() / entry.name)
+            total -= entry.bytes
+
+
+def _touch(directory: Path) -> None:
+    try:
+        os.utime(directory / MANIFEST)
+    except OSError:
+        pass  # a read-only cache still serves
+
+
+def _read_manifest(directory: Path) -> _Manifest:
+    """Raises OSError, ValueError or TypeError when there is no manifest of this format."""
+    fields = json.loads((directory / MANIFEST).read_text(encoding="ascii"))
+    if not isinstance(fields, dict):
+        raise ValueError("a manifest is an object")
+    manifest = _Manifest(**fields)
+    if manifest.format != FORMAT_VERSION:
+        raise ValueError(f"format {manifest.format}")
+    return manifest
+
+
+def _checksum(text: bytes, counts: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(counts).data, zlib.crc32(text))

@@ -1,0 +1,141 @@
+"""Sources -> chunks of UTF-8 text, cut at whitespace: the unit of work of the tokeniser.
+
+A chunk may begin and end inside a line, and may hold many small files; a line end is made only where a source ends
+without one. So memory is bounded by the chunk and the longest word, whatever the length of the lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from w2v.corpus.sources import Source
+from w2v.corpus.streams import Advance, read_pieces
+from w2v.errors import InputError
+
+# Whitespace as in str.split(), and NUL, in UTF-8.
+WHITESPACE = re.compile(
+    rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+)
+# Arrow's 32-bit offsets hold 2 GiB a chunk: the longest word must leave room for a chunk beside it.
+LONGEST_WORD_BYTES = 1 << 30
+
+SAMPLE_BYTES = 1 << 16
+BINARY_CONTROL_SHARE = 0.1
+# Above what Latin-1 text has of invalid bytes (1-10 %), below what random bytes have (about 50 %).
+BINARY_INVALID_SHARE = 0.3
+BINARY_INVALID_LEAST = 8
+CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Text that begins and ends at a word's edge. `spans` tells where it comes from: (offset in `data`, source name,
+    offset in the source's decompressed text), ascending."""
+
+    data: bytes
+    spans: tuple[tuple[int, str, int], ...]
+
+    def locate(self, offset: int) -> tuple[str, int]:
+        """Source name and byte offset in it of the byte at `offset` of `data`."""
+        start, name, base = next(span for span in reversed(self.spans) if span[0] <= offset)
+        return name, base + offset - start
+
+
+def read_chunks(
+    sources: Sequence[Source], column: str, strict: bool, chunk_bytes: int, advance: Advance
+) -> Iterator[Chunk]:
+    """The text of all sources in order, in chunks of about `chunk_bytes`.
+
+    Args:
+        column: the text column of tables.
+        strict: invalid UTF-8 will be refused by the tokeniser, with its place; it is then no sign of a binary file.
+        advance: gets the number of raw bytes of each read.
+
+    Raises:
+        InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1 GiB.
+    """
+    from w2v.corpus.tables import read_documents, sniff_format
+
+    buffer = bytearray()
+    spans: list[tuple[int, str, int]] = []
+    for source in sources:
+        if source.format == "sniff":
+            source = sniff_format(source)
+        if source.format == "text":
+            skipped, pieces = _text_pieces(source, strict, chunk_bytes, advance)
+        else:
+            skipped, pieces = 0, read_documents(source, column, chunk_bytes, advance)
+        spans.append((len(buffer), source.name, skipped))
+        searched = len(buffer)
+        last = b"\n"
+        for piece in pieces:
+            buffer += piece
+            last = piece[-1:]
+            if len(buffer) < chunk_bytes:
+                continue
+            cut = last_edge(buffer, searched)
+            if cut:
+                data = bytes(memoryview(buffer)[:cut])
+                yield Chunk(data, tuple(spans))
+                del buffer[:cut]
+                spans = [_moved(spans, cut)]
+            elif len(buffer) > LONGEST_WORD_BYTES:
+                raise InputError(f"{source.name} has no whitespace in 1 GiB of text: is it a plain text corpus?")
+            searched = len(buffer)
+        if last != b"\n":
+            buffer += b"\n"
+    if buffer:
+        yield Chunk(bytes(buffer), tuple(spans))
+
+
+def last_edge(text: bytes | bytearray, start: int = 0) -> int:
+    """The offset behind the last whitespace character of `text`, 0 if there is none; nothing before `start` has one."""
+    edge = max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1
+    if edge:
+        return edge
+    # A character may straddle `start`: at most 2 of its bytes lie before.
+    for match in WHITESPACE.finditer(text, max(start - 2, 0)):
+        edge = match.end()
+    return edge
+
+
+def _moved(spans: list[tuple[int, str, int]], cut: int) -> tuple[int, str, int]:
+    """The span at the start of a buffer from which `cut` bytes were taken off. Cuts lie in the newest source: when the
+    buffer is full it was the newest piece that filled it, and every source before it ends in a line end."""
+    start, name, base = spans[-1]
+    return 0, name, base + cut - start
+
+
+def _text_pieces(source: Source, strict: bool, piece_bytes: int, advance: Advance) -> tuple[int, Iterator[bytes]]:
+    """How many bytes of byte order mark were dropped, and the text behind them, checked to be text."""
+    pieces = read_pieces(source, piece_bytes, advance)
+    sample = bytearray()
+    for piece in pieces:
+        sample += piece
+        if len(sample) >= SAMPLE_BYTES:
+            break
+    check_text(bytes(sample[:SAMPLE_BYTES]), source.name, strict)
+    mark = 3 if sample.startswith(b"\xef\xbb\xbf") else 0
+
+    def rest() -> Iterator[bytes]:
+        for start in range(mark, len(sample), piece_bytes):
+            yield bytes(sample[start : start + piece_bytes])
+        yield from pieces
+
+    return mark, rest()
+
+
+def check_text(sample: bytes, name: str, strict: bool) -> None:
+    """Raises InputError when `sample`, the start of a source, is UTF-16 or no text at all."""
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{name} is in UTF-16, not UTF-8; convert it first, e.g. iconv -f UTF-16 -t UTF-8")
+    binary = b"\x00" in sample
+    controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
+    binary |= controls > BINARY_CONTROL_SHARE * len(sample)
+    if not strict and not binary and not sample.isascii():
+        invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
+        binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
+    if binary:
+        raise InputError(f"{name} looks like a binary file or another encoding; the corpus must be UTF-8 text")

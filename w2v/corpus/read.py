@@ -1,0 +1,166 @@
+"""`read_corpus`: what the user named -> a TokenStore, from the cache or by reading the text once.
+
+The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks, and the results are
+added in corpus order; so the outcome does not depend on the number of threads. What cannot be read twice (standard
+input, FIFOs) needs no copy of its text either: the ids are that copy.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING
+
+from w2v.cores import available_cores
+from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, size_cap
+from w2v.corpus.sources import Source, resolve_sources
+from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
+from w2v.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from w2v.config import CorpusSettings
+    from w2v.corpus.tokenizer import EncodedChunk
+
+Progress = Callable[[int, int | None], None]
+
+# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight takes some 30 MB.
+CHUNK_BYTES = 4 << 20
+DEFAULT_COLUMN = "text"
+
+
+def read_corpus(
+    corpus: Sequence[str],
+    settings: CorpusSettings,
+    *,
+    use_cache: bool = True,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> TokenStore:
+    """The ids, vocabulary and counts of a corpus.
+
+    Args:
+        corpus: files, folders, globs and `-`, see `resolve_sources`.
+        settings: `column` (None: "text"), `lowercase`, `encoding_errors` ("replace" or "strict").
+        use_cache: look the corpus up in the cache and keep it there; else the ids live in a nameless temporary file.
+        progress: called with the bytes read so far and in all (None when a pipe is among the sources).
+        threads: threads that split text; None: as many as this process may use.
+        chunk_bytes: text worked on at a time, per thread.
+
+    Raises:
+        InputError: nothing to read, unreadable, binary or damaged files, no word at all, invalid UTF-8 when strict.
+        RunError: a file changed while it was read, a device failed, or the disk for temporary files is full.
+    """
+    sources, warnings = resolve_sources(corpus, settings.column)
+    column = DEFAULT_COLUMN if settings.column is None else settings.column
+    reader = _Reader(sources, warnings, column, settings, threads or available_cores(), chunk_bytes, progress)
+    if use_cache and all(source.lasting for source in sources) and size_cap() > 0:
+        key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
+        if (store := load_entry(key)) is not None:
+            return store
+        try:
+            with NewEntry(key) as entry:
+                store = reader.read(entry.file, str(entry.directory))
+                try:
+                    entry.commit(store, sources)
+                except CacheUnavailable as problem:
+                    store.warnings = (*store.warnings, f"the corpus is not cached: {problem}")
+                return store
+        except (CacheUnavailable, SpoolError) as problem:
+            reader.warnings.append(f"the corpus is not cached: {problem}")
+    try:
+        return _read_privately(reader)
+    except SpoolError as problem:
+        raise RunError(f"{problem}; point TMPDIR or W2V_CACHE_DIR to a disk with more room") from problem
+
+
+def _read_privately(reader: _Reader) -> TokenStore:
+    """The store over a temporary file that has no name, so that not even a killed process leaves it behind."""
+    try:
+        folder = tempfile.gettempdir()
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    except OSError as error:
+        raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
+    # The store's memory map holds the file open by itself.
+    with file:
+        return reader.read(file, folder)
+
+
+def _release_memory() -> None:
+    """Arrow keeps freed memory, some 100 MB here, for its next use; training needs it now."""
+    import pyarrow
+
+    pyarrow.default_memory_pool().release_unused()
+
+
+class _Reader:
+    """Reads resolved sources into a file of ids; may do so again when the first place was too small."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        warnings: list[str],
+        column: str,
+        settings: CorpusSettings,
+        threads: int,
+        chunk_bytes: int,
+        progress: Progress | None,
+    ) -> None:
+        self.sources = sources
+        self.warnings = warnings
+        self._column = column
+        self._lowercase = settings.lowercase
+        self._strict = settings.encoding_errors == "strict"
+        self._threads = threads
+        self._chunk_bytes = chunk_bytes
+        self._progress = progress
+
+    def read(self, file: IO[bytes], folder: str) -> TokenStore:
+        """The store over `file`, an empty file in `folder`."""
+        builder = TokenStoreBuilder(file, folder)
+        self._encode(builder)
+        for source in self.sources:
+            source.check_unchanged()
+        found = list(self.warnings)
+        if builder.invalid:
+            sequences = f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
+            found.append(f"{sequences} replaced by U+FFFD (--encoding-errors strict refuses them)")
+        if builder.nul:
+            found.append(f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as blanks")
+        store = builder.finish(self._threads, found)
+        _release_memory()
+        if store is None:
+            names = [source.name for source in self.sources]
+            named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+            raise InputError(f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty")
+        return store
+
+    def _encode(self, builder: TokenStoreBuilder) -> None:
+        from w2v.corpus.chunks import read_chunks
+        from w2v.corpus.tokenizer import encode_chunk
+
+        done = 0
+        sizes = [source.size for source in self.sources if source.size is not None]
+        total = sum(sizes) if len(sizes) == len(self.sources) else None
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            if self._progress is not None:
+                self._progress(done, total)
+
+        waiting: deque[Future[EncodedChunk]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                for chunk in read_chunks(self.sources, self._column, self._strict, self._chunk_bytes, advance):
+                    waiting.append(pool.submit(encode_chunk, chunk, lowercase=self._lowercase, strict=self._strict))
+                    # One chunk waits beside those worked on: no thread idles, and memory stays bounded.
+                    while len(waiting) > self._threads + 1:
+                        builder.add(waiting.popleft().result())
+                while waiting:
+                    builder.add(waiting.popleft().result())
+            finally:
+                pool.shutdown(cancel_futures=True)

@@ -1,0 +1,29 @@
+"""The vocabulary of a run: what --min-count and --max-vocab leave of a corpus's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from w2v.errors import InputError
+
+if TYPE_CHECKING:
+    from w2v.config import CorpusSettings
+    from w2v.corpus.vocabulary import Vocabulary
+
+
+def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
+    """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most frequent of them.
+
+    Raises:
+        InputError: that is no word.
+    """
+    chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
+    if not len(chosen):
+        highest = int(vocabulary.counts[0])
+        words = "1 distinct word" if len(vocabulary) == 1 else f"{len(vocabulary):,} distinct words"
+        times, remedy = ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
+        raise InputError(
+            f"no word reaches --min-count {settings.min_count}: {words}, the most frequent "
+            f"({vocabulary.words[0]!r}) occurs {times}; try --min-count {remedy}"
+        )
+    return chosen

@@ -1,0 +1,159 @@
+"""From what the user named to the list of sources to read: files, folders, globs, `-` for standard input, FIFOs.
+
+The list is deterministic: arguments keep their order, a folder gives its files sorted by path (recursively, without
+hidden ones), a glob gives its matches sorted. What a source's bytes mean is settled later, in `streams` and `tables`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from w2v.errors import InputError, RunError
+
+STANDARD_INPUT = "-"
+COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+TABLE_FORMATS = {
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to read. `path` is absolute and None for standard input; `size` (bytes) and `mtime_ns` are those of the
+    moment the corpus was resolved, None where the source has no lasting content (pipes, devices)."""
+
+    name: str
+    path: str | None
+    format: str
+    size: int | None = None
+    mtime_ns: int | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """True for a regular file, whose ids may be cached; a pipe's content is gone once read."""
+        return self.size is not None
+
+    def check_unchanged(self) -> None:
+        """Raises RunError when a regular file's size or time differs from what it was when the corpus was resolved."""
+        if self.path is None or not self.lasting:
+            return
+        try:
+            now = os.stat(self.path)
+        except OSError as error:
+            raise RunError(f"{self.name} vanished while it was being read ({error.strerror}); start again") from None
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise RunError(f"{self.name} changed while it was being read; start again once it is complete")
+
+
+def table_format(name: str) -> str | None:
+    """The format of a table by its file name less its compression suffix ("a.jsonl.gz": "json"), None for text."""
+    stem = name.lower()
+    for suffix in COMPRESSION_SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    return TABLE_FORMATS.get(os.path.splitext(stem)[1])
+
+
+def resolve_sources(corpus: Sequence[str], column: str | None = None) -> tuple[list[Source], list[str]]:
+    """The sources that `corpus` names, in reading order, and warnings about them.
+
+    Args:
+        corpus: files, folders, globs (for shells or YAML files that did not expand them) and `-`.
+        column: `--column` as given, None if it was not. Without it everything but a table's file name is plain text.
+
+    Raises:
+        InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given twice, or a column
+            is named although no source is a table.
+    """
+    if not corpus:
+        raise InputError("no corpus is named: give a file, a folder, a glob or - for standard input")
+    sources = [source for argument in corpus for source in _resolve_one(os.fspath(argument), column)]
+    if column is not None and all(source.format == "text" for source in sources):
+        raise InputError(
+            f"--column {column} needs a table (.jsonl .json .csv .tsv .parquet), and {sources[0].name} is plain text; "
+            "leave --column away"
+        )
+    repeated = Counter(source.path for source in sources)
+    if repeated[None] > 1:
+        raise InputError("standard input (-) is named twice: it can be read only once")
+    warnings = [f"{path} is named {times} times and read as often" for path, times in repeated.items() if times > 1]
+    return sources, warnings
+
+
+def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
+    if argument == STANDARD_INPUT:
+        yield Source("standard input", None, "text" if column is None else "sniff")
+        return
+    if not os.path.lexists(argument) and argument.startswith("~"):
+        argument = os.path.expanduser(argument)
+    if os.path.exists(argument):
+        matches = [argument]
+    elif glob.has_magic(argument):
+        matches = sorted(glob.glob(argument, recursive=True), key=lambda path: Path(path).parts)
+        if not matches:
+            raise InputError(f"{argument} matches no file; check the pattern, or quote a name that holds * ? [")
+    else:
+        raise InputError(_not_found(argument))
+    found = 0
+    for match in matches:
+        if os.path.isdir(match):
+            for path in _files_in(match):
+                found += 1
+                yield _describe(path, column)
+        elif len(matches) == 1 or os.path.isfile(match):
+            found += 1
+            yield _describe(match, column)
+    if not found:
+        raise InputError(f"{argument} holds no file to read (hidden files are skipped)")
+
+
+def _not_found(argument: str) -> str:
+    folder, name = os.path.split(argument)
+    try:
+        names = os.listdir(folder or ".")
+    except NotADirectoryError:
+        return f"no such corpus: {argument} ({folder} is not a folder)"
+    except PermissionError:
+        return f"{folder} cannot be read (permission denied), so {argument} was not found"
+    except OSError:
+        return f"no such corpus: {argument} (the folder {folder} does not exist)"
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {os.path.join(folder, near[0])}?" if near else "; check the path"
+    return f"no such corpus: {argument}{hint}"
+
+
+def _files_in(folder: str) -> list[str]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}; check its permissions")
+
+    paths: list[str] = []
+    for directory, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths.extend(os.path.join(directory, name) for name in names if not name.startswith("."))
+    return sorted((path for path in paths if os.path.isfile(path)), key=lambda path: Path(path).parts)
+
+
+def _describe(path: str, column: str | None) -> Source:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    table = table_format(path)
+    # A device or pipe under /dev or /proc names another content each time, whatever its status says.
+    passing = not stat.S_ISREG(status.st_mode) or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    if table is None:
+        table = "sniff" if column is not None and passing else "text"
+    if passing:
+        return Source(path, os.path.abspath(path), table)
+    return Source(path, os.path.abspath(path), table, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,228 @@
+"""The token store: a corpus as word ids in a memory-mapped file, and its vocabulary.
+
+While the text is read, each chunk's words get the codes of the chunk's own dictionary, which are written out at once.
+The dictionaries are merged when they have grown as large as the merged one: so merging costs a constant per word of a
+chunk's dictionary, and memory is bounded by the distinct words of the corpus. At the end, when the order by count is
+known, the codes on disk are replaced by ids in place, chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from w2v.corpus.vocabulary import PackedWords, Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from w2v.corpus.tokenizer import EncodedChunk
+
+ID_TYPE = np.dtype(np.int32)
+LINE_END_ID = -1
+# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB.
+MERGE_ENTRIES = 1 << 20
+
+
+class TokenStore:
+    """A corpus as ids.
+
+    Attributes:
+        ids: int32 [n_words + n_lines], memory-mapped: ids of the full vocabulary, -1 at every line end (empty lines
+            keep theirs, and a missing final newline counts as one).
+        vocabulary: every word, by count descending, ties by UTF-8 bytes.
+        n_words, n_lines: the numbers of ids >= 0 and of line ends.
+        warnings: what the user should know about the corpus, in plain sentences.
+    """
+
+    def __init__(
+        self, ids: np.ndarray, vocabulary: Vocabulary, n_words: int, n_lines: int, warnings: Sequence[str] = ()
+    ) -> None:
+        self.ids = ids
+        self.vocabulary = vocabulary
+        self.n_words = n_words
+        self.n_lines = n_lines
+        self.warnings = tuple(warnings)
+
+    def close(self) -> None:
+        """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view of them."""
+        self.ids = np.empty(0, dtype=ID_TYPE)
+
+    def __enter__(self) -> TokenStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SpoolError(Exception):
+    """The ids could not be written: `folder` and the reason. Caught by `read_corpus`, which knows another place."""
+
+    def __init__(self, folder: str, error: OSError) -> None:
+        super().__init__(f"cannot write the corpus' ids to {folder}: {error.strerror or error}")
+        self.folder = folder
+
+
+class TokenStoreBuilder:
+    """Gathers encoded chunks in corpus order into `file` and turns them into a TokenStore.
+
+    Args:
+        file: an empty file open for reading and writing; the caller keeps or removes it.
+        folder: where the file lies; a nameless file with the chunks' mappings is made there as well.
+        merge_entries: see MERGE_ENTRIES.
+    """
+
+    def __init__(self, file: IO[bytes], folder: str, merge_entries: int = MERGE_ENTRIES) -> None:
+        self._file = file
+        self._folder = folder
+        self._merge_entries = merge_entries
+        try:
+            self._mappings = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError as error:
+            raise SpoolError(folder, error) from error
+        self._code_sizes: list[int] = []
+        self._mapping_sizes: list[int] = []
+        self._words: pa.Array | None = None
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._pending: list[tuple[pa.Array, np.ndarray]] = []
+        self._pending_entries = 0
+        self.invalid = 0
+        self.nul = 0
+
+    def add(self, chunk: EncodedChunk) -> None:
+        """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full."""
+        self._write(self._file, chunk.codes)
+        self._code_sizes.append(len(chunk.codes))
+        self._pending.append((chunk.words, chunk.counts))
+        self._pending_entries += len(chunk.words)
+        self.invalid += chunk.invalid
+        self.nul += chunk.nul
+        if self._pending_entries >= max(self._merge_entries, len(self._counts)):
+            self._merge()
+
+    def _write(self, file: IO[bytes], values: np.ndarray) -> None:
+        try:
+            file.write(np.ascontiguousarray(values, dtype=ID_TYPE).data)
+        except OSError as error:
+            raise SpoolError(self._folder, error) from error
+
+    def _merge(self) -> None:
+        """Adds the pending dictionaries to the merged one, whose codes stay, and writes their mappings into it."""
+        import pyarrow as pa
+
+        # 64-bit offsets: the distinct words may exceed 2 GiB.
+        known = [] if self._words is None else [self._words]
+        chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
+        merged = pa.chunked_array(chunks, type=pa.large_string()).dictionary_encode()
+        self._words = merged.chunk(merged.num_chunks - 1).dictionary
+        counts = np.zeros(len(self._words), dtype=np.int64)
+        counts[: len(self._counts)] = self._counts
+        for encoded, (_, additional) in zip(merged.chunks[len(known) :], self._pending, strict=True):
+            mapping = encoded.indices.to_numpy()
+            np.add.at(counts, mapping, additional)
+            self._write(self._mappings, mapping)
+            self._mapping_sizes.append(len(mapping))
+        self._counts = counts
+        self._pending = []
+        self._pending_entries = 0
+
+    def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
+        """The finished store over the file, None when there was no word. Raises SpoolError when the disk is full."""
+        if self._pending:
+            self._merge()
+        if self._words is None:
+            return None
+        vocabulary, ranks, n_lines = _ranked(self._words, self._counts)
+        self._words = None
+        n_words = int(vocabulary.counts.sum())
+        if n_words == 0:
+            return None
+        try:
+            self._renumber(ranks, threads)
+        except OSError as error:
+            raise SpoolError(self._folder, error) from error
+        finally:
+            self._mappings.close()
+        ids = map_ids(self._file, n_words + n_lines)
+        return TokenStore(ids, vocabulary, n_words, n_lines, tuple(warnings))
+
+    def _renumber(self, ranks: np.ndarray, threads: int) -> None:
+        """Replaces codes by ids in place: ids = ranks[mapping of the chunk][codes]."""
+        self._file.flush()
+        self._mappings.flush()
+        code_starts = np.concatenate([[0], np.cumsum(self._code_sizes, dtype=np.int64)])
+        mapping_starts = np.concatenate([[0], np.cumsum(self._mapping_sizes, dtype=np.int64)])
+
+        def renumber(chunk: int) -> None:
+            mapping = _read(self._mappings, mapping_starts[chunk], mapping_starts[chunk + 1])
+            codes = _read(self._file, code_starts[chunk], code_starts[chunk + 1])
+            ids = ranks[mapping][codes]
+            _overwrite(self._file, code_starts[chunk], ids)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(renumber, range(len(self._code_sizes))):
+                pass
+
+
+def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
+    values = np.empty(int(stop - start), dtype=ID_TYPE)
+    view = values.data.cast("B")
+    place = int(start) * ID_TYPE.itemsize
+    while len(view):
+        size = os.preadv(file.fileno(), [view], place)
+        if size == 0:
+            raise OSError("the file of ids was cut short by another process")
+        view, place = view[size:], place + size
+    return values
+
+
+def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
+    view = values.data.cast("B")
+    place = int(start) * ID_TYPE.itemsize
+    while len(view):
+        size = os.pwrite(file.fileno(), view, place)
+        view, place = view[size:], place + size
+
+
+def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
+    """The vocabulary, the id of every code (int32; -1 for the line end), and the number of lines."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from w2v.corpus.tokenizer import LINE_END
+
+    table = pa.table({"word": words, "count": counts})
+    # Arrow compares strings by their bytes.
+    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("word", "ascending")]).to_numpy()
+    line_end = pc.index(words, LINE_END).as_py()
+    n_lines = int(counts[line_end]) if line_end >= 0 else 0
+    # Left over are the words: not the line end, nor "", which no code stands for.
+    order = order[(order != line_end) & (counts[order] > 0)]
+    ranks = np.full(len(words), LINE_END_ID, dtype=ID_TYPE)
+    ranks[order] = np.arange(len(order), dtype=ID_TYPE)
+    sorted_words = words.take(pa.array(order))
+    return Vocabulary(_packed(sorted_words), counts[order]), ranks, n_lines
+
+
+def _packed(words: pa.Array) -> PackedWords:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    newline = pa.scalar("\n", pa.large_string())
+    ended = pc.binary_join_element_wise(words, pa.scalar("", pa.large_string()), newline)
+    offsets = np.frombuffer(ended.buffers()[1], dtype=np.int64)[: len(ended) + 1]
+    text = ended.buffers()[2].slice(0, int(offsets[-1])).to_pybytes() if len(ended) else b""
+    return PackedWords(text, offsets.copy())
+
+
+def map_ids(file: IO[bytes], size: int) -> np.ndarray:
+    """The file's first `size` ids, memory-mapped for reading."""
+    return np.memmap(file, dtype=ID_TYPE, mode="r", shape=(size,))

@@ -1,0 +1,169 @@
+"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read by Hugging Face `datasets` as streams.
+
+A value of the column is one document: its own newlines are line ends, and its end is a line end. Missing values (null)
+are no documents. Only local files are read; what comes through a pipe is spooled to a temporary file first.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from w2v.corpus.sources import Source
+from w2v.corpus.streams import Advance, opened
+from w2v.errors import InputError, RunError
+
+DEFAULT_COLUMN = "text"
+ROWS = 1000
+SNIFF_BYTES = 1 << 12
+
+
+def sniff_format(source: Source) -> Source:
+    """A pipe's table format by its content, for `--column` with a source that has no telling name.
+
+    The source that comes back is a temporary file with the pipe's content; `read_documents` removes it.
+    """
+    path = _spool(source, "")
+    with open(path, "rb") as file:
+        head = file.read(SNIFF_BYTES).lstrip()
+    if head.startswith(b"PAR1"):
+        table = "parquet"
+    elif head.startswith((b"{", b"[")):
+        table = "json"
+    else:
+        table = "tsv" if b"\t" in head.split(b"\n", 1)[0] else "csv"
+    return replace(source, path=path, format=f"spooled {table}")
+
+
+def _spool(source: Source, suffix: str) -> str:
+    descriptor, path = tempfile.mkstemp(prefix="w2v-", suffix=suffix)
+    try:
+        with os.fdopen(descriptor, "wb") as spool, opened(source) as file:
+            shutil.copyfileobj(file, spool)
+    except OSError as error:
+        os.unlink(path)
+        folder = tempfile.gettempdir()
+        raise RunError(f"cannot spool {source.name} to {folder}: {error.strerror}; point TMPDIR elsewhere") from error
+    except BaseException:
+        os.unlink(path)
+        raise
+    return path
+
+
+def read_documents(source: Source, column: str, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
+    """The documents of one table as UTF-8 text in pieces of about `piece_bytes`, each document ended by a newline.
+
+    Raises:
+        InputError: the file is no such table, or has no such column, or the column holds no text.
+        RunError: a pipe's content does not fit the temporary folder.
+    """
+    path, spooled, kind = source.path, source.format.startswith("spooled "), source.format.removeprefix("spooled ")
+    if not spooled and not source.lasting:
+        # datasets tells the compression by the extension, so that the spool file keeps it.
+        path, spooled = _spool(source, os.path.basename(source.path or "")), True
+    assert path is not None
+    try:
+        left = size = os.path.getsize(path)
+        if size == 0:
+            return
+        gathered: list[bytes] = []
+        gathered_bytes = 0
+        for batch in _batches(path, source.name, kind, column):
+            for document in batch:
+                gathered.append(document if document.endswith(b"\n") else document + b"\n")
+                gathered_bytes += len(gathered[-1])
+            if gathered_bytes >= piece_bytes:
+                # The place in the file is not known: the text's length stands for it until the end.
+                step = min(left, gathered_bytes)
+                advance(step)
+                left -= step
+                yield b"".join(gathered)
+                gathered, gathered_bytes = [], 0
+        advance(left)
+        if gathered:
+            yield b"".join(gathered)
+    finally:
+        if spooled:
+            os.unlink(path)
+
+
+@contextmanager
+def _silent(datasets: Any) -> Iterator[None]:
+    """Keeps `datasets` from logging to stderr what is raised as an error anyway."""
+    before = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(before)
+
+
+def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[bytes]]:
+    import datasets
+
+    options: dict[str, Any] = {}
+    if kind in ("csv", "tsv"):
+        # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
+        options = {"converters": {column: str}, "keep_default_na": False, "sep": "\t" if kind == "tsv" else ","}
+        kind = "csv"
+    if kind == "parquet":
+        options = {"columns": _checked_parquet_column(path, name, column)}
+    with _silent(datasets):
+        try:
+            # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
+            rows: Any = datasets.load_dataset(
+                kind, data_files=glob.escape(path), split="train", streaming=True, **options
+            )
+            first = True
+            for table in rows.with_format("arrow").iter(batch_size=ROWS):
+                if column in table.column_names:
+                    yield _as_bytes(table.column(column), name, column)
+                elif first:
+                    raise _no_column(name, column, table.column_names)
+                first = False
+        except InputError:
+            raise
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own, decompressors').
+            reason = str(error.__cause__ or error).strip().split("\n")[0] or type(error).__name__
+            raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
+
+
+def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        names = parquet.read_schema(path).names
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{name} cannot be read as parquet: {error}") from None
+    if column not in names:
+        raise _no_column(name, column, names)
+    return [column]
+
+
+def _no_column(name: str, column: str, names: list[str]) -> InputError:
+    return InputError(f"{name} has no column {column!r}; choose one with --column: {', '.join(map(str, names))}")
+
+
+def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
+    """The non-null values of a text column as UTF-8 bytes; not as str, which invalid UTF-8 cannot become."""
+    import pyarrow
+
+    kind = values.type
+    if pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pyarrow.types.is_null(kind):
+        return []
+    if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
+        raise InputError(f"column {column!r} of {name} holds {kind}, not text; choose another one with --column")
+    documents: list[bytes] = values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
+    return documents

@@ -1,0 +1,205 @@
+"""The vocabulary: distinct words and their counts, most frequent first; saved as TSV ("word\\tcount\\n").
+
+Words are kept as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes a word instead of 60 or more for
+Python strings: a corpus may have many millions of distinct words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from w2v.errors import InputError
+from w2v.files import atomic_file
+
+# Lines written or words decoded at a time: bounds the memory of the Python strings.
+BLOCK = 1 << 16
+
+
+class PackedWords(Sequence[str]):
+    """An immutable sequence of words that hold no newline, over UTF-8 text with one newline behind each word.
+
+    Args:
+        text: the words of this sequence, and perhaps others around them.
+        ends: int64 [V + 1]; `ends[i] : ends[i + 1] - 1` are word i's bytes. Computed from `text` when not given.
+    """
+
+    def __init__(self, text: bytes, ends: np.ndarray | None = None) -> None:
+        if ends is None:
+            newlines = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0x0A)
+            ends = np.concatenate([[0], newlines + 1]).astype(np.int64)
+        self._text = text
+        self._ends = ends
+
+    @classmethod
+    def pack(cls, words: Sequence[str]) -> PackedWords:
+        """The same words, packed."""
+        return cls("".join(f"{word}\n" for word in words).encode())
+
+    @property
+    def text(self) -> bytes:
+        """The words as UTF-8, one newline behind each."""
+        return self._text[self._ends[0] : self._ends[-1]]
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> PackedWords: ...
+
+    def __getitem__(self, index: int | slice) -> str | PackedWords:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                return PackedWords.pack([self[i] for i in range(start, stop, step)])
+            return PackedWords(self._text, self._ends[start : max(start, stop) + 1])
+        place = int(index)
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(f"word {index} of {len(self)}")
+        return self._text[self._ends[place] : self._ends[place + 1] - 1].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), BLOCK):
+            stop = min(start + BLOCK, len(self))
+            yield from self._text[self._ends[start] : self._ends[stop] - 1].decode().split("\n")
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PackedWords):
+            return self.text == other.text
+        return isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(word) for word in self[:5])
+        return f"PackedWords([{shown}{', …' if len(self) > 5 else ''}]: {len(self)} words)"
+
+
+class Vocabulary:
+    """Distinct words with their counts, most frequent first. Immutable.
+
+    Attributes:
+        words: Sequence[str], length V.
+        counts: int64 [V], never increasing.
+    """
+
+    def __init__(self, words: Sequence[str], counts: np.ndarray) -> None:
+        counts = np.asarray(counts, dtype=np.int64)
+        if len(words) != len(counts):
+            raise ValueError(f"{len(words)} words but {len(counts)} counts")
+        if np.any(counts[1:] > counts[:-1]):
+            raise ValueError("counts must never increase")
+        self.words = words
+        self.counts = counts
+        self._places: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return self.index(word) is not None
+
+    def index(self, word: str) -> int | None:
+        """The word's id, its rank by count from 0; None for an unknown word. The first call builds the lookup."""
+        if self._places is None:
+            self._places = {known: place for place, known in enumerate(self.words)}
+        return self._places.get(word)
+
+    def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
+        """The words that occur at least `min_count` times, at most the `max_vocab` most frequent of them (0: no limit).
+        Ids stay what they were: the rest is cut off the end. Empty when no word is frequent enough."""
+        # Counts fall, their negatives rise: searchsorted finds where they pass -min_count.
+        size = int(np.searchsorted(-self.counts, -min_count, side="right"))
+        if max_vocab:
+            size = min(size, max_vocab)
+        return Vocabulary(self.words[:size], self.counts[:size])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all.
+
+        Raises:
+            RunError: the file cannot be written.
+            ValueError: a word is empty or holds whitespace, which no reader could read back.
+        """
+        with atomic_file(path) as file:
+            for start in range(0, len(self), BLOCK):
+                words = list(self.words[start : start + BLOCK])
+                # One split for all instead of a test per word: it gives the words back only if all are sound.
+                if " ".join(words).split() != words:
+                    broken = next(word for word in words if word.split() != [word])
+                    raise ValueError(f"the word {broken!r} is empty or holds whitespace")
+                counts = self.counts[start : start + BLOCK].tolist()
+                file.write("".join([f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]).encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Reads what `save` wrote, or the file of word2vec.c's -save-vocab ("word count").
+
+        word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the words are sorted by
+        count (ties keep their order), and words of count 0 are left out.
+
+        Raises:
+            InputError: the file cannot be read, or a line is no word and count, names a word twice, or has a higher
+                count than the line before; the line's number is named.
+        """
+        try:
+            with open(path, "rb") as file:
+                text = file.read().decode()
+        except OSError as error:
+            raise InputError(f"the vocabulary {path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"the vocabulary {path} is not valid UTF-8 at byte {error.start}") from None
+        lines = text.split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        separator = "\t" if lines and "\t" in lines[0] else " "
+        words, counts = _parsed(text, lines, separator, path)
+        if len(set(words)) < len(words):
+            first: dict[str, int] = {}
+            for number, word in enumerate(words, 1):
+                if first.setdefault(word, number) != number:
+                    raise InputError(f"{path} line {number}: {word!r} stands on line {first[word]} already")
+        if separator == " ":
+            order = np.argsort(-counts, kind="stable")
+            order = order[counts[order] > 0]
+            return cls([words[place] for place in order], counts[order])
+        rises = np.flatnonzero(counts[1:] > counts[:-1])
+        if len(rises):
+            number = int(rises[0]) + 2
+            raise InputError(
+                f"{path} line {number}: the count {counts[number - 1]} is higher than the line before has; "
+                "a vocabulary is sorted by count, highest first"
+            )
+        return cls(words, counts)
+
+
+def _parsed(text: str, lines: list[str], separator: str, path: object) -> tuple[list[str], np.ndarray]:
+    """Words and counts of a vocabulary's lines, checked one by one. Only "word2vec" files may have counts of 0."""
+    fields = text.split()
+    if len(fields) == 2 * len(lines) and text == "".join(
+        [f"{word}{separator}{count}\n" for word, count in zip(fields[::2], fields[1::2], strict=True)]
+    ):
+        words, numbers = fields[::2], fields[1::2]
+    else:
+        words, numbers = [], []
+        for number, line in enumerate(lines, 1):
+            word, found, count = line.removesuffix("\r").rpartition(separator)
+            if not found or word.split() != [word]:
+                shown = line if len(line) <= 60 else f"{line[:60]}…"
+                expected = "word, tab, count" if separator == "\t" else "word, blank, count"
+                raise InputError(f"{path} line {number}: {shown!r} is not a vocabulary line ({expected})")
+            words.append(word)
+            numbers.append(count)
+    least = 1 if separator == "\t" else 0
+    for number, count in enumerate(numbers, 1):
+        if not (count.isascii() and count.isdigit()) or not least <= int(count) < 1 << 63:
+            raise InputError(f"{path} line {number}: the count {count!r} is not a whole number of at least {least}")
+    return words, np.array(list(map(int, numbers)), dtype=np.int64)

@@ -1,0 +1,46 @@
+"""Which row of the vectors a set's word means: by its exact spelling, or by its spelling in capitals.
+
+Folding is compute-accuracy's and gensim's: both sides through `upper()`, and of several words that become the same the
+most frequent one (the first) stands for all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from w2v.errors import InputError
+from w2v.vectors.word_vectors import WordVectors
+
+CASES = ("fold", "exact")
+
+
+class WordMatcher:
+    """Looks words up among the first `n_rows` words of the vectors.
+
+    Attributes:
+        n_rows: how many words take part.
+    """
+
+    def __init__(self, vectors: WordVectors, restrict_vocab: int = 0, case: str = "fold") -> None:
+        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all.
+
+        Raises:
+            InputError: an argument is out of range.
+        """
+        if case not in CASES:
+            raise InputError(f"--case {case} is unknown; use one of {', '.join(CASES)}")
+        if restrict_vocab < 0:
+            raise InputError(f"--restrict-vocab {restrict_vocab} is negative; use 0 for the whole vocabulary")
+        self.n_rows = min(restrict_vocab or len(vectors), len(vectors))
+        self._fold = str.upper if case == "fold" else str
+        self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
+        # Reversed, so that of equal keys the first, most frequent one wins.
+        self._row_of = dict(zip(reversed(self._keys), range(self.n_rows - 1, -1, -1), strict=True))
+
+    def row(self, word: str) -> int | None:
+        """The row that stands for `word`, or None when it does not take part."""
+        return self._row_of.get(self._fold(word))
+
+    def representatives(self) -> np.ndarray:
+        """For every row the one that stands for its spelling, [n_rows] int64: equal numbers are equal words."""
+        return np.fromiter(map(self._row_of.__getitem__, self._keys), np.int64, self.n_rows)

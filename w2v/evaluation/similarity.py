@@ -1,0 +1,95 @@
+"""Word similarity sets: how well the cosines of word pairs rank as people's scores do.
+
+Spearman's correlation is Pearson's of the ranks, where equal values share the mean of their ranks. Pairs with a word
+outside the vocabulary do not take part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v.evaluation.matching import WordMatcher
+from w2v.vectors.word_vectors import WordVectors
+
+
+@dataclass(frozen=True)
+class SimilarityResult:
+    """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is constant.
+
+    Attributes:
+        covered: pairs with both words in the vocabulary.
+        total: pairs in the set.
+        skipped: lines of the file that are no pair, such as a line of column names.
+    """
+
+    spearman: float | None
+    pearson: float | None
+    covered: int
+    total: int
+    skipped: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            "spearman": self.spearman,
+            "pearson": self.pearson,
+            "covered": self.covered,
+            "total": self.total,
+            "skipped": self.skipped,
+        }
+
+
+def evaluate_similarity(
+    vectors: WordVectors,
+    pairs: Sequence[tuple[str, str, float]],
+    *,
+    restrict_vocab: int = 0,
+    case: str = "fold",
+    skipped: int = 0,
+) -> SimilarityResult:
+    """Correlates the cosines of the `pairs` (word, word, score) with the scores.
+
+    Args:
+        restrict_vocab: only so many of the most frequent words are looked up, 0 = all.
+        case: "fold" compares words in capitals, "exact" as they stand.
+        skipped: passed on to the result.
+
+    Raises:
+        InputError: an argument is out of range, or a vector holds NaN or infinity.
+    """
+    matcher = WordMatcher(vectors, restrict_vocab, case)
+    looked_up = [(matcher.row(a), matcher.row(b), score) for a, b, score in pairs]
+    found = [pair for pair in looked_up if None not in pair]
+    first = vectors.unit(np.array([pair[0] for pair in found], np.int64))
+    second = vectors.unit(np.array([pair[1] for pair in found], np.int64))
+    scores = np.array([pair[2] for pair in found], np.float64)
+    cosines = np.einsum("ij,ij->i", first.astype(np.float64), second.astype(np.float64))
+    return SimilarityResult(
+        spearman=pearson(average_ranks(cosines), average_ranks(scores)),
+        pearson=pearson(cosines, scores),
+        covered=len(found),
+        total=len(pairs),
+        skipped=skipped,
+    )
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of them constant)."""
+    if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
+        return None
+    x = x - x.mean()
+    y = y - y.mean()
+    # Each scaled by its largest value, so that no square over- or underflows.
+    x /= np.abs(x).max()
+    y /= np.abs(y).max()
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def average_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks 1 … n of `values` [n] as float64; equal values get the mean of the ranks that they take up together."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]

@@ -1,0 +1,122 @@
+"""Files that are either whole or not there: written under a temporary name beside the target, synced, renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from w2v.errors import InputError, RunError
+
+
+def sync_directory(path: Path) -> None:
+    """Makes a rename inside `path` durable; file systems that cannot sync a directory are left alone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Flushes one closed file to the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def default_mode(mode: int) -> int:
+    """`mode` less the process's umask: tempfile makes everything private, which a result need not be."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mode & ~mask
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A binary file open for writing that becomes `path` at the end of the block, or never existed if the block raises.
+
+    Raises:
+        RunError: the file cannot be written (full disk, missing rights).
+    """
+    target = Path(path)
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, default_mode(0o666))
+        os.replace(temporary, target)
+        temporary = None
+        sync_directory(target.parent)
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+@contextmanager
+def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
+    """A directory to fill that becomes `path` at the end of the block, or never existed if the block raises.
+
+    `replace` allows `path` to exist; the old content is removed only once the new one stands beside it.
+
+    Raises:
+        RunError: a file in it cannot be written (full disk, missing rights).
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    retired: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                sync_file(file)
+        sync_directory(temporary)
+        os.chmod(temporary, default_mode(0o777))
+        if replace and (target.exists() or target.is_symlink()):
+            retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+            os.rename(target, retired / target.name)
+        os.rename(temporary, target)
+        temporary = None
+        sync_directory(target.parent)
+    except OSError as error:
+        if retired is not None and not target.exists() and (retired / target.name).exists():
+            os.rename(retired / target.name, target)
+        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        for leftover in (temporary, retired):
+            if leftover is not None:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuses an output that could not be written at the end, before the long part starts. Leaves nothing behind.
+
+    Raises:
+        InputError: `path` exists and `overwrite` is off, or its folder is missing or not writable.
+    """
+    target = Path(path)
+    parent = target.parent
+    if (target.exists() or target.is_symlink()) and not overwrite:
+        raise InputError(f"--output {target} exists already: name another one, or add --overwrite")
+    if not parent.is_dir():
+        what = "is not a folder" if parent.exists() else "does not exist"
+        raise InputError(f"--output {target}: the folder {parent} {what}; create it first")
+    try:
+        probe = tempfile.mkdtemp(prefix=".w2v-", dir=parent)
+    except OSError as error:
+        raise InputError(f"--output {target} cannot be written: {error.strerror or error}; choose another folder") from None
+    os.rmdir(probe)

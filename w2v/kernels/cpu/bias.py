@@ -1,0 +1,39 @@
+"""Biases of output rows (NCE): a float per word, and one for all words, which is a learnt -log Z. Off by default, so written plainly, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import float32, njit
+
+from w2v.kernels.cpu.vector import read_float, read_long, write_float
+
+
+@njit(nogil=True, boundscheck=False)
+def biased_offsets(target: int, offsets: int, rows: int, count: int, width: int, shared: int, bias: int) -> None:
+    """Writes offset + biases of `count` rows to the lanes at `target`, tile by tile; `rows`: where the addresses of the rows' biases stand."""
+    for k in range(count):
+        lane = k // width * 32 + k % width * 4
+        value = read_float(offsets + lane)
+        if bias & 1:
+            value += read_float(read_long(rows + 8 * k))
+        if bias & 2:
+            value += read_float(shared)
+        write_float(target + lane, value)
+
+
+@njit(nogil=True, boundscheck=False)
+def update_biases(scores: int, stride: int, rows: int, count: int, contexts: int, width: int, group: int, shared: int, bias: int) -> None:
+    """bias += Σ_q g[q, k] for every row, and the sum of them all for the shared bias; residuals stand at `scores`, `stride` bytes a tile."""
+    total = float32(0)
+    for k in range(count):
+        lane = scores + k // width * stride + k % width * 4
+        gradient = float32(0)
+        for q in range(contexts):
+            gradient += read_float(lane + q // group * 64 + q % group * (4 * width))
+        if bias & 1:
+            address = read_long(rows + 8 * k)
+            write_float(address, read_float(address) + gradient)
+        total += gradient
+    if bias & 2:
+        write_float(shared, read_float(shared) + total)

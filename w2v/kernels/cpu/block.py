@@ -1,0 +1,201 @@
+"""One block of text through the kernel: choose windows and output rows, train window by window.
+
+`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as plain integers in a closure: Numba's on-disk cache finds such a function
+again, while one whose closure holds functions would be compiled anew by every process; LLVM drops the branches that a frozen integer rules out.
+
+Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R row loads make C · R scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, int64, njit, uint64
+
+from w2v.kernels.cpu.bias import biased_offsets, update_biases
+from w2v.kernels.cpu.random import below, mix, step
+from w2v.kernels.cpu.reader import CHOSEN, DROPPED, FINISHED, LENGTH, NEXT, RARE, READ, TARGETS, begin, refill
+from w2v.kernels.cpu.rows import AHEAD, SLOTS, Choice, Matrices, Slots, choose_noise, choose_path, rows_of, word_row
+from w2v.kernels.cpu.tile import logistic_residuals, score_tile, update_tile
+from w2v.kernels.cpu.vector import (
+    add_rows,
+    copy_rows,
+    int_zeros,
+    lane_product,
+    lane_sum,
+    load,
+    load_tile,
+    multiply,
+    prefetch_row,
+    read_int,
+    read_long,
+    spread,
+    store,
+    write_long,
+    zeros,
+)
+
+# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target, words by fate.
+TALLY = ("loss", "predictions", "read", "rare", "dropped", "trained")
+
+
+class Scratch(NamedTuple):
+    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores [tiles, groups, 16], copies of output rows [tiles · T] and their
+    addresses, addresses of the context rows [2·window], and masks [Q, 16]: masks[i] keeps the lanes of all but the last i hidden rows of a group;
+    offsets with the biases added [tiles, 8]."""
+
+    hidden: int
+    scores: int
+    outputs: int
+    output_rows: int
+    contexts: int
+    masks: int
+    biased: int
+
+
+class Text(NamedTuple):
+    """What of the stream a block is, and how it is read."""
+
+    start: int
+    stop: int
+    window: int
+    max_sentence: int
+
+
+def source_digest() -> int:
+    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's cache from serving machine code of older helper functions: of the
+    files behind a function, the cache looks only at the one that holds it."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big")
+
+
+@njit(nogil=True, boundscheck=False)
+def refresh(m: Any, size: int, bias: int) -> None:
+    """This thread's own rows = the shared ones."""
+    copy_rows(m.own_in, m.w_in, m.hot_in * size)
+    copy_rows(m.base_in, m.w_in, m.hot_in * size)
+    copy_rows(m.own_out, m.w_out, m.hot_out * size)
+    copy_rows(m.base_out, m.w_out, m.hot_out * size)
+    if bias & 1:
+        copy_rows(m.own_bias, m.bias, m.hot_out * 4)
+        copy_rows(m.base_bias, m.bias, m.hot_out * 4)
+    if bias & 2:
+        copy_rows(m.own_shared_bias, m.shared_bias, 64)
+        copy_rows(m.base_shared_bias, m.shared_bias, 64)
+
+
+@njit(nogil=True, boundscheck=False)
+def merge(m: Any, size: int, bias: int) -> None:
+    """The shared rows += what this thread has added to its own since the last merge; then own = shared."""
+    add_rows(m.w_in, m.own_in, m.base_in, m.hot_in * size)
+    add_rows(m.w_out, m.own_out, m.base_out, m.hot_out * size)
+    if bias & 1:
+        add_rows(m.bias, m.own_bias, m.base_bias, m.hot_out * 4)
+    if bias & 2:
+        add_rows(m.shared_bias, m.own_shared_bias, m.base_shared_bias, 64)
+
+
+@cache
+def make_kernel(size: int, width: int, group: int, noise: int, offset: int, skip_hits: int, bias: int) -> Callable[..., None]:
+    """The kernel for rows of `size` bytes (a multiple of 64) and tiles of `width` output rows x `group` hidden rows (width · group <= 16, width <= 8).
+
+    noise: 0 scores the inner nodes on the target's path, 1 the target and noise words. offset: 1 adds offsets[word] to a score (NCE).
+    skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for all rows (a learnt -log Z), 3 both, 0 none.
+    """
+    T, Q, TILE = width, group, width * group
+    SOURCE = source_digest()
+
+    @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
+    def train_block(ids, keep, text, m, choice, slots, scratch, words, sentences, state, lr, key, seed, merge_every, tally):
+        source = SOURCE  # noqa: F841 -- part of the cache's key
+        window, hidden = text.window, scratch.hidden
+        groups_max = (2 * window + Q - 1) // Q
+        hot = m.hot_in + m.hot_out > 0
+        random = mix(uint64(seed)) | uint64(1)
+        trained = predictions = since = 0
+        sums = spread(float32(0)), spread(float32(1)), 0, 0.0
+        lr = float32(lr)
+        if hot:
+            refresh(m, size, bias)
+        begin(state, ids, text.start, keep, key, window, text.max_sentence)
+        buffer, lines = int64(words.ctypes.data), int64(sentences.ctypes.data)
+        while state[FINISHED] == 0:
+            ready = refill(state, ids, text.start, text.stop, keep, key, window, text.max_sentence, words, sentences)
+            i, chosen, length, targets = state[NEXT], state[CHOSEN], state[LENGTH], min(state[TARGETS], state[LENGTH])
+            while i < ready:
+                while chosen <= i + AHEAD and chosen < targets:
+                    target = read_int(buffer + 4 * chosen)
+                    if noise:
+                        random = choose_noise(random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1)
+                    else:
+                        choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
+                    if chosen + window < length:
+                        prefetch_row(word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * (chosen + window)), size), size)
+                    chosen += 1
+                random = step(random)
+                reach = window - int64(below(random, window))
+                line = read_int(lines + 4 * i)
+                contexts = 0
+                for j in range(max(0, i - reach), min(length, i + reach + 1)):
+                    if j != i and read_int(lines + 4 * j) == line:
+                        row = word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * j), size)
+                        write_long(scratch.contexts + 8 * contexts, row)
+                        copy_rows(hidden + contexts * size, row, size)
+                        contexts += 1
+                slot = i % SLOTS
+                n = rows_of(read_int(buffer + 4 * i), choice, noise)
+                i += 1
+                trained += 1
+                since += 1
+                if contexts == 0:
+                    continue
+                predictions += contexts
+                tiles, groups = (n + T - 1) // T, (contexts + Q - 1) // Q
+                rows = slots.rows + slot * slots.row_bytes
+                biases = slots.biases + slot * slots.row_bytes
+                sources = rows
+                if noise and tiles > 1:  # a noise word that stands in two tiles: the second must not see the update of the first
+                    sources = scratch.output_rows
+                    for k in range(n):
+                        copy_rows(scratch.outputs + k * size, read_long(rows + 8 * k), size)
+                offsets_at = slots.offsets + slot * slots.lane_bytes
+                if bias:
+                    biased_offsets(scratch.biased, offsets_at, biases, n, T, m.own_shared_bias, bias)
+                    offsets_at = scratch.biased
+                for tile in range(tiles):
+                    for g in range(groups):
+                        lanes = score_tile(zeros(TILE), zeros(T), hidden + g * Q * size, sources + tile * T * 8, size)
+                        store(scratch.scores + (tile * groups_max + g) * 64, lanes)
+                for tile in range(tiles):
+                    place = slot * slots.lane_bytes + tile * 32
+                    weights = load_tile(slots.weights + place, T, TILE)
+                    last = multiply(weights, load(scratch.masks + (groups * Q - contexts) * 64))
+                    labels, offsets = load_tile(slots.labels + place, T, TILE), load_tile(offsets_at + tile * 32, T, TILE)
+                    sums = logistic_residuals(scratch.scores + tile * groups_max * 64, groups, labels, offsets, weights, last, lr, sums)
+                if bias:
+                    update_biases(scratch.scores, groups_max * 64, biases, n, contexts, T, Q, m.own_shared_bias, bias)
+                for tile in range(tiles):
+                    block = scratch.scores + tile * groups_max * 64
+                    update_tile(
+                        zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden, scratch.contexts, contexts,
+                        sources + tile * T * 8, rows + tile * T * 8, block, size,
+                    )  # fmt: skip
+                if hot and since >= merge_every:
+                    merge(m, size, bias)
+                    since = 0
+            state[NEXT], state[CHOSEN] = i, chosen
+        if hot:
+            merge(m, size, bias)
+        tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))
+        tally[1] = predictions
+        tally[2] = state[READ]
+        tally[3] = state[RARE]
+        tally[4] = state[DROPPED]
+        tally[5] = trained
+
+    return train_block

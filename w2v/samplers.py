@@ -1,0 +1,62 @@
+"""Noise distributions and how to draw from them.
+
+unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by Walker's alias method (doi 10.1145/355744.355749).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+
+def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
+    """q [V] float64: count^power, normalised."""
+    weights = np.asarray(counts, np.float64) ** power
+    return weights / weights.sum()
+
+
+def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 random bits u; the word is c if u < accept[c], else alias[c]."""
+    scaled = np.asarray(probabilities, np.float64) * len(probabilities)
+    accept, alias = _fill_alias(scaled)
+    return (np.clip(accept, 0.0, 1.0) * (2**32 - 1)).astype(np.uint32), alias
+
+
+@njit(cache=True)
+def _fill_alias(scaled: Any) -> Any:
+    """Pairs every cell of less than average weight with one of more; `scaled` [V] has mean 1 and is used up."""
+    V = len(scaled)
+    accept, alias = np.ones(V), np.arange(V).astype(np.int32)
+    small, large = np.empty(V, np.int64), np.empty(V, np.int64)
+    n_small = n_large = 0
+    for i in range(V):
+        if scaled[i] < 1:
+            small[n_small] = i
+            n_small += 1
+        else:
+            large[n_large] = i
+            n_large += 1
+    while n_small > 0 and n_large > 0:
+        n_small -= 1
+        n_large -= 1
+        low, high = small[n_small], large[n_large]
+        accept[low], alias[low] = scaled[low], high
+        scaled[high] -= 1 - scaled[low]
+        if scaled[high] < 1:
+            small[n_small] = high
+            n_small += 1
+        else:
+            large[n_large] = high
+            n_large += 1
+    return accept, alias
+
+
+def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
+    """[V] float64: with f = count / total, min(1, sqrt(sample / f) + sample / f) as in word2vec.c; all 1 for sample 0."""
+    frequencies = np.asarray(counts, np.float64) / np.sum(counts)
+    if sample == 0:
+        return np.ones(len(frequencies))
+    ratio = sample / frequencies
+    return np.minimum(1.0, np.sqrt(ratio) + ratio)

@@ -1,0 +1,249 @@
+"""One declaration per setting: name, type, default, help and range live on a dataclass field.
+
+The command line, the YAML files, the saved configuration and the help text are all derived from it:
+
+    @dataclass(frozen=True)
+    class TrainingSettings:
+        epochs: int = setting(5, "passes over the corpus", low=1, metavar="N")
+
+`settings_of(TrainingSettings)["epochs"].convert("3", "--epochs")` gives 3; a value that cannot be used raises
+`BadValue` with one phrase for the user. The caller collects these, so that everything wrong is told at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+Value = int | float | bool | str | tuple[str, ...] | None
+
+_KEY = "w2v.setting"
+_WORDS_FOR_BOOL = {
+    "true": True, "yes": True, "on": True, "1": True,
+    "false": False, "no": False, "off": False, "0": False,
+}  # fmt: skip
+
+
+class BadValue(ValueError):
+    """A value that a setting refuses; the message is a phrase that names the place and the value."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known about one setting."""
+
+    name: str
+    kind: str  # "int" | "float" | "bool" | "str" | "words" (tuple[str, ...])
+    optional: bool  # None is a value: "decide by yourself"
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    low_exclusive: bool = False
+    choices: tuple[str, ...] | None = None
+    or_number: bool = False  # text that is one of `choices` or a finite number
+    flag: bool = True  # has an option on the command line
+    metavar: str | None = None
+    default_text: str | None = None  # how the help names a default that is None or depends on other settings
+
+    @property
+    def option(self) -> str:
+        """The long option of the command line, `--min-count`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def range_text(self) -> str:
+        """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is permitted."""
+        low = f"above {_plain(self.low)}" if self.low_exclusive else f"{_plain(self.low)} or more"
+        if self.high is not None and self.high >= 2**62:  # what an integer of 64 bits holds is no news for people
+            return low
+        if self.low is None:
+            return "" if self.high is None else f"at most {_plain(self.high)}"
+        if self.high is None:
+            return low
+        return f"above {_plain(self.low)}, at most {_plain(self.high)}" if self.low_exclusive else (
+            f"{_plain(self.low)} to {_plain(self.high)}")  # fmt: skip
+
+    @property
+    def wanted(self) -> str:
+        """What a permitted value is, for an error message: "a whole number, 1 or more"."""
+        if self.choices is not None:
+            return ", ".join(self.choices) + (" or a number" if self.or_number else "")
+        nouns = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+        noun = nouns.get(self.kind, "a text or a list of texts")
+        return f"{noun}, {self.range_text}" if self.range_text else noun
+
+    def convert(self, value: object, where: str) -> Value:
+        """The value in the setting's type, from a command-line text or a YAML value.
+
+        Args:
+            where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
+
+        Raises:
+            BadValue: wrong type, out of range, not finite, not among the choices.
+        """
+        if value is None:
+            if self.optional:
+                return None
+            raise BadValue(f"{where} has no value: give {self.wanted}")
+        match self.kind:
+            case "int":
+                return self._in_range(_to_int(value, where, self.wanted), where)
+            case "float":
+                return self._in_range(_to_float(value, where, self.wanted), where)
+            case "bool":
+                return _to_bool(value, where)
+            case "words":
+                return _to_words(value, where)
+        return self._to_text(value, where)
+
+    def _in_range(self, value: int | float, where: str) -> Value:
+        if self.low is not None and (value < self.low or (self.low_exclusive and value == self.low)):
+            problem = f"is not above {_plain(self.low)}" if self.low_exclusive else f"is below {_plain(self.low)}"
+        elif self.high is not None and value > self.high:
+            problem = f"is above {_plain(self.high)}"
+        else:
+            return value
+        raise BadValue(f"{where} {_plain(value)} {problem}: give {self.wanted}")
+
+    def _to_text(self, value: object, where: str) -> str:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise BadValue(f"{where} {_shown(value)} is not a text: put it in quotes")
+        text = value.strip() if isinstance(value, str) and self.choices is not None else str(value)
+        if self.choices is None:
+            if not text:
+                raise BadValue(f"{where} is empty: give {self.wanted}")
+            return text
+        if text in self.choices or (self.or_number and _is_finite(text)):
+            return text
+        guess = nearest(text, self.choices)
+        hint = f" (did you mean {guess}?)" if guess else ""
+        raise BadValue(f"{where} {_shown(text)} is not one of {self.wanted}{hint}")
+
+
+def setting(
+    default: Value,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    low_exclusive: bool = False,
+    choices: Sequence[str] | None = None,
+    or_number: bool = False,
+    flag: bool = True,
+    metavar: str | None = None,
+    default_text: str | None = None,
+) -> Any:
+    """A dataclass field that carries everything the command line, YAML and the help need to know about it.
+
+    Args:
+        low: least permitted value (excluded if `low_exclusive`).
+        choices: the permitted texts; with `or_number` a finite number in text form is permitted too.
+        flag: False for a setting that has no `--option` of its own (the corpus is an argument).
+        default_text: what the help shows as default instead of the value.
+    """
+    known = {
+        "help": help, "low": low, "high": high, "low_exclusive": low_exclusive, "or_number": or_number,
+        "choices": None if choices is None else tuple(choices),
+        "flag": flag, "metavar": metavar, "default_text": default_text,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata={_KEY: known})
+
+
+def settings_of(cls: type) -> Mapping[str, Setting]:
+    """The settings of a dataclass by field name, in order of declaration."""
+    hints = typing.get_type_hints(cls)
+    found: dict[str, Setting] = {}
+    for field in dataclasses.fields(cls):
+        if _KEY in field.metadata:
+            kind, optional = _kind_of(hints[field.name])
+            found[field.name] = Setting(field.name, kind, optional, cast(Value, field.default), **field.metadata[_KEY])
+    return types.MappingProxyType(found)
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like `name`, or None when nothing is near."""
+    close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def _kind_of(hint: Any) -> tuple[str, bool]:
+    """("int", True) of `int | None`, ("words", False) of `tuple[str, ...]`."""
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    optional = type(None) in members
+    (inner,) = (member for member in members if member is not type(None))
+    if typing.get_origin(inner) is tuple:
+        return "words", optional
+    return inner.__name__, optional
+
+
+def _plain(value: float | None) -> str:
+    """A number as people write it: 5, 0.001, not 5.0."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def _shown(value: object) -> str:
+    """A value inside a message: short, on one line, empty text visible."""
+    text = str(value) if isinstance(value, (str, int, float)) and value != "" else repr(value)
+    if isinstance(value, bool):
+        text = text.lower()
+    text = " ".join(text.split()) if text.strip() else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _to_int(value: object, where: str, wanted: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:  # also raised for more digits than Python converts
+            pass
+    raise BadValue(f"{where} {_shown(value)} is not a whole number: give {wanted}")
+
+
+def _to_float(value: object, where: str, wanted: str) -> float:
+    number = math.nan
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            raise BadValue(f"{where} {_shown(value)} is not a number: give {wanted}") from None
+        if not math.isfinite(number):
+            raise BadValue(f"{where} {_shown(value)} is not a finite number: give {wanted}")
+        return number
+    raise BadValue(f"{where} {_shown(value)} is not a number: give {wanted}")
+
+
+def _to_bool(value: object, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if isinstance(value, (str, int)) and word in _WORDS_FOR_BOOL:
+        return _WORDS_FOR_BOOL[word]
+    raise BadValue(f"{where} {_shown(value)} is neither true nor false")
+
+
+def _to_words(value: object, where: str) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
+        raise BadValue(f"{where} {_shown(value)} is not a text or a list of texts")
+    for item in items:
+        if not isinstance(item, str) or not item:
+            raise BadValue(f"{where}: {_shown(item)} is not a name: give a text or a list of texts")
+    return tuple(items)
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

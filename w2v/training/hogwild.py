@@ -1,0 +1,169 @@
+"""The engine for losses that score few rows: threads without locks (arXiv 1106.5730) over the fused CPU kernel.
+
+With several threads, each works on its own copies of the most frequent words' rows and merges what it added to them every few thousand words and at block ends:
+otherwise the cores fight for the cache lines of those rows, and two threads are no faster than one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v.config import Config
+from w2v.kernels.cpu.block import Text, make_kernel
+from w2v.kernels.cpu.rows import Choice
+from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
+from w2v.losses.options import NceOptions, SampledOptions
+from w2v.samplers import alias_table, keep_probabilities, unigram_probabilities
+from w2v.training.schedule import Block
+
+HOT_ROWS = 1024  # thread-own copies per thread and matrix
+MERGE_WORDS = 8192  # trained words between merges
+BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
+INIT_ROWS = 16384  # rows filled at a time
+
+
+@dataclass
+class Tally:
+    """What happened in one or more blocks. loss: nats, summed over predictions (pairs of a context word and a target); words by fate."""
+
+    loss: float = 0.0
+    predictions: int = 0
+    read: int = 0
+    rare: int = 0
+    dropped: int = 0
+    trained: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Adds another tally to this one."""
+        self.loss += other.loss
+        self.predictions += other.predictions
+        self.read += other.read
+        self.rare += other.rare
+        self.dropped += other.dropped
+        self.trained += other.trained
+
+    @property
+    def mean_loss(self) -> float:
+        """Nats per prediction; nan without a prediction."""
+        return self.loss / self.predictions if self.predictions else math.nan
+
+
+def compiled_kernel(config: Config) -> Callable[..., None]:
+    """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no text."""
+    HogwildEngine(config, np.zeros(1, np.int32), np.ones(2, np.int64), threads=1).warm_up()
+    return _kernel(config)
+
+
+def memory_bytes(config: Config, vocabulary: int) -> int:
+    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables, and V's share of the tree."""
+    padded = -(-config.model.dim // 16) * 16
+    hot = min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
+    matrices = 2 * (vocabulary + 2 * config.threads * hot) * padded * 4
+    per_word = 24 if isinstance(config.loss, SampledOptions) else 64 + 10 * max(1, math.ceil(math.log2(max(2, vocabulary))))
+    return matrices + vocabulary * per_word
+
+
+def _kernel(config: Config) -> Callable[..., None]:
+    options = config.loss
+    rows = options.negatives + 1 if isinstance(options, SampledOptions) else None
+    shape = TileShape.for_rows(rows)
+    nce = isinstance(options, NceOptions)
+    bias = (int(options.nce_bias) + 2 * (options.nce_log_z == "learned")) if isinstance(options, NceOptions) else 0
+    size = -(-config.model.dim // 16) * 64
+    return make_kernel(size, shape.width, shape.group, int(rows is not None), int(nce), int(rows is not None and not nce), bias)
+
+
+class HogwildEngine:
+    """Skip-gram: every context word in the window predicts the word in the middle, as in word2vec.c.
+
+    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped. counts [V]: of the vocabulary, never increasing.
+    """
+
+    name = "hogwild"
+
+    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None) -> None:
+        self.config = config
+        self.threads = config.threads if threads is None else threads
+        self._ids = np.asarray(ids).view()
+        self._ids.flags.writeable = False  # one type for the kernel, whether memory-mapped or not
+        self._kernel = _kernel(config)
+        V, window = len(counts), config.model.window
+        keep = keep_probabilities(counts, config.training.sample)
+        self._keep = (keep * (2**32 - 1)).astype(np.uint32)
+        self._arrays: list[np.ndarray] = []  # what the kernel knows by address must stay alive
+        sampled = isinstance(config.loss, SampledOptions)
+        if sampled:
+            rows_out = V
+            self._choice, rows = self._noise_choice(counts), config.loss.negatives + 1
+        else:
+            rows_out = max(1, V - 1)
+            self._choice, rows = self._path_choice(counts)
+        self.weights = Weights(V, rows_out, config.model.dim, self.threads, HOT_ROWS)
+        shape = TileShape.for_rows(rows if sampled else None)
+        self._workspaces = [Workspace(rows, window, self.weights.size, shape, sampled) for _ in range(self.threads)]
+        self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
+        self._rows = rows
+
+    def initialise(self) -> None:
+        """Input rows uniform in ±0.5 / dim, output rows 0, as word2vec.c does it; a learnt log Z starts at log V."""
+        random = np.random.Generator(np.random.PCG64(self.config.training.seed))
+        w_in, dim = self.weights.w_in, self.weights.dim
+        for start in range(0, len(w_in), INIT_ROWS):
+            rows = w_in[start : start + INIT_ROWS]
+            rows[:] = (random.random(rows.shape, np.float32) - np.float32(0.5)) / np.float32(dim)
+        if isinstance(self.config.loss, NceOptions) and self.config.loss.nce_log_z == "learned":
+            self.weights.shared_bias[0] = -math.log(len(w_in))
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """[V, dim] float32, a view of the input matrix."""
+        return self.weights.w_in
+
+    def block_size(self) -> int:
+        """Words per block: well under 0.2 s of work, and a few hundred blocks a run, so that the learning rate falls smoothly and no thread idles at the end."""
+        rows = self._rows if isinstance(self.config.loss, SampledOptions) else 16
+        flops = 6 * self.weights.padded * rows * (self.config.model.window + 1)
+        whole_run = len(self._ids) * self.config.training.epochs
+        return max(1000, min(int(BLOCK_FLOPS / flops), whole_run // 256))
+
+    def warm_up(self) -> None:
+        """Makes sure that the kernel is compiled."""
+        self.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
+
+    def train(self, block: Block, lr: float, thread: int) -> Tally:
+        """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
+        config, work = self.config, self._workspaces[thread]
+        text = Text(block.start, block.stop, config.model.window, config.corpus.max_sentence)
+        key, seed = (
+            np.random.SeedSequence([config.training.seed, *parts]).generate_state(1, np.uint64)[0]
+            for parts in ((0, block.epoch), (1, block.epoch, block.index))
+        )
+        self._kernel(
+            self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(), work.words, work.sentences,
+            work.state, lr, key, seed, MERGE_WORDS, work.tally,
+        )  # fmt: skip
+        loss, *counts = work.tally.tolist()
+        return Tally(loss, *(int(count) for count in counts))
+
+    def _noise_choice(self, counts: np.ndarray) -> Choice:
+        options = self.config.loss
+        noise = unigram_probabilities(counts, options.noise_power)
+        accept, alias = alias_table(noise)
+        offsets = np.zeros(len(counts), np.float32)
+        if isinstance(options, NceOptions):
+            log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
+            offsets[:] = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(options.negatives * noise)
+        self._arrays += [accept, alias, offsets]
+        return Choice(address(accept), address(alias), address(offsets), options.negatives, len(counts), 0, 0)
+
+    def _path_choice(self, counts: np.ndarray) -> tuple[Choice, int]:
+        from w2v.tree import huffman
+
+        tree = huffman(counts)
+        steps = tree.steps()
+        self._arrays += [tree.starts, steps]
+        return Choice(0, 0, 0, 0, len(counts), address(tree.starts), address(steps)), int(tree.lengths.max())

@@ -1,0 +1,123 @@
+"""Where a run's result goes: a run directory, or just a vector file. Chosen and checked before the long part, written whole at the end.
+
+A run directory holds config.yaml, vocab.tsv (word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.config import Config
+from w2v.corpus import Vocabulary
+from w2v.errors import InputError, RunError
+from w2v.files import atomic_directory, check_writable
+from w2v.vectors import check_format, save_vectors
+
+FORMAT_VERSION = 1
+VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+
+
+@dataclass(frozen=True)
+class Output:
+    """`path` is a run directory or a vector file; `chosen` by the user, or by us (then it is numbered when taken)."""
+
+    path: Path
+    is_file: bool
+    chosen: bool
+    overwrite: bool
+
+    @classmethod
+    def prepare(cls, config: Config) -> Output:
+        """Finds the place for a run's result and checks that it can be written.
+
+        Raises:
+            InputError: the output exists, its folder is missing or not writable, or its extension names no format.
+        """
+        given, overwrite = config.output.output, config.output.overwrite
+        if given is None:
+            path = free_path(default_name(config))
+            check_writable(path, overwrite=False)
+            return cls(path, False, False, False)
+        if given in ("", "-"):
+            raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}")
+        path = Path(given)
+        is_file = path.suffix.lower() in VECTOR_SUFFIXES
+        check_writable(path, overwrite=overwrite)
+        if is_file:
+            check_format(path)
+            if path.is_dir():
+                raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
+        elif overwrite and path.exists() and not is_run_directory(path):
+            raise InputError(f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one")
+        return cls(path, is_file, True, overwrite)
+
+    def write(self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Path:
+        """Writes the result; returns its path, which for a default name may have moved on by a number.
+
+        Raises:
+            RunError: it cannot be written, or holds NaN.
+        """
+        if not all(np.isfinite(vectors[start : start + 65536]).all() for start in range(0, len(vectors), 65536)):
+            raise RunError("the vectors hold NaN or infinity; nothing was written. Try a smaller --lr")
+        if self.is_file:
+            save_vectors(self.path, vocabulary.words, vectors, vocabulary.counts)
+            return self.path
+        path = self.path
+        while True:
+            try:
+                with atomic_directory(path, replace=self.overwrite) as folder:
+                    (folder / "format_version").write_text(f"{FORMAT_VERSION}\n")
+                    (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+                    vocabulary.save(folder / "vocab.tsv")
+                    save_matrix(folder / "vectors.npy", vectors)
+                    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics), encoding="utf-8")
+                    document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)
+                    (folder / "summary.json").write_text(document + "\n", encoding="utf-8")
+                return path
+            except RunError:
+                if self.chosen or not path.exists():
+                    raise
+                path = free_path(self.path)  # another run took the name meanwhile
+
+
+def default_name(config: Config) -> Path:
+    """CORPUS-STEM-MODEL-LOSS in the working directory."""
+    first = config.corpus.corpus[0]
+    name = "stdin" if first == "-" else Path(first).resolve().name
+    while Path(name).suffix.lower() in COMPRESSIONS:
+        name = Path(name).stem
+    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
+    return Path(f"{stem}-{config.model.model}-{config.training.loss}")
+
+
+def free_path(path: Path) -> Path:
+    """`path`, or `path-2`, `path-3`, … if it is taken."""
+    candidate, number = path, 1
+    while candidate.exists() or candidate.is_symlink():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def is_run_directory(path: Path) -> bool:
+    """Whether `path` was written by a run (or is an empty folder), so that --overwrite may remove it."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir()}
+    return not names or "format_version" in names
+
+
+def save_matrix(path: Path, matrix: np.ndarray) -> None:
+    """Writes [V, D] float32 as .npy in blocks of rows: `matrix` may be a view of padded rows, of which np.save would first make a whole copy."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
+        for start in range(0, len(matrix), 65536):
+            file.write(np.ascontiguousarray(matrix[start : start + 65536], "<f4").data)

@@ -1,0 +1,134 @@
+"""What a training run tells its caller: messages and progress while it runs, a plan before, a summary after."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of training at one moment."""
+
+    fraction: float  # of all words of all epochs, 0 to 1
+    words: int  # of the corpus worked off so far, over all epochs
+    words_per_second: float
+    lr: float
+    loss: float  # nats per prediction, mean since the last report; nan before the first
+    seconds_left: float
+    epoch: int  # the one under way, from 1
+
+
+class Reporter(Protocol):
+    """Where a run sends what people should see; the command line shows it on stderr."""
+
+    def note(self, text: str) -> None:
+        """Something good to know."""
+
+    def warn(self, text: str) -> None:
+        """Something that may not be what the user wanted."""
+
+    def stage(self, text: str) -> None:
+        """A new part of the work begins."""
+
+    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        """The corpus is being read; `total_bytes` is None for a stream."""
+
+    def training(self, progress: Progress) -> None:
+        """Training goes on; may be called often."""
+
+
+class StopSignal(Protocol):
+    """Set by somebody else when the run should end at its next safe point, keeping what it has (a threading.Event)."""
+
+    def is_set(self) -> bool: ...
+
+
+class SilentReporter:
+    """A Reporter for callers who want to hear nothing."""
+
+    def note(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
+
+    def stage(self, text: str) -> None:
+        pass
+
+    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        pass
+
+    def training(self, progress: Progress) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Words:
+    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled + passed_left_out."""
+
+    read: int  # in the corpus, once
+    in_vocabulary: int  # of those
+    left_out: int  # of those: below --min-count or beyond --max-vocab
+    passed: int  # over all epochs: read * epochs, less if interrupted
+    trained: int  # of those
+    subsampled: int  # of those: left out at random by --sample
+    passed_left_out: int  # of those: not in the vocabulary
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock times."""
+
+    vocabulary: float  # reading the corpus, or finding it in the cache
+    training: float
+    total: float
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did: summary.json and `w2v train --json`."""
+
+    output: str
+    model: str
+    loss: str
+    engine: str
+    words: Words
+    vocabulary: int
+    seconds: Seconds
+    words_per_second: float
+    final_loss: float | None  # nats per prediction over the last epoch
+    dim: int
+    epochs: int  # asked for
+    epochs_done: float  # 2.5 = interrupted half way through the third
+    interrupted: bool
+    seed: int
+    threads: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do and need (`--dry-run`). Times are estimates, in seconds; None when nothing is known."""
+
+    output: str
+    model: str
+    loss: str
+    words: int
+    in_vocabulary: int
+    distinct_words: int
+    vocabulary: int
+    dim: int
+    epochs: int
+    threads: int
+    memory_bytes: int
+    memory_available_bytes: int | None
+    output_bytes: int
+    training_seconds: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)

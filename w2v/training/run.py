@@ -1,0 +1,172 @@
+"""A whole training run: check the output, read the corpus, build the vocabulary, train, write.
+
+    summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.Event())
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from w2v.config import Config
+from w2v.errors import InputError, RunError
+from w2v.memory import available_memory
+from w2v.training.output import Output
+from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+
+if TYPE_CHECKING:
+    from w2v.corpus import TokenStore, Vocabulary
+    from w2v.training.trainer import TrainingResult
+
+BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
+PLAN_SECONDS = 1.0  # how long --dry-run trains to see the speed
+
+
+def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal) -> RunSummary:
+    """Trains and writes the result.
+
+    Raises:
+        InputError: the corpus, the output or the settings cannot be used.
+        RunError: not enough memory, a full disk, numbers that became NaN.
+    """
+    began = time.perf_counter()
+    output = Output.prepare(config)
+    compiling = _compile_meanwhile(config)
+    store, vocabulary = _read(config, use_cache, reporter)
+    with store:
+        read = time.perf_counter()
+        _check_memory(config, vocabulary)
+        reporter.stage(f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss {config.training.loss}, {config.threads} threads")
+        compiling.join()
+
+        from w2v.training.hogwild import HogwildEngine
+        from w2v.training.schedule import cut_blocks
+        from w2v.training.trainer import Trainer
+
+        engine = HogwildEngine(config, store.ids, vocabulary.counts)
+        engine.initialise()
+        bounds = cut_blocks(store.ids, engine.block_size(), config.corpus.max_sentence)
+        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(reporter, stop)
+        if result.total.predictions == 0 and not result.interrupted:
+            raise InputError(
+                "no word has a context word to learn from: every line holds at most one word of the vocabulary; try a smaller --min-count or --sample 0"
+            )
+        reporter.stage(f"writing {output.path}")
+
+        def summary_after(seconds: Seconds) -> RunSummary:
+            return _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
+
+        seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+        path = output.write(config, vocabulary, engine.vectors, result.metrics, summary_after(seconds).as_dict())
+        seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+        return _summary(config, store, vocabulary, result, str(path), engine.name, seconds)
+
+
+def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
+    """What `run` would do and need; writes nothing. The time is extrapolated from about a second of training, if there is memory for it.
+
+    Raises:
+        InputError: the corpus, the output or the settings cannot be used.
+    """
+    output = Output.prepare(config)
+    store, vocabulary = _read(config, use_cache, reporter)
+    with store:
+        needed, available = _memory(config, vocabulary)
+        fits = available is None or needed <= available
+        in_vocabulary = int(vocabulary.counts.sum())
+        return Plan(
+            output=str(output.path), model=config.model.model, loss=config.training.loss,
+            words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary), vocabulary=len(vocabulary),
+            dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
+            memory_bytes=needed, memory_available_bytes=available, output_bytes=4 * len(vocabulary) * config.model.dim,
+            training_seconds=_training_seconds(config, store, vocabulary) if fits else None,
+        )  # fmt: skip
+
+
+def _compile_meanwhile(config: Config) -> threading.Thread:
+    """Compiles the kernel (or loads it from Numba's cache) while the corpus is being read; a failure shows again, and is raised, when training begins."""
+
+    def compile_kernel() -> None:
+        from w2v.training.hogwild import compiled_kernel
+
+        compiled_kernel(config)
+
+    thread = threading.Thread(target=compile_kernel, daemon=True)
+    thread.start()
+    return thread
+
+
+def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+    from w2v.corpus import read_corpus
+
+    store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
+    for warning in store.warnings:
+        reporter.warn(warning)
+    full, settings = store.vocabulary, config.corpus
+    vocabulary = full.truncated(settings.min_count, settings.max_vocab)
+    if len(vocabulary) < 2:
+        store.close()
+        highest = f"highest count {full.counts[0]:,} ({full.words[0]!r})"
+        if len(full) == 1:
+            raise InputError(f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict")
+        if settings.max_vocab == 1:
+            raise InputError("--max-vocab 1 leaves one word: training needs two at least")
+        what = "no word reaches" if len(vocabulary) == 0 else "only one word reaches"
+        enough = int(full.counts[1])
+        raise InputError(f"{what} --min-count {settings.min_count}: {len(full):,} distinct words, {highest}; try --min-count {enough}")
+    return store, vocabulary
+
+
+def _memory(config: Config, vocabulary: Vocabulary) -> tuple[int, int | None]:
+    from w2v.training.hogwild import memory_bytes
+
+    return BASE_BYTES + memory_bytes(config, len(vocabulary)), available_memory()
+
+
+def _check_memory(config: Config, vocabulary: Vocabulary) -> None:
+    needed, available = _memory(config, vocabulary)
+    if available is not None and needed > available:
+        raise RunError(
+            f"training {len(vocabulary):,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free;"
+            " lower --dim, raise --min-count or set --max-vocab"
+        )
+
+
+def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary) -> float | None:
+    from w2v.training.hogwild import HogwildEngine
+    from w2v.training.schedule import cut_blocks
+    from w2v.training.trainer import Trainer
+
+    engine = HogwildEngine(config, store.ids, vocabulary.counts)
+    engine.initialise()
+    engine.warm_up()
+    bounds = cut_blocks(store.ids, engine.block_size(), config.corpus.max_sentence)
+    stop = threading.Event()
+    timer = threading.Timer(PLAN_SECONDS, stop.set)
+    timer.start()
+    try:
+        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(SilentReporter(), stop)
+    finally:
+        timer.cancel()
+    return result.seconds / result.fraction if result.fraction else None
+
+
+def _summary(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, result: TrainingResult, output: str, engine: str, seconds: Seconds
+) -> RunSummary:
+    total, in_vocabulary = result.total, int(vocabulary.counts.sum())
+    finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
+    return RunSummary(
+        output=output, model=config.model.model, loss=config.training.loss, engine=engine,
+        words=Words(
+            read=store.n_words, in_vocabulary=in_vocabulary, left_out=store.n_words - in_vocabulary,
+            passed=total.read, trained=total.trained, subsampled=total.dropped, passed_left_out=total.rare,
+        ),
+        vocabulary=len(vocabulary), seconds=seconds, words_per_second=total.read / max(result.seconds, 1e-9),
+        final_loss=float(np.float64(finished[-1])) if finished else None,
+        dim=config.model.dim, epochs=config.training.epochs, epochs_done=result.fraction * config.training.epochs,
+        interrupted=result.interrupted, seed=config.training.seed, threads=config.threads,
+    )  # fmt: skip

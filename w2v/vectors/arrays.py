@@ -1,0 +1,128 @@
+"""Vectors as a NumPy file with the words beside it: memory-mapped, opened in milliseconds, never unpickled.
+
+The word list has one line `word` or `word<TAB>count` per row of the matrix; a run directory's vocab.tsv is one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from w2v.errors import InputError, RunError
+from w2v.vectors.content import check_unique, decode_words
+from w2v.vectors.word_vectors import WordVectors
+
+
+def load_arrays(matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str) -> WordVectors:
+    """The matrix in `matrix_path` with the words in `words_path`.
+
+    Raises:
+        InputError: one of the files is missing or damaged, or they do not belong together.
+    """
+    matrix = map_matrix(matrix_path)
+    words, counts = read_words(words_path, errors)
+    if len(words) != len(matrix):
+        raise InputError(
+            f"{matrix_path} has {len(matrix)} rows, but {words_path} has {len(words)} words; "
+            "the two do not belong together: save the vectors again"
+        )
+    check_unique(words, str(words_path), errors)
+    if limit is not None:
+        words, matrix, counts = words[:limit], matrix[:limit], None if counts is None else counts[:limit]
+    return WordVectors(words, matrix, counts, source)
+
+
+def map_matrix(path: Path) -> np.ndarray:
+    """The matrix [V, D] float32 in a .npy file, memory-mapped; other float types are converted in memory.
+
+    Raises:
+        InputError: the file is no such matrix, or it is shorter or longer than its header says.
+    """
+    try:
+        with open(path, "rb") as file:
+            shape, fortran, dtype = _read_npy_header(file)
+            offset = file.tell()
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
+    except Exception:
+        # NumPy evaluates the header as a literal; what a broken one raises is open-ended (SyntaxError, TypeError, …).
+        raise InputError(f"{path} is damaged: its .npy header cannot be read; copy or save it again") from None
+    if dtype.kind != "f" or dtype.itemsize > 8:
+        raise InputError(f"{path} holds values of type {dtype}, not floating-point numbers; save it as float32")
+    if len(shape) != 2 or min(shape) < 1:
+        raise InputError(f"{path} has shape {shape}, not [words, dimensions]; save a matrix with one row per word")
+    need = shape[0] * shape[1] * dtype.itemsize
+    if need != size - offset:
+        raise InputError(
+            f"{path}: its header says {shape[0]} x {shape[1]} values, which are {need} bytes, but {size - offset} "
+            "follow; the file is damaged: copy or save it again"
+        )
+    try:
+        matrix = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot map {path} into memory: {error}") from error
+    if dtype != np.dtype("<f4") or fortran:
+        return np.ascontiguousarray(matrix, np.float32)
+    return matrix
+
+
+def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version}")
+
+
+def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarray | None]:
+    """The words of a word list, and their counts [V] int64 when it has them.
+
+    Raises:
+        InputError: the file is missing, a line is malformed, or a word is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix") from None
+    if not data:
+        raise InputError(f"{path} is empty; it should hold one word per line")
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    try:
+        text = data.decode("utf-8", errors)
+    except UnicodeDecodeError:
+        lines = data.split(b"\n")[:-1]
+        offsets = np.cumsum([0] + [len(line) + 1 for line in lines[:-1]]).tolist()
+        decode_words(lines, 1, offsets, str(path), "strict")
+        raise
+    if b"\t" not in data:
+        return text[:-1].split("\n"), None
+    _check_columns(data, path)
+    # The separators alternate, so that words and counts do so too.
+    fields = text[:-1].replace("\t", "\n").split("\n")
+    try:
+        counts = np.fromiter(map(int, fields[1::2]), np.int64, len(fields) // 2)
+    except (ValueError, OverflowError):
+        line, field = next((i, field) for i, field in enumerate(fields[1::2], 1) if not _is_count(field))
+        what = f"{field[:40]!r} where a count belongs"
+        raise InputError(f"{path}: line {line} has {what}; copy or save it again") from None
+    return fields[0::2], counts
+
+
+def _check_columns(data: bytes, path: Path) -> None:
+    raw = np.frombuffer(data, np.uint8)
+    separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
+    if len(separators) % 2 or (separators[0::2] != ord("\t")).any() or (separators[1::2] != ord("\n")).any():
+        line = next(i for i, line in enumerate(data.split(b"\n"), 1) if line.count(b"\t") != 1)
+        raise InputError(f"{path}: line {line} is not a word, a tab and a count; copy or save it again")
+
+
+def _is_count(field: str) -> bool:
+    try:
+        return abs(int(field)) < 1 << 63
+    except ValueError:
+        return False

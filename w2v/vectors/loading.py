@@ -1,0 +1,100 @@
+"""Reads vectors from a run directory or a file. The content decides on the format, the name only when it fits two.
+
+Run directories and .npy files are memory-mapped; word2vec text, word2vec binary and GloVe text are parsed as a stream,
+compressed or not. Nothing is unpickled, and nothing is reserved because a header says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from w2v.errors import InputError
+from w2v.vectors.arrays import load_arrays
+from w2v.vectors.binary import fits_binary, read_binary
+from w2v.vectors.content import check_unique, parse_header
+from w2v.vectors.streams import VectorStream, open_stream
+from w2v.vectors.text import fits_text, guess_dim, read_text, sample_lines
+from w2v.vectors.word_vectors import WordVectors
+
+COMPRESSED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst"}
+# What other well-known files start with, and what to do instead.
+FOREIGN = {
+    b"PK\x03\x04": "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format",
+    b"\x80": "looks like a Python pickle, which may run any code when loaded: use gensim's save_word2vec_format",
+    b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
+}
+CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
+
+
+def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict") -> WordVectors:
+    """The words and vectors at `path`.
+
+    Args:
+        path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe text, each also as
+            .gz, .bz2, .xz or .zst; or NAME.npy with its words in NAME.vocab.tsv.
+        limit: read only the first so many words.
+        encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts U+FFFD into it.
+
+    Raises:
+        InputError: there is nothing there, or it is no set of vectors, or it is damaged.
+        RunError: the disk fails.
+    """
+    path = Path(path)
+    if limit is not None and limit < 1:
+        raise InputError(f"limit {limit} is out of range; read at least one word")
+    if path.is_dir():
+        if not (path / "vectors.npy").is_file():
+            raise InputError(
+                f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
+                "name a run directory or a vector file"
+            )
+        return load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors)
+    with open_stream(path) as stream:
+        if not stream.sample.startswith(b"\x93NUMPY"):
+            words, matrix = _read_stream(stream, path, limit, encoding_errors)
+            check_unique(words, str(path), encoding_errors)
+            return WordVectors(words, matrix, source=str(path))
+        if stream.size is None:
+            raise InputError(f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first")
+    return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
+
+
+def _read_stream(stream: VectorStream, path: Path, limit: int | None, errors: str) -> tuple[list[str], np.ndarray]:
+    sample = stream.sample
+    if not sample:
+        raise InputError(f"{path} is empty; give a file of word vectors")
+    for start, advice in FOREIGN.items():
+        if sample.startswith(start):
+            raise InputError(f"{path} {advice}")
+    suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED_SUFFIXES]
+    suffix = suffixes[-1] if suffixes else ""
+    header = parse_header(sample)
+    # "7 1" may also be the first word of GloVe text with one whole number per word; only then the name decides.
+    if header is not None and ".glove" in path.suffixes:
+        lines = sample_lines(sample, stream.sample_is_all)
+        if all(line.count(b" ") == 1 for line in lines):
+            header = None
+    if header is None:
+        dim = guess_dim(sample, stream.sample_is_all)
+        if dim is not None:
+            return read_text(stream, None, dim, limit, errors)
+        raise InputError(
+            f"{path} is not a file of word vectors: its first line is neither word2vec's header (number of words, "
+            "dimension) nor a word followed by numbers"
+        )
+    body = sample[header.length :]
+    text = header.dim > 0 and fits_text(body, stream.sample_is_all, header.dim)
+    # A handful of short records can be read both ways; then, too, the name decides.
+    if text and suffix == ".bin" and stream.sample_is_all and fits_binary(sample, header):
+        text = False
+    if not text and suffix != ".bin" and not _looks_binary(body):
+        text = True
+    if text:
+        return read_text(stream, header, header.dim, limit, errors)
+    return read_binary(stream, header, limit, errors)
+
+
+def _looks_binary(body: bytes) -> bool:
+    return len(body.translate(None, CONTROL_BYTES)) < len(body)

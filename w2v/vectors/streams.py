@@ -1,0 +1,125 @@
+"""A vector file as one stream of bytes, whatever compressed it, with a look at its beginning first."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from w2v.errors import InputError, RunError
+
+SAMPLE_BYTES = 1 << 20
+CHUNK_BYTES = 4 << 20
+
+COMPRESSION = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class Readable(Protocol):
+    """What is needed of a file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none only at the end."""
+        ...
+
+
+class VectorStream:
+    """The (decompressed) bytes of one vector file.
+
+    Attributes:
+        name: the file's name for messages.
+        sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
+        size: bytes in all, or None when that is only known at the end (compressed files, pipes).
+    """
+
+    def __init__(self, file: Readable, name: str, size: int | None = None) -> None:
+        self.name = name
+        self.size = size
+        self._file = file
+        self._pending = b""
+        self.sample = self._read(SAMPLE_BYTES)
+        self.sample_is_all = len(self.sample) < SAMPLE_BYTES
+        self._pending = self.sample
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """Up to `size` further bytes; none only at the end.
+
+        Raises:
+            InputError: the compressed data are damaged or cut short.
+        """
+        if self._pending:
+            chunk, self._pending = self._pending[:size], self._pending[size:]
+            return chunk
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        parts = []
+        missing = size
+        try:
+            while missing and (part := self._file.read(missing)):
+                parts.append(part)
+                missing -= len(part)
+        except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+            raise self._damaged(error) from None
+        except OSError as error:
+            # bz2 reports damaged data as an OSError without a number.
+            if error.errno is None:
+                raise self._damaged(error) from None
+            raise RunError(f"cannot read {self.name}: {error.strerror}") from error
+        return b"".join(parts)
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"{self.name}: the compressed data are damaged or cut short ({error}); copy the file again")
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[VectorStream]:
+    """The file at `path`, decompressed when its first bytes say so.
+
+    Raises:
+        InputError: there is no such file, or it may not be read.
+    """
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
+    with file:
+        magic = file.peek(6)[:6]
+        kind = next((name for start, name in COMPRESSION.items() if magic.startswith(start)), None)
+        if kind is None:
+            yield VectorStream(file, str(path), path.stat().st_size if path.is_file() else None)
+        else:
+            yield VectorStream(_decompressed(file, kind), str(path))
+
+
+def _decompressed(file: io.BufferedReader, kind: str) -> Readable:
+    if kind == "gzip":
+        return gzip.open(file)
+    if kind == "bzip2":
+        return bz2.open(file)
+    if kind == "xz":
+        return lzma.open(file)
+    return _zstd_reader(file)
+
+
+def _zstd_reader(file: IO[bytes]) -> Readable:
+    import zstandard
+
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+
+    class ZstdFile:
+        """Turns zstandard's own exception into one that the other decompressors raise."""
+
+        def read(self, size: int, /) -> bytes:
+            try:
+                data: bytes = reader.read(size)
+            except zstandard.ZstdError as error:
+                raise EOFError(str(error)) from None
+            return data
+
+    return ZstdFile()

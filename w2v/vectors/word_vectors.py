@@ -1,0 +1,137 @@
+"""Words and their vectors: what every query and evaluation works on.
+
+The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to unit length block by
+block. The similarity of two words is the cosine of their vectors, x·y / (|x| |y|).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from w2v.errors import InputError
+
+# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises the calls.
+BLOCK_VALUES = 4 << 20
+
+
+class WordVectors:
+    """Words, most frequent first, with one vector each.
+
+    Attributes:
+        words: [V].
+        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a .npy file.
+        counts: [V] int64, how often each word stood in the corpus, or None when the file does not say.
+        source: where the vectors come from; error messages name it.
+    """
+
+    def __init__(
+        self, words: list[str], matrix: np.ndarray, counts: np.ndarray | None = None, source: str = "the vectors"
+    ) -> None:
+        if matrix.ndim != 2 or len(words) != len(matrix):
+            raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
+        self.words = words
+        self.matrix = matrix
+        self.counts = counts
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector, D."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def _index_of(self) -> dict[str, int]:
+        # Reversed, so that of words that stand there twice the first, most frequent one wins.
+        return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
+
+    def index(self, word: str) -> int | None:
+        """The word's row, or None."""
+        return self._index_of.get(word)
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow float32).
+
+        Raises:
+            InputError: a row holds NaN or infinity.
+        """
+        norms = np.empty(len(self), np.float64)
+        step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
+        for start in range(0, len(self), step):
+            block = np.asarray(self.matrix[start : start + step], np.float64)
+            norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        wrong = np.flatnonzero(~np.isfinite(norms))
+        if len(wrong):
+            word = self.words[wrong[0]]
+            raise InputError(
+                f"{self.source}: the vector of {word!r} holds NaN or infinity; train again with a smaller --lr"
+            )
+        return norms
+
+    def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """The chosen rows at length 1, [n, D] float32, as a copy; a row of zeros stays zero."""
+        norms = self.norms[rows]
+        lengths = np.where(norms > 0, norms, 1.0)[:, None]
+        if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
+            # float32 cannot hold such a length to full precision.
+            return np.asarray(self.matrix[rows] / lengths, np.float32)
+        return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
+
+    def unit_blocks(self, stop: int | None = None, step: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, unit rows [n, D]) over the first `stop` rows."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        step = step or max(1, BLOCK_VALUES // max(1, self.dim))
+        for start in range(0, stop, step):
+            yield start, self.unit(slice(start, min(start + step, stop)))
+
+    def neighbours(
+        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]] | None = None
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The k rows with the highest cosine to each query, best first; of equal ones the earlier row.
+
+        Args:
+            queries: [Q, D], unit rows.
+            k: how many; fewer come back when the vocabulary is smaller.
+            exclude: for each query the rows that may not answer.
+
+        Returns:
+            For each query the rows [≤ k] int64 and their cosines [≤ k] float32.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        n_queries = len(queries)
+        exclude = exclude or [()] * n_queries
+        best_rows = [np.empty(0, np.int64)] * n_queries
+        best_scores = [np.empty(0, np.float32)] * n_queries
+        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
+        for start, block in self.unit_blocks(step=step):
+            scores = queries @ block.T
+            for q in range(n_queries):
+                for row in exclude[q]:
+                    if start <= row < start + len(block):
+                        scores[q, row - start] = -np.inf
+                top = _top(scores[q], k)
+                rows = np.concatenate([best_rows[q], top + start])
+                values = np.concatenate([best_scores[q], scores[q, top]])
+                # Earlier blocks come first and the sort is stable, so equal scores stay in the order of the rows.
+                order = np.argsort(-values, kind="stable")[:k]
+                best_rows[q], best_scores[q] = rows[order], values[order]
+        for q in range(n_queries):
+            allowed = best_scores[q] > -np.inf
+            best_rows[q], best_scores[q] = best_rows[q][allowed], best_scores[q][allowed]
+        return best_rows, best_scores
+
+
+def _top(scores: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the earlier."""
+    if k >= len(scores):
+        return np.arange(len(scores))
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above = np.flatnonzero(scores > threshold)
+    equal = np.flatnonzero(scores == threshold)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))

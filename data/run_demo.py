@@ -46,13 +46,17 @@ def main() -> None:
     for name, result in measured["analogies"].items():
         rows.append((name, f"{percent(result['accuracy'])} right of {result['covered']:,} analogy questions"))
     for name, result in measured["similarity"].items():
-        rows.append((name, f"Spearman {result['spearman']:.2f} over {result['covered']:,} word pairs"))
+        rows.append((name, f"Spearman {correlation(result['spearman'])} over {result['covered']:,} word pairs"))
     width = max(len(name) for name, _ in rows)
     print("\n" + "-" * 72)
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     print("-" * 72)
     print(f"The vectors are in {OUTPUT}. Ask for more: .venv/bin/w2v nearest {OUTPUT} paris")
+
+
+def correlation(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -69,7 +69,7 @@ class OutputSettings:
     """Where the result goes. Not part of a saved configuration: it says nothing about the vectors."""
 
     output: str | None = setting(
-        None, "a run directory, or just vectors by extension: .txt .vec .bin .npy", metavar="PATH",
+        None, "a run directory, or just vectors by extension: .txt .vec .bin .glove .npy", metavar="PATH",
         default_text="CORPUS-MODEL-LOSS in the working directory",
     )  # fmt: skip
     overwrite: bool = setting(False, "replace an output that exists")

@@ -1,4 +1,7 @@
-"""The two ways a command can fail. The message is all that the user sees: one or two sentences with the value and the remedy."""
+"""The two ways a command can fail.
+
+The message is all that the user sees: one or two sentences with the value and the remedy.
+"""
 
 
 class W2VError(Exception):

@@ -86,20 +86,21 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
                 sync_file(file)
         sync_directory(temporary)
         os.chmod(temporary, default_mode(0o777))
-        if replace and (target.exists() or target.is_symlink()):
+        if replace and os.path.lexists(target):
             retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
             os.rename(target, retired / target.name)
         os.rename(temporary, target)
         temporary = None
         sync_directory(target.parent)
     except OSError as error:
-        if retired is not None and not target.exists() and (retired / target.name).exists():
-            os.rename(retired / target.name, target)
         raise RunError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        for leftover in (temporary, retired):
-            if leftover is not None:
-                shutil.rmtree(leftover, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if retired is not None:
+            if os.path.lexists(retired / target.name) and not os.path.lexists(target):
+                os.rename(retired / target.name, target)
+            shutil.rmtree(retired, ignore_errors=True)
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -110,13 +111,14 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """
     target = Path(path)
     parent = target.parent
-    if (target.exists() or target.is_symlink()) and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise InputError(f"--output {target} exists already: name another one, or add --overwrite")
-    if not parent.is_dir():
-        what = "is not a folder" if parent.exists() else "does not exist"
+    if not os.path.isdir(parent):
+        what = "is not a folder" if os.path.lexists(parent) else "does not exist"
         raise InputError(f"--output {target}: the folder {parent} {what}; create it first")
     try:
-        probe = tempfile.mkdtemp(prefix=".w2v-", dir=parent)
+        probe = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent)
     except OSError as error:
-        raise InputError(f"--output {target} cannot be written: {error.strerror or error}; choose another folder") from None
+        reason = error.strerror or error
+        raise InputError(f"--output {target} cannot be written: {reason}; choose another folder or name") from None
     os.rmdir(probe)

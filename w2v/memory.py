@@ -6,36 +6,59 @@ from pathlib import Path
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can be allocated without swapping: what the system has free, cut to what the cgroup still allows; None if the system does not tell.
+    """Bytes that can be allocated without swapping; None if the system does not tell.
+
+    What the system has free, cut to what this process's cgroup and those above it still allow.
 
     Args:
         root: where `proc` and `sys` are looked for; anything else than `/` is for tests.
     """
-    limits = [limit for limit in (_system(root), _cgroup(root)) if limit is not None]
+    limits = [limit for limit in (_system(root), *_cgroups(root)) if limit is not None]
     return min(limits, default=None)
 
 
 def _system(root: Path) -> int | None:
+    return _field(root / "proc/meminfo", "MemAvailable:", 1024)
+
+
+def _cgroups(root: Path) -> list[int | None]:
+    """What each group of this process still allows; in a container only the topmost may be visible."""
     try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    groups = {"": "/", "memory": "/"}
     for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _cgroup(root: Path) -> int | None:
-    """Version 2, then version 1; "max" (or a number beyond any memory) is no limit."""
-    for limit, usage in (
-        ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current"),
-        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        controllers, _, group = line.partition(":")[2].partition(":")
+        groups |= {name: group for name in controllers.split(",") if name in groups}
+    found = []
+    for mount, group, files in (
+        (root / "sys/fs/cgroup", groups[""], ("memory.max", "memory.current", "")),
+        (root / "sys/fs/cgroup/memory", groups["memory"], ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")),
     ):
-        try:
-            allowed = int((root / limit).read_text())
-            used = int((root / usage).read_text())
-        except (OSError, ValueError):
-            continue
-        return max(0, allowed - used) if allowed < 1 << 60 else None
-    return None
+        folder = mount / group.strip("/")
+        inside = [one for one in (folder, *folder.parents) if one == mount or mount in one.parents]
+        found += [_left(one, *files) for one in inside]
+    return found
+
+
+def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
+    """Limit less usage. Cached file pages, such as those of a corpus just read, make room when asked to: not counted.
+
+    "max" (or a number beyond any memory) is no limit.
+    """
+    try:
+        allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+    except (OSError, ValueError):
+        return None
+    cached = sum(_field(folder / "memory.stat", f"{prefix}{kind}_file", 1) or 0 for kind in ("inactive", "active"))
+    return max(0, allowed - max(0, used - cached)) if allowed < 1 << 60 else None
+
+
+def _field(path: Path, name: str, unit: int) -> int | None:
+    """The number after `name` in a file of `name number` lines, times `unit`."""
+    try:
+        lines = path.read_text().splitlines()
+        return next((int(words[1]) * unit for words in map(str.split, lines) if words and words[0] == name), None)
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,6 +1,7 @@
 """Noise distributions and how to draw from them.
 
-unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by Walker's alias method (doi 10.1145/355744.355749).
+unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by Walker's alias method
+(doi 10.1145/355744.355749).
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from numba import njit
 
 
 def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
-    """q [V] float64: count^power, normalised."""
-    weights = np.asarray(counts, np.float64) ** power
+    """q [V] float64: count^power, normalised; counts [V] are positive. No power overflows: the largest weight is 1."""
+    logs = np.log(np.asarray(counts, np.float64))
+    weights = np.exp(power * (logs - (logs.max() if power > 0 else logs.min())))
     return weights / weights.sum()
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 random bits u; the word is c if u < accept[c], else alias[c]."""
+    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 bits u; u < accept[c] ? c : alias[c]."""
     scaled = np.asarray(probabilities, np.float64) * len(probabilities)
     accept, alias = _fill_alias(scaled)
-    return (np.clip(accept, 0.0, 1.0) * (2**32 - 1)).astype(np.uint32), alias
+    # a cell that is always accepted has itself as alias, so that 2^32 - 1 does for 2^32
+    return np.clip(accept * 2.0**32, 0, 2**32 - 1).astype(np.uint32), alias
 
 
 @njit(cache=True)
@@ -54,7 +57,7 @@ def _fill_alias(scaled: Any) -> Any:
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
-    """[V] float64: with f = count / total, min(1, sqrt(sample / f) + sample / f) as in word2vec.c; all 1 for sample 0."""
+    """[V] float64: min(1, sqrt(sample / f) + sample / f), f = count / total, as in word2vec.c; all 1 for sample 0."""
     frequencies = np.asarray(counts, np.float64) / np.sum(counts)
     if sample == 0:
         return np.ones(len(frequencies))

@@ -1,10 +1,12 @@
 """Binary trees over the vocabulary, for hierarchical sigmoid.
 
-A word's path runs from the root to its leaf; at inner node n with score z = h·w[n] the step's code is 0 or 1. Our sign: **label = 1 - code**, and
-P(label = 1) = sigmoid(z), as in word2vec.c. (Paddle and fastText: P(code = 1) = sigmoid(z), that is label = code.)
+A word's path runs from the root to its leaf; at inner node n with score z = h·w[n] the step's code is 0 or 1.
+Our sign: **label = 1 - code**, and P(label = 1) = sigmoid(z), as in word2vec.c. (Paddle and fastText:
+P(code = 1) = sigmoid(z), that is label = code.)
 
-Inner nodes are numbered from the root: node 0 is the root and a child always has a higher number than its parent, so that the rows needed most often come first.
-word2vec.c numbers them by creation, the root last: its row `point` is our node V - 2 - point.
+Inner nodes are numbered from the root: node 0 is the root and a child always has a higher number than its parent,
+so that the rows needed most often come first. word2vec.c numbers them by creation, the root last: its row `point` is
+our node V - 2 - point.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class Tree:
 def huffman(counts: np.ndarray) -> Tree:
     """Huffman's tree over counts [V], by word2vec.c's algorithm: the same codes, points and ties.
 
-    Two pointers walk down the leaves and up the inner nodes; on a tie the inner node is taken first, and the second of the two smallest gets code 1.
-    Optimal if the counts never increase, as a Vocabulary's do.
+    Two pointers walk down the leaves and up the inner nodes; on a tie the inner node is taken first, and the second
+    of the two smallest gets code 1. Optimal if the counts never increase, as a Vocabulary's do.
 
     Raises:
         ValueError: counts is empty or holds a negative number.
@@ -69,7 +71,7 @@ def _build(counts: Any) -> Any:
     for new in range(V, 2 * V - 1):
         total = 0
         for second in range(2):
-            # strict: a leaf loses the tie to an inner node. Inner nodes that do not exist yet count as infinitely heavy.
+            # strict: a leaf loses the tie to an inner node. Inner nodes that do not exist yet are infinitely heavy.
             if leaf >= 0 and (inner >= new or weight[leaf] < weight[inner]):
                 child = leaf
                 leaf -= 1

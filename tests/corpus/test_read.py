@@ -214,7 +214,9 @@ def test_strict_names_file_and_offset(mark, chunk_bytes, tmp_path, read):
     first.write_text("valid ünd gut\n" * 30)
     content = mark + b"good w\xc3\xb6rds " * 40 + b"caf\xe9 x"
     second.write_bytes(content)
-    with pytest.raises(InputError, match=rf"b\.txt is not valid UTF-8 at byte {content.index(b'f' + bytes([0xE9])) + 1} "):
+    with pytest.raises(
+        InputError, match=rf"b\.txt is not valid UTF-8 at byte {content.index(b'f' + bytes([0xE9])) + 1} "
+    ):
         read(first, second, encoding_errors="strict", chunk_bytes=chunk_bytes)
     assert read(first, encoding_errors="strict").n_words == 90
 
@@ -260,7 +262,8 @@ def test_a_killed_process_leaves_no_temporary_file(tmp_path):
     script = (
         "import sys, types\nfrom w2v.corpus import read_corpus\n"
         "settings = types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace')\n"
-        "read_corpus(['-'], settings, use_cache=False, chunk_bytes=10, progress=lambda d, t: print(d, flush=True))\n"
+        "told = lambda done, total: print(done, flush=True)\n"
+        "read_corpus(['-'], settings, use_cache=False, chunk_bytes=1 << 16, progress=told)\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     root = Path(read_corpus.__code__.co_filename).parents[2]
@@ -276,7 +279,8 @@ def test_a_killed_process_leaves_no_temporary_file(tmp_path):
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, w2v.corpus; print([m for m in ('pyarrow', 'datasets', 'pandas', 'torch', 'numba') if m in sys.modules])"
+    heavy = "('pyarrow', 'datasets', 'pandas', 'torch', 'numba')"
+    code = f"import sys, w2v.corpus; print([name for name in {heavy} if name in sys.modules])"
     root = Path(read_corpus.__code__.co_filename).parents[2]
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert result.stdout.strip() == "[]"

@@ -4,7 +4,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +80,40 @@ def test_compressed(kind, suffix, tmp_path):
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=r"v\.(gz|bz2|xz|zst)"):
         load_vectors(path)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_a_slow_pipe(compress, tmp_path):
+    file = io.BytesIO()
+    write_vectors(file, ["a", "b"], np.eye(2, dtype=np.float32), "binary")
+    data = compress(file.getvalue())
+    os.mkfifo(tmp_path / "pipe")
+
+    def write():
+        with open(tmp_path / "pipe", "wb", buffering=0) as pipe:
+            for i in range(len(data)):
+                pipe.write(data[i : i + 1])
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    vectors = load_vectors(tmp_path / "pipe")
+    thread.join()
+    assert vectors.words == ["a", "b"]
+    assert vectors.matrix.tolist() == [[1, 0], [0, 1]]
+
+
+def test_nothing_heavy_is_imported(tmp_path):
+    """Queries start in a fraction of a second."""
+    save_vectors(tmp_path / "v.npy", ["a", "b"], np.eye(2, dtype=np.float32))
+    code = (
+        "import sys; from w2v.vectors import load_vectors; from w2v.evaluation.neighbours import nearest, resolve\n"
+        "from w2v.evaluation import analogies, similarity, sets\n"
+        "v = load_vectors(sys.argv[1]); nearest(v, [resolve(v, 'a')])\n"
+        "print([m for m in ('pyarrow', 'numba', 'torch', 'scipy', 'pandas', 'datasets', 'typer') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "v.npy"], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_words_that_split_would_break(tmp_path):

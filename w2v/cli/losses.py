@@ -1,6 +1,7 @@
 """List the output layers that --loss selects.
 
-Which rows of the output matrix each one scores, how, its formula, settings and paper.
+Which rows of the output matrix each one scores for a target word t, how, and its settings; with LOSS also its formula
+and paper. Piped output has the columns loss, rows, link, probabilities, settings.
 
 \b
   w2v losses
@@ -39,8 +40,8 @@ def command(
         print_values({key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()})
     else:
         print_table(
-            ("loss", "rows scored for target t", "link", "formula", "probabilities", "settings"),
-            [(e.name, e.rows, e.link, e.formula, e.probabilities, " ".join(_options(e))) for e in chosen],
+            ("loss", "rows scored for target t", "link", "probabilities", "settings"),
+            [(e.name, e.rows, e.link, e.probabilities, " ".join(_options(e))) for e in chosen],
         )
 
 

@@ -59,7 +59,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, titl
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     content = list(rows)
     for column, heading in enumerate(headings):
-        numeric = all(isinstance(row[column], (int, float, type(None))) for row in content)
+        numeric = all(_is_quantity(row[column]) for row in content)
         table.add_column(heading, justify="right" if numeric and content else "left", overflow="fold")
     for row in content:
         table.add_row(*(Text(_shown(cell)) for cell in row))
@@ -129,6 +129,11 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return value
+
+
+def _is_quantity(cell: Cell) -> bool:
+    """A number, also with its unit ("97.7 %"), or n/a."""
+    return cell[:1].isdigit() if isinstance(cell, str) else not isinstance(cell, bool)
 
 
 def _tsv(cell: Cell) -> str:

@@ -97,7 +97,7 @@ class ConsoleReporter:
             self._bar, self._bar_of = _new_bar(what), what
         self._due[what] = now + 0.1
         self._bar.n = round(1000 * (fraction or 0.0))
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.set_description_str(text, refresh=False)
         self._bar.refresh()
 
     def _line(self, text: str) -> None:
@@ -111,5 +111,5 @@ def _new_bar(what: str) -> Any:
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # no thread of its own: every refresh is ours
-    shape = "{desc} {percentage:3.0f} % |{bar}| {postfix}"
-    return tqdm(total=1000, desc=what, bar_format=shape, file=sys.stderr, leave=False, dynamic_ncols=True)
+    shape = f"{what} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
+    return tqdm(total=1000, bar_format=shape, file=sys.stderr, leave=False, dynamic_ncols=True)

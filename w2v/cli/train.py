@@ -13,13 +13,23 @@ Words are separated by whitespace, sentences by line ends.
 from __future__ import annotations
 
 import signal
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from w2v.cli.interrupt import Stop, stopping_softly
 from w2v.cli.options import Json, Quiet, with_settings
-from w2v.cli.output import human_bytes, human_count, human_seconds, print_json, print_line, print_values, say
+from w2v.cli.output import (
+    human_bytes,
+    human_count,
+    human_seconds,
+    is_terminal,
+    print_json,
+    print_line,
+    print_values,
+    say,
+)
 from w2v.cli.progress import ConsoleReporter
 from w2v.config import all_settings, build_config
 
@@ -79,7 +89,7 @@ def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
 def _tell(summary: RunSummary) -> None:
     words = summary.words
     say(
-        f"{words.passed:,} words in {summary.epochs_done:g} epochs = {words.trained:,} trained"
+        f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
         f" + {words.passed_left_out:,} below --min-count + {words.subsampled:,} subsampled"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
@@ -94,6 +104,9 @@ def _print_plan(plan: Plan, json: bool) -> None:
     values: dict[str, Any] = plan.as_dict()
     if json:
         print_json(values)
+        return
+    if not is_terminal(sys.stdout):
+        print_values(values)
         return
     for name in ("memory_bytes", "memory_available_bytes", "output_bytes"):
         if values[name] is not None:

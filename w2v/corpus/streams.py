@@ -28,10 +28,14 @@ MAGIC_BYTES = 6
 
 
 class _CountedInput(io.RawIOBase):
-    """A raw file that gives back `head`, bytes already taken off `file`, and reports every byte passed on."""
+    """A raw file that gives back `head`, bytes already taken off `file`, and reports every byte passed on.
 
-    def __init__(self, file: IO[bytes], head: bytes, advance: Advance) -> None:
+    It ends after `size` bytes, if given: a file that grows as fast as it is read would never end.
+    """
+
+    def __init__(self, file: IO[bytes], head: bytes, size: int | None, advance: Advance) -> None:
         self._file = file
+        self._left = sys.maxsize if size is None else size
         self._head = head
         self._advance = advance
 
@@ -39,10 +43,12 @@ class _CountedInput(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self._left)
         if self._head:
-            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+            data, self._head = self._head[:size], self._head[size:]
         else:
-            data = self._file.read(len(buffer))
+            data = self._file.read(size)
+        self._left -= len(data)
         buffer[: len(data)] = data
         self._advance(len(data))
         return len(data)
@@ -76,7 +82,7 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
     with opened(source) as file:
         try:
             head = file.read(MAGIC_BYTES)
-            stream = io.BufferedReader(_CountedInput(file, head, advance), RAW_BUFFER_BYTES)
+            stream = io.BufferedReader(_CountedInput(file, head, source.size, advance), RAW_BUFFER_BYTES)
             kind = compression(head)
             if kind == "zstd":
                 yield from _zstd_pieces(stream, source.name, piece_bytes)

@@ -94,14 +94,17 @@ def read_documents(source: Source, column: str, piece_bytes: int, advance: Advan
 
 
 @contextmanager
-def _silent(datasets: Any) -> Iterator[None]:
-    """Keeps `datasets` from logging to stderr what is raised as an error anyway."""
-    before = datasets.logging.get_verbosity()
+def _local_and_silent(datasets: Any) -> Iterator[None]:
+    """Keeps `datasets` from asking its server to count the use, which takes seconds where there is no network, and from
+    logging to stderr what is raised as an error anyway."""
+    offline, verbosity = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
+    datasets.config.HF_HUB_OFFLINE = True
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         yield
     finally:
-        datasets.logging.set_verbosity(before)
+        datasets.config.HF_HUB_OFFLINE = offline
+        datasets.logging.set_verbosity(verbosity)
 
 
 def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[bytes]]:
@@ -114,7 +117,7 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
         kind = "csv"
     if kind == "parquet":
         options = {"columns": _checked_parquet_column(path, name, column)}
-    with _silent(datasets):
+    with _local_and_silent(datasets):
         try:
             # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
             rows: Any = datasets.load_dataset(

@@ -1,7 +1,8 @@
 """The engine for losses that score few rows: threads without locks (arXiv 1106.5730) over the fused CPU kernel.
 
-With several threads, each works on its own copies of the most frequent words' rows and merges what it added to them every few thousand words and at block ends:
-otherwise the cores fight for the cache lines of those rows, and two threads are no faster than one.
+With several threads, each works on its own copies of the most frequent words' rows and merges what it added to them
+every few thousand words and at block ends: otherwise the cores fight for the cache lines of those rows, and two
+threads are no faster than one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from w2v.kernels.cpu.rows import Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import NceOptions, SampledOptions
 from w2v.samplers import alias_table, keep_probabilities, unigram_probabilities
-from w2v.training.schedule import Block
+from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 8192  # trained words between merges
@@ -28,7 +29,10 @@ INIT_ROWS = 16384  # rows filled at a time
 
 @dataclass
 class Tally:
-    """What happened in one or more blocks. loss: nats, summed over predictions (pairs of a context word and a target); words by fate."""
+    """What happened in one or more blocks: words by fate, predictions (pairs of a context word and a target), loss.
+
+    The loss is in nats, summed over the predictions.
+    """
 
     loss: float = 0.0
     predictions: int = 0
@@ -59,12 +63,18 @@ def compiled_kernel(config: Config) -> Callable[..., None]:
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables, and V's share of the tree."""
-    padded = -(-config.model.dim // 16) * 16
+    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or tree, workspaces."""
+    row = -(-config.model.dim // 16) * 64
     hot = min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
-    matrices = 2 * (vocabulary + 2 * config.threads * hot) * padded * 4
-    per_word = 24 if isinstance(config.loss, SampledOptions) else 64 + 10 * max(1, math.ceil(math.log2(max(2, vocabulary))))
-    return matrices + vocabulary * per_word
+    matrices = 2 * (vocabulary + 2 * config.threads * hot) * row
+    if isinstance(config.loss, SampledOptions):
+        per_word, rows = 24, config.loss.negatives + 1
+    else:
+        path = max(1, math.ceil(math.log2(max(2, vocabulary))))
+        per_word, rows = 64 + 10 * path, 2 * path
+    contexts = 2 * config.model.window
+    workspace = contexts * (row + 48) + rows * (row + 256) + contexts * rows * 6
+    return matrices + vocabulary * per_word + config.threads * workspace
 
 
 def _kernel(config: Config) -> Callable[..., None]:
@@ -74,13 +84,15 @@ def _kernel(config: Config) -> Callable[..., None]:
     nce = isinstance(options, NceOptions)
     bias = (int(options.nce_bias) + 2 * (options.nce_log_z == "learned")) if isinstance(options, NceOptions) else 0
     size = -(-config.model.dim // 16) * 64
-    return make_kernel(size, shape.width, shape.group, int(rows is not None), int(nce), int(rows is not None and not nce), bias)
+    sampled = rows is not None
+    return make_kernel(size, shape.width, shape.group, int(sampled), int(nce), int(sampled and not nce), bias)
 
 
 class HogwildEngine:
     """Skip-gram: every context word in the window predicts the word in the middle, as in word2vec.c.
 
-    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped. counts [V]: of the vocabulary, never increasing.
+    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
+    counts [V]: of the vocabulary, never increasing.
     """
 
     name = "hogwild"
@@ -91,6 +103,7 @@ class HogwildEngine:
         self._ids = np.asarray(ids).view()
         self._ids.flags.writeable = False  # one type for the kernel, whether memory-mapped or not
         self._kernel = _kernel(config)
+        self._max_sentence = sentence_limit(config.corpus.max_sentence)
         V, window = len(counts), config.model.window
         keep = keep_probabilities(counts, config.training.sample)
         self._keep = (keep * (2**32 - 1)).astype(np.uint32)
@@ -124,11 +137,18 @@ class HogwildEngine:
         return self.weights.w_in
 
     def block_size(self) -> int:
-        """Words per block: well under 0.2 s of work, and a few hundred blocks a run, so that the learning rate falls smoothly and no thread idles at the end."""
+        """Words per block: well under 0.2 s of work, and a few hundred blocks a run.
+
+        So the learning rate falls smoothly, and no thread idles at the end.
+        """
         rows = self._rows if isinstance(self.config.loss, SampledOptions) else 16
         flops = 6 * self.weights.padded * rows * (self.config.model.window + 1)
         whole_run = len(self._ids) * self.config.training.epochs
         return max(1000, min(int(BLOCK_FLOPS / flops), whole_run // 256))
+
+    def bounds(self) -> np.ndarray:
+        """Bounds [blocks + 1] of the blocks of an epoch, see `cut_blocks`."""
+        return cut_blocks(self._ids, self.block_size(), self._max_sentence)
 
     def warm_up(self) -> None:
         """Makes sure that the kernel is compiled."""
@@ -137,14 +157,14 @@ class HogwildEngine:
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
         config, work = self.config, self._workspaces[thread]
-        text = Text(block.start, block.stop, config.model.window, config.corpus.max_sentence)
+        text = Text(block.start, block.stop, config.model.window, self._max_sentence)
         key, seed = (
             np.random.SeedSequence([config.training.seed, *parts]).generate_state(1, np.uint64)[0]
             for parts in ((0, block.epoch), (1, block.epoch, block.index))
         )
         self._kernel(
-            self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(), work.words, work.sentences,
-            work.state, lr, key, seed, MERGE_WORDS, work.tally,
+            self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
+            work.words, work.sentences, work.state, lr, key, seed, MERGE_WORDS, work.tally,
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
@@ -156,7 +176,9 @@ class HogwildEngine:
         offsets = np.zeros(len(counts), np.float32)
         if isinstance(options, NceOptions):
             log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
-            offsets[:] = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(options.negatives * noise)
+            # an extreme power leaves rare words no probability at all: then log q is that of the least number above 0
+            log_q = np.log(np.maximum(noise, np.finfo(np.float64).tiny))
+            offsets[:] = -(float(options.nce_log_z) if log_z is None else log_z) - math.log(options.negatives) - log_q
         self._arrays += [accept, alias, offsets]
         return Choice(address(accept), address(alias), address(offsets), options.negatives, len(counts), 0, 0)
 

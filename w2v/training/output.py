@@ -1,11 +1,13 @@
-"""Where a run's result goes: a run directory, or just a vector file. Chosen and checked before the long part, written whole at the end.
+"""Where a run's result goes: a run directory, or just a vector file.
 
-A run directory holds config.yaml, vocab.tsv (word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version.
+Chosen and checked before the long part, written whole at the end. A run directory holds config.yaml, vocab.tsv
+(word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from w2v.vectors import check_format, save_vectors
 FORMAT_VERSION = 1
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,13 @@ class Output:
             check_writable(path, overwrite=False)
             return cls(path, False, False, False)
         if given in ("", "-"):
-            raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}")
+            suffixes = " ".join(VECTOR_SUFFIXES)
+            raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {suffixes}")
         path = Path(given)
+        if path.name in ("", "..") or os.path.ismount(path):
+            raise InputError(f"--output {given} cannot be replaced as a whole: name a run directory inside it")
+        if any(_within(entry, path) for entry in config.corpus.corpus):
+            raise InputError(f"--output {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
         check_writable(path, overwrite=overwrite)
         if is_file:
@@ -56,10 +64,15 @@ class Output:
             if path.is_dir():
                 raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
         elif overwrite and path.exists() and not is_run_directory(path):
-            raise InputError(f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one")
+            raise InputError(
+                f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one"
+            )
         return cls(path, is_file, True, overwrite)
 
-    def write(self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Path:
+    def write(
+        self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
+        summary: dict[str, Any],
+    ) -> Path:  # fmt: skip
         """Writes the result; returns its path, which for a default name may have moved on by a number.
 
         Raises:
@@ -78,7 +91,8 @@ class Output:
                     (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
                     vocabulary.save(folder / "vocab.tsv")
                     save_matrix(folder / "vectors.npy", vectors)
-                    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics), encoding="utf-8")
+                    lines = "".join(json.dumps(line) + "\n" for line in metrics)
+                    (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
                     document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)
                     (folder / "summary.json").write_text(document + "\n", encoding="utf-8")
                 return path
@@ -95,13 +109,14 @@ def default_name(config: Config) -> Path:
     while Path(name).suffix.lower() in COMPRESSIONS:
         name = Path(name).stem
     stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
+    stem = stem.encode()[:STEM_BYTES].decode(errors="ignore")
     return Path(f"{stem}-{config.model.model}-{config.training.loss}")
 
 
 def free_path(path: Path) -> Path:
     """`path`, or `path-2`, `path-3`, … if it is taken."""
     candidate, number = path, 1
-    while candidate.exists() or candidate.is_symlink():
+    while os.path.lexists(candidate):
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate
@@ -115,8 +130,14 @@ def is_run_directory(path: Path) -> bool:
     return not names or "format_version" in names
 
 
+def _within(entry: str, path: Path) -> bool:
+    """Whether the corpus `entry` is `path` or lies inside it."""
+    source, target = os.path.realpath(entry), os.path.realpath(path)
+    return entry != "-" and (source == target or source.startswith(os.path.join(target, "")))
+
+
 def save_matrix(path: Path, matrix: np.ndarray) -> None:
-    """Writes [V, D] float32 as .npy in blocks of rows: `matrix` may be a view of padded rows, of which np.save would first make a whole copy."""
+    """Writes [V, D] float32 as .npy, in blocks of rows: np.save would first make a whole copy of a padded matrix."""
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
         for start in range(0, len(matrix), 65536):

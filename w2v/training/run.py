@@ -1,12 +1,13 @@
 """A whole training run: check the output, read the corpus, build the vocabulary, train, write.
 
-    summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.Event())
+summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.Event())
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,21 +39,23 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
     store, vocabulary = _read(config, use_cache, reporter)
     with store:
         read = time.perf_counter()
-        _check_memory(config, vocabulary)
-        reporter.stage(f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss {config.training.loss}, {config.threads} threads")
+        _check_memory(config, len(vocabulary))
+        reporter.stage(
+            f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model},"
+            f" loss {config.training.loss}, {config.threads} threads"
+        )
         compiling.join()
 
         from w2v.training.hogwild import HogwildEngine
-        from w2v.training.schedule import cut_blocks
         from w2v.training.trainer import Trainer
 
         engine = HogwildEngine(config, store.ids, vocabulary.counts)
         engine.initialise()
-        bounds = cut_blocks(store.ids, engine.block_size(), config.corpus.max_sentence)
-        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(reporter, stop)
+        result = Trainer(engine, engine.bounds(), config.training.epochs, config.lr).run(reporter, stop)
         if result.total.predictions == 0 and not result.interrupted:
             raise InputError(
-                "no word has a context word to learn from: every line holds at most one word of the vocabulary; try a smaller --min-count or --sample 0"
+                "no word has a context word to learn from: every line holds at most one word of the vocabulary;"
+                " try a smaller --min-count or --sample 0"
             )
         reporter.stage(f"writing {output.path}")
 
@@ -66,7 +69,9 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
 
 
 def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
-    """What `run` would do and need; writes nothing. The time is extrapolated from about a second of training, if there is memory for it.
+    """What `run` would do and need; writes nothing.
+
+    The time is extrapolated from about a second of training, if there is memory for it.
 
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
@@ -74,25 +79,27 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
     output = Output.prepare(config)
     store, vocabulary = _read(config, use_cache, reporter)
     with store:
-        needed, available = _memory(config, vocabulary)
+        needed, available = _memory(config, len(vocabulary))
         fits = available is None or needed <= available
         in_vocabulary = int(vocabulary.counts.sum())
         return Plan(
             output=str(output.path), model=config.model.model, loss=config.training.loss,
-            words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary), vocabulary=len(vocabulary),
-            dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
+            words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary),
+            vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
             memory_bytes=needed, memory_available_bytes=available, output_bytes=4 * len(vocabulary) * config.model.dim,
             training_seconds=_training_seconds(config, store, vocabulary) if fits else None,
         )  # fmt: skip
 
 
 def _compile_meanwhile(config: Config) -> threading.Thread:
-    """Compiles the kernel (or loads it from Numba's cache) while the corpus is being read; a failure shows again, and is raised, when training begins."""
+    """Compiles the kernel (or loads it from Numba's cache) while the corpus is being read."""
 
     def compile_kernel() -> None:
         from w2v.training.hogwild import compiled_kernel
 
-        compiled_kernel(config)
+        with suppress(Exception):  # it shows again, and is raised, when training begins
+            _check_memory(config, 2)
+            compiled_kernel(config)
 
     thread = threading.Thread(target=compile_kernel, daemon=True)
     thread.start()
@@ -116,47 +123,52 @@ def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenSto
             raise InputError("--max-vocab 1 leaves one word: training needs two at least")
         what = "no word reaches" if len(vocabulary) == 0 else "only one word reaches"
         enough = int(full.counts[1])
-        raise InputError(f"{what} --min-count {settings.min_count}: {len(full):,} distinct words, {highest}; try --min-count {enough}")
+        raise InputError(
+            f"{what} --min-count {settings.min_count}: {len(full):,} distinct words, {highest};"
+            f" try --min-count {enough}"
+        )
     return store, vocabulary
 
 
-def _memory(config: Config, vocabulary: Vocabulary) -> tuple[int, int | None]:
+def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
     from w2v.training.hogwild import memory_bytes
 
-    return BASE_BYTES + memory_bytes(config, len(vocabulary)), available_memory()
+    return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
 
 
-def _check_memory(config: Config, vocabulary: Vocabulary) -> None:
+def _check_memory(config: Config, vocabulary: int) -> None:
     needed, available = _memory(config, vocabulary)
     if available is not None and needed > available:
+        fewer = "raise --min-count or set --max-vocab"
+        if _memory(config, 2)[0] > available:  # fewer words would not help
+            fewer = "--window or --negatives" if hasattr(config.loss, "negatives") else "--window or --threads"
         raise RunError(
-            f"training {len(vocabulary):,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free;"
-            " lower --dim, raise --min-count or set --max-vocab"
+            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
+            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}"
         )
 
 
 def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary) -> float | None:
     from w2v.training.hogwild import HogwildEngine
-    from w2v.training.schedule import cut_blocks
     from w2v.training.trainer import Trainer
 
     engine = HogwildEngine(config, store.ids, vocabulary.counts)
     engine.initialise()
     engine.warm_up()
-    bounds = cut_blocks(store.ids, engine.block_size(), config.corpus.max_sentence)
     stop = threading.Event()
     timer = threading.Timer(PLAN_SECONDS, stop.set)
     timer.start()
     try:
-        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(SilentReporter(), stop)
+        result = Trainer(engine, engine.bounds(), config.training.epochs, config.lr).run(SilentReporter(), stop)
     finally:
         timer.cancel()
     return result.seconds / result.fraction if result.fraction else None
 
 
 def _summary(
-    config: Config, store: TokenStore, vocabulary: Vocabulary, result: TrainingResult, output: str, engine: str, seconds: Seconds
-) -> RunSummary:
+    config: Config, store: TokenStore, vocabulary: Vocabulary, result: TrainingResult,
+    output: str, engine: str, seconds: Seconds,
+) -> RunSummary:  # fmt: skip
     total, in_vocabulary = result.total, int(vocabulary.counts.sum())
     finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(

@@ -1,6 +1,7 @@
 """What is trained when: the text cut into blocks, and the learning rate of each.
 
-A block is keyed (epoch, index); its random numbers and its learning rate depend on the key alone, never on which thread works it off or when.
+A block is keyed (epoch, index); its random numbers and its learning rate depend on the key alone, never on which
+thread works it off or when.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
+LONGEST_SENTENCE = 100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,17 @@ class Block:
     fraction: float
 
 
+def sentence_limit(max_sentence: int) -> int:
+    """Words after which a line is split, 0 = never, from the setting of that name."""
+    return max_sentence if max_sentence <= LONGEST_SENTENCE else 0
+
+
 def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     """Bounds [blocks + 1] int64 of blocks of about `size` stream positions.
 
-    ids: int32 stream, -1 at line ends. A cut falls on a line end if one follows within `max_sentence` words, so that it only ever splits lines that are split anyway;
-    with max_sentence = 0 (lines are never split) a cut may fall anywhere, and the kernel looks across it.
+    ids: int32 stream, -1 at line ends. A cut falls on a line end if one follows within `max_sentence` words, so that
+    it only ever splits lines that are split anyway; with max_sentence = 0 (lines are never split) a cut may fall
+    anywhere, and the kernel looks across it.
     """
     bounds = [0]
     while bounds[-1] < len(ids):

@@ -1,4 +1,7 @@
-"""The loop over blocks: threads take the next block, the calling thread reports, watches for the end and for numbers gone wrong. It knows no loss by name."""
+"""The loop over blocks: threads take the next block, the calling thread reports and watches for the end.
+
+It knows no loss by name. A loss that is no longer a number ends the run.
+"""
 
 from __future__ import annotations
 
@@ -32,21 +35,21 @@ class Engine(Protocol):
 
 @dataclass
 class TrainingResult:
-    """What came out: tallies by epoch, the lines of metrics.jsonl, and how far the run got."""
+    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the run got."""
 
-    epochs: list[Tally]
+    total: Tally = field(default_factory=Tally)
+    epochs: list[Tally] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     fraction: float = 0.0
     seconds: float = 0.0
     interrupted: bool = False
 
-    @property
-    def total(self) -> Tally:
-        """All epochs together."""
-        total = Tally()
-        for tally in self.epochs:
-            total.add(tally)
-        return total
+    def add(self, epoch: int, tally: Tally) -> None:
+        """Books what happened in one block of an epoch (from 0)."""
+        while len(self.epochs) <= epoch:
+            self.epochs.append(Tally())
+        self.epochs[epoch].add(tally)
+        self.total.add(tally)
 
 
 class Trainer:
@@ -56,7 +59,7 @@ class Trainer:
         self.engine, self.bounds, self.epochs, self.lr = engine, bounds, epochs, lr
         self._lock = threading.Lock()
         self._blocks: Iterator[Block] = blocks_of(bounds, epochs)
-        self._result = TrainingResult([Tally() for _ in range(epochs)])
+        self._result = TrainingResult()
         self._recent = Tally()  # since the last report
         self._done = 0  # stream positions
         self._ended = threading.Event()
@@ -69,7 +72,10 @@ class Trainer:
             RunError: the loss became NaN or infinite.
         """
         began = time.perf_counter()
-        threads = [threading.Thread(target=self._work, args=(number, stop), daemon=True) for number in range(self.engine.threads)]
+        threads = [
+            threading.Thread(target=self._work, args=(number, stop), daemon=True)
+            for number in range(self.engine.threads)
+        ]
         try:
             for thread in threads:
                 thread.start()
@@ -110,11 +116,12 @@ class Trainer:
                 tally = self.engine.train(block, lr, number)
                 if not math.isfinite(tally.loss):
                     raise RunError(
-                        f"the loss became {tally.loss} in epoch {block.epoch + 1} after {100 * block.fraction:.1f} % of the words"
-                        f" at learning rate {lr:.4g}; try a smaller --lr (given: {self.lr:g}). Nothing was written"
+                        f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
+                        f" {100 * block.fraction:.1f} % of the words at learning rate {lr:.4g};"
+                        f" try a smaller --lr (given: {self.lr:g}). Nothing was written"
                     )
                 with self._lock:
-                    self._result.epochs[block.epoch].add(tally)
+                    self._result.add(block.epoch, tally)
                     self._recent.add(tally)
                     self._done += block.stop - block.start
         except BaseException as error:
@@ -139,7 +146,8 @@ class Trainer:
         loss = None if math.isnan(progress.loss) else round(progress.loss, 6)
         self._result.metrics.append(
             {
-                "seconds": round(seconds, 3), "epoch": progress.epoch, "fraction": round(progress.fraction, 6), "words": progress.words,
-                "words_per_second": round(progress.words_per_second), "lr": progress.lr, "loss": loss,
+                "seconds": round(seconds, 3), "epoch": progress.epoch, "fraction": round(progress.fraction, 6),
+                "words": progress.words, "words_per_second": round(progress.words_per_second),
+                "lr": progress.lr, "loss": loss,
             }
         )  # fmt: skip

@@ -46,6 +46,7 @@ def save_vectors(path: str | Path, words: Sequence[str], matrix: np.ndarray, cou
     """
     path = Path(path)
     kind = check_format(path)
+    words = list(words)
     check_words(words, kind)
     if kind == "npy":
         with atomic_file(path.with_suffix(".vocab.tsv")) as file:
@@ -63,6 +64,7 @@ def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kin
     Raises:
         InputError: the format cannot hold one of the words, or needs a second file.
     """
+    words = list(words)
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     check_words(words, kind)

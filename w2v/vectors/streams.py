@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from w2v.errors import InputError, RunError
 
 SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 4 << 20
 
+MAGIC_BYTES = 6
 COMPRESSION = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -89,15 +90,36 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
     with file:
-        magic = file.peek(6)[:6]
+        # Not peek: from a slow pipe it may give a single byte.
+        magic = file.read(MAGIC_BYTES)
         kind = next((name for start, name in COMPRESSION.items() if magic.startswith(start)), None)
+        whole = cast(IO[bytes], _Rejoined(magic, file))
         if kind is None:
-            yield VectorStream(file, str(path), path.stat().st_size if path.is_file() else None)
+            yield VectorStream(whole, str(path), path.stat().st_size if path.is_file() else None)
         else:
-            yield VectorStream(_decompressed(file, kind), str(path))
+            yield VectorStream(_decompressed(whole, kind), str(path))
 
 
-def _decompressed(file: io.BufferedReader, kind: str) -> Readable:
+class _Rejoined(io.RawIOBase):
+    """A file together with its first bytes, which have been read already."""
+
+    def __init__(self, head: bytes, file: IO[bytes]) -> None:
+        self._head = head
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._file.read(size)
+        if size < 0:
+            size = len(self._head)
+        part, self._head = self._head[:size], self._head[size:]
+        return part
+
+
+def _decompressed(file: IO[bytes], kind: str) -> Readable:
     if kind == "gzip":
         return gzip.open(file)
     if kind == "bzip2":

@@ -219,7 +219,7 @@ def write_text(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, header
         file.write(b"%d %d\n" % matrix.shape)
     line = "%s" + " %.9g" * matrix.shape[1]
     for start in range(0, len(words), WRITE_ROWS):
-        rows = matrix[start : start + WRITE_ROWS].tolist()
+        rows = np.asarray(matrix[start : start + WRITE_ROWS], np.float32).tolist()
         block = zip(words[start : start + WRITE_ROWS], rows, strict=True)
         lines = [line % (word, *row) for word, row in block]
         file.write(("\n".join(lines) + "\n").encode("utf-8"))

@@ -1,9 +1,11 @@
 """One block of text through the kernel: choose windows and output rows, train window by window.
 
-`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as plain integers in a closure: Numba's on-disk cache finds such a function
-again, while one whose closure holds functions would be compiled anew by every process; LLVM drops the branches that a frozen integer rules out.
+`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as plain integers in a
+closure: Numba's on-disk cache finds such a function again, while one whose closure holds functions would be compiled
+anew by every process; LLVM drops the branches that a frozen integer rules out.
 
-Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R row loads make C · R scores.
+Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R row loads make C ·
+R scores.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numba import float32, int64, njit, uint64
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.random import below, mix, step
 from w2v.kernels.cpu.reader import CHOSEN, DROPPED, FINISHED, LENGTH, NEXT, RARE, READ, TARGETS, begin, refill
-from w2v.kernels.cpu.rows import AHEAD, SLOTS, Choice, Matrices, Slots, choose_noise, choose_path, rows_of, word_row
+from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, rows_of, word_row
 from w2v.kernels.cpu.tile import logistic_residuals, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
     add_rows,
@@ -40,14 +42,16 @@ from w2v.kernels.cpu.vector import (
     zeros,
 )
 
-# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target, words by fate.
+# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target,
+# words by fate.
 TALLY = ("loss", "predictions", "read", "rare", "dropped", "trained")
 
 
 class Scratch(NamedTuple):
-    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores [tiles, groups, 16], copies of output rows [tiles · T] and their
-    addresses, addresses of the context rows [2·window], and masks [Q, 16]: masks[i] keeps the lanes of all but the last i hidden rows of a group;
-    offsets with the biases added [tiles, 8]."""
+    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores [tiles, groups, 16],
+    copies of output rows [tiles · T] and their addresses, addresses of the context rows [2·window], and masks [Q,
+    16]: masks[i] keeps the lanes of all but the last i hidden rows of a group; offsets with the biases added [tiles,
+    8]."""
 
     hidden: int
     scores: int
@@ -68,8 +72,9 @@ class Text(NamedTuple):
 
 
 def source_digest() -> int:
-    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's cache from serving machine code of older helper functions: of the
-    files behind a function, the cache looks only at the one that holds it."""
+    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's cache from serving
+    machine code of older helper functions: of the files behind a function, the cache looks only at the one that holds
+    it."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big")
 
@@ -101,17 +106,25 @@ def merge(m: Any, size: int, bias: int) -> None:
 
 
 @cache
-def make_kernel(size: int, width: int, group: int, noise: int, offset: int, skip_hits: int, bias: int) -> Callable[..., None]:
-    """The kernel for rows of `size` bytes (a multiple of 64) and tiles of `width` output rows x `group` hidden rows (width · group <= 16, width <= 8).
+def make_kernel(
+    size: int, width: int, group: int, noise: int, offset: int, skip_hits: int, bias: int
+) -> Callable[..., None]:
+    """The kernel for rows of `size` bytes (a multiple of 64) and tiles of `width` output rows x `group` hidden rows
+    (width · group <= 16, width <= 8).
 
-    noise: 0 scores the inner nodes on the target's path, 1 the target and noise words. offset: 1 adds offsets[word] to a score (NCE).
-    skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for all rows (a learnt -log Z), 3 both, 0 none.
+    noise: 0 scores the inner nodes on the target's path, 1 the target and noise words. offset: 1 adds offsets[word]
+    to a score (NCE).
+    skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for all
+    rows (a learnt -log Z), 3 both, 0 none.
     """
     T, Q, TILE = width, group, width * group
     SOURCE = source_digest()
 
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
-    def train_block(ids, keep, text, m, choice, slots, scratch, words, sentences, state, lr, key, seed, merge_every, tally):
+    def train_block(
+        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any,
+        words: Any, sentences: Any, state: Any, lr: Any, key: Any, seed: Any, merge_every: int, tally: Any,
+    ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
@@ -131,11 +144,15 @@ def make_kernel(size: int, width: int, group: int, noise: int, offset: int, skip
                 while chosen <= i + AHEAD and chosen < targets:
                     target = read_int(buffer + 4 * chosen)
                     if noise:
-                        random = choose_noise(random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1)
+                        random = choose_noise(
+                            random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1
+                        )
                     else:
                         choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
                     if chosen + window < length:
-                        prefetch_row(word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * (chosen + window)), size), size)
+                        prefetch_row(
+                            word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * (chosen + window)), size), size
+                        )
                     chosen += 1
                 random = step(random)
                 reach = window - int64(below(random, window))
@@ -159,7 +176,8 @@ def make_kernel(size: int, width: int, group: int, noise: int, offset: int, skip
                 rows = slots.rows + slot * slots.row_bytes
                 biases = slots.biases + slot * slots.row_bytes
                 sources = rows
-                if noise and tiles > 1:  # a noise word that stands in two tiles: the second must not see the update of the first
+                # a noise word that stands in two tiles: the second must not see the update of the first
+                if noise and tiles > 1:
                     sources = scratch.output_rows
                     for k in range(n):
                         copy_rows(scratch.outputs + k * size, read_long(rows + 8 * k), size)
@@ -175,8 +193,13 @@ def make_kernel(size: int, width: int, group: int, noise: int, offset: int, skip
                     place = slot * slots.lane_bytes + tile * 32
                     weights = load_tile(slots.weights + place, T, TILE)
                     last = multiply(weights, load(scratch.masks + (groups * Q - contexts) * 64))
-                    labels, offsets = load_tile(slots.labels + place, T, TILE), load_tile(offsets_at + tile * 32, T, TILE)
-                    sums = logistic_residuals(scratch.scores + tile * groups_max * 64, groups, labels, offsets, weights, last, lr, sums)
+                    labels, offsets = (
+                        load_tile(slots.labels + place, T, TILE),
+                        load_tile(offsets_at + tile * 32, T, TILE),
+                    )
+                    sums = logistic_residuals(
+                        scratch.scores + tile * groups_max * 64, groups, labels, offsets, weights, last, lr, sums
+                    )
                 if bias:
                     update_biases(scratch.scores, groups_max * 64, biases, n, contexts, T, Q, m.own_shared_bias, bias)
                 for tile in range(tiles):

@@ -1,4 +1,5 @@
-"""Random numbers inside the kernel: a counter hash for decisions that belong to a place in the text, xorshift for everything else."""
+"""Random numbers inside the kernel: a counter hash for decisions that belong to a place in the text, xorshift for
+everything else."""
 
 from __future__ import annotations
 
@@ -34,5 +35,6 @@ def below(state: Any, bound: Any) -> Any:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def survives(position: Any, key: Any, threshold: Any) -> bool:
-    """Whether the word at `position` survives sub-sampling: a hash of (key, position) <= threshold = keep probability · 2^32 - 1."""
+    """Whether the word at `position` survives sub-sampling: a hash of (key, position) <= threshold = keep probability
+    · 2^32 - 1."""
     return uint32(mix(uint64(position) * uint64(0x9E3779B97F4A7C15) + key) >> uint64(32)) <= threshold

@@ -1,8 +1,9 @@
 """From the stream of ids to the kernel's buffer: rare words skipped, frequent words thinned out, sentences numbered.
 
-The stream holds int32 word ids, -1 at every line end; ids >= V are words below --min-count. Windows cross neither line ends nor, in lines of more than `max_sentence`
-words, the cuts after every max_sentence words (0 = never cut; then a block also reads up to `window` words to the left and right of itself as context).
-The buffer slides: it keeps `window` words to the left of the next target, so that a line may be of any length.
+The stream holds int32 word ids, -1 at every line end; ids >= V are words below --min-count. Windows cross neither
+line ends nor, in lines of more than `max_sentence` words, the cuts after every max_sentence words (0 = never cut;
+then a block also reads up to `window` words to the left and right of itself as context). The buffer slides: it keeps
+`window` words to the left of the next target, so that a line may be of any length.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from numba import njit
 
 from w2v.kernels.cpu.random import survives
+from w2v.kernels.cpu.rows import SLOTS
 
 # Fields of the reader's state, an int64 array that is zero at a block's start.
 POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = range(12)
@@ -21,7 +23,8 @@ UNKNOWN = 1 << 62  # TARGETS before the end of the block has been reached
 
 @njit(nogil=True, boundscheck=False)
 def begin(state: Any, ids: Any, start: int, keep: Any, key: Any, window: int, max_sentence: int) -> None:
-    """Sets the state for a block at `start`; without sentence cuts it begins `window` surviving words earlier in the same line."""
+    """Sets the state for a block at `start`; without sentence cuts it begins `window` surviving words earlier in the
+    same line."""
     state[:] = 0
     state[TARGETS] = UNKNOWN
     position, found = start, 0
@@ -34,9 +37,21 @@ def begin(state: Any, ids: Any, start: int, keep: Any, key: Any, window: int, ma
 
 
 @njit(nogil=True, boundscheck=False)
-def refill(state: Any, ids: Any, start: int, stop: int, keep: Any, key: Any, window: int, max_sentence: int, words: Any, sentences: Any) -> int:
+def refill(
+    state: Any,
+    ids: Any,
+    start: int,
+    stop: int,
+    keep: Any,
+    key: Any,
+    window: int,
+    max_sentence: int,
+    words: Any,
+    sentences: Any,
+) -> int:
     """Fills the buffer; returns how many words of it can be used as targets now, their right context being complete."""
-    drop = max(0, state[NEXT] - window)
+    # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
+    drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
     words[:length] = words[drop : drop + length]
     sentences[:length] = sentences[drop : drop + length]

@@ -1,7 +1,9 @@
 """Which output rows a window scores: the inner nodes on the target's path, or the target and noise words.
 
-Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by tile: addresses of the rows, labels, offsets added to the scores, and
-0/1 weights (0 = padding, or a noise word that hit the target). Labels, offsets and weights take 8 floats a tile, however narrow the tile is.
+Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by tile: addresses of
+the rows, labels, offsets added to the scores, and
+0/1 weights (0 = padding, or a noise word that hit the target). Labels, offsets and weights take 8 floats a tile,
+however narrow the tile is.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ AHEAD = 2  # windows between the choice of rows and their use: covers the latenc
 
 
 class Matrices(NamedTuple):
-    """Addresses of the two matrices, of this thread's own copies of their first rows (the most frequent words, the nodes nearest the root) and of what those
-    copies were at the last merge; how many rows are thread-own; the biases (NCE) in the same three forms, `shared_bias` being -log Z when it is learnt.
-    With no thread-own rows, own_shared_bias is shared_bias."""
+    """Addresses of the two matrices, of this thread's own copies of their first rows (the most frequent words, the
+    nodes nearest the root) and of what those copies were at the last merge; how many rows are thread-own; the biases
+    (NCE) in the same three forms, `shared_bias` being -log Z when it is learnt. With no thread-own rows,
+    own_shared_bias is shared_bias."""
 
     w_in: int
     own_in: int
@@ -39,7 +42,8 @@ class Matrices(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Addresses of what rows are chosen by: alias table [V] and offsets [V], or paths in CSR form (int64 starts [V + 1], int32 steps = node · 2 + label)."""
+    """Addresses of what rows are chosen by: alias table [V] and offsets [V], or paths in CSR form (int64 starts [V +
+    1], int32 steps = node · 2 + label)."""
 
     accept: int
     alias: int
@@ -70,8 +74,21 @@ def word_row(matrix: int, own: int, hot: int, word: Any, size: int) -> int:
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def choose_noise(state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, offset: int, skip_hits: int, bias: int) -> Any:
-    """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by Walker's alias method."""
+def choose_noise(
+    state: Any,
+    target: Any,
+    slot: int,
+    slots: Any,
+    m: Any,
+    choice: Any,
+    width: int,
+    size: int,
+    offset: int,
+    skip_hits: int,
+    bias: int,
+) -> Any:
+    """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by Walker's alias
+    method."""
     lanes = slot * slots.lane_bytes
     for k in range(choice.negatives + 1):
         place = lanes + k // width * 32 + k % width * 4
@@ -79,13 +96,20 @@ def choose_noise(state: Any, target: Any, slot: int, slots: Any, m: Any, choice:
         if k > 0:
             state = step(state)
             cell = int64(below(state, choice.vocabulary))
-            word = int32(cell) if uint32(state) < read_unsigned(choice.accept + 4 * cell) else read_int(choice.alias + 4 * cell)
+            word = (
+                int32(cell)
+                if uint32(state) < read_unsigned(choice.accept + 4 * cell)
+                else read_int(choice.alias + 4 * cell)
+            )
             if skip_hits:
                 write_float(slots.weights + place, float32(0) if word == target else float32(1))
         if offset:
             write_float(slots.offsets + place, read_float(choice.offsets + 4 * int64(word)))
         if bias:
-            write_long(slots.biases + slot * slots.row_bytes + 8 * k, (m.own_bias if word < m.hot_out else m.bias) + 4 * int64(word))
+            write_long(
+                slots.biases + slot * slots.row_bytes + 8 * k,
+                (m.own_bias if word < m.hot_out else m.bias) + 4 * int64(word),
+            )
         row = word_row(m.w_out, m.own_out, m.hot_out, word, size)
         write_long(slots.rows + slot * slots.row_bytes + 8 * k, row)
         prefetch_row(row, size)

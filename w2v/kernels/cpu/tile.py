@@ -1,12 +1,15 @@
-"""The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one padded), C in groups of Q.
+"""The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one padded), C in
+groups of Q.
 
-With hidden rows x[q], output rows w[k], scores s = x[q]·w[k] (+ offset), a 0/1 weight that silences padding, and the logistic link
+With hidden rows x[q], output rows w[k], scores s = x[q]·w[k] (+ offset), a 0/1 weight that silences padding, and the
+logistic link
 
     loss  = softplus(s) - label · s          residual g = (label - sigmoid(s)) · lr
     x[q] += Σ_k g[q, k] · w[k]               w[k] += Σ_q g[q, k] · x[q]
 
-all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T + k; T·Q <= 16. `size` is a row's length in bytes, a multiple of 64.
-T and Q arrive as the lengths of tuples, so that every loop over them has a constant length and the tuples stay in registers.
+all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T + k; T·Q <= 16.
+`size` is a row's length in bytes, a multiple of 64. T and Q arrive as the lengths of tuples, so that every loop over
+them has a constant length and the tuples stay in registers.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ from w2v.kernels.cpu.vector import (
     where_positive,
 )
 
-# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside float64.
+# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside
+# float64.
 FACTORS = 60
 
 
@@ -58,11 +62,16 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def logistic_residuals(scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, tally: Any) -> Any:
-    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the tally with the loss added.
+def logistic_residuals(
+    scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, tally: Any
+) -> Any:
+    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the tally with the
+    loss added.
 
-    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be short of hidden rows.
-    tally: (linear part, product of 1 + exp(-|s|), factors in it, loss in float64): log is taken once per FACTORS groups, in float64.
+    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be short of hidden
+    rows.
+    tally: (linear part, product of 1 + exp(-|s|), factors in it, loss in float64): log is taken once per FACTORS
+    groups, in float64.
     """
     linear, product, factors, loss = tally
     one, zero = spread(np.float32(1)), spread(np.float32(0))
@@ -89,10 +98,12 @@ def update_tile(
     columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int, contexts: int,
     sources: int, rows: int, scores: int, size: int,
 ) -> None:  # fmt: skip
-    """Adds g·w to the `contexts` rows whose addresses stand at `targets` and g·x to the T output rows; x are the copies at address `hidden`, g the residuals at `scores`.
+    """Adds g·w to the `contexts` rows whose addresses stand at `targets` and g·x to the T output rows; x are the
+    copies at address `hidden`, g the residuals at `scores`.
 
-    columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q. sources: where the output rows' values at the window's start stand
-    (the rows themselves, or copies of them). An output row that stands twice gets both updates.
+    columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q. sources: where the
+    output rows' values at the window's start stand (the rows themselves, or copies of them). An output row that
+    stands twice gets both updates.
     """
     width, group = len(columns), len(groups_of)
     for k in range(width):
@@ -114,4 +125,3 @@ def update_tile(
             store(target, y)
         for k in range(width):
             store(write[k] + d, add(load(write[k] + d), gradients[k]))
-

@@ -1,8 +1,9 @@
 """Sixteen floats as one Numba value, and the arithmetic that the window kernel needs on them.
 
-LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the same code runs everywhere. Memory is addressed by plain
-integers (bytes), because the kernel mixes rows of several arrays. The intrinsics stand at module level: made inside a factory they would be new objects in every
-process, and Numba's on-disk cache would never hit.
+LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the same code runs
+everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes rows of several arrays. The
+intrinsics stand at module level: made inside a factory they would be new objects in every process, and Numba's
+on-disk cache would never hit.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def _broadcast(builder: Any, value: Any) -> Any:
 def load_tile(typing: Any, address: Any, width: Any, size: Any) -> Any:
     """`width` floats from `address`, repeated to fill the first `size` lanes; the lanes left over are 0.
 
-    Eight floats must be readable at `address`. This is the layout of a score tile: lane q·width + k belongs to hidden row q and output row k.
+    Eight floats must be readable at `address`. This is the layout of a score tile: lane q·width + k belongs to hidden
+    row q and output row k.
     """
     if not isinstance(width, types.IntegerLiteral) or not isinstance(size, types.IntegerLiteral):
         return None
@@ -192,9 +194,11 @@ def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
 
 @intrinsic
 def exp_nonpositive(typing: Any, x: Any) -> Any:
-    """exp(x) for x <= 0 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN gives NaN.
+    """exp(x) for x <= 0 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
+    gives NaN.
 
-    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of degree 7 (|r| <= ln 2 / 2: error below 1e-8).
+    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of degree 7 (|r| <= ln
+    2 / 2: error below 1e-8).
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -214,12 +218,14 @@ def exp_nonpositive(typing: Any, x: Any) -> Any:
 
 
 def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
-    """Intrinsics that read and write one number at an address. (Per-window functions get addresses, not arrays: Numba counts the references to an array
-    with an atomic instruction at every call, which took a third of the time.)"""
+    """Intrinsics that read and write one number at an address. (Per-window functions get addresses, not arrays: Numba
+    counts the references to an array with an atomic instruction at every call, which took a third of the time.)"""
 
     @intrinsic
     def read(typing: Any, address: Any) -> Any:
-        return kind(types.int64), lambda context, builder, signature, args: builder.load(_pointer(builder, args[0], ir_kind))
+        return kind(types.int64), lambda context, builder, signature, args: builder.load(
+            _pointer(builder, args[0], ir_kind)
+        )
 
     @intrinsic
     def write(typing: Any, address: Any, value: Any) -> Any:
@@ -256,7 +262,8 @@ def int_zeros(typing: Any, n: Any) -> Any:
     return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
 
 
-# Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of each: pairs of lanes, quads, then 128-bit groups.
+# Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of
+# each: pairs of lanes, quads, then 128-bit groups.
 _LEVELS = (
     ([0, 16, 1, 17], [2, 18, 3, 19]),
     ([0, 1, 16, 17], [2, 3, 18, 19]),
@@ -279,13 +286,14 @@ _SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS]
 
 @intrinsic
 def transposed_sum(typing: Any, vectors: Any) -> Any:
-    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3 instructions a sum instead of 9."""
+    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3 instructions a sum
+    instead of 9."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         count = signature.args[0].count
         level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (LANES - count)
         for low, high in _SHUFFLES:
-            merged = []
+            merged: list[Any] = []
             for a, b in zip(level[::2], level[1::2], strict=True):
                 if a is None and b is None:
                     merged.append(None)
@@ -308,7 +316,9 @@ def lane_product(typing: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = ir.Constant(ir.DoubleType(), 1.0)
         for lane in range(LANES):
-            value = builder.fmul(value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()))
+            value = builder.fmul(
+                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+            )
         return value
 
     return types.float64(f32x16), codegen
@@ -321,7 +331,9 @@ def lane_sum(typing: Any, x: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = ir.Constant(ir.DoubleType(), 0.0)
         for lane in range(LANES):
-            value = builder.fadd(value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()))
+            value = builder.fadd(
+                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+            )
         return value
 
     return types.float64(f32x16), codegen

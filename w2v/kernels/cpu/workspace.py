@@ -1,4 +1,5 @@
-"""The memory that the kernel works on: aligned matrices with room for every thread's own rows, and each thread's scratch, as addresses."""
+"""The memory that the kernel works on: aligned matrices with room for every thread's own rows, and each thread's
+scratch, as addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from w2v.kernels.cpu.block import TALLY, Scratch
 from w2v.kernels.cpu.reader import STATE_SIZE
-from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Slots
+from w2v.kernels.cpu.rows import SLOTS, Matrices, Slots
 
 FLOATS = 16  # a row is padded to whole vectors
 BUFFER_WORDS = 1024  # words that a thread reads ahead
@@ -35,7 +36,8 @@ class TileShape:
 
     @classmethod
     def for_rows(cls, rows: int | None) -> TileShape:
-        """The tile for a fixed number of output rows with the least padding (the wider one on a tie); None: the number varies."""
+        """The tile for a fixed number of output rows with the least padding (the wider one on a tie); None: the
+        number varies."""
         if rows is None:
             return cls(4, 4)
         width = min((6, 5, 4, 3), key=lambda width: -(-rows // width) * width)
@@ -43,7 +45,8 @@ class TileShape:
 
 
 class Weights:
-    """Input and output matrix [rows, padded dim], each followed by `threads` times its first `hot` rows, and the biases laid out alike.
+    """Input and output matrix [rows, padded dim], each followed by `threads` times its first `hot` rows, and the
+    biases laid out alike.
 
     Row i of thread t's own copies stands at row (rows + t · hot + i).
     """
@@ -52,7 +55,9 @@ class Weights:
         self.dim, self.padded = dim, -(-dim // FLOATS) * FLOATS
         self.rows_in, self.rows_out = rows_in, rows_out
         # whole vectors of biases must be thread-own, hence the multiple of 16
-        self.hot_in, self.hot_out = (min(hot, rows) // FLOATS * FLOATS if threads > 1 else 0 for rows in (rows_in, rows_out))
+        self.hot_in, self.hot_out = (
+            min(hot, rows) // FLOATS * FLOATS if threads > 1 else 0 for rows in (rows_in, rows_out)
+        )
         self.flat_in = aligned((rows_in + 2 * threads * self.hot_in) * self.padded)
         self.flat_out = aligned((rows_out + 2 * threads * self.hot_out) * self.padded)
         self.bias = aligned(-(-rows_out // FLOATS) * FLOATS + 2 * threads * self.hot_out)
@@ -79,19 +84,32 @@ class Weights:
         own_in = self.rows_in + 2 * thread * self.hot_in
         own_out = self.rows_out + 2 * thread * self.hot_out
         bias_rows = -(-self.rows_out // FLOATS) * FLOATS
-        w_in, w_out, bias, shared = (address(array) for array in (self.flat_in, self.flat_out, self.bias, self.shared_bias))
+        w_in, w_out, bias, shared = (
+            address(array) for array in (self.flat_in, self.flat_out, self.bias, self.shared_bias)
+        )
         own_bias = bias + 4 * (bias_rows + 2 * thread * self.hot_out)
         own_shared = shared + 64 * (1 + 2 * thread) if self.hot_out or self.hot_in else shared
         return Matrices(
-            w_in=w_in, own_in=w_in + own_in * self.size, base_in=w_in + (own_in + self.hot_in) * self.size, hot_in=self.hot_in,
-            w_out=w_out, own_out=w_out + own_out * self.size, base_out=w_out + (own_out + self.hot_out) * self.size, hot_out=self.hot_out,
-            bias=bias, own_bias=own_bias, base_bias=own_bias + 4 * self.hot_out,
-            shared_bias=shared, own_shared_bias=own_shared, base_shared_bias=shared + 64 * (2 + 2 * thread),
-        )  # fmt: skip
+            w_in=w_in,
+            own_in=w_in + own_in * self.size,
+            base_in=w_in + (own_in + self.hot_in) * self.size,
+            hot_in=self.hot_in,
+            w_out=w_out,
+            own_out=w_out + own_out * self.size,
+            base_out=w_out + (own_out + self.hot_out) * self.size,
+            hot_out=self.hot_out,
+            bias=bias,
+            own_bias=own_bias,
+            base_bias=own_bias + 4 * self.hot_out,
+            shared_bias=shared,
+            own_shared_bias=own_shared,
+            base_shared_bias=shared + 64 * (2 + 2 * thread),
+        )
 
 
 class Workspace:
-    """One thread's scratch. `rows`: the largest number of output rows of a target; `noise`: whether rows are target and noise words (fixed labels)."""
+    """One thread's scratch. `rows`: the largest number of output rows of a target; `noise`: whether rows are target
+    and noise words (fixed labels)."""
 
     def __init__(self, rows: int, window: int, size: int, shape: TileShape, noise: bool) -> None:
         width, group = shape.width, shape.group
@@ -127,8 +145,13 @@ class Workspace:
 
     def slots(self) -> Slots:
         """Addresses for the kernel."""
-        arrays = (self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights)
-        return Slots(*(address(array) for array in arrays), self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row))
-
-
-__all__ = ["Choice", "TileShape", "Weights", "Workspace", "address", "aligned"]
+        return Slots(
+            rows=address(self.slot_rows),
+            biases=address(self.slot_biases),
+            labels=address(self.labels),
+            offsets=address(self.offsets),
+            weights=address(self.weights),
+            row_bytes=self.slot_rows.strides[0],
+            lane_bytes=self.labels.strides[0],
+            zero_row=address(self.zero_row),
+        )

@@ -1,0 +1,283 @@
+"""The cache: hits and misses, damage, eviction, two processes at once, directories that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from w2v.corpus import cache
+from w2v.corpus.read import _Reader
+from w2v.corpus.store import SpoolError
+from w2v.errors import InputError
+
+TEXT = "a b a\n\nc Grüße a b\n" * 20
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """One element per time that a corpus was truly read."""
+    times = []
+    real = _Reader.read
+
+    def counted(self, file, folder):
+        times.append(folder)
+        return real(self, file, folder)
+
+    monkeypatch.setattr(_Reader, "read", counted)
+    return times
+
+
+def the_entry(own_folders):
+    (directory,) = (own_folders.cache / "corpora").iterdir()
+    return directory
+
+
+def test_the_second_time_is_from_the_cache(corpus, read, check, readings):
+    for _ in range(3):
+        store = read(corpus, use_cache=True)
+        check(store, TEXT)
+        assert isinstance(store.ids, np.memmap)
+    assert len(readings) == 1
+
+
+def test_without_the_cache_nothing_is_kept(corpus, read, own_folders, readings):
+    read(corpus)
+    read(corpus)
+    assert len(readings) == 2
+    assert not own_folders.cache.exists()
+
+
+def test_the_key_holds_files_and_settings(corpus, tmp_path, read, readings):
+    def readings_of(*names, **options):
+        before = len(readings)
+        read(*names, use_cache=True, **options)
+        return len(readings) - before
+
+    assert readings_of(corpus) == 1
+    assert readings_of(corpus, lowercase=True) == 1
+    assert readings_of(corpus, encoding_errors="strict") == 1
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT)
+    assert readings_of(other) == 1
+    assert readings_of(corpus, other) == 1
+    assert readings_of(other, corpus) == 1
+    assert readings_of(corpus) == readings_of(tmp_path / "." / "corpus.txt") == 0
+    corpus.write_text(TEXT + "more")
+    assert readings_of(corpus) == 1
+    os.utime(corpus, ns=(1, 1))
+    assert readings_of(corpus) == 1
+    assert readings_of(corpus) == 0
+
+
+def test_warnings_come_again(tmp_path, read):
+    (tmp_path / "a").write_bytes(b"caf\xe9 au lait")
+    first = read(tmp_path / "a", use_cache=True)
+    assert first.warnings == read(tmp_path / "a", use_cache=True).warnings
+    assert len(first.warnings) == 1
+
+
+# The content of the ids, gigabytes perhaps, is not checked: only their size.
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (name, damage)
+        for name in ("ids.i32", "counts.i64", "words.txt", "manifest.json")
+        for damage in ("gone", "cut", "empty")
+    ]
+    + [(name, "flipped") for name in ("counts.i64", "words.txt", "manifest.json")],
+)
+def test_a_damaged_entry_is_made_anew(name, damage, corpus, read, check, own_folders, readings):
+    read(corpus, use_cache=True)
+    path = the_entry(own_folders) / name
+    data = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "flipped":
+        path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    else:
+        path.write_bytes(data[: -len(data) // 2] if damage == "cut" else b"")
+    check(read(corpus, use_cache=True), TEXT)
+    assert len(readings) == 2
+    check(read(corpus, use_cache=True), TEXT)
+    assert len(readings) == 2
+
+
+def test_an_entry_of_another_format_is_not_read(corpus, read, own_folders, readings, monkeypatch):
+    read(corpus, use_cache=True)
+    path = the_entry(own_folders) / cache.MANIFEST
+    path.write_text(path.read_text().replace(f'"format": {cache.FORMAT_VERSION}', '"format": 0'))
+    read(corpus, use_cache=True)
+    assert len(readings) == 2
+    monkeypatch.setattr(cache, "FORMAT_VERSION", cache.FORMAT_VERSION + 1)
+    read(corpus, use_cache=True)
+    assert len(readings) == 3
+
+
+def test_listed_and_cleared(corpus, tmp_path, read, own_folders):
+    assert cache.list_entries() == []
+    assert cache.clear() == 0
+    first = read(corpus, use_cache=True)
+    os.utime(the_entry(own_folders) / cache.MANIFEST, (1000, 1000))
+    (tmp_path / "other.txt").write_text("x y")
+    read(tmp_path / "other.txt", corpus, use_cache=True)
+    newer, older = cache.list_entries()
+    assert newer.sources == (str(tmp_path / "other.txt"), str(corpus))
+    assert older.sources == (str(corpus),)
+    assert older.words == first.n_words == 140
+    assert older.last_used == 1000
+    assert older.bytes == sum(path.stat().st_size for path in (own_folders.cache / "corpora" / older.name).iterdir())
+    read(corpus, use_cache=True)
+    assert cache.list_entries()[0].name == older.name
+    assert cache.clear() == older.bytes + newer.bytes
+    assert cache.list_entries() == []
+    assert first.ids[0] == 0  # a store in use outlives its entry
+    assert list((own_folders.cache / "corpora").iterdir()) == []
+
+
+def test_the_least_recently_used_entries_go_first(tmp_path, read, monkeypatch):
+    paths = []
+    for number in range(4):
+        paths.append(tmp_path / f"{number}.txt")
+        paths[-1].write_text(f"w{number} " * 1000)
+    for number, path in enumerate(paths[:3]):
+        read(path, use_cache=True)
+        (entry,) = (entry for entry in cache.list_entries() if entry.sources == (str(path),))
+        os.utime(cache.cache_directory() / "corpora" / entry.name / cache.MANIFEST, (number, number))
+    size = cache.list_entries()[0].bytes
+    read(paths[0], use_cache=True)
+    monkeypatch.setenv("W2V_CACHE_SIZE", str(3 * size + size // 2))
+    read(paths[3], use_cache=True)
+    kept = {entry.sources[0] for entry in cache.list_entries()}
+    assert kept == {str(paths[0]), str(paths[2]), str(paths[3])}
+
+
+def test_a_corpus_larger_than_the_cache_is_read_all_the_same(corpus, read, check, own_folders, monkeypatch):
+    monkeypatch.setenv("W2V_CACHE_SIZE", "100")
+    store = read(corpus, use_cache=True)
+    check(store, TEXT)
+    assert len(store.warnings) == 1
+    assert "not cached" in store.warnings[0] and "W2V_CACHE_SIZE" in store.warnings[0]
+    assert list((own_folders.cache / "corpora").iterdir()) == []
+    monkeypatch.setenv("W2V_CACHE_SIZE", "0")
+    assert read(corpus, use_cache=True).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("", 20 << 30), ("1000", 1000), ("5G", 5 << 30), ("1.5k", 1536), ("2 MiB", 2 << 20), ("1TB", 1 << 40)],
+)
+def test_size_cap(text, size, monkeypatch):
+    monkeypatch.setenv("W2V_CACHE_SIZE", text)
+    assert cache.size_cap() == size
+
+
+@pytest.mark.parametrize("text", ["big", "-1", "5X", "1e9"])
+def test_a_wrong_size_cap(text, monkeypatch, corpus, read):
+    monkeypatch.setenv("W2V_CACHE_SIZE", text)
+    with pytest.raises(InputError, match=f"W2V_CACHE_SIZE={text} is no size"):
+        read(corpus, use_cache=True)
+
+
+def test_the_directory(monkeypatch, tmp_path):
+    assert cache.cache_directory().name == "cache"
+    monkeypatch.delenv("W2V_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.cache_directory() == tmp_path / "w2v"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.cache_directory() == tmp_path / ".cache" / "w2v"
+
+
+def test_a_cache_that_cannot_be_made(corpus, tmp_path, read, check, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path / "file"))
+    for _ in range(2):
+        store = read(corpus, use_cache=True)
+        check(store, TEXT)
+        assert len(store.warnings) == 1
+        assert store.warnings[0].startswith(
+            f"the corpus is not cached: the cache {tmp_path}/file/corpora cannot be written"
+        )
+    assert cache.list_entries() == []
+    assert cache.clear() == 0
+
+
+def test_a_cache_that_is_full_while_reading(corpus, read, check, own_folders, monkeypatch):
+    real = _Reader.read
+
+    def full(self, file, folder):
+        if str(own_folders.cache) in folder:
+            raise SpoolError(folder, OSError(28, "No space left on device"))
+        return real(self, file, folder)
+
+    monkeypatch.setattr(_Reader, "read", full)
+    store = read(corpus, use_cache=True)
+    check(store, TEXT)
+    assert "not cached" in store.warnings[0] and "No space left" in store.warnings[0]
+    assert list((own_folders.cache / "corpora").iterdir()) == []
+
+
+def test_a_cache_that_is_full_at_the_end(corpus, read, check, own_folders, monkeypatch):
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "sync_file", full)
+    store = read(corpus, use_cache=True)
+    check(store, TEXT)
+    assert "No space left" in store.warnings[0]
+    assert list((own_folders.cache / "corpora").iterdir()) == []
+
+
+def test_two_processes_that_make_the_same_entry(corpus, read, check, own_folders, readings, monkeypatch):
+    """The second one starts while the first is not finished, and finishes first."""
+    real = cache.NewEntry.commit
+    inner = []
+
+    def commit(self, store, sources):
+        if not inner:
+            inner.append(None)
+            inner.append(read(corpus, use_cache=True))
+        real(self, store, sources)
+
+    monkeypatch.setattr(cache.NewEntry, "commit", commit)
+    outer = read(corpus, use_cache=True)
+    assert len(readings) == 2
+    check(outer, TEXT)
+    check(inner[1], TEXT)
+    assert outer.warnings == ()
+    check(read(corpus, use_cache=True), TEXT)
+    assert len(readings) == 2
+    assert len(list((own_folders.cache / "corpora").iterdir())) == 1
+
+
+def test_an_interrupted_reading_leaves_nothing(corpus, read, own_folders):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(corpus, use_cache=True, progress=interrupt)
+    assert list((own_folders.cache / "corpora").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(corpus, read, own_folders):
+    read(corpus, use_cache=True)
+    corpora = own_folders.cache / "corpora"
+    for name, age in (("old", 2 * cache.STALE_SECONDS), ("young", 0)):
+        directory = corpora / f"{cache.TEMPORARY_PREFIX}{name}"
+        directory.mkdir()
+        (directory / cache.IDS).write_bytes(b"1234")
+        then = time.time() - age
+        os.utime(directory / cache.IDS, (then, then))
+        os.utime(directory, (then, then))
+    cache.clear()
+    assert [path.name for path in corpora.iterdir()] == [f"{cache.TEMPORARY_PREFIX}young"]

@@ -1,0 +1,215 @@
+"""The kernel makes the same updates as the float64 definition in reference.py, to float32 rounding, whatever the
+loss, the shape and the text."""
+
+from __future__ import annotations
+
+import copy
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.kernels import reference
+from w2v.config import Config, build_config
+from w2v.samplers import unigram_probabilities
+from w2v.training.hogwild import HogwildEngine
+from w2v.training.schedule import Block
+from w2v.tree import huffman
+
+LR = 0.05
+
+
+def make_engine(ids: np.ndarray, counts: np.ndarray, **options: object) -> HogwildEngine:
+    """An engine with random weights on both sides (output rows of 0 would hide half of the arithmetic)."""
+    given = {name: str(value) for name, value in options.items()}
+    config = build_config({"corpus": ("x",), "threads": "1", **given})
+    engine = HogwildEngine(config, ids, counts)
+    random = np.random.default_rng(7)
+    engine.weights.w_in[:] = random.normal(0, 0.3, engine.weights.w_in.shape)
+    engine.weights.w_out[:] = random.normal(0, 0.3, engine.weights.w_out.shape)
+    return engine
+
+
+def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
+    """The float64 model that starts where the engine stands."""
+    config: Config = engine.config
+    model = reference.Model(
+        engine.weights.w_in.astype(float), engine.weights.w_out.astype(float), np.zeros(len(counts))
+    )
+    loss, options = config.training.loss, config.loss
+    if loss == "hsigmoid":
+        tree = huffman(counts)
+        model.paths = [(tree.path(word)[0], 1 - tree.path(word)[1]) for word in range(len(counts))]
+        return model
+    noise = unigram_probabilities(counts, options.noise_power)
+    model.negatives, model.skip_hits = options.negatives, loss == "neg"
+    model.accept, model.alias = engine._arrays[0], engine._arrays[1]
+    if loss == "nce":
+        log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
+        model.offsets = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(options.negatives * noise)
+        model.train_bias, model.train_shared_bias = options.nce_bias, options.nce_log_z == "learned"
+    return model
+
+
+def seeds(engine: HogwildEngine, epoch: int = 0, index: int = 0) -> tuple[int, int]:
+    """(key of sub-sampling, seed of everything else) of a block."""
+    run = engine.config.training.seed
+    key, seed = (
+        np.random.SeedSequence([run, *parts]).generate_state(1, np.uint64)[0]
+        for parts in ((0, epoch), (1, epoch, index))
+    )
+    return int(key), int(seed)
+
+
+def assert_same_update(ids: np.ndarray, counts: np.ndarray, lr: float = LR, **options: object) -> None:
+    """Trains one block both ways and compares matrices, biases, loss and counts."""
+    engine = make_engine(ids, counts, **options)
+    model = definition_of(engine, counts)
+    before = copy.deepcopy(model)
+    tally = engine.train(Block(0, 0, 0, len(ids), 0.0), lr, 0)
+    key, seed = seeds(engine)
+    config = engine.config
+    loss, predictions, trained = reference.train(
+        model, ids, engine._keep, config.model.window, config.corpus.max_sentence, lr, key, seed
+    )
+    assert (tally.predictions, tally.trained) == (predictions, trained)
+    assert tally.read == int((ids >= 0).sum())
+    assert tally.rare == int((ids >= len(counts)).sum())
+    assert tally.dropped == tally.read - tally.rare - tally.trained
+    np.testing.assert_allclose(tally.loss, loss, rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(engine.weights.w_in, model.w_in, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(engine.weights.w_out, model.w_out, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(engine.weights.bias[: len(counts)], model.bias, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(engine.weights.shared_bias[0], model.shared_bias, rtol=2e-5, atol=2e-6)
+    padding = engine.weights.flat_in.reshape(-1, engine.weights.padded)[:, config.model.dim :]
+    assert not padding.any(), "padded columns must stay 0"
+    if predictions:
+        assert not np.allclose(before.w_in, model.w_in)
+
+
+def random_text(words: int, vocabulary: int, line: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """(ids, counts): Zipf-like ids, some beyond the vocabulary, lines of random length."""
+    random = np.random.default_rng(seed)
+    ids = np.minimum(random.zipf(1.4, words) - 1, vocabulary + 1).astype(np.int32)
+    ids[random.random(words) < 1 / line] = -1
+    counts = np.sort(np.bincount(ids[(ids >= 0) & (ids < vocabulary)], minlength=vocabulary) + 1)[::-1]
+    return ids, counts
+
+
+LOSSES = [
+    {"loss": "neg"},
+    {"loss": "neg", "negatives": 1},
+    {"loss": "neg", "negatives": 2},
+    {"loss": "neg", "negatives": 4},
+    {"loss": "neg", "negatives": 7, "noise_power": 0.5},
+    {"loss": "neg", "negatives": 20},
+    {"loss": "nce"},
+    {"loss": "nce", "nce_log_z": 0, "negatives": 9},
+    {"loss": "nce", "nce_log_z": "learned"},
+    {"loss": "nce", "nce_bias": "true"},
+    {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12},
+    {"loss": "hsigmoid"},
+]
+
+
+@pytest.mark.parametrize("options", LOSSES, ids=lambda options: "-".join(map(str, options.values())))
+def test_same_update_as_the_definition(options: dict[str, object]) -> None:
+    # 12 words: windows with repeated contexts, repeated noise words and noise words that hit the target are common
+    ids, counts = random_text(600, vocabulary=12, line=15)
+    assert_same_update(ids, counts, dim=20, sample=0.05, **options)
+
+
+@pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
+@pytest.mark.parametrize("dim", [1, 16, 17, 100])
+def test_any_dimension(loss: str, dim: int) -> None:
+    ids, counts = random_text(300, vocabulary=40, line=20)
+    assert_same_update(ids, counts, dim=dim, loss=loss, sample=0)
+
+
+@pytest.mark.parametrize("loss", ["neg", "hsigmoid"])
+@pytest.mark.parametrize("window", [2, 3, 8, 40])
+@pytest.mark.parametrize("max_sentence", [0, 1, 7, 1000])
+def test_any_window_and_sentence_length(loss: str, window: int, max_sentence: int) -> None:
+    # one line of 1800 words: longer than the buffer that slides over the text
+    ids = np.random.default_rng(5).integers(0, 300, 1800).astype(np.int32)
+    counts = np.sort(np.bincount(ids, minlength=300))[::-1]
+    assert_same_update(ids, counts, 0.01, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0)
+
+
+@pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
+@pytest.mark.parametrize("vocabulary", [2, 3, 5])
+def test_tiny_vocabularies(loss: str, vocabulary: int) -> None:
+    ids, counts = random_text(200, vocabulary=vocabulary, line=8)
+    assert_same_update(ids, counts, dim=20, loss=loss, sample=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    text=st.lists(st.integers(-1, 7), max_size=120),
+    window=st.integers(2, 6),
+    max_sentence=st.integers(0, 9),
+    loss=st.sampled_from(["neg", "nce", "hsigmoid"]),
+)
+def test_any_text(text: list[int], window: int, max_sentence: int, loss: str) -> None:
+    counts = np.array([9, 7, 5, 5, 2, 1])
+    assert_same_update(
+        np.array(text, np.int32), counts, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0.1
+    )
+
+
+def test_blocks_see_across_their_cuts_when_lines_are_never_split() -> None:
+    """With --max-sentence 0 every pair within reach is trained, wherever the stream is cut: with a window of 1 the
+    number of pairs is exact."""
+    ids, counts = random_text(2000, vocabulary=30, line=10**9)
+    engine = make_engine(ids, counts, dim=20, window=1, max_sentence=0, sample=0.02)
+    whole = engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0)
+    cuts = [0, 1, 13, 700, 701, 1999, len(ids)]
+    parts = [engine.train(Block(0, index, *span, 0.0), LR, 0) for index, span in enumerate(pairwise(cuts))]
+    assert sum(part.predictions for part in parts) == whole.predictions == 2 * (whole.trained - 1)
+    for name in ("read", "rare", "dropped", "trained"):
+        assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
+
+
+def test_subsampling_does_not_depend_on_the_blocks() -> None:
+    ids, counts = random_text(3000, vocabulary=30, line=25)
+    engine = make_engine(ids, counts, dim=20, sample=0.01)
+    whole = engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0)
+    halves = [engine.train(Block(0, 0, *span, 0.0), LR, 0) for span in ((0, 1234), (1234, len(ids)))]
+    assert sum(half.dropped for half in halves) == whole.dropped > 0
+
+
+def test_thread_own_rows_change_nothing_when_one_thread_works_at_a_time() -> None:
+    """Own copies are refreshed at a block's start and merged at its end: alternating threads must give what one
+    thread gives."""
+    ids, counts = random_text(4000, vocabulary=200, line=25)
+    results = []
+    for threads in (1, 2):
+        engine = make_engine(ids, counts, dim=20, loss="nce", nce_bias="true", nce_log_z="learned")
+        engine = HogwildEngine(engine.config, ids, counts, threads=threads)
+        engine.initialise()
+        for index in range(8):
+            engine.train(Block(0, index, index * 500, index * 500 + 500, 0.0), LR, index % threads)
+        results.append(
+            (
+                engine.vectors.copy(),
+                engine.weights.w_out.copy(),
+                engine.weights.bias[:200].copy(),
+                engine.weights.shared_bias[0],
+            )
+        )
+    assert engine.weights.hot_in > 0
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_nan_reaches_the_tally() -> None:
+    """A diverged model is noticed: neither padding nor clamping may hide NaN or infinity."""
+    ids, counts = random_text(300, vocabulary=12, line=15)
+    for value in (np.nan, np.inf):
+        for loss in ("neg", "hsigmoid"):
+            engine = make_engine(ids, counts, dim=20, loss=loss, sample=0)
+            engine.weights.w_in[0, 3] = value
+            assert not math.isfinite(engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0).loss)

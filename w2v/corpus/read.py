@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from w2v.cores import available_cores
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 
-# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight takes some 30 MB.
-CHUNK_BYTES = 4 << 20
+# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight takes some 15 MB.
+CHUNK_BYTES = 2 << 20
 DEFAULT_COLUMN = "text"
 
 
@@ -89,11 +90,18 @@ def _read_privately(reader: _Reader) -> TokenStore:
         return reader.read(file, folder)
 
 
-def _release_memory() -> None:
-    """Arrow keeps freed memory, some 100 MB here, for its next use; training needs it now."""
+@contextmanager
+def _frugal_arrow() -> Iterator[None]:
+    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's gives it back."""
     import pyarrow
 
-    pyarrow.default_memory_pool().release_unused()
+    usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
+    pyarrow.set_memory_pool(frugal)
+    try:
+        yield
+    finally:
+        pyarrow.set_memory_pool(usual)
+        frugal.release_unused()
 
 
 class _Reader:
@@ -120,6 +128,10 @@ class _Reader:
 
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """The store over `file`, an empty file in `folder`."""
+        with _frugal_arrow():
+            return self._read(file, folder)
+
+    def _read(self, file: IO[bytes], folder: str) -> TokenStore:
         builder = TokenStoreBuilder(file, folder)
         self._encode(builder)
         for source in self.sources:
@@ -131,7 +143,6 @@ class _Reader:
         if builder.nul:
             found.append(f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as blanks")
         store = builder.finish(self._threads, found)
-        _release_memory()
         if store is None:
             names = [source.name for source in self.sources]
             named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

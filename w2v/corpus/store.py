@@ -8,6 +8,7 @@ known, the codes on disk are replaced by ids in place, chunk by chunk.
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -49,6 +50,17 @@ class TokenStore:
         self.n_words = n_words
         self.n_lines = n_lines
         self.warnings = tuple(warnings)
+
+    def release(self, start: int, stop: int) -> None:
+        """Says that ids start … stop - 1 are not needed soon: their pages stop counting as this process's memory."""
+        mapping = getattr(self.ids, "_mmap", None)
+        if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        # Whole pages only; the rest of the outer two goes with its neighbours.
+        first = start * ID_TYPE.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
+        last = stop * ID_TYPE.itemsize
+        if last > first:
+            mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def close(self) -> None:
         """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view of them."""

@@ -23,6 +23,7 @@ from w2v.files import atomic_directory, check_writable
 from w2v.vectors import check_format, save_vectors
 
 FORMAT_VERSION = 1
+WRITE_ROWS = 8192  # rows of the matrix handled at a time
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
@@ -78,7 +79,9 @@ class Output:
         Raises:
             RunError: it cannot be written, or holds NaN.
         """
-        if not all(np.isfinite(vectors[start : start + 65536]).all() for start in range(0, len(vectors), 65536)):
+        if not all(
+            np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
+        ):
             raise RunError("the vectors hold NaN or infinity; nothing was written. Try a smaller --lr")
         if self.is_file:
             save_vectors(self.path, vocabulary.words, vectors, vocabulary.counts)
@@ -94,7 +97,8 @@ class Output:
                     lines = "".join(json.dumps(line) + "\n" for line in metrics)
                     (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
                     document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)
-                    (folder / "summary.json").write_text(document + "\n", encoding="utf-8")
+                    # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes
+                    (folder / "summary.json").write_text(document + "\n", encoding="utf-8", errors="backslashreplace")
                 return path
             except RunError:
                 if self.chosen or not path.exists():
@@ -140,5 +144,5 @@ def save_matrix(path: Path, matrix: np.ndarray) -> None:
     """Writes [V, D] float32 as .npy, in blocks of rows: np.save would first make a whole copy of a padded matrix."""
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
-        for start in range(0, len(matrix), 65536):
-            file.write(np.ascontiguousarray(matrix[start : start + 65536], "<f4").data)
+        for start in range(0, len(matrix), WRITE_ROWS):
+            file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)

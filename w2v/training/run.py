@@ -51,7 +51,9 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
 
         engine = HogwildEngine(config, store.ids, vocabulary.counts)
         engine.initialise()
-        result = Trainer(engine, engine.bounds(), config.training.epochs, config.lr).run(reporter, stop)
+        bounds = engine.bounds()
+        store.release(0, len(store.ids))
+        result = Trainer(engine, bounds, config.training.epochs, config.lr, store.release).run(reporter, stop)
         if result.total.predictions == 0 and not result.interrupted:
             raise InputError(
                 "no word has a context word to learn from: every line holds at most one word of the vocabulary;"
@@ -108,24 +110,22 @@ def _compile_meanwhile(config: Config) -> threading.Thread:
 
 def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
     from w2v.corpus import read_corpus
+    from w2v.corpus.selection import select_vocabulary
 
     store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
     for warning in store.warnings:
         reporter.warn(warning)
     full, settings = store.vocabulary, config.corpus
-    vocabulary = full.truncated(settings.min_count, settings.max_vocab)
+    vocabulary = select_vocabulary(full, settings)
     if len(vocabulary) < 2:
         store.close()
-        highest = f"highest count {full.counts[0]:,} ({full.words[0]!r})"
         if len(full) == 1:
             raise InputError(f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict")
         if settings.max_vocab == 1:
             raise InputError("--max-vocab 1 leaves one word: training needs two at least")
-        what = "no word reaches" if len(vocabulary) == 0 else "only one word reaches"
-        enough = int(full.counts[1])
         raise InputError(
-            f"{what} --min-count {settings.min_count}: {len(full):,} distinct words, {highest};"
-            f" try --min-count {enough}"
+            f"only one word, {full.words[0]!r}, reaches --min-count {settings.min_count}, and training needs two;"
+            f" try --min-count {full.counts[1]}"
         )
     return store, vocabulary
 

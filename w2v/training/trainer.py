@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,10 +53,21 @@ class TrainingResult:
 
 
 class Trainer:
-    """Trains `bounds` (of blocks of the stream) for `epochs` epochs, the learning rate falling from `lr`."""
+    """Trains `bounds` (of blocks of the stream) for `epochs` epochs, the learning rate falling from `lr`.
 
-    def __init__(self, engine: Engine, bounds: np.ndarray, epochs: int, lr: float) -> None:
+    release: told of the positions of every finished block, which are not needed again in this epoch.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        bounds: np.ndarray,
+        epochs: int,
+        lr: float,
+        release: Callable[[int, int], None] = lambda start, stop: None,
+    ) -> None:
         self.engine, self.bounds, self.epochs, self.lr = engine, bounds, epochs, lr
+        self._release = release
         self._lock = threading.Lock()
         self._blocks: Iterator[Block] = blocks_of(bounds, epochs)
         self._result = TrainingResult()
@@ -114,6 +125,7 @@ class Trainer:
                     return
                 lr = learning_rate(self.lr, block.fraction)
                 tally = self.engine.train(block, lr, number)
+                self._release(block.start, block.stop)
                 if not math.isfinite(tally.loss):
                     raise RunError(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"

@@ -1,0 +1,81 @@
+"""What is trained when: blocks that cover the stream once and leave lines whole, and the learning rate."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2v.training.schedule import LONGEST_SENTENCE, blocks_of, cut_blocks, learning_rate, sentence_limit
+
+
+def stream(lengths: list[int]) -> np.ndarray:
+    """Lines of so many words, each ended by -1."""
+    return np.array([number for length in lengths for number in (*range(length), -1)], np.int32)
+
+
+lines = st.lists(st.one_of(st.integers(0, 12), st.integers(0, 200)), min_size=1, max_size=60)
+
+
+@given(lines, st.integers(1, 80), st.integers(0, 60))
+def test_bounds(lengths, size, max_sentence):
+    ids = stream(lengths)
+    bounds = cut_blocks(ids, size, max_sentence)
+    assert bounds.dtype == np.int64
+    assert bounds[0] == 0
+    assert bounds[-1] == len(ids)
+    steps = np.diff(bounds)
+    assert (steps > 0).all()
+    assert (steps[:-1] >= size).all()
+    assert (steps <= size + max_sentence + 1).all()
+    if max_sentence == 0:
+        assert (steps[:-1] == size).all()
+        return
+    line = np.concatenate([[0], np.cumsum(ids < 0)])  # the line that each position belongs to
+    for cut in bounds[1:-1]:
+        if ids[cut - 1] >= 0:
+            assert lengths[line[cut]] > max_sentence, "a line is cut that would not be split anyway"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size", "max_sentence", "expected"),
+    [
+        ([4], 10, 5, [0, 5]),
+        ([4, 4, 4], 5, 5, [0, 5, 10, 15]),  # exactly at line ends
+        ([4, 4, 4], 6, 5, [0, 10, 15]),  # moved on to the next one
+        ([30], 10, 5, [0, 10, 20, 31]),  # too long: cut anywhere, and the rest ends with its line
+        ([0, 0, 0, 0], 2, 5, [0, 2, 4]),
+        ([30], 10, 0, [0, 10, 20, 30, 31]),
+        ([4, 4, 4], 6, 0, [0, 6, 12, 15]),
+    ],
+)
+def test_cuts(lengths, size, max_sentence, expected):
+    assert cut_blocks(stream(lengths), size, max_sentence).tolist() == expected
+
+
+def test_a_sentence_longer_than_any_block_is_never_split():
+    assert sentence_limit(0) == 0
+    assert sentence_limit(1000) == 1000
+    assert sentence_limit(LONGEST_SENTENCE) == LONGEST_SENTENCE
+    assert sentence_limit(LONGEST_SENTENCE + 1) == sentence_limit(10**30) == 0
+
+
+@given(lines, st.integers(1, 50), st.integers(1, 4))
+def test_blocks_of_a_run(lengths, size, epochs):
+    ids = stream(lengths)
+    blocks = list(blocks_of(cut_blocks(ids, size, 20), epochs))
+    assert len({(block.epoch, block.index) for block in blocks}) == len(blocks)
+    assert {block.epoch for block in blocks} == set(range(epochs))
+    position = 0  # in the text read `epochs` times
+    for block in blocks:
+        assert block.epoch * len(ids) + block.start == position
+        assert block.fraction == pytest.approx(position / (epochs * len(ids)))
+        position += block.stop - block.start
+    assert position == epochs * len(ids)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"), [(0, 0.5), (0.25, 0.375), (0.5, 0.25), (0.9998, 1e-4), (0.99999, 5e-5), (1, 5e-5)]
+)
+def test_learning_rate(fraction, expected):
+    # word2vec.c: alpha = start · (1 - progress), not below start · 0.0001
+    assert learning_rate(0.5, fraction) == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,209 @@
+"""The loop over blocks with engines made for the test: what is handed out, counted, reported, and what ends it."""
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import w2v.training.trainer
+from w2v.errors import RunError
+from w2v.training.hogwild import Tally
+from w2v.training.report import SilentReporter
+from w2v.training.trainer import Trainer
+
+BOUNDS = np.array([0, 10, 25, 40])
+ALL = [(epoch, index) for epoch in range(3) for index in range(3)]
+
+
+class FakeEngine:
+    """Every word is one prediction that costs epoch + 1 nats; remembers who trained what at which rate."""
+
+    name = "fake"
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+        self.calls: list[tuple[tuple[int, int], float, int]] = []
+
+    def train(self, block, lr, thread):
+        self.calls.append(((block.epoch, block.index), lr, thread))
+        size = block.stop - block.start
+        return Tally(float(size * (block.epoch + 1)), size, read=size, trained=size)
+
+
+class Listener(SilentReporter):
+    """Keeps all progress."""
+
+    def __init__(self) -> None:
+        self.progress: list = []
+
+    def training(self, progress):
+        self.progress.append(progress)
+
+
+def never() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
+    engine = FakeEngine()
+    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+    assert [key for key, _, _ in engine.calls] == ALL
+    places = [0, 10, 25, 40, 50, 65, 80, 90, 105]
+    assert [lr for _, lr, _ in engine.calls] == pytest.approx([0.5 * (1 - place / 120) for place in places])
+    assert (result.fraction, result.interrupted, result.total.read) == (1, False, 120)
+    assert [tally.mean_loss for tally in result.epochs] == [1, 2, 3]
+    assert result.total.mean_loss == 2
+
+
+@pytest.mark.parametrize("threads", [2, 7, 20])
+def test_threads_share_the_blocks(threads):
+    engine = FakeEngine(threads)
+    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+    assert sorted(key for key, _, _ in engine.calls) == ALL
+    assert {thread for _, _, thread in engine.calls} <= set(range(threads))
+    assert (result.fraction, result.total.read) == (1, 120)
+
+
+def test_threads_work_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Meeting(FakeEngine):
+        def train(self, block, lr, thread):
+            if block.index == block.epoch == 0 or (block.epoch, block.index) == (0, 1):
+                meeting.wait()
+            return super().train(block, lr, thread)
+
+    engine = Meeting(2)
+    Trainer(engine, BOUNDS, 1, 0.5).run(SilentReporter(), never())
+    assert {thread for _, _, thread in engine.calls} == {0, 1}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), MemoryError()])
+def test_a_worker_that_raises_ends_the_run(threads, error):
+    class Failing(FakeEngine):
+        def train(self, block, lr, thread):
+            if (block.epoch, block.index) == (1, 1):
+                raise error
+            return super().train(block, lr, thread)
+
+    engine = Failing(threads)
+    with pytest.raises(type(error)) as caught:
+        Trainer(engine, BOUNDS, 1000, 0.5).run(SilentReporter(), never())
+    assert caught.value is error
+    assert len(engine.calls) < 3000
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_ends_the_run(loss):
+    class Diverging(FakeEngine):
+        def train(self, block, lr, thread):
+            tally = super().train(block, lr, thread)
+            return Tally(loss, 1) if (block.epoch, block.index) == (1, 2) else tally
+
+    engine = Diverging()
+    message = rf"loss became {loss} in epoch 2 after 54.2 % of the words at learning rate 0.2292; .*--lr \(given: 0.5\)"
+    with pytest.raises(RunError, match=message):
+        Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+    assert engine.calls[-1][0] == (1, 2)
+
+
+def test_a_reporter_that_raises_ends_the_run():
+    class Broken(SilentReporter):
+        def training(self, progress):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Trainer(FakeEngine(2), BOUNDS, 3, 0.5).run(Broken(), never())
+
+
+def test_stopped_before_it_begins():
+    engine, stop = FakeEngine(2), never()
+    stop.set()
+    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), stop)
+    assert engine.calls == []
+    assert (result.fraction, result.interrupted, result.epochs, result.total.read) == (0, True, [], 0)
+    assert math.isnan(result.total.mean_loss)
+
+
+def test_stopped_on_the_way_what_was_begun_is_finished_and_counted():
+    stop = never()
+
+    class Stopping(FakeEngine):
+        def train(self, block, lr, thread):
+            if (block.epoch, block.index) == (1, 0):
+                stop.set()
+            return super().train(block, lr, thread)
+
+    engine = Stopping()
+    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), stop)
+    assert [key for key, _, _ in engine.calls] == ALL[:4]
+    assert result.interrupted
+    assert result.fraction == pytest.approx(50 / 120)
+    assert [tally.read for tally in result.epochs] == [40, 10]
+
+
+def test_a_stop_after_the_last_block_interrupts_nothing():
+    stop = never()
+
+    class Stopping(FakeEngine):
+        def train(self, block, lr, thread):
+            if (block.epoch, block.index) == (2, 2):
+                stop.set()
+            return super().train(block, lr, thread)
+
+    assert not Trainer(Stopping(), BOUNDS, 3, 0.5).run(SilentReporter(), stop).interrupted
+
+
+def test_progress_and_metrics(monkeypatch):
+    for name in ("REPORT_SECONDS", "METRICS_SECONDS"):
+        monkeypatch.setattr(w2v.training.trainer, name, 0.0)
+    monkeypatch.setattr(w2v.training.trainer, "POLL_SECONDS", 0.005)
+
+    class Slow(FakeEngine):
+        def train(self, block, lr, thread):
+            time.sleep(0.02)
+            return super().train(block, lr, thread)
+
+    listener = Listener()
+    result = Trainer(Slow(), BOUNDS, 3, 0.5).run(listener, never())
+    first, last = listener.progress[0], listener.progress[-1]
+    assert (first.fraction, first.words, first.epoch, first.lr) == (0, 0, 1, 0.5)
+    assert math.isnan(first.loss) and math.isnan(first.seconds_left)
+    assert (last.fraction, last.words, last.epoch, last.seconds_left) == (1, 120, 3, 0)
+    fractions = [progress.fraction for progress in listener.progress]
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) >= 5
+    for progress in listener.progress:
+        assert progress.lr == pytest.approx(max(5e-5, 0.5 * (1 - progress.fraction)))
+        assert progress.words == pytest.approx(120 * progress.fraction)
+        assert math.isnan(progress.loss) or 1 <= progress.loss <= 3
+        if 0 < progress.fraction < 1:
+            assert progress.seconds_left > 0
+            assert progress.epoch == int(3 * progress.fraction) + 1
+    # the mean losses since the last report, weighted by the words since then, make up the whole
+    words = np.diff([0, *(progress.words for progress in listener.progress)])
+    losses = [0.0 if math.isnan(progress.loss) else progress.loss for progress in listener.progress]
+    assert float(words @ losses) == pytest.approx(result.total.loss)
+    assert len(result.metrics) == len(listener.progress) - 1  # all but the one before the beginning
+    assert result.metrics[-1]["fraction"] == 1
+    assert {metric["words"] for metric in result.metrics} <= {progress.words for progress in listener.progress}
+    assert all(metric["loss"] is None or 1 <= metric["loss"] <= 3 for metric in result.metrics)
+    assert result.seconds >= 9 * 0.02
+
+
+def test_a_run_of_very_many_epochs_begins_at_once():
+    stop = never()
+    stop.set()
+    began = time.perf_counter()
+    Trainer(FakeEngine(), BOUNDS, 10**12, 0.5).run(SilentReporter(), stop)
+    assert time.perf_counter() - began < 5

@@ -22,16 +22,16 @@ def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 bits u; u < accept[c] ? c : alias[c]."""
     scaled = np.asarray(probabilities, np.float64) * len(probabilities)
-    accept, alias = _fill_alias(scaled)
+    accept, alias = np.ones(len(scaled)), np.arange(len(scaled), dtype=np.int32)
+    _fill_alias(scaled, accept, alias)
     # a cell that is always accepted has itself as alias, so that 2^32 - 1 does for 2^32
     return np.clip(accept * 2.0**32, 0, 2**32 - 1).astype(np.uint32), alias
 
 
 @njit(cache=True)
-def _fill_alias(scaled: Any) -> Any:
+def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
     """Pairs every cell of less than average weight with one of more; `scaled` [V] has mean 1 and is used up."""
     V = len(scaled)
-    accept, alias = np.ones(V), np.arange(V).astype(np.int32)
     small, large = np.empty(V, np.int64), np.empty(V, np.int64)
     n_small = n_large = 0
     for i in range(V):
@@ -53,7 +53,6 @@ def _fill_alias(scaled: Any) -> Any:
         else:
             large[n_large] = high
             n_large += 1
-    return accept, alias
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:

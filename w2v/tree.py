@@ -65,7 +65,8 @@ def huffman(counts: np.ndarray) -> Tree:
 def _build(counts: Any) -> Any:
     V = len(counts)
     weight = np.empty(2 * V - 1, np.int64)
-    weight[:V] = counts
+    for leaf in range(V):
+        weight[leaf] = counts[leaf]
     parent, code = np.zeros(2 * V - 1, np.int32), np.zeros(2 * V - 1, np.int8)
     leaf, inner = V - 1, V
     for new in range(V, 2 * V - 1):

@@ -179,8 +179,11 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
 )
 def test_settings_too_large_for_any_memory(train, folder, zipf_lines, monkeypatch, capsys, settings, remedy):
     monkeypatch.setattr(w2v.training.run, "available_memory", lambda: 64 << 30)
+    allocated = []
+    monkeypatch.setattr("w2v.training.hogwild.compiled_kernel", allocated.append)
     with pytest.raises(RunError, match=remedy):
         train(zipf_lines, **settings)
+    assert allocated == []
     assert capsys.readouterr() == ("", "")
     assert names(folder) == ["corpus.txt"]
 

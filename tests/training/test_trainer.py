@@ -122,8 +122,13 @@ def test_a_reporter_that_raises_ends_the_run():
         def training(self, progress):
             raise BrokenPipeError
 
+    class Idle(FakeEngine):
+        def train(self, block, lr, thread):
+            time.sleep(0.001)
+            return Tally()
+
     with pytest.raises(BrokenPipeError):
-        Trainer(FakeEngine(2), BOUNDS, 3, 0.5).run(Broken(), never())
+        Trainer(Idle(2), BOUNDS, 10**9, 0.5).run(Broken(), never())
 
 
 def test_stopped_before_it_begins():

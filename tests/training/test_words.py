@@ -77,6 +77,11 @@ def test_which_words_are_dropped_depends_on_seed_and_epoch_alone(train, zipf_lin
     assert trained[0] == trained[1] != trained[2]
 
 
+def test_every_epoch_drops_other_words(train, zipf_lines):
+    once, twice = (train(zipf_lines, sample=0.005, epochs=epochs).summary.words.trained for epochs in (1, 2))
+    assert twice != 2 * once
+
+
 def test_only_one_word_lines(train, folder):
     with pytest.raises(InputError, match="no word has a context word"):
         train([["a"], ["b"], [], ["a"]] * 100)

@@ -20,6 +20,7 @@ from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, 
 from w2v.corpus.sources import Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError, RunError
+from w2v.memory import return_freed_memory
 
 if TYPE_CHECKING:
     from w2v.config import CorpusSettings
@@ -92,7 +93,7 @@ def _read_privately(reader: _Reader) -> TokenStore:
 
 @contextmanager
 def _frugal_arrow() -> Iterator[None]:
-    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's gives it back."""
+    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's does not."""
     import pyarrow
 
     usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
@@ -101,7 +102,7 @@ def _frugal_arrow() -> Iterator[None]:
         yield
     finally:
         pyarrow.set_memory_pool(usual)
-        frugal.release_unused()
+        return_freed_memory()
 
 
 class _Reader:

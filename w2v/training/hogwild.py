@@ -24,6 +24,7 @@ from w2v.training.schedule import Block, cut_blocks, sentence_limit
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 8192  # trained words between merges
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
+PATH_ROWS = 16  # inner nodes on a word's path, roughly
 INIT_ROWS = 16384  # rows filled at a time
 
 
@@ -77,6 +78,18 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     return matrices + vocabulary * per_word + config.threads * workspace
 
 
+def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
+    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: well under 0.2 s of work each, a few hundred a run.
+
+    So the learning rate falls smoothly, and no thread idles at the end.
+    """
+    rows = config.loss.negatives + 1 if isinstance(config.loss, SampledOptions) else PATH_ROWS
+    flops = 6 * config.model.dim * rows * (config.model.window + 1)
+    whole_run = len(ids) * config.training.epochs
+    size = max(1000, min(int(BLOCK_FLOPS / flops), whole_run // 256))
+    return cut_blocks(ids, size, sentence_limit(config.corpus.max_sentence))
+
+
 def _kernel(config: Config) -> Callable[..., None]:
     options = config.loss
     rows = options.negatives + 1 if isinstance(options, SampledOptions) else None
@@ -119,7 +132,6 @@ class HogwildEngine:
         shape = TileShape.for_rows(rows if sampled else None)
         self._workspaces = [Workspace(rows, window, self.weights.size, shape, sampled) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
-        self._rows = rows
 
     def initialise(self) -> None:
         """Input rows uniform in ±0.5 / dim, output rows 0, as word2vec.c does it; a learnt log Z starts at log V."""
@@ -135,20 +147,6 @@ class HogwildEngine:
     def vectors(self) -> np.ndarray:
         """[V, dim] float32, a view of the input matrix."""
         return self.weights.w_in
-
-    def block_size(self) -> int:
-        """Words per block: well under 0.2 s of work, and a few hundred blocks a run.
-
-        So the learning rate falls smoothly, and no thread idles at the end.
-        """
-        rows = self._rows if isinstance(self.config.loss, SampledOptions) else 16
-        flops = 6 * self.weights.padded * rows * (self.config.model.window + 1)
-        whole_run = len(self._ids) * self.config.training.epochs
-        return max(1000, min(int(BLOCK_FLOPS / flops), whole_run // 256))
-
-    def bounds(self) -> np.ndarray:
-        """Bounds [blocks + 1] of the blocks of an epoch, see `cut_blocks`."""
-        return cut_blocks(self._ids, self.block_size(), self._max_sentence)
 
     def warm_up(self) -> None:
         """Makes sure that the kernel is compiled."""

@@ -61,9 +61,11 @@ class Output:
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
         check_writable(path, overwrite=overwrite)
         if is_file:
-            check_format(path)
+            kind = check_format(path)
             if path.is_dir():
                 raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
+            if kind == "npy":  # its words stand in a second file
+                check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
         elif overwrite and path.exists() and not is_run_directory(path):
             raise InputError(
                 f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one"

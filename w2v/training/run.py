@@ -5,9 +5,9 @@ summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from w2v.training.trainer import TrainingResult
 
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
+COMPILE_SECONDS = 1.0  # after which we say that we compile
 PLAN_SECONDS = 1.0  # how long --dry-run trains to see the speed
 
 
@@ -35,7 +36,7 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
     """
     began = time.perf_counter()
     output = Output.prepare(config)
-    compiling = _compile_meanwhile(config)
+    _import_meanwhile()
     store, vocabulary = _read(config, use_cache, reporter)
     with store:
         read = time.perf_counter()
@@ -44,15 +45,15 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
             f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model},"
             f" loss {config.training.loss}, {config.threads} threads"
         )
-        compiling.join()
 
-        from w2v.training.hogwild import HogwildEngine
+        from w2v.training.hogwild import HogwildEngine, block_bounds
         from w2v.training.trainer import Trainer
 
+        _compile(config, reporter)
+        bounds = block_bounds(config, store.ids)
+        store.release(0, len(store.ids))
         engine = HogwildEngine(config, store.ids, vocabulary.counts)
         engine.initialise()
-        bounds = engine.bounds()
-        store.release(0, len(store.ids))
         result = Trainer(engine, bounds, config.training.epochs, config.lr, store.release).run(reporter, stop)
         if result.total.predictions == 0 and not result.interrupted:
             raise InputError(
@@ -93,19 +94,21 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         )  # fmt: skip
 
 
-def _compile_meanwhile(config: Config) -> threading.Thread:
-    """Compiles the kernel (or loads it from Numba's cache) while the corpus is being read."""
+def _import_meanwhile() -> None:
+    """Imports Numba, half a second, while the corpus is being read."""
+    threading.Thread(target=importlib.import_module, args=("w2v.training.hogwild",), daemon=True).start()
 
-    def compile_kernel() -> None:
-        from w2v.training.hogwild import compiled_kernel
 
-        with suppress(Exception):  # it shows again, and is raised, when training begins
-            _check_memory(config, 2)
-            compiled_kernel(config)
+def _compile(config: Config, reporter: Reporter) -> None:
+    """Loads the kernel from Numba's cache, or compiles it. Not while the corpus is read: both take memory."""
+    from w2v.training.hogwild import compiled_kernel
 
-    thread = threading.Thread(target=compile_kernel, daemon=True)
-    thread.start()
-    return thread
+    timer = threading.Timer(COMPILE_SECONDS, reporter.stage, ["compiling the kernel (once for this kind of run)"])
+    timer.start()
+    try:
+        compiled_kernel(config)
+    finally:
+        timer.cancel()
 
 
 def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
@@ -149,7 +152,7 @@ def _check_memory(config: Config, vocabulary: int) -> None:
 
 
 def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary) -> float | None:
-    from w2v.training.hogwild import HogwildEngine
+    from w2v.training.hogwild import HogwildEngine, block_bounds
     from w2v.training.trainer import Trainer
 
     engine = HogwildEngine(config, store.ids, vocabulary.counts)
@@ -159,7 +162,9 @@ def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary)
     timer = threading.Timer(PLAN_SECONDS, stop.set)
     timer.start()
     try:
-        result = Trainer(engine, engine.bounds(), config.training.epochs, config.lr).run(SilentReporter(), stop)
+        result = Trainer(engine, block_bounds(config, store.ids), config.training.epochs, config.lr).run(
+            SilentReporter(), stop
+        )
     finally:
         timer.cancel()
     return result.seconds / result.fraction if result.fraction else None

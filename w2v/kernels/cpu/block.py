@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, int64, njit, uint64
+from numba import float32, float64, int64, njit, uint64
 
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.random import below, mix, step
@@ -130,8 +130,8 @@ def make_kernel(
         groups_max = (2 * window + Q - 1) // Q
         hot = m.hot_in + m.hot_out > 0
         random = mix(uint64(seed)) | uint64(1)
-        trained = predictions = since = 0
-        sums = spread(float32(0)), spread(float32(1)), 0, 0.0
+        trained = predictions = since = int64(0)
+        sums = spread(float32(0)), spread(float32(1)), int64(0), float64(0)
         lr = float32(lr)
         if hot:
             refresh(m, size, bias)
@@ -157,7 +157,7 @@ def make_kernel(
                 random = step(random)
                 reach = window - int64(below(random, window))
                 line = read_int(lines + 4 * i)
-                contexts = 0
+                contexts = int64(0)
                 for j in range(max(0, i - reach), min(length, i + reach + 1)):
                     if j != i and read_int(lines + 4 * j) == line:
                         row = word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * j), size)

@@ -53,8 +53,9 @@ def refill(
     # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
-    words[:length] = words[drop : drop + length]
-    sentences[:length] = sentences[drop : drop + length]
+    for j in range(length):  # a slice assignment would compile Numba's string functions for its error message
+        words[j] = words[drop + j]
+        sentences[j] = sentences[drop + j]
     state[NEXT] -= drop
     state[CHOSEN] -= drop
     if state[TARGETS] != UNKNOWN:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import int64, njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
 from w2v.kernels.cpu.vector import (
@@ -89,7 +89,7 @@ def logistic_residuals(
         factors += 1
         if factors == FACTORS:
             loss += lane_sum(linear) + np.log(lane_product(product))
-            linear, product, factors = zero, one, 0
+            linear, product, factors = zero, one, int64(0)
     return linear, product, factors, loss
 
 

@@ -17,15 +17,16 @@ def engine_of(words=50, **settings):
     return HogwildEngine(config_of(**settings), np.zeros(100, np.int32), np.ones(words, np.int64))
 
 
-def test_starting_vectors_are_those_of_word2vec_c():
+def test_starting_vectors_are_small_and_uniform():
     engine = engine_of(words=20_000, dim=20)
     engine.initialise()
     vectors = engine.vectors
     assert (vectors.shape, vectors.dtype) == ((20_000, 20), np.float32)
-    assert np.abs(vectors).max() <= 0.5 / 20
-    # uniform in ±0.5 / dim: mean 0, variance width² / 12
-    assert abs(vectors.mean()) < 5 * (0.05 / np.sqrt(12)) / np.sqrt(vectors.size)
-    assert vectors.var() == pytest.approx(0.05**2 / 12, rel=0.01)
+    assert np.abs(vectors).max() <= 0.25 / np.sqrt(20)
+    # uniform in ±0.25 / sqrt(dim): mean 0, variance width² / 12
+    width = 0.5 / np.sqrt(20)
+    assert abs(vectors.mean()) < 5 * (width / np.sqrt(12)) / np.sqrt(vectors.size)
+    assert vectors.var() == pytest.approx(width**2 / 12, rel=0.01)
     assert len(np.unique(vectors, axis=0)) == 20_000
     assert not engine.weights.w_out.any()
 

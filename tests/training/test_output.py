@@ -249,7 +249,7 @@ def test_a_disk_that_is_full_in_the_end_keeps_what_was_there(train, folder, monk
 
 @pytest.mark.parametrize("output", [None, "model"])
 def test_a_disk_that_is_full_in_the_midst_of_a_run_directory(train, folder, monkeypatch, output):
-    monkeypatch.setattr(w2v.training.output, "save_matrix", no_space)
+    monkeypatch.setattr(w2v.training.output, "write_matrix", no_space)
     with pytest.raises(RunError, match=r"cannot write .*: No space left on device"):
         train(LINES, **({} if output is None else {"output": output}))
     assert names(folder) == ["corpus.txt"]
@@ -269,7 +269,7 @@ def small_disk(tmp_path):
     subprocess.run([umount, place], check=True)
 
 
-@pytest.mark.parametrize("output", ["model", "v.bin", "v.txt"])
+@pytest.mark.parametrize("output", ["model", "v.bin", "v.txt", "v.npy"])
 def test_a_really_full_disk(train, small_disk, output):
     lines = [[f"w{i}", f"w{i + 1}"] for i in range(700)]  # 45 kB of vectors
     with pytest.raises(RunError, match="No space left on device"):
@@ -322,14 +322,20 @@ def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, fo
     ]
 
 
-def test_a_chosen_name_that_another_run_took_meanwhile_is_not_overwritten(train, folder):
+@pytest.mark.parametrize("output", ["model", "v.bin"])
+def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(train, folder, output):
+    warnings = []
+
     class Intruder(SilentReporter):
         def stage(self, text):
             if text.startswith("writing"):
-                (folder / "model").mkdir()
-                (folder / "model" / "theirs").write_text("kept")
+                (folder / output).write_text("theirs")
 
-    with pytest.raises(RunError, match="cannot write model"):
-        train(LINES, output="model", reporter=Intruder())
-    assert content(folder / "model") == {"theirs": b"kept"}
-    assert names(folder) == ["corpus.txt", "model"]
+        def warn(self, text):
+            warnings.append(text)
+
+    summary = train(LINES, output=output, reporter=Intruder())
+    assert (folder / output).read_text() == "theirs"
+    assert summary.output == {"model": "model-2", "v.bin": "v-2.bin"}[output]
+    assert load_vectors(folder / summary.output).words
+    assert warnings == [f"{output} was taken by another run meanwhile; the result is in {summary.output}"]

@@ -122,13 +122,18 @@ def test_a_reporter_that_raises_ends_the_run():
         def training(self, progress):
             raise BrokenPipeError
 
+    began = time.perf_counter()
+
     class Idle(FakeEngine):
         def train(self, block, lr, thread):
             time.sleep(0.001)
+            if time.perf_counter() - began > 5:
+                raise TimeoutError
             return Tally()
 
     with pytest.raises(BrokenPipeError):
         Trainer(Idle(2), BOUNDS, 10**9, 0.5).run(Broken(), never())
+    assert time.perf_counter() - began < 5
 
 
 def test_stopped_before_it_begins():

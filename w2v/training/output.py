@@ -21,6 +21,7 @@ from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
 from w2v.files import atomic_directory, check_writable
 from w2v.vectors import check_format, save_vectors
+from w2v.vectors.saving import write_matrix
 
 FORMAT_VERSION = 1
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
@@ -31,11 +32,10 @@ STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temp
 
 @dataclass(frozen=True)
 class Output:
-    """`path` is a run directory or a vector file; `chosen` by the user, or by us (then it is numbered when taken)."""
+    """`path` is a run directory or a vector file."""
 
     path: Path
     is_file: bool
-    chosen: bool
     overwrite: bool
 
     @classmethod
@@ -49,7 +49,7 @@ class Output:
         if given is None:
             path = free_path(default_name(config))
             check_writable(path, overwrite=False)
-            return cls(path, False, False, False)
+            return cls(path, False, False)
         if given in ("", "-"):
             suffixes = " ".join(VECTOR_SUFFIXES)
             raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {suffixes}")
@@ -70,13 +70,13 @@ class Output:
             raise InputError(
                 f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one"
             )
-        return cls(path, is_file, True, overwrite)
+        return cls(path, is_file, overwrite)
 
     def write(
         self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
         summary: dict[str, Any],
     ) -> Path:  # fmt: skip
-        """Writes the result; returns its path, which for a default name may have moved on by a number.
+        """Writes the result; returns its path, which has moved on by a number if another run took it meanwhile.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
@@ -85,17 +85,20 @@ class Output:
             np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
         ):
             raise RunError("the vectors hold NaN or infinity; nothing was written. Try a smaller --lr")
-        if self.is_file:
-            save_vectors(self.path, vocabulary.words, vectors, vocabulary.counts)
-            return self.path
         path = self.path
         while True:
+            if not self.overwrite:
+                path = free_path(self.path, self.path.suffix if self.is_file else "")
+            if self.is_file:
+                save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
+                return path
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
                     (folder / "format_version").write_text(f"{FORMAT_VERSION}\n")
                     (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
                     vocabulary.save(folder / "vocab.tsv")
-                    save_matrix(folder / "vectors.npy", vectors)
+                    with open(folder / "vectors.npy", "wb") as file:
+                        write_matrix(file, vectors)
                     lines = "".join(json.dumps(line) + "\n" for line in metrics)
                     (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
                     document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)
@@ -103,9 +106,8 @@ class Output:
                     (folder / "summary.json").write_text(document + "\n", encoding="utf-8", errors="backslashreplace")
                 return path
             except RunError:
-                if self.chosen or not path.exists():
+                if self.overwrite or not path.exists():  # else another run was faster by a moment
                     raise
-                path = free_path(self.path)  # another run took the name meanwhile
 
 
 def default_name(config: Config) -> Path:
@@ -119,12 +121,12 @@ def default_name(config: Config) -> Path:
     return Path(f"{stem}-{config.model.model}-{config.training.loss}")
 
 
-def free_path(path: Path) -> Path:
-    """`path`, or `path-2`, `path-3`, … if it is taken."""
+def free_path(path: Path, suffix: str = "") -> Path:
+    """`path`, or the first free one of `path-2`, `path-3`, …; the number stands before `suffix`."""
     candidate, number = path, 1
     while os.path.lexists(candidate):
         number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
+        candidate = path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
     return candidate
 
 
@@ -140,11 +142,3 @@ def _within(entry: str, path: Path) -> bool:
     """Whether the corpus `entry` is `path` or lies inside it."""
     source, target = os.path.realpath(entry), os.path.realpath(path)
     return entry != "-" and (source == target or source.startswith(os.path.join(target, "")))
-
-
-def save_matrix(path: Path, matrix: np.ndarray) -> None:
-    """Writes [V, D] float32 as .npy, in blocks of rows: np.save would first make a whole copy of a padded matrix."""
-    with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
-        for start in range(0, len(matrix), WRITE_ROWS):
-            file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)

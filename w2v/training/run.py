@@ -67,6 +67,8 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
 
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
         path = output.write(config, vocabulary, engine.vectors, result.metrics, summary_after(seconds).as_dict())
+        if path != output.path:
+            reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
         return _summary(config, store, vocabulary, result, str(path), engine.name, seconds)
 

@@ -19,6 +19,7 @@ from w2v.files import atomic_file
 from w2v.vectors.binary import write_binary
 from w2v.vectors.text import write_text
 
+WRITE_ROWS = 8192  # rows of a matrix written at a time
 FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary", ".glove": "glove", ".npy": "npy"}
 
 
@@ -49,13 +50,21 @@ def save_vectors(path: str | Path, words: Sequence[str], matrix: np.ndarray, cou
     words = list(words)
     check_words(words, kind)
     if kind == "npy":
-        with atomic_file(path.with_suffix(".vocab.tsv")) as file:
-            write_words(file, words, counts)
-    with atomic_file(path) as file:
-        if kind == "npy":
-            np.lib.format.write_array(file, np.ascontiguousarray(matrix, "<f4"), allow_pickle=False)
-        else:
+        # neither takes its place before both are written
+        with atomic_file(path.with_suffix(".vocab.tsv")) as list_file, atomic_file(path) as file:
+            write_words(list_file, words, counts)
+            list_file.flush()
+            write_matrix(file, matrix)
+    else:
+        with atomic_file(path) as file:
             write_vectors(file, words, matrix, kind)
+
+
+def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
+    """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk is told as such."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
+    for start in range(0, len(matrix), WRITE_ROWS):
+        file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)
 
 
 def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kind: str) -> None:

@@ -135,7 +135,7 @@ def test_any_dimension(loss: str, dim: int) -> None:
 def test_any_window_and_sentence_length(loss: str, window: int, max_sentence: int) -> None:
     # one line of 1800 words: longer than the buffer that slides over the text
     ids = np.random.default_rng(5).integers(0, 300, 1800).astype(np.int32)
-    counts = np.sort(np.bincount(ids, minlength=300))[::-1]
+    counts = np.sort(np.bincount(ids, minlength=300) + 1)[::-1]
     assert_same_update(ids, counts, 0.01, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0)
 
 

@@ -334,7 +334,7 @@ def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(tr
         def warn(self, text):
             warnings.append(text)
 
-    summary = train(LINES, output=output, reporter=Intruder())
+    summary = train(LINES, output=output, reporter=Intruder()).summary
     assert (folder / output).read_text() == "theirs"
     assert summary.output == {"model": "model-2", "v.bin": "v-2.bin"}[output]
     assert load_vectors(folder / summary.output).words

@@ -20,7 +20,6 @@ from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, 
 from w2v.corpus.sources import Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError, RunError
-from w2v.memory import return_freed_memory
 
 if TYPE_CHECKING:
     from w2v.config import CorpusSettings
@@ -102,7 +101,6 @@ def _frugal_arrow() -> Iterator[None]:
         yield
     finally:
         pyarrow.set_memory_pool(usual)
-        return_freed_memory()
 
 
 class _Reader:

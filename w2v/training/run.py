@@ -14,7 +14,7 @@ import numpy as np
 
 from w2v.config import Config
 from w2v.errors import InputError, RunError
-from w2v.memory import available_memory
+from w2v.memory import available_memory, return_freed_memory
 from w2v.training.output import Output
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 
@@ -38,6 +38,7 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
     output = Output.prepare(config)
     _import_meanwhile()
     store, vocabulary = _read(config, use_cache, reporter)
+    return_freed_memory()
     with store:
         read = time.perf_counter()
         _check_memory(config, len(vocabulary))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.kernels import reference
 from w2v.config import Config, build_config
-from w2v.samplers import unigram_probabilities
+from w2v.noise import unigram_probabilities
 from w2v.training.hogwild import HogwildEngine
 from w2v.training.schedule import Block
 from w2v.tree import huffman

@@ -37,5 +37,64 @@ class NceOptions(SampledOptions):
 
 
 @dataclass(frozen=True)
+class SampledSoftmaxOptions(SampledOptions):
+    """Softmax over the target and noise words, corrected by their expected counts."""
+
+    remove_hits: bool = setting(True, "leave out noise words that equal the target")
+
+
+@dataclass(frozen=True)
+class SoftmaxOptions:
+    """Full softmax: nothing to set."""
+
+
+@dataclass(frozen=True)
+class LabelSmoothingOptions:
+    """Full softmax against the target mixed with the uniform distribution."""
+
+    smoothing: float = setting(0.1, "share alpha of the probability spread evenly over all classes", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class SparseSoftmaxOptions:
+    """Softmax over the highest scores only."""
+
+    top_k: int = setting(32, "how many of the highest scores are kept", low=1)
+    keep_target: bool = setting(True, "keep the target's score too when it is not among them")
+
+
+@dataclass(frozen=True)
+class AmSoftmaxOptions:
+    """Additive margin: scale * (cos - margin) for the target, scale * cos for the others."""
+
+    scale: float = setting(30.0, "factor on the cosines", low=0, low_exclusive=True)
+    am_margin: float = setting(0.35, "margin subtracted from the target's cosine", low=0)
+
+
+@dataclass(frozen=True)
+class LSoftmaxOptions:
+    """Large margin: the target's angle is multiplied."""
+
+    angular_margin: int = setting(2, "factor m on the target's angle", low=1, high=4)
+    annealing: float = setting(0.0, "lambda: (lambda * plain score + margin score) / (1 + lambda)", low=0)
+
+
+@dataclass(frozen=True)
+class SmSoftmaxOptions:
+    """Soft margin: subtracted from the target's score."""
+
+    sm_margin: float = setting(0.5, "margin subtracted from the target's score", low=0)
+
+
+@dataclass(frozen=True)
+class AdaptiveOptions:
+    """Adaptive softmax: frequent words in the head, others in clusters of decreasing size."""
+
+    cutoffs: tuple[str, ...] = setting((), "first ids of the clusters, ascending; none: chosen by a cost model")
+    div_value: float = setting(4.0, "each further cluster's vectors are shorter by this factor", low=1)
+    head_bias: bool = setting(False, "give the head a bias")
+
+
+@dataclass(frozen=True)
 class HsigmoidOptions:
     """Hierarchical softmax over the Huffman tree: nothing to set."""

@@ -18,7 +18,7 @@ from w2v.kernels.cpu.block import Text, make_kernel
 from w2v.kernels.cpu.rows import Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import NceOptions, SampledOptions
-from w2v.samplers import alias_table, keep_probabilities, unigram_probabilities
+from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix

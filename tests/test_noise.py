@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v.samplers import alias_table, keep_probabilities, unigram_probabilities
+from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
 
 GOLDEN = Path(__file__).parent / "golden" / "word2vec_c"
 CELL = 2.0**-32  # what 32 random bits can tell apart

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from w2v.config import CorpusSettings, all_settings, build_config, loss_settings
+from w2v.config import Config, CorpusSettings, all_settings, build_config, loss_settings
 from w2v.cores import available_cores, cgroup_quota
 from w2v.errors import InputError, RunError
 from w2v.losses import LOSSES
@@ -44,6 +44,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "min_count": 5, "max_vocab": 0, "max_sentence": 1000,
         "model": "skip-gram", "dim": 100, "window": 5,
         "loss": "neg", "sample": 1e-3, "lr": 0.025, "epochs": 5, "threads": available_cores(), "seed": 1,
+        "engine": "hogwild", "device": "auto", "batch_size": None, "optimizer": "sgd",
         "negatives": 5, "noise_power": 0.75,
         "output": None, "overwrite": False,
     }  # fmt: skip
@@ -146,11 +147,53 @@ def test_yaml_files_that_change_nothing(tmp_path: Path, text: str) -> None:
 def test_options_of_another_loss_are_noted_not_refused(tmp_path: Path) -> None:
     config = build_config({**CORPUS, "loss": "hsigmoid", "negatives": "3"})
     assert config.loss == HsigmoidOptions()
-    assert config.notes == ("--negatives is not used by --loss hsigmoid (only by neg and nce)",)
+    assert config.notes == ("--negatives is not used by --loss hsigmoid (only by neg, nce and sampled-softmax)",)
     path = write(tmp_path / "x.yaml", "loss: {name: nce, nce-bias: true}")
     config = build_config({**CORPUS, "loss": "neg"}, path)
     assert config.notes == (f"nce_bias in {path} is not used by --loss neg (only by nce)",)
     assert "negatives" in build_config({**CORPUS, "loss": "nce", "negatives": "3"}).as_dict()
+
+
+@pytest.mark.parametrize(
+    ("given", "engine", "optimizer", "lr"),
+    [
+        ({}, "hogwild", "sgd", 0.025),
+        ({"loss": "nce", "device": "cpu"}, "hogwild", "sgd", 0.025),
+        ({"loss": "hsigmoid", "optimizer": "sgd", "engine": "hogwild"}, "hogwild", "sgd", 0.025),
+        ({"loss": "softmax"}, "autograd", "adagrad", 0.1),
+        ({"model": "cbow"}, "autograd", "adagrad", 0.1),
+        ({"model": "cbow", "optimizer": "sgd"}, "autograd", "sgd", 0.05),
+        ({"optimizer": "sparse-adam"}, "autograd", "sparse-adam", 0.01),
+        ({"device": "cuda:1"}, "autograd", "adagrad", 0.1),
+        ({"engine": "autograd", "lr": "0.3"}, "autograd", "adagrad", 0.3),
+        ({"engine": "autograd", "optimizer": "sgd"}, "autograd", "sgd", 0.025),
+    ],
+)
+def test_the_engine_follows_from_what_is_asked_for(
+    given: dict[str, str], engine: str, optimizer: str, lr: float
+) -> None:
+    config = build_config({**CORPUS, **given})
+    assert (config.engine, config.optimizer, config.lr) == (engine, optimizer, lr)
+    assert (config.training.engine, config.training.optimizer, config.training.lr) == (engine, optimizer, lr)
+
+
+def test_an_engine_that_cannot_is_refused_and_says_why() -> None:
+    message = problem_of({**CORPUS, "engine": "hogwild", "loss": "softmax", "model": "cbow", "device": "cuda"})
+    assert message == (
+        "--engine hogwild cannot do --loss softmax, --model cbow and --device cuda: use --engine autograd or auto"
+    )
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda1", "CPU", "cuda:-1"])
+def test_devices_that_do_not_exist(device: str) -> None:
+    message = problem_of({**CORPUS, "device": device})
+    assert message == f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number"
+
+
+def test_a_batch_size_for_the_fused_kernels_is_noted() -> None:
+    notes = build_config({**CORPUS, "batch_size": "5"}).notes
+    assert notes == ("--batch-size is not used by the hogwild engine (add --engine autograd)",)
+    assert build_config({**CORPUS, "batch_size": "5", "loss": "softmax"}).notes == ()
 
 
 def test_losses_that_share_a_setting_agree_on_it() -> None:
@@ -193,8 +236,18 @@ COMMON = st.fixed_dictionaries(
         "lr": st.floats(0, exclude_min=True, allow_infinity=False).map(repr),
         "threads": st.integers(1, 1024).map(str),
         "seed": st.integers(0, 2**63 - 1).map(str),
+        "model": st.sampled_from(["skip-gram", "cbow"]),
+        "engine": st.sampled_from(["auto", "autograd"]),
+        "device": st.sampled_from(["auto", "cpu", "cuda", "cuda:3"]),
+        "batch_size": st.integers(1, 10**6).map(str),
     },
 )
+
+
+def from_anywhere(config: Config) -> Config:
+    """The configuration with absolute paths, as a saved one has them."""
+    corpus = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in config.corpus.corpus)
+    return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, corpus=corpus))
 
 
 @settings(deadline=None, max_examples=60)
@@ -207,10 +260,15 @@ def test_a_saved_configuration_gives_back_the_run(
     config = build_config({**common, **loss})
     path = tmp_path_factory.getbasetemp() / "config.yaml"
     config.save_yaml(path)
-    assert type(config).load(path) == config
+    assert type(config).load(path) == dataclasses.replace(from_anywhere(config), notes=())
     for name, text in {**common, **loss}.items():
         if isinstance(text, str) and name != "column":
-            assert str(getattr(config.loss, name, config.as_dict()[name])) in (text, str(float_or_text(text)))
+            found = str(getattr(config.loss, name, config.as_dict()[name]))
+            assert (
+                found in (text, str(float_or_text(text)))
+                or (name, text) == ("engine", "auto")
+                or ((name, config.engine) == ("batch_size", "hogwild"))
+            )
 
 
 def float_or_text(text: str) -> float | str:
@@ -225,19 +283,19 @@ def test_a_saved_configuration_leaves_out_where_the_result_goes(tmp_path: Path) 
     config.save_yaml(tmp_path / "config.yaml")
     text = (tmp_path / "config.yaml").read_text()
     assert text.startswith("# w2v train --config config.yaml")
-    values = config.as_dict()
+    values = from_anywhere(config).as_dict()
     assert values.pop("output") == "x.bin"
     assert values.pop("overwrite") is True
     assert yaml.safe_load(text) == values
     back = build_config({}, tmp_path / "config.yaml")
-    assert dataclasses.replace(back, output=config.output) == config
+    assert dataclasses.replace(back, output=config.output) == from_anywhere(config)
 
 
 def test_file_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     config = build_config({"corpus": (name,)})
     config.save_yaml(tmp_path / "c.yaml")
-    assert build_config({}, tmp_path / "c.yaml").corpus.corpus == (name,)
+    assert build_config({}, tmp_path / "c.yaml").corpus.corpus == (os.path.abspath(name),)
 
 
 def test_saving_where_it_is_not_possible(tmp_path: Path) -> None:

@@ -270,3 +270,17 @@ def test_check_refuses_a_folder_without_rights(tmp_path):
 def test_check_refuses_a_folder_that_nobody_can_write_to():
     with pytest.raises(InputError, match=r"cannot be written: .*; choose another folder"):
         check_writable("/proc/self/x", overwrite=False)
+
+
+def test_a_link_is_followed_and_a_device_written_to(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    with atomic_file(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+    (tmp_path / "null").symlink_to(os.devnull)
+    with atomic_file(tmp_path / "null") as file:
+        file.write(b"gone")
+    assert (tmp_path / "null").is_symlink()
+    check_writable(os.devnull, overwrite=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,12 @@ from w2v.errors import InputError
 from w2v.losses import LOSSES
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
-DEFAULT_LR = {"skip-gram": 0.025}  # word2vec.c's; by model
+# By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
+DEFAULT_LR = {
+    "sgd": {"skip-gram": 0.025, "cbow": 0.05},
+    "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
+    "sparse-adam": {"skip-gram": 0.01, "cbow": 0.01},
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class CorpusSettings:
 class ModelSettings:
     """What is learnt."""
 
-    model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram",))
+    model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram", "cbow"))
     dim: int = setting(100, "length of the vectors", low=1)
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
@@ -54,7 +60,7 @@ class TrainingSettings:
     sample: float = setting(1e-3, "leave out words above this frequency at random; 0 turns it off", low=0)
     lr: float | None = setting(
         None, "learning rate at the start; falls linearly", low=0, low_exclusive=True,
-        default_text=", ".join(f"{rate} for {model}" for model, rate in DEFAULT_LR.items()),
+        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01",
     )  # fmt: skip
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int | None = setting(
@@ -62,6 +68,20 @@ class TrainingSettings:
         default_text="the cores this process may use",
     )  # fmt: skip
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
+    engine: str = setting(
+        "auto", "fused CPU kernels for neg, nce and hsigmoid, or PyTorch for everything",
+        choices=("auto", "hogwild", "autograd"),
+    )  # fmt: skip
+    device: str = setting(
+        "auto", "where autograd works; auto is the first GPU if there is one", metavar="auto|cpu|cuda[:N]"
+    )
+    batch_size: int | None = setting(
+        None, "autograd: words of the text per step", low=1, default_text="16384; 256 for sgd",
+    )  # fmt: skip
+    optimizer: str | None = setting(
+        None, "how gradients become updates", choices=("sgd", "adagrad", "sparse-adam"),
+        default_text="adagrad for autograd; hogwild has sgd only",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,11 +110,49 @@ class Config:
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
+    why_engine: str = dataclasses.field(default="", compare=False)  # for the user: how `engine` came about
+
+    @property
+    def engine(self) -> str:
+        """What trains, hogwild or autograd: as given, else hogwild where it can."""
+        if self.training.engine != "auto":
+            return self.training.engine
+        return "autograd" if self.beyond_hogwild else "hogwild"
+
+    @property
+    def beyond_hogwild(self) -> list[str]:
+        """The options that ask for what only the autograd engine can do."""
+        training = self.training
+        return [
+            text
+            for text, beyond in (
+                (f"--loss {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
+                (f"--model {self.model.model}", self.model.model != "skip-gram"),
+                (f"--optimizer {training.optimizer}", training.optimizer not in (None, "sgd")),
+                (f"--device {training.device}", training.device.startswith("cuda")),
+            )
+            if beyond
+        ]
+
+    @property
+    def optimizer(self) -> str:
+        """How gradients become updates: as given, else what the engine does best."""
+        return self.training.optimizer or ("adagrad" if self.engine == "autograd" else "sgd")
+
+    @property
+    def default_batch_size(self) -> int:
+        """Words of the text per step of the autograd engine, where the user does not say.
+
+        With sgd all predictions of a batch move a row by the sum of what each alone would: large batches diverge.
+        """
+        words = 256 if self.optimizer == "sgd" else 16384
+        # for wide windows fewer words: they make as many predictions
+        return words if self.model.model == "cbow" else max(1, min(words, words * 6 // (self.model.window + 1)))
 
     @property
     def lr(self) -> float:
-        """Learning rate at the start: as given, else the model's default."""
-        return self.training.lr if self.training.lr is not None else DEFAULT_LR[self.model.model]
+        """Learning rate at the start: as given, else the default of optimizer and model."""
+        return self.training.lr if self.training.lr is not None else DEFAULT_LR[self.optimizer][self.model.model]
 
     @property
     def threads(self) -> int:
@@ -107,6 +165,7 @@ class Config:
         for part in (self.corpus, self.model, self.training, self.loss, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         values |= {"corpus": list(self.corpus.corpus), "lr": self.lr, "threads": self.threads}
+        values |= {"engine": self.engine, "optimizer": self.optimizer}
         return values
 
     def to_yaml(self) -> str:
@@ -114,6 +173,7 @@ class Config:
         import yaml
 
         values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
+        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)
@@ -189,8 +249,9 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             refused.add(name)
     if not values.get("corpus") and "corpus" not in refused:
         problems.append("no corpus: name a text file, a folder, or - for standard input")
-    if problems:
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+    if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
+        problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    _refuse(problems)
 
     groups = {
         group: cls(**{name: values[name] for name in settings_of(cls) if name in values})
@@ -199,13 +260,36 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     training = groups["training"]
     options = LOSSES[training.loss].options
     chosen = settings_of(options)
-    notes = tuple(
-        f"{place} is not used by --loss {training.loss} (only by {' and '.join(losses_with(name))})"
+    notes = [
+        f"{place} is not used by --loss {training.loss} (only by {_listed(losses_with(name))})"
         for name, place in places.items()
         if losses_with(name) and name not in chosen
-    )
-    config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}), notes=notes)
-    return dataclasses.replace(config, training=dataclasses.replace(training, lr=config.lr, threads=config.threads))
+    ]
+    config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}))
+    if config.training.engine == "hogwild" and config.beyond_hogwild:
+        problems = [f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or auto"]
+    _refuse(problems)
+    if training.engine != "auto":
+        why = f"as {places['engine']} says"
+    elif config.beyond_hogwild:
+        why = f"{_listed(config.beyond_hogwild)} {'needs' if len(config.beyond_hogwild) == 1 else 'need'} it"
+    else:
+        why = f"the fused CPU kernels have --loss {training.loss}"
+    resolved = {name: getattr(config, name) for name in ("lr", "threads", "engine", "optimizer")}
+    if config.engine == "hogwild" and training.batch_size is not None:
+        resolved["batch_size"] = None
+        notes.append(f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)")
+    training = dataclasses.replace(training, **resolved)
+    return dataclasses.replace(config, training=training, notes=tuple(notes), why_engine=why)
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:

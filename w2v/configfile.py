@@ -21,7 +21,7 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     import yaml
 
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path("/dev/stdin" if path == "-" else path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"--config {path} is not a text file in UTF-8: give a YAML file of settings") from None
     except OSError as error:

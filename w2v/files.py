@@ -44,10 +44,19 @@ def default_mode(mode: int) -> int:
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file open for writing that becomes `path` at the end of the block, or never existed if the block raises.
 
+    A link is followed. A device or a pipe is written to directly: there is nothing to replace.
+
     Raises:
         RunError: the file cannot be written (full disk, missing rights).
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    if is_special(target):
+        try:
+            with open(target, "wb") as device:
+                yield device
+        except OSError as error:
+            raise RunError(f"cannot write {target}: {error.strerror or error}") from error
+        return
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
@@ -103,6 +112,11 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
             shutil.rmtree(retired, ignore_errors=True)
 
 
+def is_special(path: Path) -> bool:
+    """Whether `path` is a device, a FIFO or a socket: something that is written to and cannot be replaced."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Refuses an output that could not be written at the end, before the long part starts. Leaves nothing behind.
 
@@ -110,6 +124,8 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         InputError: `path` exists and `overwrite` is off, or its folder is missing or not writable.
     """
     target = Path(path)
+    if is_special(target):
+        return
     parent = target.parent
     if os.path.lexists(target) and not overwrite:
         raise InputError(f"--output {target} exists already: name another one, or add --overwrite")

@@ -100,7 +100,7 @@ class Setting:
             case "bool":
                 return _to_bool(value, where)
             case "words":
-                return _to_words(value, where)
+                return _to_words(_split(value) if self.flag else value, where)
         return self._to_text(value, where)
 
     def _in_range(self, value: int | float, where: str) -> Value:
@@ -240,6 +240,14 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
         if not isinstance(item, str) or not item:
             raise BadValue(f"{where}: {_shown(item)} is not a name: give a text or a list of texts")
     return tuple(items)
+
+
+def _split(value: object) -> object:
+    """A list given as "2000,10000" on the command line, or as [2000, 10000] in YAML, as texts."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
+        items = [items]
+    return [str(item).strip() if isinstance(item, (str, int)) else item for item in items]
 
 
 def _is_finite(text: str) -> bool:

@@ -43,8 +43,9 @@ def test_help_of_train_shows_type_default_and_range() -> None:
     text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
     assert "--dim INT length of the vectors [1 or more; default: 100]" in text
     assert "--lr FLOAT" in text
-    assert "[above 0; default: 0.025 for skip-gram]" in text
-    assert "--loss [neg|nce|hsigmoid]" in text
+    assert "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01]" in text
+    assert "--loss [softmax|label-smoothing|" in text
+    assert "--device auto|cpu|cuda[:N]" in text
     assert "--nce-log-z [auto|learned|FLOAT] nce: log Z" in text
 
 
@@ -100,7 +101,8 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
         (["train", "a", "--threads", "0"], "w2v train: --threads 0 is below 1: give a whole number, 1 to 1024"),
         (["train", "a", "--lr", "nan"], "w2v train: --lr nan is not a finite number: give a number, above 0"),
         (["train", "a", "--loss", "ncee"],
-         "w2v train: --loss ncee is not one of neg, nce, hsigmoid (did you mean nce?)"),
+         "w2v train: --loss ncee is not one of softmax, label-smoothing, sparse-softmax, am-softmax, l-softmax, "
+         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax (did you mean nce?)"),
         (["train"], "w2v train: no corpus: name a text file, a folder, or - for standard input"),
         (["train", "--dim", "x", "--epochs", "0", "a"],
          "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 or more; "

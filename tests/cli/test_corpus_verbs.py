@@ -116,6 +116,9 @@ def test_no_cache_leaves_no_cache(w2v: Run, corpus: str, tmp_path: Path) -> None
 
 def test_losses(w2v: Run) -> None:
     rows = [line.split("\t") for line in w2v("losses").stdout.splitlines()]
-    assert [row[0] for row in rows] == ["neg", "nce", "hsigmoid"]
+    assert [row[0] for row in rows] == [
+        "softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax", "adaptive-softmax",
+        "hsigmoid", "neg", "nce", "sampled-softmax",
+    ]  # fmt: skip
     facts = json.loads(w2v("losses", "nce", "--json").stdout)
     assert facts["settings"] == ["--negatives", "--noise-power", "--nce-log-z", "--nce-bias"]

@@ -220,6 +220,22 @@ def test_overwrite_replaces_a_run_as_a_whole(train, folder):
     assert names(folder) == ["corpus.txt", "model"]
 
 
+def test_overwrite_spares_files_that_no_run_wrote(train, folder):
+    before = content(train(LINES, output="model").path)
+    (folder / "model" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"--output model holds 'notes.txt', which no run wrote"):
+        train(LINES, output="model", overwrite="true")
+    assert content(folder / "model") == before | {"notes.txt": b"mine"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_pipe_is_no_output_of_a_run(train, folder):
+    os.mkfifo(folder / "pipe.bin")
+    with pytest.raises(InputError, match="is a device or a pipe"):
+        train(LINES, output="pipe.bin", overwrite="true")
+    assert stat.S_ISFIFO((folder / "pipe.bin").stat().st_mode)
+
+
 def test_overwrite_takes_an_empty_folder_and_what_is_not_there(train, folder):
     (folder / "empty").mkdir()
     for name in ("empty", "new"):

@@ -1,8 +1,8 @@
 """Evaluate word vectors on analogy and similarity sets.
 
-SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content;
-without any, the sets that come with w2v. Piped output has the columns set, section or measure, value, correct, covered,
-total.
+SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content
+(- is stdin); without any, the sets that come with w2v. Piped output has the columns set, section or measure, value,
+correct, covered, total.
 
 \b
   w2v eval vectors.bin
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import Json, Model, Quiet
+from w2v.cli.options import EncodingErrors, Json, Model, Quiet
 from w2v.cli.output import Cell, is_terminal, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -45,15 +45,16 @@ def command(
     case: Annotated[
         str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
     ] = "fold",
+    encoding_errors: EncodingErrors = "strict",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     from w2v.evaluation.analogies import evaluate_analogies
-    from w2v.evaluation.sets import AnalogySet, default_sets, load_set
+    from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
     from w2v.evaluation.similarity import evaluate_similarity
 
     given = [load_set(path) for path in sets] if sets else default_sets()
-    vectors = open_model(model)
+    vectors = open_model(model, encoding_errors=encoding_errors)
     analogies: dict[str, AnalogyResult] = {}
     similarity: dict[str, SimilarityResult] = {}
     for place, each in enumerate(given):
@@ -67,6 +68,8 @@ def command(
         else:
             similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped)
             covered, what = similarity[name].covered, "pair"
+        if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:  # one may hold the columns' names
+            say(f"warning: {each.skipped} lines of {name} are no pair of words with a score and were skipped")
         if not covered and not quiet:
             say(f"warning: no {what} of {name} has all its words among the vectors")
     if json:

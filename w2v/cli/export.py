@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import Json, Model, Overwrite
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
 from w2v.cli.output import is_terminal, print_json, print_line
 from w2v.errors import InputError
 
@@ -35,6 +35,7 @@ def command(
         typer.Option("--format", metavar="[text|binary|glove|npy]", help="when the extension of FILE does not say"),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="INT", help="only the first words")] = None,
+    encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -48,7 +49,7 @@ def command(
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
             raise InputError(f"--format {kind} is not for a terminal; name a file with -o, or pipe the output")
-        vectors = open_model(model, limit=limit)
+        vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
         write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
         return
     kind = format or check_format(output)
@@ -58,7 +59,7 @@ def command(
     written = [output, *([str(Path(output).with_suffix(".vocab.tsv"))] if kind == "npy" else [])]
     for path in written:
         check_writable(path, overwrite=overwrite)
-    vectors = open_model(model, limit=limit)
+    vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
     if by_extension:
         save_vectors(output, vectors.words, vectors.matrix, vectors.counts)
     else:

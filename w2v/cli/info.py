@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from w2v.cli.model import open_model
-from w2v.cli.options import Json, Model
+from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_values
 
 NAME = "info"
 FIRST_WORDS = 8
 
 
-def command(model: Model, json: Json = False) -> None:
-    vectors = open_model(model)
+def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json = False) -> None:
+    vectors = open_model(model, encoding_errors=encoding_errors)
     values: dict[str, Any] = {
         "path": model,
         "kind": "run directory" if Path(model).is_dir() else "vector file",

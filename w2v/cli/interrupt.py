@@ -43,7 +43,7 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
 
     before = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup and in background jobs
                 before[number] = signal.signal(number, handle)
     except ValueError:  # not in the main thread: signals are somebody else's

@@ -20,8 +20,12 @@ def open_model(model: str, *, limit: int | None = None, encoding_errors: str = "
     """
     from w2v.vectors import load_vectors
 
+    if encoding_errors not in ("strict", "replace"):
+        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
     path = model
     if model == "-":
+        if sys.stdin is None:
+            raise InputError("MODEL - reads vectors from stdin, which is closed; name a file, or pipe one in")
         if is_terminal(sys.stdin):
             raise InputError("MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in")
         path = "/dev/stdin"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import Json, Model
+from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_table, say
 from w2v.errors import InputError
 
@@ -35,12 +35,15 @@ def command(
     model: Model,
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
     k: Annotated[int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many words")] = 10,
+    encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
     streaming = list(words) == ["-"]
+    if streaming and sys.stdin is None:
+        raise InputError("WORD - reads queries from stdin, which is closed; name words, or pipe them in")
     if streaming and model == "-":
         raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
-    vectors = open_model(model)
+    vectors = open_model(model, encoding_errors=encoding_errors)
     answered = failed = 0
     for batch in _lines_of_stdin() if streaming else [split_queries(words)]:
         good, bad = _answer(vectors, batch, k, json, streaming)

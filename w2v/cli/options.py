@@ -14,12 +14,16 @@ import typer
 from w2v.config import losses_with
 from w2v.settings import Setting
 
-METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}
+METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="nothing on stderr but warnings and errors")]
 Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
+EncodingErrors = Annotated[
+    str,
+    typer.Option("--encoding-errors", metavar="[strict|replace]", help="what happens to words that are not UTF-8"),
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a run directory or a vector file; - is stdin")]
 
 
@@ -67,6 +71,6 @@ def _metavar(setting: Setting) -> str | None:
 def _default(setting: Setting) -> list[str]:
     if setting.default_text is not None:
         return [f"default: {setting.default_text}"]
-    if setting.default is None or isinstance(setting.default, bool):
+    if setting.default in (None, ()) or isinstance(setting.default, bool):
         return []
     return [f"default: {setting.default}"]

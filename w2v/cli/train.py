@@ -1,5 +1,7 @@
 """Train word vectors from text and save them. Prints the path of what was written.
 
+--output - writes word2vec text to stdout.
+
 CORPUS: files, folders or globs (.gz .bz2 .xz .zst; .jsonl .csv .parquet with --column), - is stdin.
 Words are separated by whitespace, sentences by line ends.
 
@@ -12,8 +14,14 @@ Words are separated by whitespace, sentences by line ends.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,7 +39,8 @@ from w2v.cli.output import (
     say,
 )
 from w2v.cli.progress import ConsoleReporter
-from w2v.config import all_settings, build_config
+from w2v.config import Config, OutputSettings, all_settings, build_config
+from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, Progress, RunSummary
@@ -56,17 +65,30 @@ def command(
         for note in settings.notes:
             reporter.note(note)
         from w2v.training import run
+        from w2v.vectors import FORMATS
 
+        suffix = Path(settings.output.output or "").suffix.lower()
+        if 1 < len(suffix) <= 6 and suffix not in FORMATS and suffix[1:].isalpha():
+            reporter.note(f"{settings.output.output} becomes a run directory; vector files end in {' '.join(FORMATS)}")
         if dry_run:
             plan = run.plan(settings, use_cache=not no_cache, reporter=reporter)
             reporter.close()
             _print_plan(plan, json)
             return 0
-        with stopping_softly(lambda: reporter.training_began) as stop:
+        if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
+            reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
+        with stopping_softly(lambda: reporter.training_began) as stop, _to_stdout(settings, json) as settings:
             summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop)
+            if given.get("output") == "-":
+                reporter.close()
+                with open(summary.output, "rb") as vectors:
+                    shutil.copyfileobj(vectors, sys.stdout.buffer)
+                summary = replace(summary, output="standard output")
     if not quiet:
-        _tell(summary)
-    if json:
+        _tell(summary, settings.corpus.max_vocab)
+    if summary.output == "standard output":
+        sys.stdout.flush()
+    elif json:
         print_json(summary.as_dict())
     else:
         print_line(summary.output)
@@ -76,21 +98,34 @@ def command(
     return 128 + stop.signal_number
 
 
+@contextmanager
+def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
+    """With `--output -`, settings that write word2vec text to a temporary file, which is there while the block runs."""
+    if settings.output.output != "-":
+        yield settings
+        return
+    if json:
+        raise InputError("--output - writes vectors to stdout, where --json puts its object; choose one of them")
+    with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
+        yield replace(settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False))
+
+
 def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
-    how = "Ctrl-C" if stop.signal_number == signal.SIGINT else "SIGTERM"
+    how = "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
     return (
         f"w2v train: stopped by {how} in epoch {epoch} of {summary.epochs}, after {share:.1f} % of the words; "
         f"the vectors learnt so far are in {summary.output}"
     )
 
 
-def _tell(summary: RunSummary) -> None:
+def _tell(summary: RunSummary, max_vocab: int) -> None:
     words = summary.words
+    left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
     say(
         f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
-        f" + {words.passed_left_out:,} below --min-count + {words.subsampled:,} subsampled"
+        f" + {words.passed_left_out:,} {left_out} + {words.subsampled:,} subsampled"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(

@@ -100,7 +100,11 @@ def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
     if os.path.exists(argument):
         matches = [argument]
     elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True), key=lambda path: Path(path).parts)
+        matches = sorted(set(glob.glob(argument, recursive=True)), key=lambda path: Path(path).parts)
+        # ** follows links to folders, even in circles: of several ways to a file the shortest counts
+        ways = sorted(matches, key=len)
+        first = {os.path.realpath(path): path for path in reversed(ways)}
+        matches = [path for path in matches if first[os.path.realpath(path)] == path]
         if not matches:
             raise InputError(f"{argument} matches no file; check the pattern, or quote a name that holds * ? [")
     else:

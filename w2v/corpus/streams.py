@@ -62,6 +62,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
         InputError: it cannot be opened.
     """
     if source.path is None:
+        if sys.stdin is None:
+            raise InputError("standard input (-) is closed; name a file, or pipe the text in")
         yield sys.stdin.buffer
         return
     try:

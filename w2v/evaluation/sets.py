@@ -1,8 +1,9 @@
 """Question and similarity sets on disk, told apart by their content, and the two that come with the package.
 
 Analogies: `: section` headers and lines of four words (questions-words.txt), or only lines of four words (Microsoft's
-set). Similarity: lines of two words and a score, separated by tabs, spaces or commas; lines that are no such pair
-(column names) are skipped. In both, empty lines and lines that start with "#" and a space are left out.
+set). Similarity: lines of two words and a score, separated by tabs, spaces or commas, or rows of a wider table
+(SimLex-999); lines that are no such pair (column names) are skipped. In both, empty lines and lines that start with
+"#" and a space are left out.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ class SimilaritySet:
 
 
 def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
-    """Reads the set at `path`.
+    """Reads the set at `path`, "-" being standard input.
 
     Raises:
         InputError: the file cannot be read, is neither kind of set, or has a malformed question.
     """
-    path = Path(path)
+    name, path = ("stdin", Path("/dev/stdin")) if path == "-" else (Path(path).stem, Path(path))
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the set {path}: {error.strerror}; check the path") from None
-    return parse_set(data, path.stem, str(path))
+    return parse_set(data, name, str(path))
 
 
 def default_sets() -> list[AnalogySet | SimilaritySet]:
@@ -74,6 +75,7 @@ def parse_set(data: bytes, name: str, source: str) -> AnalogySet | SimilaritySet
         return AnalogySet(name, _parse_sections(text, name, source))
     lines = list(_lines(text))
     pairs = [pair for _, line in lines if (pair := parse_pair(line))]
+    pairs = pairs or [pair for _, line in lines if (pair := parse_row(line))]
     return SimilaritySet(name, tuple(pairs), len(lines) - len(pairs))
 
 
@@ -88,6 +90,18 @@ def parse_pair(line: str) -> tuple[str, str, float] | None:
         if len(fields) == 3 and fields[0] and fields[1] and (score := _score(fields[2])) is not None:
             return fields[0], fields[1], score
     return None
+
+
+def parse_row(line: str) -> tuple[str, str, float] | None:
+    """(word, word, score) of a row of a wider table: two words, perhaps a part of speech, the score, more columns.
+
+    SimLex-999 as distributed is one: word1, word2, POS, SimLex999, ...
+    """
+    fields = [field.strip(" ") for field in line.split("\t")]
+    if len(fields) < 4 or not fields[0] or not fields[1]:
+        return None
+    score = next((score for field in fields[2:4] if (score := _score(field)) is not None), None)
+    return None if score is None else (fields[0], fields[1], score)
 
 
 def _score(field: str) -> float | None:
@@ -115,8 +129,9 @@ def _is_analogies(text: str, source: str) -> bool:
     for i, (_, line) in enumerate(_lines(text)):
         if line.startswith(": ") or line == ":":
             return True
-        pairs += parse_pair(line) is not None
-        questions += len(_words(line)) == 4
+        pair = parse_pair(line) or parse_row(line)
+        pairs += pair is not None
+        questions += pair is None and len(_words(line)) == 4
         if i >= DECIDING_LINES:
             break
     if not questions and not pairs:

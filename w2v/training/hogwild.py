@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,42 +18,13 @@ from w2v.kernels.cpu.rows import Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import NceOptions, SampledOptions
 from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
+from w2v.training.engine import Tally, block_seeds, fill_starting_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 8192  # trained words between merges
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
-INIT_ROWS = 16384  # rows filled at a time
-
-
-@dataclass
-class Tally:
-    """What happened in one or more blocks: words by fate, predictions (pairs of a context word and a target), loss.
-
-    The loss is in nats, summed over the predictions.
-    """
-
-    loss: float = 0.0
-    predictions: int = 0
-    read: int = 0
-    rare: int = 0
-    dropped: int = 0
-    trained: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Adds another tally to this one."""
-        self.loss += other.loss
-        self.predictions += other.predictions
-        self.read += other.read
-        self.rare += other.rare
-        self.dropped += other.dropped
-        self.trained += other.trained
-
-    @property
-    def mean_loss(self) -> float:
-        """Nats per prediction; nan without a prediction."""
-        return self.loss / self.predictions if self.predictions else math.nan
 
 
 def compiled_kernel(config: Config) -> Callable[..., None]:
@@ -134,19 +104,10 @@ class HogwildEngine:
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
 
     def initialise(self) -> None:
-        """Input rows uniform in ±0.25 / sqrt(dim), output rows 0; a learnt log Z starts at log V.
-
-        word2vec.c starts nearer to 0, ±0.5 / dim (for dim 100 a fifth of ours), where both matrices' gradients almost
-        vanish: on 17 M words, 5 epochs, that costs 0.6 % of the analogies.
-        """
-        random = np.random.Generator(np.random.PCG64(self.config.training.seed))
-        w_in = self.weights.w_in
-        reach = np.float32(0.5 / math.sqrt(self.weights.dim))
-        for start in range(0, len(w_in), INIT_ROWS):
-            rows = w_in[start : start + INIT_ROWS]
-            rows[:] = (random.random(rows.shape, np.float32) - np.float32(0.5)) * reach
+        """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
+        fill_starting_rows(self.weights.w_in, self.config.training.seed)
         if isinstance(self.config.loss, NceOptions) and self.config.loss.nce_log_z == "learned":
-            self.weights.shared_bias[0] = -math.log(len(w_in))
+            self.weights.shared_bias[0] = -math.log(len(self.weights.w_in))
 
     @property
     def vectors(self) -> np.ndarray:
@@ -161,10 +122,7 @@ class HogwildEngine:
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
         config, work = self.config, self._workspaces[thread]
         text = Text(block.start, block.stop, config.model.window, self._max_sentence)
-        key, seed = (
-            np.random.SeedSequence([config.training.seed, *parts]).generate_state(1, np.uint64)[0]
-            for parts in ((0, block.epoch), (1, block.epoch, block.index))
-        )
+        key, seed = block_seeds(config.training.seed, block)
         self._kernel(
             self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
             work.words, work.sentences, work.state, lr, key, seed, MERGE_WORDS, work.tally,

@@ -19,12 +19,15 @@ import numpy as np
 from w2v.config import Config
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.files import atomic_directory, check_writable
+from w2v.files import atomic_directory, check_writable, is_special
 from w2v.vectors import check_format, save_vectors
 from w2v.vectors.saving import write_matrix
 
 FORMAT_VERSION = 1
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
+RUN_FILES = (
+    "checkpoints", "config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv",
+)  # fmt: skip
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
@@ -59,6 +62,8 @@ class Output:
         if any(_within(entry, path) for entry in config.corpus.corpus):
             raise InputError(f"--output {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
+        if is_special(path):
+            raise InputError(f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout")
         check_writable(path, overwrite=overwrite)
         if is_file:
             kind = check_format(path)
@@ -66,10 +71,8 @@ class Output:
                 raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
             if kind == "npy":  # its words stand in a second file
                 check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
-        elif overwrite and path.exists() and not is_run_directory(path):
-            raise InputError(
-                f"--output {given} exists and is no run directory, so --overwrite will not remove it; name another one"
-            )
+        elif overwrite and os.path.lexists(path):
+            check_removable(path)
         return cls(path, is_file, overwrite)
 
     def write(
@@ -130,12 +133,22 @@ def free_path(path: Path, suffix: str = "") -> Path:
     return candidate
 
 
-def is_run_directory(path: Path) -> bool:
-    """Whether `path` was written by a run (or is an empty folder), so that --overwrite may remove it."""
-    if not path.is_dir():
-        return False
-    names = {entry.name for entry in path.iterdir()}
-    return not names or "format_version" in names
+def check_removable(path: Path) -> None:
+    """Refuses to remove anything but a run directory that holds nothing else, or an empty folder.
+
+    Raises:
+        InputError: `path` is something else.
+    """
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    if names and "format_version" not in names:
+        raise InputError(
+            f"--output {path} exists and is no run directory, so --overwrite will not remove it; name another one"
+        )
+    if foreign := sorted(names - set(RUN_FILES)):
+        raise InputError(
+            f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not remove it;"
+            " move that away, or name another one"
+        )
 
 
 def _within(entry: str, path: Path) -> bool:

@@ -20,6 +20,7 @@ from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentRepor
 
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore, Vocabulary
+    from w2v.training.engine import Engine
     from w2v.training.trainer import TrainingResult
 
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
@@ -36,30 +37,25 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
     """
     began = time.perf_counter()
     output = Output.prepare(config)
-    _import_meanwhile()
+    _check_device(config)
+    _import_meanwhile(config)
     store, vocabulary = _read(config, use_cache, reporter)
     return_freed_memory()
     with store:
         read = time.perf_counter()
         _check_memory(config, len(vocabulary))
-        reporter.stage(
-            f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model},"
-            f" loss {config.training.loss}, {config.threads} threads"
-        )
+        engine, bounds = _engine(config, store, vocabulary, reporter)
+        store.release(0, len(store.ids))
+        engine.initialise()
 
-        from w2v.training.hogwild import HogwildEngine, block_bounds
         from w2v.training.trainer import Trainer
 
-        _compile(config, reporter)
-        bounds = block_bounds(config, store.ids)
-        store.release(0, len(store.ids))
-        engine = HogwildEngine(config, store.ids, vocabulary.counts)
-        engine.initialise()
         result = Trainer(engine, bounds, config.training.epochs, config.lr, store.release).run(reporter, stop)
         if result.total.predictions == 0 and not result.interrupted:
             raise InputError(
-                "no word has a context word to learn from: every line holds at most one word of the vocabulary;"
-                " try a smaller --min-count or --sample 0"
+                "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has two"
+                f" words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
+                " put more words on a line, or try a smaller --min-count or --sample 0"
             )
         reporter.stage(f"writing {output.path}")
 
@@ -83,6 +79,7 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         InputError: the corpus, the output or the settings cannot be used.
     """
     output = Output.prepare(config)
+    _check_device(config)
     store, vocabulary = _read(config, use_cache, reporter)
     with store:
         needed, available = _memory(config, len(vocabulary))
@@ -93,13 +90,44 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
             words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary),
             vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
             memory_bytes=needed, memory_available_bytes=available, output_bytes=4 * len(vocabulary) * config.model.dim,
-            training_seconds=_training_seconds(config, store, vocabulary) if fits else None,
+            training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
         )  # fmt: skip
 
 
-def _import_meanwhile() -> None:
-    """Imports Numba, half a second, while the corpus is being read."""
-    threading.Thread(target=importlib.import_module, args=("w2v.training.hogwild",), daemon=True).start()
+def _import_meanwhile(config: Config) -> None:
+    """Imports Numba, half a second, or PyTorch, two, while the corpus is being read."""
+    name = f"w2v.training.{config.engine}"
+    threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+
+
+def _check_device(config: Config) -> None:
+    """Before anything long: is there the GPU that was asked for?"""
+    if config.training.device.startswith("cuda"):
+        from w2v.training.autograd import find_device
+
+        find_device(config.training.device)
+
+
+def _engine(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> tuple[Engine, np.ndarray]:
+    """The engine and its blocks' bounds; says which it is and why."""
+    what = f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss {config.training.loss}"
+    if config.engine == "hogwild":
+        from w2v.training.hogwild import HogwildEngine
+        from w2v.training.hogwild import block_bounds as hogwild_bounds
+
+        reporter.stage(f"{what}, {config.threads} threads; engine hogwild: {config.why_engine}")
+        _compile(config, reporter)
+        return HogwildEngine(config, store.ids, vocabulary.counts), hogwild_bounds(config, store.ids)
+
+    from w2v.training.autograd import AutogradEngine, block_bounds
+    from w2v.training.estimate import warning
+
+    engine = AutogradEngine(config, store.ids, vocabulary.counts)
+    where = f"{config.threads} threads" if engine.device.type == "cpu" else str(engine.device)
+    reporter.stage(f"{what}, {where}; engine autograd with {config.optimizer}: {config.why_engine}")
+    if slow := warning(config, vocabulary.counts, len(store.ids), engine.device):
+        reporter.warn(slow)
+    return engine, block_bounds(config, store.ids)
 
 
 def _compile(config: Config, reporter: Reporter) -> None:
@@ -137,9 +165,13 @@ def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenSto
 
 
 def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
-    from w2v.training.hogwild import memory_bytes
+    if config.engine == "hogwild":
+        from w2v.training.hogwild import memory_bytes
 
-    return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
+        return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
+    from w2v.training.estimate import memory_bytes as autograd_bytes
+
+    return BASE_BYTES + autograd_bytes(config, vocabulary), available_memory()
 
 
 def _check_memory(config: Config, vocabulary: int) -> None:
@@ -148,26 +180,23 @@ def _check_memory(config: Config, vocabulary: int) -> None:
         fewer = "raise --min-count or set --max-vocab"
         if _memory(config, 2)[0] > available:  # fewer words would not help
             fewer = "--window or --negatives" if hasattr(config.loss, "negatives") else "--window or --threads"
+            fewer = f"--batch-size, {fewer}" if config.engine == "autograd" else fewer
         raise RunError(
             f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
             f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}"
         )
 
 
-def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary) -> float | None:
-    from w2v.training.hogwild import HogwildEngine, block_bounds
+def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> float | None:
     from w2v.training.trainer import Trainer
 
-    engine = HogwildEngine(config, store.ids, vocabulary.counts)
+    engine, bounds = _engine(config, store, vocabulary, reporter)
     engine.initialise()
-    engine.warm_up()
     stop = threading.Event()
     timer = threading.Timer(PLAN_SECONDS, stop.set)
     timer.start()
     try:
-        result = Trainer(engine, block_bounds(config, store.ids), config.training.epochs, config.lr).run(
-            SilentReporter(), stop
-        )
+        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(SilentReporter(), stop)
     finally:
         timer.cancel()
     return result.seconds / result.fraction if result.fraction else None

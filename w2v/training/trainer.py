@@ -10,27 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from w2v.errors import RunError
-from w2v.training.hogwild import Tally
+from w2v.training.engine import Engine, Tally
 from w2v.training.report import Progress, Reporter, StopSignal
 from w2v.training.schedule import Block, blocks_of, learning_rate
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
 POLL_SECONDS = 0.1
-
-
-class Engine(Protocol):
-    """What trains blocks; `train` runs in several threads at once, each with its own number."""
-
-    name: str
-    threads: int
-
-    def train(self, block: Block, lr: float, thread: int) -> Tally: ...
 
 
 @dataclass

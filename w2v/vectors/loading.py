@@ -25,6 +25,7 @@ FOREIGN = {
     b"\x80": "looks like a Python pickle, which may run any code when loaded: use gensim's save_word2vec_format",
     b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
 }
+RUN_VERSION = b"1"  # of a run directory's layout
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
 
 
@@ -50,6 +51,7 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
                 f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
                 "name a run directory or a vector file"
             )
+        _check_version(path / "format_version")
         return load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors)
     with open_stream(path) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
@@ -59,6 +61,25 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
         if stream.size is None:
             raise InputError(f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first")
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
+
+
+def _check_version(path: Path) -> None:
+    """A run directory of a newer layout is refused; one without the file is taken as it is.
+
+    Raises:
+        InputError: the version is not ours.
+    """
+    try:
+        version = path.read_bytes()[:32].strip()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if version != RUN_VERSION:
+        raise InputError(
+            f"{path.parent} has format_version {version.decode(errors='replace')!r},"
+            f" this w2v reads {RUN_VERSION.decode()}; use the w2v that wrote it, or export its vectors with that"
+        )
 
 
 def _read_stream(stream: VectorStream, path: Path, limit: int | None, errors: str) -> tuple[list[str], np.ndarray]:

@@ -1,0 +1,173 @@
+"""One suite over every output layer of the registry: what must hold whatever the rows and the link are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from w2v.losses import LOSSES
+from w2v.losses.base import OutputLayer
+from w2v.losses.layers import layer_class
+
+V, D, N = 23, 6, 9
+COUNTS = torch.arange(V, 0, -1) * 3
+DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+SAMPLED = ("neg", "nce", "sampled-softmax")
+
+pytestmark = pytest.mark.parametrize("device", DEVICES)
+
+
+def make_layer(name: str, device: str, dtype: torch.dtype = torch.float64, **options: object) -> OutputLayer:
+    """A layer with random rows (new ones are 0, which would hide most mistakes)."""
+    chosen = dataclasses.replace(LOSSES[name].options(), **options)
+    layer = layer_class(name)(D, COUNTS, chosen)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.7)
+    return layer.to(device, dtype)
+
+
+def make_batch(device: str, n: int = N, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(n)
+    hidden = torch.randn(n, D, generator=random, dtype=dtype).to(device).requires_grad_()
+    return hidden, torch.randint(0, V, (n,), generator=random).to(device)
+
+
+def loss_of(layer: OutputLayer, hidden: torch.Tensor, target: torch.Tensor, row_of: torch.Tensor | None = None):
+    """The loss with the same noise words every time."""
+    torch.manual_seed(11)
+    return layer(hidden, target, row_of)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_those_of_the_loss(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    parameters = tuple(layer.parameters())
+
+    def losses(hidden: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        return loss_of(layer, hidden, target)
+
+    assert torch.autograd.gradcheck(losses, (hidden, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_rows_and_one_row(name: str, n: int, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device, n)
+    loss = loss_of(layer, hidden, target)
+    assert loss.shape == (n,)
+    loss.sum().backward()
+    assert hidden.grad is not None and hidden.grad.shape == (n, D)
+    assert layer.nll(hidden, target).shape == (n,)
+    assert layer.log_prob(hidden).shape == (n, V)
+    ids, values = layer.predict(hidden, 3)
+    assert ids.shape == values.shape == (n, 3)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_rows_do_not_depend_on_each_other(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(5)).to(device)
+    whole = loss_of(layer, hidden, target)
+    torch.testing.assert_close(loss_of(layer, hidden[order], target[order]), whole[order])
+    torch.testing.assert_close(loss_of(layer, hidden[:4], target[:4]), whole[:4])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_row_of_is_repetition(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, _ = make_batch(device, 4)
+    row_of = torch.tensor([2, 0, 0, 3, 2, 2], device=device)
+    target = torch.tensor([1, 5, 22, 0, 7, 1], device=device)
+    shared = loss_of(layer, hidden, target, row_of)
+    repeated = loss_of(layer, hidden[row_of], target)
+    torch.testing.assert_close(shared, repeated)
+    for one, other in zip(
+        torch.autograd.grad(shared.sum(), (hidden, *layer.parameters()), allow_unused=True),
+        torch.autograd.grad(repeated.sum(), (hidden, *layer.parameters()), allow_unused=True),
+        strict=True,
+    ):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_probabilities(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    log_prob = layer.log_prob(hidden)
+    torch.testing.assert_close(log_prob.exp().sum(1), torch.ones(N, dtype=torch.float64, device=device))
+    torch.testing.assert_close(layer.nll(hidden, target), -log_prob.gather(1, target[:, None])[:, 0])
+    ids, values = layer.predict(hidden, 5)
+    torch.testing.assert_close(values, log_prob.topk(5, dim=1).values)
+    torch.testing.assert_close(log_prob.gather(1, ids), values)
+    if layer.exact:
+        torch.testing.assert_close(loss_of(layer, hidden, target), layer.nll(hidden, target))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_float32_and_autocast_agree_with_float64(name: str, device: str) -> None:
+    hidden, target = make_batch(device)
+    exact = loss_of(make_layer(name, device), hidden, target)
+    layer = make_layer(name, device, torch.float32)
+    single = loss_of(layer, hidden.detach().float(), target)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), exact, rtol=1e-5, atol=1e-5)
+    with torch.autocast(device, torch.bfloat16):
+        mixed = loss_of(layer, hidden.detach().float(), target)
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed.double(), exact, rtol=0.05, atol=0.3)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_classes_out_of_range_are_refused_with_both_numbers(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    for wrong in (V, -1):
+        target[3] = wrong
+        with pytest.raises(ValueError, match=rf"{wrong}.*{V - 1}"):
+            layer(hidden, target)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_ignored_targets_cost_nothing(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    layer.ignore_index = -100
+    hidden, target = make_batch(device)
+    whole = loss_of(layer, hidden, target)
+    target[[1, 4]] = -100
+    loss = loss_of(layer, hidden, target)
+    assert loss[[1, 4]].tolist() == [0, 0]
+    kept = [n for n in range(N) if n not in (1, 4)]
+    torch.testing.assert_close(loss[kept], whole[kept])
+    loss.sum().backward()
+    assert hidden.grad is not None and not hidden.grad[[1, 4]].any()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_column_of_targets_is_taken_too(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    torch.testing.assert_close(loss_of(layer, hidden, target[:, None]), loss_of(layer, hidden, target))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_falls_when_it_is_followed(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    hidden = hidden.detach().requires_grad_()
+    before = layer.nll(hidden, target).mean().item()
+    optimizer = torch.optim.Adam([hidden, *layer.parameters()], lr=0.05)
+    for step in range(60):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        layer(hidden, target).mean().backward()
+        optimizer.step()
+    assert layer.nll(hidden, target).mean().item() < 0.7 * before

@@ -1,0 +1,439 @@
+"""Negative sampling, NCE, sampled softmax: TensorFlow's figures, and the layers against their written-out formulas."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from w2v.losses.functional.sampled import nce_loss, sampled_softmax_loss
+from w2v.losses.options import NceOptions, NegOptions, SampledSoftmaxOptions
+from w2v.losses.sampled import REMOVED, Nce, Neg, SampledLayer, SampledSoftmax, cross_entropy, logistic
+from w2v.samplers import AllCandidateSampler, Candidates, LogUniformSampler, UnigramSampler
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+FUNCTIONS = {"tf_nce_loss": nce_loss, "tf_sampled_softmax": sampled_softmax_loss}
+CASES = [(folder, path.stem) for folder in FUNCTIONS for path in sorted((GOLDEN / folder).glob("*.npz"))]
+LAYERS = {
+    "neg": (Neg, NegOptions),
+    "nce": (Nce, NceOptions),
+    "sampled-softmax": (SampledSoftmax, SampledSoftmaxOptions),
+}
+V, D = 12, 5
+ONES = torch.ones(3, 1)
+COUNTS = [50, 30, 20, 10, 9, 8, 7, 6, 5, 4, 3, 2]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=seeded(seed), dtype=torch.float64)
+
+
+def layer_of(name: str, *, negatives: int = 6, bias: bool = False, options: dict | None = None, **more) -> SampledLayer:
+    """A layer in float64 with random rows."""
+    cls, settings_of = LAYERS[name]
+    layer = cls(D, COUNTS, settings_of(negatives=negatives, **(options or {})), bias=bias, **more).double()
+    with torch.no_grad():
+        layer.weight.copy_(normal(V, D, seed=1))
+        if layer.bias is not None:
+            layer.bias.copy_(normal(V, seed=2))
+    return layer
+
+
+# ----------------------------------------------------------------------------------------------- TensorFlow's functions
+
+
+def parts_of(table: Tensor, count: int, strategy: str) -> list[Tensor]:
+    if strategy == "mod":
+        return [table[p::count] for p in range(count)]
+    size, longer = divmod(len(table), count)
+    return list(table.split([size + (p < longer) for p in range(count)]))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("folder", "name"), CASES)
+def test_values_and_gradients_are_tensorflow_s(folder, name, dtype, sparse):
+    with np.load(GOLDEN / folder / f"{name}.npz") as arrays:
+        options = json.loads(str(arrays["__options__"]))
+        z = {key: torch.from_numpy(arrays[key]) for key in arrays.files if key[0] != "_"}
+    suffix, tolerance = ("f64", 1e-10) if dtype == torch.float64 else ("f32", 1e-5)
+    inputs = z["inputs"].to(dtype).requires_grad_()
+    P, strategy = options["partitions"], options["partition_strategy"]
+    weights = [part.to(dtype).clone().requires_grad_() for part in parts_of(z["weights"], P, strategy)]
+    bias_parts = P if options["biases_partitioned"] else 1
+    biases = [part.to(dtype).clone().requires_grad_() for part in parts_of(z["biases"], bias_parts, strategy)]
+    values = [z[key] for key in ("sampled", "true_expected_count", "sampled_expected_count")]
+    loss = FUNCTIONS[folder](
+        weights if P > 1 else weights[0], biases if bias_parts > 1 else biases[0], z["labels"], inputs,
+        options["num_sampled"], options["num_classes"], options["num_true"], values,
+        options["remove_accidental_hits"], partition_strategy=strategy, sparse=sparse,
+    )  # fmt: skip
+    assert loss.dtype == dtype and loss.shape == z["cotangent"].shape
+    loss.backward(z["cotangent"].to(dtype))
+    assert all(part.grad.is_sparse == sparse for part in weights + biases)
+
+    def whole(parts: list[Tensor]) -> Tensor:
+        gradients = [part.grad.to_dense() for part in parts]
+        if strategy == "div":
+            return torch.cat(gradients)
+        return torch.stack([gradients[c % len(parts)][c // len(parts)] for c in range(sum(map(len, parts)))])
+
+    found = {"loss": loss.detach(), "d_inputs": inputs.grad, "d_weights": whole(weights), "d_biases": whole(biases)}
+    for key, ours in found.items():
+        theirs = z[f"{key}_{suffix}"]
+        scale = float(theirs.abs().max())
+        assert ours.dtype == dtype
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance * scale, msg=key)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+@pytest.mark.parametrize(("T", "remove"), [(1, False), (2, True)])
+def test_functions_gradcheck(function, T, remove):
+    labels, sampled = torch.tensor([[0, 3], [3, 3], [5, 1]])[:, :T], torch.tensor([3, 0, 7])
+    values = (sampled, torch.rand(3, T, generator=seeded()) + 0.1, torch.rand(3, generator=seeded()) + 0.1)
+    arguments = [normal(9, 4).requires_grad_(), normal(9).requires_grad_(), normal(3, 4, seed=4).requires_grad_()]
+
+    def loss(weights, biases, inputs):
+        return function(weights, biases, labels, inputs, 3, 9, T, values, remove)
+
+    torch.autograd.gradcheck(loss, arguments)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_functions_draw_log_uniform_unique_candidates(function):
+    weights, biases, inputs, labels = normal(40, 4), normal(40), normal(7, 4), torch.arange(7)
+    drawn = LogUniformSampler(40).sample(labels, 9, True, seeded(5))
+    given_loss = function(weights, biases, labels, inputs, 9, 40, sampled_values=drawn)
+    for more in ({"seed": 5}, {"generator": seeded(5)}):
+        assert torch.equal(function(weights, biases, labels[:, None], inputs, 9, 40, **more), given_loss)
+    assert not torch.equal(function(weights, biases, labels, inputs, 9, 40, seed=6), given_loss)
+    assert function(weights, biases, labels[:0], inputs[:0], 9, 40).shape == (0,)
+    assert torch.equal(
+        function(weights, None, labels, inputs, 9, 40, seed=5),
+        function(weights, torch.zeros_like(biases), labels, inputs, 9, 40, seed=5),
+    )
+
+
+def test_functions_survive_a_label_that_is_never_drawn():
+    """Its expected count is 0, its log minus infinity."""
+    weights = normal(8, 4).requires_grad_()
+    values = UnigramSampler([1.0] * 5, num_reserved_ids=3).sample(torch.tensor([0, 4]), 3, False, seeded())
+    for function in FUNCTIONS.values():
+        for dtype in (torch.float32, torch.float64):
+            loss = function(weights.to(dtype), None, torch.tensor([0, 4]), normal(2, 4).to(dtype), 3, 8, 1, values)
+            (gradient,) = torch.autograd.grad(loss.sum(), weights)
+            assert bool(loss.isfinite().all()) and bool(gradient.isfinite().all())
+            assert float(loss[0].detach()) < 10 and float(loss[1].detach()) > 0
+
+
+@pytest.mark.parametrize(
+    ("message", "change"),
+    [
+        (r"labels has 1 columns, num_true is 2", {"num_true": 2}),
+        (r"num_true is 0", {"num_true": 0}),
+        (r"range from 0 to 10.*0 to 9", {"labels": torch.tensor([0, 10])}),
+        (r"range from -1 to 3.*0 to 9", {"labels": torch.tensor([-1, 3])}),
+        (r"num_sampled is 11.*10 classes", {"num_sampled": 11}),
+        (r"num_sampled is 0", {"num_sampled": 0}),
+        (r"weights has 10 rows, num_classes is 12", {"num_classes": 12}),
+        (r"labels has 3 rows, inputs has 2", {"labels": torch.tensor([0, 1, 2])}),
+        (r"targets are torch.float32", {"labels": torch.tensor([0.0, 1.0])}),
+        (r"shape \[2\], num_sampled is 3", {"sampled_values": (torch.tensor([1, 2]), ONES[:2], ONES[:2, 0])}),
+        (r"true_expected_count has shape \[3, 1\].*\[2, 1\]", {"sampled_values": (torch.arange(3), ONES, ONES[:, 0])}),
+        (r"sampled_expected_count holds -1", {"sampled_values": (torch.arange(3), ONES[:2], -ONES[:, 0])}),
+        (r"range from 8 to 10", {"sampled_values": (torch.arange(8, 11), ONES[:2], ONES[:, 0])}),
+        (r"rows of 4 numbers, inputs of 5", {"inputs": normal(2, 5)}),
+        (r"no true_expected_count", {"sampled_values": LogUniformSampler(10).sample(None, 3, True)}),
+        (r"partition_strategy is 'block'.*div, mod", {"partition_strategy": "block"}),
+        (r"shards of weights have \[5, 3, 2\].*\[4, 3, 3\]", {"weights": list(normal(10, 4).split([5, 3, 2]))}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_functions_refuse(function, message, change):
+    arguments = {
+        "weights": normal(10, 4), "biases": normal(10), "labels": torch.tensor([0, 3]), "inputs": normal(2, 4),
+        "num_sampled": 3, "num_classes": 10,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        function(**{**arguments, **change})
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.integers(0, 20), st.sampled_from(["div", "mod"]), st.integers(0, 99))
+def test_shards_make_no_difference(P, more, strategy, seed):
+    classes = 4 + more
+    weights, biases, inputs = normal(classes, 3, seed=seed), normal(classes, seed=seed), normal(5, 3)
+    labels = torch.randint(classes, (5,), generator=seeded(seed))
+    whole = nce_loss(weights, biases, labels, inputs, 4, classes, seed=seed)
+    parts = [parts_of(table, P, strategy) for table in (weights, biases)]
+    found = nce_loss(*parts, labels, inputs, 4, classes, seed=seed, partition_strategy=strategy)
+    torch.testing.assert_close(found, whole, rtol=1e-13, atol=1e-13)
+
+
+# --------------------------------------------------------------------------------------------------------- the layers
+
+
+def test_links_are_exact_for_large_scores():
+    z = torch.tensor([[-700.0, -30], [-21, 22], [39, -45], [50, 600], [-38, 30]], dtype=torch.float64)
+    for T in (1, 2):
+        true, noise = z[:, :T], z[:, T:]
+        found = [math.fsum(math.log1p(math.exp(-abs(x))) + max(x, 0) for x in row) for row in z.tolist()]
+        expected = torch.tensor(found, dtype=torch.float64) - true.mean(1)
+        torch.testing.assert_close(logistic(true, noise), expected, rtol=1e-13, atol=1e-12)
+        torch.testing.assert_close(cross_entropy(true, noise), z.logsumexp(1) - true.mean(1), rtol=1e-13, atol=1e-12)
+    tiny = logistic(torch.tensor([[30.0]]), torch.tensor([[-30.0]]))
+    torch.testing.assert_close(tiny, torch.tensor([2 * math.exp(-30)]), rtol=1e-6, atol=0)
+    assert cross_entropy(torch.tensor([[3.0]]), torch.tensor([[REMOVED]])).tolist() == [0]
+
+
+def written_out(name: str, layer: SampledLayer, hidden: Tensor, target: list[list[int]], samples: Candidates) -> Tensor:
+    """The formulas of the module's docstring, number by number."""
+    bias = torch.zeros(V) if layer.bias is None else layer.bias
+    S, losses = samples.sampled.shape[-1], []
+    for n, labels in enumerate(target):
+        noise = (samples.sampled if samples.sampled.dim() == 1 else samples.sampled[n]).tolist()
+        tries = samples.num_tries if isinstance(samples.num_tries, int) else int(samples.num_tries[n])
+
+        def z(word, n=n, tries=tries):
+            s = layer.weight[word] @ hidden[n] + bias[word]
+            q = COUNTS[word] ** 0.75 / sum(count**0.75 for count in COUNTS)
+            expected = S * q if tries == S else 1 - (1 - q) ** tries
+            if name == "neg":
+                return s
+            return s - math.log(expected) - (layer.log_z if isinstance(layer, Nce) else 0)
+
+        if name != "nce":
+            noise = [word for word in noise if word not in labels]
+        true = torch.stack([z(word) for word in labels])
+        others = [z(word) for word in noise]
+        if name == "sampled-softmax":
+            losses.append(torch.stack([*true, *others]).logsumexp(0) - true.mean())
+        else:
+            losses.append(sum(F.softplus(x, threshold=50) for x in [*true, *others]) - true.mean())
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("T", [1, 3])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_follow_their_formula(name, T, bias, per_row):
+    layer = layer_of(name, bias=bias, per_row=per_row)
+    hidden, target = normal(8, D), torch.randint(V, (8, T), generator=seeded(3))
+    layer.generator = seeded(9)
+    scores = layer.score(hidden)
+    assert scores.logits.shape == (8, 6)
+    found = layer.link(scores, target)
+    torch.testing.assert_close(
+        found, written_out(name, layer, hidden, target.tolist(), scores.extra), rtol=1e-9, atol=1e-9
+    )
+    layer.generator = seeded(9)
+    assert torch.equal(layer(hidden, target), found)  # the generator decides
+    assert torch.equal(layer.link(layer.score(hidden, scores.extra), target), found)
+    if T == 1:
+        assert torch.equal(layer.link(scores, target[:, 0]), found)
+
+
+def test_given_expected_counts_are_taken():
+    layer = layer_of("sampled-softmax")
+    hidden, target = normal(3, D), torch.tensor([1, 4, 11])
+    samples = Candidates(torch.tensor([2, 5]), torch.tensor([0.5, 0.25, 2.0]), torch.tensor([1.5, 0.75]))
+    found = layer.link(layer.score(hidden, samples), target)
+    expected = sampled_softmax_loss(layer.weight, None, target, hidden, 2, V, 1, samples)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(ValueError, match=r"shape \[3, 1\].*\[2, 1\]"):
+        layer.link(layer.score(hidden[:2], samples), target[:2])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_gradcheck(name, sparse):
+    options = {"nce_log_z": "learned"} if name == "nce" else {}
+    layer = layer_of(name, bias=True, sparse=sparse, options=options)
+    hidden, target, row_of = normal(3, D).requires_grad_(), torch.tensor([1, 4, 1, 11]), torch.tensor([0, 2, 1, 2])
+    samples = layer.draw(hidden)
+    names, parameters = zip(*layer.named_parameters(), strict=True)
+
+    def loss(hidden, *values):
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (hidden, target, row_of))
+
+    layer.draw = lambda _: samples
+    if sparse:
+        layer(hidden, target, row_of).sum().backward()
+        assert layer.weight.grad.is_sparse and layer.bias.grad.is_sparse
+        sparse_gradients = [value.grad.to_dense() for value in parameters]
+        layer.sparse = False
+        gradients = torch.autograd.grad(layer(hidden, target, row_of).sum(), parameters)
+        for ours, dense in zip(sparse_gradients, gradients, strict=True):
+            torch.testing.assert_close(ours, dense)
+    else:
+        torch.autograd.gradcheck(loss, (hidden, *parameters))
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_targets_may_share_hidden_rows(name, per_row):
+    layer = layer_of(name, bias=True, per_row=per_row)
+    hidden, target, row_of = normal(4, D), torch.tensor([1, 4, 1, 11, 0, 2]), torch.tensor([0, 3, 1, 3, 0, 2])
+    scores = layer.score(hidden)
+    assert len(scores.logits) == 4
+    samples = scores.extra
+    if per_row:
+        tries = samples.num_tries if isinstance(samples.num_tries, int) else samples.num_tries[row_of]
+        samples = Candidates(samples.sampled[row_of], None, samples.sampled_expected_count[row_of], tries)
+    expected = layer.link(layer.score(hidden[row_of], samples), target)
+    torch.testing.assert_close(layer.link(scores, target, row_of), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_probabilities(name):
+    layer = layer_of(name, bias=True)
+    hidden, target = normal(300, D), torch.randint(V, (300,), generator=seeded(1))
+    log_prob = layer.log_prob(hidden)
+    torch.testing.assert_close(log_prob.exp().sum(1), torch.ones(300, dtype=torch.float64))
+    torch.testing.assert_close(layer.nll(hidden, target), -log_prob[torch.arange(300), target])
+    scores = hidden @ layer.weight.T + layer.bias
+    if name == "neg":
+        scores = scores + torch.log(torch.tensor(COUNTS, dtype=torch.float64) ** 0.75)
+    torch.testing.assert_close(log_prob, scores - scores.logsumexp(1, keepdim=True))
+    ids, best = layer.predict(hidden, 2)
+    torch.testing.assert_close(best, log_prob.gather(1, ids))
+    assert torch.equal(ids[:, 0], log_prob.argmax(1))
+
+
+def test_all_candidates_with_counts_of_one_are_the_full_softmax():
+    layer = layer_of("sampled-softmax", bias=True, negatives=V, sampler=AllCandidateSampler(V))
+    hidden, target = normal(9, D), torch.randint(V, (9,), generator=seeded(1))
+    torch.testing.assert_close(
+        layer(hidden, target), F.cross_entropy(hidden @ layer.weight.T + layer.bias, target, reduction="none")
+    )
+    values = AllCandidateSampler(V).sample(target, V, True)
+    found = sampled_softmax_loss(layer.weight, layer.bias, target, hidden, V, V, 1, values)
+    torch.testing.assert_close(found, layer.nll(hidden, target))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("N", [0, 1])
+def test_small_batches(name, N):
+    for per_row in (False, True):
+        layer = layer_of(name, per_row=per_row)
+        hidden, target = normal(N, D).requires_grad_(), torch.zeros(N, dtype=torch.int64)
+        for row_of in (None, torch.zeros(N, dtype=torch.int64)):
+            loss = layer(hidden, target, row_of)
+            loss.sum().backward()
+            assert loss.shape == (N,) and bool(loss.isfinite().all()) and hidden.grad.shape == (N, D)
+        assert layer.log_prob(hidden).shape == (N, V) and layer.nll(hidden, target).shape == (N,)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_ignored_targets_have_no_loss_and_no_gradient(name):
+    layer = layer_of(name, bias=True, ignore_index=-100)
+    hidden, target = normal(4, D).requires_grad_(), torch.tensor([3, -100, 5, -100])
+    samples = layer.draw(hidden)
+    loss = layer.link(layer.score(hidden, samples), target)
+    gradients = torch.autograd.grad(loss.sum(), [hidden, layer.weight, layer.bias])
+    kept = hidden[::2]
+    alone = layer.link(layer.score(kept, samples), target[::2])
+    assert loss[1::2].tolist() == [0, 0] and bool((gradients[0][1::2] == 0).all())
+    torch.testing.assert_close(loss[::2], alone)
+    for ours, theirs in zip(gradients[1:], torch.autograd.grad(alone.sum(), [layer.weight, layer.bias]), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    pairs = torch.tensor([[3, 4], [3, -100], [5, 5], [-100, -100]])
+    assert (layer.link(layer.score(hidden, samples), pairs) == 0).tolist() == [False, True, False, True]
+    with pytest.raises(ValueError, match=r"range from 3 to 12"):
+        layer(hidden[:2], torch.tensor([3, 12]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted(LAYERS)), st.permutations(range(6)))
+def test_a_row_s_loss_does_not_depend_on_the_others(name, order):
+    layer, order = layer_of(name), torch.tensor(order)
+    hidden, target = normal(6, D), torch.randint(V, (6,), generator=seeded(1))
+    samples = layer.draw(hidden)
+    loss = layer.link(layer.score(hidden, samples), target)
+    mixed = layer.link(layer.score(hidden[order], samples), target[order])
+    torch.testing.assert_close(mixed, loss[order], rtol=1e-12, atol=1e-12)
+
+
+def test_log_z():
+    hidden, target = normal(3, D), torch.tensor([0, 1, 2])
+    automatic, learned, given_log_z = (
+        layer_of("nce", options={"nce_log_z": value}) for value in ("auto", "learned", "2.5")
+    )
+    samples = automatic.draw(hidden)
+    losses = [layer.link(layer.score(hidden, samples), target) for layer in (automatic, learned, given_log_z)]
+    torch.testing.assert_close(losses[0], losses[1])
+    assert automatic.log_z == math.log(V) and given_log_z.log_z == 2.5
+    assert "log_z" in dict(learned.named_parameters()) and "log_z" not in dict(automatic.named_parameters())
+    torch.testing.assert_close(losses[2], written_out("nce", given_log_z, hidden, [[0], [1], [2]], samples))
+    losses[1].sum().backward()
+    assert float(learned.log_z.grad) != 0
+    assert layer_of("nce", options={"nce_bias": True}).bias is not None and automatic.bias is None
+    with pytest.raises(ValueError, match="nce_log_z is 'much'"):
+        layer_of("nce", options={"nce_log_z": "much"})
+
+
+def test_hits_are_kept_on_request():
+    layer = layer_of("sampled-softmax", options={"remove_hits": False})
+    samples = Candidates(torch.tensor([2, 5]), torch.ones(2, 1), torch.ones(2))
+    hidden = normal(2, D)
+    found = layer.link(layer.score(hidden, samples), torch.tensor([2, 0]))
+    expected = sampled_softmax_loss(layer.weight, None, torch.tensor([2, 0]), hidden, 2, V, 1, samples, False)
+    torch.testing.assert_close(found, expected)
+
+
+def test_noise_follows_counts_to_the_power():
+    layer = layer_of("neg", negatives=100_000, options={"noise_power": 0.5}, generator=seeded())
+    drawn = layer.draw(normal(1, D)).sampled.bincount(minlength=V) / 100_000
+    q = torch.tensor(COUNTS, dtype=torch.float64).sqrt()
+    torch.testing.assert_close(drawn.double(), q / q.sum(), rtol=0, atol=0.01)
+
+
+def test_half_precision_is_accumulated_in_float32():
+    for name in LAYERS:
+        layer = layer_of(name).to(torch.bfloat16)
+        hidden, target = normal(6, D).to(torch.bfloat16), torch.arange(6)
+        samples = layer.draw(hidden)
+        loss = layer.link(layer.score(hidden, samples), target)
+        wide = layer.to(torch.float64)
+        exact = wide.link(wide.score(hidden.double(), samples), target)
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss.double(), exact, rtol=0.02, atol=0.05)
+        narrow = layer.to(torch.float32)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = narrow.link(narrow.score(hidden.float(), samples), target)
+            log_prob = narrow.log_prob(hidden.float())
+        assert mixed.dtype == log_prob.dtype == torch.float32
+        torch.testing.assert_close(mixed.double(), exact, rtol=0.02, atol=0.05)
+
+
+def test_shared_weights():
+    weight = torch.nn.Parameter(normal(V, D))
+    layer = Neg(D, COUNTS, NegOptions(), weight=weight)
+    assert layer.weight is weight
+
+
+@pytest.mark.parametrize(
+    ("message", "wrong"),
+    [
+        (r"sampler has 5 classes, counts has 12", lambda: layer_of("neg", sampler=LogUniformSampler(5))),
+        (r"negatives is 13.*only 12", lambda: layer_of("sampled-softmax", negatives=13)),
+        (r"counts holds -1", lambda: Neg(D, [3, -1], NegOptions())),
+        (r"all 2 weights are 0", lambda: Neg(D, [0, 0], NegOptions())),
+        (r"targets for 2 rows, hidden has 3", lambda: layer_of("nce")(normal(3, D), torch.tensor([1, 2]))),
+        (r"range from -3 to 2", lambda: layer_of("nce")(normal(2, D), torch.tensor([-3, 2]))),
+    ],
+)
+def test_layers_refuse(message, wrong):
+    with pytest.raises(ValueError, match=message):
+        wrong()

@@ -1,0 +1,185 @@
+"""TensorFlow's nce_loss and sampled_softmax_loss: same arguments, same values, same gradients.
+
+    loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)     # [N] nats, no reduction
+
+Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected counts; then,
+summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true. Both are for training only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from w2v.losses.base import checked_classes
+from w2v.losses.sampled import REMOVED, cross_entropy, label_scores, log_count, logistic, noise_scores, take_rows
+from w2v.samplers import Candidates, LogUniformSampler, compute_accidental_hits
+
+Shards = Tensor | Sequence[Tensor]
+STRATEGIES = ("div", "mod")
+
+
+def nce_loss(
+    weights: Shards,
+    biases: Shards | None,
+    labels: Tensor,
+    inputs: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    remove_accidental_hits: bool = False,
+    *,
+    partition_strategy: str = "div",
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+    sparse: bool = False,
+) -> Tensor:
+    """Noise-contrastive estimation (arXiv:1206.6426), [N] nats.
+
+    Args:
+        weights: [num_classes, D], or shards of it.
+        biases: [num_classes], shards of it, or None.
+        labels: [N, num_true], or [N] if num_true is 1.
+        inputs: [N, D].
+        sampled_values: (sampled [num_sampled], true_expected_count [N, num_true], sampled_expected_count
+            [num_sampled]), as a sampler of `w2v.samplers` gives them; None: log-uniform, unique.
+        remove_accidental_hits: leave out candidates that equal one of the row's labels.
+        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after
+            another, the first num_classes % P of them one more ("div"). TensorFlow 1 defaults to "mod".
+        seed: draws the same candidates at every call; to go on drawing give a generator.
+        sparse: give weights and biases gradients that hold only the rows used.
+
+    Raises:
+        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates than classes.
+    """
+    true, noise = _logits(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
+        partition_strategy, seed, generator, sparse,
+    )  # fmt: skip
+    return logistic(true, noise)
+
+
+def sampled_softmax_loss(
+    weights: Shards,
+    biases: Shards | None,
+    labels: Tensor,
+    inputs: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    remove_accidental_hits: bool = True,
+    seed: int | None = None,
+    *,
+    partition_strategy: str = "div",
+    generator: torch.Generator | None = None,
+    sparse: bool = False,
+) -> Tensor:
+    """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
+    true, noise = _logits(
+        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
+        partition_strategy, seed, generator, sparse,
+    )  # fmt: skip
+    return cross_entropy(true, noise)
+
+
+def _logits(
+    weights: Shards,
+    biases: Shards | None,
+    labels: Tensor,
+    inputs: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int,
+    sampled_values: Candidates | Sequence[Tensor] | None,
+    remove_accidental_hits: bool,
+    partition_strategy: str,
+    seed: int | None,
+    generator: torch.Generator | None,
+    sparse: bool,
+) -> tuple[Tensor, Tensor]:
+    """(labels' logits [N, T], candidates' logits [N, S]), after removal of hits and subtraction of log counts."""
+    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
+    if sampled_values is None:
+        if num_sampled > num_classes:
+            raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
+        if generator is None and seed is not None:
+            generator = torch.Generator(inputs.device).manual_seed(seed)
+        sampled_values = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator)
+    sampled, true_count, sampled_count = _checked_candidates(sampled_values, labels, num_sampled, num_classes)
+
+    # one gathering for both, so that weights get one gradient
+    ids = torch.cat([labels.reshape(-1), sampled])
+    sizes = [labels.numel(), len(sampled)]
+    rows = _rows(weights, ids, num_classes, partition_strategy, sparse, "weights")
+    if rows.shape[1] != inputs.shape[1]:
+        raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
+    true_rows, noise_rows = rows.split(sizes)
+    true = label_scores(inputs, true_rows.view(*labels.shape, inputs.shape[1]))
+    noise = noise_scores(inputs, noise_rows)
+    true_offset, noise_offset = -log_count(true_count, true.dtype), -log_count(sampled_count, noise.dtype)
+    if biases is not None:
+        bias = _rows(biases, ids, num_classes, partition_strategy, sparse, "biases")
+        true_bias, noise_bias = bias.split(sizes)
+        true_offset, noise_offset = true_offset + true_bias.view_as(labels), noise_offset + noise_bias
+    noise = noise + noise_offset
+    if remove_accidental_hits:
+        noise = noise.index_put(compute_accidental_hits(labels, sampled), noise.new_tensor(REMOVED))
+    return true + true_offset, noise
+
+
+def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
+    labels = labels[:, None] if labels.dim() == 1 else labels
+    if num_true < 1:
+        raise ValueError(f"num_true is {num_true}, it must be 1 or more")
+    if labels.shape[1] != num_true:
+        raise ValueError(f"labels has {labels.shape[1]} columns, num_true is {num_true}")
+    if len(labels) != rows:
+        raise ValueError(f"labels has {len(labels)} rows, inputs has {rows}")
+    return checked_classes(labels, num_classes)[0].long()
+
+
+def _checked_candidates(
+    sampled_values: Candidates | Sequence[Tensor], labels: Tensor, num_sampled: int, num_classes: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    if sampled_values[1] is None:
+        raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
+    sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])
+    if sampled.dim() != 1 or len(sampled) != num_sampled:
+        raise ValueError(f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is {num_sampled}")
+    sampled = checked_classes(sampled, num_classes)[0].long()
+    true_count = true_count[:, None] if true_count.dim() == 1 else true_count
+    for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
+        if count.shape != ids.shape:
+            raise ValueError(f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}")
+        if count.numel() and float(count.min()) < 0:
+            raise ValueError(f"{name}_expected_count holds {float(count.min()):g}, it must not be negative")
+    return sampled, true_count, sampled_count
+
+
+def _rows(shards: Shards, ids: Tensor, num_classes: int, strategy: str, sparse: bool, name: str) -> Tensor:
+    """Rows of the classes `ids` from one tensor or its shards."""
+    if strategy not in STRATEGIES:
+        raise ValueError(f"partition_strategy is '{strategy}', it must be one of {', '.join(STRATEGIES)}")
+    parts = [shards] if isinstance(shards, Tensor) else list(shards)
+    P, total = len(parts), sum(len(part) for part in parts)
+    if total < num_classes:
+        raise ValueError(f"{name} has {total} rows, num_classes is {num_classes}")
+    if P == 1:
+        return take_rows(parts[0], ids, sparse)
+    size, longer = divmod(total, P)
+    wanted = [size + (p < longer) for p in range(P)]
+    if [len(part) for part in parts] != wanted:
+        raise ValueError(f"the shards of {name} have {[len(part) for part in parts]} rows, they must have {wanted}")
+    if strategy == "mod":
+        shard, row = ids % P, ids // P
+    else:
+        early = longer * (size + 1)  # classes in the shards that are longer by one
+        shard = torch.where(ids < early, ids // (size + 1), longer + (ids - early) // max(size, 1))
+        row = ids - (shard * size + shard.clamp(max=longer))
+    where = [(shard == p).nonzero()[:, 0] for p in range(P)]
+    rows = torch.cat([take_rows(part, row[at], sparse) for part, at in zip(parts, where, strict=True)])
+    return rows.index_select(0, torch.cat(where).argsort())

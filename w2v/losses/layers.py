@@ -1,0 +1,37 @@
+"""From the name of a loss to its output layer. Imports torch only when a layer is made."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from w2v.losses import LOSSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from w2v.losses.base import OutputLayer
+
+
+def layer_class(loss: str) -> type[OutputLayer]:
+    """The class of a loss in `w2v losses`."""
+    module, name = LOSSES[loss].layer.split(":")
+    found: type[OutputLayer] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def make_layer(loss: str, dim: int, counts: Tensor | Sequence[int], options: Any = None, **more: Any) -> OutputLayer:
+    """The output layer of a loss by name.
+
+    Args:
+        options: the loss's dataclass from `w2v.losses.options`; None: its defaults.
+        more: what the layer's class takes besides (weight, bias, sparse, …).
+
+    Raises:
+        ValueError: no such loss, or the layer refuses its arguments.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
+    return layer_class(loss)(dim, counts, LOSSES[loss].options() if options is None else options, **more)

@@ -1,0 +1,225 @@
+"""Softmax losses that make training harder by a margin: the target's score is moved, the others are not.
+
+    loss = log(exp z' + sum_{j != t} exp z_j) - z'
+    SmSoftmax  z = h @ w.T + b     z' = z_t - m                              Liang et al. 2017 (soft margin)
+    AmSoftmax  z = s cos(h, w)     z' = s (cos(h, w_t) - m)                  Wang et al. 2018, arXiv:1801.05599
+    LSoftmax   z = h @ w.T         z' = |w_t| |h| (psi + lambda cos) / (1 + lambda),
+               psi(angle) = (-1)^k cos(m angle) - 2k for an angle in [k pi/m, (k + 1) pi/m]
+                                                                             Liu et al. 2016, arXiv:1612.02295
+Probabilities are the softmax of z, without the margin. The scores [N, V] are never held.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.losses.base import Scores, accumulate_dtype, checked_classes, rows_for
+from w2v.losses.cross_entropy import score_sums
+from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
+from w2v.losses.score_sums import floor_of
+from w2v.losses.softmax import FullLayer
+
+Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]
+
+
+def moved_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    bias: Tensor | None,
+    row_of: Tensor | None,
+    move: Move,
+    ignore_index: int | None = None,
+) -> Tensor:
+    """Softmax cross-entropy [N] in which z' = move(z_t, rows, classes) stands for the target's score.
+
+    Targets that share a hidden row are each other's wrong answers, with their scores unmoved. `move` is called with
+    the scores [P] of the distinct pairs (hidden row, class), their rows (None: 0 … P - 1) and their classes.
+    """
+    if target.dim() == 2 and target.shape[1] == 1:
+        target = target[:, 0]
+    target, valid = checked_classes(target, len(weight), ignore_index)
+    with torch.autocast(hidden.device.type, enabled=False):
+        if row_of is None:
+            total, score, _ = score_sums(hidden, weight, bias, target, others_only=True)
+            loss = -F.logsigmoid(move(score, None, target) - total)
+        else:
+            if row_of.shape != target.shape:
+                raise ValueError(f"row_of has shape {list(row_of.shape)}, it must be [{len(target)}], one per target")
+            pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
+            rows = torch.div(pairs, len(weight), rounding_mode="floor")
+            classes = pairs - rows * len(weight)
+            total, score, _ = score_sums(hidden, weight, bias, classes, rows, others_only=True)
+            others = torch.logaddexp(total, other_pairs(score, rows, len(hidden)))
+            loss = -F.logsigmoid(move(score, rows, classes) - others).index_select(0, pair_of)
+    return loss if valid is None else torch.where(valid, loss, 0)
+
+
+def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
+    """log of the sum of exp(score) over the *other* pairs of each pair's row: [P]; `floor_of` where there is none.
+
+    No digits cancel: the sum without a row's largest is taken separately, and from the full sum only smaller terms
+    than the largest are subtracted.
+    """
+    floor = floor_of(score.dtype)
+
+    def largest(values: Tensor) -> Tensor:
+        most = values.new_full((num_rows,), floor)
+        return most.scatter_reduce_(0, rows, values, "amax").index_select(0, rows)
+
+    def sum_of(values: Tensor) -> Tensor:
+        return values.new_zeros(num_rows).index_add(0, rows, values).index_select(0, rows)
+
+    fixed = score.detach()
+    first = largest(fixed)
+    number = torch.arange(len(score), device=score.device)
+    leader = number.new_full((num_rows,), len(score))
+    leader = leader.scatter_reduce_(0, rows, torch.where(fixed == first, number, len(score)), "amin")
+    leads = leader.index_select(0, rows) == number
+    second = largest(torch.where(leads, floor, fixed))
+    alone = second == floor
+    share = (score - first).exp()
+    without_leader = sum_of((torch.where(leads, floor, score) - torch.where(alone, 0, second)).exp())
+    of_leader = torch.where(alone, 1, without_leader).log() + second
+    of_rest = torch.where(leads, 1, sum_of(share) - share).log() + first
+    return torch.where(leads, of_leader, of_rest)
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows divided by their lengths. A row of zeros has no direction: it stays 0, and its gradient is 0."""
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x * torch.where(length > 0, 1 / torch.where(length > 0, length, 1), 0)
+
+
+def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """(h, w) with h @ w.T = scale x cosine, in float32 (float64 stays)."""
+    dtype = accumulate_dtype(hidden)
+    return scale * unit_rows(hidden.to(dtype)), unit_rows(weight.to(dtype))
+
+
+def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) -> Tensor:
+    """length x (psi(angle) + annealing cos(angle)) / (1 + annealing), cos(angle) = score / length: L-softmax's z'.
+
+    length [N] = |w_t| |h|. Where it is 0 there is no angle, and the score stays.
+    """
+    some = length > 0
+    cosine = score / torch.where(some, length, 1)
+    k = torch.zeros_like(cosine)
+    for i in range(1, margin):
+        k = k + (cosine.detach() <= math.cos(i * math.pi / margin))
+    multiple = (  # cos(m angle) as a polynomial in cos(angle)
+        cosine,
+        2 * cosine**2 - 1,
+        4 * cosine**3 - 3 * cosine,
+        8 * cosine**4 - 8 * cosine**2 + 1,
+    )[margin - 1]
+    psi = (1 - 2 * (k % 2)) * multiple - 2 * k
+    return torch.where(some, (length * psi + annealing * score) / (1 + annealing), score)
+
+
+def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Move:
+    """L-softmax's `move` for `moved_cross_entropy`."""
+
+    def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
+        h = torch.linalg.vector_norm(hidden, dim=1, dtype=score.dtype)
+        w = torch.linalg.vector_norm(weight.index_select(0, classes), dim=1, dtype=score.dtype)
+        return angular_score(score, rows_for(h, rows) * w, margin, annealing)
+
+    return move
+
+
+def check_margin(margin: float) -> None:
+    """Raises ValueError unless the margin is 0 or more."""
+    if not margin >= 0:
+        raise ValueError(f"margin is {margin}, it must be 0 or more")
+
+
+def check_scale(scale: float) -> None:
+    """Raises ValueError unless the scale is above 0."""
+    if not scale > 0:
+        raise ValueError(f"scale is {scale}, it must be above 0")
+
+
+def check_angular(margin: int, annealing: float) -> None:
+    """Raises ValueError unless margin is 1, 2, 3 or 4 and annealing is 0 or more."""
+    if margin not in (1, 2, 3, 4):
+        raise ValueError(f"angular margin is {margin}, it must be a whole number from 1 to 4")
+    if not annealing >= 0:
+        raise ValueError(f"annealing is {annealing}, it must be 0 or more")
+
+
+class SmSoftmax(FullLayer):
+    """Soft margin: z_target - sm_margin while training.
+
+    Raises:
+        ValueError: sm_margin is negative.
+    """
+
+    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: SmSoftmaxOptions | None = None, **kw: Any):
+        options = options or SmSoftmaxOptions()
+        check_margin(options.sm_margin)
+        super().__init__(dim, counts, options, **kw)
+
+    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
+        """Cross-entropy [N] with the target's score lowered by the margin."""
+        margin = self.options.sm_margin
+        return moved_cross_entropy(
+            scores.hidden, self.weight, target, self.bias, row_of, lambda z, *_: z - margin, self.ignore_index
+        )
+
+
+class AmSoftmax(FullLayer):
+    """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training. No bias.
+
+    Its own output rows start as random directions of length about 1: rows of zeros would have no direction.
+
+    Raises:
+        ValueError: scale is not above 0, am_margin is negative, there is a bias.
+    """
+
+    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: AmSoftmaxOptions | None = None, **kw: Any):
+        options = options or AmSoftmaxOptions()
+        check_scale(options.scale)
+        check_margin(options.am_margin)
+        if kw.get("bias", False) is not False:
+            raise ValueError("am-softmax scores cosines, it has no bias")
+        super().__init__(dim, counts, options, **kw)
+        if kw.get("weight") is None:
+            torch.nn.init.normal_(self.weight, std=1 / math.sqrt(dim))
+
+    def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(scale x unit rows of hidden, unit rows of weight, None)."""
+        return *am_operands(hidden, self.weight, self.options.scale), None
+
+    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
+        """Cross-entropy [N] of scale x cosines, with scale x (cosine - margin) for the target."""
+        shift = self.options.scale * self.options.am_margin
+        with torch.autocast(scores.hidden.device.type, enabled=False):
+            h, weight, _ = self.operands(scores.hidden)
+        return moved_cross_entropy(h, weight, target, None, row_of, lambda z, *_: z - shift, self.ignore_index)
+
+
+class LSoftmax(FullLayer):
+    """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training. No bias.
+
+    Raises:
+        ValueError: angular_margin is not 1, 2, 3 or 4, annealing is negative, there is a bias.
+    """
+
+    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: LSoftmaxOptions | None = None, **kw: Any):
+        options = options or LSoftmaxOptions()
+        check_angular(options.angular_margin, options.annealing)
+        if kw.get("bias", False) is not False:
+            raise ValueError("l-softmax scores angles and lengths, it has no bias")
+        super().__init__(dim, counts, options, **kw)
+
+    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
+        """Cross-entropy [N] with |w_t| |h| (psi + lambda cos) / (1 + lambda) for the target's score."""
+        move = l_move(scores.hidden, self.weight, self.options.angular_margin, self.options.annealing)
+        return moved_cross_entropy(scores.hidden, self.weight, target, None, row_of, move, self.ignore_index)

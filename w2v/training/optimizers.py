@@ -1,0 +1,106 @@
+"""Optimizers that touch only the rows that have a gradient. Momentum is not among them: it moves every row every step.
+
+    sgd          x -= lr g
+    adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
+    sparse-adam  Adam whose averages of a row only move when the row has a gradient (torch.optim.SparseAdam)
+
+g is the gradient of the *sum* over the batch's predictions. Adagrad is Duchi et al. 2011 with one rate per row instead
+of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy at a hundredth of the state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from w2v.training.rows import summed_rows
+
+TINY = 1e-20  # added to squares: a row whose gradient has been 0 so far stays where it is
+BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+
+class RowOptimizer(ABC):
+    """Updates one table [R, …] in place; what it remembers of the rows is in tensors of its own."""
+
+    def __init__(self, table: Tensor) -> None:
+        self._table = table
+
+    def update(self, gradient: Tensor, lr: float, rows: Tensor | None = None) -> None:
+        """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows` of it."""
+        if gradient.is_sparse:
+            assert rows is None
+            rows, gradient = summed_rows(gradient._indices()[0], gradient._values(), len(self._table))
+        if rows is None and self._table.dim() == 0:
+            self._step(self._table[None], gradient[None], lr, None)
+        else:
+            self._step(self._table, gradient, lr, rows)
+
+    @abstractmethod
+    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
+        """One step of `rows` (None: all) with their gradient."""
+
+
+class Sgd(RowOptimizer):
+    """x -= lr g."""
+
+    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
+        if rows is None:
+            table.add_(gradient, alpha=-lr)
+        else:
+            table.index_add_(0, rows, gradient, alpha=-lr)
+
+
+class Adagrad(RowOptimizer):
+    """x -= lr g / sqrt(sum of mean g²), a sum for every row."""
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__(table)
+        self._squares = torch.full((max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device)
+
+    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
+        flat = gradient.reshape(len(gradient), -1)
+        squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
+        if rows is None:
+            total = self._squares.add_(squares)
+            table.sub_(gradient * _column(lr * total.rsqrt(), gradient))
+            return
+        self._squares.index_add_(0, rows, squares)
+        scale = self._squares.index_select(0, rows).rsqrt_()
+        table.index_add_(0, rows, gradient * _column(scale, gradient), alpha=-lr)
+
+
+class SparseAdam(RowOptimizer):
+    """Adam; a row's averages stand still while it has no gradient. The number of steps is that of the table."""
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__(table)
+        shape = table.shape if table.dim() else (1,)
+        self._mean = torch.zeros(shape, device=table.device)
+        self._square = torch.zeros(shape, device=table.device)
+        self._steps = 0
+
+    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
+        self._steps += 1
+        mean, square = (part if rows is None else part.index_select(0, rows) for part in (self._mean, self._square))
+        mean.lerp_(gradient, 1 - BETAS[0])
+        square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        first, second = (1 - beta**self._steps for beta in BETAS)
+        change = (mean / first).div_((square / second).sqrt_().add_(ADAM_EPSILON))
+        if rows is None:
+            table.sub_(change, alpha=lr)
+            return
+        table.index_add_(0, rows, change, alpha=-lr)
+        self._mean.index_copy_(0, rows, mean)
+        self._square.index_copy_(0, rows, square)
+
+
+OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam}
+STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2}  # tables of the size of the one that is trained
+
+
+def _column(numbers: Tensor, like: Tensor) -> Tensor:
+    """numbers [R] shaped so that they multiply the rows of `like` [R, …]."""
+    return numbers.view(-1, *[1] * (like.dim() - 1))

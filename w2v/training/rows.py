@@ -1,0 +1,34 @@
+"""Which rows of a matrix a batch uses, and sums over them. Sorting none: a table of marks finds the distinct ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """(distinct ids [U] in ascending order, the place [N] in them of every id); ids [N] in 0 … size - 1."""
+    marks = torch.zeros(size, dtype=torch.bool, device=ids.device)
+    marks[ids] = True
+    distinct = marks.nonzero()[:, 0]
+    place = torch.empty(size, dtype=torch.int64, device=ids.device)
+    place[distinct] = torch.arange(len(distinct), device=ids.device)
+    return distinct, place[ids]
+
+
+def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """As `distinct_rows`, but each id stands as often as it takes for no place to be shared by more than `most`."""
+    ordered, order = ids.sort(stable=True)
+    _, counts = ordered.unique_consecutive(return_counts=True)
+    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    begins = (torch.arange(len(ids), device=ids.device) - first) % most == 0
+    place = torch.empty_like(ids)
+    place[order] = begins.cumsum(0) - 1
+    return ordered[begins], place
+
+
+def summed_rows(ids: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """(distinct ids [U] in ascending order, the sums [U, …] of their values [N, …]); ids [N] in 0 … size - 1."""
+    distinct, place = distinct_rows(ids, size)
+    sums = values.new_zeros(len(distinct), *values.shape[1:])
+    return distinct, sums.index_add_(0, place, values)

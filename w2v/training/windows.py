@@ -1,0 +1,180 @@
+"""Training examples on any device, straight from the stream of ids: no Python loop over words.
+
+The stream is read as the fused kernel reads it (`w2v.kernels.cpu.reader`): ids >= V are skipped, frequent words are
+thinned out by the same hash of their place, windows cross neither line ends nor the cuts after every `max_sentence`
+words. So both engines train on the same words; only how far each window reaches is drawn differently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CELLS = 1 << 22  # (target, offset) cells looked at together
+FIRST_LOOK = 4096  # stream positions beyond a block, doubled until they hold enough words
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The words of a block that survived, those before `first` and from `last` on only as context.
+
+    words [n] ids; sentences [n] numbers that grow by 1 or more from sentence to sentence; reach [n] = 1 … window:
+    how far the window of each goes to both sides. widest: no window can hold a word farther away. read, rare, dropped:
+    how many words of the block there were, had ids >= V, fell to sub-sampling.
+    """
+
+    words: Tensor
+    sentences: Tensor
+    reach: Tensor
+    first: int
+    last: int
+    widest: int
+    read: int
+    rare: int
+    dropped: int
+
+    @property
+    def trained(self) -> int:
+        """How many words are targets."""
+        return self.last - self.first
+
+    def pairs(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Context words [P] and the places [P] (in `words`, never falling) of the targets in whose windows they are.
+
+        start, stop: the targets from `first + start` to before `first + stop`.
+        """
+        device, begin, end = self.words.device, self.first + start, min(self.first + stop, self.last)
+        if self.widest == 0 or begin >= end:
+            return self.words[:0], self.words[:0]
+        offsets = torch.arange(-self.widest, self.widest + 1, device=device)
+        offsets = offsets[offsets != 0]
+        step = max(1, CELLS // len(offsets))
+        parts = [
+            self._pairs(torch.arange(at, min(at + step, end), device=device), offsets) for at in range(begin, end, step)
+        ]
+        contexts, targets = zip(*parts, strict=True)
+        return torch.cat(contexts), torch.cat(targets)
+
+    def _pairs(self, targets: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        places = targets[:, None] + offsets
+        inside = (places >= 0) & (places < len(self.words))
+        places = places.clamp(0, len(self.words) - 1)
+        seen = inside & (offsets.abs() <= self.reach[targets][:, None])
+        seen &= self.sentences[places] == self.sentences[targets][:, None]
+        rows, columns = seen.nonzero(as_tuple=True)
+        return self.words[places[rows, columns]], targets[rows]
+
+
+class WindowReader:
+    """Reads blocks of a stream.
+
+    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
+    keep [V]: probability · (2^32 - 1) of a word to survive sub-sampling, whole numbers.
+    """
+
+    def __init__(
+        self, ids: np.ndarray, keep: np.ndarray, window: int, max_sentence: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self._ids, self._window, self._max_sentence = ids, window, max_sentence
+        self._device = torch.device(device)
+        self._keep = torch.from_numpy(keep.astype(np.int64)).to(self._device)
+
+    def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
+        """The windows of positions start … stop - 1.
+
+        key: seeds sub-sampling, the same for a whole epoch. window_key: seeds the windows' reach.
+        """
+        begin, end = start, stop
+        if self._max_sentence == 0 and start < stop:  # lines are never cut, so windows look beyond the block
+            begin, end = self._context_before(start, key), self._context_after(stop, key)
+        ids = torch.from_numpy(np.array(self._ids[begin:end])).to(self._device).long()
+        positions = torch.arange(begin, end, device=self._device)
+        word, known = ids >= 0, (ids >= 0) & (ids < len(self._keep))
+        kept = self._survives(ids, positions, known, key)
+        inside = (positions >= start) & (positions < stop)
+        sentences = self._sentences(ids)[kept]
+        window_hash = upper_bits(positions[kept], window_key)
+        before, targets, read, rare, longest = torch.stack([
+            (kept & (positions < start)).sum(), (kept & inside).sum(), (word & inside).sum(),
+            (word & ~known & inside).sum(), _longest_run(sentences),
+        ]).tolist()  # fmt: skip
+        return Windows(
+            words=ids[kept], sentences=sentences, reach=1 + ((window_hash * self._window) >> 32),
+            first=before, last=before + targets, widest=min(self._window, max(0, longest - 1)),
+            read=read, rare=rare, dropped=read - rare - targets,
+        )  # fmt: skip
+
+    def _survives(self, ids: Tensor, positions: Tensor, known: Tensor, key: int) -> Tensor:
+        thresholds = self._keep[torch.where(known, ids, 0)]
+        return known & (upper_bits(positions, key) <= thresholds)
+
+    def _sentences(self, ids: Tensor) -> Tensor:
+        """The number of every position's sentence; a cut after every max_sentence words of a line begins a new one."""
+        ends = ids < 0
+        if self._max_sentence == 0:
+            return ends.cumsum(0)
+        places = torch.arange(len(ids), device=ids.device)
+        line_start = torch.where(ends, places + 1, 0).cummax(0).values if len(ids) else places
+        in_line = places - line_start
+        return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
+
+    def _context_before(self, start: int, key: int) -> int:
+        """Where the `window` surviving words before `start`, as far as they are of the same line, begin or earlier."""
+        margin = min(4 * self._window, FIRST_LOOK)
+        while True:
+            begin = max(0, start - margin)
+            line_ends = np.flatnonzero(np.asarray(self._ids[begin:start]) < 0)
+            if len(line_ends):
+                return begin + int(line_ends[-1]) + 1
+            if begin == 0 or self._survivors(begin, start, key) >= self._window:
+                return begin
+            margin *= 2
+
+    def _context_after(self, stop: int, key: int) -> int:
+        """Where the `window` surviving words from `stop` on, as far as they are of the same line, end or later."""
+        margin = min(4 * self._window, FIRST_LOOK)
+        if stop > 0 and self._ids[stop - 1] < 0:
+            return stop
+        while True:
+            end = min(len(self._ids), stop + margin)
+            line_ends = np.flatnonzero(np.asarray(self._ids[stop:end]) < 0)
+            if len(line_ends):
+                return stop + int(line_ends[0])
+            if end == len(self._ids) or self._survivors(stop, end, key) >= self._window:
+                return end
+            margin *= 2
+
+    def _survivors(self, start: int, stop: int, key: int) -> int:
+        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
+        positions = torch.arange(start, stop, device=self._device)
+        return int(self._survives(ids, positions, (ids >= 0) & (ids < len(self._keep)), key).sum())
+
+
+def upper_bits(positions: Tensor, key: int) -> Tensor:
+    """The upper 32 of 64 well mixed bits of (position, key), as int64: splitmix64, as in `w2v.kernels.cpu.random`.
+
+    int64 wraps as uint64 does; only right shifts need the sign's copies masked away.
+    """
+    x = positions * _signed(GOLDEN) + _signed(key)
+    x = (x ^ _shifted(x, 30)) * _signed(0xBF58476D1CE4E5B9)
+    x = (x ^ _shifted(x, 27)) * _signed(0x94D049BB133111EB)
+    return _shifted(x ^ _shifted(x, 31), 32)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _signed(number: int) -> int:
+    return (int(number) + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _longest_run(numbers: Tensor) -> Tensor:
+    """How often the most frequent of the never falling `numbers` occurs."""
+    if not len(numbers):
+        return numbers.new_zeros(())
+    return (numbers - numbers[0]).bincount().max()

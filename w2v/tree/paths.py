@@ -1,0 +1,53 @@
+"""A binary tree over V words, as the path to each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Paths in CSR form: word w passes nodes[starts[w]:starts[w + 1]], root first, with codes[…] alike."""
+
+    starts: np.ndarray  # int64 [V + 1]
+    nodes: np.ndarray  # int32 [total path length]
+    codes: np.ndarray  # int8 [total path length]
+
+    def __len__(self) -> int:
+        """V, the number of leaves."""
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [V]: inner nodes on each word's path."""
+        return np.diff(self.starts)
+
+    @property
+    def rows(self) -> int:
+        """How many rows a matrix needs to hold every inner node: the highest number + 1."""
+        return int(self.nodes.max()) + 1 if len(self.nodes) else 0
+
+    def path(self, word: int) -> tuple[np.ndarray, np.ndarray]:
+        """(nodes, codes) of one word, root first."""
+        span = slice(self.starts[word], self.starts[word + 1])
+        return self.nodes[span], self.codes[span]
+
+    def steps(self) -> np.ndarray:
+        """int32 [total path length]: node · 2 + label, the kernel's form of a path."""
+        return self.nodes * np.int32(2) + (np.int32(1) - self.codes.astype(np.int32))
+
+    def following(self) -> np.ndarray:
+        """int32 [total path length]: what each step leads to, an inner node's number or -1 - word."""
+        reached = np.empty_like(self.nodes)
+        reached[:-1] = self.nodes[1:]
+        ends = self.starts[1:][self.lengths > 0] - 1
+        reached[ends] = -1 - np.flatnonzero(self.lengths > 0)
+        return reached
+
+    def children(self) -> np.ndarray:
+        """int32 [rows, 2]: where code 0 and code 1 lead, an inner node's number or -1 - word; `rows` where nowhere."""
+        children = np.full((self.rows, 2), self.rows, np.int32)
+        children[self.nodes, self.codes] = self.following()
+        return children

@@ -10,7 +10,7 @@ import numpy as np
 
 from w2v.training.schedule import Block
 
-INIT_ROWS = 16384  # rows filled at a time
+INIT_ROWS = 1024  # rows filled at a time
 
 
 @dataclass

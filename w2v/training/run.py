@@ -140,6 +140,7 @@ def _compile(config: Config, reporter: Reporter) -> None:
         compiled_kernel(config)
     finally:
         timer.cancel()
+    return_freed_memory()  # the compiler's
 
 
 def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:

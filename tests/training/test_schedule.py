@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v.training.schedule import LONGEST_SENTENCE, blocks_of, cut_blocks, learning_rate, sentence_limit
+from w2v.training.schedule import LONGEST_SENTENCE, LinearDecay, block_number, cut_blocks, sentence_limit
 
 
 def stream(lengths: list[int]) -> np.ndarray:
@@ -62,7 +62,8 @@ def test_a_sentence_longer_than_any_block_is_never_split():
 @given(lines, st.integers(1, 50), st.integers(1, 4))
 def test_blocks_of_a_run(lengths, size, epochs):
     ids = stream(lengths)
-    blocks = list(blocks_of(cut_blocks(ids, size, 20), epochs))
+    bounds = cut_blocks(ids, size, 20)
+    blocks = [block_number(bounds, epochs, number) for number in range(epochs * (len(bounds) - 1))]
     assert len({(block.epoch, block.index) for block in blocks}) == len(blocks)
     assert {block.epoch for block in blocks} == set(range(epochs))
     position = 0  # in the text read `epochs` times
@@ -78,4 +79,4 @@ def test_blocks_of_a_run(lengths, size, epochs):
 )
 def test_learning_rate(fraction, expected):
     # word2vec.c: alpha = start · (1 - progress), not below start · 0.0001
-    assert learning_rate(0.5, fraction) == pytest.approx(expected, rel=1e-9)
+    assert LinearDecay(0.5).rate(fraction) == pytest.approx(expected, rel=1e-9)

@@ -11,6 +11,7 @@ import w2v.training.trainer
 from w2v.errors import RunError
 from w2v.training.hogwild import Tally
 from w2v.training.report import SilentReporter
+from w2v.training.schedule import LinearDecay
 from w2v.training.trainer import Trainer
 
 BOUNDS = np.array([0, 10, 25, 40])
@@ -21,6 +22,7 @@ class FakeEngine:
     """Every word is one prediction that costs epoch + 1 nats; remembers who trained what at which rate."""
 
     name = "fake"
+    in_rounds = False
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
@@ -55,7 +57,7 @@ def no_thread_left():
 
 def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
     engine = FakeEngine()
-    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert [key for key, _, _ in engine.calls] == ALL
     places = [0, 10, 25, 40, 50, 65, 80, 90, 105]
     assert [lr for _, lr, _ in engine.calls] == pytest.approx([0.5 * (1 - place / 120) for place in places])
@@ -67,7 +69,7 @@ def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
 @pytest.mark.parametrize("threads", [2, 7, 20])
 def test_threads_share_the_blocks(threads):
     engine = FakeEngine(threads)
-    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert sorted(key for key, _, _ in engine.calls) == ALL
     assert {thread for _, _, thread in engine.calls} <= set(range(threads))
     assert (result.fraction, result.total.read) == (1, 120)
@@ -83,7 +85,7 @@ def test_threads_work_at_the_same_time():
             return super().train(block, lr, thread)
 
     engine = Meeting(2)
-    Trainer(engine, BOUNDS, 1, 0.5).run(SilentReporter(), never())
+    Trainer(engine, BOUNDS, 1, LinearDecay(0.5)).run(SilentReporter(), never())
     assert {thread for _, _, thread in engine.calls} == {0, 1}
 
 
@@ -98,7 +100,7 @@ def test_a_worker_that_raises_ends_the_run(threads, error):
 
     engine = Failing(threads)
     with pytest.raises(type(error)) as caught:
-        Trainer(engine, BOUNDS, 1000, 0.5).run(SilentReporter(), never())
+        Trainer(engine, BOUNDS, 1000, LinearDecay(0.5)).run(SilentReporter(), never())
     assert caught.value is error
     assert len(engine.calls) < 3000
 
@@ -113,7 +115,7 @@ def test_a_loss_that_is_no_number_ends_the_run(loss):
     engine = Diverging()
     message = rf"loss became {loss} in epoch 2 after 54.2 % of the words at learning rate 0.2292; .*--lr \(given: 0.5\)"
     with pytest.raises(RunError, match=message):
-        Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), never())
+        Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert engine.calls[-1][0] == (1, 2)
 
 
@@ -132,14 +134,14 @@ def test_a_reporter_that_raises_ends_the_run():
             return Tally()
 
     with pytest.raises(BrokenPipeError):
-        Trainer(Idle(2), BOUNDS, 10**9, 0.5).run(Broken(), never())
+        Trainer(Idle(2), BOUNDS, 10**9, LinearDecay(0.5)).run(Broken(), never())
     assert time.perf_counter() - began < 5
 
 
 def test_stopped_before_it_begins():
     engine, stop = FakeEngine(2), never()
     stop.set()
-    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), stop)
+    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop)
     assert engine.calls == []
     assert (result.fraction, result.interrupted, result.epochs, result.total.read) == (0, True, [], 0)
     assert math.isnan(result.total.mean_loss)
@@ -155,7 +157,7 @@ def test_stopped_on_the_way_what_was_begun_is_finished_and_counted():
             return super().train(block, lr, thread)
 
     engine = Stopping()
-    result = Trainer(engine, BOUNDS, 3, 0.5).run(SilentReporter(), stop)
+    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop)
     assert [key for key, _, _ in engine.calls] == ALL[:4]
     assert result.interrupted
     assert result.fraction == pytest.approx(50 / 120)
@@ -171,7 +173,7 @@ def test_a_stop_after_the_last_block_interrupts_nothing():
                 stop.set()
             return super().train(block, lr, thread)
 
-    assert not Trainer(Stopping(), BOUNDS, 3, 0.5).run(SilentReporter(), stop).interrupted
+    assert not Trainer(Stopping(), BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop).interrupted
 
 
 def test_progress_and_metrics(monkeypatch):
@@ -185,7 +187,7 @@ def test_progress_and_metrics(monkeypatch):
             return super().train(block, lr, thread)
 
     listener = Listener()
-    result = Trainer(Slow(), BOUNDS, 3, 0.5).run(listener, never())
+    result = Trainer(Slow(), BOUNDS, 3, LinearDecay(0.5)).run(listener, never())
     first, last = listener.progress[0], listener.progress[-1]
     assert (first.fraction, first.words, first.epoch, first.lr) == (0, 0, 1, 0.5)
     assert math.isnan(first.loss) and math.isnan(first.seconds_left)
@@ -215,5 +217,5 @@ def test_a_run_of_very_many_epochs_begins_at_once():
     stop = never()
     stop.set()
     began = time.perf_counter()
-    Trainer(FakeEngine(), BOUNDS, 10**12, 0.5).run(SilentReporter(), stop)
+    Trainer(FakeEngine(), BOUNDS, 10**12, LinearDecay(0.5)).run(SilentReporter(), stop)
     assert time.perf_counter() - began < 5

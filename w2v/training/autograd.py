@@ -83,6 +83,7 @@ class AutogradEngine:
     """
 
     name = "autograd"
+    in_rounds = False
     threads = 1  # the trainer's workers; within a step PyTorch's own threads share the work
 
     def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None:
@@ -133,6 +134,9 @@ class AutogradEngine:
                 loss += losses.sum(dtype=torch.float64)
                 predictions += len(losses)
             return Tally(loss.item(), predictions, windows.read, windows.rare, windows.dropped, windows.trained)
+
+    def end_round(self, blocks: int) -> None:
+        """Nothing to put together: there is one worker."""
 
     @contextmanager
     def _enough_memory(self) -> Iterator[None]:

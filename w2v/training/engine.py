@@ -43,16 +43,24 @@ class Tally:
 
 
 class Engine(Protocol):
-    """What trains blocks; `train` runs in `threads` threads at once, each with its own number."""
+    """What trains blocks; `train` runs in `threads` threads at once, each with its own number.
+
+    in_rounds: every thread trains one block, then `end_round` puts together what they learnt; so the outcome does not
+    depend on how fast the threads are.
+    """
 
     name: str
     threads: int
+    in_rounds: bool
 
     def initialise(self) -> None:
         """Sets the starting vectors."""
 
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block at the learning rate `lr`."""
+
+    def end_round(self, blocks: int) -> None:
+        """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt since the last."""
 
     @property
     def vectors(self) -> np.ndarray:

@@ -79,6 +79,7 @@ class HogwildEngine:
     """
 
     name = "hogwild"
+    in_rounds = False
 
     def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None) -> None:
         self.config = config
@@ -129,6 +130,9 @@ class HogwildEngine:
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
+
+    def end_round(self, blocks: int) -> None:
+        """Nothing to put together: threads share the rows."""
 
     def _noise_choice(self, counts: np.ndarray) -> Choice:
         options = self.config.loss

@@ -48,9 +48,11 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
         store.release(0, len(store.ids))
         engine.initialise()
 
+        from w2v.training.schedule import LinearDecay
         from w2v.training.trainer import Trainer
 
-        result = Trainer(engine, bounds, config.training.epochs, config.lr, store.release).run(reporter, stop)
+        trainer = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr), store.release)
+        result = trainer.run(reporter, stop)
         if result.total.predictions == 0 and not result.interrupted:
             raise InputError(
                 "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has two"
@@ -189,6 +191,7 @@ def _check_memory(config: Config, vocabulary: int) -> None:
 
 
 def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> float | None:
+    from w2v.training.schedule import LinearDecay
     from w2v.training.trainer import Trainer
 
     engine, bounds = _engine(config, store, vocabulary, reporter)
@@ -197,7 +200,7 @@ def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary,
     timer = threading.Timer(PLAN_SECONDS, stop.set)
     timer.start()
     try:
-        result = Trainer(engine, bounds, config.training.epochs, config.lr).run(SilentReporter(), stop)
+        result = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr)).run(SilentReporter(), stop)
     finally:
         timer.cancel()
     return result.seconds / result.fraction if result.fraction else None

@@ -6,8 +6,9 @@ thread works it off or when.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -50,15 +51,41 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     return np.array(bounds, np.int64)
 
 
-def blocks_of(bounds: np.ndarray, epochs: int) -> Iterator[Block]:
-    """All blocks of a run in order."""
-    total = int(bounds[-1])
-    for epoch in range(epochs):
-        for index in range(len(bounds) - 1):
-            start, stop = int(bounds[index]), int(bounds[index + 1])
-            yield Block(epoch, index, start, stop, (epoch * total + start) / (epochs * total))
+def block_number(bounds: np.ndarray, epochs: int, number: int) -> Block:
+    """The block of that number, counted through all epochs."""
+    total, (epoch, index) = int(bounds[-1]), divmod(number, len(bounds) - 1)
+    start, stop = int(bounds[index]), int(bounds[index + 1])
+    return Block(epoch, index, start, stop, (epoch * total + start) / (epochs * total))
 
 
-def learning_rate(initial: float, fraction: float) -> float:
+class Schedule(Protocol):
+    """The learning rate over a run; what it has learnt on the way is part of a checkpoint."""
+
+    initial: float
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate where `fraction` of the run is done."""
+
+    def state(self) -> dict[str, float]:
+        """What `rate` depends on beside the fraction."""
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        """Goes on from what `state` returned."""
+
+
+class LinearDecay:
     """Falls linearly over the run, as in word2vec.c: initial · max(1e-4, 1 - fraction)."""
-    return initial * max(LR_FLOOR, 1.0 - fraction)
+
+    def __init__(self, initial: float) -> None:
+        self.initial = initial
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate where `fraction` of the run is done."""
+        return self.initial * max(LR_FLOOR, 1.0 - fraction)
+
+    def state(self) -> dict[str, float]:
+        """Nothing: the rate depends on the fraction alone."""
+        return {}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        """Nothing to load."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from w2v.errors import RunError
 from w2v.training.engine import Engine, Tally
+from w2v.training.handout import Handout, Rest
 from w2v.training.report import Progress, Reporter, StopSignal
-from w2v.training.schedule import Block, blocks_of, learning_rate
+from w2v.training.schedule import Schedule
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
@@ -43,10 +44,23 @@ class TrainingResult:
         self.total.add(tally)
 
 
+class Watcher(Protocol):
+    """Somebody who acts while training rests: checkpoints, validation, early stopping."""
+
+    epoch_ends: bool  # whether training must rest at the end of every epoch
+
+    def due(self, words: int, seconds: float) -> bool:
+        """Asked a few times a second: shall training rest? words, seconds: of this run so far."""
+
+    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+        """All workers are at rest, for whatever reason; True ends training here."""
+
+
 class Trainer:
-    """Trains `bounds` (of blocks of the stream) for `epochs` epochs, the learning rate falling from `lr`.
+    """Trains `bounds` (of blocks of the stream) for `epochs` epochs at the schedule's learning rate.
 
     release: told of the positions of every finished block, which are not needed again in this epoch.
+    blocks_done, result: where an earlier run left off, and what it has booked.
     """
 
     def __init__(
@@ -54,17 +68,21 @@ class Trainer:
         engine: Engine,
         bounds: np.ndarray,
         epochs: int,
-        lr: float,
+        schedule: Schedule,
         release: Callable[[int, int], None] = lambda start, stop: None,
+        watchers: Sequence[Watcher] = (),
+        blocks_done: int = 0,
+        result: TrainingResult | None = None,
     ) -> None:
-        self.engine, self.bounds, self.epochs, self.lr = engine, bounds, epochs, lr
-        self._release = release
+        self.engine, self.bounds, self.epochs, self.schedule = engine, bounds, epochs, schedule
+        self._release, self._watchers = release, watchers
         self._lock = threading.Lock()
-        self._blocks: Iterator[Block] = blocks_of(bounds, epochs)
-        self._result = TrainingResult()
+        self._result = result or TrainingResult()
         self._recent = Tally()  # since the last report
-        self._done = 0  # stream positions
-        self._ended = threading.Event()
+        self._total = int(bounds[-1]) * epochs
+        epochs_done, blocks = divmod(blocks_done, len(bounds) - 1)
+        self._done = epochs_done * int(bounds[-1]) + int(bounds[blocks])  # stream positions
+        self._blocks_done = blocks_done
         self._failure: BaseException | None = None
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
@@ -74,8 +92,13 @@ class Trainer:
             RunError: the loss became NaN or infinite.
         """
         began = time.perf_counter()
+        handout = Handout(
+            self.bounds, self.epochs, self.engine.threads, self._at_rest, stop.is_set,
+            in_rounds=self.engine.in_rounds, epoch_ends=any(watcher.epoch_ends for watcher in self._watchers),
+            blocks_done=self._blocks_done,
+        )  # fmt: skip
         threads = [
-            threading.Thread(target=self._work, args=(number, stop), daemon=True)
+            threading.Thread(target=self._work, args=(number, handout), daemon=True)
             for number in range(self.engine.threads)
         ]
         try:
@@ -87,6 +110,9 @@ class Trainer:
                 while thread.is_alive():
                     thread.join(POLL_SECONDS)
                     now = time.perf_counter()
+                    words, seconds = self._result.total.read, now - began
+                    if any([watcher.due(words, seconds) for watcher in self._watchers]):
+                        handout.pause()
                     if now - reported >= REPORT_SECONDS:
                         progress = self._report(reporter, began)
                         reported = now
@@ -94,7 +120,7 @@ class Trainer:
                             self._log(progress, now - began)
                             logged = now
         finally:
-            self._ended.set()
+            handout.end()
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
@@ -102,26 +128,27 @@ class Trainer:
             raise self._failure
         result = self._result
         result.seconds = time.perf_counter() - began
-        result.fraction = self._done / (int(self.bounds[-1]) * self.epochs)
+        result.fraction = self._done / self._total
         result.interrupted = stop.is_set() and result.fraction < 1
         self._log(self._report(reporter, began), result.seconds)
         return result
 
-    def _work(self, number: int, stop: StopSignal) -> None:
+    def _at_rest(self, rest: Rest) -> bool:
+        if self.engine.in_rounds and rest.blocks:
+            self.engine.end_round(rest.blocks)
+        return any([watcher.rest(rest, self._result) for watcher in self._watchers])
+
+    def _work(self, number: int, handout: Handout) -> None:
         try:
-            while not (stop.is_set() or self._ended.is_set()):
-                with self._lock:
-                    block = next(self._blocks, None)
-                if block is None:
-                    return
-                lr = learning_rate(self.lr, block.fraction)
+            while (block := handout.next(number)) is not None:
+                lr = self.schedule.rate(block.fraction)
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
                 if not math.isfinite(tally.loss):
                     raise RunError(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words at learning rate {lr:.4g};"
-                        f" try a smaller --lr (given: {self.lr:g}). Nothing was written"
+                        f" try a smaller --lr (given: {self.schedule.initial:g}). Nothing was written"
                     )
                 with self._lock:
                     self._result.add(block.epoch, tally)
@@ -129,7 +156,7 @@ class Trainer:
                     self._done += block.stop - block.start
         except BaseException as error:
             self._failure = self._failure or error
-            self._ended.set()
+            handout.end()
 
     def _report(self, reporter: Reporter, began: float) -> Progress:
         """Tells the reporter how things stand."""
@@ -137,10 +164,10 @@ class Trainer:
             recent, self._recent = self._recent, Tally()
             words, done = self._result.total.read, self._done
         seconds = max(time.perf_counter() - began, 1e-9)
-        fraction = done / (int(self.bounds[-1]) * self.epochs)
+        fraction = done / self._total
         left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
         epoch = min(self.epochs, int(fraction * self.epochs) + 1)
-        lr = learning_rate(self.lr, fraction)
+        lr = self.schedule.rate(fraction)
         progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch)
         reporter.training(progress)
         return progress

@@ -1,0 +1,126 @@
+"""Which worker gets which block when, and the moments at which all workers are at rest.
+
+Blocks are numbered through the run: epoch · (blocks of an epoch) + index. They are handed out in order, in sections.
+At a section's end every worker waits until the last one has finished; then one of them runs `at_rest` and the next
+section begins. So what `at_rest` sees (for a merge, a checkpoint, a validation) is what the blocks before it made,
+none begun, none missing.
+
+    free       a section ends where the epoch does (if someone wants to know) or where a pause is asked for
+    in rounds  a section is one block for every worker, worker t always gets the t-th: with merges at their ends the
+               outcome does not depend on how fast the threads are
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2v.training.schedule import Block, block_number
+
+
+@dataclass(frozen=True)
+class Rest:
+    """All workers are at rest.
+
+    blocks: of the section that has just ended. blocks_done: of the whole run. epoch_ended: the epoch (from 0) whose
+    last block was among them, or None. paused: a pause was asked for, or training stops here.
+    """
+
+    blocks: int
+    blocks_done: int
+    epoch_ended: int | None
+    paused: bool
+
+
+class Handout:
+    """Hands the blocks of `epochs` passes over `bounds` to `workers` threads.
+
+    at_rest: called at every section's end; True ends the run. stopped: asked before every block; True ends the run at
+    the section's end, which is then at once. epoch_ends: whether an epoch's end is a section's end.
+    """
+
+    def __init__(
+        self,
+        bounds: np.ndarray,
+        epochs: int,
+        workers: int,
+        at_rest: Callable[[Rest], bool],
+        stopped: Callable[[], bool],
+        *,
+        in_rounds: bool = False,
+        epoch_ends: bool = False,
+        blocks_done: int = 0,
+    ) -> None:
+        self._bounds, self._epochs, self._per_epoch = bounds, epochs, len(bounds) - 1
+        self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
+        self._at_rest, self._stopped = at_rest, stopped
+        self._condition = threading.Condition()
+        self._begin = self._next = self._done = blocks_done
+        self._taken = [-1] * workers  # in rounds: the section's first block, once a worker has got its own
+        self._working = [False] * workers
+        self._pause = self._ended = False
+        self._limit = self._section_end()
+
+    def pause(self) -> None:
+        """Asks for a rest as soon as the blocks in work are done."""
+        self._pause = True
+
+    def end(self) -> None:
+        """No more blocks, at once."""
+        with self._condition:
+            self._ended = True
+            self._condition.notify_all()
+
+    def next(self, worker: int) -> Block | None:
+        """The worker's next block, when it has finished the one before; None at the end."""
+        with self._condition:
+            if self._working[worker]:
+                self._working[worker] = False
+                self._done += 1
+            while not self._ended:
+                if (self._pause or self._stopped()) and not self._in_rounds:
+                    self._limit = self._next
+                if self._done == self._limit:
+                    self._rest()
+                    self._condition.notify_all()
+                elif (number := self._take(worker)) is not None:
+                    self._working[worker] = True
+                    return block_number(self._bounds, self._epochs, number)
+                else:
+                    self._condition.wait()
+            return None
+
+    def _take(self, worker: int) -> int | None:
+        """The number of the worker's block in this section, if there is one left."""
+        if not self._in_rounds:
+            if self._next >= self._limit:
+                return None
+            self._next += 1
+            return self._next - 1
+        number = self._begin + worker
+        if number >= self._limit or self._taken[worker] == self._begin:
+            return None
+        self._taken[worker] = self._begin
+        return number
+
+    def _rest(self) -> None:
+        """At a section's end: lets `at_rest` work, and opens the next section."""
+        at_end, stops = self._done == self._epochs * self._per_epoch, self._stopped()
+        blocks = self._done - self._begin
+        epoch_ended = self._done // self._per_epoch - 1 if blocks and self._done % self._per_epoch == 0 else None
+        paused = self._pause or stops
+        self._pause = False
+        ends = self._at_rest(Rest(blocks, self._done, epoch_ended, paused))
+        self._begin = self._next = self._done
+        self._ended = self._ended or ends or at_end or stops
+        if not self._ended:
+            self._limit = self._section_end()
+
+    def _section_end(self) -> int:
+        epoch_end = (self._begin // self._per_epoch + 1) * self._per_epoch
+        if self._in_rounds:
+            return min(self._begin + self._workers, epoch_end)
+        return epoch_end if self._epoch_ends else self._epochs * self._per_epoch

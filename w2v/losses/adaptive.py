@@ -46,6 +46,8 @@ class Tail(NamedTuple):
 class AdaptiveSoftmax(OutputLayer):
     """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight, tail.i.1.weight.
 
+    `weight` holds the tied rows, none [0, D] if nothing is tied.
+
     Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave zero in the tails.
 
     Args:
@@ -90,9 +92,9 @@ class AdaptiveSoftmax(OutputLayer):
         )
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> tuple[Tensor, None]:
-        """The tied weight [V, D] or None: what is not tied lives in `head` and `tail`."""
+        """The tied weight [V, D], or [0, D]: what is not tied lives in `head` and `tail`."""
         if weight is None:
-            return cast(Tensor, None), None
+            return torch.empty(0, self.dim), None
         return super().make_rows(rows, weight, False)[0], None
 
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
@@ -166,7 +168,7 @@ class AdaptiveSoftmax(OutputLayer):
         """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss is computed in."""
         dtype = accumulate_dtype(hidden)
         weight, bias = self.head.weight, self.head.bias
-        if self.weight is not None:
+        if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
         tails = [Tail(projection.weight.to(dtype), output.weight.to(dtype)) for projection, output in self._pairs()]
         return weight.to(dtype), None if bias is None else bias.to(dtype), tails

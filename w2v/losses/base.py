@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
-INIT_SCALE = 0.0  # output rows start at 0, as in word2vec.c
 
 
 @dataclass
@@ -37,6 +36,8 @@ class Scores:
 class OutputLayer(nn.Module, ABC):
     """Base class. `weight` [rows, D] and `bias` [rows] or None are owned, or passed in and shared (tying).
 
+    Rows of its own start at 0, as in word2vec.c, unless a layer says otherwise.
+
     Args:
         dim: D, length of a hidden row.
         counts: how often each class occurs, [V]; gives V, the noise distribution, the tree, the default cutoffs.
@@ -50,6 +51,8 @@ class OutputLayer(nn.Module, ABC):
     """
 
     exact: bool  # whether the training loss is -log P(target | hidden) of the layer's own distribution
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class OutputLayer(nn.Module, ABC):
     ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
         """Weight [rows, D] and bias [rows] or None: the given ones, else new zeros."""
         if weight is None:
-            weight = nn.Parameter(torch.full((rows, self.dim), INIT_SCALE))
+            weight = nn.Parameter(torch.zeros(rows, self.dim))
         elif tuple(weight.shape) != (rows, self.dim):
             raise ValueError(f"weight has shape {list(weight.shape)}, this layer needs [{rows}, {self.dim}]")
         if bias is True:
@@ -110,7 +113,10 @@ class OutputLayer(nn.Module, ABC):
         """log P(class | hidden) [N, V]; every row's exp sums to 1."""
 
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N], a few hundred rows of [V] at a time; what perplexity is computed from."""
+        """-log P(target | hidden) [N], what perplexity is computed from: a few hundred rows of [V] at a time.
+
+        Differentiable; a layer that can do it without keeping those rows for the backward pass does.
+        """
         target, valid = self.checked(target)
         parts = [
             -self.log_prob(rows).gather(1, ids[:, None])[:, 0]
@@ -119,6 +125,7 @@ class OutputLayer(nn.Module, ABC):
         loss = torch.cat(parts) if parts else hidden.new_zeros(0)
         return loss if valid is None else torch.where(valid, loss, 0)
 
+    @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """The k most probable classes: (ids [N, k], log-probabilities [N, k]), best first."""
         k = min(k, self.num_classes)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from w2v.losses.base import OutputLayer, Scores, accumulate_dtype, checked_classes, rows_for
+from w2v.losses.cross_entropy import all_scores, linear_cross_entropy
 from w2v.losses.options import NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.samplers import Candidates, Sampler, UnigramSampler
 
@@ -127,9 +128,17 @@ class SampledLayer(OutputLayer):
         """z of the scores, of words with these expected counts."""
         return logits - log_count(expected_count, logits.dtype) if self.subtracts_counts else logits
 
+    def class_bias(self) -> Tensor | None:
+        """What is added to h.w of every class [V] to give the scores whose softmax is the layer's distribution."""
+        return self.bias
+
     def log_prob(self, hidden: Tensor) -> Tensor:
-        scores = F.linear(hidden, self.weight, self.bias)
-        return F.log_softmax(scores.to(accumulate_dtype(scores)), 1)
+        """log softmax of the scores, [N, V]."""
+        return all_scores(hidden, self.weight, self.class_bias()).log_softmax(1)
+
+    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """-log P(target | hidden) [N], a block of scores at a time."""
+        return linear_cross_entropy(hidden, self.weight, target, self.class_bias(), ignore_index=self.ignore_index)
 
     def _label_counts(self, samples: Candidates, labels: Tensor, row_of: Tensor | None) -> Tensor:
         """Expected counts [N, T]: those that came with the samples, else the sampler's."""
@@ -146,16 +155,16 @@ class SampledLayer(OutputLayer):
 
 
 class Neg(SampledLayer):
-    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log_prob adds log q back."""
+    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is added back for
+    log_prob and nll."""
 
     removes_hits = True
     subtracts_counts = False
 
-    def log_prob(self, hidden: Tensor) -> Tensor:
-        scores = F.linear(hidden, self.weight, self.bias)
-        noise = self.sampler.probability(torch.arange(self.num_classes, device=hidden.device))
-        dtype = accumulate_dtype(scores)
-        return F.log_softmax(scores.to(dtype) + log_count(noise, dtype), 1)
+    def class_bias(self) -> Tensor:
+        ids = torch.arange(self.num_classes, device=self.weight.device)
+        noise = log_count(self.sampler.probability(ids), torch.float64)
+        return noise if self.bias is None else self.bias + noise
 
 
 class Nce(SampledLayer):

@@ -18,12 +18,11 @@ from w2v.config import build_config
 from w2v.errors import InputError, RunError
 from w2v.losses import LOSSES
 from w2v.losses.layers import layer_class, make_layer
-from w2v.training import autograd, estimate
+from w2v.training import autograd
 from w2v.training.autograd import AutogradEngine, batch_words, block_bounds, find_device
 from w2v.training.engine import block_seeds
 from w2v.training.optimizers import OPTIMIZERS
 from w2v.training.report import SilentReporter
-from w2v.training.run import plan
 from w2v.training.schedule import Block
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -289,35 +288,6 @@ def test_the_run_says_which_engine_and_why(train, zipf_lines, settings, said):
     device = {} if settings == {} else {"device": "cpu"}
     train(zipf_lines, epochs=1, reporter=listener, **settings, **device)
     assert said in listener.said[0]
-
-
-def test_a_run_of_hours_is_foretold(monkeypatch):
-    counts = np.maximum(5, 10**7 // np.arange(1, 200_001))
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(estimate, "speed_of", lambda device, dim: 1e11)
-    message = estimate.warning(config_of(loss="softmax", dim=100, window=5), counts, int(counts.sum()), cpu)
-    assert message is not None
-    assert message.startswith("--loss softmax scores all 200,000 words for every hidden vector: this will take about")
-    assert "days. Cheaper: --loss neg, hsigmoid, sampled-softmax or adaptive-softmax" in message
-    assert estimate.warning(config_of(loss="adaptive-softmax"), counts, 10**9, cpu) is None
-    assert estimate.warning(config_of(loss="softmax"), counts[:50], 10**5, cpu) is None
-
-
-def test_the_estimate_counts_the_products():
-    # sentences of one distinct word per batch cannot be: every word is in every batch of 16384
-    counts, length = np.full(10, 1000), 10_000
-    config = config_of(loss="softmax", dim=100, window=5, epochs=3, batch_size=1000)
-    assert estimate.products_of(config, counts, length) == pytest.approx(2 * 3 * 10 * 10 * 100 * 10 * 3, rel=1e-3)
-    cbow = config_of(loss="softmax", model="cbow", dim=100, window=5, epochs=3, batch_size=1000)
-    assert estimate.products_of(cbow, counts, length) == pytest.approx(2 * 3 * 10_000 * 10 * 100 * 3)
-
-
-def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
-    train(zipf_lines, loss="sampled-softmax")
-    config = build_config({"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "model": "cbow", "loss": "nce"})
-    planned = plan(config, use_cache=False, reporter=SilentReporter())
-    assert planned.training_seconds is not None and planned.training_seconds > 0
-    assert planned.memory_bytes > 300 << 20
 
 
 def test_stopped_before_training_keeps_the_starting_vectors(train, zipf_lines):

@@ -14,7 +14,7 @@ import numpy as np
 
 from w2v.config import Config
 from w2v.errors import InputError, RunError
-from w2v.memory import available_memory, return_freed_memory
+from w2v.memory import Demand, available_memory, return_freed_memory
 from w2v.training.output import Output
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 
@@ -84,14 +84,15 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
     _check_device(config)
     store, vocabulary = _read(config, use_cache, reporter)
     with store:
-        needed, available = _memory(config, len(vocabulary))
-        fits = available is None or needed <= available
+        memory = _memory(config, len(vocabulary))
+        fits = all(available is None or needed <= available for _, needed, available in memory)
         in_vocabulary = int(vocabulary.counts.sum())
         return Plan(
             output=str(output.path), model=config.model.model, loss=config.training.loss,
             words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary),
             vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
-            memory_bytes=needed, memory_available_bytes=available, output_bytes=4 * len(vocabulary) * config.model.dim,
+            memory_bytes=memory[-1].needed, memory_available_bytes=memory[-1].available,
+            output_bytes=4 * len(vocabulary) * config.model.dim,
             training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
         )  # fmt: skip
 
@@ -167,26 +168,31 @@ def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenSto
     return store, vocabulary
 
 
-def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
+def _memory(config: Config, vocabulary: int) -> list[Demand]:
+    """What is needed where; the last is where training happens."""
     if config.engine == "hogwild":
         from w2v.training.hogwild import memory_bytes
 
-        return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
-    from w2v.training.estimate import memory_bytes as autograd_bytes
+        return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary), available_memory())]
+    from w2v.training.estimate import device_demand, host_bytes
 
-    return BASE_BYTES + autograd_bytes(config, vocabulary), available_memory()
+    here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary), available_memory())
+    there = device_demand(config, vocabulary)
+    return [here] if there is None else [here, there]
 
 
 def _check_memory(config: Config, vocabulary: int) -> None:
-    needed, available = _memory(config, vocabulary)
-    if available is not None and needed > available:
+    for number, (where, needed, available) in enumerate(_memory(config, vocabulary)):
+        if available is None or needed <= available:
+            continue
         fewer = "raise --min-count or set --max-vocab"
-        if _memory(config, 2)[0] > available:  # fewer words would not help
+        if _memory(config, 2)[number].needed > available:  # fewer words would not help
             fewer = "--window or --negatives" if hasattr(config.loss, "negatives") else "--window or --threads"
             fewer = f"--batch-size, {fewer}" if config.engine == "autograd" else fewer
+        elsewhere = ", or use --device cpu" if where != "memory" else ""
         raise RunError(
-            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
-            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}"
+            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of {where},"
+            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}{elsewhere}"
         )
 
 

@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
@@ -13,7 +13,7 @@ PINS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint losses bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ test: lint  ## lint, then all tests
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus: the README's table, in half an hour
+	$(BIN)/python data/run_losses.py --write
 
 bench: $(VENV)/.installed-bench  ## w2v against gensim on CORPUS=FILE (default: the demo corpus)
 	$(BIN)/python tests/bench/compare.py $(CORPUS)

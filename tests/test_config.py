@@ -42,7 +42,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
     assert config.as_dict() == {
         "corpus": ["a.txt"], "column": None, "lowercase": False, "encoding_errors": "replace",
         "min_count": 5, "max_vocab": 0, "max_sentence": 1000,
-        "model": "skip-gram", "dim": 100, "window": 5,
+        "model": "skip-gram", "dim": 100, "window": 5, "cbow_hidden": "mean", "cbow_grad": "word2vec",
         "loss": "neg", "sample": 1e-3, "lr": 0.025, "epochs": 5, "threads": available_cores(), "seed": 1,
         "engine": "hogwild", "device": "auto", "batch_size": None, "optimizer": "sgd",
         "negatives": 5, "noise_power": 0.75,
@@ -147,7 +147,8 @@ def test_yaml_files_that_change_nothing(tmp_path: Path, text: str) -> None:
 def test_options_of_another_loss_are_noted_not_refused(tmp_path: Path) -> None:
     config = build_config({**CORPUS, "loss": "hsigmoid", "negatives": "3"})
     assert config.loss == HsigmoidOptions()
-    assert config.notes == ("--negatives is not used by --loss hsigmoid (only by neg, nce and sampled-softmax)",)
+    losses = "neg, nce, sampled-softmax and hsigmoid+neg"
+    assert config.notes == (f"--negatives is not used by --loss hsigmoid (only by {losses})",)
     path = write(tmp_path / "x.yaml", "loss: {name: nce, nce-bias: true}")
     config = build_config({**CORPUS, "loss": "neg"}, path)
     assert config.notes == (f"nce_bias in {path} is not used by --loss neg (only by nce)",)
@@ -161,8 +162,11 @@ def test_options_of_another_loss_are_noted_not_refused(tmp_path: Path) -> None:
         ({"loss": "nce", "device": "cpu"}, "hogwild", "sgd", 0.025),
         ({"loss": "hsigmoid", "optimizer": "sgd", "engine": "hogwild"}, "hogwild", "sgd", 0.025),
         ({"loss": "softmax"}, "autograd", "adagrad", 0.1),
-        ({"model": "cbow"}, "autograd", "adagrad", 0.1),
-        ({"model": "cbow", "optimizer": "sgd"}, "autograd", "sgd", 0.05),
+        ({"model": "cbow"}, "hogwild", "sgd", 0.05),
+        ({"loss": "sampled-softmax"}, "hogwild", "sgd", 0.025),
+        ({"loss": "hsigmoid+neg", "model": "cbow"}, "hogwild", "sgd", 0.05),
+        ({"model": "cbow", "optimizer": "adagrad"}, "autograd", "adagrad", 0.1),
+        ({"model": "cbow", "engine": "autograd", "optimizer": "sgd"}, "autograd", "sgd", 0.05),
         ({"optimizer": "sparse-adam"}, "autograd", "sparse-adam", 0.01),
         ({"device": "cuda:1"}, "autograd", "adagrad", 0.1),
         ({"engine": "autograd", "lr": "0.3"}, "autograd", "adagrad", 0.3),
@@ -178,9 +182,10 @@ def test_the_engine_follows_from_what_is_asked_for(
 
 
 def test_an_engine_that_cannot_is_refused_and_says_why() -> None:
-    message = problem_of({**CORPUS, "engine": "hogwild", "loss": "softmax", "model": "cbow", "device": "cuda"})
+    message = problem_of({**CORPUS, "engine": "hogwild", "loss": "softmax", "optimizer": "adagrad", "device": "cuda"})
     assert message == (
-        "--engine hogwild cannot do --loss softmax, --model cbow and --device cuda: use --engine autograd or auto"
+        "--engine hogwild cannot do --loss softmax, --optimizer adagrad and --device cuda:"
+        " use --engine autograd or auto"
     )
 
 

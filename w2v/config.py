@@ -50,6 +50,11 @@ class ModelSettings:
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
+    cbow_hidden: str = setting("mean", "cbow: what context words' vectors become together", choices=("mean", "sum"))
+    cbow_grad: str = setting(
+        "word2vec", "cbow, mean: each context word learns the whole gradient of the mean, or its own share of it",
+        choices=("word2vec", "mean"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,9 @@ class TrainingSettings:
         default_text="the cores this process may use",
     )  # fmt: skip
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
+    deterministic: bool = setting(False, "the same vectors every time with several threads too; takes more memory")
     engine: str = setting(
-        "auto", "fused CPU kernels for neg, nce and hsigmoid, or PyTorch for everything",
+        "auto", "fused CPU kernels for the losses that score few words, or PyTorch for everything",
         choices=("auto", "hogwild", "autograd"),
     )  # fmt: skip
     device: str = setting(
@@ -127,7 +133,6 @@ class Config:
             text
             for text, beyond in (
                 (f"--loss {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
-                (f"--model {self.model.model}", self.model.model != "skip-gram"),
                 (f"--optimizer {training.optimizer}", training.optimizer not in (None, "sgd")),
                 (f"--device {training.device}", training.device.startswith("cuda")),
             )
@@ -279,8 +284,24 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     if config.engine == "hogwild" and training.batch_size is not None:
         resolved["batch_size"] = None
         notes.append(f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)")
+    if config.engine == "autograd" and training.deterministic:
+        notes.append(f"{places['deterministic']} is not used by the autograd engine")
+    notes += _idle_cbow(config.model, places)
     training = dataclasses.replace(training, **resolved)
     return dataclasses.replace(config, training=training, notes=tuple(notes), why_engine=why)
+
+
+def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
+    """Notes on CBOW's settings that were changed but have no effect."""
+    notes = []
+    if model.model != "cbow":
+        changed = [
+            name for name in ("cbow_hidden", "cbow_grad") if getattr(model, name) != getattr(ModelSettings, name)
+        ]
+        notes = [f"{places[name]} is not used by --model {model.model}" for name in changed]
+    elif model.cbow_hidden == "sum" and model.cbow_grad != ModelSettings.cbow_grad:
+        notes = [f"{places['cbow_grad']} is not used by --cbow-hidden sum"]
+    return notes
 
 
 def _refuse(problems: list[str]) -> None:

@@ -59,7 +59,13 @@ def plain_steps(engine, block, lr, steps):
             around = contexts[places == place].tolist()
             target = int(windows.words[place])
             if engine.config.model.model == "cbow":
-                hiddens = [inputs[around].mean(0)]
+                rows = inputs[around]
+                if engine.config.model.cbow_hidden == "sum":
+                    hiddens = [rows.sum(0)]
+                elif engine.config.model.cbow_grad == "mean":
+                    hiddens = [rows.mean(0)]
+                else:  # the value of the mean, the gradient of the sum
+                    hiddens = [rows.sum(0) - (rows.sum(0) - rows.mean(0)).detach()]
             else:
                 hiddens = [inputs[word] for word in around]
             for hidden in hiddens:
@@ -72,9 +78,18 @@ def plain_steps(engine, block, lr, steps):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("model", ["skip-gram", "cbow"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"model": "skip-gram"},
+        {"model": "cbow"},
+        {"model": "cbow", "cbow_grad": "mean"},
+        {"model": "cbow", "cbow_hidden": "sum"},
+        {"model": "cbow", "cbow_hidden": "sum", "cbow_grad": "mean"},
+    ],
+)
 def test_steps_are_those_of_plain_autograd(model, device):
-    engine = engine_of(stream(), model=model, loss="softmax", optimizer="sgd", batch_size=100, device=device)
+    engine = engine_of(stream(), **model, loss="softmax", optimizer="sgd", batch_size=100, device=device)
     with torch.no_grad():
         engine.layer.weight.copy_(torch.randn(12, 6, generator=torch.Generator().manual_seed(1)) / 3)
     block = Block(0, 0, 0, 300, 0.0)
@@ -100,7 +115,7 @@ def test_rows_without_a_gradient_stand_still(loss, model):
     assert not moved[3:].any()
 
 
-@pytest.mark.parametrize("loss", ["neg", "nce", "sampled-softmax"])
+@pytest.mark.parametrize("loss", ["neg", "nce", "sampled-softmax", "hsigmoid+neg"])
 def test_few_predictions_share_their_noise_words(loss, monkeypatch):
     drawn = []
     engine = engine_of(np.array([0, 1, -1] * 100, np.int32), loss=loss, negatives=3)
@@ -259,7 +274,7 @@ def test_divergence_is_an_error_and_writes_nothing(train, folder, zipf_lines):
 
 def test_a_loss_that_cannot_be_used_with_the_vocabulary(train, folder, zipf_lines):
     with pytest.raises(InputError, match=r"--loss sampled-softmax with 60 words: .*61.*60"):
-        train(zipf_lines, loss="sampled-softmax", negatives=61)
+        train(zipf_lines, loss="sampled-softmax", negatives=61, engine="autograd", device="cpu")
     assert [path.name for path in folder.iterdir()] == ["corpus.txt"]
 
 
@@ -279,8 +294,8 @@ class Listener(SilentReporter):
     [
         ({}, "training 60 words x 16, skip-gram, loss neg, 1 threads; engine hogwild: the fused CPU kernels"),
         ({"loss": "neg", "engine": "autograd"}, "1 threads; engine autograd with adagrad: as --engine says"),
-        ({"model": "cbow", "optimizer": "sgd"}, "cbow, loss neg, 1 threads; engine autograd with sgd: --model cbow"),
-        ({"loss": "sampled-softmax"}, "engine autograd with adagrad: --loss sampled-softmax needs it"),
+        ({"model": "cbow", "optimizer": "adagrad"}, "cbow, loss neg, 1 threads; engine autograd with adagrad: --opti"),
+        ({"loss": "softmax"}, "engine autograd with adagrad: --loss softmax needs it"),
     ],
 )
 def test_the_run_says_which_engine_and_why(train, zipf_lines, settings, said):

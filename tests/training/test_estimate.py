@@ -43,7 +43,9 @@ def test_the_estimate_counts_the_products():
 
 def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
     train(zipf_lines, loss="sampled-softmax")
-    config = build_config({"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "model": "cbow", "loss": "nce"})
+    config = build_config(
+        {"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "model": "cbow", "loss": "nce", "engine": "autograd"}
+    )
     planned = plan(config, use_cache=False, reporter=SilentReporter())
     assert planned.training_seconds is not None and planned.training_seconds > 0
     assert planned.memory_bytes > 300 << 20

@@ -298,7 +298,7 @@ def test_vectors_that_are_no_numbers_are_not_written(train, folder, monkeypatch,
     from w2v.training.hogwild import HogwildEngine
 
     def spoil(self):
-        self.weights.w_in[3, 5] = np.inf
+        self.vectors[3, 5] = np.inf
 
     monkeypatch.setattr(HogwildEngine, "initialise", spoil)
     monkeypatch.setattr("w2v.training.trainer.math.isfinite", lambda loss: True)

@@ -111,3 +111,8 @@ class AdaptiveOptions:
 @dataclass(frozen=True)
 class HsigmoidOptions:
     """Hierarchical softmax over the Huffman tree: nothing to set."""
+
+
+@dataclass(frozen=True)
+class HsigmoidNegOptions(SampledOptions):
+    """Hierarchical softmax and negative sampling at once."""

@@ -3,8 +3,8 @@
     skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c. The hidden vector
                of a prediction is the context word's input row, so that a batch has no more distinct ones than it has
                distinct words: a loss that scores all V rows scores them once for each.
-    cbow       the mean of the context words' input rows predicts the word in the middle; each of them gets its share
-               of the mean's gradient (word2vec.c gives the whole gradient to each).
+    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle; each of them gets the
+               whole gradient of the mean, as in word2vec.c, or its share (--cbow-grad mean).
 
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the same context word. The
 gradient is that of the sum over a batch's predictions.
@@ -182,9 +182,12 @@ class AutogradEngine:
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
-        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode="mean")
+        model = self.config.model
+        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden)
         losses, gradient = self._learn(hidden, targets, None, lr)
-        each = torch.repeat_interleave(gradient / lengths[:, None], lengths, dim=0)
+        if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
+            gradient = gradient / lengths[:, None]
+        each = torch.repeat_interleave(gradient, lengths, dim=0)
         rows, gradient = summed_rows(contexts, each, len(self._w_in))
         self._optimizer_in.update(gradient, lr, rows)
         return losses

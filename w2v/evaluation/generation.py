@@ -1,10 +1,10 @@
 """Text from a language model, one token after the other.
 
-Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k most probable, then
-from the fewest most probable that together have probability top_p. With neither of these, `OutputLayer.sample` draws,
-which scores all V words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax draws from
-the head and then from a cluster. There a temperature other than 1 applies to each of these decisions. top_p = 1 asks for
-the whole distribution, to which a temperature then applies exactly, whatever the layer.
+Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k most probable,
+then from the fewest most probable that together have probability top_p. With neither of these, `OutputLayer.sample`
+draws, which scores all V words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax
+draws from the head and then from a cluster. There a temperature other than 1 applies to each of these decisions.
+top_p = 1 asks for the whole distribution, to which a temperature then applies exactly, whatever the layer.
 
 Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
 
@@ -53,14 +53,15 @@ class Sampling:
             raise ValueError(f"top_p is {self.top_p}, it must be above 0, at most 1")
 
 
-def generate(
-    model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
-) -> Iterator[int]:
+def generate(model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int) -> Iterator[int]:
     """Tokens that follow <eos> and the prompt, without end. The same seed gives the same tokens.
 
     Raises:
-        RunError: the model gives NaN or infinity.
+        RunError: a parameter of the model is NaN or infinite.
     """
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise RunError(f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it again")
     random = torch.Generator().manual_seed(seed)
     device = next(model.parameters()).device
     with evaluating(model):
@@ -69,8 +70,6 @@ def generate(
         with evaluating(model):  # not around the yield: the caller's code runs there
             for part in read.split(CHUNK):
                 hidden, state = model.hidden(part.to(device)[:, None], state)
-            if not torch.isfinite(hidden[-1]).all():
-                raise RunError("the model's hidden state holds NaN or infinity: its parameters are damaged; train it again")
             token = next_token(model.layer, hidden[-1], sampling, random)
         yield token
         read = torch.tensor([token])

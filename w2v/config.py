@@ -260,6 +260,15 @@ def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | Non
     return _assemble(given, problems)
 
 
+def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
+    """The configuration of (setting, value, how the user named it) triples; later ones win over earlier ones.
+
+    Raises:
+        InputError: names, types or values are wrong; one message tells all of them.
+    """
+    return _assemble(given, [])
+
+
 def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
     """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier ones."""
     known = all_settings()

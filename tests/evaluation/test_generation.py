@@ -49,7 +49,7 @@ class Model(nn.Module):
         return torch.stack(rows), (h,)
 
 
-def drawn(layer: OutputLayer, hidden: Tensor, sampling: Sampling, n: int = 3000) -> np.ndarray:
+def drawn(layer: OutputLayer, hidden: Tensor, sampling: Sampling, n: int = 1000) -> np.ndarray:
     random = torch.Generator().manual_seed(3)
     return np.bincount([next_token(layer, hidden, sampling, random) for _ in range(n)], minlength=V) / n
 
@@ -82,14 +82,14 @@ def test_top_k_and_top_p_and_temperature_together(loss: str) -> None:
     assert 1 < kept < 6
     found = drawn(layer, HIDDEN, Sampling(0.7, 6, 0.8))
     assert set(np.flatnonzero(found)) == set(np.flatnonzero(expected))
-    np.testing.assert_allclose(found, expected, atol=0.04)
+    np.testing.assert_allclose(found, expected, atol=0.06)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "adaptive-softmax", "hsigmoid", "neg"])
 def test_top_p_of_1_is_the_exact_temperature(loss: str) -> None:
     layer = random_layer(loss)
     expected = (layer.log_prob(HIDDEN)[0].double() / 0.5).softmax(0).detach().numpy()
-    np.testing.assert_allclose(drawn(layer, HIDDEN, Sampling(0.5, top_p=1.0)), expected, atol=0.04)
+    np.testing.assert_allclose(drawn(layer, HIDDEN, Sampling(0.5, top_p=1.0)), expected, atol=0.06)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "adaptive-softmax", "hsigmoid", "sampled-softmax"])
@@ -101,7 +101,7 @@ def test_a_banned_token_leaves_the_others_as_they_are(loss: str, more: dict[str,
     expected[banned] = 0
     found = drawn(layer, HIDDEN, Sampling(banned=banned, **more))
     assert found[banned] == 0
-    np.testing.assert_allclose(found, expected / expected.sum(), atol=0.04)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=0.06)
 
 
 def test_a_banned_token_that_is_nearly_certain() -> None:
@@ -110,7 +110,7 @@ def test_a_banned_token_that_is_nearly_certain() -> None:
         layer.weight.zero_()
         layer.weight[7] = 20 * HIDDEN[0]
     assert layer.log_prob(HIDDEN)[0, 7] > -1e-6
-    found = drawn(layer, HIDDEN, Sampling(banned=7), n=500)
+    found = drawn(layer, HIDDEN, Sampling(banned=7), n=300)
     assert found[7] == 0 and (found > 0).sum() > 10
 
 

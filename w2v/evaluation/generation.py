@@ -102,7 +102,10 @@ def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
 
 def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tuple[Tensor, Tensor]:
     """The k most probable tokens but for the banned one: (ids [1, k], log-probabilities [1, k]), best first."""
-    ids, log_prob = layer.predict(hidden, k if banned is None else k + 1)
+    if k >= layer.num_classes:  # all of them: nothing to search for
+        log_prob, ids = layer.log_prob(hidden).sort(dim=1, descending=True)
+    else:
+        ids, log_prob = layer.predict(hidden, k if banned is None else k + 1)
     if banned is not None:
         kept = ids[0] != banned
         ids, log_prob = ids[:, kept][:, :k], log_prob[:, kept][:, :k]

@@ -1,0 +1,205 @@
+"""Trains the contenders one after another, each by `w2v train` in a process and a run directory of its own.
+
+The output folder holds a run directory by each contender's name, and the table of what is finished. Finished runs of
+the same settings are kept; what failed or was interrupted is trained anew.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from w2v.comparison.contenders import Contender
+from w2v.comparison.process import Finished, run_verb
+from w2v.comparison.table import TABLE_JSON, Row, load_table, save_table, with_speedups
+from w2v.config import Config
+from w2v.errors import InputError, RunError
+
+
+class Listener(Protocol):
+    """Where a comparison sends what people should see."""
+
+    def stage(self, text: str) -> None:
+        """A new part of the work begins."""
+
+    def note(self, text: str) -> None:
+        """Something good to know."""
+
+
+@dataclass
+class Comparison:
+    """A comparison in the folder `output`.
+
+    questions: analogy set for word vectors; None: the sets that come with w2v. overwrite: train all anew. use_cache:
+    whether the corpus is read from and kept in the cache. stopped: the number of the signal that asks for an end.
+    """
+
+    contenders: Sequence[Contender]
+    output: Path
+    questions: str | None
+    overwrite: bool
+    use_cache: bool
+    listener: Listener
+    stopped: Callable[[], int | None]
+
+    def prepare(self) -> dict[str, Row]:
+        """Makes the output folder and looks for finished runs: their rows by name.
+
+        Raises:
+            InputError: the folder cannot be used, or a finished run has other settings.
+        """
+        check_comparable([each.config for each in self.contenders])
+        if self.output.exists() and not self.output.is_dir():
+            raise InputError(f"--output {self.output} is a file: name a folder for the runs")
+        if self.output.is_dir() and any(self.output.iterdir()) and not (self.output / TABLE_JSON).is_file():
+            raise InputError(f"--output {self.output} holds other things than a comparison: name another folder")
+        try:
+            self.output.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--output {self.output} cannot be made: {error.strerror}; name another folder") from None
+        if self.overwrite:
+            return {}
+        earlier = load_table(self.output)
+        kept = {}
+        for each in self.contenders:
+            row = earlier.get(each.name)
+            if row is not None and row.status == "done" and (self.output / each.name).is_dir():
+                check_same(each, self.output / each.name)
+                kept[each.name] = row
+        return kept
+
+    def run(self, kept: dict[str, Row]) -> list[Row]:
+        """Trains what is not among the rows kept; all rows. Saves the table after each run.
+
+        Raises:
+            RunError: the table cannot be written.
+        """
+        rows = [kept.get(each.name, Row(each.name, each.config.training.loss)) for each in self.contenders]
+        save_table(self.output, with_speedups(rows))
+        for place, each in enumerate(self.contenders):
+            if each.name in kept:
+                self.listener.note(f"{each.name}: kept from {self.output / each.name} (--overwrite trains it anew)")
+            elif self.stopped() is None:
+                self.listener.stage(f"{each.name} ({place + 1} of {len(self.contenders)})")
+                rows[place] = self._train(each)
+                save_table(self.output, with_speedups(rows))
+        return with_speedups(rows)
+
+    def _train(self, each: Contender) -> Row:
+        """The row of one contender, trained now."""
+        row, folder = Row(each.name, each.config.training.loss), self.output / each.name
+        with tempfile.TemporaryDirectory(prefix="w2v-compare-") as place:
+            recipe = Path(place) / "config.yaml"
+            each.config.save_yaml(recipe)
+            arguments = ["train", "--config", str(recipe), "--output", str(folder), "--json"]
+            arguments += ["--overwrite"] if folder.exists() else []
+            arguments += [] if self.use_cache else ["--no-cache"]
+            done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {line}"), self.stopped)
+        row = replace(row, peak_memory_bytes=done.peak_memory)
+        summary = _object(done.output)
+        if summary is None or (done.status != 0 and not summary.get("interrupted")):
+            if self.stopped() is not None:
+                return replace(row, status="interrupted", problem="stopped before there was anything to keep")
+            return replace(row, status="failed", problem=done.problem if done.status else "printed no summary")
+        row = _filled(row, summary, folder)
+        if summary.get("interrupted"):
+            return replace(row, status="interrupted", problem="stopped before its end")
+        if each.config.model.model != "lm":
+            return self._with_accuracy(row, folder)
+        if row.perplexity is None:
+            return replace(row, status="failed", problem="its metrics.jsonl holds no validation perplexity")
+        return row
+
+    def _with_accuracy(self, row: Row, folder: Path) -> Row:
+        """The row with the vectors' share of right answers to the analogy questions."""
+        sets = [] if self.questions is None else [self.questions]
+        done = run_verb(["eval", str(folder), *sets, "--json", "--quiet"], lambda line: None, self.stopped)
+        answers = (_object(done.output) or {}).get("analogies", {})
+        if done.status or not answers:
+            return replace(row, status="failed", problem=f"evaluation: {_why(done)}")
+        return replace(row, accuracy=next(iter(answers.values()))["accuracy"])
+
+
+def check_comparable(configs: Sequence[Config]) -> None:
+    """Refuses what could not be compared, before anything is trained.
+
+    Raises:
+        InputError: stdin as corpus, no validation text for a language model, or different models.
+    """
+    if any("-" in config.corpus.corpus for config in configs):
+        raise InputError("w2v compare reads the corpus once per loss, stdin can be read once only: save it to a file")
+    if len({config.model.model for config in configs}) > 1:
+        raise InputError("w2v compare trains one model under several losses: give the same `model` to all of them")
+    if configs[0].model.model == "lm":
+        if any(config.lm.valid is None for config in configs):
+            raise InputError("w2v compare --model lm needs --valid FILE, the text whose perplexity is compared")
+        for path in {config.lm.valid for config in configs if config.lm.valid}:
+            if not Path(path).exists():
+                raise InputError(f"--valid {path} does not exist: check the path")
+
+
+def check_same(each: Contender, folder: Path) -> None:
+    """Refuses a finished run that was trained with other settings than those asked for now.
+
+    Raises:
+        InputError: it was; the first such setting is named.
+    """
+    import yaml
+
+    try:
+        before = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        before = None
+    now = yaml.safe_load(each.config.to_yaml())
+    if not isinstance(before, dict):
+        raise InputError(f"{folder} holds no readable config.yaml: add --overwrite, or name another --output")
+    for name in [*now, *before]:
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"{folder} was trained with {name} {before.get(name)}, now it is {now.get(name)}:"
+                " add --overwrite to train all anew, or name another --output"
+            )
+
+
+def _filled(row: Row, summary: dict[str, Any], folder: Path) -> Row:
+    """The row with the figures of a run."""
+    curve = read_curve(folder)
+    epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
+    return replace(
+        row, status="done", curve=curve, perplexity=min((value for _, value in curve), default=None),
+        epochs=epochs, seconds_per_epoch=seconds / epochs if epochs else None,
+        tokens_per_second=summary["words_per_second"],
+    )  # fmt: skip
+
+
+def read_curve(folder: Path) -> tuple[tuple[float, float], ...]:
+    """(seconds of training, validation perplexity) of each line of a run's metrics.jsonl that has the latter.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    points = []
+    try:
+        for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            if entry.get("valid_perplexity") is not None:
+                points.append((float(entry["seconds"]), float(entry["valid_perplexity"])))
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder / 'metrics.jsonl'} cannot be read: {' '.join(str(error).split())}") from None
+    return tuple(points)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _why(done: Finished) -> str:
+    return done.problem if done.status else "no analogy questions in the set"

@@ -124,7 +124,7 @@ def _start_biases(layer: OutputLayer) -> None:
 
     if not isinstance(layer, SampledLayer) or layer.bias is None:
         return
-    counts = layer.counts.double().clamp_min(0.5)
+    counts = torch.as_tensor(layer.counts).double().clamp_min(0.5)
     log_p = (counts / counts.sum()).log()
     if isinstance(layer, Nce):
         log_p += layer.log_z

@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +69,7 @@ class Comparison:
         for each in self.contenders:
             row = earlier.get(each.name)
             if row is not None and row.status == "done" and (self.output / each.name).is_dir():
-                check_same(each, self.output / each.name)
+                check_same(each, row, self.output)
                 kept[each.name] = row
         return kept
 
@@ -99,7 +100,7 @@ class Comparison:
             arguments += ["--overwrite"] if folder.exists() else []
             arguments += [] if self.use_cache else ["--no-cache"]
             done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {line}"), self.stopped)
-        row = replace(row, peak_memory_bytes=done.peak_memory)
+        row = replace(row, peak_memory_bytes=done.peak_memory, settings=settings_asked(each))
         summary = _object(done.output)
         if summary is None or (done.status != 0 and not summary.get("interrupted")):
             if self.stopped() is not None:
@@ -142,55 +143,70 @@ def check_comparable(configs: Sequence[Config]) -> None:
                 raise InputError(f"--valid {path} does not exist: check the path")
 
 
-def check_same(each: Contender, folder: Path) -> None:
+def check_same(each: Contender, row: Row, output: Path) -> None:
     """Refuses a finished run that was trained with other settings than those asked for now.
 
     Raises:
         InputError: it was; the first such setting is named.
     """
-    import yaml
-
-    try:
-        before = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        before = None
-    now = yaml.safe_load(each.config.to_yaml())
-    if not isinstance(before, dict):
-        raise InputError(f"{folder} holds no readable config.yaml: add --overwrite, or name another --output")
+    before, now = row.settings or {}, settings_asked(each)
     for name in [*now, *before]:
         if before.get(name) != now.get(name):
             raise InputError(
-                f"{folder} was trained with {name} {before.get(name)}, now it is {now.get(name)}:"
+                f"{output / each.name} was trained with {name} {before.get(name)}, now it is {now.get(name)}:"
                 " add --overwrite to train all anew, or name another --output"
             )
 
 
+def settings_asked(each: Contender) -> dict[str, Any]:
+    """All settings of a contender by name, as they come back from a file."""
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load(each.config.to_yaml())
+    return found
+
+
 def _filled(row: Row, summary: dict[str, Any], folder: Path) -> Row:
-    """The row with the figures of a run."""
-    curve = read_curve(folder)
+    """The row with the figures of a run. All seconds are of training itself, without validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
     return replace(
-        row, status="done", curve=curve, perplexity=min((value for _, value in curve), default=None),
-        epochs=epochs, seconds_per_epoch=seconds / epochs if epochs else None,
-        tokens_per_second=summary["words_per_second"],
+        row, status="done", perplexity=(summary.get("validation") or {}).get("perplexity"),
+        curve=read_curve(folder, summary["epochs"], epochs, seconds), epochs=epochs,
+        seconds_per_epoch=seconds / epochs if epochs else None, tokens_per_second=summary["words_per_second"],
     )  # fmt: skip
 
 
-def read_curve(folder: Path) -> tuple[tuple[float, float], ...]:
-    """(seconds of training, validation perplexity) of each line of a run's metrics.jsonl that has the latter.
+def read_curve(folder: Path, epochs: int, epochs_done: float, seconds: float) -> tuple[tuple[float, float], ...]:
+    """(seconds of training, validation perplexity) of every validation in a run's metrics.jsonl.
+
+    A validation says after which epoch it was; when that was, the lines about training around it tell.
+
+    Args:
+        epochs: asked for; epochs_done: trained, in these seconds.
 
     Raises:
         RunError: the file cannot be read.
     """
-    points = []
+    times, values = [(0.0, 0.0)], []  # (epoch, seconds), (epoch, perplexity)
     try:
         for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
-            if entry.get("valid_perplexity") is not None:
-                points.append((float(entry["seconds"]), float(entry["valid_perplexity"])))
-    except (OSError, ValueError, KeyError) as error:
+            if "validation_perplexity" in entry:
+                values.append((float(entry["epoch"]), float(entry["validation_perplexity"])))
+            elif "fraction" in entry:
+                times.append((entry["fraction"] * epochs, float(entry["seconds"])))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{folder / 'metrics.jsonl'} cannot be read: {' '.join(str(error).split())}") from None
-    return tuple(points)
+    times = sorted({*times, (epochs_done, seconds)})
+    return tuple((_at(epoch, times), value) for epoch, value in values)
+
+
+def _at(epoch: float, times: Sequence[tuple[float, float]]) -> float:
+    """When `epoch` was, between the times known, by straight lines."""
+    for (before, start), (after, end) in pairwise(times):
+        if before <= epoch <= after and after > before:
+            return start + (end - start) * (epoch - before) / (after - before)
+    return times[-1][1]
 
 
 def _object(text: str) -> dict[str, Any] | None:

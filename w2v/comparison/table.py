@@ -34,6 +34,7 @@ class Row:
     peak_memory_bytes: int | None = None
     epochs: float | None = None  # trained
     problem: str | None = None
+    settings: dict[str, Any] | None = None  # asked for, by name
     curve: tuple[tuple[float, float], ...] = ()  # (seconds of training, validation perplexity), one per epoch
 
     def as_dict(self) -> dict[str, Any]:

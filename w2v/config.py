@@ -203,6 +203,8 @@ class Config:
 
         values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
         values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        if values.get("valid"):
+            values["valid"] = os.path.abspath(values["valid"])
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)

@@ -1,4 +1,4 @@
-"""Train word vectors from text and save them. Prints the path of what was written.
+"""Train word vectors, or a language model, from text and save them. Prints the path of what was written.
 
 --output - writes word2vec text to stdout.
 
@@ -9,6 +9,7 @@ Words are separated by whitespace, sentences by line ends.
   w2v train corpus.txt
   w2v train corpus.txt --loss hsigmoid --dim 200 --output vectors.bin
   zstd -dc corpus.zst | w2v train - --output vectors.txt
+  w2v train corpus.txt --model lm --valid heldout.txt
   w2v train --config recipe.yaml --epochs 10
 """
 
@@ -114,14 +115,18 @@ def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
     how = "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
-    return (
-        f"w2v train: stopped by {how} in epoch {epoch} of {summary.epochs}, after {share:.1f} % of the words; "
-        f"the vectors learnt so far are in {summary.output}"
-    )
+    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
+    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
+    where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
+    return f"w2v train: stopped by {how} in {where}; {learnt}"
 
 
 def _tell(summary: RunSummary, max_vocab: int) -> None:
     words = summary.words
+    times = f"{human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+    if summary.model == "lm":
+        _tell_language_model(summary, times)
+        return
     left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
     say(
         f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
@@ -130,9 +135,28 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
         f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per prediction,"
-        f" {human_count(summary.words_per_second)} words/s,"
-        f" {human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+        f" {human_count(summary.words_per_second)} words/s, {times}"
     )
+
+
+def _tell_language_model(summary: RunSummary, times: str) -> None:
+    from w2v.losses import training_figure
+
+    say(
+        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among them;"
+        f" {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are <unk>"
+    )
+    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
+    say(
+        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}: {training_figure(summary.loss)} {loss} per"
+        f" token in the last epoch, {human_count(summary.words_per_second)} tokens/s, {times}"
+    )
+    if summary.validation is not None:
+        best = summary.validation
+        say(
+            f"{best['file']}: perplexity {best['perplexity']:.2f} ({best['bits_per_word']:.3f} bits per word) over"
+            f" {best['tokens']:,} tokens, {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
+        )
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

@@ -171,3 +171,8 @@ _SAMPLED = (
 )
 
 LOSSES: dict[str, LossEntry] = {entry.name: entry for entry in (*_ALL_ROWS, _ADAPTIVE, _HSIGMOID, *_SAMPLED)}
+
+
+def training_figure(loss: str) -> str:
+    """What the training loss of an output layer is, in words: only of exact ones is it -log P of the target."""
+    return "-log P" if LOSSES[loss].probabilities == "exact" else "training objective (not -log P)"

@@ -10,6 +10,7 @@ import torch
 
 from w2v.config import Config
 from w2v.errors import InputError
+from w2v.files import atomic_file
 from w2v.models.language_model import LanguageModel, make_language_model
 from w2v.models.vocabulary import TokenVocabulary
 
@@ -36,12 +37,12 @@ def save_language_model(folder: Path, model: LanguageModel, vocabulary: TokenVoc
     """Writes model.safetensors and the vocabulary's files into `folder`.
 
     Raises:
-        RunError: a file of the vocabulary cannot be written.
-        OSError: model.safetensors cannot be written.
+        RunError: a file cannot be written.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file(model_arrays(model), folder / MODEL_FILE)
+    with atomic_file(folder / MODEL_FILE) as file:
+        file.write(save(model_arrays(model)))
     vocabulary.save(folder)
 
 

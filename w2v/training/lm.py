@@ -9,7 +9,6 @@ Rows of the embedding, and of the output layers that score few rows, are updated
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,7 +18,6 @@ from torch import Tensor
 
 from w2v.config import Config
 from w2v.errors import InputError, RunError
-from w2v.losses import LOSSES
 from w2v.models.body import State
 from w2v.models.language_model import make_language_model
 from w2v.training.autograd import find_device
@@ -181,16 +179,3 @@ class LanguageModelEngine:
                     f"--compile failed ({str(error).splitlines()[0][:120]}): leave it out, or install a C++ compiler"
                 ) from error
             raise
-
-
-def loss_label(loss: str) -> str:
-    """What the training figure of a loss is, for people."""
-    entry = LOSSES[loss]
-    if entry.probabilities == "exact":
-        return "nats per token"
-    return f"of {loss}'s training objective, which is no log-probability"
-
-
-def perplexity(nats: float) -> float:
-    """exp, infinity where that is more than a float holds."""
-    return math.exp(nats) if nats < 700 else math.inf

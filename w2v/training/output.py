@@ -1,7 +1,8 @@
 """Where a run's result goes: a run directory, or just a vector file.
 
 Chosen and checked before the long part, written whole at the end. A run directory holds config.yaml, vocab.tsv
-(word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version.
+(word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version; that of a language model also
+model.safetensors, and tokenizer.json if it has subwords.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from w2v.vectors.saving import write_matrix
 FORMAT_VERSION = 1
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
 RUN_FILES = (
-    "checkpoints", "config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv",
+    "checkpoints", "config.yaml", "format_version", "metrics.jsonl", "model.safetensors", "summary.json",
+    "tokenizer.json", "vectors.npy", "vocab.tsv",
 )  # fmt: skip
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
@@ -62,6 +64,11 @@ class Output:
         if any(_within(entry, path) for entry in config.corpus.corpus):
             raise InputError(f"--output {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
+        if is_file and config.model.model == "lm":
+            raise InputError(
+                f"--output {given}: a language model is more than vectors; name a run directory, and write its"
+                f" embeddings with w2v export DIRECTORY -o {given}"
+            )
         if is_special(path):
             raise InputError(f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout")
         check_writable(path, overwrite=overwrite)
@@ -77,9 +84,11 @@ class Output:
 
     def write(
         self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
-        summary: dict[str, Any],
+        summary: dict[str, Any], more: Callable[[Path], None] = lambda folder: None,
     ) -> Path:  # fmt: skip
         """Writes the result; returns its path, which has moved on by a number if another run took it meanwhile.
+
+        more: writes further files of a run directory.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
@@ -102,6 +111,7 @@ class Output:
                     vocabulary.save(folder / "vocab.tsv")
                     with open(folder / "vectors.npy", "wb") as file:
                         write_matrix(file, vectors)
+                    more(folder)
                     lines = "".join(json.dumps(line) + "\n" for line in metrics)
                     (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
                     document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)

@@ -35,11 +35,15 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
         InputError: the corpus, the output or the settings cannot be used.
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
+    if config.model.model == "lm":
+        from w2v.training.lm_run import run_language_model
+
+        return run_language_model(config, use_cache=use_cache, reporter=reporter, stop=stop)
     began = time.perf_counter()
     output = Output.prepare(config)
-    _check_device(config)
-    _import_meanwhile(config)
-    store, vocabulary = _read(config, use_cache, reporter)
+    check_device(config)
+    import_meanwhile(config)
+    store, vocabulary = read_vocabulary(config, use_cache, reporter)
     return_freed_memory()
     with store:
         read = time.perf_counter()
@@ -80,9 +84,13 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
     """
+    if config.model.model == "lm":
+        from w2v.training.lm_run import plan_language_model
+
+        return plan_language_model(config, use_cache=use_cache, reporter=reporter)
     output = Output.prepare(config)
-    _check_device(config)
-    store, vocabulary = _read(config, use_cache, reporter)
+    check_device(config)
+    store, vocabulary = read_vocabulary(config, use_cache, reporter)
     with store:
         needed, available = _memory(config, len(vocabulary))
         fits = available is None or needed <= available
@@ -96,13 +104,13 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         )  # fmt: skip
 
 
-def _import_meanwhile(config: Config) -> None:
+def import_meanwhile(config: Config) -> None:
     """Imports Numba, half a second, or PyTorch, two, while the corpus is being read."""
     name = f"w2v.training.{config.engine}"
     threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
 
-def _check_device(config: Config) -> None:
+def check_device(config: Config) -> None:
     """Before anything long: is there the GPU that was asked for?"""
     if config.training.device.startswith("cuda"):
         from w2v.training.autograd import find_device
@@ -145,7 +153,12 @@ def _compile(config: Config, reporter: Reporter) -> None:
     return_freed_memory()  # the compiler's
 
 
-def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+    """The corpus, and the words of it that --min-count and --max-vocab leave.
+
+    Raises:
+        InputError: the corpus cannot be used, or fewer than two words are left.
+    """
     from w2v.corpus import read_corpus
     from w2v.corpus.selection import select_vocabulary
 

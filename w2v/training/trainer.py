@@ -33,7 +33,7 @@ class TrainingResult:
     epochs: list[Tally] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     fraction: float = 0.0
-    seconds: float = 0.0
+    seconds: float = 0.0  # training itself, without what was done at rest
     interrupted: bool = False
 
     def add(self, epoch: int, tally: Tally) -> None:
@@ -61,6 +61,7 @@ class Trainer:
 
     release: told of the positions of every finished block, which are not needed again in this epoch.
     blocks_done, result: where an earlier run left off, and what it has booked.
+    unit: what the engine counts, for progress.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Trainer:
         watchers: Sequence[Watcher] = (),
         blocks_done: int = 0,
         result: TrainingResult | None = None,
+        unit: str = "words",
     ) -> None:
         self.engine, self.bounds, self.epochs, self.schedule = engine, bounds, epochs, schedule
         self._release, self._watchers = release, watchers
@@ -84,6 +86,7 @@ class Trainer:
         self._done = epochs_done * int(bounds[-1]) + int(bounds[blocks])  # stream positions
         self._blocks_done = blocks_done
         self._failure: BaseException | None = None
+        self._unit, self._at_rest_seconds = unit, 0.0
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set.
@@ -127,7 +130,7 @@ class Trainer:
         if self._failure is not None:
             raise self._failure
         result = self._result
-        result.seconds = time.perf_counter() - began
+        result.seconds = time.perf_counter() - began - self._at_rest_seconds
         result.fraction = self._done / self._total
         result.interrupted = stop.is_set() and result.fraction < 1
         self._log(self._report(reporter, began), result.seconds)
@@ -136,7 +139,10 @@ class Trainer:
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
-        return any([watcher.rest(rest, self._result) for watcher in self._watchers])
+        began = time.perf_counter()
+        ends = any([watcher.rest(rest, self._result) for watcher in self._watchers])
+        self._at_rest_seconds += time.perf_counter() - began
+        return ends
 
     def _work(self, number: int, handout: Handout) -> None:
         try:
@@ -163,12 +169,12 @@ class Trainer:
         with self._lock:
             recent, self._recent = self._recent, Tally()
             words, done = self._result.total.read, self._done
-        seconds = max(time.perf_counter() - began, 1e-9)
+        seconds = max(time.perf_counter() - began - self._at_rest_seconds, 1e-9)
         fraction = done / self._total
         left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
         epoch = min(self.epochs, int(fraction * self.epochs) + 1)
         lr = self.schedule.rate(fraction)
-        progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch)
+        progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit)
         reporter.training(progress)
         return progress
 

@@ -102,7 +102,7 @@ class Validation:
         result.metrics.append(
             {
                 "epoch": epoch, "validation_perplexity": score.perplexity, "validation_tokens": score.tokens,
-                "validation_nats_per_token": score.nats / score.tokens, "seconds": round(seconds, 3),
+                "validation_nats_per_token": score.nats / score.tokens, "validation_seconds": round(seconds, 3),
             }
         )  # fmt: skip
         self._reporter.milestone(

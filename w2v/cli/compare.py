@@ -25,7 +25,7 @@ import typer
 
 from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, Overwrite, Quiet, with_settings
-from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table
+from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.config import all_settings
 
@@ -76,33 +76,35 @@ def command(
             stopped=lambda: stop.signal_number if stop.is_set() else None,
         )  # fmt: skip
         rows = comparison.run(comparison.prepare())
-    _print_rows(rows, json)
+    _print_rows(rows, contenders[0].config.model.model == "lm", json)
     _draw(rows, picture, reporter)
     if stop.is_set():
+        say("w2v compare: stopped; the same command goes on with what is not finished")
         return 128 + stop.signal_number
     return 1 if any(row.status == "failed" for row in rows) else 0
 
 
-def _print_rows(rows: Sequence[Row], json: bool) -> None:
+def _print_rows(rows: Sequence[Row], is_lm: bool, json: bool) -> None:
     if json:
         print_json({"rows": [row.as_dict() for row in rows]})
         return
     terminal = is_terminal(sys.stdout)
-    is_lm = any(row.perplexity is not None for row in rows)
     table: list[tuple[Cell, ...]] = []
     for row in rows:
+        figure: Cell = row.perplexity if is_lm else row.accuracy
         memory: Cell = row.peak_memory_bytes
         speed: Cell = row.tokens_per_second
         speedup: Cell = row.speedup
         if terminal:
+            if row.accuracy is not None:
+                figure = f"{100 * row.accuracy:.1f} %"
             memory = None if row.peak_memory_bytes is None else human_bytes(row.peak_memory_bytes)
             speed = None if row.tokens_per_second is None else round(row.tokens_per_second)
             speedup = None if row.speedup is None else f"{row.speedup:.2f} x"
         status = row.status if row.problem is None else f"{row.status}: {row.problem}"
-        figure = row.perplexity if is_lm else row.accuracy
         table.append((row.name, figure, row.seconds_per_epoch, speed, speedup, memory, status))
-    figure_name = "valid. perplexity" if is_lm else "analogies"
-    print_table(("loss", figure_name, "s/epoch", "tokens/s", "speed-up", "peak memory", "status"), table)
+    figure_name, speed_name = ("valid. perplexity", "tokens/s") if is_lm else ("analogies", "words/s")
+    print_table(("loss", figure_name, "s/epoch", speed_name, "speed-up", "peak memory", "status"), table)
 
 
 def _draw(rows: Sequence[Row], path: str, reporter: ConsoleReporter) -> None:

@@ -54,6 +54,8 @@ class Comparison:
             InputError: the folder cannot be used, or a finished run has other settings.
         """
         check_comparable([each.config for each in self.contenders])
+        if self.questions is not None:
+            self._check_questions(self.questions)
         if self.output.exists() and not self.output.is_dir():
             raise InputError(f"--output {self.output} is a file: name a folder for the runs")
         if self.output.is_dir() and any(self.output.iterdir()) and not (self.output / TABLE_JSON).is_file():
@@ -72,6 +74,16 @@ class Comparison:
                 check_same(each, row, self.output)
                 kept[each.name] = row
         return kept
+
+    def _check_questions(self, questions: str) -> None:
+        """Raises InputError when the set of analogies could not be used after all the training."""
+        if self.contenders[0].config.model.model == "lm":
+            self.listener.note("--questions is for word vectors: language models are compared by perplexity")
+            return
+        from w2v.evaluation.sets import AnalogySet, load_set
+
+        if not isinstance(load_set(questions), AnalogySet):
+            raise InputError(f"--questions {questions} holds pairs of words with scores: name a set of analogies")
 
     def run(self, kept: dict[str, Row]) -> list[Row]:
         """Trains what is not among the rows kept; all rows. Saves the table after each run.
@@ -99,13 +111,17 @@ class Comparison:
             arguments = ["train", "--config", str(recipe), "--output", str(folder), "--json"]
             arguments += ["--overwrite"] if folder.exists() else []
             arguments += [] if self.use_cache else ["--no-cache"]
-            done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {line}"), self.stopped)
+
+            def plain(text: str) -> str:  # the file is ours: it means nothing to the user
+                return text.replace(str(recipe), "its settings")
+
+            done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {plain(line)}"), self.stopped)
         row = replace(row, peak_memory_bytes=done.peak_memory, settings=settings_asked(each))
         summary = _object(done.output)
         if summary is None or (done.status != 0 and not summary.get("interrupted")):
             if self.stopped() is not None:
                 return replace(row, status="interrupted", problem="stopped before there was anything to keep")
-            return replace(row, status="failed", problem=done.problem if done.status else "printed no summary")
+            return replace(row, status="failed", problem=plain(done.problem) if done.status else "printed no summary")
         row = _filled(row, summary, folder)
         if summary.get("interrupted"):
             return replace(row, status="interrupted", problem="stopped before its end")

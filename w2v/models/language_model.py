@@ -98,6 +98,8 @@ class LanguageModel(nn.Module):
         """(hidden [T, B, H], state after the last token) of ids [T, B]. The state is attached to the graph."""
         embedded = F.embedding(ids, self.input.weight, sparse=self.sparse)
         rows, state = self.body(embedded, state)
+        if rows.dtype == torch.bfloat16:  # under autocast; what follows decides for itself
+            rows = rows.float()
         if self.projection is not None:
             rows = self.projection(rows)
         return rows, state

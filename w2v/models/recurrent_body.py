@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from w2v.models.body import Body, State, device_of
+from w2v.models.dropout import dropout
 from w2v.models.options import LanguageModelSettings
 
 
@@ -40,9 +40,4 @@ class RecurrentBody(Body):
 
     def drop(self, rows: Tensor) -> Tensor:
         """Dropout of rows [T, B, N] while training."""
-        if not self.training or self.dropout == 0:
-            return rows
-        if not self.variational:
-            return F.dropout(rows, self.dropout)
-        mask = torch.empty_like(rows[:1]).bernoulli_(1 - self.dropout).div_(1 - self.dropout)
-        return rows * mask
+        return dropout(rows, self.dropout, self.training, constant=self.variational)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.models.body import Body, State, device_of
+from w2v.models.dropout import dropout
 from w2v.models.options import LanguageModelSettings
 
 ROTARY_BASE = 10000.0
@@ -55,7 +56,7 @@ class Transformer(Body):
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state
         before, length = memory.shape[4], len(embedded)
-        rows = F.dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)  # [B, T, width]
+        rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)  # [B, T, width]
         mask = self.mask(before, length, rows)
         turns = self.turns(before + length, rows) if self.rotary else None
         kept = max(0, before + length - self.context + 1)
@@ -114,7 +115,7 @@ class Block(nn.Module):
 
     def drop(self, rows: Tensor) -> Tensor:
         """Dropout while training."""
-        return F.dropout(rows, self.dropout, self.training)
+        return dropout(rows, self.dropout, self.training)
 
 
 def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:

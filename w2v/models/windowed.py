@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from w2v.models.body import Body, State, device_of
+from w2v.models.dropout import dropout
 from w2v.models.options import LanguageModelSettings
 
 
@@ -52,7 +52,7 @@ class FeedForward(_Windowed):
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         rows, state = self.windows(embedded, state)
         for layer in self.layers:
-            rows = F.dropout(torch.tanh(layer(rows)), self.dropout, self.training)
+            rows = dropout(torch.tanh(layer(rows)), self.dropout, self.training)
         return rows, state
 
 
@@ -66,4 +66,4 @@ class LogBilinear(_Windowed):
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         rows, state = self.windows(embedded, state)
-        return F.dropout(self.combine(rows), self.dropout, self.training), state
+        return dropout(self.combine(rows), self.dropout, self.training), state

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from w2v.errors import InputError
+from w2v.losses.products import bfloat16_products
 
 CPU_INFO = Path("/proc/cpuinfo")
 CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm
@@ -41,8 +43,11 @@ def cpu_has_bf16() -> bool:
     return False
 
 
-def working_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:
+@contextmanager
+def working_precision(precision: str, device: torch.device) -> Iterator[None]:
     """The context in which a forward pass runs."""
-    if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+    if precision != "bf16":
+        yield
+        return
+    with torch.autocast(device.type, torch.bfloat16), bfloat16_products():
+        yield

@@ -360,7 +360,10 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
     found = []
     for key, value in pairs:
         name = key.removeprefix("loss.")
-        if name not in (of_losses if key != name else known):
+        if key.partition(".")[0] == "losses":
+            several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+            problems += [several] if several not in problems else []
+        elif name not in (of_losses if key != name else known):
             problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
         else:
             found.append((name, value))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from w2v.comparison.contenders import read_contenders
+from w2v.config import build_config
 from w2v.errors import InputError
 
 FILE = """
@@ -111,3 +112,8 @@ def test_the_recipe_that_is_shipped() -> None:
     found = settings(None, {"corpus": ("a.txt",), "valid": "b.txt"}, recipe)
     assert list(found) == ["softmax", "adaptive-softmax", "hsigmoid", "nce", "sampled-softmax"]
     assert {(each["model"], each["arch"], each["valid"]) for each in found.values()} == {("lm", "lstm", "b.txt")}
+
+
+def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:
+    with pytest.raises(InputError, match="w2v compare trains them, w2v train takes one"):
+        build_config({}, recipe)

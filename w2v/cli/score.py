@@ -22,8 +22,9 @@ import typer
 
 from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_language_model
-from w2v.cli.options import Device, Json, Run
+from w2v.cli.options import Device, Json, Quiet, Run
 from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def command(
         bool, typer.Option("--continuous", help="carry the model's state on from line to line: one text")
     ] = False,
     device: Device = "auto",
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     unit = _log_of(base)
@@ -56,23 +58,25 @@ def command(
     from w2v.evaluation.scoring import continue_lines, score_lines
 
     model, vocabulary = saved.model, saved.vocabulary
-    if is_terminal(sys.stdin):
+    if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
     with evaluating(model):
         stream = TokenStream(model, vocabulary.eos)
-    first = True
-    for raw in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
-        if first:
-            check_text(b"\n".join(raw), "standard input", strict=False)
-            first = False
-        lines = [vocabulary.encode(line.decode("utf-8", "replace")) for line in raw]
-        if continuous:
-            found = continue_lines(model, stream, lines, vocabulary.eos)
-        else:
-            found = score_lines(model, lines, vocabulary.eos)
-        for ids, nll in zip(lines, found, strict=True):
-            _print_score(vocabulary, [*ids.tolist(), vocabulary.eos], -nll / unit, tokens, json)
-        sys.stdout.flush()
+    done = 0
+    with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:  # lines on a terminal show the progress
+        for raw in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
+            if not done:
+                check_text(b"\n".join(raw), "standard input", strict=False)
+            lines = [vocabulary.encode(line.decode("utf-8", "replace")) for line in raw]
+            if continuous:
+                found = continue_lines(model, stream, lines, vocabulary.eos)
+            else:
+                found = score_lines(model, lines, vocabulary.eos)
+            for ids, nll in zip(lines, found, strict=True):
+                _print_score(vocabulary, [*ids.tolist(), vocabulary.eos], -nll / unit, tokens, json)
+            sys.stdout.flush()
+            done += len(lines)
+            reporter.working("scoring", done, None, "lines")
 
 
 def _log_of(base: str) -> float:

@@ -182,10 +182,12 @@ def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tm
     ("arguments", "message"),
     [
         (["text.txt", "--model", "lm", "--losses", "nce"], "w2v compare --model lm needs --valid FILE"),
-        ([*LM[:4], "none.txt", "--losses", "nce"], "--valid none.txt does not exist"),
+        ([*LM[:4], "none.txt", "--losses", "nce"], "no such corpus: none.txt"),
+        (["none.txt", *LM[1:], "--losses", "nce"], "no such corpus: none.txt"),
         (["text.txt", "--losses", "neg", "--questions", "none.txt"], "cannot read the set none.txt"),
         (["text.txt", "--losses", "neg", "--questions", "pairs.txt"], "--questions pairs.txt holds pairs of words"),
-        (["-", "--losses", "neg"], "stdin can be read once only"),
+        (["-", "--losses", "neg"], "standard input can be read once only: save it to a file"),
+        (["pipe", "--losses", "neg"], "pipe can be read once only: save it to a file"),
         ([*LM, "--losses", "sofmax"], "no loss 'sofmax': did you mean softmax?"),
         (LM, "nothing to compare"),
         ([*LM, "--losses", "nce", "--plot", "x.gif"], "--plot x.gif: name a file that ends in .png .svg .pdf"),
@@ -196,6 +198,7 @@ def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tm
     ],
 )
 def test_input_errors(w2v: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "pairs.txt").write_text("a b 3\nc d 4\n")
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()

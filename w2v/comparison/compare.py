@@ -135,6 +135,8 @@ class Comparison:
         """The row with the vectors' share of right answers to the analogy questions."""
         sets = [] if self.questions is None else [self.questions]
         done = run_verb(["eval", str(folder), *sets, "--json", "--quiet"], lambda line: None, self.stopped)
+        if self.stopped() is not None:
+            return replace(row, status="interrupted", problem="stopped during the evaluation")
         answers = (_object(done.output) or {}).get("analogies", {})
         if done.status or not answers:
             return replace(row, status="failed", problem=f"evaluation: {_why(done)}")
@@ -145,18 +147,20 @@ def check_comparable(configs: Sequence[Config]) -> None:
     """Refuses what could not be compared, before anything is trained.
 
     Raises:
-        InputError: stdin as corpus, no validation text for a language model, or different models.
+        InputError: stdin as corpus, no validation text for a language model, different models, or no such files.
     """
-    if any("-" in config.corpus.corpus for config in configs):
-        raise InputError("w2v compare reads the corpus once per loss, stdin can be read once only: save it to a file")
+    from w2v.corpus.sources import resolve_sources
+
     if len({config.model.model for config in configs}) > 1:
         raise InputError("w2v compare trains one model under several losses: give the same `model` to all of them")
-    if configs[0].model.model == "lm":
-        if any(config.lm.valid is None for config in configs):
-            raise InputError("w2v compare --model lm needs --valid FILE, the text whose perplexity is compared")
-        for path in {config.lm.valid for config in configs if config.lm.valid}:
-            if not Path(path).exists():
-                raise InputError(f"--valid {path} does not exist: check the path")
+    if configs[0].model.model == "lm" and any(config.lm.valid is None for config in configs):
+        raise InputError("w2v compare --model lm needs --valid FILE, the text whose perplexity is compared")
+    for config in configs:
+        texts = [config.corpus.corpus, *([(config.lm.valid,)] if config.lm.valid is not None else [])]
+        for source in [source for text in texts for source in resolve_sources(text, config.corpus.column)[0]]:
+            if not source.lasting:
+                raise InputError(f"w2v compare reads its texts once per loss, {source.name} can be read once only:"
+                                 " save it to a file")  # fmt: skip
 
 
 def check_same(each: Contender, row: Row, output: Path) -> None:

@@ -122,13 +122,16 @@ class Comparison:
             if self.stopped() is not None:
                 return replace(row, status="interrupted", problem="stopped before there was anything to keep")
             return replace(row, status="failed", problem=plain(done.problem) if done.status else "printed no summary")
-        row = _filled(row, summary, folder)
+        try:
+            row = _filled(row, summary, folder)
+        except RunError as error:
+            return replace(row, status="failed", problem=str(error))
         if summary.get("interrupted"):
             return replace(row, status="interrupted", problem="stopped before its end")
         if each.config.model.model != "lm":
             return self._with_accuracy(row, folder)
         if row.perplexity is None:
-            return replace(row, status="failed", problem="its metrics.jsonl holds no validation perplexity")
+            return replace(row, status="failed", problem="its summary holds no validation perplexity")
         return row
 
     def _with_accuracy(self, row: Row, folder: Path) -> Row:

@@ -51,7 +51,7 @@ def command(
     if text != "-":
         raise InputError(f"the lines come from stdin: w2v score {run} < {text}")
     if sys.stdin is None:
-        raise InputError("w2v score reads lines from stdin, which is closed; pipe them in")
+        raise InputError("the lines come from stdin, which is closed; pipe them in")
     saved = open_language_model(run, device)
     from w2v.corpus.chunks import check_text
     from w2v.evaluation.perplexity import TokenStream, evaluating

@@ -192,9 +192,16 @@ def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memory
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
     for array in ordered.values():
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        for start in range(0, len(flat), CHUNK):
-            yield flat[start : start + CHUNK].data
+        for part in blocks_of(array):
+            yield np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
+
+
+def blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
+    """An array of any shape as blocks of rows of a few megabytes, so that no copy of all of it is ever needed."""
+    array = np.atleast_1d(array)
+    step = max(1, CHUNK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
 
 
 def _map_tensors(path: Path) -> dict[str, np.ndarray]:

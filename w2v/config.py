@@ -17,6 +17,7 @@ from typing import Any
 from w2v import __version__
 from w2v.cores import available_cores
 from w2v.errors import InputError
+from w2v.interval import parse_interval
 from w2v.losses import LOSSES
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
@@ -85,6 +86,17 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class CheckpointSettings:
+    """How the run is saved on its way."""
+
+    checkpoint_every: str | None = setting(
+        None, "save the run's state in the run directory so often, and at every epoch's end",
+        metavar="30s|5m|2M", default_text="never; s, m, h are time, k, M, G words",
+    )  # fmt: skip
+    keep: int = setting(2, "checkpoints to keep, the latest", low=1)
+
+
+@dataclass(frozen=True)
 class OutputSettings:
     """Where the result goes. Not part of a saved configuration: it says nothing about the vectors."""
 
@@ -96,7 +108,8 @@ class OutputSettings:
 
 
 GROUPS: dict[str, type] = {
-    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "output": OutputSettings,
+    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings,
+    "checkpoints": CheckpointSettings, "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -107,6 +120,7 @@ class Config:
     corpus: CorpusSettings
     model: ModelSettings
     training: TrainingSettings
+    checkpoints: CheckpointSettings
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
@@ -162,7 +176,7 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        for part in (self.corpus, self.model, self.training, self.loss, self.output):
+        for part in (self.corpus, self.model, self.training, self.loss, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         values |= {"corpus": list(self.corpus.corpus), "lr": self.lr, "threads": self.threads}
         values |= {"engine": self.engine, "optimizer": self.optimizer}
@@ -212,8 +226,8 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | output
+    corpus, model, training, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | checkpoints | output
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -251,6 +265,11 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         problems.append("no corpus: name a text file, a folder, or - for standard input")
     if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
         problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    if values.get("checkpoint_every") is not None:
+        try:
+            parse_interval(str(values["checkpoint_every"]))
+        except ValueError as error:
+            problems.append(f"{places['checkpoint_every']} {error}")
     _refuse(problems)
 
     groups = {

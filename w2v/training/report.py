@@ -104,6 +104,7 @@ class RunSummary:
     interrupted: bool
     seed: int
     threads: int
+    checkpoint: str | None = None  # the latest, from which --resume goes on
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

@@ -23,6 +23,8 @@ from w2v.training.handout import Rest
 from w2v.training.schedule import Schedule
 from w2v.training.trainer import TrainingResult, Watcher
 
+WATCHER = "watcher."  # begins the names of their arrays
+
 
 class RunState:
     """All that a checkpoint of a run is made from, and where a checkpoint is put back.
@@ -42,7 +44,10 @@ class RunState:
 
         The copies are in memory that the next ones use again.
         """
-        tensors = self.engine.state()
+        tensors, others = dict(self.engine.state()), {watcher.name: watcher.state() for watcher in self.watchers}
+        for name, values in others.items():
+            large = {key for key, value in values.items() if isinstance(value, np.ndarray)}
+            tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in sorted(large)}
         if copy:
             for name, array in tensors.items():
                 if name not in self._copies:
@@ -52,7 +57,7 @@ class RunState:
         self._lines += [json.dumps(line) for line in result.metrics[len(self._lines) :]]
         state = {
             "written_by": __version__, **self.facts, "result": result.state(), "schedule": self.schedule.state(),
-            "watchers": {watcher.name: watcher.state() for watcher in self.watchers},
+            "watchers": others,
         }  # fmt: skip
         return Checkpoint(step, tensors, self.bounds, state, list(self._lines))
 
@@ -62,12 +67,13 @@ class RunState:
         Raises:
             ValueError, KeyError, TypeError: the state is not one of such a run.
         """
-        self.engine.load_state(checkpoint.tensors)
+        tensors = checkpoint.tensors
+        self.engine.load_state({name: array for name, array in tensors.items() if not name.startswith(WATCHER)})
         self.schedule.load_state(checkpoint.state["schedule"])
-        states = checkpoint.state["watchers"]
         for watcher in self.watchers:
-            if watcher.name in states:
-                watcher.load_state(states[watcher.name])
+            prefix = f"{WATCHER}{watcher.name}."
+            arrays = {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
+            watcher.load_state(checkpoint.state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
         return TrainingResult.from_state(checkpoint.state["result"], metrics)
 

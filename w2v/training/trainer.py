@@ -81,7 +81,7 @@ class Watcher(Protocol):
         """All workers are at rest, for whatever reason; True ends training here."""
 
     def state(self) -> dict[str, Any]:
-        """What it must know to go on after a resumption, as plain values for JSON."""
+        """What it must know to go on after a resumption: NumPy arrays, and plain values for JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""

@@ -17,6 +17,7 @@ from typing import Any
 from w2v import __version__
 from w2v.cores import available_cores
 from w2v.errors import InputError
+from w2v.interval import parse_interval
 from w2v.losses import LOSSES
 from w2v.losses.options import SampledOptions
 from w2v.models import options as language_model
@@ -97,6 +98,17 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class CheckpointSettings:
+    """How the run is saved on its way."""
+
+    checkpoint_every: str | None = setting(
+        None, "save the run's state in the run directory so often, and at every epoch's end",
+        metavar="30s|5m|2M", default_text="never; s, m, h are time, k, M, G words",
+    )  # fmt: skip
+    keep: int = setting(2, "checkpoints to keep, the latest", low=1)
+
+
+@dataclass(frozen=True)
 class OutputSettings:
     """Where the result goes. Not part of a saved configuration: it says nothing about the vectors."""
 
@@ -109,7 +121,7 @@ class OutputSettings:
 
 GROUPS: dict[str, type] = {
     "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
-    "output": OutputSettings,
+    "checkpoints": CheckpointSettings, "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -121,6 +133,7 @@ class Config:
     model: ModelSettings
     training: TrainingSettings
     lm: LanguageModelSettings
+    checkpoints: CheckpointSettings
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
@@ -189,7 +202,7 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        for part in (self.corpus, self.model, self.training, self.lm, self.loss, self.output):
+        for part in (self.corpus, self.model, self.training, self.lm, self.loss, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         for name in self.unused:
             del values[name]
@@ -203,8 +216,6 @@ class Config:
 
         values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
         values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
-        if values.get("valid"):
-            values["valid"] = os.path.abspath(values["valid"])
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)
@@ -243,8 +254,8 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, lm, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | lm | output
+    corpus, model, training, lm, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | lm | checkpoints | output
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -291,8 +302,15 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         problems.append("no corpus: name a text file, a folder, or - for standard input")
     if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
         problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    if values.get("checkpoint_every") is not None:
+        try:
+            parse_interval(str(values["checkpoint_every"]))
+        except ValueError as error:
+            problems.append(f"{places['checkpoint_every']} {error}")
     _refuse(problems)
 
+    if values.get("valid") not in (None, "-"):
+        values["valid"] = os.path.abspath(str(values["valid"]))
     is_lm = values.get("model") == "lm"
     if is_lm:
         values = language_model.DEFAULTS | values

@@ -11,6 +11,8 @@ Words are separated by whitespace, sentences by line ends.
   zstd -dc corpus.zst | w2v train - --output vectors.txt
   w2v train corpus.txt --model lm --valid heldout.txt
   w2v train --config recipe.yaml --epochs 10
+  w2v train corpus.txt --output run --checkpoint-every 5m
+  w2v train --resume run
 """
 
 from __future__ import annotations
@@ -53,6 +55,12 @@ NAME = "train"
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
     config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="go on with a run that was stopped or killed; only --epochs may grow"
+        ),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only read the corpus; print vocabulary, memory and time estimates")
@@ -61,7 +69,19 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
-    settings = build_config({"corpus": tuple(corpus) if corpus else None, **given}, config)
+    given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
+    run_before = None if resume is None else Path(resume)
+    if run_before is None:
+        settings = build_config(given, config)
+    else:
+        from w2v.training.resume import finished
+
+        settings = _settings_of(run_before, given, {"--config": config is not None, "--dry-run": dry_run})
+        if done := finished(run_before, settings):
+            if not quiet:
+                say(f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may grow")
+            print_json(done) if json else print_line(str(run_before))
+            return 0
     with ConsoleReporter(quiet=quiet) as reporter:
         for note in settings.notes:
             reporter.note(note)
@@ -79,7 +99,7 @@ def command(
         if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
             reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
         with stopping_softly(lambda: reporter.training_began) as stop, _to_stdout(settings, json) as settings:
-            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop)
+            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop, resume=run_before)
             if given.get("output") == "-":
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
@@ -99,6 +119,19 @@ def command(
     return 128 + stop.signal_number
 
 
+def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
+    """The settings of a run to go on with. `given` beside --resume are settings, `others` are further options.
+
+    Raises:
+        InputError: there is no such run, or something was given that would make another run of it.
+    """
+    from w2v.training.resume import resumed_config
+
+    for option in (option for option, present in others.items() if present):
+        raise InputError(f"{option} beside --resume is too much: the settings are those of the run; leave it away")
+    return resumed_config(run, given)
+
+
 @contextmanager
 def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
     """With `--output -`, settings that write word2vec text to a temporary file, which is there while the block runs."""
@@ -107,6 +140,8 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         return
     if json:
         raise InputError("--output - writes vectors to stdout, where --json puts its object; choose one of them")
+    if settings.checkpoints.checkpoint_every is not None:
+        raise InputError("--checkpoint-every needs a run directory, and --output - is a stream: leave one of them away")
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         yield replace(settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False))
 
@@ -118,7 +153,8 @@ def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
     what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
     learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
-    return f"w2v train: stopped by {how} in {where}; {learnt}"
+    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
+    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
 
 
 def _tell(summary: RunSummary, max_vocab: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -33,17 +35,28 @@ def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     return {name: parameter.detach().cpu().numpy() for name, parameter in named.items()}
 
 
+def model_files(
+    arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary
+) -> dict[str, Callable[[IO[bytes]], Any]]:
+    """What writes the files of a model with these parameters into a run directory that has its vocab.tsv, by name."""
+    from safetensors.numpy import save
+
+    files: dict[str, Callable[[IO[bytes]], Any]] = {MODEL_FILE: lambda file: file.write(save(dict(arrays)))}
+    if (subwords := vocabulary.subwords) is not None:
+        files["tokenizer.json"] = lambda file: file.write(subwords.to_json().encode())
+    return files
+
+
 def save_language_model(folder: Path, model: LanguageModel, vocabulary: TokenVocabulary) -> None:
     """Writes model.safetensors and the vocabulary's files into `folder`.
 
     Raises:
         RunError: a file cannot be written.
     """
-    from safetensors.numpy import save
-
-    with atomic_file(folder / MODEL_FILE) as file:
-        file.write(save(model_arrays(model)))
-    vocabulary.save(folder)
+    for name, write in model_files(model_arrays(model), vocabulary).items():
+        with atomic_file(folder / name) as file:
+            write(file)
+    vocabulary.vocabulary.save(folder / "vocab.tsv")
 
 
 def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:

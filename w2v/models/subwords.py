@@ -88,20 +88,14 @@ class Subwords:
         texts = [part[0] if part == [unknown] else decode(part).strip() for part in parts if part]
         return " ".join(texts)
 
-    def save(self, path: Path) -> None:
-        """Writes tokenizer.json.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
-        from w2v.files import atomic_file
-
-        with atomic_file(path) as file:
-            file.write(self._tokenizer.to_str(pretty=True).encode())
+    def to_json(self) -> str:
+        """The text of tokenizer.json, which the library itself reads too."""
+        text: str = self._tokenizer.to_str(pretty=True)
+        return text
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Reads what `save` wrote.
+        """Reads a tokenizer.json that `to_json` made.
 
         Raises:
             InputError: the file is missing or damaged, or `tokenizers` is not installed.

@@ -15,6 +15,7 @@ import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
+from w2v.files import atomic_file
 
 if TYPE_CHECKING:
     from w2v.config import Config
@@ -152,7 +153,8 @@ class TokenVocabulary:
         """
         self.vocabulary.save(folder / "vocab.tsv")
         if self.subwords is not None:
-            self.subwords.save(folder / "tokenizer.json")
+            with atomic_file(folder / "tokenizer.json") as file:
+                file.write(self.subwords.to_json().encode())
 
     @classmethod
     def load(cls, run: Path) -> TokenVocabulary:

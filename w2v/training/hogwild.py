@@ -8,7 +8,7 @@ threads are no faster than one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from w2v.kernels.cpu.rows import Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import NceOptions, SampledOptions
 from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
-from w2v.training.engine import Tally, block_seeds, fill_starting_rows
+from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
@@ -133,6 +133,24 @@ class HogwildEngine:
 
     def end_round(self, blocks: int) -> None:
         """Nothing to put together: threads share the rows."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Views of what training changes; the threads' own rows are merged at block ends and hold nothing besides."""
+        weights = self.weights
+        views = {"input": weights.w_in, "output.weight": weights.w_out}
+        if isinstance(self.config.loss, NceOptions):
+            if self.config.loss.nce_bias:
+                views["output.bias"] = weights.bias[: weights.rows_out]
+            if self.config.loss.nce_log_z == "learned":
+                views["output.log_z"] = weights.shared_bias[:1]
+        return views
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        views = self.state()
+        check_state(arrays, views)
+        for name, view in views.items():
+            view[:] = arrays[name]
 
     def _noise_choice(self, counts: np.ndarray) -> Choice:
         options = self.config.loss

@@ -9,7 +9,7 @@ Rows of the embedding, and of the output layers that score few rows, are updated
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,12 +21,14 @@ from w2v.errors import InputError, RunError
 from w2v.models.body import State
 from w2v.models.language_model import make_language_model
 from w2v.training.autograd import find_device
-from w2v.training.engine import Tally, block_seeds
+from w2v.training.engine import Tally, block_seeds, check_state
 from w2v.training.gradients import gathered, norm
 from w2v.training.optimizers import OPTIMIZERS, AdamW, RowOptimizer, Sgd
 from w2v.training.precision import check_precision, working_precision
 from w2v.training.schedule import Block
 from w2v.training.segments import Columns
+
+CARRY = "carry."  # begins the names of the body's state in a checkpoint
 
 
 class LanguageModelEngine:
@@ -119,6 +121,30 @@ class LanguageModelEngine:
 
     def end_round(self, blocks: int) -> None:
         """Nothing to put together: there is one worker."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters by their names, optimizer.*: what the optimizers remember, carry.*: the body's state, as float32;
+        views of them on the CPU."""
+        tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
+        tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(self._state)}
+        return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        carried = sorted(name for name in arrays if name.startswith(CARRY))
+        kept = {name: array for name, array in arrays.items() if name not in carried}
+        tensors = self._tensors()
+        check_state(kept, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(torch.from_numpy(np.array(kept[name])))
+        self._state = tuple(torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = dict(self.model.named_parameters())
+        for name, optimizer in self._optimizers.items():
+            tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
+        return tensors
 
     @property
     def _bptt(self) -> int:

@@ -8,82 +8,101 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from w2v.config import Config
 from w2v.errors import InputError, RunError
 from w2v.losses.options import SampledOptions
 from w2v.memory import available_memory, return_freed_memory
-from w2v.training.output import Output
+from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+from w2v.training.resume import latest, read_again
 from w2v.training.run import BASE_BYTES, PLAN_SECONDS, check_device, import_meanwhile, read_vocabulary
 
 if TYPE_CHECKING:
-    from w2v.corpus import TokenStore
+    from w2v.checkpoint import Checkpoint
+    from w2v.corpus import TokenStore, Vocabulary
     from w2v.models.vocabulary import TokenVocabulary
     from w2v.training.lm import LanguageModelEngine
+    from w2v.training.rundir import Files
     from w2v.training.schedule import Scheduled
     from w2v.training.trainer import TrainingResult
     from w2v.training.validation import ValidationText
 
 
-def run_language_model(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal) -> RunSummary:
+def run_language_model(
+    config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal, resume: Path | None = None
+) -> RunSummary:
     """Trains a language model and writes its run directory: the best of the epochs if there is a validation text.
+
+    resume: the directory of a run to go on with.
 
     Raises:
         InputError: the corpus, the validation text, the output or the settings cannot be used.
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began = time.perf_counter()
-    output = Output.prepare(config)
-    check_device(config)
-    import_meanwhile(config)
-    valid = _read_validation(config, use_cache)
-    store, _ = read_vocabulary(config, use_cache, reporter)
-    with store:
-        vocabulary, config = _vocabulary(config, store, reporter)
-        text = _encoded(config, valid, vocabulary)
-        return_freed_memory()
-        read = time.perf_counter()
-        needed, available = _memory(config, len(vocabulary))
-        if available is not None and needed > available:
-            raise RunError(
-                f"training {len(vocabulary):,} tokens x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
-                f" {available / 1e9:.1f} GB are free; lower --dim, --hidden or --batch-size, raise --min-count, or set"
-                " --max-vocab"
-            )
-        engine = _engine(config, store, vocabulary, reporter)
+    with claimed(config, resume) as output:
+        check_device(config)
+        import_meanwhile(config)
+        valid = _read_validation(config, use_cache)
+        earlier = None if resume is None else latest(resume, config, reporter)
+        if resume is not None and earlier is not None:
+            store, _ = read_again(config, resume, earlier, use_cache, reporter, lambda text: _tokens(text, config))
+        else:
+            store, _ = read_vocabulary(config, use_cache, reporter)
+        with store:
+            vocabulary, config = _vocabulary(config, store, reporter)
+            text = _encoded(config, valid, vocabulary)
+            return_freed_memory()
+            return _train(config, store, vocabulary, text, output, earlier, reporter, stop, began)
 
-        from w2v.models.saved import save_language_model
-        from w2v.training.trainer import Trainer
-        from w2v.training.validation import Validation
 
-        schedule = _schedule(config)
-        validation = None
-        if text is not None:
-            validation = Validation(engine, text, vocabulary, schedule, config.lm.patience, reporter)
-        watchers = [] if validation is None else [validation]
+def _train(
+    config: Config, store: TokenStore, vocabulary: TokenVocabulary, text: ValidationText | None, output: Output,
+    earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
+) -> RunSummary:  # fmt: skip
+    """The part after the texts are read; `earlier` is the checkpoint to go on from."""
+    from w2v.models.saved import model_files
+    from w2v.training.saving import Saving
+    from w2v.training.trainer import Trainer
+    from w2v.training.validation import Validation
+
+    read = time.perf_counter()
+    _check_memory(config, len(vocabulary))
+    engine, schedule = _engine(config, store, vocabulary, reporter), _schedule(config)
+    validation = None
+    if text is not None:
+        validation = Validation(engine, text, vocabulary, schedule, config.lm.patience, reporter)
+
+    def learnt() -> tuple[np.ndarray, Files]:
+        named = dict(engine.model.named_parameters()) if validation is None else validation.learnt()
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in named.items()}
+        return arrays["input.weight"], model_files(arrays, vocabulary)
+
+    with Saving(
+        config, store, vocabulary.vocabulary, output, engine, engine.bounds(), schedule, reporter,
+        [] if validation is None else [validation], learnt,
+    ) as saving:  # fmt: skip
+        result, blocks_done = saving.begin(earlier)
         trainer = Trainer(
-            engine, engine.bounds(), config.training.epochs, schedule, watchers=watchers, unit="tokens"
-        )
-        result = trainer.run(reporter, stop)
-        if validation is not None:
-            if result.fraction * config.training.epochs % 1 > 0:  # stopped within an epoch
-                reporter.stage("measuring the perplexity of what was learnt so far")
-                validation.measure(result.fraction * config.training.epochs, result)
-            validation.restore_best()
-        reporter.stage(f"writing {output.path}")
-
-        def summary_after(path: Path) -> RunSummary:
-            seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-            summary = _summary(config, store, vocabulary, engine, result, path, seconds)
-            return dataclasses.replace(summary, validation=None if validation is None else validation.summary())
-
-        path = output.write(
-            config, vocabulary.vocabulary, engine.vectors, result.metrics, summary_after(output.path).as_dict(),
-            lambda folder: save_language_model(folder, engine.model, vocabulary),
+            engine, saving.bounds, config.training.epochs, schedule, watchers=saving.watchers,
+            blocks_done=blocks_done, result=result, unit="tokens",
         )  # fmt: skip
+        with saving.told_when_it_fails():
+            result = trainer.run(reporter, stop)
+            if validation is not None:
+                validation.finish(trainer.blocks_done / (len(saving.bounds) - 1), result)
+            reporter.stage(f"writing {output.path}")
+            seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+            summary = _summary(config, store, vocabulary, engine, result, output.path, seconds)
+            if validation is not None:
+                summary = dataclasses.replace(summary, validation=validation.summary())
+            path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
             reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
-        return summary_after(path)
+        seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+        return dataclasses.replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
 
 
 def plan_language_model(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
@@ -143,6 +162,13 @@ def _vocabulary(config: Config, store: TokenStore, reporter: Reporter) -> tuple[
     return vocabulary, config
 
 
+def _tokens(store: TokenStore, config: Config) -> Vocabulary:
+    """The vocabulary that a run with this text has."""
+    from w2v.models.vocabulary import TokenVocabulary
+
+    return TokenVocabulary.of_corpus(store, config).vocabulary
+
+
 def _encoded(config: Config, valid: TokenStore | None, vocabulary: TokenVocabulary) -> ValidationText | None:
     if valid is None or config.lm.valid is None:
         return None
@@ -180,9 +206,20 @@ def _schedule(config: Config) -> Scheduled:
 
 
 def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
+    """What the run will need, and what there is, in bytes."""
     from w2v.training.lm_estimate import memory_bytes
 
     return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
+
+
+def _check_memory(config: Config, vocabulary: int) -> None:
+    needed, available = _memory(config, vocabulary)
+    if available is not None and needed > available:
+        raise RunError(
+            f"training {vocabulary:,} tokens x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
+            f" {available / 1e9:.1f} GB are free; lower --dim, --hidden or --batch-size, raise --min-count, or set"
+            " --max-vocab"
+        )
 
 
 def _training_seconds(

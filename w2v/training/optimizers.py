@@ -39,6 +39,10 @@ class RowOptimizer(ABC):
         else:
             self._step(self._table, gradient, lr, rows)
 
+    def state(self) -> dict[str, Tensor]:
+        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten in place."""
+        return {}
+
     @abstractmethod
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         """One step of `rows` (None: all) with their gradient."""
@@ -61,6 +65,10 @@ class Adagrad(RowOptimizer):
         super().__init__(table)
         self._squares = torch.full((max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device)
 
+    def state(self) -> dict[str, Tensor]:
+        """The sums of squares."""
+        return {"squares": self._squares}
+
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         flat = gradient.reshape(len(gradient), -1)
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
@@ -81,14 +89,18 @@ class SparseAdam(RowOptimizer):
         shape = table.shape if table.dim() else (1,)
         self._mean = torch.zeros(shape, device=table.device)
         self._square = torch.zeros(shape, device=table.device)
-        self._steps = 0
+        self._steps = torch.zeros((), dtype=torch.int64)
+
+    def state(self) -> dict[str, Tensor]:
+        """The two averages and the number of steps."""
+        return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         self._steps += 1
         mean, square = (part if rows is None else part.index_select(0, rows) for part in (self._mean, self._square))
         mean.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        first, second = (1 - beta**self._steps for beta in BETAS)
+        first, second = (1 - beta ** int(self._steps) for beta in BETAS)
         change = (mean / first).div_((square / second).sqrt_().add_(ADAM_EPSILON))
         if rows is None:
             table.sub_(change, alpha=lr)

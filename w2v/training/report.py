@@ -114,6 +114,7 @@ class RunSummary:
     interrupted: bool
     seed: int
     threads: int
+    checkpoint: str | None = None  # the latest, from which --resume goes on
     validation: dict[str, Any] | None = None  # of a language model: the best measurement on --valid
 
     def as_dict(self) -> dict[str, Any]:

@@ -5,9 +5,11 @@ summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +17,12 @@ import numpy as np
 from w2v.config import Config
 from w2v.errors import InputError, RunError
 from w2v.memory import available_memory, return_freed_memory
-from w2v.training.output import Output
+from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+from w2v.training.resume import latest, read_again
 
 if TYPE_CHECKING:
+    from w2v.checkpoint import Checkpoint
     from w2v.corpus import TokenStore, Vocabulary
     from w2v.training.engine import Engine
     from w2v.training.trainer import TrainingResult
@@ -28,8 +32,10 @@ COMPILE_SECONDS = 1.0  # after which we say that we compile
 PLAN_SECONDS = 1.0  # how long --dry-run trains to see the speed
 
 
-def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal) -> RunSummary:
-    """Trains and writes the result.
+def run(
+    config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal, resume: Path | None = None
+) -> RunSummary:
+    """Trains and writes the result; `resume` is the directory of a run to go on with (see `w2v.training.resume`).
 
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
@@ -38,42 +44,59 @@ def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal
     if config.model.model == "lm":
         from w2v.training.lm_run import run_language_model
 
-        return run_language_model(config, use_cache=use_cache, reporter=reporter, stop=stop)
+        return run_language_model(config, use_cache=use_cache, reporter=reporter, stop=stop, resume=resume)
     began = time.perf_counter()
-    output = Output.prepare(config)
-    check_device(config)
-    import_meanwhile(config)
-    store, vocabulary = read_vocabulary(config, use_cache, reporter)
-    return_freed_memory()
-    with store:
-        read = time.perf_counter()
-        _check_memory(config, len(vocabulary))
-        engine, bounds = _engine(config, store, vocabulary, reporter)
-        store.release(0, len(store.ids))
-        engine.initialise()
+    with claimed(config, resume) as output:
+        check_device(config)
+        import_meanwhile(config)
+        earlier = None
+        if resume is not None:
+            earlier = latest(resume, config, reporter)
+        if resume is not None and earlier is not None:
+            store, vocabulary = read_again(config, resume, earlier, use_cache, reporter)
+        else:
+            store, vocabulary = read_vocabulary(config, use_cache, reporter)
+        return_freed_memory()
+        with store:
+            return _train(config, store, vocabulary, output, earlier, reporter, stop, began)
 
-        from w2v.training.schedule import LinearDecay
-        from w2v.training.trainer import Trainer
 
-        trainer = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr), store.release)
-        result = trainer.run(reporter, stop)
-        if result.total.predictions == 0 and not result.interrupted:
-            raise InputError(
-                "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has two"
-                f" words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
-                " put more words on a line, or try a smaller --min-count or --sample 0"
-            )
-        reporter.stage(f"writing {output.path}")
+def _train(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, output: Output, earlier: Checkpoint | None,
+    reporter: Reporter, stop: StopSignal, began: float,
+) -> RunSummary:  # fmt: skip
+    """The part of `run` after the text is read; `earlier` is the checkpoint to go on from."""
+    from w2v.training.saving import Saving
+    from w2v.training.schedule import LinearDecay
+    from w2v.training.trainer import Trainer
 
-        def summary_after(seconds: Seconds) -> RunSummary:
-            return _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
-
-        seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        path = output.write(config, vocabulary, engine.vectors, result.metrics, summary_after(seconds).as_dict())
+    read = time.perf_counter()
+    _check_memory(config, len(vocabulary))
+    engine, bounds = _engine(config, store, vocabulary, reporter)
+    store.release(0, len(store.ids))
+    engine.initialise()
+    schedule = LinearDecay(config.lr)
+    with Saving(config, store, vocabulary, output, engine, bounds, schedule, reporter) as saving:
+        result, blocks_done = saving.begin(earlier)
+        trainer = Trainer(
+            engine, saving.bounds, config.training.epochs, schedule, store.release, saving.watchers, blocks_done, result
+        )
+        with saving.told_when_it_fails():
+            result = trainer.run(reporter, stop)
+            if result.total.predictions == 0 and not result.interrupted:
+                raise InputError(
+                    "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has"
+                    f" two words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
+                    " put more words on a line, or try a smaller --min-count or --sample 0"
+                )
+            reporter.stage(f"writing {output.path}")
+            seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+            summary = _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
+            path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
             reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        return _summary(config, store, vocabulary, result, str(path), engine.name, seconds)
+        return dataclasses.replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
@@ -181,13 +204,16 @@ def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tupl
 
 
 def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
+    """What the run will need, and what there is, in bytes."""
+    rows = 2 * vocabulary if config.checkpoints.checkpoint_every is not None else 0  # copied for a checkpoint
     if config.engine == "hogwild":
         from w2v.training.hogwild import memory_bytes
+    else:
+        from w2v.training.estimate import memory_bytes
+        from w2v.training.optimizers import STATE_ROWS
 
-        return BASE_BYTES + memory_bytes(config, vocabulary), available_memory()
-    from w2v.training.estimate import memory_bytes as autograd_bytes
-
-    return BASE_BYTES + autograd_bytes(config, vocabulary), available_memory()
+        rows *= 1 + STATE_ROWS[config.optimizer]
+    return BASE_BYTES + memory_bytes(config, vocabulary) + rows * config.model.dim * 4, available_memory()
 
 
 def _check_memory(config: Config, vocabulary: int) -> None:

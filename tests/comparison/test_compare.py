@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ class StandIn:
             return Finished(0, json.dumps({"analogies": {"set": {"accuracy": 0.25}}}), "", 1)
         import yaml
 
+        if arguments[1] == "--resume":
+            self.interrupted = False
+            return self.finish(Path(arguments[2]), "nce", "lm")
         settings = yaml.safe_load(Path(arguments[2]).read_text())
         folder = Path(arguments[4])
         loss = settings["loss"]
@@ -47,6 +51,9 @@ class StandIn:
         if loss in self.failing:
             return self.failing[loss]
         assert "--overwrite" in arguments or not folder.exists()
+        return self.finish(folder, loss, settings["model"])
+
+    def finish(self, folder: Path, loss: str, model: str) -> Finished:
         folder.mkdir(exist_ok=True)
         (folder / "metrics.jsonl").write_text(
             '{"seconds": 4.0, "fraction": 0.5, "epoch": 1}\n{"epoch": 1, "validation_perplexity": 90.0, "seconds": 7}\n'
@@ -56,13 +63,13 @@ class StandIn:
             "epochs": 2, "epochs_done": 2.0, "seconds": {"training": 10.0}, "words_per_second": SPEED.get(loss, 1.0),
             "interrupted": self.interrupted,
         }  # fmt: skip
-        if settings["model"] == "lm":
+        if model == "lm":
             summary["validation"] = {"perplexity": 80.5}
         return Finished(130 if self.interrupted else 0, json.dumps(summary), "", 123_000_000)
 
     @property
     def trained(self) -> list[str]:
-        return [Path(call[4]).name for call in self.calls if call[0] == "train"]
+        return [Path(call[4]).name for call in self.calls if call[:2] == ["train", "--config"]]
 
 
 @pytest.fixture
@@ -168,6 +175,30 @@ def test_an_interrupted_run_is_trained_anew(w2v: Verb, stand_in: StandIn) -> Non
     assert "--overwrite" in stand_in.calls[1]
 
 
+def test_a_run_with_a_checkpoint_goes_on(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in.interrupted = True
+    w2v(*LM, "--losses", "nce,softmax", "--no-cache")
+    (tmp_path / "c" / "nce" / "checkpoints" / "step-1").mkdir(parents=True)
+    status, out, _ = w2v(*LM, "--losses", "nce", "--no-cache")
+    assert (status, out.split("\t")[-1]) == (0, "done\n")
+    assert stand_in.calls[-1] == ["train", "--resume", "c/nce", "--json", "--no-cache"]
+    # other settings: from the beginning
+    rows = load_table(tmp_path / "c")
+    save_table(tmp_path / "c", [replace(rows["nce"], status="training")])
+    assert w2v(*LM, "--losses", "nce", "--dim", "9")[0] == 0
+    assert stand_in.calls[-1][1] == "--config"
+
+
+def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(
+    w2v: Verb, stand_in: StandIn, tmp_path: Path
+) -> None:
+    w2v(*LM, "--losses", "softmax,hsigmoid")
+    assert w2v(*LM, "--losses", "nce")[1].count("\n") == 1
+    assert (tmp_path / "c" / "compare.tsv").read_text().count("\n") == 2
+    assert w2v(*LM, "--losses", "hsigmoid,softmax,nce")[1].count("\n") == 3
+    assert stand_in.trained == ["softmax", "hsigmoid", "nce"]
+
+
 def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
     status, out, _ = w2v("text.txt", "--losses", "neg,softmax", "--questions", "q.txt", "--no-cache")
@@ -182,7 +213,7 @@ def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tm
     ("arguments", "message"),
     [
         (["text.txt", "--model", "lm", "--losses", "nce"], "w2v compare --model lm needs --valid FILE"),
-        ([*LM[:4], "none.txt", "--losses", "nce"], "no such corpus: none.txt"),
+        ([*LM[:4], "none.txt", "--losses", "nce"], "no such corpus: "),
         (["none.txt", *LM[1:], "--losses", "nce"], "no such corpus: none.txt"),
         (["text.txt", "--losses", "neg", "--questions", "none.txt"], "cannot read the set none.txt"),
         (["text.txt", "--losses", "neg", "--questions", "pairs.txt"], "--questions pairs.txt holds pairs of words"),

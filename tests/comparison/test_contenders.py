@@ -109,9 +109,9 @@ def test_input_errors(tmp_path: Path, losses: list[str] | None, text: str, messa
 
 def test_the_recipe_that_is_shipped() -> None:
     recipe = Path(__file__).parents[2] / "configs" / "lm-compare.yaml"
-    found = settings(None, {"corpus": ("a.txt",), "valid": "b.txt"}, recipe)
+    found = settings(None, {"corpus": ("a.txt",), "valid": "/b.txt"}, recipe)
     assert list(found) == ["softmax", "adaptive-softmax", "hsigmoid", "nce", "sampled-softmax"]
-    assert {(each["model"], each["arch"], each["valid"]) for each in found.values()} == {("lm", "lstm", "b.txt")}
+    assert {(each["model"], each["arch"], each["valid"]) for each in found.values()} == {("lm", "lstm", "/b.txt")}
 
 
 def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:

@@ -4,7 +4,8 @@ The table has the columns loss, validation perplexity (of --model lm; of word ve
 analogies of --questions), seconds per epoch, tokens per second, speed-up over the full softmax (if it is one of the
 losses), peak memory, and status; piped output the same with bytes. Every loss is trained in a process and a run
 directory of its own in the --output folder, beside compare.tsv, compare.json and compare.png. A loss that fails is
-reported in its row, the others go on (exit code 1 at the end). Run again, what is finished is kept.
+reported in its row, the others go on (exit code 1 at the end). Run again, what is finished is kept, and what was
+stopped goes on.
 
 Settings that differ between the losses stand in the --config file: losses: {softmax: {lr: 20}, nce: {lr: 10}}
 

@@ -1,7 +1,8 @@
 """Trains the contenders one after another, each by `w2v train` in a process and a run directory of its own.
 
 The output folder holds a run directory by each contender's name, and the table of what is finished. Finished runs of
-the same settings are kept; what failed or was interrupted is trained anew.
+the same settings are kept, those that were stopped or killed go on from their last checkpoint, and what failed is
+trained anew.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Comparison:
     stopped: Callable[[], int | None]
 
     def prepare(self) -> dict[str, Row]:
-        """Makes the output folder and looks for finished runs: their rows by name.
+        """Makes the output folder and looks for earlier runs: their rows by name.
 
         Raises:
             InputError: the folder cannot be used, or a finished run has other settings.
@@ -64,16 +65,16 @@ class Comparison:
             self.output.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"--output {self.output} cannot be made: {error.strerror}; name another folder") from None
-        if self.overwrite:
-            return {}
         earlier = load_table(self.output)
-        kept = {}
         for each in self.contenders:
             row = earlier.get(each.name)
-            if row is not None and row.status == "done" and (self.output / each.name).is_dir():
+            if row is None:
+                continue
+            if self.overwrite or not (self.output / each.name).is_dir():
+                del earlier[each.name]
+            elif row.status == "done":
                 check_same(each, row, self.output)
-                kept[each.name] = row
-        return kept
+        return earlier
 
     def _check_questions(self, questions: str) -> None:
         """Raises InputError when the set of analogies could not be used after all the training."""
@@ -85,38 +86,48 @@ class Comparison:
         if not isinstance(load_set(questions), AnalogySet):
             raise InputError(f"--questions {questions} holds pairs of words with scores: name a set of analogies")
 
-    def run(self, kept: dict[str, Row]) -> list[Row]:
-        """Trains what is not among the rows kept; all rows. Saves the table after each run.
+    def run(self, earlier: dict[str, Row]) -> list[Row]:
+        """Trains what is not done among the earlier rows; all rows. Saves the table after each run.
 
         Raises:
             RunError: the table cannot be written.
         """
-        rows = [kept.get(each.name, Row(each.name, each.config.training.loss)) for each in self.contenders]
-        save_table(self.output, with_speedups(rows))
+        rows = [
+            row if (row := earlier.get(each.name)) and row.status == "done" else Row(each.name, each.loss)
+            for each in self.contenders
+        ]
+        names = {row.name for row in rows}
+        others = [row for name, row in earlier.items() if name not in names]
         for place, each in enumerate(self.contenders):
-            if each.name in kept:
+            if rows[place].status == "done":
                 self.listener.note(f"{each.name}: kept from {self.output / each.name} (--overwrite trains it anew)")
             elif self.stopped() is None:
                 self.listener.stage(f"{each.name} ({place + 1} of {len(self.contenders)})")
-                rows[place] = self._train(each)
-                save_table(self.output, with_speedups(rows))
+                rows[place] = replace(rows[place], status="training", settings=settings_asked(each))
+                save_table(self.output, with_speedups(rows), others)  # a run that is killed can be gone on with
+                rows[place] = self._train(each, rows[place], earlier.get(each.name))
+            save_table(self.output, with_speedups(rows), others)
         return with_speedups(rows)
 
-    def _train(self, each: Contender) -> Row:
-        """The row of one contender, trained now."""
-        row, folder = Row(each.name, each.config.training.loss), self.output / each.name
+    def _train(self, each: Contender, row: Row, before: Row | None) -> Row:
+        """The row of one contender, trained now; goes on with what `before` left, if its settings were the same."""
+        folder = self.output / each.name
         with tempfile.TemporaryDirectory(prefix="w2v-compare-") as place:
             recipe = Path(place) / "config.yaml"
             each.config.save_yaml(recipe)
-            arguments = ["train", "--config", str(recipe), "--output", str(folder), "--json"]
-            arguments += ["--overwrite"] if folder.exists() else []
+            if before is not None and before.settings == row.settings and _can_go_on(before, folder):
+                arguments = ["train", "--resume", str(folder), "--json"]
+            else:
+                arguments = ["train", "--config", str(recipe), "--output", str(folder), "--json"]
+                arguments += ["--overwrite"] if folder.exists() else []
             arguments += [] if self.use_cache else ["--no-cache"]
 
             def plain(text: str) -> str:  # the file is ours: it means nothing to the user
                 return text.replace(str(recipe), "its settings")
 
             done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {plain(line)}"), self.stopped)
-        row = replace(row, peak_memory_bytes=done.peak_memory, settings=settings_asked(each))
+        memory = max(done.peak_memory, before.peak_memory_bytes or 0 if before and "--resume" in arguments else 0)
+        row = replace(row, peak_memory_bytes=memory)
         summary = _object(done.output)
         if summary is None or (done.status != 0 and not summary.get("interrupted")):
             if self.stopped() is not None:
@@ -187,6 +198,12 @@ def settings_asked(each: Contender) -> dict[str, Any]:
 
     found: dict[str, Any] = yaml.safe_load(each.config.to_yaml())
     return found
+
+
+def _can_go_on(before: Row, folder: Path) -> bool:
+    """Whether a run was stopped or killed and has left a checkpoint."""
+    checkpoints = folder / "checkpoints"
+    return before.status in ("interrupted", "training") and checkpoints.is_dir() and any(checkpoints.iterdir())
 
 
 def _filled(row: Row, summary: dict[str, Any], folder: Path) -> Row:

@@ -38,6 +38,11 @@ class Contender:
     name: str
     config: Config
 
+    @property
+    def loss(self) -> str:
+        """The name of its loss."""
+        return self.config.training.loss
+
 
 def read_contenders(
     losses: Sequence[str] | None, cli: Mapping[str, Any], path: str | os.PathLike[str] | None
@@ -66,7 +71,7 @@ def read_contenders(
         contender = _contender(name, common, own.get(name, []), options, own)
         found.append(contender)
         notes |= dict.fromkeys(contender.config.notes)
-    used = {setting for each in found for setting in settings_of(LOSSES[each.config.training.loss].options)}
+    used = {setting for each in found for setting in settings_of(LOSSES[each.loss].options)}
     notes |= dict.fromkeys(
         f"{place} is not used by any of these losses (only by {', '.join(losses_with(name))})"
         for name, _, place in (*common, *options)

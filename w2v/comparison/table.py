@@ -21,7 +21,7 @@ COLUMNS = ("perplexity", "accuracy", "seconds_per_epoch", "tokens_per_second", "
 
 @dataclass(frozen=True)
 class Row:
-    """What came out under one loss. status: done, interrupted, failed, or waiting."""
+    """What came out under one loss. status: waiting, training, done, interrupted or failed."""
 
     name: str
     loss: str
@@ -50,13 +50,17 @@ def with_speedups(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def save_table(folder: Path, rows: Sequence[Row]) -> None:
+def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) -> None:
     """Writes compare.json and compare.tsv (with a heading) into the folder.
+
+    others: rows of earlier comparisons in the folder, which only compare.json keeps.
 
     Raises:
         RunError: a file cannot be written.
     """
-    document = {"format_version": 1, "rows": [row.as_dict() for row in rows]}
+    document = {
+        "format_version": 1, "rows": [row.as_dict() for row in rows], "others": [row.as_dict() for row in others],
+    }  # fmt: skip
     with atomic_file(folder / TABLE_JSON) as file:
         file.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
     columns = ("name", "loss", "status", *COLUMNS, "problem")
@@ -66,7 +70,7 @@ def save_table(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def load_table(folder: Path) -> dict[str, Row]:
-    """The rows of an earlier comparison by name; none if there was none.
+    """The rows of earlier comparisons by name; none if there was none.
 
     Raises:
         InputError: compare.json is damaged.
@@ -77,7 +81,9 @@ def load_table(folder: Path) -> dict[str, Row]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         known = {field.name for field in fields(Row)}
-        rows = [{key: value for key, value in row.items() if key in known} for row in document["rows"]]
+        rows = [
+            {key: value for key, value in row.items() if key in known} for row in document["rows"] + document["others"]
+        ]
         return {row["name"]: Row(**{**row, "curve": tuple(map(tuple, row.get("curve", ())))}) for row in rows}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another --output"

@@ -182,9 +182,14 @@ def test_a_run_with_a_checkpoint_goes_on(w2v: Verb, stand_in: StandIn, tmp_path:
     status, out, _ = w2v(*LM, "--losses", "nce", "--no-cache")
     assert (status, out.split("\t")[-1]) == (0, "done\n")
     assert stand_in.calls[-1] == ["train", "--resume", "c/nce", "--json", "--no-cache"]
+    # killed while the training went on and finished: nobody knows its memory
+    (row,) = [row for row in load_table(tmp_path / "c").values() if row.name == "nce"]
+    assert row.peak_memory_bytes == 123_000_000
+    save_table(tmp_path / "c", [replace(row, status="training")])
+    (tmp_path / "c" / "nce" / "summary.json").write_text("{}")
+    assert w2v(*LM, "--losses", "nce")[1].split("\t")[5:] == ["n/a", "done\n"]
     # other settings: from the beginning
-    rows = load_table(tmp_path / "c")
-    save_table(tmp_path / "c", [replace(rows["nce"], status="training")])
+    save_table(tmp_path / "c", [replace(row, status="training")])
     assert w2v(*LM, "--losses", "nce", "--dim", "9")[0] == 0
     assert stand_in.calls[-1][1] == "--config"
 

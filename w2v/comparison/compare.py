@@ -112,11 +112,14 @@ class Comparison:
     def _train(self, each: Contender, row: Row, before: Row | None) -> Row:
         """The row of one contender, trained now; goes on with what `before` left, if its settings were the same."""
         folder = self.output / each.name
+        # Where this process alone was killed, the training went on without it: nobody saw its memory.
+        was_finished = False
         with tempfile.TemporaryDirectory(prefix="w2v-compare-") as place:
             recipe = Path(place) / "config.yaml"
             each.config.save_yaml(recipe)
             if before is not None and before.settings == row.settings and _can_go_on(before, folder):
                 arguments = ["train", "--resume", str(folder), "--json"]
+                was_finished = before.status == "training" and (folder / "summary.json").is_file()
             else:
                 arguments = ["train", "--config", str(recipe), "--output", str(folder), "--json"]
                 arguments += ["--overwrite"] if folder.exists() else []
@@ -126,8 +129,7 @@ class Comparison:
                 return text.replace(str(recipe), "its settings")
 
             done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {plain(line)}"), self.stopped)
-        memory = max(done.peak_memory, before.peak_memory_bytes or 0 if before and "--resume" in arguments else 0)
-        row = replace(row, peak_memory_bytes=memory)
+        row = replace(row, peak_memory_bytes=None if was_finished else done.peak_memory)
         summary = _object(done.output)
         if summary is None or (done.status != 0 and not summary.get("interrupted")):
             if self.stopped() is not None:

@@ -40,4 +40,4 @@ class RecurrentBody(Body):
 
     def drop(self, rows: Tensor) -> Tensor:
         """Dropout of rows [T, B, N] while training."""
-        return dropout(rows, self.dropout, self.training, constant=self.variational)
+        return dropout(rows, self.dropout, self.training, variational=self.variational)

@@ -1,0 +1,1 @@
+"""Language models: recurrent, transformer and feed-forward bodies over any output layer."""

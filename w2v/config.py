@@ -150,6 +150,8 @@ class Config:
     def beyond_hogwild(self) -> list[str]:
         """The options that ask for what only the autograd engine can do."""
         training = self.training
+        if self.model.model == "lm":
+            return ["--model lm"]
         return [
             text
             for text, beyond in (

@@ -1,32 +1,32 @@
-"""Dropout whose masks are cheap to draw on a CPU, where torch's own takes longer than a layer of an LSTM.
-
-Sixteen random bits decide over one number: the probability is rounded to a multiple of 2^-16, and what is kept is
-scaled by the rounded one. Random numbers come from torch's default generator of the device.
-"""
+"""Dropout by cheap random bits."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-BITS = 16
-PER_DRAW = 4  # numbers decided by the 64 bits of one draw
+STEPS = 1 << 16  # a unit's fate hangs on 16 random bits
 
 
-def dropout(rows: Tensor, probability: float, training: bool = True, *, constant: bool = False) -> Tensor:
-    """rows [T, …] with each number set to 0 with the probability, the others scaled up; as they are unless training.
+def dropout(rows: Tensor, p: float, training: bool = True, *, variational: bool = False) -> Tensor:
+    """`rows` [T, B, N] with units set to 0 with probability p and the others scaled by 1 / (1 - p), while training.
 
-    constant: the same numbers for all T (variational dropout, Gal and Ghahramani 2016, arXiv:1512.05287).
+    variational: one mask [B, N] for all places of the sequence (Gal and Ghahramani 2016, arXiv:1512.05287); a new one
+    at every call. On a CPU a unit takes 16 random bits (p is rounded to 1/65536, and the scale fits the rounded p),
+    because PyTorch's own draws cost as much as a third of an LSTM layer. They come from PyTorch's generator.
+
+    Raises:
+        ValueError: p is outside 0 … 1.
     """
-    if not training or probability == 0:
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout is {p}, it must be 0 … 1")
+    if not training or p == 0:
         return rows
-    return rows * dropout_mask(rows[:1] if constant else rows, probability)
-
-
-def dropout_mask(like: Tensor, probability: float) -> Tensor:
-    """A tensor shaped as `like`: 0 with the probability, else 1 / (1 - probability)."""
-    dropped = round(probability * 2**BITS)
-    draws = torch.empty(-(-like.numel() // PER_DRAW), dtype=torch.int64, device=like.device)
-    draws.random_(-(2**63), None)
-    numbers = draws.view(torch.int16)[: like.numel()].view(like.shape)  # uniform in -2^15 … 2^15 - 1
-    return (numbers >= dropped - 2 ** (BITS - 1)).to(like.dtype).mul_(2**BITS / (2**BITS - dropped))
+    shape = rows[:1].shape if variational else rows.shape
+    dropped = round(p * STEPS)
+    if rows.device.type != "cpu" or dropped in (0, STEPS):
+        return rows * F.dropout(torch.ones(shape, dtype=rows.dtype, device=rows.device), p)
+    drawn = torch.empty((shape.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
+    kept = drawn.view(torch.int16)[: shape.numel()].view(shape) >= dropped - STEPS // 2
+    return rows * kept.to(rows.dtype).mul_(STEPS / (STEPS - dropped))

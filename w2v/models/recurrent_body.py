@@ -6,14 +6,13 @@ Variational dropout draws one mask per segment and column and uses it at every p
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from w2v.models.body import Body, State, device_of
 from w2v.models.dropout import dropout
 from w2v.models.options import LanguageModelSettings
+from w2v.models.recurrent import GRU, LSTM
 
 
 class RecurrentBody(Body):
@@ -26,8 +25,8 @@ class RecurrentBody(Body):
         self.is_lstm = settings.arch == "lstm"
         self.dropout, self.variational = settings.dropout, settings.variational
         between = settings.dropout if settings.layers > 1 else 0.0
-        make: Any = nn.LSTM if self.is_lstm else nn.GRU
-        self.recurrent = make(dim, self.width, self.layers, dropout=between)
+        make = LSTM if self.is_lstm else GRU
+        self.recurrent = make(dim, self.width, self.layers, dropout=between, variational=settings.variational)
 
     def start(self, batch: int) -> State:
         """Zeros."""
@@ -40,4 +39,4 @@ class RecurrentBody(Body):
 
     def drop(self, rows: Tensor) -> Tensor:
         """Dropout of rows [T, B, N] while training."""
-        return dropout(rows, self.dropout, self.training, constant=self.variational)
+        return dropout(rows, self.dropout, self.training, variational=self.variational)

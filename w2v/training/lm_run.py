@@ -92,7 +92,7 @@ def _train(
         with saving.told_when_it_fails():
             result = trainer.run(reporter, stop)
             if validation is not None:
-                validation.finish(trainer.blocks_done / (len(saving.bounds) - 1), result)
+                validation.finish(round(result.fraction * config.training.epochs, 6), result)
             reporter.stage(f"writing {output.path}")
             seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
             summary = _summary(config, store, vocabulary, engine, result, output.path, seconds)

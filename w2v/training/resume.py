@@ -185,4 +185,6 @@ def _refusal(name: str, value: object, then: object) -> str:
     if name == "corpus":
         return "it names no CORPUS (another text is for --init)"
     option = "--" + name.replace("_", "-")
-    return f"{option} {value} cannot be changed (it is {then})" if then is not None else f"{option} cannot be given"
+    if then is None:
+        return f"{option} {value} cannot be given"
+    return f"{option} {value} cannot be changed (it is {then})"

@@ -17,7 +17,11 @@ from typing import Any
 from w2v import __version__
 from w2v.cores import available_cores
 from w2v.errors import InputError
+from w2v.interval import parse_interval
 from w2v.losses import LOSSES
+from w2v.losses.options import SampledOptions
+from w2v.models import options as language_model
+from w2v.models.options import LanguageModelSettings
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
@@ -28,6 +32,9 @@ DEFAULT_LR = {
 }
 
 
+WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
+
+
 @dataclass(frozen=True)
 class CorpusSettings:
     """What is read, and which of its words are kept."""
@@ -36,7 +43,7 @@ class CorpusSettings:
     column: str | None = setting(None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME")
     lowercase: bool = setting(False, "read all words in lower case")
     encoding_errors: str = setting("replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict"))
-    min_count: int = setting(5, "leave out words that occur less often", low=1)
+    min_count: int = setting(5, "leave out words that occur less often", low=1, default_text="5; lm 1")
     max_vocab: int = setting(0, "keep only this many of the most frequent words; 0 keeps all", low=0)
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
 
@@ -45,8 +52,11 @@ class CorpusSettings:
 class ModelSettings:
     """What is learnt."""
 
-    model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram", "cbow"))
-    dim: int = setting(100, "length of the vectors", low=1)
+    model: str = setting(
+        "skip-gram", "how a word and its context predict each other; lm: a language model, every token from all before",
+        choices=("skip-gram", "cbow", "lm"),
+    )  # fmt: skip
+    dim: int = setting(100, "length of the vectors", low=1, default_text="100; lm 200")
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
@@ -61,11 +71,13 @@ class ModelSettings:
 class TrainingSettings:
     """How it is learnt."""
 
-    loss: str = setting("neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES))
+    loss: str = setting(
+        "neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES), default_text="neg; lm softmax"
+    )
     sample: float = setting(1e-3, "leave out words above this frequency at random; 0 turns it off", low=0)
     lr: float | None = setting(
-        None, "learning rate at the start; falls linearly", low=0, low_exclusive=True,
-        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01",
+        None, "learning rate at the start; falls linearly, for lm by --schedule", low=0, low_exclusive=True,
+        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm: sgd 20, adamw 0.002",
     )  # fmt: skip
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int | None = setting(
@@ -82,12 +94,24 @@ class TrainingSettings:
         "auto", "where autograd works; auto is the first GPU if there is one", metavar="auto|cpu|cuda[:N]"
     )
     batch_size: int | None = setting(
-        None, "autograd: words of the text per step", low=1, default_text="16384; 256 for sgd",
+        None, "autograd: words of the text per step; lm: columns read side by side", low=1,
+        default_text="16384; 256 for sgd; lm 20",
     )  # fmt: skip
     optimizer: str | None = setting(
-        None, "how gradients become updates", choices=("sgd", "adagrad", "sparse-adam"),
-        default_text="adagrad for autograd; hogwild has sgd only",
+        None, "how gradients become updates; adamw: lm only", choices=("sgd", "adagrad", "sparse-adam", "adamw"),
+        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru, else adamw",
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """How the run is saved on its way."""
+
+    checkpoint_every: str | None = setting(
+        None, "save the run's state in the run directory so often, and at every epoch's end",
+        metavar="30s|5m|2M", default_text="never; s, m, h are time, k, M, G words",
+    )  # fmt: skip
+    keep: int = setting(2, "checkpoints to keep, the latest", low=1)
 
 
 @dataclass(frozen=True)
@@ -102,7 +126,8 @@ class OutputSettings:
 
 
 GROUPS: dict[str, type] = {
-    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "output": OutputSettings,
+    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
+    "checkpoints": CheckpointSettings, "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -113,6 +138,8 @@ class Config:
     corpus: CorpusSettings
     model: ModelSettings
     training: TrainingSettings
+    lm: LanguageModelSettings
+    checkpoints: CheckpointSettings
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
@@ -129,6 +156,8 @@ class Config:
     def beyond_hogwild(self) -> list[str]:
         """The options that ask for what only the autograd engine can do."""
         training = self.training
+        if self.model.model == "lm":
+            return ["--model lm"]
         return [
             text
             for text, beyond in (
@@ -141,7 +170,9 @@ class Config:
 
     @property
     def optimizer(self) -> str:
-        """How gradients become updates: as given, else what the engine does best."""
+        """How gradients become updates: as given, else what the engine or the language model does best."""
+        if self.training.optimizer is None and self.model.model == "lm":
+            return language_model.default_optimizer(self.lm.arch)
         return self.training.optimizer or ("adagrad" if self.engine == "autograd" else "sgd")
 
     @property
@@ -157,7 +188,18 @@ class Config:
     @property
     def lr(self) -> float:
         """Learning rate at the start: as given, else the default of optimizer and model."""
-        return self.training.lr if self.training.lr is not None else DEFAULT_LR[self.optimizer][self.model.model]
+        if self.training.lr is not None:
+            return self.training.lr
+        if self.model.model == "lm":
+            return language_model.LR[self.optimizer]
+        return DEFAULT_LR[self.optimizer][self.model.model]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The settings that do nothing for this model."""
+        if self.model.model != "lm":
+            return tuple(settings_of(LanguageModelSettings))
+        return (*WORD_VECTORS_ONLY, *(name for name in language_model.OPTIONAL if getattr(self.lm, name) is None))
 
     @property
     def threads(self) -> int:
@@ -167,8 +209,10 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        for part in (self.corpus, self.model, self.training, self.loss, self.output):
+        for part in (self.corpus, self.model, self.training, self.lm, self.loss, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
+        for name in self.unused:
+            del values[name]
         values |= {"corpus": list(self.corpus.corpus), "lr": self.lr, "threads": self.threads}
         values |= {"engine": self.engine, "optimizer": self.optimizer}
         return values
@@ -217,8 +261,8 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | output
+    corpus, model, training, lm, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | lm | checkpoints | output
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -234,6 +278,15 @@ def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | Non
     given = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     given += [(name, value, _option(name)) for name, value in cli.items() if value is not None]
     return _assemble(given, problems)
+
+
+def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
+    """The configuration of (setting, value, how the user named it) triples; later ones win over earlier ones.
+
+    Raises:
+        InputError: names, types or values are wrong; one message tells all of them.
+    """
+    return _assemble(given, [])
 
 
 def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
@@ -256,8 +309,18 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         problems.append("no corpus: name a text file, a folder, or - for standard input")
     if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
         problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    if values.get("checkpoint_every") is not None:
+        try:
+            parse_interval(str(values["checkpoint_every"]))
+        except ValueError as error:
+            problems.append(f"{places['checkpoint_every']} {error}")
     _refuse(problems)
 
+    if values.get("valid") not in (None, "-"):
+        values["valid"] = os.path.abspath(str(values["valid"]))
+    is_lm = values.get("model") == "lm"
+    if is_lm:
+        values = language_model.DEFAULTS | values
     groups = {
         group: cls(**{name: values[name] for name in settings_of(cls) if name in values})
         for group, cls in GROUPS.items()
@@ -270,10 +333,27 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         for name, place in places.items()
         if losses_with(name) and name not in chosen
     ]
+    if is_lm and issubclass(options, SampledOptions):
+        values.setdefault("negatives", language_model.NEGATIVES)
     config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}))
+    problems = []
     if config.training.engine == "hogwild" and config.beyond_hogwild:
         problems = [f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or auto"]
+    if is_lm:
+        entry = LOSSES[training.loss]
+        problems += language_model.problems(config.lm, config.model.dim, training.loss, entry.tied, entry.bias)
+        notes += language_model.notes(config.lm, places)
+        config = dataclasses.replace(
+            config, lm=language_model.resolved(config.lm, config.model.dim, config.optimizer, entry.bias)
+        )
+    elif training.optimizer == "adamw":
+        problems.append(f"--optimizer adamw is for --model lm only: use {_listed([*DEFAULT_LR])}")
     _refuse(problems)
+    notes += [
+        f"{place} is not used by --model {config.model.model}{'' if is_lm else ' (only by lm)'}"
+        for name, place in places.items()
+        if name in (WORD_VECTORS_ONLY if is_lm else settings_of(LanguageModelSettings))
+    ]
     if training.engine != "auto":
         why = f"as {places['engine']} says"
     elif config.beyond_hogwild:
@@ -321,7 +401,10 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
     found = []
     for key, value in pairs:
         name = key.removeprefix("loss.")
-        if name not in (of_losses if key != name else known):
+        if key.partition(".")[0] == "losses":
+            several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+            problems += [several] if several not in problems else []
+        elif name not in (of_losses if key != name else known):
             problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
         else:
             found.append((name, value))

@@ -13,7 +13,8 @@ from w2v.errors import InputError
 def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
     """The keys and values of the file in its order, and the problems with its keys.
 
-    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as plain `loss`.
+    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as plain `loss`. A
+    mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its names, which keep their hyphens.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
@@ -56,6 +57,14 @@ def _flatten(loader: Any, node: Any, prefix: str = "") -> Iterator[tuple[Any, An
             key = prefix + key.replace("-", "_")
         if key == "loss" and isinstance(value_node, yaml.MappingNode):
             yield from _flatten(loader, value_node, "loss.")
+        elif key == "losses" and isinstance(value_node, yaml.MappingNode):
+            for name_node, settings_node in value_node.value:
+                name = f"losses.{loader.construct_object(name_node, deep=True)}"
+                if isinstance(settings_node, yaml.MappingNode):
+                    yield name, None
+                    yield from _flatten(loader, settings_node, f"{name}/")
+                else:
+                    yield name, loader.construct_object(settings_node, deep=True)
         else:
             yield "loss" if key == "loss.name" else key, loader.construct_object(value_node, deep=True)
 

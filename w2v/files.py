@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from w2v.errors import InputError, RunError
+
+_UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
 
 
 def sync_directory(path: Path) -> None:
@@ -35,8 +39,9 @@ def sync_file(path: Path) -> None:
 
 def default_mode(mode: int) -> int:
     """`mode` less the process's umask: tempfile makes everything private, which a result need not be."""
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK:
+        mask = os.umask(0)
+        os.umask(mask)
     return mode & ~mask
 
 
@@ -110,6 +115,28 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
             if os.path.lexists(retired / target.name) and not os.path.lexists(target):
                 os.rename(retired / target.name, target)
             shutil.rmtree(retired, ignore_errors=True)
+
+
+def clean_up(path: Path) -> None:
+    """Removes what a killed process left of its attempts to write `path`, and puts back what it was about to replace.
+
+    Nobody else may be writing there.
+    """
+    pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.(tmp|old)")
+    try:
+        left = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
+    except OSError:
+        return
+    for entry in left:
+        try:
+            if os.path.lexists(entry / path.name) and not os.path.lexists(path):
+                os.rename(entry / path.name, path)
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
+        except OSError:
+            continue  # not ours to remove
 
 
 def is_special(path: Path) -> bool:

@@ -41,9 +41,9 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
 
 def test_help_of_train_shows_type_default_and_range() -> None:
     text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
-    assert "--dim INT length of the vectors [1 or more; default: 100]" in text
+    assert "--dim INT length of the vectors [1 or more; default: 100; lm 200]" in text
     assert "--lr FLOAT" in text
-    assert "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01]" in text
+    assert "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm: sgd 20," in text
     assert "--loss [softmax|label-smoothing|" in text
     assert "--device auto|cpu|cuda[:N]" in text
     assert "--nce-log-z [auto|learned|FLOAT] nce: log Z" in text

@@ -39,7 +39,7 @@ class StandIn(types.SimpleNamespace):
     signals: tuple[int, ...] = ()
     began = True
 
-    def run(self, config: Config, *, use_cache: bool, reporter: Any, stop: Any) -> RunSummary:
+    def run(self, config: Config, *, use_cache: bool, reporter: Any, stop: Any, resume: Any = None) -> RunSummary:
         self.config, self.use_cache = config, use_cache
         reporter.stage("training")
         if self.began:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import w2v.training.output
+import w2v.training.rundir
 from w2v.config import build_config
 from w2v.errors import InputError, RunError
 from w2v.training.output import STEM_BYTES, default_name, free_path
@@ -54,7 +54,10 @@ def test_the_run_directory(train):
     metrics = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert metrics[-1]["fraction"] == 1
     assert metrics[-1]["words"] == 2 * sum(map(len, LINES))
-    assert set(metrics[-1]) == {"seconds", "epoch", "fraction", "words", "words_per_second", "lr", "loss"}
+    assert set(metrics[-1]) == {
+        "seconds", "epoch", "fraction", "words", "trained", "subsampled", "left_out", "words_per_second", "lr",
+        "predictions", "loss",
+    }  # fmt: skip
     stored, told = json.loads((path / "summary.json").read_text(encoding="utf-8")), trained.summary.as_dict()
     assert stored.pop("seconds")["training"] == told.pop("seconds")["training"]
     assert stored == told
@@ -265,7 +268,7 @@ def test_a_disk_that_is_full_in_the_end_keeps_what_was_there(train, folder, monk
 
 @pytest.mark.parametrize("output", [None, "model"])
 def test_a_disk_that_is_full_in_the_midst_of_a_run_directory(train, folder, monkeypatch, output):
-    monkeypatch.setattr(w2v.training.output, "write_matrix", no_space)
+    monkeypatch.setattr(w2v.training.rundir, "write_matrix", no_space)
     with pytest.raises(RunError, match=r"cannot write .*: No space left on device"):
         train(LINES, **({} if output is None else {"output": output}))
     assert names(folder) == ["corpus.txt"]
@@ -302,7 +305,7 @@ def test_vectors_that_are_no_numbers_are_not_written(train, folder, monkeypatch,
 
     monkeypatch.setattr(HogwildEngine, "initialise", spoil)
     monkeypatch.setattr("w2v.training.trainer.math.isfinite", lambda loss: True)
-    with pytest.raises(RunError, match=r"NaN or infinity; nothing was written.*--lr"):
+    with pytest.raises(RunError, match=r"NaN or infinity; try a smaller --lr\. Nothing was written"):
         train(LINES, output=output)
     assert names(folder) == ["corpus.txt"]
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import w2v.training.trainer
-from w2v.errors import RunError
 from w2v.training.hogwild import Tally
 from w2v.training.report import SilentReporter
 from w2v.training.schedule import LinearDecay
-from w2v.training.trainer import Trainer
+from w2v.training.trainer import Diverged, Trainer
 
 BOUNDS = np.array([0, 10, 25, 40])
 ALL = [(epoch, index) for epoch in range(3) for index in range(3)]
@@ -113,8 +112,8 @@ def test_a_loss_that_is_no_number_ends_the_run(loss):
             return Tally(loss, 1) if (block.epoch, block.index) == (1, 2) else tally
 
     engine = Diverging()
-    message = rf"loss became {loss} in epoch 2 after 54.2 % of the words at learning rate 0.2292; .*--lr \(given: 0.5\)"
-    with pytest.raises(RunError, match=message):
+    message = rf"loss became {loss} in epoch 2 after 54.2 % of the words \(step 5\) at learning rate 0.2292; .*--lr"
+    with pytest.raises(Diverged, match=message + r" \(given: 0.5\)$"):
         Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert engine.calls[-1][0] == (1, 2)
 

@@ -62,6 +62,10 @@ class ConsoleReporter:
         if not self._quiet:
             say(text)
 
+    def milestone(self, text: str) -> None:
+        if not self._quiet:
+            self._line(text)
+
     def reading(self, done_bytes: int, total_bytes: int | None) -> None:
         if total_bytes:
             text = f"{human_bytes(done_bytes)} of {human_bytes(total_bytes)}"
@@ -76,9 +80,16 @@ class ConsoleReporter:
         self._show(
             "training",
             progress.fraction,
-            f"{human_count(progress.words_per_second)} words/s  lr {progress.lr:.5f}  loss {loss}"
+            f"{human_count(progress.words_per_second)} {progress.unit}/s  lr {progress.lr:.5f}  loss {loss}"
             f"  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
         )
+
+    def working(self, what: str, done: int, total: int | None, unit: str) -> None:
+        """Something else than training is `done` of `total` units on (None: nobody knows); may be called often."""
+        if total is None:
+            self._show(what, None, f"{human_count(done)} {unit}")
+        else:
+            self._show(what, done / total, f"{human_count(done)} of {human_count(total)} {unit}")
 
     def _show(self, what: str, fraction: float | None, text: str) -> None:
         if self._quiet:

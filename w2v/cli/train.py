@@ -1,4 +1,4 @@
-"""Train word vectors from text and save them. Prints the path of what was written.
+"""Train word vectors, or a language model, from text and save them. Prints the path of what was written.
 
 --output - writes word2vec text to stdout.
 
@@ -9,7 +9,10 @@ Words are separated by whitespace, sentences by line ends.
   w2v train corpus.txt
   w2v train corpus.txt --loss hsigmoid --dim 200 --output vectors.bin
   zstd -dc corpus.zst | w2v train - --output vectors.txt
+  w2v train corpus.txt --model lm --valid heldout.txt
   w2v train --config recipe.yaml --epochs 10
+  w2v train corpus.txt --output run --checkpoint-every 5m
+  w2v train --resume run
 """
 
 from __future__ import annotations
@@ -52,6 +55,12 @@ NAME = "train"
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
     config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="go on with a run that was stopped or killed; only --epochs may grow"
+        ),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only read the corpus; print vocabulary, memory and time estimates")
@@ -60,7 +69,19 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
-    settings = build_config({"corpus": tuple(corpus) if corpus else None, **given}, config)
+    given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
+    run_before = None if resume is None else Path(resume)
+    if run_before is None:
+        settings = build_config(given, config)
+    else:
+        from w2v.training.resume import finished
+
+        settings = _settings_of(run_before, given, {"--config": config is not None, "--dry-run": dry_run})
+        if done := finished(run_before, settings):
+            if not quiet:
+                say(f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may grow")
+            print_json(done) if json else print_line(str(run_before))
+            return 0
     with ConsoleReporter(quiet=quiet) as reporter:
         for note in settings.notes:
             reporter.note(note)
@@ -78,7 +99,7 @@ def command(
         if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
             reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
         with stopping_softly(lambda: reporter.training_began) as stop, _to_stdout(settings, json) as settings:
-            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop)
+            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop, resume=run_before)
             if given.get("output") == "-":
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
@@ -98,6 +119,19 @@ def command(
     return 128 + stop.signal_number
 
 
+def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
+    """The settings of a run to go on with. `given` beside --resume are settings, `others` are further options.
+
+    Raises:
+        InputError: there is no such run, or something was given that would make another run of it.
+    """
+    from w2v.training.resume import resumed_config
+
+    for option in (option for option, present in others.items() if present):
+        raise InputError(f"{option} beside --resume is too much: the settings are those of the run; leave it away")
+    return resumed_config(run, given)
+
+
 @contextmanager
 def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
     """With `--output -`, settings that write word2vec text to a temporary file, which is there while the block runs."""
@@ -106,6 +140,8 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         return
     if json:
         raise InputError("--output - writes vectors to stdout, where --json puts its object; choose one of them")
+    if settings.checkpoints.checkpoint_every is not None:
+        raise InputError("--checkpoint-every needs a run directory, and --output - is a stream: leave one of them away")
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         yield replace(settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False))
 
@@ -114,14 +150,19 @@ def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
     how = "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
-    return (
-        f"w2v train: stopped by {how} in epoch {epoch} of {summary.epochs}, after {share:.1f} % of the words; "
-        f"the vectors learnt so far are in {summary.output}"
-    )
+    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
+    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
+    where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
+    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
+    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
 
 
 def _tell(summary: RunSummary, max_vocab: int) -> None:
     words = summary.words
+    times = f"{human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+    if summary.model == "lm":
+        _tell_language_model(summary, times)
+        return
     left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
     say(
         f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
@@ -130,9 +171,28 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
         f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per prediction,"
-        f" {human_count(summary.words_per_second)} words/s,"
-        f" {human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+        f" {human_count(summary.words_per_second)} words/s, {times}"
     )
+
+
+def _tell_language_model(summary: RunSummary, times: str) -> None:
+    from w2v.losses import training_figure
+
+    say(
+        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among them;"
+        f" {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are <unk>"
+    )
+    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
+    say(
+        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}: {training_figure(summary.loss)} {loss} per"
+        f" token in the last epoch, {human_count(summary.words_per_second)} tokens/s, {times}"
+    )
+    if summary.validation is not None:
+        best = summary.validation
+        say(
+            f"{best['file']}: perplexity {best['perplexity']:.2f} ({best['bits_per_word']:.3f} bits per word) over"
+            f" {best['tokens']:,} tokens, {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
+        )
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

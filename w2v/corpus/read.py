@@ -58,15 +58,25 @@ def read_corpus(
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
     reader = _Reader(sources, warnings, column, settings, threads or available_cores(), chunk_bytes, progress)
-    if use_cache and all(source.lasting for source in sources) and size_cap() > 0:
+    key = None
+    if all(source.lasting for source in sources):
         key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
+    store = _read(reader, key if use_cache and size_cap() > 0 else None)
+    store.sources = tuple((source.path or source.name, source.size, source.mtime_ns) for source in sources)
+    store.key = key
+    return store
+
+
+def _read(reader: _Reader, key: str | None) -> TokenStore:
+    """The store from the cache, where it is kept under `key`; None: without the cache."""
+    if key is not None:
         if (store := load_entry(key)) is not None:
             return store
         try:
             with NewEntry(key) as entry:
                 store = reader.read(entry.file, str(entry.directory))
                 try:
-                    entry.commit(store, sources)
+                    entry.commit(store, reader.sources)
                 except CacheUnavailable as problem:
                     store.warnings = (*store.warnings, f"the corpus is not cached: {problem}")
                 return store

@@ -40,6 +40,8 @@ class TokenStore:
         vocabulary: every word, by count descending, ties by UTF-8 bytes.
         n_words, n_lines: the numbers of ids >= 0 and of line ends.
         warnings: what the user should know about the corpus, in plain sentences.
+        sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it does not last.
+        key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class TokenStore:
         self.n_words = n_words
         self.n_lines = n_lines
         self.warnings = tuple(warnings)
+        self.sources: tuple[tuple[str, int | None, int | None], ...] = ()
+        self.key: str | None = None
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon: their pages stop counting as this process's memory."""

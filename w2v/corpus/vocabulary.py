@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import IO, overload
 
 import numpy as np
 
@@ -130,14 +130,18 @@ class Vocabulary:
             ValueError: a word is empty or holds whitespace, which no reader could read back.
         """
         with atomic_file(path) as file:
-            for start in range(0, len(self), BLOCK):
-                words = list(self.words[start : start + BLOCK])
-                # One split for all instead of a test per word: it gives the words back only if all are sound.
-                if " ".join(words).split() != words:
-                    broken = next(word for word in words if word.split() != [word])
-                    raise ValueError(f"the word {broken!r} is empty or holds whitespace")
-                counts = self.counts[start : start + BLOCK].tolist()
-                file.write("".join([f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]).encode())
+            self.write(file)
+
+    def write(self, file: IO[bytes]) -> None:
+        """Writes the same to an open file; raises ValueError as `save`."""
+        for start in range(0, len(self), BLOCK):
+            words = list(self.words[start : start + BLOCK])
+            # One split for all instead of a test per word: it gives the words back only if all are sound.
+            if " ".join(words).split() != words:
+                broken = next(word for word in words if word.split() != [word])
+                raise ValueError(f"the word {broken!r} is empty or holds whitespace")
+            counts = self.counts[start : start + BLOCK].tolist()
+            file.write("".join([f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:

@@ -37,6 +37,8 @@ class LossEntry:
     paper: str
     engines: tuple[str, ...] = ("autograd",)
     sparse: bool = False  # whether the layer can give gradients of the used rows only
+    tied: bool = True  # whether the output rows are the words' own, so that they can be the input's
+    bias: bool = True  # whether there can be an output bias
 
     @property
     def scores_all(self) -> bool:
@@ -84,6 +86,7 @@ _ALL_ROWS = (
         formula="softmax loss of z_t = s (cos_t - m), z_j = s cos_j",
         probabilities="softmax of s cos",
         paper="Wang et al. 2018, arXiv:1801.05599",
+        bias=False,
     ),
     LossEntry(
         name="l-softmax",
@@ -94,6 +97,7 @@ _ALL_ROWS = (
         formula="softmax loss of z_t = |h| |w_t| ((-1)^k cos(m a_t) - 2 k), z_j = h.w_j",
         probabilities="softmax of the scores",
         paper="Liu et al. 2016, arXiv:1612.02295",
+        bias=False,
     ),
     LossEntry(
         name="sm-softmax",
@@ -126,6 +130,7 @@ _HSIGMOID = LossEntry(
     probabilities="exact",
     paper="Morin and Bengio 2005; Mikolov et al. 2013, arXiv:1301.3781",
     sparse=True,
+    tied=False,
     engines=("hogwild", "autograd"),
 )
 _HSIGMOID_NEG = LossEntry(
@@ -138,6 +143,7 @@ _HSIGMOID_NEG = LossEntry(
     probabilities="those of hsigmoid",
     paper="Mikolov et al. 2013, arXiv:1310.4546",
     sparse=True,
+    tied=False,
     engines=("hogwild", "autograd"),
 )
 _SAMPLED = (
@@ -182,3 +188,8 @@ _SAMPLED = (
 LOSSES: dict[str, LossEntry] = {
     entry.name: entry for entry in (*_ALL_ROWS, _ADAPTIVE, _HSIGMOID, *_SAMPLED, _HSIGMOID_NEG)
 }
+
+
+def training_figure(loss: str) -> str:
+    """What the training loss of an output layer is, in words: only of exact ones is it -log P of the target."""
+    return "-log P" if LOSSES[loss].probabilities == "exact" else "training objective (not -log P)"

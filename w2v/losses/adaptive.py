@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype
+from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, draw
 from w2v.losses.cross_entropy import score_sums
 from w2v.losses.options import AdaptiveOptions
 
@@ -163,6 +163,20 @@ class AdaptiveSoftmax(OutputLayer):
             best[rows], place = torch.cat([best[rows], log_p], 1).topk(k, dim=1)
             ids[rows] = torch.cat([ids[rows], within + self.cutoffs[i]], 1).gather(1, place)
         return ids, best
+
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """One class [N] per row: a word or a cluster by the head, then a word of the cluster; each by temperature."""
+        weight, bias, tails = self._weights(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.to(weight.dtype)
+            ids = draw(F.linear(hidden, weight, bias), generator, temperature)
+            cluster = ids - self.cutoffs[0]  # below 0: a word of the head
+            for i, tail in enumerate(tails):
+                rows = (cluster == i).nonzero()[:, 0]
+                if len(rows):
+                    ids[rows] = draw(tail_log_prob(hidden[rows], tail), generator, temperature) + self.cutoffs[i]
+        return ids
 
     def _weights(self, hidden: Tensor) -> tuple[Tensor, Tensor | None, list[Tail]]:
         """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss is computed in."""

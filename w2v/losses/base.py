@@ -135,6 +135,20 @@ class OutputLayer(nn.Module, ABC):
             return empty.long(), empty
         return torch.cat([top.indices for top in tops]), torch.cat([top.values for top in tops])
 
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """One class [N] per row of hidden [N, D], drawn from P(class | hidden)^(1 / temperature), normalised.
+
+        Layers that decide step by step (hsigmoid, adaptive softmax) draw each decision from its own probabilities to
+        that power, so that they need not score all classes: at temperature 1 the same distribution, else another.
+
+        Args:
+            generator: gives the random numbers; it need not be on the device of hidden.
+            temperature: above 0.
+        """
+        parts = [draw(self.log_prob(rows), generator, temperature) for rows in hidden.split(NLL_ROWS)]
+        return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.int64)
+
     def checked(self, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """(target with ignored entries replaced by class 0, mask of those that count or None).
 
@@ -146,6 +160,30 @@ class OutputLayer(nn.Module, ABC):
         if target.dim() == 2 and target.shape[1] == 1:
             target = target[:, 0]
         return checked_classes(target, self.num_classes, self.ignore_index)
+
+
+def draw(log_prob: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+    """One column [N] per row of log_prob [N, C], drawn from the softmax of log_prob / temperature.
+
+    By the inverse of the cumulated probabilities in float64: one random number per row, and the same one on all
+    devices. A column of log-probability -inf is never drawn.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}, it must be above 0")
+    cumulated = (log_prob.double() / temperature).softmax(1).cumsum(1)
+    # scaled by the last sum, which is 1 but for rounding, and kept below it
+    u = uniform(len(log_prob), generator, log_prob.device)[:, None] * cumulated[:, -1:]
+    u = torch.minimum(u, torch.nextafter(cumulated[:, -1:], torch.zeros_like(u)))
+    return torch.searchsorted(cumulated, u, right=True)[:, 0]
+
+
+def uniform(n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """n random numbers in [0, 1), float64, on the device; drawn where the generator lives."""
+    place = generator.device if generator is not None else torch.device("cpu")
+    return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
 
 
 def checked_classes(target: Tensor, num_classes: int, ignore_index: int | None = None) -> tuple[Tensor, Tensor | None]:

@@ -11,7 +11,8 @@ gradients of the log-sum-exp are made in the forward pass while the exponentials
 all), and the backward pass multiplies them by that weight. When the weights turn out to differ, or are known to, or so
 many classes would leave only a handful of rows at a time, the backward pass computes the scores again (four products).
 
-N targets that share U hidden rows cost U rows of scores. Sums are accumulated in float32 (float64 stays float64).
+N targets that share U hidden rows cost U rows of scores. Products and sums are made in float32 (float64 stays float64),
+also under torch.autocast; only inside `bfloat16_products` products are not, and the loss is right to 1e-2.
 The idea of the forward-pass gradient: Wijmans et al. 2024, arXiv:2411.09009; Hsu et al. 2024, arXiv:2410.10989.
 """
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.base import accumulate_dtype, checked_classes
+from w2v.losses.products import product_dtype
 from w2v.losses.score_sums import ScoreSums
 
 
@@ -100,9 +102,10 @@ def score_sums(
     check_shapes(hidden, weight, bias, target, row_of)
     # What stands behind `others_only` is not linear in the log-sum-exp, so that its gradient cannot be guessed.
     eager = torch.is_grad_enabled() and not others_only
+    product = product_dtype(accumulate_dtype(hidden))
     target, row_of = target.long(), None if row_of is None else row_of.long()
     with torch.autocast(hidden.device.type, enabled=False):
-        return ScoreSums.apply(hidden, weight, bias, target, row_of, valid, eager, with_mean, others_only)
+        return ScoreSums.apply(hidden, weight, bias, target, row_of, valid, eager, with_mean, others_only, product)
 
 
 def check_shapes(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None) -> None:

@@ -27,6 +27,7 @@ from torch.autograd.function import once_differentiable
 from w2v.losses.base import OutputLayer, Scores, accumulate_dtype, checked_classes, rows_for
 from w2v.losses.cross_entropy import all_scores, linear_cross_entropy
 from w2v.losses.options import NceOptions, SampledOptions, SampledSoftmaxOptions
+from w2v.losses.products import linear, outer, product_dtype
 from w2v.samplers import Candidates, Sampler, UnigramSampler
 
 REMOVED = torch.finfo(torch.float32).min  # the score of a noise word left out: finite, so that nothing becomes NaN
@@ -128,17 +129,17 @@ class SampledLayer(OutputLayer):
         """z of the scores, of words with these expected counts."""
         return logits - log_count(expected_count, logits.dtype) if self.subtracts_counts else logits
 
-    def class_bias(self) -> Tensor | None:
-        """What is added to h.w of every class [V] to give the scores whose softmax is the layer's distribution."""
+    def class_biases(self, device: torch.device) -> Tensor | None:
+        """What is added to h.w for the scores whose softmax is the layer's distribution: [V] or None."""
         return self.bias
 
     def log_prob(self, hidden: Tensor) -> Tensor:
-        """log softmax of the scores, [N, V]."""
-        return all_scores(hidden, self.weight, self.class_bias()).log_softmax(1)
+        return all_scores(hidden, self.weight, self.class_biases(hidden.device)).log_softmax(1)
 
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         """-log P(target | hidden) [N], a block of scores at a time."""
-        return linear_cross_entropy(hidden, self.weight, target, self.class_bias(), ignore_index=self.ignore_index)
+        bias = self.class_biases(hidden.device)
+        return linear_cross_entropy(hidden, self.weight, target, bias, ignore_index=self.ignore_index)
 
     def _label_counts(self, samples: Candidates, labels: Tensor, row_of: Tensor | None) -> Tensor:
         """Expected counts [N, T]: those that came with the samples, else the sampler's."""
@@ -161,10 +162,11 @@ class Neg(SampledLayer):
     removes_hits = True
     subtracts_counts = False
 
-    def class_bias(self) -> Tensor:
-        ids = torch.arange(self.num_classes, device=self.weight.device)
-        noise = log_count(self.sampler.probability(ids), torch.float64)
-        return noise if self.bias is None else self.bias + noise
+    def class_biases(self, device: torch.device) -> Tensor | None:
+        """log q, and the bias if there is one."""
+        noise = self.sampler.probability(torch.arange(self.num_classes, device=device))
+        log_q = log_count(noise, accumulate_dtype(self.weight))
+        return log_q if self.bias is None else log_q + self.bias
 
 
 class Nce(SampledLayer):
@@ -219,7 +221,8 @@ def cross_entropy(true: Tensor, noise: Tensor) -> Tensor:
 def noise_scores(hidden: Tensor, rows: Tensor) -> Tensor:
     """hidden [U, D] times rows [S, D], or times each hidden row's own [U, S, D]: [U, S]."""
     if rows.dim() == 2:
-        scores = F.linear(hidden, rows)
+        kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
+        scores = _Product.apply(hidden.to(kind), rows.to(kind))
     else:
         scores = torch.bmm(rows, hidden[:, :, None])[:, :, 0]
     return scores.to(accumulate_dtype(scores))
@@ -242,6 +245,21 @@ def take_rows(table: Tensor, ids: Tensor, sparse: bool) -> Tensor:
     if sparse:
         return _SparseRows.apply(table, ids)
     return table.index_select(0, ids.reshape(-1)).view(*ids.shape, *table.shape[1:])
+
+
+class _Product(torch.autograd.Function):
+    """hidden [U, D] @ rows.T [D, S] by the fastest library."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(hidden, rows)
+        return linear(hidden, rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, rows = ctx.saved_tensors
+        return linear(gradient, rows.t()), outer(gradient, hidden)
 
 
 class _SparseRows(torch.autograd.Function):

@@ -2,6 +2,8 @@
 
 What every loss over all classes is made of, as one autograd function, so that the gradient of `weight` [V, D] is one
 tensor. Its parts here: a grid of blocks, the forward pass, the gradients with or without computing z again.
+
+With products in bfloat16, blocks of z and their exponentials are so too; their sums and all gradients are float32.
 """
 
 from __future__ import annotations
@@ -94,20 +96,21 @@ class _Problem:
     target: Tensor
     row_of: Tensor | None
     others_only: bool
-    dtype: torch.dtype
+    dtype: torch.dtype  # of sums and gradients
+    product: torch.dtype  # of the matrix products' operands, and of the scores
 
     def grid(self, size: tuple[int, int]) -> _Grid:
         row = torch.arange(len(self.hidden), device=self.hidden.device) if self.row_of is None else self.row_of
         return _Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
 
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:
-        return self.hidden[rows[0] : rows[1]].to(self.dtype).contiguous()
+        return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()
 
     def weight_part(self, classes: tuple[int, int]) -> Tensor:
-        return self.weight[classes[0] : classes[1]].to(self.dtype).contiguous()
+        return self.weight[classes[0] : classes[1]].to(self.product).contiguous()
 
     def bias_part(self, classes: tuple[int, int]) -> Tensor | None:
-        return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.dtype)
+        return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.product)
 
     def per_row(self, values: Tensor) -> Tensor:
         """Sums of values [N] over the targets of each hidden row, [U]."""
@@ -150,10 +153,11 @@ class ScoreSums(torch.autograd.Function):
         eager: bool,
         with_mean: bool,
         others_only: bool,
+        product: torch.dtype,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem = _Problem(hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden))
+        problem = _Problem(hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden), product)
         wanted = tuple(ctx.needs_input_grad[:3])
-        size = _eager_size(hidden, len(weight), problem.dtype) if eager and any(wanted) else None
+        size = _eager_size(hidden, len(weight), product) if eager and any(wanted) else None
         grads = None if size is None else _Gradients.zeros(wanted, problem)
         counts = None if grads is None else _targets_per_row(problem, valid)
         total, score = _sums(problem, size or _block_size(hidden, len(weight)), grads, counts)
@@ -162,7 +166,7 @@ class ScoreSums(torch.autograd.Function):
             mean = hidden.to(problem.dtype) @ weight.mean(0, dtype=problem.dtype)
             mean = rows_for(mean if bias is None else mean + bias.mean(dtype=problem.dtype), row_of)
         ctx.save_for_backward(hidden, weight, bias, target, row_of, valid, total)
-        ctx.grads, ctx.others_only = grads, others_only
+        ctx.grads, ctx.others_only, ctx.product = grads, others_only, product
         ctx.set_materialize_grads(False)
         return rows_for(total, row_of), score, mean
 
@@ -172,7 +176,7 @@ class ScoreSums(torch.autograd.Function):
         ctx: Any, d_total: Tensor | None, d_score: Tensor | None, d_mean: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, valid, total = ctx.saved_tensors
-        problem = _Problem(hidden, weight, bias, target, row_of, ctx.others_only, total.dtype)
+        problem = _Problem(hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product)
         made, ctx.grads = ctx.grads, None  # given away here: a second backward pass computes them again
         with torch.autocast(hidden.device.type, enabled=False):
             if d_total is None:
@@ -183,7 +187,7 @@ class ScoreSums(torch.autograd.Function):
                 made = _gradients(problem, total, per_row, tuple(ctx.needs_input_grad[:3]))
             else:
                 for sums in (made.weight, made.bias):
-                    if sums is not None:
+                    if sums is not None and factor.item() != 1:  # 1 for a loss that is summed: saves a pass over [V, D]
                         sums.mul_(factor)
             if made.hidden is not None:
                 made.hidden.mul_(per_row[:, None])
@@ -195,7 +199,7 @@ class ScoreSums(torch.autograd.Function):
             None if made.hidden is None else made.hidden.to(hidden.dtype),
             None if made.weight is None else made.weight.to(weight.dtype),
             None if made.bias is None or bias is None else made.bias.to(bias.dtype),
-            *[None] * 6,
+            *[None] * 7,
         )
 
 
@@ -222,13 +226,13 @@ def _sums(
             z = linear(hidden, problem.weight_part(classes), problem.bias_part(classes))
             members, r, c = grid.targets(i, j)
             if len(members):
-                score[members] = z[r, c]
+                score[members] = z[r, c].to(dtype)
                 if problem.others_only:
                     z[r, c] = -torch.inf
-            peak = z.amax(1).clamp_min_(floor)
+            peak = z.amax(1).clamp_min_(max(floor, torch.finfo(z.dtype).min / 2))
             z.sub_(peak[:, None]).exp_()
-            peaks.append(peak)
-            sums.append(z.sum(1))
+            peaks.append(peak.to(dtype))
+            sums.append(z.sum(1, dtype=dtype))
             if grads is not None:
                 blocks.append(z)
         peaks_of = torch.stack(peaks)  # [blocks, rows]
@@ -243,11 +247,16 @@ def _sums(
             z, blocks[j] = blocks[j], blocks[0][:0]
             if grads.hidden is not None:
                 product = linear(z, problem.weight_part(classes).t())
-                grads.hidden[rows[0] : rows[1]].addcmul_(product, scales[j][:, None])
+                grads.hidden[rows[0] : rows[1]].addcmul_(product.to(dtype), scales[j][:, None])
             if grads.weight is not None:
-                grads.weight[classes[0] : classes[1]] += outer(z, hidden * weights[j][:, None])
+                part = grads.weight[classes[0] : classes[1]]
+                share = outer(z, (hidden * weights[j][:, None]).to(z.dtype))
+                if i:
+                    part += share
+                else:
+                    part.copy_(share)
             if grads.bias is not None:
-                grads.bias[classes[0] : classes[1]] += weights[j] @ z
+                grads.bias[classes[0] : classes[1]] += weights[j] @ z.to(dtype)
     return total, score
 
 
@@ -268,10 +277,10 @@ def _gradients(problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[
             if grads.hidden is not None:
                 grads.hidden[rows[0] : rows[1]] += linear(z, weight.t())
             if grads.weight is not None:
-                share = outer(z, hidden * weights[:, None])
+                share = outer(z, (hidden * weights[:, None]).to(z.dtype)).to(problem.dtype)
                 sums = share if sums is None else sums.add_(share)
             if grads.bias is not None:
-                grads.bias[classes[0] : classes[1]] += weights @ z
+                grads.bias[classes[0] : classes[1]] += weights @ z.to(problem.dtype)
         if grads.weight is not None and sums is not None:
             grads.weight[classes[0] : classes[1]] = sums
     return grads

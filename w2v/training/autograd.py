@@ -12,7 +12,7 @@ gradient is that of the sum over a batch's predictions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -28,7 +28,7 @@ from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.options import SampledOptions
 from w2v.noise import keep_probabilities
-from w2v.training.engine import Tally, block_seeds, fill_starting_rows
+from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
 from w2v.training.optimizers import OPTIMIZERS
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
@@ -104,6 +104,10 @@ class AutogradEngine:
             make = OPTIMIZERS[config.optimizer]
             self._optimizer_in = make(self._w_in)
             self._optimizers = [(parameter, make(parameter.detach())) for parameter in self.layer.parameters()]
+        names = [name for name, _ in self.layer.named_parameters()]
+        self._named = {"input": self._optimizer_in} | {
+            f"output.{name}": optimizer for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
+        }
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`."""
@@ -137,6 +141,24 @@ class AutogradEngine:
 
     def end_round(self, blocks: int) -> None:
         """Nothing to put together: there is one worker."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Input matrix, output layer and what the optimizers remember; views of them on the CPU."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        check_state(arrays, self.state())
+        with torch.no_grad():
+            for name, tensor in self._tensors().items():
+                tensor.copy_(torch.from_numpy(np.array(arrays[name])))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {"input": self._w_in}
+        tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
+        for name, optimizer in self._named.items():
+            tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
+        return tensors
 
     @contextmanager
     def _enough_memory(self) -> Iterator[None]:

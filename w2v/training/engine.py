@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +66,31 @@ class Engine(Protocol):
     @property
     def vectors(self) -> np.ndarray:
         """[V, dim] float32, the input matrix."""
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """With all threads at rest: everything that training changes, by name, unpadded; views where possible.
+
+        input [V, dim]; output.* as in the layer's state_dict; optimizer.* what the optimizers remember.
+        """
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+
+
+def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
+    """Refuses a state that does not fit the engine, whose own is `expected`.
+
+    Raises:
+        ValueError: an array is missing, unknown, or of another shape or type.
+    """
+    if odd := sorted(set(arrays) ^ set(expected)):
+        raise ValueError(f"the state {'lacks' if odd[0] in expected else 'has an unknown'} {odd[0]!r}")
+    for name, array in expected.items():
+        found = arrays[name]
+        if (found.shape, found.dtype) != (array.shape, array.dtype):
+            raise ValueError(
+                f"{name} is {found.dtype} {list(found.shape)} in the state, here {array.dtype} {list(array.shape)}"
+            )
 
 
 def fill_starting_rows(rows: np.ndarray, seed: int) -> None:

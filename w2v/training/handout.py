@@ -61,8 +61,14 @@ class Handout:
         self._begin = self._next = self._done = blocks_done
         self._taken = [-1] * workers  # in rounds: the section's first block, once a worker has got its own
         self._working = [False] * workers
-        self._pause = self._ended = False
+        self._pause = False
+        self._ended = blocks_done >= epochs * self._per_epoch
         self._limit = self._section_end()
+
+    @property
+    def blocks_done(self) -> int:
+        """Blocks of the whole run that are finished, of earlier runs that this one goes on with too."""
+        return self._done
 
     def pause(self) -> None:
         """Asks for a rest as soon as the blocks in work are done."""

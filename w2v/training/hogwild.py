@@ -26,7 +26,7 @@ from w2v.kernels.cpu.rows import NOISE, PATH, Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
-from w2v.training.engine import Tally, block_seeds, fill_starting_rows
+from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
@@ -226,14 +226,12 @@ class HogwildEngine:
         """Goes on from what `state` returned.
 
         Raises:
-            ValueError: an array is missing, or of another shape.
+            ValueError: an array is missing, unknown, or of another shape or type.
         """
-        for name, target in self.state().items():
-            if name not in arrays:
-                raise ValueError(f"the state has no {name!r}, only {', '.join(sorted(arrays))}")
-            given = np.asarray(arrays[name])
-            if given.shape != target.shape:
-                raise ValueError(f"{name} has shape {list(given.shape)}, this model needs {list(target.shape)}")
+        own = self.state()
+        check_state(arrays, own)
+        for name, target in own.items():
+            given = arrays[name]
             if name == "output.log_z":
                 self.weights.log_z.matrix[0, 0] = -given
             else:

@@ -3,6 +3,7 @@
     sgd          x -= lr g
     adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
     sparse-adam  Adam whose averages of a row only move when the row has a gradient (torch.optim.SparseAdam)
+    adamw        the same, and x -= lr decay x beforehand (Loshchilov and Hutter 2019, arXiv:1711.05101); lm only
 
 g is the gradient of the *sum* over the batch's predictions. Adagrad is Duchi et al. 2011 with one rate per row instead
 of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy at a hundredth of the state.
@@ -38,6 +39,10 @@ class RowOptimizer(ABC):
         else:
             self._step(self._table, gradient, lr, rows)
 
+    def state(self) -> dict[str, Tensor]:
+        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten in place."""
+        return {}
+
     @abstractmethod
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         """One step of `rows` (None: all) with their gradient."""
@@ -60,6 +65,10 @@ class Adagrad(RowOptimizer):
         super().__init__(table)
         self._squares = torch.full((max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device)
 
+    def state(self) -> dict[str, Tensor]:
+        """The sums of squares."""
+        return {"squares": self._squares}
+
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         flat = gradient.reshape(len(gradient), -1)
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
@@ -80,14 +89,18 @@ class SparseAdam(RowOptimizer):
         shape = table.shape if table.dim() else (1,)
         self._mean = torch.zeros(shape, device=table.device)
         self._square = torch.zeros(shape, device=table.device)
-        self._steps = 0
+        self._steps = torch.zeros((), dtype=torch.int64)
+
+    def state(self) -> dict[str, Tensor]:
+        """The two averages and the number of steps."""
+        return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         self._steps += 1
         mean, square = (part if rows is None else part.index_select(0, rows) for part in (self._mean, self._square))
         mean.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        first, second = (1 - beta**self._steps for beta in BETAS)
+        first, second = (1 - beta ** int(self._steps) for beta in BETAS)
         change = (mean / first).div_((square / second).sqrt_().add_(ADAM_EPSILON))
         if rows is None:
             table.sub_(change, alpha=lr)
@@ -97,8 +110,25 @@ class SparseAdam(RowOptimizer):
         self._square.index_copy_(0, rows, square)
 
 
-OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam}
-STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2}  # tables of the size of the one that is trained
+class AdamW(SparseAdam):
+    """Adam, before which the rows that have a gradient lose the share lr · decay of their values."""
+
+    def __init__(self, table: Tensor, decay: float = 0.0) -> None:
+        super().__init__(table)
+        self._decay = decay
+
+    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
+        if self._decay and rows is None:
+            table.mul_(1 - lr * self._decay)
+        elif self._decay and rows is not None:
+            table.index_add_(0, rows, table.index_select(0, rows), alpha=-lr * self._decay)
+        super()._step(table, gradient, lr, rows)
+
+
+OPTIMIZERS: dict[str, type[RowOptimizer]] = {
+    "sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW,
+}  # fmt: skip
+STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}  # tables of the size of the one that is trained
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

@@ -1,16 +1,16 @@
 """Where a run's result goes: a run directory, or just a vector file.
 
-Chosen and checked before the long part, written whole at the end. A run directory holds config.yaml, vocab.tsv
-(word, count), vectors.npy [V, D] float32, metrics.jsonl, summary.json and format_version.
+Chosen and checked before the long part, and locked from then on. Written whole at the end; a run directory with
+checkpoints is there from the start of training on, see `w2v.training.rundir`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,12 @@ import numpy as np
 from w2v.config import Config
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.files import atomic_directory, check_writable, is_special
+from w2v.files import atomic_directory, check_writable, clean_up, is_special
+from w2v.lock import locked
+from w2v.training.rundir import RUN_FILES, Files, RunDirectory, end_files, start_files, write_plainly
 from w2v.vectors import check_format, save_vectors
-from w2v.vectors.saving import write_matrix
 
-FORMAT_VERSION = 1
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
-RUN_FILES = (
-    "checkpoints", "config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv",
-)  # fmt: skip
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
@@ -35,11 +32,17 @@ STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temp
 
 @dataclass(frozen=True)
 class Output:
-    """`path` is a run directory or a vector file."""
+    """`path` is a run directory or a vector file. begun: it is a run directory that exists, this run's own."""
 
     path: Path
     is_file: bool
     overwrite: bool
+    begun: bool = False
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The run directory at `path`."""
+        return RunDirectory(self.path)
 
     @classmethod
     def prepare(cls, config: Config) -> Output:
@@ -62,6 +65,16 @@ class Output:
         if any(_within(entry, path) for entry in config.corpus.corpus):
             raise InputError(f"--output {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
+        if is_file and config.model.model == "lm":
+            raise InputError(
+                f"--output {given}: a language model is more than vectors; name a run directory, and write its"
+                f" embeddings with w2v export DIRECTORY -o {given}"
+            )
+        if is_file and config.checkpoints.checkpoint_every is not None:
+            raise InputError(
+                f"--checkpoint-every needs a run directory, and --output {given} is a vector file: name a folder,"
+                " or leave --checkpoint-every away"
+            )
         if is_special(path):
             raise InputError(f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout")
         check_writable(path, overwrite=overwrite)
@@ -75,11 +88,23 @@ class Output:
             check_removable(path)
         return cls(path, is_file, overwrite)
 
+    def begin(self, config: Config, vocabulary: Vocabulary) -> Output:
+        """Makes the run directory before training, so that checkpoints have a place; an old run is gone then.
+
+        Raises:
+            InputError: somebody else has made it meanwhile.
+            RunError: it cannot be written.
+        """
+        self.directory.create(config, vocabulary, replace=self.overwrite)
+        return replace(self, begun=True)
+
     def write(
         self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
-        summary: dict[str, Any],
+        summary: dict[str, Any], files: Files, more: Callable[[Path], None] = lambda folder: None,
     ) -> Path:  # fmt: skip
         """Writes the result; returns its path, which has moved on by a number if another run took it meanwhile.
+
+        files: those of a language model. more: writes what else belongs into a run directory that is written whole.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
@@ -87,7 +112,17 @@ class Output:
         if not all(
             np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
         ):
-            raise RunError("the vectors hold NaN or infinity; nothing was written. Try a smaller --lr")
+            raise RunError("the vectors hold NaN or infinity; try a smaller --lr")
+        try:
+            if self.begun:
+                self.directory.restore(config, vocabulary)
+            else:
+                self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
+        if self.begun:
+            self.directory.finish(end_files(vectors, metrics, {**summary, "output": str(self.path)}, files))
+            return self.path
         path = self.path
         while True:
             if not self.overwrite:
@@ -97,20 +132,43 @@ class Output:
                 return path
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
-                    (folder / "format_version").write_text(f"{FORMAT_VERSION}\n")
-                    (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
-                    vocabulary.save(folder / "vocab.tsv")
-                    with open(folder / "vectors.npy", "wb") as file:
-                        write_matrix(file, vectors)
-                    lines = "".join(json.dumps(line) + "\n" for line in metrics)
-                    (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
-                    document = json.dumps({**summary, "output": str(path)}, indent=2, ensure_ascii=False)
-                    # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes
-                    (folder / "summary.json").write_text(document + "\n", encoding="utf-8", errors="backslashreplace")
+                    write_plainly(folder, start_files(config, vocabulary))
+                    document = {**summary, "output": str(path)}
+                    write_plainly(folder, end_files(vectors, metrics, document, files))
+                    more(folder)
                 return path
             except RunError:
                 if self.overwrite or not path.exists():  # else another run was faster by a moment
                     raise
+
+
+@contextmanager
+def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
+    """The place for a run's result, checked, and locked while the block runs; `resume` is a run to go on with.
+
+    Raises:
+        InputError: as `Output.prepare`; or another run is writing there.
+    """
+    with ExitStack() as stack:
+        if resume is not None:
+            alone = stack.enter_context(locked(resume))
+            output = Output(resume, False, False, begun=True)
+            for name in RUN_FILES if alone else ():
+                clean_up(resume / name)
+        else:
+            output, taken = Output.prepare(config), []
+            while True:
+                try:
+                    alone = stack.enter_context(locked(output.path))
+                    break
+                except InputError:
+                    if config.output.output is not None:
+                        raise
+                    taken.append(output.path)
+                    output = replace(output, path=free_path(default_name(config), taken=taken))
+        if alone:
+            clean_up(output.path)
+        yield output
 
 
 def default_name(config: Config) -> Path:
@@ -124,10 +182,10 @@ def default_name(config: Config) -> Path:
     return Path(f"{stem}-{config.model.model}-{config.training.loss}")
 
 
-def free_path(path: Path, suffix: str = "") -> Path:
+def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
     """`path`, or the first free one of `path-2`, `path-3`, …; the number stands before `suffix`."""
     candidate, number = path, 1
-    while os.path.lexists(candidate):
+    while candidate in taken or os.path.lexists(candidate):
         number += 1
         candidate = path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
     return candidate
@@ -144,7 +202,8 @@ def check_removable(path: Path) -> None:
         raise InputError(
             f"--output {path} exists and is no run directory, so --overwrite will not remove it; name another one"
         )
-    if foreign := sorted(names - set(RUN_FILES)):
+    left = re.compile("|".join(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(tmp|old)" for name in RUN_FILES))
+    if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
         raise InputError(
             f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not remove it;"
             " move that away, or name another one"

@@ -17,6 +17,7 @@ class Progress:
     loss: float  # nats per prediction, mean since the last report; nan before the first
     seconds_left: float
     epoch: int  # the one under way, from 1
+    unit: str = "words"  # what is counted: words, or the tokens of a language model
 
 
 class Reporter(Protocol):
@@ -30,6 +31,9 @@ class Reporter(Protocol):
 
     def stage(self, text: str) -> None:
         """A new part of the work begins."""
+
+    def milestone(self, text: str) -> None:
+        """Something that was found out while training, such as a perplexity."""
 
     def reading(self, done_bytes: int, total_bytes: int | None) -> None:
         """The corpus is being read; `total_bytes` is None for a stream."""
@@ -56,6 +60,9 @@ class SilentReporter:
     def stage(self, text: str) -> None:
         pass
 
+    def milestone(self, text: str) -> None:
+        pass
+
     def reading(self, done_bytes: int, total_bytes: int | None) -> None:
         pass
 
@@ -65,7 +72,10 @@ class SilentReporter:
 
 @dataclass(frozen=True)
 class Words:
-    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled + passed_left_out."""
+    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled + passed_left_out.
+
+    Of a language model: tokens, line ends among them; left out are those that are read as <unk>, and trained as such.
+    """
 
     read: int  # in the corpus, once
     in_vocabulary: int  # of those
@@ -104,10 +114,15 @@ class RunSummary:
     interrupted: bool
     seed: int
     threads: int
+    checkpoint: str | None = None  # the latest, from which --resume goes on
+    validation: dict[str, Any] | None = None  # of a language model: the best measurement on --valid
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        if self.validation is None:
+            del values["validation"]
+        return values
 
 
 @dataclass(frozen=True)

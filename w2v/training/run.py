@@ -5,9 +5,11 @@ summary = run(config, use_cache=True, reporter=SilentReporter(), stop=threading.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +17,12 @@ import numpy as np
 from w2v.config import Config
 from w2v.errors import InputError, RunError
 from w2v.memory import Demand, available_memory, return_freed_memory
-from w2v.training.output import Output
+from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+from w2v.training.resume import latest, read_again
 
 if TYPE_CHECKING:
+    from w2v.checkpoint import Checkpoint
     from w2v.corpus import TokenStore, Vocabulary
     from w2v.training.engine import Engine
     from w2v.training.trainer import TrainingResult
@@ -28,48 +32,71 @@ COMPILE_SECONDS = 1.0  # after which we say that we compile
 PLAN_SECONDS = 1.0  # how long --dry-run trains to see the speed
 
 
-def run(config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal) -> RunSummary:
-    """Trains and writes the result.
+def run(
+    config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal, resume: Path | None = None
+) -> RunSummary:
+    """Trains and writes the result; `resume` is the directory of a run to go on with (see `w2v.training.resume`).
 
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
+    if config.model.model == "lm":
+        from w2v.training.lm_run import run_language_model
+
+        return run_language_model(config, use_cache=use_cache, reporter=reporter, stop=stop, resume=resume)
     began = time.perf_counter()
-    output = Output.prepare(config)
-    _check_device(config)
-    _import_meanwhile(config)
-    store, vocabulary = _read(config, use_cache, reporter)
-    return_freed_memory()
-    with store:
-        read = time.perf_counter()
-        _check_memory(config, len(vocabulary))
-        engine, bounds = _engine(config, store, vocabulary, reporter)
-        store.release(0, len(store.ids))
-        engine.initialise()
+    with claimed(config, resume) as output:
+        check_device(config)
+        import_meanwhile(config)
+        earlier = None
+        if resume is not None:
+            earlier = latest(resume, config, reporter)
+        if resume is not None and earlier is not None:
+            store, vocabulary = read_again(config, resume, earlier, use_cache, reporter)
+        else:
+            store, vocabulary = read_vocabulary(config, use_cache, reporter)
+        return_freed_memory()
+        with store:
+            return _train(config, store, vocabulary, output, earlier, reporter, stop, began)
 
-        from w2v.training.schedule import LinearDecay
-        from w2v.training.trainer import Trainer
 
-        trainer = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr), store.release)
-        result = trainer.run(reporter, stop)
-        if result.total.predictions == 0 and not result.interrupted:
-            raise InputError(
-                "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has two"
-                f" words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
-                " put more words on a line, or try a smaller --min-count or --sample 0"
-            )
-        reporter.stage(f"writing {output.path}")
+def _train(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, output: Output, earlier: Checkpoint | None,
+    reporter: Reporter, stop: StopSignal, began: float,
+) -> RunSummary:  # fmt: skip
+    """The part of `run` after the text is read; `earlier` is the checkpoint to go on from."""
+    from w2v.training.saving import Saving
+    from w2v.training.schedule import LinearDecay
+    from w2v.training.trainer import Trainer
 
-        def summary_after(seconds: Seconds) -> RunSummary:
-            return _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
-
-        seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        path = output.write(config, vocabulary, engine.vectors, result.metrics, summary_after(seconds).as_dict())
+    read = time.perf_counter()
+    _check_memory(config, len(vocabulary))
+    engine, bounds = _engine(config, store, vocabulary, reporter)
+    store.release(0, len(store.ids))
+    engine.initialise()
+    schedule = LinearDecay(config.lr)
+    with Saving(config, store, vocabulary, output, engine, bounds, schedule, reporter) as saving:
+        result, blocks_done = saving.begin(earlier)
+        trainer = Trainer(
+            engine, saving.bounds, config.training.epochs, schedule, store.release, saving.watchers, blocks_done, result
+        )
+        with saving.told_when_it_fails():
+            result = trainer.run(reporter, stop)
+            if result.total.predictions == 0 and not result.interrupted:
+                raise InputError(
+                    "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has"
+                    f" two words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
+                    " put more words on a line, or try a smaller --min-count or --sample 0"
+                )
+            reporter.stage(f"writing {output.path}")
+            seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
+            summary = _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
+            path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
             reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        return _summary(config, store, vocabulary, result, str(path), engine.name, seconds)
+        return dataclasses.replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
@@ -80,9 +107,13 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
     """
+    if config.model.model == "lm":
+        from w2v.training.lm_run import plan_language_model
+
+        return plan_language_model(config, use_cache=use_cache, reporter=reporter)
     output = Output.prepare(config)
-    _check_device(config)
-    store, vocabulary = _read(config, use_cache, reporter)
+    check_device(config)
+    store, vocabulary = read_vocabulary(config, use_cache, reporter)
     with store:
         memory = _memory(config, len(vocabulary))
         fits = all(available is None or needed <= available for _, needed, available in memory)
@@ -97,13 +128,13 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         )  # fmt: skip
 
 
-def _import_meanwhile(config: Config) -> None:
+def import_meanwhile(config: Config) -> None:
     """Imports Numba, half a second, or PyTorch, two, while the corpus is being read."""
     name = f"w2v.training.{config.engine}"
     threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
 
-def _check_device(config: Config) -> None:
+def check_device(config: Config) -> None:
     """Before anything long: is there the GPU that was asked for?"""
     if config.training.device.startswith("cuda"):
         from w2v.training.autograd import find_device
@@ -146,7 +177,12 @@ def _compile(config: Config, reporter: Reporter) -> None:
     return_freed_memory()  # the compiler's
 
 
-def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+    """The corpus, and the words of it that --min-count and --max-vocab leave.
+
+    Raises:
+        InputError: the corpus cannot be used, or fewer than two words are left.
+    """
     from w2v.corpus import read_corpus
     from w2v.corpus.selection import select_vocabulary
 
@@ -170,13 +206,17 @@ def _read(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenSto
 
 def _memory(config: Config, vocabulary: int) -> list[Demand]:
     """What is needed where; the last is where training happens."""
+    rows = 2 * vocabulary if config.checkpoints.checkpoint_every is not None else 0  # copied for a checkpoint
     if config.engine == "hogwild":
         from w2v.training.hogwild import memory_bytes
 
-        return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary), available_memory())]
+        copied = rows * config.model.dim * 4
+        return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary) + copied, available_memory())]
     from w2v.training.estimate import device_demand, host_bytes
+    from w2v.training.optimizers import STATE_ROWS
 
-    here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary), available_memory())
+    copied = rows * (1 + STATE_ROWS[config.optimizer]) * config.model.dim * 4
+    here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary) + copied, available_memory())
     there = device_demand(config, vocabulary)
     return [here] if there is None else [here, there]
 

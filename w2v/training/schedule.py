@@ -6,6 +6,7 @@ thread works it off or when.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
+PLATEAU_DIVISOR = 4.0
 LONGEST_SENTENCE = 100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
 
 
@@ -89,3 +91,40 @@ class LinearDecay:
 
     def load_state(self, state: Mapping[str, float]) -> None:
         """Nothing to load."""
+
+
+class Scheduled:
+    """A rise from 0 over the share `warmup` of the run, then a course down: constant, linear, cosine or plateau.
+
+    constant  initial
+    linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the warm-up
+    cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017, arXiv:1608.03983
+    plateau   initial · factor; `worse()` makes a quarter of it, as pytorch/examples does
+    """
+
+    def __init__(self, initial: float, course: str, warmup: float = 0.0) -> None:
+        self.initial, self.course, self.warmup, self.factor = initial, course, warmup, 1.0
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate where `fraction` of the run is done."""
+        if fraction < self.warmup:
+            return self.initial * max(LR_FLOOR, fraction / self.warmup)
+        f = (fraction - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 0.0
+        if self.course == "linear":
+            return self.initial * max(LR_FLOOR, 1 - f)
+        if self.course == "cosine":
+            return self.initial * max(LR_FLOOR, (1 + math.cos(math.pi * f)) / 2)
+        return self.initial * self.factor
+
+    def worse(self) -> None:
+        """An epoch did not improve: on a plateau the rate falls to a quarter."""
+        if self.course == "plateau":
+            self.factor /= PLATEAU_DIVISOR
+
+    def state(self) -> dict[str, float]:
+        """How far the plateaus have lowered the rate."""
+        return {"factor": self.factor}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        """Goes on from what `state` returned."""
+        self.factor = state["factor"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,15 +25,24 @@ METRICS_SECONDS = 1.0
 POLL_SECONDS = 0.1
 
 
+class Diverged(RunError):
+    """The loss is no longer a number; the sentence says where, at which rate, and what may help."""
+
+
 @dataclass
 class TrainingResult:
-    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the run got."""
+    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the run got.
+
+    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training, those before a
+    resumption included, as everything here.
+    """
 
     total: Tally = field(default_factory=Tally)
     epochs: list[Tally] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    logged: Tally = field(default_factory=Tally)
     fraction: float = 0.0
-    seconds: float = 0.0
+    seconds: float = 0.0  # training itself, without what was done at rest
     interrupted: bool = False
 
     def add(self, epoch: int, tally: Tally) -> None:
@@ -43,24 +52,48 @@ class TrainingResult:
         self.epochs[epoch].add(tally)
         self.total.add(tally)
 
+    def state(self) -> dict[str, Any]:
+        """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
+        return {
+            "total": asdict(self.total), "epochs": [asdict(tally) for tally in self.epochs],
+            "logged": asdict(self.logged), "fraction": self.fraction, "seconds": self.seconds,
+        }  # fmt: skip
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> TrainingResult:
+        """What `state` was taken of."""
+        return cls(
+            Tally(**state["total"]), [Tally(**tally) for tally in state["epochs"]], list(metrics),
+            Tally(**state["logged"]), float(state["fraction"]), float(state["seconds"]),
+        )  # fmt: skip
+
 
 class Watcher(Protocol):
     """Somebody who acts while training rests: checkpoints, validation, early stopping."""
 
+    name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must rest at the end of every epoch
 
     def due(self, words: int, seconds: float) -> bool:
-        """Asked a few times a second: shall training rest? words, seconds: of this run so far."""
+        """Asked after every block, by its worker: shall training rest? words, seconds: of this run so far."""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """All workers are at rest, for whatever reason; True ends training here."""
+
+    def state(self) -> dict[str, Any]:
+        """What it must know to go on after a resumption: NumPy arrays, and plain values for JSON."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state` returned."""
 
 
 class Trainer:
     """Trains `bounds` (of blocks of the stream) for `epochs` epochs at the schedule's learning rate.
 
     release: told of the positions of every finished block, which are not needed again in this epoch.
-    blocks_done, result: where an earlier run left off, and what it has booked.
+    watchers: asked in this order; one that saves what the others know comes last.
+    blocks_done, result: where an earlier run left off, and what it has booked; after `run`, where this one did.
+    unit: what the engine counts, for progress.
     """
 
     def __init__(
@@ -73,29 +106,33 @@ class Trainer:
         watchers: Sequence[Watcher] = (),
         blocks_done: int = 0,
         result: TrainingResult | None = None,
+        unit: str = "words",
     ) -> None:
         self.engine, self.bounds, self.epochs, self.schedule = engine, bounds, epochs, schedule
         self._release, self._watchers = release, watchers
         self._lock = threading.Lock()
-        self._result = result or TrainingResult()
+        self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
         self._total = int(bounds[-1]) * epochs
         epochs_done, blocks = divmod(blocks_done, len(bounds) - 1)
         self._done = epochs_done * int(bounds[-1]) + int(bounds[blocks])  # stream positions
-        self._blocks_done = blocks_done
+        self.blocks_done = blocks_done
+        self._resting = False
+        self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
+        self._unit = unit
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set.
 
         Raises:
-            RunError: the loss became NaN or infinite.
+            Diverged: the loss became NaN or infinite.
         """
-        began = time.perf_counter()
+        self._began = time.perf_counter() - self.result.seconds
         handout = Handout(
             self.bounds, self.epochs, self.engine.threads, self._at_rest, stop.is_set,
             in_rounds=self.engine.in_rounds, epoch_ends=any(watcher.epoch_ends for watcher in self._watchers),
-            blocks_done=self._blocks_done,
+            blocks_done=self.blocks_done,
         )  # fmt: skip
         threads = [
             threading.Thread(target=self._work, args=(number, handout), daemon=True)
@@ -104,39 +141,45 @@ class Trainer:
         try:
             for thread in threads:
                 thread.start()
-            reported = logged = began
-            self._report(reporter, began)
+            self._report(reporter)
+            reported = logged = time.perf_counter()
             for thread in threads:
                 while thread.is_alive():
                     thread.join(POLL_SECONDS)
                     now = time.perf_counter()
-                    words, seconds = self._result.total.read, now - began
-                    if any([watcher.due(words, seconds) for watcher in self._watchers]):
-                        handout.pause()
                     if now - reported >= REPORT_SECONDS:
-                        progress = self._report(reporter, began)
-                        reported = now
-                        if now - logged >= METRICS_SECONDS:
-                            self._log(progress, now - began)
-                            logged = now
+                        self._report(reporter, log=now - logged >= METRICS_SECONDS)
+                        reported, logged = now, now if now - logged >= METRICS_SECONDS else logged
         finally:
             handout.end()
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
+        self.blocks_done = handout.blocks_done
         if self._failure is not None:
             raise self._failure
-        result = self._result
-        result.seconds = time.perf_counter() - began
-        result.fraction = self._done / self._total
-        result.interrupted = stop.is_set() and result.fraction < 1
-        self._log(self._report(reporter, began), result.seconds)
-        return result
+        self._measure()
+        self.result.interrupted = stop.is_set() and self.result.fraction < 1
+        self._report(reporter, log=True)
+        return self.result
 
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
-        return any([watcher.rest(rest, self._result) for watcher in self._watchers])
+        began = time.perf_counter()
+        with self._lock:
+            self._measure()
+            self._resting = True  # from here on the metrics stand still: what a watcher saves fits together
+        try:
+            return any([watcher.rest(rest, self.result) for watcher in self._watchers])
+        finally:
+            self._began += time.perf_counter() - began  # training took none of it
+            self._resting = False
+
+    def _measure(self) -> None:
+        """Notes in the result how far the run is."""
+        self.result.seconds = time.perf_counter() - self._began
+        self.result.fraction = self._done / self._total
 
     def _work(self, number: int, handout: Handout) -> None:
         try:
@@ -145,39 +188,50 @@ class Trainer:
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
                 if not math.isfinite(tally.loss):
-                    raise RunError(
+                    step = block.epoch * (len(self.bounds) - 1) + block.index
+                    raise Diverged(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
-                        f" {100 * block.fraction:.1f} % of the words at learning rate {lr:.4g};"
-                        f" try a smaller --lr (given: {self.schedule.initial:g}). Nothing was written"
+                        f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate {lr:.4g};"
+                        f" try a smaller --lr (given: {self.schedule.initial:g})"
                     )
                 with self._lock:
-                    self._result.add(block.epoch, tally)
+                    self.result.add(block.epoch, tally)
                     self._recent.add(tally)
                     self._done += block.stop - block.start
+                    words, seconds = self.result.total.read, time.perf_counter() - self._began
+                    due = any([watcher.due(words, seconds) for watcher in self._watchers])
+                if due:
+                    handout.pause()
         except BaseException as error:
             self._failure = self._failure or error
             handout.end()
 
-    def _report(self, reporter: Reporter, began: float) -> Progress:
-        """Tells the reporter how things stand."""
+    def _report(self, reporter: Reporter, log: bool = False) -> None:
+        """Tells the reporter how things stand; `log` adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
-            words, done = self._result.total.read, self._done
-        seconds = max(time.perf_counter() - began, 1e-9)
-        fraction = done / self._total
-        left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
-        epoch = min(self.epochs, int(fraction * self.epochs) + 1)
-        lr = self.schedule.rate(fraction)
-        progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch)
+            words, done = self.result.total.read, self._done
+            seconds = max(time.perf_counter() - self._began, 1e-9)
+            fraction = done / self._total
+            left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
+            epoch = min(self.epochs, int(fraction * self.epochs) + 1)
+            lr = self.schedule.rate(fraction)
+            progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit)
+            if log and not self._resting:
+                self._log(progress, seconds)
         reporter.training(progress)
-        return progress
 
     def _log(self, progress: Progress, seconds: float) -> None:
-        loss = None if math.isnan(progress.loss) else round(progress.loss, 6)
-        self._result.metrics.append(
+        """words = trained + subsampled + left_out since the run began; loss: the mean of the predictions since the
+        line before, so that the sum of loss x predictions over all lines is the loss of the run."""
+        total, before = self.result.total, self.result.logged
+        self.result.logged = replace(total)
+        predictions = total.predictions - before.predictions
+        self.result.metrics.append(
             {
                 "seconds": round(seconds, 3), "epoch": progress.epoch, "fraction": round(progress.fraction, 6),
-                "words": progress.words, "words_per_second": round(progress.words_per_second),
-                "lr": progress.lr, "loss": loss,
+                "words": total.read, "trained": total.trained, "subsampled": total.dropped, "left_out": total.rare,
+                "words_per_second": round(progress.words_per_second), "lr": progress.lr, "predictions": predictions,
+                "loss": (total.loss - before.loss) / predictions if predictions else None,
             }
         )  # fmt: skip

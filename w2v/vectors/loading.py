@@ -47,6 +47,11 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if path.is_dir():
         if not (path / "vectors.npy").is_file():
+            if (path / "config.yaml").is_file() and (path / "format_version").is_file():
+                raise InputError(
+                    f"{path} is a run that has not come to its end, so it has no vectors yet; go on with it:"
+                    f" w2v train --resume {path}"
+                )
             raise InputError(
                 f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
                 "name a run directory or a vector file"

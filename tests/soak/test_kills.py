@@ -1,0 +1,91 @@
+"""Runs killed at random moments, over and over, end in the same bytes as a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from .forks import Forks
+
+COMMON = ["--min-count", "1", "--window", "3", "--dim", "8", "--threads", "1", "--checkpoint-every", "3k"]
+ENGINES = {
+    "hogwild": ["--loss", "neg", "--epochs", "100"],
+    "hogwild-hsigmoid": ["--loss", "hsigmoid", "--epochs", "100"],
+    "hogwild-nce": ["--loss", "nce", "--nce-bias", "--nce-log-z", "learned", "--epochs", "100"],
+    "autograd": ["--loss", "softmax", "--batch-size", "512", "--epochs", "5"],
+    "autograd-adam": ["--loss", "neg", "--optimizer", "sparse-adam", "--batch-size", "512", "--epochs", "5"],
+    "cbow": ["--model", "cbow", "--loss", "adaptive-softmax", "--cutoffs", "20,60", "--div-value", "2"],
+}
+KILLS = 200
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def write_corpus(path: Path) -> None:
+    """3,000 words, 100 distinct ones, in lines of 0 to 30."""
+    generator = np.random.default_rng(3)
+    share = 1 / np.arange(1, 101)
+    words = generator.choice(100, 3000, p=share / share.sum())
+    lines = np.split(words, np.sort(generator.integers(0, 3000, 200)))
+    path.write_text("".join(" ".join(f"w{word}" for word in line) + "\n" for line in lines))
+
+
+def digests(run: Path) -> dict[str, str]:
+    """SHA-256 of all that is the same whenever a run is the same; with the numbers of the summary."""
+    return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in ("vectors.npy", "vocab.tsv")}
+
+
+def kill_and_resume(forks: Forks, folder: Path, engine: str, kills: int, random: Random) -> tuple[int, int]:
+    """Kills a run `kills` times at least, starting new ones where it ends; (kills, runs that ended)."""
+    write_corpus(folder / "c.txt")
+    train = ["train", "c.txt", *COMMON, *ENGINES[engine], "--quiet"]
+    forks.w2v(folder, *train, "--epochs", "1", "--output", "warm")  # from now on the kernel is compiled
+    whole = forks.w2v(folder, *train, "--output", "whole")
+    assert whole["status"] == 0, whole["err"]
+    expected, killed, ended, number = digests(folder / "whole"), 0, 0, 0
+    while killed < kills or not ended:
+        number += 1
+        run = f"run{number}"
+        arguments = [*train, "--output", run]
+        while True:
+            wanted = killed < kills
+            done = forks.w2v(folder, *arguments, kill_after=random.uniform(0, whole["seconds"]) if wanted else None)
+            assert done["status"] in (0, -9), done["err"]
+            assert "damaged" not in done["err"] and "Traceback" not in done["err"]
+            killed += done["status"] == -9
+            if done["status"] == 0:
+                break
+            if (folder / run).exists():
+                arguments = ["train", "--resume", run, "--quiet"]
+        assert digests(folder / run) == expected, f"{run} of {engine}"
+        assert not list((folder / run).glob(".*")) and not list(folder.glob(f".{run}.*"))
+        ended += 1
+        shutil.rmtree(folder / run)
+    return killed, ended
+
+
+@pytest.mark.parametrize("engine", ["hogwild", "autograd"])
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(forks: Forks, tmp_path: Path, engine: str) -> None:
+    assert kill_and_resume(forks, tmp_path, engine, 2, Random(engine))[0] == 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ENGINES)
+def test_200_kills(forks: Forks, tmp_path: Path, engine: str) -> None:
+    kills = -(-KILLS // len(ENGINES))
+    assert kill_and_resume(forks, tmp_path, engine, kills, Random(f"soak {engine}"))[0] >= kills

@@ -1,0 +1,62 @@
+"""Which text a run reads, so that one can tell later whether it is the same: files, sizes, a checksum of the ids."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from w2v.corpus.store import ID_TYPE, TokenStore
+from w2v.corpus.vocabulary import PackedWords, Vocabulary
+
+CHUNK_IDS = 4 << 20  # ids looked at, and held in memory, at a time
+
+
+def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Plain values that two corpora share only if they are the same text with the same vocabulary, but for `files`."""
+    checksum = 0
+    for start in range(0, len(store.ids), CHUNK_IDS):
+        stop = min(start + CHUNK_IDS, len(store.ids))
+        checksum = zlib.crc32(store.ids[start:stop].astype(ID_TYPE, copy=False).data, checksum)
+        store.release(start, stop)
+    return {
+        "files": [list(source) for source in store.sources], "key": store.key, "words": store.n_words,
+        "lines": store.n_lines, "ids": checksum, "vocabulary": len(vocabulary), "vocabulary_sha256": digest(vocabulary),
+    }  # fmt: skip
+
+
+def digest(vocabulary: Vocabulary) -> str:
+    """SHA-256 of the words and their counts."""
+    words = vocabulary.words
+    text = words.text if isinstance(words, PackedWords) else PackedWords.pack(words).text
+    return hashlib.sha256(text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
+
+
+def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """A phrase on what is not the same text any more; None if all is."""
+    for name, what in (("words", "words"), ("lines", "lines"), ("vocabulary", "words in the vocabulary")):
+        if then[name] != now[name]:
+            return f"{then[name]:,} {what} then, {now[name]:,} now"
+    if then["ids"] != now["ids"]:
+        return "as many words, but others or in another order"
+    if then["vocabulary_sha256"] != now["vocabulary_sha256"]:
+        return "other words in the vocabulary"
+    return None
+
+
+def changed_files(then: Mapping[str, Any]) -> list[str]:
+    """A phrase on each file of a corpus that is not as it was: "a.txt has vanished", "a.txt has changed"."""
+    found = []
+    for path, size, mtime in then["files"]:
+        if size is None:
+            continue
+        try:
+            status = os.stat(path)
+        except OSError:
+            found.append(f"{path} has vanished")
+            continue
+        if (status.st_size, status.st_mtime_ns) != (size, mtime):
+            found.append(f"{path} has changed ({size:,} bytes then, {status.st_size:,} now)")
+    return found

@@ -1,0 +1,109 @@
+"""A trained language model on disk: model.safetensors and the vocabulary inside a run directory. Never pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from w2v.config import Config
+from w2v.errors import InputError
+from w2v.files import atomic_file
+from w2v.models.language_model import LanguageModel, make_language_model
+from w2v.models.vocabulary import TokenVocabulary
+
+MODEL_FILE = "model.safetensors"
+RUN_VERSION = "1"
+
+
+@dataclass
+class SavedModel:
+    """A trained model, ready to predict (in eval mode), and how to write and read its tokens."""
+
+    model: LanguageModel
+    vocabulary: TokenVocabulary
+    config: Config
+
+
+def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
+    """float32 arrays of all parameters by state_dict name; tied ones once, as input.weight."""
+    named = dict(model.named_parameters())
+    return {name: parameter.detach().cpu().numpy() for name, parameter in named.items()}
+
+
+def model_files(arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary) -> dict[str, Callable[[IO[bytes]], Any]]:
+    """What writes the files of a model with these parameters into a run directory that has its vocab.tsv, by name."""
+    from safetensors.numpy import save
+
+    files: dict[str, Callable[[IO[bytes]], Any]] = {MODEL_FILE: lambda file: file.write(save(dict(arrays)))}
+    if (subwords := vocabulary.subwords) is not None:
+        files["tokenizer.json"] = lambda file: file.write(subwords.to_json().encode())
+    return files
+
+
+def save_language_model(folder: Path, model: LanguageModel, vocabulary: TokenVocabulary) -> None:
+    """Writes model.safetensors and the vocabulary's files into `folder`.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    for name, write in model_files(model_arrays(model), vocabulary).items():
+        with atomic_file(folder / name) as file:
+            write(file)
+    vocabulary.vocabulary.save(folder / "vocab.tsv")
+
+
+def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
+    """The language model that `w2v train --model lm` wrote to the run directory `run`.
+
+    Raises:
+        InputError: there is none, or a file is missing, damaged, or does not fit the others.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no run directory: name one that w2v train --model lm wrote")
+    if not (folder / MODEL_FILE).is_file():
+        raise InputError(
+            f"{folder} holds no language model ({MODEL_FILE} is missing): name a run of w2v train --model lm"
+        )
+    version = folder / "format_version"
+    if version.is_file() and (found := version.read_text(errors="replace").strip()[:32]) != RUN_VERSION:
+        raise InputError(
+            f"{folder} has format_version {found!r}, this w2v reads {RUN_VERSION}; use the w2v that wrote it"
+        )
+    if not (folder / "config.yaml").is_file():
+        raise InputError(f"{folder} is incomplete: config.yaml is missing")
+    config = Config.load(folder / "config.yaml")
+    vocabulary = TokenVocabulary.load(folder)
+    try:
+        model = make_language_model(config, torch.from_numpy(vocabulary.counts), sparse=False)
+    except ValueError as error:
+        raise InputError(f"{folder} is damaged: {error}") from None
+    _load_arrays(model, folder / MODEL_FILE)
+    return SavedModel(model.to(device).eval(), vocabulary, config)
+
+
+def _load_arrays(model: LanguageModel, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    parameters = dict(model.named_parameters())
+    if set(arrays) != set(parameters):
+        odd = sorted(set(arrays) ^ set(parameters))[0]
+        raise InputError(f"{path} does not fit config.yaml beside it: {odd!r} is in one of them only")
+    for name, parameter in parameters.items():
+        if arrays[name].shape != tuple(parameter.shape):
+            raise InputError(
+                f"{path}: {name} is {list(arrays[name].shape)}, config.yaml and vocab.tsv make it"
+                f" {list(parameter.shape)}"
+            )
+        with torch.no_grad():
+            parameter.copy_(torch.from_numpy(arrays[name]))

@@ -1,0 +1,72 @@
+"""Contiguous batches: the text as B columns side by side, read from top to bottom in segments.
+
+    text a b c d e f g h i, B = 2:   targets  a e      inputs  <eos> d
+                                              b f                a   e
+                                              c g                b   f
+                                              d h                c   g
+
+Every token but the last few (fewer than B) is a target once an epoch; its input is the token before it in the text. Ids
+are taken from the memory map segment by segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK_TOKENS = 2048  # of a block, at least
+
+
+class Columns:
+    """The columns of a text.
+
+    Args:
+        ids: int32 [n], as stored.
+        table: leads from stored ids to tokens, its last entry from -1; None: `ids` are tokens.
+        columns: B.
+        eos: the token before the first one.
+        release: told of the positions in `ids` that are not needed soon.
+
+    Raises:
+        ValueError: there are fewer than two tokens for each column.
+    """
+
+    def __init__(
+        self,
+        ids: np.ndarray,
+        table: np.ndarray | None,
+        columns: int,
+        eos: int,
+        release: Callable[[int, int], None] = lambda start, stop: None,
+    ) -> None:
+        self.columns, self.rows = columns, len(ids) // columns
+        if self.rows < 2:
+            raise ValueError(f"{len(ids)} tokens are fewer than two for each of {columns} columns")
+        self._ids, self._table, self._eos, self._release = ids, table, eos, release
+
+    def read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """(inputs, targets), int64 [stop - start, B] each, of the rows start … stop - 1."""
+        first = np.arange(self.columns, dtype=np.int64) * self.rows + start
+        stored = [self._ids[max(0, at - 1) : at + stop - start] for at in first]
+        if first[0] == 0:  # there is nothing before the first token
+            stored[0] = np.concatenate([stored[0][:1], stored[0]])
+        rows = np.stack(stored, axis=1)
+        tokens = torch.from_numpy((rows if self._table is None else self._table[rows]).astype(np.int64))
+        if first[0] == 0:
+            tokens[0, 0] = self._eos
+        return tokens[:-1], tokens[1:]
+
+    def release(self, start: int, stop: int) -> None:
+        """Says that the rows start … stop - 1 are done with for this epoch."""
+        for column in range(self.columns):
+            self._release(column * self.rows + start, column * self.rows + stop)
+
+    def bounds(self, segment: int, accumulate: int) -> np.ndarray:
+        """Bounds [blocks + 1] int64 of an epoch's blocks in tokens: row · B, each a whole number of steps of
+        `accumulate` segments of `segment` rows."""
+        step = segment * accumulate
+        rows = step * max(1, -(-BLOCK_TOKENS // (step * self.columns)))
+        return np.append(np.arange(0, self.rows, rows, dtype=np.int64), self.rows) * self.columns

@@ -93,9 +93,14 @@ class SampledLayer(OutputLayer):
             samples = self.draw(hidden)
         rows = take_rows(self.weight, samples.sampled, self.sparse)
         logits = noise_scores(hidden, rows)
+        # what depends on the word alone is put together first: one pass over [U, S]
         if self.bias is not None:
-            logits = logits + take_rows(self.bias, samples.sampled, self.sparse)
-        return Scores(hidden, self.corrected(logits, samples.sampled_expected_count), samples)
+            logits = logits + self.corrected(
+                take_rows(self.bias, samples.sampled, self.sparse), samples.sampled_expected_count
+            )
+        else:
+            logits = self.corrected(logits, samples.sampled_expected_count)
+        return Scores(hidden, logits, samples)
 
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
         target = target[:, None] if target.dim() == 1 else target
@@ -187,7 +192,7 @@ class Nce(SampledLayer):
             self.log_z = nn.Parameter(torch.tensor(start))
 
     def corrected(self, logits: Tensor, expected_count: Tensor) -> Tensor:
-        return super().corrected(logits, expected_count) - self.log_z
+        return logits - (log_count(expected_count, logits.dtype) + self.log_z)
 
 
 class SampledSoftmax(SampledLayer):

@@ -88,6 +88,15 @@ class LanguageModelEngine:
         self._optimizers = {name: self._optimizer(name, table) for name, table in self.model.named_parameters()}
         self._state: State = ()
 
+    def warm_up(self) -> None:
+        """Compiles what is compiled at the first use, so that training's first step takes no longer than others."""
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), self._enough_memory():
+            inputs = torch.zeros(self._bptt, self.columns.columns, dtype=torch.int64, device=self.device)
+            with working_precision(self.config.lm.precision, self.device):
+                rows, _ = self.model.hidden(inputs, self.model.start(self.columns.columns))
+            rows.sum().backward()
+            gathered(self.model.named_parameters())
+
     def bounds(self) -> np.ndarray:
         """Bounds [blocks + 1] of an epoch's blocks, in tokens."""
         return self.columns.bounds(self._bptt, self.config.lm.accumulate)

@@ -17,7 +17,7 @@ from w2v.memory import available_memory, return_freed_memory
 from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 from w2v.training.resume import latest, read_again
-from w2v.training.run import BASE_BYTES, PLAN_SECONDS, check_device, import_meanwhile, read_vocabulary
+from w2v.training.run import BASE_BYTES, COMPILE_SECONDS, PLAN_SECONDS, check_device, import_meanwhile, read_vocabulary
 
 if TYPE_CHECKING:
     from w2v.checkpoint import Checkpoint
@@ -194,6 +194,12 @@ def _engine(config: Config, store: TokenStore, vocabulary: TokenVocabulary, repo
         f"training {config.lm.arch}, {len(vocabulary):,} tokens x {config.model.dim}, loss {config.training.loss},"
         f" {where}, {config.optimizer}, learning rate {config.lr:g} {config.lm.schedule}"
     )
+    timer = threading.Timer(COMPILE_SECONDS, reporter.stage, ["compiling (once for this kind of model)"])
+    timer.start()
+    try:
+        engine.warm_up()
+    finally:
+        timer.cancel()
     return engine
 
 

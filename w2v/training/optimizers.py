@@ -101,11 +101,12 @@ class SparseAdam(RowOptimizer):
         mean.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         first, second = (1 - beta ** int(self._steps) for beta in BETAS)
-        change = (mean / first).div_((square / second).sqrt_().add_(ADAM_EPSILON))
+        # (mean / first) / (sqrt(square / second) + epsilon), with fewer passes over the table
+        root, rate = square.sqrt().add_(ADAM_EPSILON * second**0.5), lr * second**0.5 / first
         if rows is None:
-            table.sub_(change, alpha=lr)
+            table.addcdiv_(mean, root, value=-rate)
             return
-        table.index_add_(0, rows, change, alpha=-lr)
+        table.index_add_(0, rows, mean / root, alpha=-rate)
         self._mean.index_copy_(0, rows, mean)
         self._square.index_copy_(0, rows, square)
 

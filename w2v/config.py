@@ -104,6 +104,17 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class StartSettings:
+    """Where training starts from, if not from random vectors."""
+
+    init: str | None = setting(
+        None, "start from the vectors of a run, whose vocabulary stays, or of a file", metavar="RUN|FILE",
+    )  # fmt: skip
+    freeze: bool = setting(False, "leave the vectors of --init as they are (autograd engine)")
+    extend_vocab: bool = setting(False, "give new words rows beside those of the run that --init names")
+
+
+@dataclass(frozen=True)
 class CheckpointSettings:
     """How the run is saved on its way."""
 
@@ -127,7 +138,7 @@ class OutputSettings:
 
 GROUPS: dict[str, type] = {
     "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
-    "checkpoints": CheckpointSettings, "output": OutputSettings,
+    "start": StartSettings, "checkpoints": CheckpointSettings, "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -139,6 +150,7 @@ class Config:
     model: ModelSettings
     training: TrainingSettings
     lm: LanguageModelSettings
+    start: StartSettings
     checkpoints: CheckpointSettings
     output: OutputSettings
     loss: Any
@@ -164,6 +176,7 @@ class Config:
                 (f"--loss {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
                 (f"--optimizer {training.optimizer}", training.optimizer not in (None, "sgd")),
                 (f"--device {training.device}", training.device.startswith("cuda")),
+                ("--freeze", self.start.freeze),
             )
             if beyond
         ]
@@ -209,7 +222,8 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        for part in (self.corpus, self.model, self.training, self.lm, self.loss, self.checkpoints, self.output):
+        groups = (self.corpus, self.model, self.training, self.lm, self.loss)
+        for part in (*groups, self.start, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         for name in self.unused:
             del values[name]
@@ -217,12 +231,19 @@ class Config:
         values |= {"engine": self.engine, "optimizer": self.optimizer}
         return values
 
+    def saved_values(self) -> dict[str, Any]:
+        """What config.yaml holds: the values without those about the output, with paths that hold anywhere."""
+        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
+        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        if self.start.init is not None:
+            values["init"] = os.path.abspath(self.start.init)
+        return values
+
     def to_yaml(self) -> str:
         """The text of config.yaml: given back through --config it repeats the run."""
         import yaml
 
-        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
-        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        values = self.saved_values()
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)
@@ -261,8 +282,8 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, lm, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | lm | checkpoints | output
+    corpus, model, training, lm, start, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | lm | start | checkpoints | output
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -309,6 +330,11 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         problems.append("no corpus: name a text file, a folder, or - for standard input")
     if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
         problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    problems += [
+        f"{places[name]} needs --init: name the run or the vectors to start from"
+        for name in ("freeze", "extend_vocab")
+        if values.get(name) and values.get("init") is None
+    ]
     if values.get("checkpoint_every") is not None:
         try:
             parse_interval(str(values["checkpoint_every"]))

@@ -41,6 +41,7 @@ class TokenStore:
         n_words, n_lines: the numbers of ids >= 0 and of line ends.
         warnings: what the user should know about the corpus, in plain sentences.
         sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it does not last.
+        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of them.
         key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
@@ -54,6 +55,7 @@ class TokenStore:
         self.warnings = tuple(warnings)
         self.sources: tuple[tuple[str, int | None, int | None], ...] = ()
         self.key: str | None = None
+        self.known_words: int | None = None
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon: their pages stop counting as this process's memory."""

@@ -11,16 +11,24 @@ import os
 import sys
 import time
 
+NOT_STARTED = 127  # what a shell says of a program that cannot be started
+
 
 def main() -> None:
     result, *command = sys.argv[1:]
     start = time.perf_counter()
-    pid = os.posix_spawnp(command[0], command, os.environ)
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.perf_counter() - start
-    kilobytes = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    try:
+        pid = os.posix_spawnp(command[0], command, os.environ)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        seconds, kilobytes, status = 0.0, 0, NOT_STARTED
+    else:
+        _, wait_status, usage = os.wait4(pid, 0)
+        seconds = time.perf_counter() - start
+        kilobytes = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+        status = os.waitstatus_to_exitcode(wait_status)
     with open(result, "w") as file:
-        file.write(f"{seconds} {kilobytes} {os.waitstatus_to_exitcode(status)}\n")
+        file.write(f"{seconds} {kilobytes} {status}\n")
 
 
 if __name__ == "__main__":

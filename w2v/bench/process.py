@@ -82,7 +82,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         environment: changes to this process's environment.
 
     Raises:
-        RunError: the program cannot be started.
+        RunError: what measures it was ended by somebody. (A program that cannot be started has status 127.)
     """
     output = Output()
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
@@ -104,7 +104,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         finally:
             process.stdout.close()
         if not result.exists():
-            raise RunError(f"{command[0]} could not be started: {output.last_line}")
+            raise RunError(f"{command[0]} could not be measured: {output.last_line}")
         seconds, kilobytes, status = result.read_text().split()
     return Finished(int(status), float(seconds), int(kilobytes) * 1024, output)
 

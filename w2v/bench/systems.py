@@ -124,12 +124,12 @@ class Word2VecC(Kind):
 
     def arguments(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
         return [
-            *self.shared(case, corpus, output),
+            *self._shared(case, corpus, output),
             "-cbow", str(int(case.model == "cbow")), "-hs", str(case.hs),
         ]  # fmt: skip
 
     @staticmethod
-    def shared(case: Case, corpus: str, output: str) -> list[str]:
+    def _shared(case: Case, corpus: str, output: str) -> list[str]:
         return [
             "-train", corpus, "-output", output, "-size", str(case.dim), "-window", str(case.window),
             "-negative", str(case.noise_words), "-sample", str(case.sample), "-threads", str(case.threads),
@@ -144,7 +144,7 @@ class PWord2Vec(Word2VecC):
 
     def arguments(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
         # a batch is the context words of one window
-        return [*self.shared(case, corpus, output), "-batch-size", str(2 * case.window + 1)]
+        return [*self._shared(case, corpus, output), "-batch-size", str(2 * case.window + 1)]
 
 
 KINDS: Mapping[str, Kind] = {

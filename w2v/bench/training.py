@@ -25,7 +25,7 @@ from w2v.bench.process import Finished, how_it_ended, own_environment, run
 from w2v.bench.spread import Spread, as_dict, spread
 from w2v.bench.systems import Case, Peer, w2v_command
 from w2v.bench.text import plain_text, rows_per_prediction
-from w2v.errors import RunError
+from w2v.errors import RunError, W2VError
 from w2v.evaluation.sets import AnalogySet, default_sets
 
 MATCHING = 0.5  # the set that comes with w2v is used if so much of it is covered
@@ -113,14 +113,18 @@ class TrainingBench:
             done = run(w2v_command(entry.case, corpus, str(output), seed, options), environment)
         else:
             done = run(entry.peer.command(entry.case, corpus, str(output), seed))
-        if done.status or not output.exists():
-            what = how_it_ended(done) if done.status else f"it wrote no vectors: {done.output.last_line}"
+        try:
+            if done.status:
+                raise RunError(how_it_ended(done))
+            if not output.exists():
+                raise RunError(f"it wrote no vectors: {done.output.last_line}")
+            entry.runs[number] = found = self._judged(entry, done, output)
+        except W2VError as error:
             if entry.peer is None:
-                raise RunError(f"{describe(entry)} failed ({what})")
+                raise RunError(f"{describe(entry)} failed ({error})") from None
             entry.failed = True
-            self._say(f"warning: {describe(entry)} failed and is left out from here on ({what})")
+            self._say(f"warning: {describe(entry)} failed and is left out from here on ({error})")
             return
-        entry.runs[number] = found = self._judged(entry, done, output)
         accuracy = "" if found.accuracy is None else f", {100 * found.accuracy:.1f} % of the analogies"
         self._say(f"{name}: {found.seconds:.1f} s, {found.words_per_second:,.0f} words/s{accuracy}")
 

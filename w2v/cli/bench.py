@@ -80,6 +80,7 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> None:
+    speak = speaker(quiet)
     cases = _cases(corpus, model, loss, threads, given)
     check_output(output)
     from w2v.bench.systems import parse_peer, peers_here
@@ -95,11 +96,13 @@ def command(
         peers = []
     else:
         peers = [parse_peer(text) for text in peer] if peer else peers_here()
+        if not peers:
+            speak("no other system is installed here: pip install gensim, or name one with --peer")
     variants = tuple(tuple(shlex.split(text)) for text in variant or ())
     setup = Setup(
         tuple(corpus), tuple(cases), tuple(peers), variants, repeat, not no_cache, loaded, restrict_vocab
     )  # fmt: skip
-    show(TrainingBench(setup, speaker(quiet)).measure(), output, json)
+    show(TrainingBench(setup, speak).measure(), output, json)
 
 
 def _cases(

@@ -14,7 +14,7 @@ and of its time / w2v's; softmax-memory has the growth and the size of the [N, V
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +62,7 @@ def command(
     check_output(output)
     speak = speaker(quiet)
     setup = Setup(
-        _pythons({"tensorflow": tensorflow, "paddle": paddle}, speak), chosen, Shape(n, dim, vocabulary),
+        _pythons({"tensorflow": tensorflow, "paddle": paddle}, chosen, speak), chosen, Shape(n, dim, vocabulary),
         Shape(*_shape("--full", full)), Shape(*_shape("--memory", memory)), samples,
         tuple(_numbers("--cutoffs", cutoffs)), threads or available_cores(), repeat, seconds,
     )  # fmt: skip
@@ -76,9 +76,12 @@ def losses_command() -> Any:
     return typer.main.get_command(app)
 
 
-def _pythons(given: dict[str, str | None], speak: Callable[[str], None]) -> dict[str, str]:
+def _pythons(given: dict[str, str | None], chosen: Sequence[str], speak: Callable[[str], None]) -> dict[str, str]:
     """The interpreter of each library that is there: torch here, the others here or where the user says."""
+    from w2v.bench.losses import CONTESTS
     from w2v.bench.systems import python_with
+
+    wanted = {library for contest in CONTESTS if contest.loss in chosen for library, _ in contest.references}
 
     found = {"torch": sys.executable}
     for library, python in given.items():
@@ -87,7 +90,8 @@ def _pythons(given: dict[str, str | None], speak: Callable[[str], None]) -> dict
         except InputError:
             if python is not None:
                 raise
-            speak(f"{library} is not here and is left out; name a Python that has it with --{library} PYTHON")
+            if library in wanted:
+                speak(f"{library} is not here and is left out; name a Python that has it with --{library} PYTHON")
     return found
 
 

@@ -207,6 +207,9 @@ def _number(found: Found, unit: str, factor: float = 1.0) -> str:
 
 
 def _digits(value: float) -> str:
+    """Three digits: 1,230, 22.4, 1.52, 0.0125."""
+    if value < 0.1:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -1,11 +1,10 @@
-"""Answers requests to time functions of one library. Runs in the library's own interpreter; needs NumPy only.
+"""Answers requests to time a function of one library. Runs in the library's own interpreter; needs NumPy only.
 
     python serve.py torch_losses
 
 One JSON object per line on stdin, one on stdout:
-    {"build": "adaptive-softmax", "n": ..., ...}   ->  {"loss": 10.8}      makes a function ready, and calls it
-    {"run": "adaptive-softmax", "seconds": 0.5}    ->  {"seconds": 0.0171}  mean time of a call, called that long
-    {"forget": true}                               ->  {}                   frees what was made
+    {"build": "AdaptiveLogSoftmaxWithLoss", "n": ...}  ->  {"loss": 10.8}      makes a function, and calls it
+    {"seconds": 0.5}                                   ->  {"seconds": 0.0171}  mean time of a call, called that long
     anything that fails                            ->  {"error": "..."}
 """
 
@@ -34,36 +33,39 @@ def data(case: dict[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def answer(request: dict[str, Any], module: str, steps: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """The answer to one request; `steps` are the functions that are ready."""
-    if "build" in request:
-        library = importlib.import_module(module)
-        step = library.BUILDERS[request["build"]](request, data(request))
-        for _ in range(WARM_UP - 1):
-            step()
-        steps[request["build"]] = step
-        return {"loss": step()}
-    if "run" in request:
-        step = steps[request["run"]]
-        calls, start = 0, time.perf_counter()
-        while True:
-            step()
-            calls += 1
-            seconds = time.perf_counter() - start
-            if seconds >= request["seconds"]:
-                return {"seconds": seconds / calls}
-    steps.clear()
-    return {}
+def ready(case: dict[str, Any], module: str) -> Callable[[], float]:
+    """The function of a case, warmed up."""
+    step: Callable[[], float] = importlib.import_module(module).BUILDERS[case["build"]](case, data(case))
+    for _ in range(WARM_UP):
+        step()
+    return step
+
+
+def timed(step: Callable[[], float], seconds: float) -> float:
+    """Mean seconds of a call, called until so many seconds have passed."""
+    calls, start = 0, time.perf_counter()
+    while True:
+        step()
+        calls += 1
+        passed = time.perf_counter() - start
+        if passed >= seconds:
+            return passed / calls
 
 
 def main() -> None:
     # what libraries print must not come between the answers
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    steps: dict[str, Callable[[], float]] = {}
+    step: Callable[[], float] | None = None
     for line in sys.stdin:
+        request = json.loads(line)
+        reply: dict[str, Any]
         try:
-            reply: dict[str, Any] = answer(json.loads(line), sys.argv[1], steps)
+            if step is None:
+                step = ready(request, sys.argv[1])
+                reply = {"loss": step()}
+            else:
+                reply = {"seconds": timed(step, request["seconds"])}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
         print(json.dumps(reply), file=answers, flush=True)

@@ -127,7 +127,7 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
          "(from github.com/IntelLabs/pWord2Vec)"),
         (["bench", "a", "--peer", "none", "--peer", "gensim"],
          "w2v bench: --peer none leaves all others out; give it alone, or not at all"),
-        (["bench", "losses", "--only", "nec"], "w2v bench: --only nec: did you mean nce?"),
+        (["bench", "losses", "--only", "hsigmod"], "w2v bench: --only hsigmod: did you mean hsigmoid?"),
         (["bench", "losses", "--full", "7,8"], "w2v bench: --full 7,8 has 2 numbers; give three: N,D,V"),
         (["bench", "losses", "--vocabulary", "9000"],
          "w2v bench: --cutoffs 2000,10000 must ascend and lie in 1 to 8999; give others, or a larger --vocabulary"),

@@ -90,9 +90,11 @@ class Setup:
 def check(setup: Setup) -> None:
     """Raises InputError for shapes that do not fit together."""
     shape = setup.sampled
-    if setup.samples > shape.vocabulary:
+    if {"nce", "sampled-softmax"} & {*setup.losses} and setup.samples > shape.vocabulary:
         raise InputError(f"--samples {setup.samples} is more than --vocabulary {shape.vocabulary}; draw fewer")
     cutoffs = setup.cutoffs
+    if "adaptive-softmax" not in setup.losses:
+        return
     if list(cutoffs) != sorted(set(cutoffs)) or not cutoffs or cutoffs[0] < 1 or cutoffs[-1] >= shape.vocabulary:
         raise InputError(
             f"--cutoffs {','.join(map(str, cutoffs))} must ascend and lie in 1 to {shape.vocabulary - 1}; "

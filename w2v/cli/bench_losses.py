@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -49,7 +50,7 @@ def command(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    from w2v.bench.losses import NAMES, Setup, Shape, measure
+    from w2v.bench.losses import NAMES, Setup, Shape, check, measure
     from w2v.cores import available_cores
 
     chosen = tuple(listed("--only", only)) if only is not None else NAMES
@@ -60,12 +61,13 @@ def command(
                 f"--only {name}: " + (f"did you mean {guess}?" if guess else f"there are {', '.join(NAMES)}")
             )
     check_output(output)
-    speak = speaker(quiet)
     setup = Setup(
-        _pythons({"tensorflow": tensorflow, "paddle": paddle}, chosen, speak), chosen, Shape(n, dim, vocabulary),
-        Shape(*_shape("--full", full)), Shape(*_shape("--memory", memory)), samples,
-        tuple(_numbers("--cutoffs", cutoffs)), threads or available_cores(), repeat, seconds,
+        {}, chosen, Shape(n, dim, vocabulary), Shape(*_shape("--full", full)), Shape(*_shape("--memory", memory)),
+        samples, tuple(_numbers("--cutoffs", cutoffs)), threads or available_cores(), repeat, seconds,
     )  # fmt: skip
+    check(setup)
+    speak = speaker(quiet)
+    setup = replace(setup, pythons=_pythons({"tensorflow": tensorflow, "paddle": paddle}, chosen, speak))
     show(measure(setup, speak), output, json)
 
 

@@ -2,15 +2,25 @@
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
+#   make bench CORPUS=FILE BENCH_NAME=wiki BENCH_OPTIONS="--model cbow" also measures the programs WORD2VEC_C=PATH and
+#   PWORD2VEC=PATH and the libraries that TENSORFLOW=PYTHON and PADDLE=PYTHON have; fasttext needs a C++ compiler
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
+BENCH_NAME ?= $(firstword $(subst ., ,$(notdir $(CORPUS))))
+BENCH_OPTIONS ?=
+WORD2VEC_C ?=
+PWORD2VEC ?=
+TENSORFLOW ?=
+PADDLE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.c=$(WORD2VEC_C)) $(if $(PWORD2VEC),--peer pword2vec=$(PWORD2VEC))
+BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint losses bench clean
@@ -31,8 +41,11 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus: the README's table, in half an hour
 	$(BIN)/python data/run_losses.py --write
 
-bench: $(VENV)/.installed-bench  ## w2v against gensim on CORPUS=FILE (default: the demo corpus)
-	$(BIN)/python tests/bench/compare.py $(CORPUS)
+bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; tables in runs/bench and the README
+	mkdir -p runs/bench
+	$(BIN)/w2v bench $(CORPUS) $(BENCH_PEERS) $(BENCH_OPTIONS) --output runs/bench/$(BENCH_NAME).json > runs/bench/$(BENCH_NAME).tsv
+	$(BIN)/w2v bench losses $(BENCH_LIBRARIES) --output runs/bench/losses.json > runs/bench/losses.tsv
+	$(BIN)/python tests/bench/readme_tables.py README.md runs/bench/$(BENCH_NAME).json runs/bench/losses.json
 
 clean:  ## remove the environment, caches and the demo's results
 	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -283,7 +283,7 @@ def _summary(
             passed=total.read, trained=total.trained, subsampled=total.dropped, passed_left_out=total.rare,
         ),
         vocabulary=len(vocabulary), seconds=seconds, words_per_second=total.read / max(result.seconds, 1e-9),
-        final_loss=float(np.float64(finished[-1])) if finished else None,
+        final_loss=float(np.float64(finished[-1])) if finished else None, predictions=total.predictions,
         dim=config.model.dim, epochs=config.training.epochs, epochs_done=result.fraction * config.training.epochs,
         interrupted=result.interrupted, seed=config.training.seed, threads=config.threads,
     )  # fmt: skip

@@ -16,11 +16,12 @@ from typing import Any
 
 from w2v import __version__
 from w2v.cores import available_cores
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.losses import LOSSES
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
+MAX_PROBLEMS = 20  # told at once
 DEFAULT_LR = {
     "sgd": {"skip-gram": 0.025, "cbow": 0.05},
     "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
@@ -46,7 +47,7 @@ class ModelSettings:
     """What is learnt."""
 
     model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram", "cbow"))
-    dim: int = setting(100, "length of the vectors", low=1)
+    dim: int = setting(100, "length of the vectors", low=1, high=2**20)
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
@@ -239,7 +240,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     refused: set[str] = set()
     for name, value, place in given:
         if name not in known:
-            problems.append(_unknown(f"unknown setting {name!r}", name, known))
+            problems.append(_unknown(f"unknown setting {shown(name)}", name, known))
             continue
         try:
             values[name] = known[name].convert(value, place)
@@ -285,7 +286,8 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+        told = problems[:MAX_PROBLEMS] + (["…"] if len(problems) > MAX_PROBLEMS else [])
+        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told))
 
 
 def _listed(names: list[str]) -> str:
@@ -301,7 +303,9 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
     for key, value in pairs:
         name = key.removeprefix("loss.")
         if name not in (of_losses if key != name else known):
-            problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
+            # looking for the nearest name takes time, which a file of nothing but unknown keys shall not have
+            near = (of_losses if key != name else known) if len(problems) < MAX_PROBLEMS else ()
+            problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
             found.append((name, value))
     return found, problems

@@ -80,9 +80,11 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
     """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of them constant)."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
-    x = x - x.mean()
-    y = y - y.mean()
-    # Each scaled by its largest value, so that no square over- or underflows.
+    # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or underflows.
+    x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])
+    y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])
+    x -= x.mean()
+    y -= y.mean()
     x /= np.abs(x).max()
     y /= np.abs(y).max()
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))

@@ -49,12 +49,13 @@ def read_binary(stream: VectorStream, header: Header, limit: int | None, errors:
 
     Raises:
         InputError: the records do not fit the header.
+        RunError: there is not enough memory.
     """
     dim, name = header.dim, stream.name
-    check_header(header, stream, 4 * dim + 1)
+    check_header(header, stream, 4 * dim + 1, limit)
     wanted = header.n_words if limit is None else min(header.n_words, limit)
     words: list[str] = []
-    rows = RowBuffer(dim)
+    rows = RowBuffer(dim, name)
     rest = bytearray()
     passed = 0  # bytes of the file before `rest`
     skip = header.length

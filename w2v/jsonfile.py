@@ -19,12 +19,10 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     if path.exists() and not path.is_file():  # a device or a pipe might never end
         raise ValueError(f"{path} is not a file")
-    with open(path, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
     try:
-        value = json.loads(data)
+        value = json.loads(path.read_bytes())
     except RecursionError:
         raise ValueError(f"{path} is nested too deeply") from None
     if not isinstance(value, dict):

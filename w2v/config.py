@@ -17,6 +17,7 @@ from typing import Any
 from w2v import __version__
 from w2v.cores import available_cores
 from w2v.errors import InputError, shown
+from w2v.limits import MAX_DIM
 from w2v.losses import LOSSES
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
@@ -47,7 +48,7 @@ class ModelSettings:
     """What is learnt."""
 
     model: str = setting("skip-gram", "how a word and its context predict each other", choices=("skip-gram", "cbow"))
-    dim: int = setting(100, "length of the vectors", low=1, high=2**20)
+    dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM)
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )

@@ -44,6 +44,10 @@ class PackedWords(Sequence[str]):
         """The words as UTF-8, one newline behind each."""
         return self._text[self._ends[0] : self._ends[-1]]
 
+    def longest(self) -> int:
+        """The place of the longest word, in bytes; there must be one."""
+        return int(np.diff(self._ends).argmax())
+
     def __len__(self) -> int:
         return len(self._ends) - 1
 

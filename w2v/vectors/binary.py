@@ -12,7 +12,8 @@ from typing import IO
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.content import MAX_WORD_BYTES, Header, RowBuffer, check_header, check_values, decode_words
+from w2v.limits import MAX_WORD_BYTES
+from w2v.vectors.content import Header, RowBuffer, check_header, check_values, decode_words
 from w2v.vectors.streams import VectorStream
 
 WRITE_ROWS = 8192
@@ -76,7 +77,7 @@ def read_binary(stream: VectorStream, header: Header, limit: int | None, errors:
         del rest[:position]
         passed += position
         skip = 0
-        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES:
+        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2:  # a line end and the space
             _raise_no_word(name, len(words))
     if limit is None or limit > header.n_words:
         _check_end(stream, rest, header)

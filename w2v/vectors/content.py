@@ -13,14 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v.errors import InputError, RunError, shown
+from w2v.limits import MAX_DIM
 from w2v.memory import available_memory
 from w2v.vectors.streams import VectorStream
 
 # A line longer than this per value, plus room for the word, is no line of numbers.
 MAX_VALUE_BYTES = 64
-MAX_WORD_BYTES = 1 << 20
-# Far beyond every real model; keeps a lying header from making one "vector" of a whole decompressed stream.
-MAX_DIM = 1 << 20
 # A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
 WORD_BYTES = 160
 # Memory is asked for only where it could be short.

@@ -7,7 +7,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
 
-LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation/test_sets.py tests/test_config.py
+LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/test_config.py
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
+from w2v.errors import RunError
+from w2v.memory import available_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +31,9 @@ ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
 # Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB.
 MERGE_ENTRIES = 1 << 20
+# What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14 bytes, 1.4 GB).
+ENTRY_BYTES = 140
+CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
 class TokenStore:
@@ -130,6 +135,7 @@ class TokenStoreBuilder:
         """Adds the pending dictionaries to the merged one, whose codes stay, and writes their mappings into it."""
         import pyarrow as pa
 
+        _check_memory(len(self._counts) + self._pending_entries)
         # 64-bit offsets: the distinct words may exceed 2 GiB.
         known = [] if self._words is None else [self._words]
         chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
@@ -182,6 +188,19 @@ class TokenStoreBuilder:
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(renumber, range(len(self._code_sizes))):
                 pass
+
+
+def _check_memory(entries: int) -> None:
+    """Raises RunError when there is not enough memory for dictionaries of so many entries, before it is taken."""
+    needed = entries * ENTRY_BYTES
+    if needed < CHECKED_BYTES:
+        return
+    available = available_memory()
+    if available is not None and needed > available:
+        raise RunError(
+            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far, "
+            f"{available / 1e9:.1f} GB are free; read less text at once, or clean it of what are no words"
+        )
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:

@@ -87,6 +87,7 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
 
     Raises:
         InputError: there is no such file, or it may not be read.
+        RunError: the device fails.
     """
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
@@ -94,7 +95,10 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
     with file:
         # Not peek: from a slow pipe it may give a single byte.
-        magic = file.read(MAGIC_BYTES)
+        try:
+            magic = file.read(MAGIC_BYTES)
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}") from error
         kind = next((name for start, name in COMPRESSION.items() if magic.startswith(start)), None)
         whole = cast(IO[bytes], _Rejoined(magic, file))
         if kind is None:

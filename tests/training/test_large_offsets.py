@@ -189,3 +189,28 @@ def test_the_path_of_a_saved_vocabulary(tmp_path: Path):
     vocabulary = Vocabulary([f"w{i}" for i in range(len(COUNTS))], COUNTS)
     vocabulary.save(tmp_path / "v.tsv")
     assert Vocabulary.load(tmp_path / "v.tsv").counts.tolist() == COUNTS.tolist()
+
+
+def mapped_file_bytes() -> int:
+    """What of files is mapped into this process right now."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile")]
+    return int(line.split()[1]) * 1024
+
+
+def test_looking_for_line_ends_does_not_map_the_text(tmp_path: Path):
+    """The system maps whole neighbourhoods of what is read: the text itself would count as the process's memory."""
+    size = 32 << 20  # 128 MB
+    with open(tmp_path / "ids", "w+b") as file:
+        for start in range(0, size, 1 << 22):
+            _overwrite(file, np.int64(start), np.arange(1 << 22, dtype=np.int32))
+        ids = map_ids(file, size)
+    before = mapped_file_bytes()
+    assert len(cut_blocks(ids, 50_000, 1000)) > 600
+    assert mapped_file_bytes() - before < 40 << 20
+    store = TokenStore(ids, Vocabulary(["a"], np.array([size])), size, 0)
+    for start in range(0, size, 1 << 20):
+        ids[start : start + (1 << 20)].max()
+        store.release(start, start + (1 << 20))
+        assert mapped_file_bytes() - before < 40 << 20
+    store.release(0, size)
+    assert mapped_file_bytes() - before < 4 << 20

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
+MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
 # Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB.
 MERGE_ENTRIES = 1 << 20
 # What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14 bytes, 1.4 GB).
@@ -57,15 +58,8 @@ class TokenStore:
         self.warnings = tuple(warnings)
 
     def release(self, start: int, stop: int) -> None:
-        """Says that ids start … stop - 1 are not needed soon: their pages stop counting as this process's memory."""
-        mapping = getattr(self.ids, "_mmap", None)
-        if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        # Whole pages only; the rest of the outer two goes with its neighbours.
-        first = start * ID_TYPE.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
-        last = stop * ID_TYPE.itemsize
-        if last > first:
-            mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+        """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
+        release_pages(self.ids, start, stop)
 
     def close(self) -> None:
         """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view of them."""
@@ -78,6 +72,21 @@ class TokenStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
+    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing for other arrays.
+
+    Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before `start`, mapped again
+    after they had been given back, go as well. Who still needs them gets them back without reading the disk.
+    """
+    mapping = getattr(ids, "_mmap", None)
+    if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    first = max(0, start * ID_TYPE.itemsize - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+    last = stop * ID_TYPE.itemsize
+    if last > first:
+        mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 class SpoolError(Exception):

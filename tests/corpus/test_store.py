@@ -65,3 +65,20 @@ def test_more_distinct_words_than_the_memory_holds(tmp_path, read, monkeypatch, 
         with pytest.raises(RunError, match=re.escape(expected)):
             read(tmp_path / "corpus.txt", use_cache=use_cache)
     assert not [path for path in own_folders.cache.rglob("*") if path.is_file()]
+
+
+def test_dictionaries_of_long_words_are_merged_early(tmp_path, monkeypatch):
+    """Or the same megabytes of words would wait once for every chunk."""
+    monkeypatch.setattr(store_module, "MERGE_BYTES", 1000)
+    with open(tmp_path / "ids", "w+b") as file:
+        builder = TokenStoreBuilder(file, str(tmp_path))
+        waiting = []
+        for number in range(20):
+            words = pa.array(["x" * 300, f"y{number}"])
+            builder.add(EncodedChunk(np.array([0, 1], np.int32), words, np.ones(2, np.int64), 0, 0))
+            waiting.append(len(builder._pending))
+        store = builder.finish(1)
+    assert max(waiting) <= 5
+    assert store.vocabulary.counts.tolist() == [20] + [1] * 20
+    assert store.ids.tolist()[::2] == [0] * 20
+    store.close()

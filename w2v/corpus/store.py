@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
-# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB.
+# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are short.
 MERGE_ENTRIES = 1 << 20
+MERGE_BYTES = 64 << 20
 # What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14 bytes, 1.4 GB).
 ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
@@ -120,6 +121,7 @@ class TokenStoreBuilder:
         self._counts = np.zeros(0, dtype=np.int64)
         self._pending: list[tuple[pa.Array, np.ndarray]] = []
         self._pending_entries = 0
+        self._pending_bytes = 0
         self.invalid = 0
         self.nul = 0
 
@@ -129,9 +131,12 @@ class TokenStoreBuilder:
         self._code_sizes.append(len(chunk.codes))
         self._pending.append((chunk.words, chunk.counts))
         self._pending_entries += len(chunk.words)
+        self._pending_bytes += chunk.words.nbytes
         self.invalid += chunk.invalid
         self.nul += chunk.nul
-        if self._pending_entries >= max(self._merge_entries, len(self._counts)):
+        merged_bytes = 0 if self._words is None else self._words.nbytes
+        many = self._pending_entries >= max(self._merge_entries, len(self._counts))
+        if many or self._pending_bytes >= max(MERGE_BYTES, merged_bytes):
             self._merge()
 
     def _write(self, file: IO[bytes], values: np.ndarray) -> None:
@@ -159,7 +164,7 @@ class TokenStoreBuilder:
             self._mapping_sizes.append(len(mapping))
         self._counts = counts
         self._pending = []
-        self._pending_entries = 0
+        self._pending_entries = self._pending_bytes = 0
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
         """The finished store over the file, None when there was no word. Raises SpoolError when the disk is full."""

@@ -1,4 +1,4 @@
-# make demo | test | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | soak | coverage | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
@@ -15,6 +15,8 @@ PWORD2VEC ?=
 TENSORFLOW ?=
 PADDLE ?=
 
+LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/test_config.py
+
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := .ci/constraints.txt
@@ -23,7 +25,7 @@ BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint losses bench clean
+.PHONY: help demo test soak coverage lint losses bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +35,13 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 
 test: lint  ## lint, then all tests
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
+	$(BIN)/python -m pytest tests/soak -m soak --durations=0
+
+coverage: $(VENV)/.installed-dev  ## branch coverage of the loaders
+	$(BIN)/python -m coverage run -m pytest -q $(LOADER_TESTS)
+	$(BIN)/python -m coverage report --fail-under=95
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -48,7 +57,7 @@ bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; ta
 	$(BIN)/python tests/bench/readme_tables.py README.md runs/bench/$(BENCH_NAME).json runs/bench/losses.json
 
 clean:  ## remove the environment, caches and the demo's results
-	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -82,11 +82,12 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "x.yaml", "windw: 5\nepochs: many\nloss.dim: 4\n5: 6\n")
     message = problem_of({"dim": "0", "lr": "nan", "los": "x"}, path)
     assert message == (
-        f"8 problems: key 5 in {path} is not the name of a setting; "
+        "8 problems: "
         f"unknown key 'windw' in {path} (did you mean 'window'?); "
         f"unknown key 'loss.dim' in {path} (w2v train --help lists the settings); "
+        f"unknown key '5' in {path} (w2v train --help lists the settings); "
         f"epochs in {path} many is not a whole number: give a whole number, 1 or more; "
-        "--dim 0 is below 1: give a whole number, 1 or more; "
+        "--dim 0 is below 1: give a whole number, 1 to 1048576; "
         "--lr nan is not a finite number: give a number, above 0; "
         "unknown setting 'los' (did you mean 'loss'?); "
         "no corpus: name a text file, a folder, or - for standard input"
@@ -117,7 +118,10 @@ def test_a_bad_yaml_value_is_told_even_if_overridden(tmp_path: Path) -> None:
         ("negatives: 5\nloss: {negatives: 5}", "negatives is given twice in"),
         ("loss: neg\nloss.name: neg", "loss is given twice in"),
         ("loss: {name: nce, negativs: 5}", "unknown key 'loss.negativs' in"),
-        ("dim: !!python/object/apply:os.system ['true']", "line 1: could not determine a constructor"),
+        (
+            "dim: !!python/object/apply:os.system ['true']",
+            "line 1: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not read here",
+        ),
         ("dim: \x07", "is not YAML: special characters are not allowed"),
         ("[" * 5000, "is not YAML"),
         ("dim:", "has no value: give a whole number"),
@@ -213,13 +217,13 @@ def test_losses_that_share_a_setting_agree_on_it() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # Saved files
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 LOSS_OPTIONS = st.one_of(
     st.fixed_dictionaries({"loss": st.just("hsigmoid")}),
     st.fixed_dictionaries({
         "loss": st.sampled_from(["neg", "nce"]),
         "negatives": st.integers(1, 100).map(str),
-        "noise_power": st.floats(allow_nan=False, allow_infinity=False).map(repr),
+        "noise_power": st.floats(-5, 5).map(repr),
     }),
     st.fixed_dictionaries({
         "loss": st.just("nce"),

@@ -16,8 +16,9 @@ from typing import Any
 
 from w2v import __version__
 from w2v.cores import available_cores
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.interval import parse_interval
+from w2v.limits import MAX_DIM
 from w2v.losses import LOSSES
 from w2v.losses.options import SampledOptions
 from w2v.models import options as language_model
@@ -25,6 +26,7 @@ from w2v.models.options import LanguageModelSettings
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
+MAX_PROBLEMS = 20  # told at once
 DEFAULT_LR = {
     "sgd": {"skip-gram": 0.025, "cbow": 0.05},
     "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
@@ -56,7 +58,7 @@ class ModelSettings:
         "skip-gram", "how a word and its context predict each other; lm: a language model, every token from all before",
         choices=("skip-gram", "cbow", "lm"),
     )  # fmt: skip
-    dim: int = setting(100, "length of the vectors", low=1, default_text="100; lm 200")
+    dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, default_text="100; lm 200")
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
@@ -318,7 +320,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     refused: set[str] = set()
     for name, value, place in given:
         if name not in known:
-            problems.append(_unknown(f"unknown setting {name!r}", name, known))
+            problems.append(_unknown(f"unknown setting {shown(name)}", name, known))
             continue
         try:
             values[name] = known[name].convert(value, place)
@@ -412,7 +414,8 @@ def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+        told = problems[:MAX_PROBLEMS] + (["…"] if len(problems) > MAX_PROBLEMS else [])
+        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told))
 
 
 def _listed(names: list[str]) -> str:
@@ -431,7 +434,9 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
             several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
             problems += [several] if several not in problems else []
         elif name not in (of_losses if key != name else known):
-            problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
+            # looking for the nearest name takes time, which a file of nothing but unknown keys shall not have
+            near = (of_losses if key != name else known) if len(problems) < MAX_PROBLEMS else ()
+            problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
             found.append((name, value))
     return found, problems

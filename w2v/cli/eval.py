@@ -2,7 +2,7 @@
 
 SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content
 (- is stdin); without any, the sets that come with w2v. Piped output has the columns set, section or measure, value,
-correct, covered, total.
+correct, covered, total; --ci adds the two ends of the value's 95 % interval.
 
 --text FILE: perplexity = exp(nats / tokens) of the text read as one stream, every token scored once and given all
 before it. Each line end is a token, <eos>, and is counted; an <eos> stands before the first token. A word that the
@@ -13,6 +13,7 @@ of models with different vocabularies do not compare. Piped output has a name an
   w2v eval vectors.bin
   w2v eval vectors.bin questions-words.txt wordsim353.tsv --json
   w2v eval wiki-lm --text wiki.test.txt
+  w2v eval vectors.bin --ci
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.evaluation.analogies import AnalogyResult
+    from w2v.evaluation.bootstrap import Interval
     from w2v.evaluation.similarity import SimilarityResult
 
 NAME = "eval"
+INTERVAL = "95 % interval"
 
 
 def command(
@@ -53,6 +56,9 @@ def command(
     case: Annotated[
         str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
     ] = "fold",
+    ci: Annotated[
+        bool, typer.Option("--ci", help="95 % confidence intervals: bootstrap over questions or pairs")
+    ] = False,
     text: Annotated[
         list[str] | None,
         typer.Option("--text", metavar="FILE", help="text for a language model: a file, folder or glob, - is stdin"),
@@ -94,7 +100,7 @@ def command(
             )
             covered, what = analogies[name].tally().covered, "question"
         else:
-            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped)
+            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci)
             covered, what = similarity[name].covered, "pair"
         if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:  # one may hold the columns' names
             say(f"warning: {each.skipped} lines of {name} are no pair of words with a score and were skipped")
@@ -102,14 +108,14 @@ def command(
             say(f"warning: no {what} of {name} has all its words among the vectors")
     if json:
         print_json({
-            "analogies": {name: result.as_dict() for name, result in analogies.items()},
-            "similarity": {name: result.as_dict() for name, result in similarity.items()},
+            "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
+            "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
         })  # fmt: skip
         return
     for name, answers in analogies.items():
-        _print_analogies(name, answers)
+        _print_analogies(name, answers, ci)
     if similarity:
-        _print_similarity(similarity)
+        _print_similarity(similarity, ci)
 
 
 def _evaluate_text(
@@ -154,29 +160,58 @@ def _evaluate_text(
         print_values(values)
 
 
-def _print_analogies(name: str, result: AnalogyResult) -> None:
+def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:
     tallies: list[tuple[str, Any]] = [(section, tally) for section, _, tally in result.sections]
     tallies += [("semantic", result.tally("semantic")), ("syntactic", result.tally("syntactic"))]
     tallies.append(("total", result.tally()))
+    from w2v.evaluation.bootstrap import accuracy_interval
+
+    intervals: list[Interval | None] = [None] * len(tallies)
+    if ci:
+        intervals = [accuracy_interval([tally.correct], [tally.covered]) for _, _, tally in result.sections]
+        intervals += [result.interval("semantic"), result.interval("syntactic"), result.interval()]
     if is_terminal(sys.stdout):
         rows: list[tuple[Cell, ...]] = [
-            (section, _percent(t.accuracy), t.correct, t.covered, t.total) for section, t in tallies
+            (section, _percent(t.accuracy), *([_percent_range(ends)] if ci else []), t.correct, t.covered, t.total)
+            for (section, t), ends in zip(tallies, intervals, strict=True)
         ]
-        print_table(("section", "accuracy", "correct", "covered", "total"), rows, title=f"analogies: {name}")
+        headings = ("section", "accuracy", *([INTERVAL] if ci else []), "correct", "covered", "total")
+        print_table(headings, rows, title=f"analogies: {name}")
         print()
     else:
-        print_table((), [(name, section, t.accuracy, t.correct, t.covered, t.total) for section, t in tallies])
+        print_table((), [
+            (name, section, t.accuracy, t.correct, t.covered, t.total, *_ends(ends, ci))
+            for (section, t), ends in zip(tallies, intervals, strict=True)
+        ])  # fmt: skip
 
 
-def _print_similarity(results: dict[str, SimilarityResult]) -> None:
+def _print_similarity(results: dict[str, SimilarityResult], ci: bool) -> None:
     if is_terminal(sys.stdout):
-        rows = [(name, r.spearman, r.pearson, r.covered, r.total) for name, r in results.items()]
-        print_table(("set", "Spearman", "Pearson", "covered", "total"), rows, title="similarity")
+        rows: list[tuple[Cell, ...]] = [
+            (name, r.spearman, *([_range(r.spearman_ci)] if ci else []), r.pearson,
+             *([_range(r.pearson_ci)] if ci else []), r.covered, r.total)
+            for name, r in results.items()
+        ]  # fmt: skip
+        more = (INTERVAL,) if ci else ()
+        print_table(("set", "Spearman", *more, "Pearson", *more, "covered", "total"), rows, title="similarity")
         return
     for name, r in results.items():
-        print_table((), [(name, measure, value, None, r.covered, r.total)
-                         for measure, value in (("spearman", r.spearman), ("pearson", r.pearson))])  # fmt: skip
+        measures = (("spearman", r.spearman, r.spearman_ci), ("pearson", r.pearson, r.pearson_ci))
+        print_table((), [(name, measure, value, None, r.covered, r.total, *_ends(ends, ci))
+                         for measure, value, ends in measures])  # fmt: skip
+
+
+def _ends(interval: Interval | None, ci: bool) -> tuple[Cell, ...]:
+    return (interval or (None, None)) if ci else ()
 
 
 def _percent(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.1f} %"
+
+
+def _percent_range(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{100 * interval[0]:.1f} – {100 * interval[1]:.1f} %"
+
+
+def _range(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{interval[0]:.4f} – {interval[1]:.4f}"

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from w2v.cli.output import is_terminal
+from w2v.cli.output import is_terminal, say
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def open_model(model: str, *, limit: int | None = None, encoding_errors: str = "
         if is_terminal(sys.stdin):
             raise InputError("MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in")
         path = "/dev/stdin"
-    return load_vectors(path, limit=limit, encoding_errors=encoding_errors)
+    vectors = load_vectors(path, limit=limit, encoding_errors=encoding_errors)
+    for warning in vectors.warnings:
+        say(f"warning: {warning}")
+    return vectors
 
 
 def open_language_model(run: str, device: str) -> SavedModel:

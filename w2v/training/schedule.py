@@ -13,8 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from w2v.corpus.store import release_pages
+
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0
+RELEASED_IDS = 1 << 22  # pages of the stream are given back after so many ids, 16 MB
 LONGEST_SENTENCE = 100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
 
 
@@ -42,7 +45,11 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     anywhere, and the kernel looks across it.
     """
     bounds = [0]
+    released = 0
     while bounds[-1] < len(ids):
+        if bounds[-1] - released > RELEASED_IDS:  # or the looks for line ends would map the whole file
+            release_pages(ids, released, bounds[-1])
+            released = bounds[-1]
         cut = bounds[-1] + size
         if cut >= len(ids):
             cut = len(ids)

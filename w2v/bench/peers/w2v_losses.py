@@ -67,6 +67,7 @@ BUILDERS: dict[str, Builder] = {
     "functional.hsigmoid_loss(is_sparse=True)": hsigmoid,
     "AdaptiveSoftmax": adaptive,
     "Neg(sparse=True)": layer_of("neg", sparse=True),
+    "HsigmoidNeg(sparse=True)": layer_of("hsigmoid+neg", sparse=True),
     **{
         LOSSES[name].layer.partition(":")[2]: layer_of(name)
         for name in ("softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax")

@@ -82,6 +82,15 @@ def test_a_matrix_that_is_not_there(tmp_path: Path) -> None:
     assert "its header says 1000000000000 x 300" in refused(lambda: load_vectors(tmp_path / "v.npy"))
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_a_matrix_cut_anywhere(version: tuple[int, int], tmp_path: Path) -> None:
+    data = _npy(MATRIX, version)
+    (tmp_path / "v.vocab.tsv").write_bytes(WORD_LIST)
+    for size in range(1, len(data)):
+        (tmp_path / "v.npy").write_bytes(data[:size])
+        assert "v.npy" in refused(lambda: load_vectors(tmp_path / "v.npy"))
+
+
 def test_an_npy_header_of_gigabytes(tmp_path: Path) -> None:
     with open(tmp_path / "v.npy", "wb") as file:
         file.write(b"\x93NUMPY\x02\x00" + (3 << 30).to_bytes(4, "little"))

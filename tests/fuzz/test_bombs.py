@@ -46,7 +46,7 @@ def little_memory(megabytes: int = MEGABYTES) -> Iterator[None]:
 
 @contextmanager
 def little_traced(megabytes: int = 16) -> Iterator[None]:
-    """The same where a failed allocation would be taken for a damaged file: all allocations succeed, and are counted."""
+    """The same where a failed allocation would be taken for a damaged file: all of them succeed, and are counted."""
     tracemalloc.start()
     try:
         yield

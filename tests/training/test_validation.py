@@ -187,6 +187,9 @@ def test_defaults_follow_model_optimizer_and_architecture():
     assert config_of(valid="valid.txt").lm.schedule == "plateau"
     assert (lstm.training.loss, lstm.corpus.min_count, lstm.training.sample) == ("softmax", 1, 0)
     assert config_of(loss="nce").loss.negatives == 1024
+    assert [config_of(loss=loss).optimizer for loss in ("nce", "hsigmoid", "label-smoothing")] == [
+        "adagrad", "adagrad", "sgd",
+    ]  # fmt: skip
     assert build_config({"corpus": ("a",)}).training.loss == "neg"
 
 

@@ -1,19 +1,31 @@
-# make demo | test | lint | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | soak | coverage | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
+#   make bench CORPUS=FILE BENCH_NAME=wiki BENCH_OPTIONS="--model cbow" also measures the programs WORD2VEC_C=PATH and
+#   PWORD2VEC=PATH and the libraries that TENSORFLOW=PYTHON and PADDLE=PYTHON have; fasttext needs a C++ compiler
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
+BENCH_NAME ?= $(firstword $(subst ., ,$(notdir $(CORPUS))))
+BENCH_OPTIONS ?=
+WORD2VEC_C ?=
+PWORD2VEC ?=
+TENSORFLOW ?=
+PADDLE ?=
+
+LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/test_config.py
 
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.c=$(WORD2VEC_C)) $(if $(PWORD2VEC),--peer pword2vec=$(PWORD2VEC))
+BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test soak coverage lint losses bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,15 +36,28 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 test: lint  ## lint, then all tests
 	$(BIN)/python -m pytest
 
+soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
+	$(BIN)/python -m pytest tests/soak -m soak --durations=0
+
+coverage: $(VENV)/.installed-dev  ## branch coverage of the loaders
+	$(BIN)/python -m coverage run -m pytest -q $(LOADER_TESTS)
+	$(BIN)/python -m coverage report --fail-under=95
+
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-bench  ## w2v against gensim on CORPUS=FILE (default: the demo corpus)
-	$(BIN)/python tests/bench/compare.py $(CORPUS)
+losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus: the README's table, in half an hour
+	$(BIN)/python data/run_losses.py --write
+
+bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; tables in runs/bench and the README
+	mkdir -p runs/bench
+	$(BIN)/w2v bench $(CORPUS) $(BENCH_PEERS) $(BENCH_OPTIONS) --output runs/bench/$(BENCH_NAME).json > runs/bench/$(BENCH_NAME).tsv
+	$(BIN)/w2v bench losses $(BENCH_LIBRARIES) --output runs/bench/losses.json > runs/bench/losses.tsv
+	$(BIN)/python tests/bench/readme_tables.py README.md runs/bench/$(BENCH_NAME).json runs/bench/losses.json
 
 clean:  ## remove the environment, caches and the demo's results
-	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from w2v.candidates import poisson
 from w2v.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
@@ -16,7 +17,6 @@ from w2v.samplers import (
     Sampler,
     UniformSampler,
     UnigramSampler,
-    _poisson,
     compute_accidental_hits,
 )
 
@@ -209,10 +209,10 @@ def test_the_race_counts_all_draws():
 
 def test_large_poisson_numbers():
     rate = torch.tensor([0.0, 3.0, 1e6, 4e10], dtype=torch.float64)
-    drawn = _poisson(rate.repeat(10_000, 1), seeded()).double()
+    drawn = poisson(rate.repeat(10_000, 1), seeded()).double()
     assert bool(((drawn.mean(0) - rate).abs() <= SURE * (rate / 10_000).sqrt()).all())
     torch.testing.assert_close(drawn.var(0), rate, rtol=0.1, atol=0)
-    assert int(_poisson(torch.tensor([1e300], dtype=torch.float64), seeded())) == 2**62
+    assert int(poisson(torch.tensor([1e300], dtype=torch.float64), seeded())) == 2**62
 
 
 @pytest.mark.parametrize("wanted", [9990, 10_000])

@@ -63,6 +63,9 @@ def test_good_values(name: str, value: object, expected: object) -> None:
     [
         ("count", "0", "--count 0 is below 1: give a whole number, 1 to 9"),
         ("count", 10, "--count 10 is above 9: give a whole number, 1 to 9"),
+        ("count", "9223372036854775808", "--count 9223372036854775808 is beyond 64 bits: give a whole number, 1 to 9"),
+        ("name", "a\0b", "--name 'a\\x00b' holds a NUL or half a character: give another name"),
+        ("files", ["\ud800"], "--files '\\ud800' holds a NUL or half a character: give another name"),
         ("count", "2.0", "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
         ("count", 2.0, "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
         ("count", True, "--count true is not a whole number: give a whole number, 1 to 9"),
@@ -95,6 +98,13 @@ def test_bad_values(name: str, value: object, message: str) -> None:
     with pytest.raises(BadValue) as caught:
         SETTINGS[name].convert(value, f"--{name}")
     assert str(caught.value).startswith(message)
+
+
+def test_integers_too_long_to_print() -> None:
+    with pytest.raises(BadValue, match=r"^--count beyond 10\^60 is beyond 64 bits: give a whole number, 1 to 9$"):
+        SETTINGS["count"].convert(10**5000, "--count")
+    with pytest.raises(BadValue, match=r"^--rate below -10\^60 is not a number: give a number, above 0$"):
+        SETTINGS["rate"].convert(-(10**5000), "--rate")
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()))

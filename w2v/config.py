@@ -16,8 +16,9 @@ from typing import Any
 
 from w2v import __version__
 from w2v.cores import available_cores
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.interval import parse_interval
+from w2v.limits import MAX_DIM
 from w2v.losses import LOSSES
 from w2v.losses.options import SampledOptions
 from w2v.models import options as language_model
@@ -25,6 +26,7 @@ from w2v.models.options import LanguageModelSettings
 from w2v.settings import BadValue, Setting, nearest, setting, settings_of
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
+MAX_PROBLEMS = 20  # told at once
 DEFAULT_LR = {
     "sgd": {"skip-gram": 0.025, "cbow": 0.05},
     "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
@@ -56,10 +58,15 @@ class ModelSettings:
         "skip-gram", "how a word and its context predict each other; lm: a language model, every token from all before",
         choices=("skip-gram", "cbow", "lm"),
     )  # fmt: skip
-    dim: int = setting(100, "length of the vectors", low=1, default_text="100; lm 200")
+    dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, default_text="100; lm 200")
     window: int = setting(
         5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
+    cbow_hidden: str = setting("mean", "cbow: what context words' vectors become together", choices=("mean", "sum"))
+    cbow_grad: str = setting(
+        "word2vec", "cbow, mean: each context word learns the whole gradient of the mean, or its own share of it",
+        choices=("word2vec", "mean"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,9 @@ class TrainingSettings:
         default_text="the cores this process may use",
     )  # fmt: skip
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
+    deterministic: bool = setting(False, "the same vectors every time with several threads too; takes more memory")
     engine: str = setting(
-        "auto", "fused CPU kernels for neg, nce and hsigmoid, or PyTorch for everything",
+        "auto", "fused CPU kernels for the losses that score few words, or PyTorch for everything",
         choices=("auto", "hogwild", "autograd"),
     )  # fmt: skip
     device: str = setting(
@@ -97,6 +105,17 @@ class TrainingSettings:
         default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that scores all V"
         " rows, adamw for transformer, else adagrad",
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """Where training starts from, if not from random vectors."""
+
+    init: str | None = setting(
+        None, "start from the vectors of a run, whose vocabulary stays, or of a file", metavar="RUN|FILE",
+    )  # fmt: skip
+    freeze: bool = setting(False, "leave the vectors of --init as they are (autograd engine)")
+    extend_vocab: bool = setting(False, "give new words rows beside those of the run that --init names")
 
 
 @dataclass(frozen=True)
@@ -123,7 +142,7 @@ class OutputSettings:
 
 GROUPS: dict[str, type] = {
     "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
-    "checkpoints": CheckpointSettings, "output": OutputSettings,
+    "start": StartSettings, "checkpoints": CheckpointSettings, "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -135,6 +154,7 @@ class Config:
     model: ModelSettings
     training: TrainingSettings
     lm: LanguageModelSettings
+    start: StartSettings
     checkpoints: CheckpointSettings
     output: OutputSettings
     loss: Any
@@ -158,9 +178,9 @@ class Config:
             text
             for text, beyond in (
                 (f"--loss {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
-                (f"--model {self.model.model}", self.model.model != "skip-gram"),
                 (f"--optimizer {training.optimizer}", training.optimizer not in (None, "sgd")),
                 (f"--device {training.device}", training.device.startswith("cuda")),
+                ("--freeze", self.start.freeze),
             )
             if beyond
         ]
@@ -206,7 +226,8 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        for part in (self.corpus, self.model, self.training, self.lm, self.loss, self.checkpoints, self.output):
+        groups = (self.corpus, self.model, self.training, self.lm, self.loss)
+        for part in (*groups, self.start, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         for name in self.unused:
             del values[name]
@@ -214,12 +235,19 @@ class Config:
         values |= {"engine": self.engine, "optimizer": self.optimizer}
         return values
 
+    def saved_values(self) -> dict[str, Any]:
+        """What config.yaml holds: the values without those about the output, with paths that hold anywhere."""
+        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
+        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        if self.start.init is not None:
+            values["init"] = os.path.abspath(self.start.init)
+        return values
+
     def to_yaml(self) -> str:
         """The text of config.yaml: given back through --config it repeats the run."""
         import yaml
 
-        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
-        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        values = self.saved_values()
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)
@@ -258,8 +286,8 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, lm, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | lm | checkpoints | output
+    corpus, model, training, lm, start, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
+    return corpus | model | training | loss_settings() | lm | start | checkpoints | output
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -277,6 +305,15 @@ def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | Non
     return _assemble(given, problems)
 
 
+def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
+    """The configuration of (setting, value, how the user named it) triples; later ones win over earlier ones.
+
+    Raises:
+        InputError: names, types or values are wrong; one message tells all of them.
+    """
+    return _assemble(given, [])
+
+
 def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
     """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier ones."""
     known = all_settings()
@@ -285,7 +322,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     refused: set[str] = set()
     for name, value, place in given:
         if name not in known:
-            problems.append(_unknown(f"unknown setting {name!r}", name, known))
+            problems.append(_unknown(f"unknown setting {shown(name)}", name, known))
             continue
         try:
             values[name] = known[name].convert(value, place)
@@ -297,6 +334,11 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         problems.append("no corpus: name a text file, a folder, or - for standard input")
     if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
         problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    problems += [
+        f"{places[name]} needs --init: name the run or the vectors to start from"
+        for name in ("freeze", "extend_vocab")
+        if values.get(name) and values.get("init") is None
+    ]
     if values.get("checkpoint_every") is not None:
         try:
             parse_interval(str(values["checkpoint_every"]))
@@ -352,13 +394,30 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     if config.engine == "hogwild" and training.batch_size is not None:
         resolved["batch_size"] = None
         notes.append(f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)")
+    if config.engine == "autograd" and training.deterministic:
+        notes.append(f"{places['deterministic']} is not used by the autograd engine")
+    notes += _idle_cbow(config.model, places)
     training = dataclasses.replace(training, **resolved)
     return dataclasses.replace(config, training=training, notes=tuple(notes), why_engine=why)
 
 
+def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
+    """Notes on CBOW's settings that were changed but have no effect."""
+    notes = []
+    if model.model != "cbow":
+        changed = [
+            name for name in ("cbow_hidden", "cbow_grad") if getattr(model, name) != getattr(ModelSettings, name)
+        ]
+        notes = [f"{places[name]} is not used by --model {model.model}" for name in changed]
+    elif model.cbow_hidden == "sum" and model.cbow_grad != ModelSettings.cbow_grad:
+        notes = [f"{places['cbow_grad']} is not used by --cbow-hidden sum"]
+    return notes
+
+
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems))
+        told = problems[:MAX_PROBLEMS] + (["…"] if len(problems) > MAX_PROBLEMS else [])
+        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told))
 
 
 def _listed(names: list[str]) -> str:
@@ -373,8 +432,13 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
     found = []
     for key, value in pairs:
         name = key.removeprefix("loss.")
-        if name not in (of_losses if key != name else known):
-            problems.append(_unknown(f"unknown key {key!r} in {path}", name, of_losses if key != name else known))
+        if key.partition(".")[0] == "losses":
+            several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+            problems += [several] if several not in problems else []
+        elif name not in (of_losses if key != name else known):
+            # looking for the nearest name takes time, which a file of nothing but unknown keys shall not have
+            near = (of_losses if key != name else known) if len(problems) < MAX_PROBLEMS else ()
+            problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
             found.append((name, value))
     return found, problems

@@ -1,63 +1,127 @@
-"""Reads a YAML file of settings into (key, value) pairs; refuses what YAML takes in silence: a key given twice."""
+"""Reads a YAML file of settings into (key, value) pairs, as strictly as a file from anywhere must be read.
+
+Values come as texts: what a number is, its setting decides, not YAML 1.1, for which 010 is 8 and 1:30 is 90. Refused is
+what YAML takes in silence, a key given twice, and what settings do not need: aliases, with which a few lines can stand
+for gigabytes, tags of types other than the plain ones, and files beyond `MAX_BYTES`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
+
+MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
+PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
+NULL_TAG = "tag:yaml.org,2002:null"
 
 
 def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
     """The keys and values of the file in its order, and the problems with its keys.
 
-    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as plain `loss`.
+    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as plain `loss`. A
+    mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its names, which keep their hyphens. A
+    value is a text, None, a list of values, or (which no setting takes) a dict of them.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
     """
     import yaml
 
-    try:
-        text = Path("/dev/stdin" if path == "-" else path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"--config {path} is not a text file in UTF-8: give a YAML file of settings") from None
-    except OSError as error:
-        raise InputError(f"--config {path}: {error.strerror or error}; give a YAML file of settings") from None
+    text = _read_text(path)
     try:
         loader = yaml.SafeLoader(text)
         try:
-            node = loader.get_single_node()
+            node = _without_aliases(loader)
             if node is None:
                 return [], []
             if not isinstance(node, yaml.MappingNode):
                 raise InputError(f"--config {path} is not a list of `key: value` lines, such as `dim: 100`")
-            pairs = list(_flatten(loader, node))
+            pairs = list(_flatten(node))
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"--config {path}{line}: {error.problem or error.context}; mend the YAML there") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise InputError(f"--config {path} is not YAML: {reason}") from None
+        reason = _short(error.problem or error.context)
+        raise InputError(f"--config {path}{line}: {reason}; mend the YAML there") from None
+    except RecursionError:
+        raise InputError(f"--config {path} is not YAML of settings: it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"--config {path} is not YAML: {_short(getattr(error, 'reason', error))}") from None
     return _check_keys(pairs, path)
 
 
-def _flatten(loader: Any, node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
+def _read_text(path: str | os.PathLike[str]) -> str:
+    try:
+        with open("/dev/stdin" if path == "-" else path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(f"--config {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of settings")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"--config {path} is not a text file in UTF-8: give a YAML file of settings") from None
+    except OSError as error:
+        raise InputError(f"--config {path}: {error.strerror or error}; give a YAML file of settings") from None
+
+
+def _short(reason: object) -> str:
+    text = " ".join(str(reason).split())
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _without_aliases(loader: Any) -> Any:
+    """The document's node. Aliases are refused as soon as one is met."""
+    import yaml
+
+    compose = loader.compose_node
+
+    def compose_node(parent: Any, index: Any) -> Any:
+        if loader.check_event(yaml.AliasEvent):
+            problem = "aliases (*name) are not read here, write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=loader.peek_event().start_mark)
+        return compose(parent, index)
+
+    loader.compose_node = compose_node
+    return loader.get_single_node()
+
+
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
     import yaml
 
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        key = _value(key_node)
         if isinstance(key, str):
             key = prefix + key.replace("-", "_")
         if key == "loss" and isinstance(value_node, yaml.MappingNode):
-            yield from _flatten(loader, value_node, "loss.")
+            yield from _flatten(value_node, "loss.")
+        elif key == "losses" and isinstance(value_node, yaml.MappingNode):
+            for name_node, settings_node in value_node.value:
+                name = f"losses.{_value(name_node)}"
+                if isinstance(settings_node, yaml.MappingNode):
+                    yield name, None
+                    yield from _flatten(settings_node, f"{name}/")
+                else:
+                    yield name, _value(settings_node)
         else:
-            yield "loss" if key == "loss.name" else key, loader.construct_object(value_node, deep=True)
+            yield "loss" if key == "loss.name" else key, _value(value_node)
+
+
+def _value(node: Any) -> Any:
+    """The node's text, None, list or dict."""
+    import yaml
+
+    if isinstance(node, yaml.ScalarNode) and node.tag == NULL_TAG:
+        return None
+    if isinstance(node, yaml.ScalarNode) and node.tag in PLAIN_TAGS:
+        return node.value
+    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+        return [_value(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+        return {str(_value(key)): _value(value) for key, value in node.value}
+    raise yaml.MarkedYAMLError(problem=f"the tag {shown(node.tag)} is not read here", problem_mark=node.start_mark)
 
 
 def _check_keys(pairs: list[tuple[Any, Any]], path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
@@ -65,11 +129,11 @@ def _check_keys(pairs: list[tuple[Any, Any]], path: str | os.PathLike[str]) -> t
     settings: dict[str, tuple[str, Any]] = {}
     for key, value in pairs:
         if not isinstance(key, str):
-            problems.append(f"key {key!r} in {path} is not the name of a setting")
+            problems.append(f"key {shown(key)} in {path} is not the name of a setting")
             continue
         name = key.removeprefix("loss.")
         if name in settings:
-            problems.append(f"{name} is given twice in {path}: keep one")
+            problems.append(f"{shown(name).strip(chr(39))} is given twice in {path}: keep one")
         else:
             settings[name] = (key, value)
     return list(settings.values()), problems

@@ -20,3 +20,10 @@ class InputError(W2VError):
     """What the user gave cannot be used: an option, a path, a file's content."""
 
     exit_status = 2
+
+
+def shown(text: object, limit: int = 60) -> str:
+    """`repr` of what a file or the user said, for a message: whatever its length, on one line of `limit` characters."""
+    cut = text[: limit + 1] if isinstance(text, (str, bytes)) else text
+    quoted = repr(cut)
+    return quoted if len(quoted) <= limit + 2 else f"{quoted[: limit - 1]}…"

@@ -5,6 +5,15 @@ from __future__ import annotations
 import ctypes
 import gc
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Demand(NamedTuple):
+    """Bytes that a run needs somewhere, and how many are free there (None: not known)."""
+
+    where: str
+    needed: int
+    available: int | None
 
 
 def available_memory(root: Path = Path("/")) -> int | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -94,7 +95,10 @@ class Setting:
             raise BadValue(f"{where} has no value: give {self.wanted}")
         match self.kind:
             case "int":
-                return self._in_range(_to_int(value, where, self.wanted), where)
+                number = _to_int(value, where, self.wanted)
+                if not -(2**63) <= number < 2**63:
+                    raise BadValue(f"{where} {_shown(number)} is beyond 64 bits: give {self.wanted}")
+                return self._in_range(number, where)
             case "float":
                 return self._in_range(_to_float(value, where, self.wanted), where)
             case "bool":
@@ -119,7 +123,7 @@ class Setting:
         if self.choices is None:
             if not text:
                 raise BadValue(f"{where} is empty: give {self.wanted}")
-            return text
+            return _checked_text(text, where)
         if text in self.choices or (self.or_number and _is_finite(text)):
             return text
         guess = nearest(text, self.choices)
@@ -192,6 +196,8 @@ def _plain(value: float | None) -> str:
 
 def _shown(value: object) -> str:
     """A value inside a message: short, on one line, empty text visible."""
+    if isinstance(value, int) and abs(value) >= 10**60:  # Python refuses to write very long ones
+        return "beyond 10^60" if value > 0 else "below -10^60"
     text = str(value) if isinstance(value, (str, int, float)) and value != "" else repr(value)
     if isinstance(value, bool):
         text = text.lower()
@@ -239,7 +245,19 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
     for item in items:
         if not isinstance(item, str) or not item:
             raise BadValue(f"{where}: {_shown(item)} is not a name: give a text or a list of texts")
+        _checked_text(item, where)
     return tuple(items)
+
+
+def _checked_text(text: str, where: str) -> str:
+    """Refuses what no file and no column can be called, and the system would refuse with less grace."""
+    try:
+        if "\0" not in text:
+            os.fsencode(text)
+            return text
+    except UnicodeEncodeError:
+        pass
+    raise BadValue(f"{where} {_shown(repr(text))} holds a NUL or half a character: give another name")
 
 
 def _split(value: object) -> object:

@@ -101,3 +101,17 @@ def test_human_count(number: float, text: str) -> None:
 )  # fmt: skip
 def test_human_seconds(seconds: float | None, text: str) -> None:
     assert human_seconds(seconds) == text
+
+
+def test_eval_in_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("4 2\na 1 0\nb 0 1\nc 1 1\nd 1 -1\n")
+    (tmp_path / "q.txt").write_text(": gram1\na b c d\n")
+    (tmp_path / "s.tsv").write_text("a\tb\t1\na\tc\t2\na\td\t2\n")
+    code = "from w2v.cli.app import main; main(['eval', 'v.txt', 'q.txt', 's.tsv', '--ci'])"
+    shown = in_terminal(code, tmp_path, columns=120)
+    assert re.search(r"^section +accuracy +95 % interval +correct +covered +total$", shown, re.MULTILINE)
+    assert re.search(r"^gram1 +100\.0 % +100\.0 – 100\.0 % +1 +1 +1$", shown, re.MULTILINE)
+    assert re.search(r"^set +Spearman +95 % interval +Pearson +95 % interval +covered +total$", shown, re.MULTILINE)
+    assert re.search(r"^s +1\.0000 +1\.0000 – 1\.0000 +1\.0000 +", shown, re.MULTILINE)
+    plain = in_terminal(code.replace(", '--ci'", ""), tmp_path, columns=120)
+    assert "interval" not in plain and re.search(r"^s +1\.0000 +1\.0000 +3 +3$", plain, re.MULTILINE)

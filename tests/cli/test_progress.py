@@ -47,6 +47,18 @@ def test_what_is_over_soon_leaves_no_line(capsys: pytest.CaptureFixture[str]) ->
     assert reporter.last == progress(0.5)
 
 
+def test_other_work_with_and_without_a_known_end(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    reporter = ConsoleReporter(clock=clock, interval=1)
+    for clock.now in (0.0, 1.0):
+        reporter.working("scoring", 1024, 4096, "tokens")
+    for clock.now in (2.0, 3.0):
+        reporter.working("scoring", 1500, None, "lines")
+    assert capsys.readouterr().err.splitlines() == [
+        "scoring  25.0 %  1.02 k of 4.10 k tokens", "scoring  1.50 k lines", "scoring  1.50 k lines",
+    ]  # fmt: skip
+
+
 def test_reading_with_and_without_a_known_size(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     reporter = ConsoleReporter(clock=clock, interval=1)

@@ -180,6 +180,24 @@ def test_eval_tsv(w2v: Run, model: str, sets: tuple[str, str]) -> None:
     assert rows[5][2:] == ["1", "n/a", "4", "4"]
 
 
+def test_eval_intervals(w2v: Run, model: str, sets: tuple[str, str]) -> None:
+    rows = [line.split("\t") for line in w2v("eval", model, *sets, "--ci").stdout.splitlines()]
+    assert [row[:6] for row in rows] == [
+        line.split("\t") for line in w2v("eval", model, *sets).stdout.splitlines()
+    ]  # fmt: skip
+    assert all(len(row) == 8 for row in rows)
+    assert rows[1][6:] == ["n/a", "n/a"]
+    assert rows[4][6:] == [rows[4][2]] * 2, "one question: all resamples agree"
+    assert rows[5][6:] == ["1", "1"]
+    result = json.loads(w2v("eval", model, *sets, "--ci", "--json").stdout)
+    analogies, similarity = result["analogies"]["q"], result["similarity"]["s"]
+    assert analogies["accuracy_ci"] == [analogies["accuracy"]] * 2
+    assert (analogies["syntactic_ci"], analogies["sections"]["gram1"]["accuracy_ci"]) == (None, None)
+    low, high = similarity["pearson_ci"]
+    assert low < similarity["pearson"] <= high <= 1
+    assert similarity["spearman_ci"] == [1.0, 1.0]
+
+
 def test_a_set_without_a_covered_question(w2v: Run, model: str, tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": x\na b c d\n")
     done = w2v("eval", model, "q.txt")

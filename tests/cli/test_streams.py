@@ -49,7 +49,17 @@ def test_dash_is_stdin(process: Run, model: str, tmp_path: Path, arguments: list
 
 
 @pytest.mark.parametrize(
-    "arguments", ["train - --min-count 1", "vocab -", "nearest v.bin -", "nearest - king", "eval - q"]
+    "arguments",
+    [
+        "train - --min-count 1",
+        "vocab -",
+        "nearest v.bin -",
+        "nearest - king",
+        "eval - q",
+        "score run",
+        "generate run -",
+        "eval run --text -",
+    ],
 )
 def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "q").write_text(": s\nking man queen woman\n")

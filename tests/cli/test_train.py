@@ -21,8 +21,8 @@ SUMMARY = RunSummary(
     output="out.bin", model="skip-gram", loss="neg", engine="hogwild",
     words=Words(read=1000, in_vocabulary=900, left_out=100, passed=5000, trained=3000, subsampled=1500,
                 passed_left_out=500),
-    vocabulary=80, seconds=Seconds(0.5, 1.25, 2.0), words_per_second=3_600_000.0, final_loss=2.25, dim=100, epochs=5,
-    epochs_done=5.0, interrupted=False, seed=1, threads=2,
+    vocabulary=80, seconds=Seconds(0.5, 1.25, 2.0), words_per_second=3_600_000.0, final_loss=2.25,
+    predictions=12_000_000, dim=100, epochs=5, epochs_done=5.0, interrupted=False, seed=1, threads=2,
 )  # fmt: skip
 PLAN = Plan(
     output="out.bin", model="skip-gram", loss="neg", words=1000, in_vocabulary=900, distinct_words=300, vocabulary=80,

@@ -281,3 +281,45 @@ def test_what_a_killed_process_left_is_removed_once_it_is_old(corpus, read, own_
         os.utime(directory, (then, then))
     cache.clear()
     assert [path.name for path in corpora.iterdir()] == [f"{cache.TEMPORARY_PREFIX}young"]
+
+
+def test_a_cache_that_may_only_be_read(corpus, read, check, own_folders, readings, monkeypatch):
+    read(corpus, use_cache=True)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cache.os, "utime", refuse)
+    check(read(corpus, use_cache=True), TEXT)
+    assert len(readings) == 1
+    monkeypatch.setattr(cache.os, "rename", refuse)
+    assert cache.clear() == 0
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", refuse)
+    assert cache.clear() == 0
+    assert the_entry(own_folders).is_dir()
+    (the_entry(own_folders) / cache.IDS).write_bytes(b"")
+    store = read(corpus, use_cache=True)
+    check(store, TEXT)
+    assert "cannot be written: Permission denied" in store.warnings[0]
+
+
+def test_foreign_things_in_the_cache_are_left_alone(corpus, read, own_folders):
+    read(corpus, use_cache=True)
+    corpora = own_folders.cache / "corpora"
+    (corpora / f"{cache.TEMPORARY_PREFIX}file").write_text("x")
+    (corpora / "a-folder").mkdir()
+    (corpora / "a-folder" / "link").symlink_to("nowhere")
+    assert [entry.name for entry in cache.list_entries()] == [
+        path.name for path in corpora.iterdir() if len(path.name) == 32
+    ]
+    assert cache.clear() > 0
+    assert [path.name for path in corpora.iterdir()] == [f"{cache.TEMPORARY_PREFIX}file"]
+
+
+def test_what_a_killed_process_left_goes_when_an_entry_is_made(corpus, read, own_folders):
+    left = own_folders.cache / "corpora" / f"{cache.TEMPORARY_PREFIX}old"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    read(corpus, use_cache=True)
+    assert not left.exists()
+    assert the_entry(own_folders).is_dir()

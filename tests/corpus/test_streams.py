@@ -12,7 +12,7 @@ import threading
 import pytest
 import zstandard
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
 TEXT = "".join(random.Random(1).choice(["alpha ", "beta ", "gamma\n", "delta é "]) for _ in range(3000)) + "end"
@@ -96,3 +96,23 @@ def test_an_empty_compressed_file_has_no_words(tmp_path, read):
     (tmp_path / "a.gz").write_bytes(b"")
     with pytest.raises(InputError, match="holds no word"):
         read(tmp_path / "a.gz")
+
+
+def test_a_device_that_fails_while_reading(read):
+    """/proc/self/mem opens like a file and cannot be read from its start."""
+    with pytest.raises(RunError, match="reading /proc/self/mem failed: Input/output error"):
+        read("/proc/self/mem")
+
+
+def test_a_closed_standard_input(read, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match=r"standard input \(-\) is closed; name a file, or pipe the text in"):
+        read("-")
+
+
+def test_garbage_behind_an_xz_stream(tmp_path, read, check):
+    (tmp_path / "c.xz").write_bytes(lzma.compress(b"a b\n") + b"\0" * 12)
+    check(read(tmp_path / "c.xz"), "a b\n")
+    (tmp_path / "c.xz").write_bytes(lzma.compress(b"a b\n") + b"\0" * 12 + lzma.compress(b"c\n")[1:])
+    with pytest.raises(InputError, match="is damaged: its compressed data cannot be read"):
+        read(tmp_path / "c.xz")

@@ -1,16 +1,18 @@
-"""Skip-gram window by window in float64 NumPy, written from the definition: the same windows and noise words as the
-kernel, none of its arithmetic.
+"""Skip-gram and CBOW window by window in float64 NumPy, written from the definition: the same windows and noise
+words as the kernel, none of its arithmetic.
 
 Within a window all scores come from the state at its start, and the updates of a row that occurs more than once add up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 MASK = (1 << 64) - 1
+Link = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 
 def mix(x: int) -> int:
@@ -31,10 +33,12 @@ def step(state: int) -> int:
 
 @dataclass
 class Model:
-    """Matrices in float64 and what the losses need. rows(target) is defined by `paths` or by noise (accept, alias)."""
+    """Matrices in float64 and what the losses need: output rows of inner nodes where there are `paths`, output rows of
+    words where there is noise (accept, alias)."""
 
     w_in: np.ndarray
-    w_out: np.ndarray
+    w_path: np.ndarray
+    w_noise: np.ndarray
     bias: np.ndarray
     shared_bias: float = 0.0
     train_bias: bool = False
@@ -45,6 +49,10 @@ class Model:
     accept: np.ndarray | None = None
     alias: np.ndarray | None = None
     paths: list[tuple[np.ndarray, np.ndarray]] | None = None  # (nodes, labels) of every word
+    cross_entropy: bool = False
+    cbow: bool = False
+    mean: bool = True  # CBOW: hidden is the mean of the context rows, else their sum
+    share: bool = False  # CBOW: a context row gets its share of the mean's gradient, else all of it
 
 
 def surviving(ids: np.ndarray, start: int, stop: int, thresholds: np.ndarray, key: int) -> list[int]:
@@ -87,27 +95,29 @@ def train(
     sentence = sentence_numbers(ids, 0, len(ids), max_sentence)
     words = [int(ids[p]) for p in positions]
     state = mix(seed) | 1
-    chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    chosen: list[Noise | None] = []
     loss, predictions = 0.0, 0
     for i in range(len(words)):
         while len(chosen) <= min(i + 2, len(words) - 1):
-            state, rows = choose(model, words[len(chosen)], state)
-            chosen.append(rows)
+            noise = None
+            if model.accept is not None:
+                state, noise = draw_noise(model, words[len(chosen)], state)
+            chosen.append(noise)
         state = step(state)
         reach = window - ((state >> 32) * window >> 32)
         neighbours = [j for j in range(max(0, i - reach), min(len(words), i + reach + 1)) if j != i]
         contexts = [words[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]]
         if contexts:
-            predictions += len(contexts)
-            loss += train_window(model, contexts, chosen[i], lr)
+            predictions += 1 if model.cbow else len(contexts)
+            loss += train_window(model, contexts, words[i], chosen[i], lr)
     return loss, predictions, len(words)
 
 
-def choose(model: Model, target: int, state: int) -> tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(rows, labels, weights) that the target scores."""
-    if model.paths is not None:
-        nodes, labels = model.paths[target]
-        return state, (nodes, labels.astype(float), np.ones(len(nodes)))
+Noise = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, labels, weights
+
+
+def draw_noise(model: Model, target: int, state: int) -> tuple[int, Noise]:
+    """The target and its noise words."""
     rows, weights = [target], [1.0]
     assert model.accept is not None and model.alias is not None
     for _ in range(model.negatives):
@@ -119,26 +129,60 @@ def choose(model: Model, target: int, state: int) -> tuple[int, tuple[np.ndarray
     return state, (np.array(rows), np.array([1.0] + [0.0] * model.negatives), np.array(weights))
 
 
-def train_window(
-    model: Model, contexts: list[int], chosen: tuple[np.ndarray, np.ndarray, np.ndarray], lr: float
-) -> float:
-    """loss = Σ weight · (softplus(s) - label · s); every row moves by lr · (label - sigmoid(s)) times the other
-    side's row."""
+def train_window(model: Model, contexts: list[int], target: int, noise: Noise | None, lr: float) -> float:
+    """Every row moves by -lr · gradient of the window's loss, all taken at the window's start."""
+    inputs = model.w_in[contexts]
+    hidden = inputs
+    if model.cbow:
+        hidden = inputs.mean(0, keepdims=True) if model.mean else inputs.sum(0, keepdims=True)
+    change, loss = np.zeros_like(hidden), 0.0
+    if model.paths is not None:
+        nodes, labels = model.paths[target]
+        path = nodes, labels.astype(float), np.ones(len(nodes))
+        part, moved = train_rows(model, model.w_path, hidden, path, lr, logistic)
+        loss, change = loss + part, change + moved
+    if noise is not None:
+        link = cross_entropy if model.cross_entropy else logistic
+        part, moved = train_rows(model, model.w_noise, hidden, noise, lr, link, offset=True)
+        loss, change = loss + part, change + moved
+    if model.cbow:
+        change = np.repeat(change / (len(contexts) if model.mean and model.share else 1), len(contexts), axis=0)
+    np.add.at(model.w_in, contexts, change)
+    return loss
+
+
+def logistic(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """(loss, -gradient by the scores [C, R])."""
+    loss = float((weights * (np.logaddexp(0, scores) - labels * scores)).sum())
+    return loss, weights * (labels - 1 / (1 + np.exp(-scores)))
+
+
+def cross_entropy(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """(loss, -gradient by the scores [C, R]) of a softmax over the rows of weight 1."""
+    scores = np.where(weights > 0, scores, -np.inf)
+    log_sum = np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    loss = float((log_sum[:, 0] - scores[:, labels.argmax()]).sum())
+    return loss, labels - np.exp(scores - log_sum)
+
+
+def train_rows(
+    model: Model, matrix: np.ndarray, hidden: np.ndarray, chosen: Noise, lr: float, link: Link, offset: bool = False
+) -> tuple[float, np.ndarray]:
+    """Updates output rows (and biases); returns the loss and what the hidden rows should move by [C, D]."""
     rows, labels, weights = chosen
-    hidden, outputs = model.w_in[contexts].copy(), model.w_out[rows].copy()
+    outputs = matrix[rows].copy()
     scores = hidden @ outputs.T
-    if model.offsets is not None:
+    if offset and model.offsets is not None:
         scores = scores + model.offsets[rows]
     if model.train_bias:
         scores = scores + model.bias[rows]
     if model.train_shared_bias:
         scores = scores + model.shared_bias
-    loss = float((weights * (np.logaddexp(0, scores) - labels * scores)).sum())
-    residuals = lr * weights * (labels - 1 / (1 + np.exp(-scores)))
-    np.add.at(model.w_in, contexts, residuals @ outputs)
-    np.add.at(model.w_out, rows, residuals.T @ hidden)
+    loss, residuals = link(scores, labels, weights)
+    residuals = lr * residuals
+    np.add.at(matrix, rows, residuals.T @ hidden)
     if model.train_bias:
         np.add.at(model.bias, rows, residuals.sum(0))
     if model.train_shared_bias:
         model.shared_bias += float(residuals.sum())
-    return loss
+    return loss, residuals @ outputs

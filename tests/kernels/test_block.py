@@ -28,25 +28,35 @@ def make_engine(ids: np.ndarray, counts: np.ndarray, **options: object) -> Hogwi
     config = build_config({"corpus": ("x",), "threads": "1", **given})
     engine = HogwildEngine(config, ids, counts)
     random = np.random.default_rng(7)
-    engine.weights.w_in[:] = random.normal(0, 0.3, engine.weights.w_in.shape)
-    engine.weights.w_out[:] = random.normal(0, 0.3, engine.weights.w_out.shape)
+    for table in matrices(engine):
+        table[:] = random.normal(0, 0.3, table.shape)
     return engine
+
+
+def matrices(engine: HogwildEngine) -> list[np.ndarray]:
+    """Input rows, output rows of inner nodes, output rows of words."""
+    weights = engine.weights
+    return [table.matrix for table in (weights.input, weights.path, weights.noise)]
 
 
 def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
     """The float64 model that starts where the engine stands."""
     config: Config = engine.config
-    model = reference.Model(
-        engine.weights.w_in.astype(float), engine.weights.w_out.astype(float), np.zeros(len(counts))
-    )
+    model = reference.Model(*(table.astype(float) for table in matrices(engine)), np.zeros(len(counts)))
+    model.cbow = config.model.model == "cbow"
+    model.mean, model.share = config.model.cbow_hidden == "mean", config.model.cbow_grad == "mean"
     loss, options = config.training.loss, config.loss
-    if loss == "hsigmoid":
+    if loss.startswith("hsigmoid"):
         tree = huffman(counts)
         model.paths = [(tree.path(word)[0], 1 - tree.path(word)[1]) for word in range(len(counts))]
+    if loss == "hsigmoid":
         return model
     noise = unigram_probabilities(counts, options.noise_power)
-    model.negatives, model.skip_hits = options.negatives, loss == "neg"
+    model.negatives = options.negatives
+    model.skip_hits = loss in ("neg", "hsigmoid+neg") or (loss == "sampled-softmax" and options.remove_hits)
     model.accept, model.alias = engine._arrays[0], engine._arrays[1]
+    if loss == "sampled-softmax":
+        model.cross_entropy, model.offsets = True, -np.log(options.negatives * noise)
     if loss == "nce":
         log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
         model.offsets = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(options.negatives * noise)
@@ -80,12 +90,15 @@ def assert_same_update(ids: np.ndarray, counts: np.ndarray, lr: float = LR, **op
     assert tally.rare == int((ids >= len(counts)).sum())
     assert tally.dropped == tally.read - tally.rare - tally.trained
     np.testing.assert_allclose(tally.loss, loss, rtol=2e-6, atol=1e-6)
-    np.testing.assert_allclose(engine.weights.w_in, model.w_in, rtol=2e-5, atol=2e-6)
-    np.testing.assert_allclose(engine.weights.w_out, model.w_out, rtol=2e-5, atol=2e-6)
-    np.testing.assert_allclose(engine.weights.bias[: len(counts)], model.bias, rtol=2e-5, atol=2e-6)
-    np.testing.assert_allclose(engine.weights.shared_bias[0], model.shared_bias, rtol=2e-5, atol=2e-6)
-    padding = engine.weights.flat_in.reshape(-1, engine.weights.padded)[:, config.model.dim :]
-    assert not padding.any(), "padded columns must stay 0"
+    for found, expected in zip(matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+    weights = engine.weights
+    if model.train_bias:
+        np.testing.assert_allclose(weights.bias.matrix[: len(counts), 0], model.bias, rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(weights.log_z.matrix[0, 0], model.shared_bias, rtol=2e-5, atol=2e-6)
+    for table in (weights.input, weights.path, weights.noise):
+        padding = table.flat.reshape(-1, table.padded)[:, config.model.dim :]
+        assert not padding.any(), "padded columns must stay 0"
     if predictions:
         assert not np.allclose(before.w_in, model.w_in)
 
@@ -112,6 +125,25 @@ LOSSES = [
     {"loss": "nce", "nce_bias": "true"},
     {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12},
     {"loss": "hsigmoid"},
+    {"loss": "sampled-softmax"},
+    {"loss": "sampled-softmax", "negatives": 1},
+    {"loss": "sampled-softmax", "negatives": 20, "remove_hits": "false"},
+    {"loss": "hsigmoid+neg"},
+    {"loss": "hsigmoid+neg", "negatives": 1},
+    {"loss": "hsigmoid+neg", "negatives": 20},
+]
+CBOW = [
+    {"loss": "neg"},
+    {"loss": "neg", "negatives": 1, "cbow_grad": "mean"},
+    {"loss": "neg", "negatives": 20, "cbow_hidden": "sum"},
+    {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12, "cbow_grad": "mean"},
+    {"loss": "sampled-softmax"},
+    {"loss": "sampled-softmax", "negatives": 20, "cbow_grad": "mean"},
+    {"loss": "hsigmoid"},
+    {"loss": "hsigmoid", "cbow_grad": "mean"},
+    {"loss": "hsigmoid", "cbow_grad": "mean", "cbow_hidden": "sum"},
+    {"loss": "hsigmoid+neg", "cbow_grad": "mean"},
+    {"loss": "hsigmoid+neg", "negatives": 20},
 ]
 
 
@@ -120,6 +152,12 @@ def test_same_update_as_the_definition(options: dict[str, object]) -> None:
     # 12 words: windows with repeated contexts, repeated noise words and noise words that hit the target are common
     ids, counts = random_text(600, vocabulary=12, line=15)
     assert_same_update(ids, counts, dim=20, sample=0.05, **options)
+
+
+@pytest.mark.parametrize("options", CBOW, ids=lambda options: "-".join(map(str, options.values())))
+def test_cbow_makes_the_same_update_as_the_definition(options: dict[str, object]) -> None:
+    ids, counts = random_text(600, vocabulary=12, line=15)
+    assert_same_update(ids, counts, dim=20, sample=0.05, model="cbow", **options)
 
 
 @pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
@@ -195,12 +233,12 @@ def test_thread_own_rows_change_nothing_when_one_thread_works_at_a_time() -> Non
         results.append(
             (
                 engine.vectors.copy(),
-                engine.weights.w_out.copy(),
-                engine.weights.bias[:200].copy(),
-                engine.weights.shared_bias[0],
+                engine.weights.noise.matrix.copy(),
+                engine.weights.bias.matrix.copy(),
+                engine.weights.log_z.matrix.copy(),
             )
         )
-    assert engine.weights.hot_in > 0
+    assert engine.weights.input.hot > 0
     for one, two in zip(*results, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
@@ -211,5 +249,5 @@ def test_nan_reaches_the_tally() -> None:
     for value in (np.nan, np.inf):
         for loss in ("neg", "hsigmoid"):
             engine = make_engine(ids, counts, dim=20, loss=loss, sample=0)
-            engine.weights.w_in[0, 3] = value
+            engine.vectors[0, 3] = value
             assert not math.isfinite(engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0).loss)

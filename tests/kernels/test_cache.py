@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from w2v.losses import LOSSES as LOSS_TABLE
+
 SCRIPT = """
 import json, sys
 import numpy as np
@@ -16,42 +18,47 @@ from tests.kernels.test_block import make_engine, random_text
 from w2v.training.schedule import Block
 ids, counts = random_text(600, vocabulary=12, line=15)
 result = {}
-for loss in sys.argv[1:]:
-    engine = make_engine(ids, counts, dim=20, sample=0.05, loss=loss)
+for run in sys.argv[1:]:
+    model, loss = run.split()
+    engine = make_engine(ids, counts, dim=20, sample=0.05, loss=loss, model=model)
     tally = engine.train(Block(0, 0, 0, len(ids), 0.0), 0.05, 0)
     stats = engine._kernel.stats
-    result[loss] = {
+    result[run] = {
         "hits": sum(stats.cache_hits.values()), "misses": sum(stats.cache_misses.values()),
         "loss": tally.loss, "vectors": engine.vectors.astype(float).tolist(),
     }
 print(json.dumps(result))
 """
+LOSSES = [name for name, entry in LOSS_TABLE.items() if "hogwild" in entry.engines]
+RUNS = [f"{model} {loss}" for model in ("skip-gram", "cbow") for loss in LOSSES]
 
 
-def train_in_a_process(cache: Path, *losses: str, **environment: str) -> dict[str, dict]:
-    """Result of SCRIPT by loss, with Numba's cache in `cache`."""
+def train_in_a_process(cache: Path, *runs: str, **environment: str) -> dict[str, dict]:
+    """Result of SCRIPT by "model loss", with Numba's cache in `cache`."""
     root = Path(__file__).parents[2]
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(root), **environment}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *losses], env=env, capture_output=True, text=True, check=True, cwd=root
+        [sys.executable, "-c", SCRIPT, *runs], env=env, capture_output=True, text=True, check=True, cwd=root
     )
     return json.loads(done.stdout)
 
 
 def test_the_second_process_compiles_nothing(tmp_path: Path) -> None:
-    first = train_in_a_process(tmp_path, "neg", "hsigmoid")
-    second = train_in_a_process(tmp_path, "neg", "hsigmoid")
-    for loss in ("neg", "hsigmoid"):
-        assert (first[loss]["hits"], first[loss]["misses"]) == (0, 1)
-        assert (second[loss]["hits"], second[loss]["misses"]) == (1, 0)
-        assert first[loss]["vectors"] == second[loss]["vectors"]
+    first = train_in_a_process(tmp_path, *RUNS)
+    second = train_in_a_process(tmp_path, *RUNS)
+    assert len(RUNS) == 10
+    for run in RUNS:
+        assert (first[run]["hits"], first[run]["misses"]) == (0, 1)
+        assert (second[run]["hits"], second[run]["misses"]) == (1, 0)
+        assert first[run]["vectors"] == second[run]["vectors"]
 
 
 def test_right_with_avx2_only(tmp_path: Path) -> None:
     import numpy as np
 
-    here = train_in_a_process(tmp_path, "neg", "hsigmoid")
-    haswell = train_in_a_process(tmp_path, "neg", "hsigmoid", NUMBA_CPU_NAME="haswell")
-    for loss in ("neg", "hsigmoid"):
-        np.testing.assert_allclose(haswell[loss]["vectors"], here[loss]["vectors"], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(haswell[loss]["loss"], here[loss]["loss"], rtol=1e-6)
+    runs = "skip-gram neg", "skip-gram sampled-softmax", "cbow hsigmoid"
+    here = train_in_a_process(tmp_path, *runs)
+    haswell = train_in_a_process(tmp_path, *runs, NUMBA_CPU_NAME="haswell")
+    for run in runs:
+        np.testing.assert_allclose(haswell[run]["vectors"], here[run]["vectors"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(haswell[run]["loss"], here[run]["loss"], rtol=1e-6)

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
-from w2v.kernels.cpu.vector import exp_nonpositive, load, load_tile, store, transposed_sum, zeros
+from w2v.kernels.cpu.lanes import load_tile, segment_max, segment_sum, transposed_sum
+from w2v.kernels.cpu.vector import exp_nonpositive, load, store, zeros
 from w2v.kernels.cpu.workspace import address
 
 
@@ -26,7 +27,13 @@ def sums_of(source: int, target: int) -> None:
 
 @njit
 def tile_of(source: int, target: int) -> None:
-    store(target, load_tile(source, 6, 12))
+    store(target, load_tile(source, zeros(6), zeros(12)))
+
+
+@njit
+def segments_of(source: int, sums: int, maxima: int) -> None:
+    store(sums, segment_sum(load(source), zeros(5), zeros(15)))
+    store(maxima, segment_max(load(source), zeros(5), zeros(15)))
 
 
 def test_exp_is_accurate_to_two_ulp() -> None:
@@ -59,3 +66,12 @@ def test_load_tile_repeats_a_tile_and_leaves_the_other_lanes_zero() -> None:
     out = np.full(16, np.nan, np.float32)
     tile_of(address(eight), address(out))
     assert out.tolist() == [1, 2, 3, 4, 5, 6] * 2 + [0] * 4
+
+
+def test_segments_have_their_own_sums_and_maxima() -> None:
+    x = np.random.default_rng(2).normal(size=16).astype(np.float32)
+    sums, maxima = np.zeros_like(x), np.zeros_like(x)
+    segments_of(address(x), address(sums), address(maxima))
+    parts = x[:15].reshape(3, 5)
+    np.testing.assert_allclose(sums[:15], np.repeat(parts.sum(1), 5), rtol=1e-6, atol=1e-6)
+    assert maxima[:15].tolist() == np.repeat(parts.max(1), 5).tolist()

@@ -113,6 +113,42 @@ def test_probabilities(name: str, device: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
+def test_evaluation_keeps_nothing_for_a_backward_pass(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device, 300)
+    kept: list[int] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with_graph = layer.nll(hidden, target)
+        assert with_graph.requires_grad and kept
+        # an nll that will be differentiated does not hold the scores [N, V], nor a part of them per NLL_ROWS
+        assert max(kept) < len(hidden) * V / 2
+        kept.clear()
+        assert not any(result.requires_grad for result in layer.predict(hidden, 3))
+        with torch.no_grad():
+            nll, log_prob = layer.nll(hidden, target), layer.log_prob(hidden)
+        assert not (nll.requires_grad or log_prob.requires_grad or kept)
+    torch.testing.assert_close(nll, with_graph)
+    torch.testing.assert_close(nll, -log_prob.gather(1, target[:, None])[:, 0])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_rows_of_its_own_start_where_they_can_learn(name: str, device: str) -> None:
+    layer = layer_class(name)(D, COUNTS, LOSSES[name].options()).to(device)
+    hidden, target = make_batch(device, dtype=torch.float32)
+    assert isinstance(layer.weight, torch.Tensor)
+    loss = loss_of(layer, hidden, target)
+    gradients = torch.autograd.grad(loss.sum(), tuple(layer.parameters()), allow_unused=True)
+    assert loss.isfinite().all()
+    assert any(bool(gradient.to_dense().any()) for gradient in gradients if gradient is not None)
+    assert all(bool(gradient.to_dense().isfinite().all()) for gradient in gradients if gradient is not None)
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_float32_and_autocast_agree_with_float64(name: str, device: str) -> None:
     hidden, target = make_batch(device)
     exact = loss_of(make_layer(name, device), hidden, target)

@@ -233,7 +233,7 @@ def test_rows_of_zeros(name):
     assert bool(gradients[1].any()) == (name != "am")
     assert not torch.autograd.grad(unit_rows(weight).sum(), weight)[0].any()
     own = LAYERS[name]()
-    assert bool(own.weight.any()) == (name == "am")
+    assert bool(own.weight.any()) == (name != "sm")
 
 
 def test_no_targets_one_target_and_order(name):

@@ -30,9 +30,7 @@ def make() -> Make:
         settings = lm.LanguageModelSettings(**small | given)
         torch.manual_seed(3)
         entry = LOSSES[loss]
-        model = LanguageModel(
-            torch.arange(V, 0, -1), DIM, loss, options, lm.resolved(settings, DIM, "sgd", entry.bias)
-        )
+        model = LanguageModel(torch.arange(V, 0, -1), DIM, loss, options, lm.resolved(settings, DIM, "sgd", entry.bias))
         if spread:
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter, std=spread)

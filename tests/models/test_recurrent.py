@@ -194,9 +194,7 @@ def test_a_graph_can_be_used_twice(everywhere: None, kind: type) -> None:
 
 
 @pytest.mark.parametrize(("kind", "reference"), KINDS)
-def test_bfloat16_products(
-    everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, reference: type
-) -> None:
+def test_bfloat16_products(everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, reference: type) -> None:
     torch.manual_seed(8)
     module, x = kind(16, 24, 2), torch.randn(7, 10, 16, requires_grad=True)
     calls = fast_calls(monkeypatch, kind)

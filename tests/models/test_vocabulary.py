@@ -46,9 +46,7 @@ def test_rare_words_are_counted_and_read_as_unk(opened):
     assert rows == {"<unk>": 6, "<eos>": 5, "the": 2, "cat": 2, "sat": 2}
     ids = vocabulary.encode_store(store)
     assert np.bincount(ids).tolist() == vocabulary.counts.tolist()
-    assert vocabulary.decode(ids) == (
-        "<unk> cat sat\n\nthe <unk> <unk> sat\n<unk>\nthe cat <unk> <unk>\n"
-    )
+    assert vocabulary.decode(ids) == ("<unk> cat sat\n\nthe <unk> <unk> sat\n<unk>\nthe cat <unk> <unk>\n")
 
 
 def test_a_corpus_is_encoded_line_by_line_with_an_eos_each(opened):

@@ -28,7 +28,7 @@ def test_starting_vectors_are_small_and_uniform():
     assert abs(vectors.mean()) < 5 * (width / np.sqrt(12)) / np.sqrt(vectors.size)
     assert vectors.var() == pytest.approx(width**2 / 12, rel=0.01)
     assert len(np.unique(vectors, axis=0)) == 20_000
-    assert not engine.weights.w_out.any()
+    assert not engine.weights.noise.matrix.any()
 
 
 def test_starting_vectors_depend_on_the_seed_alone():

@@ -131,7 +131,8 @@ def test_a_killed_run_ends_in_the_same_bytes(train, zipf_lines, monkeypatch, nam
         assert array.tobytes() == last[1].tensors[key].tobytes(), key
     for key in ("settings", "schedule", "watchers"):
         assert last[0].state[key] == last[1].state[key]
-    assert {**last[0].state["result"], "seconds": 0} == {**last[1].state["result"], "seconds": 0}
+    for key in ("total", "epochs", "fraction"):
+        assert last[0].state["result"][key] == last[1].state["result"][key]
 
 
 def test_the_metrics_reconcile_across_a_resumption(train, zipf_lines, monkeypatch):
@@ -194,6 +195,21 @@ def test_a_stopped_run_can_always_go_on(train, zipf_lines, every):
     assert plain(summary) == plain(whole.summary)
     assert (Path("run") / "checkpoints").exists() == (every is not None)
     assert json.loads((Path("run") / "summary.json").read_text())["interrupted"] is False
+
+
+def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(train, zipf_lines, monkeypatch):
+    def no_space(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("w2v.checkpoint._write", no_space)
+    told = Told()
+    stopped = train(zipf_lines, output="run", epochs=4, stop=StopAfter(15), reporter=told)
+    assert (stopped.summary.interrupted, stopped.summary.checkpoint) == (True, None)
+    assert told.said[-1].startswith("the run cannot be gone on with, its state could not be saved: cannot write")
+    assert len(stopped.matrix) == 60
+    assert steps() == []
+    with pytest.raises(InputError, match="run holds a result but no checkpoint"):
+        go_on()
 
 
 def test_a_vector_file_keeps_no_checkpoint(train, zipf_lines):

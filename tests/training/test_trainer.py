@@ -218,3 +218,67 @@ def test_a_run_of_very_many_epochs_begins_at_once():
     began = time.perf_counter()
     Trainer(FakeEngine(), BOUNDS, 10**12, LinearDecay(0.5)).run(SilentReporter(), stop)
     assert time.perf_counter() - began < 5
+
+
+class Rounds(FakeEngine):
+    """Notes the blocks of every round."""
+
+    in_rounds = True
+
+    def __init__(self, threads):
+        super().__init__(threads)
+        self.ends = []
+
+    def end_round(self, blocks):
+        self.ends.append(blocks)
+
+
+class Pauser:
+    """Asks for a rest after every block, and ends training at the rest after `last` blocks."""
+
+    name = "pauser"
+    epoch_ends = False
+
+    def __init__(self, last=10**9):
+        self.last, self.rests = last, []
+
+    def due(self, words, seconds):
+        return True
+
+    def rest(self, rest, result):
+        self.rests.append((rest.blocks_done, rest.epoch_ended, result.total.read, result.fraction))
+        return rest.blocks_done >= self.last
+
+
+@pytest.mark.parametrize("last", [2, 3, 5, 6])
+def test_rounds_go_on_where_they_stopped(last):
+    """With two threads an epoch's three blocks are a round of two and one of one."""
+    whole, first, second = Rounds(2), Rounds(2), Rounds(2)
+    Trainer(whole, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
+    before = Trainer(first, BOUNDS, 3, LinearDecay(0.5), watchers=[Pauser(last)])
+    result = before.run(SilentReporter(), never())
+    assert before.blocks_done == last
+    after = Trainer(second, BOUNDS, 3, LinearDecay(0.5), blocks_done=last, result=result)
+    result = after.run(SilentReporter(), never())
+    assert sorted(first.calls + second.calls) == sorted(whole.calls)
+    assert first.ends + second.ends == whole.ends == [2, 1] * 3
+    assert (result.total.read, result.fraction, after.blocks_done) == (120, 1, 9)
+    assert [tally.read for tally in result.epochs] == [40, 40, 40]
+
+
+def test_a_watcher_that_asks_after_every_block_sees_every_block():
+    pauser = Pauser()
+    Trainer(FakeEngine(), BOUNDS, 2, LinearDecay(0.5), watchers=[pauser]).run(SilentReporter(), never())
+    assert pauser.rests == [
+        (1, None, 10, 10 / 80), (2, None, 25, 25 / 80), (3, 0, 40, 40 / 80),
+        (4, None, 50, 50 / 80), (5, None, 65, 65 / 80), (6, 1, 80, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_run_that_is_done_trains_nothing_more(threads):
+    engine = FakeEngine(threads)
+    trainer = Trainer(engine, BOUNDS, 3, LinearDecay(0.5), watchers=[Pauser()], blocks_done=9)
+    result = trainer.run(SilentReporter(), never())
+    assert engine.calls == []
+    assert (result.fraction, result.interrupted, trainer.blocks_done) == (1, False, 9)

@@ -1,6 +1,8 @@
 """Files are not trusted: whatever is in them, the answer is vectors or a short InputError, and little memory."""
 
+import gzip
 import io
+import lzma
 import pickle
 import tempfile
 import tracemalloc
@@ -11,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2v.errors import InputError
-from w2v.vectors import load_vectors, save_vectors, write_vectors
+from w2v.errors import InputError, RunError
+from w2v.vectors import WordVectors, load_vectors, save_vectors, write_vectors
 
 WORDS = ["the", "of", "naïve", "日本", "a.b"]
 MATRIX = np.random.default_rng(3).standard_normal((5, 3)).astype(np.float32)
@@ -297,3 +299,79 @@ def test_random_damage_of_npy(content, place):
             assert "v.npy" in str(error)
         else:
             assert len(vectors) == len(vectors.matrix)
+
+
+def test_devices_that_fail_while_reading():
+    """/proc/self/mem opens like a file and cannot be read from its start."""
+    with pytest.raises(RunError, match="cannot read /proc/self/mem: Input/output error"):
+        load_vectors("/proc/self/mem")
+
+
+def test_a_matrix_that_cannot_be_mapped(tmp_path, monkeypatch):
+    save_vectors(tmp_path / "v.npy", WORDS, MATRIX)
+
+    def refuse(*arguments, **options):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(RunError, match=r"cannot map .*v\.npy into memory: .*Cannot allocate memory"):
+        load_vectors(tmp_path / "v.npy")
+
+
+def test_a_compressed_matrix_and_a_limit_of_nothing(tmp_path):
+    save_vectors(tmp_path / "v.npy", WORDS, MATRIX)
+    (tmp_path / "v.npy.gz").write_bytes(gzip.compress((tmp_path / "v.npy").read_bytes()))
+    with pytest.raises(InputError, match=r"a compressed \.npy file cannot be memory-mapped; decompress it first"):
+        load_vectors(tmp_path / "v.npy.gz")
+    with pytest.raises(InputError, match="limit 0 is out of range"):
+        load_vectors(tmp_path / "v.npy", limit=0)
+
+
+@pytest.mark.parametrize("kind", ["text", "glove"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n", b"\n\n\n", b""])
+def test_a_last_line_without_its_end_is_warned_about(kind, end, tmp_path):
+    """A file cut inside its very last number reads as valid: nothing else tells."""
+    (tmp_path / "v").write_bytes(CONTENT[kind].rstrip(b"\n") + end)
+    vectors = load_vectors(tmp_path / "v")
+    np.testing.assert_array_equal(vectors.matrix, MATRIX)
+    assert len(vectors.warnings) == (end == b"")
+    if not end:
+        assert "does not end with a line end, its last number may be cut short" in vectors.warnings[0]
+        assert load_vectors(tmp_path / "v", limit=2).words == WORDS[:2]
+
+
+def test_a_file_that_fits_two_formats_is_what_its_name_says():
+    """Records of one word and one value, whose bytes are digits and spaces, are lines of text as well."""
+    both = b"2 1\na 1 2\nb 3 4\n"
+    assert load_bytes(both, "v.bin").matrix.tobytes() == b"1 2\n3 4\n"
+    assert load_bytes(b"2 1\na 12\nb 34\n", "v.txt").matrix.tolist() == [[12], [34]]
+
+
+def test_a_line_too_long_for_its_numbers():
+    message = refused(b"2 1\na 1\n" + b"b" * 3_000_000, "v.txt")
+    assert "a line is longer than" in message
+
+
+def test_two_xz_streams_with_padding_are_one_text(tmp_path):
+    data = CONTENT["text"]
+    parts = lzma.compress(data[:20]) + b"\0" * 8 + lzma.compress(data[20:]) + b"\0" * 4
+    (tmp_path / "v.txt.xz").write_bytes(parts)
+    assert load_vectors(tmp_path / "v.txt.xz").words == WORDS
+    (tmp_path / "v.txt.xz").write_bytes(parts[:-4] + b"garbage")
+    with pytest.raises(InputError, match="damaged or cut short"):
+        load_vectors(tmp_path / "v.txt.xz")
+
+
+def test_vectors_know_what_does_not_fit():
+    with pytest.raises(ValueError, match="5 words do not fit a matrix of shape"):
+        WordVectors(WORDS, MATRIX[:4])
+    with pytest.raises(ValueError, match="5 words do not fit a matrix of shape"):
+        write_vectors(io.BytesIO(), WORDS, MATRIX[:4], "text")
+
+
+def test_windows_line_ends_in_a_word_list(tmp_path):
+    save_vectors(tmp_path / "v.npy", WORDS, MATRIX, np.array([5, 4, 3, 2, 1]))
+    words = tmp_path / "v.vocab.tsv"
+    words.write_bytes(words.read_bytes().replace(b"\n", b"\r\n"))
+    vectors = load_vectors(tmp_path / "v.npy")
+    assert (vectors.words, vectors.counts.tolist()) == (WORDS, [5, 4, 3, 2, 1])

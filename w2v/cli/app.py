@@ -17,7 +17,7 @@ import typer
 import typer.main
 
 from w2v import __version__
-from w2v.cli import cache, eval, export, info, losses, nearest, train, vocab
+from w2v.cli import bench, cache, compare, eval, export, generate, info, losses, nearest, score, train, vocab
 from w2v.cli.interrupt import Interrupted
 from w2v.cli.output import say, set_up_streams, silence
 from w2v.errors import W2VError
@@ -33,8 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, eval, nearest, vocab, info, export, cache, losses):
-    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
+for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses, bench):
+    app.command(name=verb.NAME, help=verb.__doc__, cls=getattr(verb, "CLASS", None))(verb.command)
 
 
 def _show_version(wanted: bool) -> None:

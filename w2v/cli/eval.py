@@ -1,12 +1,19 @@
-"""Evaluate word vectors on analogy and similarity sets.
+"""Evaluate word vectors on analogy and similarity sets, or a language model's perplexity on a text.
 
 SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content
 (- is stdin); without any, the sets that come with w2v. Piped output has the columns set, section or measure, value,
-correct, covered, total.
+correct, covered, total; --ci adds the two ends of the value's 95 % interval.
+
+--text FILE: perplexity = exp(nats / tokens) of the text read as one stream, every token scored once and given all
+before it. Each line end is a token, <eos>, and is counted; an <eos> stands before the first token. A word that the
+model does not know is scored as <unk>; oov says how many those are (and any <unk> written in the text). Perplexities
+of models with different vocabularies do not compare. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
   w2v eval vectors.bin questions-words.txt wordsim353.tsv --json
+  w2v eval wiki-lm --text wiki.test.txt
+  w2v eval vectors.bin --ci
 """
 
 from __future__ import annotations
@@ -16,15 +23,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2v.cli.model import open_model
-from w2v.cli.options import EncodingErrors, Json, Model, Quiet
-from w2v.cli.output import Cell, is_terminal, print_json, print_table, say
+from w2v.cli.model import open_language_model, open_model
+from w2v.cli.options import Device, Json, Model, Quiet
+from w2v.cli.output import Cell, is_terminal, print_json, print_table, print_values, say
+from w2v.cli.progress import ConsoleReporter
+from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.evaluation.analogies import AnalogyResult
+    from w2v.evaluation.bootstrap import Interval
     from w2v.evaluation.similarity import SimilarityResult
 
 NAME = "eval"
+INTERVAL = "95 % interval"
 
 
 def command(
@@ -45,16 +56,39 @@ def command(
     case: Annotated[
         str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
     ] = "fold",
-    encoding_errors: EncodingErrors = "strict",
+    ci: Annotated[
+        bool, typer.Option("--ci", help="95 % confidence intervals: bootstrap over questions or pairs")
+    ] = False,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="FILE", help="text for a language model: a file, folder or glob, - is stdin"),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", metavar="NAME", help="--text: the column of .jsonl, .csv and .parquet")
+    ] = None,
+    device: Device = "auto",
+    encoding_errors: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding-errors",
+            metavar="[strict|replace]",
+            help="what happens to words that are not UTF-8 (strict; replace for --text)",
+        ),
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
+    if text:
+        if sets:
+            raise InputError("SETS are for word vectors and --text for language models: give one of them")
+        _evaluate_text(model, text, column, encoding_errors or "replace", device, quiet, json)
+        return
     from w2v.evaluation.analogies import evaluate_analogies
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
     from w2v.evaluation.similarity import evaluate_similarity
 
     given = [load_set(path) for path in sets] if sets else default_sets()
-    vectors = open_model(model, encoding_errors=encoding_errors)
+    vectors = open_model(model, encoding_errors=encoding_errors or "strict")
     analogies: dict[str, AnalogyResult] = {}
     similarity: dict[str, SimilarityResult] = {}
     for place, each in enumerate(given):
@@ -66,7 +100,7 @@ def command(
             )
             covered, what = analogies[name].tally().covered, "question"
         else:
-            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped)
+            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci)
             covered, what = similarity[name].covered, "pair"
         if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:  # one may hold the columns' names
             say(f"warning: {each.skipped} lines of {name} are no pair of words with a score and were skipped")
@@ -74,39 +108,110 @@ def command(
             say(f"warning: no {what} of {name} has all its words among the vectors")
     if json:
         print_json({
-            "analogies": {name: result.as_dict() for name, result in analogies.items()},
-            "similarity": {name: result.as_dict() for name, result in similarity.items()},
+            "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
+            "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
         })  # fmt: skip
         return
     for name, answers in analogies.items():
-        _print_analogies(name, answers)
+        _print_analogies(name, answers, ci)
     if similarity:
-        _print_similarity(similarity)
+        _print_similarity(similarity, ci)
 
 
-def _print_analogies(name: str, result: AnalogyResult) -> None:
+def _evaluate_text(
+    run: str, text: list[str], column: str | None, encoding_errors: str, device: str, quiet: bool, json: bool
+) -> None:
+    """Prints the perplexity of the language model `run` on the texts, one after another."""
+    if encoding_errors not in ("strict", "replace"):
+        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
+    if "-" in text and sys.stdin is None:
+        raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
+    saved = open_language_model(run, device)
+    from dataclasses import replace
+
+    from w2v.corpus import read_corpus
+    from w2v.evaluation.perplexity import has_known_word, score_ids
+
+    vocabulary = saved.vocabulary
+    settings = replace(saved.config.corpus, column=column, encoding_errors=encoding_errors)
+    with ConsoleReporter(quiet=quiet) as reporter:
+        with read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store:
+            for warning in store.warnings:
+                reporter.warn(warning)
+            ids, words = vocabulary.encode_store(store), store.n_words + store.n_lines
+        if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
+            raise InputError(
+                f"{run} knows no word of {' '.join(text)}: give a text in the language and with the tokens it was"
+                f" trained on{' (in lower case)' if settings.lowercase else ''}"
+            )
+        score = score_ids(
+            saved.model, ids, vocabulary.eos, vocabulary.unk, words=words,
+            progress=lambda done, total: reporter.working("scoring", done, total, "tokens"),
+        )  # fmt: skip
+    values: dict[str, Any] = {
+        "perplexity": score.perplexity, "bits_per_word": score.bits_per_word,
+        "tokens": score.tokens, "eos": score.eos, "oov": score.oov, "nats": score.nats,
+    }  # fmt: skip
+    if score.words != score.tokens:  # the tokens are parts of words
+        values |= {"words": score.words, "word_perplexity": score.word_perplexity}
+    if json:
+        print_json(values)
+    else:
+        print_values(values)
+
+
+def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:
     tallies: list[tuple[str, Any]] = [(section, tally) for section, _, tally in result.sections]
     tallies += [("semantic", result.tally("semantic")), ("syntactic", result.tally("syntactic"))]
     tallies.append(("total", result.tally()))
+    from w2v.evaluation.bootstrap import accuracy_interval
+
+    intervals: list[Interval | None] = [None] * len(tallies)
+    if ci:
+        intervals = [accuracy_interval([tally.correct], [tally.covered]) for _, _, tally in result.sections]
+        intervals += [result.interval("semantic"), result.interval("syntactic"), result.interval()]
     if is_terminal(sys.stdout):
         rows: list[tuple[Cell, ...]] = [
-            (section, _percent(t.accuracy), t.correct, t.covered, t.total) for section, t in tallies
+            (section, _percent(t.accuracy), *([_percent_range(ends)] if ci else []), t.correct, t.covered, t.total)
+            for (section, t), ends in zip(tallies, intervals, strict=True)
         ]
-        print_table(("section", "accuracy", "correct", "covered", "total"), rows, title=f"analogies: {name}")
+        headings = ("section", "accuracy", *([INTERVAL] if ci else []), "correct", "covered", "total")
+        print_table(headings, rows, title=f"analogies: {name}")
         print()
     else:
-        print_table((), [(name, section, t.accuracy, t.correct, t.covered, t.total) for section, t in tallies])
+        print_table((), [
+            (name, section, t.accuracy, t.correct, t.covered, t.total, *_ends(ends, ci))
+            for (section, t), ends in zip(tallies, intervals, strict=True)
+        ])  # fmt: skip
 
 
-def _print_similarity(results: dict[str, SimilarityResult]) -> None:
+def _print_similarity(results: dict[str, SimilarityResult], ci: bool) -> None:
     if is_terminal(sys.stdout):
-        rows = [(name, r.spearman, r.pearson, r.covered, r.total) for name, r in results.items()]
-        print_table(("set", "Spearman", "Pearson", "covered", "total"), rows, title="similarity")
+        rows: list[tuple[Cell, ...]] = [
+            (name, r.spearman, *([_range(r.spearman_ci)] if ci else []), r.pearson,
+             *([_range(r.pearson_ci)] if ci else []), r.covered, r.total)
+            for name, r in results.items()
+        ]  # fmt: skip
+        more = (INTERVAL,) if ci else ()
+        print_table(("set", "Spearman", *more, "Pearson", *more, "covered", "total"), rows, title="similarity")
         return
     for name, r in results.items():
-        print_table((), [(name, measure, value, None, r.covered, r.total)
-                         for measure, value in (("spearman", r.spearman), ("pearson", r.pearson))])  # fmt: skip
+        measures = (("spearman", r.spearman, r.spearman_ci), ("pearson", r.pearson, r.pearson_ci))
+        print_table((), [(name, measure, value, None, r.covered, r.total, *_ends(ends, ci))
+                         for measure, value, ends in measures])  # fmt: skip
+
+
+def _ends(interval: Interval | None, ci: bool) -> tuple[Cell, ...]:
+    return (interval or (None, None)) if ci else ()
 
 
 def _percent(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.1f} %"
+
+
+def _percent_range(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{100 * interval[0]:.1f} – {100 * interval[1]:.1f} %"
+
+
+def _range(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{interval[0]:.4f} – {interval[1]:.4f}"

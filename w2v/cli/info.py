@@ -13,6 +13,7 @@ from typing import Any
 from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_values
+from w2v.errors import InputError
 
 NAME = "info"
 FIRST_WORDS = 8
@@ -39,24 +40,28 @@ def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json
 
 def _run_facts(folder: Path) -> dict[str, Any]:
     """What the run directory says about its run; parts that are missing or damaged are left out."""
+    from w2v.config import all_settings
+    from w2v.configfile import read_settings
+    from w2v.jsonfile import read_object
+    from w2v.settings import BadValue
+
     facts: dict[str, Any] = {}
     try:
-        from json import loads
-
-        summary = loads((folder / "summary.json").read_text(encoding="utf-8"))
-        facts["summary"] = summary if isinstance(summary, dict) else {}
+        facts["summary"] = read_object(folder / "summary.json")
     except (OSError, ValueError):
         pass
+    known = all_settings()
     try:
-        from yaml import YAMLError, safe_load
-
+        pairs, _ = read_settings(folder / "config.yaml")
+    except InputError:
+        return facts
+    facts["settings"] = {}
+    for name, value in pairs:
         try:
-            settings = safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-            facts["settings"] = settings if isinstance(settings, dict) else {}
-        except YAMLError:
-            pass
-    except (OSError, ValueError):
-        pass
+            value = known[name].convert(value, name) if name in known else value
+        except BadValue:
+            pass  # of another version: shown as it stands
+        facts["settings"][name] = list(value) if isinstance(value, tuple) else value
     return facts
 
 

@@ -1,14 +1,18 @@
-"""Opens the MODEL argument, which several verbs have: a run directory, a vector file, or - for vectors on stdin."""
+"""Opens the MODEL argument, which several verbs have: a run directory, a vector file, or - for vectors on stdin; and
+the RUN argument of those that need a language model."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
-from w2v.cli.output import is_terminal
+from w2v.cli.output import is_terminal, say
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
+    from w2v.models.saved import SavedModel
     from w2v.vectors import WordVectors
 
 
@@ -29,4 +33,24 @@ def open_model(model: str, *, limit: int | None = None, encoding_errors: str = "
         if is_terminal(sys.stdin):
             raise InputError("MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in")
         path = "/dev/stdin"
-    return load_vectors(path, limit=limit, encoding_errors=encoding_errors)
+    vectors = load_vectors(path, limit=limit, encoding_errors=encoding_errors)
+    for warning in vectors.warnings:
+        say(f"warning: {warning}")
+    return vectors
+
+
+def open_language_model(run: str, device: str) -> SavedModel:
+    """The language model in the run directory `run`, on the device that --device names.
+
+    Raises:
+        InputError: there is none, it is damaged, or there is no such device.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
+        raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
+    if not os.path.isfile(os.path.join(run, "model.safetensors")):  # said before PyTorch is loaded, which takes seconds
+        what = "holds no language model" if os.path.isdir(run) else "is no run directory"
+        raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
+    from w2v.models.saved import load_language_model
+    from w2v.training.autograd import find_device
+
+    return load_language_model(run, str(find_device(device)))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_table, say
@@ -45,7 +46,7 @@ def command(
         raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
     vectors = open_model(model, encoding_errors=encoding_errors)
     answered = failed = 0
-    for batch in _lines_of_stdin() if streaming else [split_queries(words)]:
+    for batch in _queries_of_stdin() if streaming else [split_queries(words)]:
         good, bad = _answer(vectors, batch, k, json, streaming)
         answered, failed = answered + good, failed + bad
         if sys.stdout is not None:
@@ -96,14 +97,10 @@ def _print_neighbours(query: str, neighbours: Sequence[Neighbour], json: bool) -
         print_table(("query", "word", "similarity"), rows)
 
 
-def _lines_of_stdin() -> Iterator[list[str]]:
-    """The lines that are there already, together: fast for a file, at once for somebody who types."""
-    rest = b""
-    stream = cast(io.BufferedReader, sys.stdin.buffer)
-    while data := stream.read1(1 << 16):
-        *lines, rest = (rest + data).split(b"\n")
+def _queries_of_stdin() -> Iterator[list[str]]:
+    """Fast for a file, at once for somebody who types."""
+    for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
         yield _texts(lines)
-    yield _texts([rest])
 
 
 def _texts(lines: Sequence[bytes]) -> list[str]:

@@ -26,6 +26,12 @@ EncodingErrors = Annotated[
 ]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a run directory or a vector file; - is stdin")]
 
+Run = Annotated[str, typer.Argument(metavar="RUN", help="the run directory of a language model")]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="where it is computed; auto is the first GPU if any"),
+]
+
 
 def setting_parameter(setting: Setting) -> inspect.Parameter:
     """A keyword parameter that typer makes the setting's option from; its value is None when not given."""

@@ -84,6 +84,13 @@ class ConsoleReporter:
             f"  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
         )
 
+    def working(self, what: str, done: int, total: int | None, unit: str) -> None:
+        """Something else than training is `done` of `total` units on (None: nobody knows); may be called often."""
+        if total is None:
+            self._show(what, None, f"{human_count(done)} {unit}")
+        else:
+            self._show(what, done / total, f"{human_count(done)} of {human_count(total)} {unit}")
+
     def _show(self, what: str, fraction: float | None, text: str) -> None:
         if self._quiet:
             return

@@ -32,13 +32,16 @@ from w2v.corpus.store import ID_TYPE, TokenStore, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
 from w2v.files import sync_directory, sync_file
+from w2v.jsonfile import read_object
 
 # Raise it whenever the tokeniser or an entry's files change: old entries are then never met again, and age out.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DEFAULT_SIZE_CAP = 20 << 30
 TEMPORARY_PREFIX = ".building-"
 # A temporary directory that nothing was written to for this long belongs to a process that was killed.
 STALE_SECONDS = 3600.0
+COUNT_BYTES = 8
+CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
 
@@ -106,22 +109,18 @@ def load_entry(key: str) -> TokenStore | None:
         return None
     try:
         manifest = _read_manifest(directory)
-        text = (directory / WORDS).read_bytes()
-        counts = np.fromfile(directory / COUNTS, dtype=np.int64)
-        words = PackedWords(text)
         size = manifest.n_words + manifest.n_lines
-        sound = (
-            len(words) == len(counts) == manifest.distinct
-            and counts.sum() == manifest.n_words
-            and _checksum(text, counts) == manifest.checksum
-            and (directory / IDS).stat().st_size == size * ID_TYPE.itemsize
-        )
-        if sound:
+        if _has_sizes(directory, manifest.distinct, size):
+            text = (directory / WORDS).read_bytes()
+            counts = np.fromfile(directory / COUNTS, dtype=np.int64)
             with open(directory / IDS, "rb") as file:
                 ids = map_ids(file, size)
-            _touch(directory)
-            return TokenStore(ids, Vocabulary(words, counts), manifest.n_words, manifest.n_lines, manifest.warnings)
-    except (OSError, ValueError, TypeError):
+            words = PackedWords(text)
+            store = TokenStore(ids, Vocabulary(words, counts), manifest.n_words, manifest.n_lines, manifest.warnings)
+            if text[-1:] == b"\n" and counts.sum() == manifest.n_words and _checksum(store, text) == manifest.checksum:
+                _touch(directory)
+                return store
+    except (OSError, ValueError):
         pass
     _remove(directory)
     return None
@@ -170,7 +169,7 @@ class NewEntry:
             store.n_words,
             store.n_lines,
             len(words),
-            _checksum(text, store.vocabulary.counts),
+            _checksum(store, text),
             list(store.warnings),
         )
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
@@ -201,7 +200,7 @@ def list_entries() -> list[CacheEntry]:
         try:
             manifest = _read_manifest(directory)
             used = (directory / MANIFEST).stat().st_mtime
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError):
             continue
         entries.append(CacheEntry(directory.name, tuple(manifest.sources), manifest.n_words, _size_of(directory), used))
     return sorted(entries, key=lambda entry: (-entry.last_used, entry.name))
@@ -289,15 +288,36 @@ def _touch(directory: Path) -> None:
 
 
 def _read_manifest(directory: Path) -> _Manifest:
-    """Raises OSError, ValueError or TypeError when there is no manifest of this format."""
-    fields = json.loads((directory / MANIFEST).read_text(encoding="ascii"))
-    if not isinstance(fields, dict):
-        raise ValueError("a manifest is an object")
+    """Raises OSError or ValueError when there is no manifest of this format."""
+    fields = read_object(directory / MANIFEST)
+    if fields.keys() != _Manifest.__dataclass_fields__.keys():
+        raise ValueError("a manifest of another format")
+    numbers = [fields[name] for name in ("format", "n_words", "n_lines", "distinct", "checksum")]
+    texts = [fields["sources"], fields["warnings"]]
+    if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers) or not all(
+        isinstance(part, list) and all(isinstance(text, str) for text in part) for part in texts
+    ):
+        raise ValueError("a manifest's values are whole numbers and lists of texts")
     manifest = _Manifest(**fields)
     if manifest.format != FORMAT_VERSION:
         raise ValueError(f"format {manifest.format}")
     return manifest
 
 
-def _checksum(text: bytes, counts: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(counts).data, zlib.crc32(text))
+def _has_sizes(directory: Path, distinct: int, size: int) -> bool:
+    """Whether the entry's files have the sizes that the manifest says, before anything is read or allocated."""
+    files = [directory / name for name in (IDS, COUNTS, WORDS)]
+    if not all(file.is_file() for file in files):
+        return False
+    ids, counts, text = (file.stat().st_size for file in files)
+    return 0 < ids == size * ID_TYPE.itemsize and 0 < counts == distinct * COUNT_BYTES and text >= 2 * distinct
+
+
+def _checksum(store: TokenStore, text: bytes) -> int:
+    """CRC-32 of words, counts and ids: what a disk or another program damaged is found, an attack is not."""
+    checksum = zlib.crc32(np.ascontiguousarray(store.vocabulary.counts).data, zlib.crc32(text))
+    for start in range(0, len(store.ids), CHECKED_IDS):
+        stop = min(start + CHECKED_IDS, len(store.ids))
+        checksum = zlib.crc32(np.asarray(store.ids[start:stop]).data, checksum)
+        store.release(start, stop)
+    return checksum

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2v.errors import InputError
+from w2v.corpus.vocabulary import PackedWords
+from w2v.errors import InputError, shown
+from w2v.limits import MAX_WORD_BYTES
 
 if TYPE_CHECKING:
     from w2v.config import CorpusSettings
@@ -15,7 +17,7 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
     """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most frequent of them.
 
     Raises:
-        InputError: that is no word.
+        InputError: that is no word, or one is too long for the readers of vector files.
     """
     chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
     if not len(chosen):
@@ -26,4 +28,19 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             f"no word reaches --min-count {settings.min_count}: {words}, the most frequent "
             f"({vocabulary.words[0]!r}) occurs {times}; try --min-count {remedy}"
         )
+    longest = _longest(chosen)
+    word = chosen.words[longest]
+    size = len(word.encode())
+    if size > MAX_WORD_BYTES:
+        raise InputError(
+            f"the corpus has a word of {size:,} bytes that occurs {chosen.counts[longest]:,} times ({shown(word)}), and"
+            f" files of vectors hold at most {MAX_WORD_BYTES:,}; split such words, or raise --min-count"
+        )
     return chosen
+
+
+def _longest(vocabulary: Vocabulary) -> int:
+    """The id of the longest word, in bytes."""
+    if isinstance(vocabulary.words, PackedWords):
+        return vocabulary.words.longest()
+    return max(range(len(vocabulary)), key=lambda place: len(vocabulary.words[place].encode()))

@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
+from w2v.errors import RunError
+from w2v.memory import available_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,8 +29,13 @@ if TYPE_CHECKING:
 
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
-# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB.
+MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
+# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are short.
 MERGE_ENTRIES = 1 << 20
+MERGE_BYTES = 64 << 20
+# What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14 bytes, 1.4 GB).
+ENTRY_BYTES = 140
+CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
 class TokenStore:
@@ -41,6 +48,7 @@ class TokenStore:
         n_words, n_lines: the numbers of ids >= 0 and of line ends.
         warnings: what the user should know about the corpus, in plain sentences.
         sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it does not last.
+        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of them.
         key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
@@ -54,17 +62,11 @@ class TokenStore:
         self.warnings = tuple(warnings)
         self.sources: tuple[tuple[str, int | None, int | None], ...] = ()
         self.key: str | None = None
+        self.known_words: int | None = None
 
     def release(self, start: int, stop: int) -> None:
-        """Says that ids start … stop - 1 are not needed soon: their pages stop counting as this process's memory."""
-        mapping = getattr(self.ids, "_mmap", None)
-        if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        # Whole pages only; the rest of the outer two goes with its neighbours.
-        first = start * ID_TYPE.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
-        last = stop * ID_TYPE.itemsize
-        if last > first:
-            mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+        """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
+        release_pages(self.ids, start, stop)
 
     def close(self) -> None:
         """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view of them."""
@@ -77,6 +79,21 @@ class TokenStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
+    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing for other arrays.
+
+    Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before `start`, mapped again
+    after they had been given back, go as well. Who still needs them gets them back without reading the disk.
+    """
+    mapping = getattr(ids, "_mmap", None)
+    if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    first = max(0, start * ID_TYPE.itemsize - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+    last = stop * ID_TYPE.itemsize
+    if last > first:
+        mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 class SpoolError(Exception):
@@ -110,6 +127,7 @@ class TokenStoreBuilder:
         self._counts = np.zeros(0, dtype=np.int64)
         self._pending: list[tuple[pa.Array, np.ndarray]] = []
         self._pending_entries = 0
+        self._pending_bytes = 0
         self.invalid = 0
         self.nul = 0
 
@@ -119,9 +137,12 @@ class TokenStoreBuilder:
         self._code_sizes.append(len(chunk.codes))
         self._pending.append((chunk.words, chunk.counts))
         self._pending_entries += len(chunk.words)
+        self._pending_bytes += chunk.words.nbytes
         self.invalid += chunk.invalid
         self.nul += chunk.nul
-        if self._pending_entries >= max(self._merge_entries, len(self._counts)):
+        merged_bytes = 0 if self._words is None else self._words.nbytes
+        many = self._pending_entries >= max(self._merge_entries, len(self._counts))
+        if many or self._pending_bytes >= max(MERGE_BYTES, merged_bytes):
             self._merge()
 
     def _write(self, file: IO[bytes], values: np.ndarray) -> None:
@@ -134,6 +155,7 @@ class TokenStoreBuilder:
         """Adds the pending dictionaries to the merged one, whose codes stay, and writes their mappings into it."""
         import pyarrow as pa
 
+        _check_memory(len(self._counts) + self._pending_entries)
         # 64-bit offsets: the distinct words may exceed 2 GiB.
         known = [] if self._words is None else [self._words]
         chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
@@ -148,7 +170,7 @@ class TokenStoreBuilder:
             self._mapping_sizes.append(len(mapping))
         self._counts = counts
         self._pending = []
-        self._pending_entries = 0
+        self._pending_entries = self._pending_bytes = 0
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
         """The finished store over the file, None when there was no word. Raises SpoolError when the disk is full."""
@@ -186,6 +208,19 @@ class TokenStoreBuilder:
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(renumber, range(len(self._code_sizes))):
                 pass
+
+
+def _check_memory(entries: int) -> None:
+    """Raises RunError when there is not enough memory for dictionaries of so many entries, before it is taken."""
+    needed = entries * ENTRY_BYTES
+    if needed < CHECKED_BYTES:
+        return
+    available = available_memory()
+    if available is not None and needed > available:
+        raise RunError(
+            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far, "
+            f"{available / 1e9:.1f} GB are free; read less text at once, or clean it of what are no words"
+        )
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from w2v.corpus.sources import Source
 from w2v.errors import InputError, RunError
+from w2v.xz import XzReader
 
 Advance = Callable[[int], None]
 
@@ -119,7 +120,7 @@ def compression(head: bytes) -> str | None:
 _DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {
     "gzip": lambda stream: gzip.GzipFile(fileobj=stream),
     "bzip2": bz2.BZ2File,
-    "xz": lzma.LZMAFile,
+    "xz": XzReader,
 }
 
 

@@ -12,7 +12,7 @@ from typing import IO, overload
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.files import atomic_file
 
 # Lines written or words decoded at a time: bounds the memory of the Python strings.
@@ -43,6 +43,10 @@ class PackedWords(Sequence[str]):
     def text(self) -> bytes:
         """The words as UTF-8, one newline behind each."""
         return self._text[self._ends[0] : self._ends[-1]]
+
+    def longest(self) -> int:
+        """The place of the longest word, in bytes; there must be one."""
+        return int(np.diff(self._ends).argmax())
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -170,7 +174,7 @@ class Vocabulary:
             first: dict[str, int] = {}
             for number, word in enumerate(words, 1):
                 if first.setdefault(word, number) != number:
-                    raise InputError(f"{path} line {number}: {word!r} stands on line {first[word]} already")
+                    raise InputError(f"{path} line {number}: {shown(word)} stands on line {first[word]} already")
         if separator == " ":
             order = np.argsort(-counts, kind="stable")
             order = order[counts[order] > 0]
@@ -197,13 +201,18 @@ def _parsed(text: str, lines: list[str], separator: str, path: object) -> tuple[
         for number, line in enumerate(lines, 1):
             word, found, count = line.removesuffix("\r").rpartition(separator)
             if not found or word.split() != [word]:
-                shown = line if len(line) <= 60 else f"{line[:60]}…"
                 expected = "word, tab, count" if separator == "\t" else "word, blank, count"
-                raise InputError(f"{path} line {number}: {shown!r} is not a vocabulary line ({expected})")
+                raise InputError(f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})")
             words.append(word)
             numbers.append(count)
     least = 1 if separator == "\t" else 0
     for number, count in enumerate(numbers, 1):
-        if not (count.isascii() and count.isdigit()) or not least <= int(count) < 1 << 63:
-            raise InputError(f"{path} line {number}: the count {count!r} is not a whole number of at least {least}")
-    return words, np.array(list(map(int, numbers)), dtype=np.int64)
+        # beyond 18 digits it might not fit 64 bits
+        if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < least:
+            raise InputError(
+                f"{path} line {number}: the count {shown(count)} is not a whole number of at least {least}"
+            )
+    counts = np.array(list(map(int, numbers)), dtype=np.int64)
+    if counts.sum(dtype=np.float64) >= 2**63:
+        raise InputError(f"the counts of the vocabulary {path} add up to more than any corpus has words")
+    return words, counts

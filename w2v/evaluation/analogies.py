@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.evaluation.bootstrap import Interval, accuracy_interval
 from w2v.evaluation.matching import WordMatcher
 from w2v.vectors.word_vectors import WordVectors
 
@@ -78,24 +79,41 @@ class AnalogyResult:
         """All sections together, or those of one kind ("semantic", "syntactic")."""
         return sum((tally for _, of, tally in self.sections if kind is None or of == kind), Tally())
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON; an accuracy is a fraction, or None when no question is covered."""
+    def interval(self, kind: str | None = None, name: str | None = None) -> Interval | None:
+        """The 95 % interval of the accuracy of all sections, or of those of one kind or one name, see `bootstrap`."""
+        tallies = [t for each, of, t in self.sections if kind in (None, of) and name in (None, each)]
+        return accuracy_interval([t.correct for t in tallies], [t.covered for t in tallies])
+
+    def as_dict(self, intervals: bool = False) -> dict[str, object]:
+        """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
+
+        Args:
+            intervals: with the 95 % interval [low, high] of every accuracy, under its name and `_ci`.
+        """
         everything = self.tally()
         sections: dict[str, Tally] = {}
         for name, _, tally in self.sections:
             sections[name] = sections.get(name, Tally()) + tally
-        return {
+        values: dict[str, object] = {
             "accuracy": everything.accuracy,
             "semantic": self.tally("semantic").accuracy,
             "syntactic": self.tally("syntactic").accuracy,
             "correct": everything.correct,
             "covered": everything.covered,
             "total": everything.total,
-            "sections": {
-                name: {"accuracy": t.accuracy, "correct": t.correct, "covered": t.covered, "total": t.total}
-                for name, t in sections.items()
-            },
         }
+        if intervals:
+            values |= {"accuracy_ci": self.interval(), "semantic_ci": self.interval("semantic")}
+            values |= {"syntactic_ci": self.interval("syntactic")}
+        parts: dict[str, dict[str, object]] = {
+            name: {"accuracy": t.accuracy, "correct": t.correct, "covered": t.covered, "total": t.total}
+            for name, t in sections.items()
+        }
+        if intervals:
+            for name, part in parts.items():
+                part["accuracy_ci"] = self.interval(name=name)
+        values["sections"] = parts
+        return values
 
 
 def evaluate_analogies(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from w2v.evaluation.bootstrap import Interval, correlation_intervals
 from w2v.evaluation.matching import WordMatcher
 from w2v.vectors.word_vectors import WordVectors
 
@@ -23,6 +24,7 @@ class SimilarityResult:
         covered: pairs with both words in the vocabulary.
         total: pairs in the set.
         skipped: lines of the file that are no pair, such as a line of column names.
+        spearman_ci, pearson_ci: the 95 % intervals, see `bootstrap`, where they were asked for and are defined.
     """
 
     spearman: float | None
@@ -30,16 +32,21 @@ class SimilarityResult:
     covered: int
     total: int
     skipped: int
+    spearman_ci: Interval | None = None
+    pearson_ci: Interval | None = None
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        return {
+    def as_dict(self, intervals: bool = False) -> dict[str, object]:
+        """Plain values for JSON; with `intervals` [low, high] of each correlation."""
+        values: dict[str, object] = {
             "spearman": self.spearman,
             "pearson": self.pearson,
             "covered": self.covered,
             "total": self.total,
             "skipped": self.skipped,
         }
+        if intervals:
+            values |= {"spearman_ci": self.spearman_ci, "pearson_ci": self.pearson_ci}
+        return values
 
 
 def evaluate_similarity(
@@ -49,6 +56,7 @@ def evaluate_similarity(
     restrict_vocab: int = 0,
     case: str = "fold",
     skipped: int = 0,
+    intervals: bool = False,
 ) -> SimilarityResult:
     """Correlates the cosines of the `pairs` (word, word, score) with the scores.
 
@@ -56,6 +64,7 @@ def evaluate_similarity(
         restrict_vocab: only so many of the most frequent words are looked up, 0 = all.
         case: "fold" compares words in capitals, "exact" as they stand.
         skipped: passed on to the result.
+        intervals: compute the 95 % intervals as well.
 
     Raises:
         InputError: an argument is out of range, or a vector holds NaN or infinity.
@@ -67,12 +76,15 @@ def evaluate_similarity(
     second = vectors.unit(np.array([pair[1] for pair in found], np.int64))
     scores = np.array([pair[2] for pair in found], np.float64)
     cosines = np.einsum("ij,ij->i", first.astype(np.float64), second.astype(np.float64))
+    spearman_ci, pearson_ci = correlation_intervals(cosines, scores) if intervals else (None, None)
     return SimilarityResult(
         spearman=pearson(average_ranks(cosines), average_ranks(scores)),
         pearson=pearson(cosines, scores),
         covered=len(found),
         total=len(pairs),
         skipped=skipped,
+        spearman_ci=spearman_ci,
+        pearson_ci=pearson_ci,
     )
 
 
@@ -80,9 +92,11 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
     """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of them constant)."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
-    x = x - x.mean()
-    y = y - y.mean()
-    # Each scaled by its largest value, so that no square over- or underflows.
+    # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or underflows.
+    x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])
+    y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])
+    x -= x.mean()
+    y -= y.mean()
     x /= np.abs(x).max()
     y /= np.abs(y).max()
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from w2v.losses.options import (
     AdaptiveOptions,
     AmSoftmaxOptions,
+    HsigmoidNegOptions,
     HsigmoidOptions,
     LabelSmoothingOptions,
     LSoftmaxOptions,
@@ -132,6 +133,19 @@ _HSIGMOID = LossEntry(
     tied=False,
     engines=("hogwild", "autograd"),
 )
+_HSIGMOID_NEG = LossEntry(
+    name="hsigmoid+neg",
+    layer="w2v.losses.combined:HsigmoidNeg",
+    options=HsigmoidNegOptions,
+    rows="inner nodes on t's path; t and k noise words",
+    link="logistic, two matrices of output rows",
+    formula="the sum of hsigmoid's loss and neg's, as word2vec.c -hs 1 -negative 5",
+    probabilities="those of hsigmoid",
+    paper="Mikolov et al. 2013, arXiv:1310.4546",
+    sparse=True,
+    tied=False,
+    engines=("hogwild", "autograd"),
+)
 _SAMPLED = (
     LossEntry(
         name="neg",
@@ -161,16 +175,19 @@ _SAMPLED = (
         name="sampled-softmax",
         layer="w2v.losses.sampled:SampledSoftmax",
         options=SampledSoftmaxOptions,
-        rows="t and k distinct noise words",
+        rows="t and k noise words, distinct in autograd",
         link="cross-entropy",
         formula="log sum_{j in t or noise} exp(z_j) - z_t, z_i = h.w_i - log(expected count of i)",
         probabilities="softmax of h.w_i",
         paper="Jean et al. 2015, arXiv:1412.2007",
         sparse=True,
+        engines=("hogwild", "autograd"),
     ),
 )
 
-LOSSES: dict[str, LossEntry] = {entry.name: entry for entry in (*_ALL_ROWS, _ADAPTIVE, _HSIGMOID, *_SAMPLED)}
+LOSSES: dict[str, LossEntry] = {
+    entry.name: entry for entry in (*_ALL_ROWS, _ADAPTIVE, _HSIGMOID, *_SAMPLED, _HSIGMOID_NEG)
+}
 
 
 def training_figure(loss: str) -> str:

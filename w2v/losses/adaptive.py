@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype
+from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, draw
 from w2v.losses.cross_entropy import score_sums
 from w2v.losses.options import AdaptiveOptions
 
@@ -45,6 +45,8 @@ class Tail(NamedTuple):
 
 class AdaptiveSoftmax(OutputLayer):
     """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight, tail.i.1.weight.
+
+    `weight` holds the tied rows, none [0, D] if nothing is tied.
 
     Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave zero in the tails.
 
@@ -90,9 +92,9 @@ class AdaptiveSoftmax(OutputLayer):
         )
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> tuple[Tensor, None]:
-        """The tied weight [V, D] or None: what is not tied lives in `head` and `tail`."""
+        """The tied weight [V, D], or [0, D]: what is not tied lives in `head` and `tail`."""
         if weight is None:
-            return cast(Tensor, None), None
+            return torch.empty(0, self.dim), None
         return super().make_rows(rows, weight, False)[0], None
 
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
@@ -162,11 +164,25 @@ class AdaptiveSoftmax(OutputLayer):
             ids[rows] = torch.cat([ids[rows], within + self.cutoffs[i]], 1).gather(1, place)
         return ids, best
 
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """One class [N] per row: a word or a cluster by the head, then a word of the cluster; each by temperature."""
+        weight, bias, tails = self._weights(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.to(weight.dtype)
+            ids = draw(F.linear(hidden, weight, bias), generator, temperature)
+            cluster = ids - self.cutoffs[0]  # below 0: a word of the head
+            for i, tail in enumerate(tails):
+                rows = (cluster == i).nonzero()[:, 0]
+                if len(rows):
+                    ids[rows] = draw(tail_log_prob(hidden[rows], tail), generator, temperature) + self.cutoffs[i]
+        return ids
+
     def _weights(self, hidden: Tensor) -> tuple[Tensor, Tensor | None, list[Tail]]:
         """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss is computed in."""
         dtype = accumulate_dtype(hidden)
         weight, bias = self.head.weight, self.head.bias
-        if self.weight is not None:
+        if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
         tails = [Tail(projection.weight.to(dtype), output.weight.to(dtype)) for projection, output in self._pairs()]
         return weight.to(dtype), None if bias is None else bias.to(dtype), tails

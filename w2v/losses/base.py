@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
-INIT_SCALE = 0.0  # output rows start at 0, as in word2vec.c
 
 
 @dataclass
@@ -37,6 +36,8 @@ class Scores:
 class OutputLayer(nn.Module, ABC):
     """Base class. `weight` [rows, D] and `bias` [rows] or None are owned, or passed in and shared (tying).
 
+    Rows of its own start at 0, as in word2vec.c, unless a layer says otherwise.
+
     Args:
         dim: D, length of a hidden row.
         counts: how often each class occurs, [V]; gives V, the noise distribution, the tree, the default cutoffs.
@@ -50,6 +51,8 @@ class OutputLayer(nn.Module, ABC):
     """
 
     exact: bool  # whether the training loss is -log P(target | hidden) of the layer's own distribution
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class OutputLayer(nn.Module, ABC):
     ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
         """Weight [rows, D] and bias [rows] or None: the given ones, else new zeros."""
         if weight is None:
-            weight = nn.Parameter(torch.full((rows, self.dim), INIT_SCALE))
+            weight = nn.Parameter(torch.zeros(rows, self.dim))
         elif tuple(weight.shape) != (rows, self.dim):
             raise ValueError(f"weight has shape {list(weight.shape)}, this layer needs [{rows}, {self.dim}]")
         if bias is True:
@@ -110,7 +113,10 @@ class OutputLayer(nn.Module, ABC):
         """log P(class | hidden) [N, V]; every row's exp sums to 1."""
 
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N], a few hundred rows of [V] at a time; what perplexity is computed from."""
+        """-log P(target | hidden) [N], what perplexity is computed from: a few hundred rows of [V] at a time.
+
+        Differentiable; a layer that can do it without keeping those rows for the backward pass does.
+        """
         target, valid = self.checked(target)
         parts = [
             -self.log_prob(rows).gather(1, ids[:, None])[:, 0]
@@ -119,6 +125,7 @@ class OutputLayer(nn.Module, ABC):
         loss = torch.cat(parts) if parts else hidden.new_zeros(0)
         return loss if valid is None else torch.where(valid, loss, 0)
 
+    @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """The k most probable classes: (ids [N, k], log-probabilities [N, k]), best first."""
         k = min(k, self.num_classes)
@@ -127,6 +134,20 @@ class OutputLayer(nn.Module, ABC):
             empty = hidden.new_zeros(0, k)
             return empty.long(), empty
         return torch.cat([top.indices for top in tops]), torch.cat([top.values for top in tops])
+
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """One class [N] per row of hidden [N, D], drawn from P(class | hidden)^(1 / temperature), normalised.
+
+        Layers that decide step by step (hsigmoid, adaptive softmax) draw each decision from its own probabilities to
+        that power, so that they need not score all classes: at temperature 1 the same distribution, else another.
+
+        Args:
+            generator: gives the random numbers; it need not be on the device of hidden.
+            temperature: above 0.
+        """
+        parts = [draw(self.log_prob(rows), generator, temperature) for rows in hidden.split(NLL_ROWS)]
+        return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.int64)
 
     def checked(self, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """(target with ignored entries replaced by class 0, mask of those that count or None).
@@ -139,6 +160,30 @@ class OutputLayer(nn.Module, ABC):
         if target.dim() == 2 and target.shape[1] == 1:
             target = target[:, 0]
         return checked_classes(target, self.num_classes, self.ignore_index)
+
+
+def draw(log_prob: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+    """One column [N] per row of log_prob [N, C], drawn from the softmax of log_prob / temperature.
+
+    By the inverse of the cumulated probabilities in float64: one random number per row, and the same one on all
+    devices. A column of log-probability -inf is never drawn.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}, it must be above 0")
+    cumulated = (log_prob.double() / temperature).softmax(1).cumsum(1)
+    # scaled by the last sum, which is 1 but for rounding, and kept below it
+    u = uniform(len(log_prob), generator, log_prob.device)[:, None] * cumulated[:, -1:]
+    u = torch.minimum(u, torch.nextafter(cumulated[:, -1:], torch.zeros_like(u)))
+    return torch.searchsorted(cumulated, u, right=True)[:, 0]
+
+
+def uniform(n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """n random numbers in [0, 1), float64, on the device; drawn where the generator lives."""
+    place = generator.device if generator is not None else torch.device("cpu")
+    return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
 
 
 def checked_classes(target: Tensor, num_classes: int, ignore_index: int | None = None) -> tuple[Tensor, Tensor | None]:

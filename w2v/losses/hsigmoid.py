@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype
+from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, uniform
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, huffman
 
@@ -128,6 +128,33 @@ class Hsigmoid(OutputLayer):
         if not found:
             return hidden.new_zeros(0, k, dtype=torch.int64), hidden.new_zeros(0, k, dtype=dtype)
         return torch.cat([ids for ids, _ in found]), torch.cat([log_p for _, log_p in found])
+
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """One class [N] per row, by a walk from the root in which every branch is drawn by temperature.
+
+        Raises:
+            ValueError: the temperature is not above 0.
+        """
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}, it must be above 0")
+        _, _, children = self._walk(hidden.device)
+        dtype = accumulate_dtype(hidden)
+        ids = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
+        rows = torch.arange(len(hidden), device=hidden.device)  # that have not reached a leaf
+        nodes = self.nodes[:1].long().expand(len(hidden))
+        with torch.autocast(hidden.device.type, enabled=False):
+            while len(rows):
+                z = torch.linalg.vecdot(self.weight[nodes].to(dtype), hidden[rows].to(dtype))
+                if self.bias is not None:
+                    z = z + self.bias.reshape(-1)[nodes].to(dtype)
+                # code 0 has label 1, whose probability is sigmoid(z)
+                code = uniform(len(rows), generator, z.device) >= torch.sigmoid(z.double() / temperature)
+                reached = children[nodes, code.long()]
+                leaf = reached < 0
+                ids[rows[leaf]] = -1 - reached[leaf]
+                rows, nodes = rows[~leaf], reached[~leaf]
+        return ids
 
     def _search(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """predict for rows that are few enough to hold all their open nodes at once."""

@@ -154,6 +154,11 @@ def check_angular(margin: int, annealing: float) -> None:
         raise ValueError(f"annealing is {annealing}, it must be 0 or more")
 
 
+def start_as_directions(weight: Tensor) -> None:
+    """Fills weight [V, D] with random directions of length about 1."""
+    torch.nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[1]))
+
+
 class SmSoftmax(FullLayer):
     """Soft margin: z_target - sm_margin while training.
 
@@ -177,7 +182,8 @@ class SmSoftmax(FullLayer):
 class AmSoftmax(FullLayer):
     """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training. No bias.
 
-    Its own output rows start as random directions of length about 1: rows of zeros would have no direction.
+    Its own output rows start as random directions of length about 1: rows of zeros would have no direction. Rows that
+    are passed in must not be 0 either.
 
     Raises:
         ValueError: scale is not above 0, am_margin is negative, there is a bias.
@@ -191,7 +197,7 @@ class AmSoftmax(FullLayer):
             raise ValueError("am-softmax scores cosines, it has no bias")
         super().__init__(dim, counts, options, **kw)
         if kw.get("weight") is None:
-            torch.nn.init.normal_(self.weight, std=1 / math.sqrt(dim))
+            start_as_directions(self.weight)
 
     def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(scale x unit rows of hidden, unit rows of weight, None)."""
@@ -208,6 +214,9 @@ class AmSoftmax(FullLayer):
 class LSoftmax(FullLayer):
     """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training. No bias.
 
+    Its own output rows start as random directions of length about 1: with rows of zeros there is no angle, and no
+    margin until they have moved. Rows that are passed in should not be 0 either.
+
     Raises:
         ValueError: angular_margin is not 1, 2, 3 or 4, annealing is negative, there is a bias.
     """
@@ -218,6 +227,8 @@ class LSoftmax(FullLayer):
         if kw.get("bias", False) is not False:
             raise ValueError("l-softmax scores angles and lengths, it has no bias")
         super().__init__(dim, counts, options, **kw)
+        if kw.get("weight") is None:
+            start_as_directions(self.weight)
 
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
         """Cross-entropy [N] with |w_t| |h| (psi + lambda cos) / (1 + lambda) for the target's score."""

@@ -161,7 +161,8 @@ class SampledLayer(OutputLayer):
 
 
 class Neg(SampledLayer):
-    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log_prob adds log q back."""
+    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is added back for
+    log_prob and nll."""
 
     removes_hits = True
     subtracts_counts = False

@@ -142,9 +142,7 @@ def notes(settings: LanguageModelSettings, places: Mapping[str, str]) -> list[st
     ]
 
 
-def resolved(
-    settings: LanguageModelSettings, dim: int, optimizer: str, has_bias: bool
-) -> LanguageModelSettings:
+def resolved(settings: LanguageModelSettings, dim: int, optimizer: str, has_bias: bool) -> LanguageModelSettings:
     """The settings with a value for everything that the architecture and the optimizer have; None for what they have
     not.
 

@@ -35,9 +35,7 @@ def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     return {name: parameter.detach().cpu().numpy() for name, parameter in named.items()}
 
 
-def model_files(
-    arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary
-) -> dict[str, Callable[[IO[bytes]], Any]]:
+def model_files(arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary) -> dict[str, Callable[[IO[bytes]], Any]]:
     """What writes the files of a model with these parameters into a run directory that has its vocab.tsv, by name."""
     from safetensors.numpy import save
 

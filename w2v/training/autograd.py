@@ -3,8 +3,8 @@
     skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c. The hidden vector
                of a prediction is the context word's input row, so that a batch has no more distinct ones than it has
                distinct words: a loss that scores all V rows scores them once for each.
-    cbow       the mean of the context words' input rows predicts the word in the middle; each of them gets its share
-               of the mean's gradient (word2vec.c gives the whole gradient to each).
+    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle; each of them gets the
+               whole gradient of the mean, as in word2vec.c, or its share (--cbow-grad mean).
 
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the same context word. The
 gradient is that of the sum over a batch's predictions.
@@ -38,6 +38,7 @@ NOISE_SHARE = 8  # predictions that share noise words; in the fused kernel a win
 BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
 STEPS = 256  # of a run, at least, where the batch size is ours to choose
 SMALLEST_BATCH = 64
+FROZEN = "input.frozen"  # in the state, where there are rows that stay
 
 
 def batch_words(config: Config, length: int) -> int:
@@ -98,6 +99,7 @@ class AutogradEngine:
         )  # fmt: skip
         self._batch = batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
+        self._frozen: Tensor | None = None  # [V] uint8
         with self._enough_memory():
             self._w_in = torch.empty(len(counts), config.model.dim, device=self.device)
             self.layer = self._make_layer(counts).to(self.device)
@@ -148,13 +150,21 @@ class AutogradEngine:
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        if FROZEN in arrays:
+            self.freeze(np.array(arrays[FROZEN]))
         check_state(arrays, self.state())
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(torch.from_numpy(np.array(arrays[name])))
 
+    def freeze(self, rows: np.ndarray) -> None:
+        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
+        if rows.shape != (len(self._w_in),):
+            raise ValueError(f"rows has shape {list(rows.shape)}, the input matrix has {len(self._w_in)} rows")
+        self._frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
+
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {"input": self._w_in}
+        tensors = {"input": self._w_in} | ({} if self._frozen is None else {FROZEN: self._frozen})
         tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
         for name, optimizer in self._named.items():
             tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
@@ -199,17 +209,26 @@ class AutogradEngine:
         losses, gradient = self._learn(self._w_in.index_select(0, rows), targets, row_of, lr)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, len(self._w_in))
-        self._optimizer_in.update(gradient, lr, rows)
+        self._update_input(gradient, lr, rows)
         return losses
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
-        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode="mean")
+        model = self.config.model
+        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden)
         losses, gradient = self._learn(hidden, targets, None, lr)
-        each = torch.repeat_interleave(gradient / lengths[:, None], lengths, dim=0)
+        if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
+            gradient = gradient / lengths[:, None]
+        each = torch.repeat_interleave(gradient, lengths, dim=0)
         rows, gradient = summed_rows(contexts, each, len(self._w_in))
-        self._optimizer_in.update(gradient, lr, rows)
+        self._update_input(gradient, lr, rows)
         return losses
+
+    def _update_input(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        if self._frozen is not None:
+            free = self._frozen[rows] == 0
+            gradient, rows = gradient[free], rows[free]
+        self._optimizer_in.update(gradient, lr, rows)
 
     def _learn(self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float) -> tuple[Tensor, Tensor]:
         """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by `hidden`."""

@@ -147,7 +147,7 @@ class Checkpointer:
         except MemoryError:
             self._tell("there is no memory for a copy of the state: a smaller --dim or a larger --min-count needs less")
             return
-        self._thread = threading.Thread(target=self._write, args=(checkpoint,), daemon=True)
+        self._thread = threading.Thread(target=self._write, args=(checkpoint,), name="checkpoint", daemon=True)
         self._thread.start()
 
     def _write(self, checkpoint: Checkpoint) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -75,6 +75,14 @@ class Engine(Protocol):
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+
+
+@runtime_checkable
+class Freezing(Protocol):
+    """An engine that can leave some vectors as they are."""
+
+    def freeze(self, rows: np.ndarray) -> None:
+        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:

@@ -10,11 +10,13 @@ import torch
 from w2v.config import Config
 from w2v.losses import LOSSES
 from w2v.losses.options import SampledOptions
+from w2v.memory import Demand
 from w2v.noise import keep_probabilities
-from w2v.training.autograd import batch_words
+from w2v.training.autograd import batch_words, find_device
 from w2v.training.optimizers import STATE_ROWS
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
+CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 LONG_SECONDS = 3600
 CHEAPER = ("neg", "hsigmoid", "sampled-softmax", "adaptive-softmax")
@@ -23,8 +25,37 @@ OVERHEAD = 1.6  # exponentials, sums and updates beside the products
 PROBE = (1024, 4096)  # rows and classes of the product that is timed
 
 
-def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary, on the CPU or the GPU: matrices, gradients, one batch."""
+def host_bytes(config: Config, vocabulary: int) -> int:
+    """What the engine needs of the machine's memory for V = vocabulary.
+
+    Raises:
+        InputError: --device names a GPU that is not there.
+    """
+    if find_device(config.training.device).type == "cpu":
+        return LIBRARY_BYTES + working_bytes(config, vocabulary)
+    return CUDA_LIBRARY_BYTES + 4 * vocabulary * config.model.dim  # the vectors, to write them
+
+
+def device_demand(config: Config, vocabulary: int) -> Demand | None:
+    """What the engine needs of the GPU's memory; None if it works on the CPU.
+
+    Raises:
+        InputError: --device names a GPU that is not there.
+    """
+    device = find_device(config.training.device)
+    if device.type == "cpu":
+        return None
+    return Demand(f"memory on {device}", working_bytes(config, vocabulary), free_device_memory(device))
+
+
+def free_device_memory(device: torch.device) -> int:
+    """Bytes that can be allocated on a GPU: what is free, and what PyTorch holds there without using it."""
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def working_bytes(config: Config, vocabulary: int) -> int:
+    """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     sampled = isinstance(config.loss, SampledOptions)
     copies = 2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all  # the last: the gradient of all rows
@@ -33,8 +64,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     hidden = min(predictions, vocabulary) if not sampled else predictions
     gathered = config.loss.negatives // 4 + 1 if sampled else 1
     return (
-        LIBRARY_BYTES
-        + copies * vocabulary * dim * 4
+        copies * vocabulary * dim * 4
         + (hidden + predictions) * gathered * dim * 4
         + predictions * 100
         + (SCORE_BYTES if loss.engines == ("autograd",) and not sampled else 0)

@@ -2,21 +2,29 @@
 
 With several threads, each works on its own copies of the most frequent words' rows and merges what it added to them
 every few thousand words and at block ends: otherwise the cores fight for the cache lines of those rows, and two
-threads are no faster than one.
+threads are no faster than one. With --deterministic every row is thread-own, and what the threads have changed is put
+together, in the threads' order, after every round of blocks (one per thread), while they rest.
+
+sampled-softmax draws its noise words with replacement, once per window, so that word i is to be expected k·q(i) times
+among k: that is the expected count in its scores. (The layer in `w2v.losses.sampled` draws distinct words, and expects
+1 - (1 - q)^tries; for the k of a window, a few words of many thousands, the two hardly differ.)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from w2v.config import Config
-from w2v.kernels.cpu.block import Text, make_kernel
-from w2v.kernels.cpu.rows import Choice
+from w2v.kernels.cpu.block import Text, Variant, make_kernel
+from w2v.kernels.cpu.links import softmax_factors
+from w2v.kernels.cpu.merge import merge_round
+from w2v.kernels.cpu.rows import NOISE, PATH, Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
-from w2v.losses.options import NceOptions, SampledOptions
+from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
 from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
@@ -24,27 +32,58 @@ from w2v.training.schedule import Block, cut_blocks, sentence_limit
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 8192  # trained words between merges
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
+ROUND_WORDS = 150_000  # stream positions, per thread, after which threads that work in rounds are put together
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
+
+
+def rows_scored(config: Config) -> int:
+    """Which output rows the loss scores: PATH, NOISE or both."""
+    if isinstance(config.loss, HsigmoidNegOptions):
+        return PATH + NOISE
+    return NOISE if isinstance(config.loss, SampledOptions) else PATH
+
+
+def variant_of(config: Config) -> Variant:
+    """What of a configuration is frozen into the kernel's machine code."""
+    options, cbow = config.loss, config.model.model == "cbow"
+    rows = rows_scored(config)
+    shape = TileShape.choose(rows, _negatives(config), cbow)
+    nce, softmax = isinstance(options, NceOptions), isinstance(options, SampledSoftmaxOptions)
+    return Variant(
+        size=-(-config.model.dim // 16) * 64, width=shape.width, group=shape.group, rows=rows,
+        cross_entropy=int(softmax), offset=int(nce or softmax),
+        skip_hits=int(bool(rows & NOISE) and not nce and (not softmax or options.remove_hits)),
+        bias=_bias(config), cbow=int(cbow), track=int(works_in_rounds(config)),
+    )  # fmt: skip
+
+
+def works_in_rounds(config: Config) -> bool:
+    """Whether the outcome must not depend on how fast the threads are; one thread is always the same."""
+    return config.training.deterministic and config.threads > 1
 
 
 def compiled_kernel(config: Config) -> Callable[..., None]:
     """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no text."""
     HogwildEngine(config, np.zeros(1, np.int32), np.ones(2, np.int64), threads=1).warm_up()
-    return _kernel(config)
+    return make_kernel(variant_of(config))
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or tree, workspaces."""
     row = -(-config.model.dim // 16) * 64
-    hot = min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
-    matrices = 2 * (vocabulary + 2 * config.threads * hot) * row
-    if isinstance(config.loss, SampledOptions):
-        per_word, rows = 24, config.loss.negatives + 1
-    else:
+    copies = 2 * config.threads * min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
+    if works_in_rounds(config):
+        copies = config.threads * vocabulary
+    rows = rows_scored(config)
+    matrices = (1 + bool(rows & PATH) + bool(rows & NOISE)) * (vocabulary + copies) * row
+    per_word = scored = 0
+    if rows & NOISE:
+        per_word, scored = 24, _negatives(config) + 1
+    if rows & PATH:
         path = max(1, math.ceil(math.log2(max(2, vocabulary))))
-        per_word, rows = 64 + 10 * path, 2 * path
+        per_word, scored = per_word + 64 + 10 * path, scored + 2 * path
     contexts = 2 * config.model.window
-    workspace = contexts * (row + 48) + rows * (row + 256) + contexts * rows * 6
+    workspace = contexts * (row + 48) + scored * (row + 256) + contexts * scored * 6
     return matrices + vocabulary * per_word + config.threads * workspace
 
 
@@ -53,122 +92,182 @@ def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
 
     So the learning rate falls smoothly, and no thread idles at the end.
     """
-    rows = config.loss.negatives + 1 if isinstance(config.loss, SampledOptions) else PATH_ROWS
-    flops = 6 * config.model.dim * rows * (config.model.window + 1)
     whole_run = len(ids) * config.training.epochs
-    size = max(1000, min(int(BLOCK_FLOPS / flops), whole_run // 256))
+    size = int(BLOCK_FLOPS / flops_per_word(config))
+    if works_in_rounds(config):
+        size = min(2 * size, ROUND_WORDS)
+    size = max(1000, min(size, whole_run // 256))
     return cut_blocks(ids, size, sentence_limit(config.corpus.max_sentence))
 
 
-def _kernel(config: Config) -> Callable[..., None]:
-    options = config.loss
-    rows = options.negatives + 1 if isinstance(options, SampledOptions) else None
-    shape = TileShape.for_rows(rows)
-    nce = isinstance(options, NceOptions)
-    bias = (int(options.nce_bias) + 2 * (options.nce_log_z == "learned")) if isinstance(options, NceOptions) else 0
-    size = -(-config.model.dim // 16) * 64
-    sampled = rows is not None
-    return make_kernel(size, shape.width, shape.group, int(sampled), int(nce), int(sampled and not nce), bias)
+def flops_per_word(config: Config) -> float:
+    """Floating-point operations per trained word, roughly."""
+    rows, window = rows_scored(config), config.model.window
+    scored = (PATH_ROWS if rows & PATH else 0) + (_negatives(config) + 1 if rows & NOISE else 0)
+    # CBOW: one hidden row, and twice the window + 1 context rows that are only read and written
+    products = 6 * scored * (window + 1) if config.model.model == "skip-gram" else 6 * scored + 4 * (window + 1)
+    return float(config.model.dim * products)
+
+
+def _negatives(config: Config) -> int:
+    return config.loss.negatives if isinstance(config.loss, SampledOptions) else 0
+
+
+def _bias(config: Config) -> int:
+    """1: a bias per word, 2: log Z is learnt, 3: both."""
+    if not isinstance(config.loss, NceOptions):
+        return 0
+    return int(config.loss.nce_bias) + 2 * (config.loss.nce_log_z == "learned")
 
 
 class HogwildEngine:
-    """Skip-gram: every context word in the window predicts the word in the middle, as in word2vec.c.
+    """Skip-gram, every context word in the window predicting the word in the middle, and CBOW, their mean or sum
+    predicting it, as in word2vec.c.
 
     ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
     counts [V]: of the vocabulary, never increasing.
     """
 
     name = "hogwild"
-    in_rounds = False
 
     def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None) -> None:
         self.config = config
         self.threads = config.threads if threads is None else threads
         self._ids = np.asarray(ids).view()
         self._ids.flags.writeable = False  # one type for the kernel, whether memory-mapped or not
-        self._kernel = _kernel(config)
+        variant = variant_of(config)
+        self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
-        V, window = len(counts), config.model.window
+        V, window, rows = len(counts), config.model.window, variant.rows
         keep = keep_probabilities(counts, config.training.sample)
         self._keep = (keep * (2**32 - 1)).astype(np.uint32)
         self._arrays: list[np.ndarray] = []  # what the kernel knows by address must stay alive
-        sampled = isinstance(config.loss, SampledOptions)
-        if sampled:
-            rows_out = V
-            self._choice, rows = self._noise_choice(counts), config.loss.negatives + 1
-        else:
-            rows_out = max(1, V - 1)
-            self._choice, rows = self._path_choice(counts)
-        self.weights = Weights(V, rows_out, config.model.dim, self.threads, HOT_ROWS)
-        shape = TileShape.for_rows(rows if sampled else None)
-        self._workspaces = [Workspace(rows, window, self.weights.size, shape, sampled) for _ in range(self.threads)]
+        self._choice, longest = self._make_choice(rows, counts)
+        self.in_rounds = bool(variant.track) and self.threads > 1
+        hot = None if variant.track else HOT_ROWS
+        self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
+        shape, negatives = TileShape(variant.width, variant.group), _negatives(config)
+        self._workspaces = [
+            Workspace(rows, longest, negatives, window, variant.size, shape) for _ in range(self.threads)
+        ]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
+        self._factors = softmax_factors(negatives + 1)
+        self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
-        fill_starting_rows(self.weights.w_in, self.config.training.seed)
-        if isinstance(self.config.loss, NceOptions) and self.config.loss.nce_log_z == "learned":
-            self.weights.shared_bias[0] = -math.log(len(self.weights.w_in))
+        fill_starting_rows(self.vectors, self.config.training.seed)
+        if _bias(self.config) & 2:
+            self.weights.log_z.matrix[0, 0] = -math.log(len(self.vectors))
+        self._share()
 
     @property
     def vectors(self) -> np.ndarray:
         """[V, dim] float32, a view of the input matrix."""
-        return self.weights.w_in
+        return self.weights.input.matrix
 
     def warm_up(self) -> None:
         """Makes sure that the kernel is compiled."""
         self.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
+        if self.in_rounds:
+            self.end_round(0)
 
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
-        config, work = self.config, self._workspaces[thread]
-        text = Text(block.start, block.stop, config.model.window, self._max_sentence)
-        key, seed = block_seeds(config.training.seed, block)
+        model, work = self.config.model, self._workspaces[thread]
+        mean = model.cbow_hidden == "mean"
+        share = mean and model.cbow_grad == "mean"
+        text = Text(block.start, block.stop, model.window, self._max_sentence, int(mean), int(share))
+        key, seed = block_seeds(self.config.training.seed, block)
         self._kernel(
             self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
-            work.words, work.sentences, work.state, lr, key, seed, MERGE_WORDS, work.tally,
+            work.words, work.sentences, work.state, lr, key, seed, MERGE_WORDS, self._factors, work.tally,
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
 
     def end_round(self, blocks: int) -> None:
-        """Nothing to put together: threads share the rows."""
+        """In rounds: shared rows = those + the changes of the first `blocks` threads, in their order."""
+        if self._pool is None:
+            return
+        for table in (self.weights.bias, self.weights.log_z):
+            table.touched[:blocks] = 1
+        list(self._pool.map(lambda part: self._merge(blocks, part), range(self.threads)))
+
+    def _merge(self, blocks: int, part: int) -> None:
+        for table in self.weights.tables:
+            if table.rows:
+                merge_round(*table.vectors(), table.touched, blocks, part, self.threads)
+
+    def _share(self) -> None:
+        """In rounds: all threads' own rows = the shared ones."""
+        if self.in_rounds:
+            for table in self.weights.tables:
+                for thread in range(self.threads):
+                    table.own(thread)[:] = table.matrix
 
     def state(self) -> dict[str, np.ndarray]:
-        """Views of what training changes; the threads' own rows are merged at block ends and hold nothing besides."""
-        weights = self.weights
-        views = {"input": weights.w_in, "output.weight": weights.w_out}
-        if isinstance(self.config.loss, NceOptions):
-            if self.config.loss.nce_bias:
-                views["output.bias"] = weights.bias[: weights.rows_out]
-            if self.config.loss.nce_log_z == "learned":
-                views["output.log_z"] = weights.shared_bias[:1]
-        return views
+        """All that training goes on from, float32: "input" [V, dim], and the output layer's parameters as its
+        state_dict names them after "output.". Views, to be used while the threads rest.
+        """
+        tables, options = self.weights, self.config.loss
+        found = {"input": tables.input.matrix}
+        if isinstance(options, HsigmoidNegOptions):
+            found |= {"output.path.weight": tables.path.matrix, "output.noise.weight": tables.noise.matrix}
+        else:
+            found["output.weight"] = (tables.noise if tables.noise.rows else tables.path).matrix
+        if _bias(self.config) & 1:
+            found["output.bias"] = tables.bias.matrix[: tables.noise.rows, 0]
+        if _bias(self.config) & 2:
+            found["output.log_z"] = np.array(-tables.log_z.matrix[0, 0])
+        return found
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
-        views = self.state()
-        check_state(arrays, views)
-        for name, view in views.items():
-            view[:] = arrays[name]
+        """Goes on from what `state` returned.
 
-    def _noise_choice(self, counts: np.ndarray) -> Choice:
+        Raises:
+            ValueError: an array is missing, unknown, or of another shape or type.
+        """
+        own = self.state()
+        check_state(arrays, own)
+        for name, target in own.items():
+            given = arrays[name]
+            if name == "output.log_z":
+                self.weights.log_z.matrix[0, 0] = -given
+            else:
+                target[...] = given
+        self._share()
+
+    def _make_choice(self, rows: int, counts: np.ndarray) -> tuple[Choice, int]:
+        """(what rows are chosen by, nodes on the longest path)."""
+        accept = alias = offsets = starts = steps = np.zeros(0, np.int32)
+        negatives = longest = 0
+        if rows & NOISE:
+            negatives = _negatives(self.config)
+            noise = unigram_probabilities(counts, self.config.loss.noise_power)
+            accept, alias = alias_table(noise)
+            offsets = self._offsets(noise)
+        if rows & PATH:
+            from w2v.tree import huffman
+
+            tree = huffman(counts)
+            starts, steps, longest = tree.starts, tree.steps(), int(tree.lengths.max())
+        self._arrays += [accept, alias, offsets, starts, steps]
+        choice = Choice(
+            accept=address(accept), alias=address(alias), offsets=address(offsets), negatives=negatives,
+            vocabulary=len(counts), starts=address(starts), steps=address(steps),
+        )  # fmt: skip
+        return choice, longest
+
+    def _offsets(self, noise: np.ndarray) -> np.ndarray:
+        """What is added to every word's score [V]: -log of its expected count, with nce also -log Z."""
         options = self.config.loss
-        noise = unigram_probabilities(counts, options.noise_power)
-        accept, alias = alias_table(noise)
-        offsets = np.zeros(len(counts), np.float32)
+        log_z = 0.0
         if isinstance(options, NceOptions):
-            log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
-            # an extreme power leaves rare words no probability at all: then log q is that of the least number above 0
-            log_q = np.log(np.maximum(noise, np.finfo(np.float64).tiny))
-            offsets[:] = -(float(options.nce_log_z) if log_z is None else log_z) - math.log(options.negatives) - log_q
-        self._arrays += [accept, alias, offsets]
-        return Choice(address(accept), address(alias), address(offsets), options.negatives, len(counts), 0, 0)
-
-    def _path_choice(self, counts: np.ndarray) -> tuple[Choice, int]:
-        from w2v.tree import huffman
-
-        tree = huffman(counts)
-        steps = tree.steps()
-        self._arrays += [tree.starts, steps]
-        return Choice(0, 0, 0, 0, len(counts), address(tree.starts), address(steps)), int(tree.lengths.max())
+            named = {"auto": math.log(len(noise)), "learned": 0.0}
+            log_z = named[options.nce_log_z] if options.nce_log_z in named else float(options.nce_log_z)
+        elif not isinstance(options, SampledSoftmaxOptions):
+            return np.zeros(len(noise), np.float32)
+        # an extreme power leaves rare words no probability at all: then log q is that of the least number above 0
+        log_q = np.log(np.maximum(noise, np.finfo(np.float64).tiny))
+        return (-log_z - math.log(options.negatives) - log_q).astype(np.float32)

@@ -178,9 +178,7 @@ def _encoded(config: Config, valid: TokenStore | None, vocabulary: TokenVocabula
         return ValidationText.of_store(config.lm.valid, valid, vocabulary)
 
 
-def _engine(
-    config: Config, store: TokenStore, vocabulary: TokenVocabulary, reporter: Reporter
-) -> LanguageModelEngine:
+def _engine(config: Config, store: TokenStore, vocabulary: TokenVocabulary, reporter: Reporter) -> LanguageModelEngine:
     """The engine over the corpus; says what it will do."""
     from w2v.training.lm import LanguageModelEngine
 
@@ -262,7 +260,8 @@ def _summary(
         output=str(output), model=config.model.model, loss=config.training.loss, engine=engine.name,
         words=_words(store, vocabulary, result.total.trained), vocabulary=len(vocabulary), seconds=seconds,
         words_per_second=result.total.read / max(result.seconds, 1e-9),
-        final_loss=finished[-1] if finished else None, dim=config.model.dim, epochs=config.training.epochs,
+        final_loss=finished[-1] if finished else None, predictions=result.total.predictions, dim=config.model.dim,
+        epochs=config.training.epochs,
         epochs_done=result.fraction * config.training.epochs, interrupted=result.interrupted,
         seed=config.training.seed, threads=config.threads,
     )  # fmt: skip

@@ -108,6 +108,7 @@ class RunSummary:
     seconds: Seconds
     words_per_second: float
     final_loss: float | None  # nats per prediction over the last epoch
+    predictions: int  # over all epochs: pairs of a context word and a target; of a window and a target in cbow
     dim: int
     epochs: int  # asked for
     epochs_done: float  # 2.5 = interrupted half way through the third

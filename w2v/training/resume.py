@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint
-from w2v.config import CheckpointSettings, Config, OutputSettings, all_settings, build_config
+from w2v.config import CheckpointSettings, Config, all_settings, build_config
 from w2v.errors import InputError
 from w2v.settings import settings_of
 from w2v.training.report import Reporter
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # May be given beside --resume. The first makes a run longer; the next two change only how it is computed.
 MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
-COMPARED_NOT = (*MAY_CHANGE, "corpus", *settings_of(OutputSettings))
+COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
 def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
@@ -43,7 +43,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     before = build_config({}, run / "config.yaml")
     given = {name: value for name, value in given.items() if value is not None}
     config = build_config({name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml")
-    then = {**before.as_dict(), "corpus": tuple(before.corpus.corpus), "output": os.path.abspath(run)}
+    then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
     settings, problems = all_settings(), []
     for name, value in given.items():
         if name in MAY_CHANGE:
@@ -51,7 +51,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
         wanted = settings[name].convert(value, settings[name].option)
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
-        elif name == "output":
+        elif name in ("output", "init"):
             wanted = os.path.abspath(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))
@@ -120,7 +120,7 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
 
 def comparable(config: Config) -> dict[str, Any]:
     """The settings that a checkpoint depends on, as JSON gives them back."""
-    values = {name: value for name, value in config.as_dict().items() if name not in COMPARED_NOT}
+    values = {name: value for name, value in config.saved_values().items() if name not in COMPARED_NOT}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -139,9 +139,9 @@ def read_again(
     Raises:
         InputError: it is not there any more, or not the same.
     """
-    from w2v.corpus import read_corpus
+    from w2v.corpus import Vocabulary, read_corpus
     from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import changed_files, describe, difference
+    from w2v.corpus.identity import changed_files, describe, difference, digest
     from w2v.corpus.selection import select_vocabulary
 
     then = checkpoint.state.get("corpus")
@@ -159,7 +159,17 @@ def read_again(
         except InputError as error:
             raise InputError(f"{run} cannot go on without the text that it was trained on: {error}") from None
         changed = changed or ["the text is another one"]
-    vocabulary = select_vocabulary(store.vocabulary, config.corpus) if select is None else select(store)
+    if select is not None:
+        vocabulary = select(store)
+    elif config.start.init is None:
+        vocabulary = select_vocabulary(store.vocabulary, config.corpus)
+    else:
+        from w2v.training.start import renumbered
+
+        vocabulary = Vocabulary.load(run / "vocab.tsv")
+        chosen = store.vocabulary.truncated(config.corpus.min_count, config.corpus.max_vocab)
+        if digest(chosen) != digest(vocabulary):
+            store = renumbered(store, vocabulary)
     if other := difference(then, describe(store, vocabulary)):  # type: ignore[arg-type]
         store.close()
         raise InputError(
@@ -185,6 +195,4 @@ def _refusal(name: str, value: object, then: object) -> str:
     if name == "corpus":
         return "it names no CORPUS (another text is for --init)"
     option = "--" + name.replace("_", "-")
-    if then is None:
-        return f"{option} {value} cannot be given"
-    return f"{option} {value} cannot be changed (it is {then})"
+    return f"{option} {value} cannot be {'given' if then is None else f'changed (it is {then})'}"

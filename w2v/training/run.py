@@ -16,7 +16,7 @@ import numpy as np
 
 from w2v.config import Config
 from w2v.errors import InputError, RunError
-from w2v.memory import available_memory, return_freed_memory
+from w2v.memory import Demand, available_memory, return_freed_memory
 from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 from w2v.training.resume import latest, read_again
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from w2v.checkpoint import Checkpoint
     from w2v.corpus import TokenStore, Vocabulary
     from w2v.training.engine import Engine
+    from w2v.training.start import Start
     from w2v.training.trainer import TrainingResult
 
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
@@ -49,23 +50,23 @@ def run(
     with claimed(config, resume) as output:
         check_device(config)
         import_meanwhile(config)
-        earlier = None
+        start = earlier = None
         if resume is not None:
             earlier = latest(resume, config, reporter)
         if resume is not None and earlier is not None:
             store, vocabulary = read_again(config, resume, earlier, use_cache, reporter)
         else:
-            store, vocabulary = read_vocabulary(config, use_cache, reporter)
+            store, vocabulary, start = _read_for_start(config, use_cache, reporter)
         return_freed_memory()
         with store:
-            return _train(config, store, vocabulary, output, earlier, reporter, stop, began)
+            return _train(config, store, vocabulary, start, output, earlier, reporter, stop, began)
 
 
 def _train(
-    config: Config, store: TokenStore, vocabulary: Vocabulary, output: Output, earlier: Checkpoint | None,
-    reporter: Reporter, stop: StopSignal, began: float,
+    config: Config, store: TokenStore, vocabulary: Vocabulary, start: Start | None, output: Output,
+    earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
 ) -> RunSummary:  # fmt: skip
-    """The part of `run` after the text is read; `earlier` is the checkpoint to go on from."""
+    """The part of `run` after the text is read. start: other rows than usual; earlier: the checkpoint to go on from."""
     from w2v.training.saving import Saving
     from w2v.training.schedule import LinearDecay
     from w2v.training.trainer import Trainer
@@ -75,6 +76,8 @@ def _train(
     engine, bounds = _engine(config, store, vocabulary, reporter)
     store.release(0, len(store.ids))
     engine.initialise()
+    if start is not None:
+        start.apply(engine, reporter)
     schedule = LinearDecay(config.lr)
     with Saving(config, store, vocabulary, output, engine, bounds, schedule, reporter) as saving:
         result, blocks_done = saving.begin(earlier)
@@ -113,16 +116,17 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         return plan_language_model(config, use_cache=use_cache, reporter=reporter)
     output = Output.prepare(config)
     check_device(config)
-    store, vocabulary = read_vocabulary(config, use_cache, reporter)
+    store, vocabulary, _ = _read_for_start(config, use_cache, reporter)
     with store:
-        needed, available = _memory(config, len(vocabulary))
-        fits = available is None or needed <= available
-        in_vocabulary = int(vocabulary.counts.sum())
+        memory = _memory(config, len(vocabulary))
+        fits = all(available is None or needed <= available for _, needed, available in memory)
+        in_vocabulary = _in_vocabulary(store, vocabulary)
         return Plan(
             output=str(output.path), model=config.model.model, loss=config.training.loss,
             words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary),
             vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
-            memory_bytes=needed, memory_available_bytes=available, output_bytes=4 * len(vocabulary) * config.model.dim,
+            memory_bytes=memory[-1].needed, memory_available_bytes=memory[-1].available,
+            output_bytes=4 * len(vocabulary) * config.model.dim,
             training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
         )  # fmt: skip
 
@@ -203,29 +207,45 @@ def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tupl
     return store, vocabulary
 
 
-def _memory(config: Config, vocabulary: int) -> tuple[int, int | None]:
-    """What the run will need, and what there is, in bytes."""
+def _read_for_start(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary, Start | None]:
+    """As `read_vocabulary`, and what --init says about rows and vocabulary."""
+    store, vocabulary = read_vocabulary(config, use_cache, reporter)
+    if config.start.init is None:
+        return store, vocabulary, None
+    from w2v.training.start import start_from
+
+    return start_from(config, store, vocabulary, reporter)
+
+
+def _memory(config: Config, vocabulary: int) -> list[Demand]:
+    """What is needed where; the last is where training happens."""
     rows = 2 * vocabulary if config.checkpoints.checkpoint_every is not None else 0  # copied for a checkpoint
     if config.engine == "hogwild":
         from w2v.training.hogwild import memory_bytes
-    else:
-        from w2v.training.estimate import memory_bytes
-        from w2v.training.optimizers import STATE_ROWS
 
-        rows *= 1 + STATE_ROWS[config.optimizer]
-    return BASE_BYTES + memory_bytes(config, vocabulary) + rows * config.model.dim * 4, available_memory()
+        copied = rows * config.model.dim * 4
+        return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary) + copied, available_memory())]
+    from w2v.training.estimate import device_demand, host_bytes
+    from w2v.training.optimizers import STATE_ROWS
+
+    copied = rows * (1 + STATE_ROWS[config.optimizer]) * config.model.dim * 4
+    here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary) + copied, available_memory())
+    there = device_demand(config, vocabulary)
+    return [here] if there is None else [here, there]
 
 
 def _check_memory(config: Config, vocabulary: int) -> None:
-    needed, available = _memory(config, vocabulary)
-    if available is not None and needed > available:
+    for number, (where, needed, available) in enumerate(_memory(config, vocabulary)):
+        if available is None or needed <= available:
+            continue
         fewer = "raise --min-count or set --max-vocab"
-        if _memory(config, 2)[0] > available:  # fewer words would not help
+        if _memory(config, 2)[number].needed > available:  # fewer words would not help
             fewer = "--window or --negatives" if hasattr(config.loss, "negatives") else "--window or --threads"
             fewer = f"--batch-size, {fewer}" if config.engine == "autograd" else fewer
+        elsewhere = ", or use --device cpu" if where != "memory" else ""
         raise RunError(
-            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
-            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}"
+            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of {where},"
+            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}{elsewhere}"
         )
 
 
@@ -245,11 +265,16 @@ def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary,
     return result.seconds / result.fraction if result.fraction else None
 
 
+def _in_vocabulary(store: TokenStore, vocabulary: Vocabulary) -> int:
+    """How many words of the text are in the vocabulary, whose counts may be those of another text (--init)."""
+    return int(vocabulary.counts.sum()) if store.known_words is None else store.known_words
+
+
 def _summary(
     config: Config, store: TokenStore, vocabulary: Vocabulary, result: TrainingResult,
     output: str, engine: str, seconds: Seconds,
 ) -> RunSummary:  # fmt: skip
-    total, in_vocabulary = result.total, int(vocabulary.counts.sum())
+    total, in_vocabulary = result.total, _in_vocabulary(store, vocabulary)
     finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(
         output=output, model=config.model.model, loss=config.training.loss, engine=engine,
@@ -258,7 +283,7 @@ def _summary(
             passed=total.read, trained=total.trained, subsampled=total.dropped, passed_left_out=total.rare,
         ),
         vocabulary=len(vocabulary), seconds=seconds, words_per_second=total.read / max(result.seconds, 1e-9),
-        final_loss=float(np.float64(finished[-1])) if finished else None,
+        final_loss=float(np.float64(finished[-1])) if finished else None, predictions=total.predictions,
         dim=config.model.dim, epochs=config.training.epochs, epochs_done=result.fraction * config.training.epochs,
         interrupted=result.interrupted, seed=config.training.seed, threads=config.threads,
     )  # fmt: skip

@@ -1,10 +1,10 @@
 """The directory of one run. Written whole at the end, or, with checkpoints, there from the start of training on.
 
-    config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
-    checkpoints/                                         see `w2v.checkpoint`
-    vectors.npy [V, D] float32, metrics.jsonl            what came out; of a language model also
-    model.safetensors, tokenizer.json (subwords)
-    summary.json                                         the last to be written: a run without it was killed
+config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
+checkpoints/                                         see `w2v.checkpoint`
+vectors.npy [V, D] float32, metrics.jsonl            what came out; of a language model also
+model.safetensors, tokenizer.json (subwords)
+summary.json                                         the last to be written: a run without it was killed
 """
 
 from __future__ import annotations
@@ -94,9 +94,7 @@ def start_files(config: Config, vocabulary: Vocabulary) -> Files:
     }
 
 
-def end_files(
-    vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files
-) -> Files:
+def end_files(vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files) -> Files:
     """The files that say what came out, `more` among them."""
     lines = "".join(json.dumps(line) + "\n" for line in metrics)
     # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes

@@ -1,14 +1,13 @@
 """Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say when it fails.
 
-    with Saving(config, …) as saving:
-        result, blocks_done = saving.begin(earlier)      # earlier: the checkpoint to go on from, or None
-        …                                                # training, with saving.watchers
-        path, checkpoint = saving.finish(blocks_done, result, summary)
+with Saving(config, …) as saving:
+    result, blocks_done = saving.begin(earlier)      # earlier: the checkpoint to go on from, or None
+    …                                                # training, with saving.watchers
+    path, checkpoint = saving.finish(blocks_done, result, summary)
 """
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -125,28 +124,30 @@ class Saving:
         """
         stopped = result.interrupted and not self._output.is_file
         every = self._config.checkpoints.checkpoint_every is not None
+        kept: str | None = None
 
         def add_checkpoint(folder: Path) -> None:
+            nonlocal kept
             if stopped:
                 (folder / FOLDER).mkdir()
-                save_checkpoint(folder / FOLDER, self._state().take(blocks_done, result, copy=False))
+                try:
+                    state = self._state().take(blocks_done, result, copy=False)
+                    kept = save_checkpoint(folder / FOLDER, state).name
+                except RunError as error:  # the vectors are there by now
+                    self._reporter.warn(f"the run cannot be gone on with, its state could not be saved: {error}")
 
-        kept = None
         if self._checkpointer is not None and (stopped or every):
             self._checkpointer.finish(blocks_done, result)
-            kept = self._checkpointer.last
-        elif stopped:
-            kept = self._output.path / FOLDER / f"step-{blocks_done}"
-        summary = dataclasses.replace(summary, checkpoint=None if kept is None else str(kept))
+            kept = None if self._checkpointer.last is None else self._checkpointer.last.name
+        values = summary.as_dict()
+        del values["checkpoint"]  # in the run's directory one sees it
         vectors, files = self._learnt()
         path = self._output.write(
-            self._config, self._vocabulary, vectors, result.metrics, summary.as_dict(), files, add_checkpoint,
-        )  # fmt: skip
+            self._config, self._vocabulary, vectors, result.metrics, values, files, add_checkpoint
+        )
         if self._output.begun and not stopped and not every:
             shutil.rmtree(path / FOLDER, ignore_errors=True)  # of an earlier stop: not the state of this result
-        if kept is not None and not self._output.begun:
-            kept = path / FOLDER / kept.name
-        return path, None if kept is None else str(kept)
+        return path, None if kept is None else str(path / FOLDER / kept)
 
     def _state(self) -> RunState:
         if not self._facts:

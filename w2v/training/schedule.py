@@ -13,8 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from w2v.corpus.store import release_pages
+
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0
+RELEASED_IDS = 1 << 22  # pages of the stream are given back after so many ids, 16 MB
 LONGEST_SENTENCE = 100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
 
 
@@ -42,7 +45,11 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     anywhere, and the kernel looks across it.
     """
     bounds = [0]
+    released = 0
     while bounds[-1] < len(ids):
+        if bounds[-1] - released > RELEASED_IDS:  # or the looks for line ends would map the whole file
+            release_pages(ids, released, bounds[-1])
+            released = bounds[-1]
         cut = bounds[-1] + size
         if cut >= len(ids):
             cut = len(ids)
@@ -96,10 +103,10 @@ class LinearDecay:
 class Scheduled:
     """A rise from 0 over the share `warmup` of the run, then a course down: constant, linear, cosine or plateau.
 
-        constant  initial
-        linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the warm-up
-        cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017, arXiv:1608.03983
-        plateau   initial · factor; `worse()` makes a quarter of it, as pytorch/examples does
+    constant  initial
+    linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the warm-up
+    cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017, arXiv:1608.03983
+    plateau   initial · factor; `worse()` makes a quarter of it, as pytorch/examples does
     """
 
     def __init__(self, initial: float, course: str, warmup: float = 0.0) -> None:

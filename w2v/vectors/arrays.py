@@ -5,14 +5,18 @@ The word list has one line `word` or `word<TAB>count` per row of the matrix; a r
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from w2v.errors import InputError, RunError
-from w2v.vectors.content import check_unique, decode_words
+from w2v.errors import InputError, RunError, shown
+from w2v.vectors.content import CHECKED_BYTES, check_memory, check_unique, decode_words
 from w2v.vectors.word_vectors import WordVectors
+
+# NumPy's own limit for text that it evaluates as a literal.
+MAX_NPY_HEADER = 10_000
 
 
 def load_arrays(matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str) -> WordVectors:
@@ -65,17 +69,35 @@ def map_matrix(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise RunError(f"cannot map {path} into memory: {error}") from error
     if dtype != np.dtype("<f4") or fortran:
-        return np.ascontiguousarray(matrix, np.float32)
+        return _converted(matrix, path)
     return matrix
 
 
+def _converted(matrix: np.ndarray, path: Path) -> np.ndarray:
+    if matrix.size * 4 > CHECKED_BYTES:
+        check_memory(len(matrix), matrix.shape[1], str(path))
+    with np.errstate(all="ignore"):
+        rows = np.ascontiguousarray(matrix, np.float32)
+    if not np.isfinite(rows).all():
+        raise InputError(f"{path} holds NaN, infinity or values beyond the range of float32; save the vectors again")
+    return rows
+
+
 def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and type. Raises whatever a broken header makes NumPy raise."""
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"version {version}")
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version}")
+    width = 2 if version == (1, 0) else 4
+    if int.from_bytes(file.read(width), "little") > MAX_NPY_HEADER:
+        raise ValueError("NumPy would read as much as the header says")
+    file.seek(-width, 1)
+    read = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings():
+        # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for the user.
+        warnings.simplefilter("ignore")
+        shape, fortran, dtype = read(file)
+    return tuple(map(int, shape)), fortran, dtype
 
 
 def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarray | None]:
@@ -85,6 +107,8 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
         InputError: the file is missing, a line is malformed, or a word is not UTF-8.
     """
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe might never end
+            raise InputError(f"{path} is not a file; the words belong there, one per line, beside the matrix")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix") from None
@@ -92,6 +116,8 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
         raise InputError(f"{path} is empty; it should hold one word per line")
     if not data.endswith(b"\n"):
         data += b"\n"
+    if b"\t" in data:
+        data = data.replace(b"\r\n", b"\n")
     try:
         text = data.decode("utf-8", errors)
     except UnicodeDecodeError:
@@ -104,13 +130,23 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
     _check_columns(data, path)
     # The separators alternate, so that words and counts do so too.
     fields = text[:-1].replace("\t", "\n").split("\n")
-    try:
-        counts = np.fromiter(map(int, fields[1::2]), np.int64, len(fields) // 2)
-    except (ValueError, OverflowError):
-        line, field = next((i, field) for i, field in enumerate(fields[1::2], 1) if not _is_count(field))
-        what = f"{field[:40]!r} where a count belongs"
-        raise InputError(f"{path}: line {line} has {what}; copy or save it again") from None
-    return fields[0::2], counts
+    return fields[0::2], _counts(fields[1::2], path)
+
+
+def _counts(fields: list[str], path: Path) -> np.ndarray:
+    """The counts [V] int64; their sum fits int64 too."""
+    digits = "".join(fields)
+    if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
+        line, field = next(
+            (i, field)
+            for i, field in enumerate(fields, 1)
+            if not (field.isascii() and field.isdigit() and len(field) <= 18)
+        )
+        raise InputError(f"{path}: line {line} has {shown(field)} where a count belongs; copy or save it again")
+    counts = np.fromiter(map(int, fields), np.int64, len(fields))
+    if counts.sum(dtype=np.float64) >= 2**63:
+        raise InputError(f"{path}: its counts add up to more than any corpus has words; copy or save it again")
+    return counts
 
 
 def _check_columns(data: bytes, path: Path) -> None:
@@ -119,10 +155,3 @@ def _check_columns(data: bytes, path: Path) -> None:
     if len(separators) % 2 or (separators[0::2] != ord("\t")).any() or (separators[1::2] != ord("\n")).any():
         line = next(i for i, line in enumerate(data.split(b"\n"), 1) if line.count(b"\t") != 1)
         raise InputError(f"{path}: line {line} is not a word, a tab and a count; copy or save it again")
-
-
-def _is_count(field: str) -> bool:
-    try:
-        return abs(int(field)) < 1 << 63
-    except ValueError:
-        return False

@@ -12,7 +12,8 @@ from typing import IO
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.content import MAX_WORD_BYTES, Header, RowBuffer, check_header, check_values, decode_words
+from w2v.limits import MAX_WORD_BYTES
+from w2v.vectors.content import Header, RowBuffer, check_header, check_values, decode_words
 from w2v.vectors.streams import VectorStream
 
 WRITE_ROWS = 8192
@@ -49,12 +50,13 @@ def read_binary(stream: VectorStream, header: Header, limit: int | None, errors:
 
     Raises:
         InputError: the records do not fit the header.
+        RunError: there is not enough memory.
     """
     dim, name = header.dim, stream.name
-    check_header(header, stream, 4 * dim + 1)
+    check_header(header, stream, 4 * dim + 1, limit)
     wanted = header.n_words if limit is None else min(header.n_words, limit)
     words: list[str] = []
-    rows = RowBuffer(dim)
+    rows = RowBuffer(dim, name)
     rest = bytearray()
     passed = 0  # bytes of the file before `rest`
     skip = header.length
@@ -75,7 +77,7 @@ def read_binary(stream: VectorStream, header: Header, limit: int | None, errors:
         del rest[:position]
         passed += position
         skip = 0
-        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES:
+        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2:  # a line end and the space
             _raise_no_word(name, len(words))
     if limit is None or limit > header.n_words:
         _check_end(stream, rest, header)

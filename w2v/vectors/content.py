@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError, shown
+from w2v.limits import MAX_DIM
+from w2v.memory import available_memory
 from w2v.vectors.streams import VectorStream
 
 # A line longer than this per value, plus room for the word, is no line of numbers.
 MAX_VALUE_BYTES = 64
-MAX_WORD_BYTES = 1 << 20
-# Far beyond every real model; keeps a lying header from making one "vector" of a whole decompressed stream.
-MAX_DIM = 1 << 20
+# A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
+WORD_BYTES = 160
+# Memory is asked for only where it could be short.
+CHECKED_BYTES = 64 << 20
 
 HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t]+([+-]?[0-9]{1,18})[ \t]*(?:\r?\n|\Z)")
 
@@ -39,14 +42,16 @@ def parse_header(sample: bytes) -> Header | None:
     return Header(int(match[1]), int(match[2]), match.end()) if match else None
 
 
-def check_header(header: Header, stream: VectorStream, min_vector_bytes: int) -> None:
-    """Refuses a header that promises nothing, or more than a file of this size can hold.
+def check_header(header: Header, stream: VectorStream, min_vector_bytes: int, limit: int | None) -> None:
+    """Refuses a header that promises nothing, more than a file of this size can hold, or more than fits the memory.
 
     Args:
         min_vector_bytes: what one word and its vector need at least.
+        limit: words that will be read, None for all.
 
     Raises:
         InputError: the header lies.
+        RunError: there is not enough memory.
     """
     if header.n_words < 1 or not 1 <= header.dim <= MAX_DIM:
         raise InputError(
@@ -60,20 +65,50 @@ def check_header(header: Header, stream: VectorStream, min_vector_bytes: int) ->
             f"{need} bytes, but only {stream.size - header.length} follow; "
             "the file is cut short or the header is wrong: copy or save it again"
         )
+    if stream.size is not None:  # else the header is all we know: the memory is checked while the rows come in
+        check_memory(min(header.n_words, limit or header.n_words), header.dim, stream.name)
+
+
+def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
+    """Refuses to read what does not fit the free memory, before it is allocated.
+
+    Args:
+        have: words that are in memory already.
+
+    Raises:
+        RunError: saying how much is needed and how much is free.
+    """
+    needed = (n_words - have) * (4 * dim + WORD_BYTES)
+    if needed < CHECKED_BYTES:
+        return
+    available = available_memory()
+    if available is not None and needed > available:
+        more = " more" if have else ""
+        raise RunError(
+            f"{name}: reading {n_words:,} words x {dim} needs {needed / 1e9:.1f} GB{more} of memory, "
+            f"{available / 1e9:.1f} GB are free; cut the file down with w2v export --limit"
+        )
 
 
 class RowBuffer:
     """A float32 matrix [n, D] that grows with what is read, in place, by half its size at a time."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, name: str) -> None:
         self._matrix = np.empty((0, dim), np.float32)
         self._rows = 0
+        self._name = name
 
     def append(self, rows: np.ndarray) -> None:
-        """Adds rows [n, D]."""
+        """Adds rows [n, D].
+
+        Raises:
+            RunError: there is no memory for them.
+        """
         needed = self._rows + len(rows)
         if needed > len(self._matrix):
-            self._matrix.resize((max(needed, len(self._matrix) * 3 // 2), self._matrix.shape[1]), refcheck=False)
+            size, dim = max(needed, len(self._matrix) * 3 // 2), self._matrix.shape[1]
+            check_memory(size, dim, self._name, self._rows)
+            self._matrix.resize((size, dim), refcheck=False)
         self._matrix[self._rows : needed] = rows
         self._rows = needed
 
@@ -118,7 +153,7 @@ def check_values(words: Sequence[str], rows: np.ndarray, name: str) -> None:
     if np.isfinite(rows).all():
         return
     word = words[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])]
-    raise InputError(f"{name}: the vector of {word!r} holds NaN or infinity; remove it or save the vectors again")
+    raise InputError(f"{name}: the vector of {shown(word)} holds NaN or infinity; remove it or save the vectors again")
 
 
 def check_unique(words: Sequence[str], name: str, errors: str) -> None:
@@ -134,5 +169,5 @@ def check_unique(words: Sequence[str], name: str, errors: str) -> None:
     seen: dict[str, int] = {}
     for i, word in enumerate(words, 1):
         if word in seen:
-            raise InputError(f"{name}: {word!r} is both word {seen[word]} and word {i}; remove one of the two")
+            raise InputError(f"{name}: {shown(word)} is both word {seen[word]} and word {i}; remove one of the two")
         seen[word] = i

@@ -62,7 +62,7 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
         if not stream.sample.startswith(b"\x93NUMPY"):
             words, matrix = _read_stream(stream, path, limit, encoding_errors)
             check_unique(words, str(path), encoding_errors)
-            return WordVectors(words, matrix, source=str(path))
+            return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
         if stream.size is None:
             raise InputError(f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first")
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
@@ -75,7 +75,10 @@ def _check_version(path: Path) -> None:
         InputError: the version is not ours.
     """
     try:
-        version = path.read_bytes()[:32].strip()
+        if path.exists() and not path.is_file():  # a device or a pipe might never end
+            raise InputError(f"{path} is not a file: {path.parent} is damaged")
+        with open(path, "rb") as file:
+            version = file.read(32).strip()
     except FileNotFoundError:
         return
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from w2v.errors import InputError, RunError
+from w2v.xz import XzReader
 
 SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 4 << 20
@@ -36,11 +37,13 @@ class VectorStream:
         name: the file's name for messages.
         sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
         size: bytes in all, or None when that is only known at the end (compressed files, pipes).
+        warnings: what its reader found that the user should know, in plain sentences.
     """
 
     def __init__(self, file: Readable, name: str, size: int | None = None) -> None:
         self.name = name
         self.size = size
+        self.warnings: list[str] = []
         self._file = file
         self._pending = b""
         self.sample = self._read(SAMPLE_BYTES)
@@ -84,6 +87,7 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
 
     Raises:
         InputError: there is no such file, or it may not be read.
+        RunError: the device fails.
     """
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
@@ -91,7 +95,10 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
     with file:
         # Not peek: from a slow pipe it may give a single byte.
-        magic = file.read(MAGIC_BYTES)
+        try:
+            magic = file.read(MAGIC_BYTES)
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}") from error
         kind = next((name for start, name in COMPRESSION.items() if magic.startswith(start)), None)
         whole = cast(IO[bytes], _Rejoined(magic, file))
         if kind is None:
@@ -125,7 +132,7 @@ def _decompressed(file: IO[bytes], kind: str) -> Readable:
     if kind == "bzip2":
         return bz2.open(file)
     if kind == "xz":
-        return lzma.open(file)
+        return XzReader(file)
     return _zstd_reader(file)
 
 

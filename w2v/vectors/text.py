@@ -14,9 +14,9 @@ from typing import IO, NoReturn
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.limits import MAX_WORD_BYTES
 from w2v.vectors.content import (
     MAX_VALUE_BYTES,
-    MAX_WORD_BYTES,
     Header,
     RowBuffer,
     check_header,
@@ -77,18 +77,19 @@ def read_text(
 
     Raises:
         InputError: the lines do not keep to the header or to `dim`, or hold something that is no number.
+        RunError: there is not enough memory.
     """
     name = stream.name
     position = 0
     line_number = 1
     if header is not None:
-        check_header(header, stream, 2 * header.dim + 1)
+        check_header(header, stream, 2 * header.dim + 1, limit)
         _check_dim(stream, header)
         position, line_number = header.length, 2
     promised = header.n_words if header is not None else None
     wanted = min(x for x in (promised, limit, 1 << 62) if x is not None)
     words: list[str] = []
-    rows = RowBuffer(dim)
+    rows = RowBuffer(dim, name)
     for block in _line_blocks(stream, dim, position):
         if len(words) >= wanted:
             if limit is not None and len(words) >= limit:
@@ -147,6 +148,11 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
             )
     last = rest.rstrip(b"\r\n")
     if last:
+        if not rest.endswith(b"\n"):
+            stream.warnings.append(
+                f"{stream.name} does not end with a line end, its last number may be cut short: "
+                "compare it with the original"
+            )
         yield bytes(last) + b"\n"
 
 

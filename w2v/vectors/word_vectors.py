@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 
 # Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises the calls.
 BLOCK_VALUES = 4 << 20
@@ -25,10 +25,16 @@ class WordVectors:
         matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a .npy file.
         counts: [V] int64, how often each word stood in the corpus, or None when the file does not say.
         source: where the vectors come from; error messages name it.
+        warnings: what the user should know about the file, in plain sentences.
     """
 
     def __init__(
-        self, words: list[str], matrix: np.ndarray, counts: np.ndarray | None = None, source: str = "the vectors"
+        self,
+        words: list[str],
+        matrix: np.ndarray,
+        counts: np.ndarray | None = None,
+        source: str = "the vectors",
+        warnings: Sequence[str] = (),
     ) -> None:
         if matrix.ndim != 2 or len(words) != len(matrix):
             raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
@@ -36,6 +42,7 @@ class WordVectors:
         self.matrix = matrix
         self.counts = counts
         self.source = source
+        self.warnings = tuple(warnings)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -64,13 +71,14 @@ class WordVectors:
         norms = np.empty(len(self), np.float64)
         step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
         for start in range(0, len(self), step):
-            block = np.asarray(self.matrix[start : start + step], np.float64)
+            with np.errstate(invalid="ignore"):  # NaN is told below
+                block = np.asarray(self.matrix[start : start + step], np.float64)
             norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
         wrong = np.flatnonzero(~np.isfinite(norms))
         if len(wrong):
             word = self.words[wrong[0]]
             raise InputError(
-                f"{self.source}: the vector of {word!r} holds NaN or infinity; train again with a smaller --lr"
+                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again with a smaller --lr"
             )
         return norms
 

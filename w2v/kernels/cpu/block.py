@@ -5,7 +5,7 @@ closure: Numba's on-disk cache finds such a function again, while one whose clos
 anew by every process; LLVM drops the branches that a frozen integer rules out.
 
 Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R row loads make C ·
-R scores.
+R scores. CBOW has one hidden row per window and gives its gradient to the context words' rows.
 
 What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 100, 5 negatives, words/s):
 - Scores in tiles of 2 hidden x 6 output rows with transposed sums, exp by polynomial on whole vectors, loss by one
@@ -29,41 +29,64 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint64
+from numba import float32, float64, int64, njit, uint8, uint64
 
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
+from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
+from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
+from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
 from w2v.kernels.cpu.reader import CHOSEN, DROPPED, FINISHED, LENGTH, NEXT, RARE, READ, TARGETS, begin, refill
-from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, rows_of, word_row
-from w2v.kernels.cpu.tile import logistic_residuals, score_tile, update_tile
+from w2v.kernels.cpu.rows import AHEAD, NOISE, PATH, SLOTS, choose_noise, choose_path, row_of, rows_of
+from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
-    add_rows,
     copy_rows,
     int_zeros,
-    lane_product,
-    lane_sum,
     load,
-    load_tile,
     multiply,
     prefetch_row,
     read_int,
     read_long,
     spread,
     store,
+    write_byte,
     write_long,
     zeros,
 )
 
-# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target,
-# words by fate.
+# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target
+# (CBOW: targets with a context), words by fate.
 TALLY = ("loss", "predictions", "read", "rare", "dropped", "trained")
+
+
+class Variant(NamedTuple):
+    """What is frozen into the machine code.
+
+    size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group` hidden rows (width ·
+    group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's path, NOISE the target and noise
+    words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for the logistic one. offset: 1 adds offsets[word] to
+    a score. skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for
+    all rows (a learnt -log Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram. track: 1 when
+    all rows are thread-own until somebody merges them between blocks, and rows that were used are marked.
+    """
+
+    size: int
+    width: int
+    group: int
+    rows: int
+    cross_entropy: int = 0
+    offset: int = 0
+    skip_hits: int = 0
+    bias: int = 0
+    cbow: int = 0
+    track: int = 0
 
 
 class Scratch(NamedTuple):
     """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores [tiles, groups, 16],
     copies of output rows [tiles · T] and their addresses, addresses of the context rows [2·window], and masks [Q,
     16]: masks[i] keeps the lanes of all but the last i hidden rows of a group; offsets with the biases added [tiles,
-    8]."""
+    8]; the address of the address of the second hidden row, CBOW's gradient."""
 
     hidden: int
     scores: int
@@ -72,15 +95,19 @@ class Scratch(NamedTuple):
     contexts: int
     masks: int
     biased: int
+    gradient: int
 
 
 class Text(NamedTuple):
-    """What of the stream a block is, and how it is read."""
+    """What of the stream a block is, and how it is read. CBOW: whether hidden is the mean of the context rows (else
+    their sum), and whether a context row gets its share of hidden's gradient (else all of it)."""
 
     start: int
     stop: int
     window: int
     max_sentence: int
+    mean: int
+    share: int
 
 
 def source_digest() -> int:
@@ -91,56 +118,24 @@ def source_digest() -> int:
     return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big")
 
 
-@njit(nogil=True, boundscheck=False)
-def refresh(m: Any, size: int, bias: int) -> None:
-    """This thread's own rows = the shared ones."""
-    copy_rows(m.own_in, m.w_in, m.hot_in * size)
-    copy_rows(m.base_in, m.w_in, m.hot_in * size)
-    copy_rows(m.own_out, m.w_out, m.hot_out * size)
-    copy_rows(m.base_out, m.w_out, m.hot_out * size)
-    if bias & 1:
-        copy_rows(m.own_bias, m.bias, m.hot_out * 4)
-        copy_rows(m.base_bias, m.bias, m.hot_out * 4)
-    if bias & 2:
-        copy_rows(m.own_shared_bias, m.shared_bias, 64)
-        copy_rows(m.base_shared_bias, m.shared_bias, 64)
-
-
-@njit(nogil=True, boundscheck=False)
-def merge(m: Any, size: int, bias: int) -> None:
-    """The shared rows += what this thread has added to its own since the last merge; then own = shared."""
-    add_rows(m.w_in, m.own_in, m.base_in, m.hot_in * size)
-    add_rows(m.w_out, m.own_out, m.base_out, m.hot_out * size)
-    if bias & 1:
-        add_rows(m.bias, m.own_bias, m.base_bias, m.hot_out * 4)
-    if bias & 2:
-        add_rows(m.shared_bias, m.own_shared_bias, m.base_shared_bias, 64)
-
-
 @cache
-def make_kernel(
-    size: int, width: int, group: int, noise: int, offset: int, skip_hits: int, bias: int
-) -> Callable[..., None]:
-    """The kernel for rows of `size` bytes (a multiple of 64) and tiles of `width` output rows x `group` hidden rows
-    (width · group <= 16, width <= 8).
-
-    noise: 0 scores the inner nodes on the target's path, 1 the target and noise words. offset: 1 adds offsets[word]
-    to a score (NCE).
-    skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for all
-    rows (a learnt -log Z), 3 both, 0 none.
-    """
-    T, Q, TILE = width, group, width * group
+def make_kernel(variant: Variant) -> Callable[..., None]:
+    """The kernel for a variant; two calls give the same function."""
+    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, track = variant
+    TILE = T * Q
+    both = int(rows == PATH + NOISE)
     SOURCE = source_digest()
 
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
-        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any,
-        words: Any, sentences: Any, state: Any, lr: Any, key: Any, seed: Any, merge_every: int, tally: Any,
+        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any, sentences: Any,
+        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, factors: int, tally: Any,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
-        hot = m.hot_in + m.hot_out > 0
+        stride = groups_max * 64
+        hot = m.input.hot + m.path.hot + m.noise.hot > 0 and not track
         random = mix(uint64(seed)) | uint64(1)
         trained = predictions = since = int64(0)
         sums = spread(float32(0)), spread(float32(1)), int64(0), float64(0)
@@ -155,16 +150,15 @@ def make_kernel(
             while i < ready:
                 while chosen <= i + AHEAD and chosen < targets:
                     target = read_int(buffer + 4 * chosen)
-                    if noise:
+                    if rows & PATH:
+                        choose_path(target, chosen % SLOTS, slots, m, choice, T, size, track)
+                    if rows & NOISE:
                         random = choose_noise(
-                            random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1
-                        )
-                    else:
-                        choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
+                            random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1,
+                            both, track,
+                        )  # fmt: skip
                     if chosen + window < length:
-                        prefetch_row(
-                            word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * (chosen + window)), size), size
-                        )
+                        prefetch_row(row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size)
                     chosen += 1
                 random = step(random)
                 reach = window - int64(below(random, window))
@@ -172,54 +166,70 @@ def make_kernel(
                 contexts = int64(0)
                 for j in range(max(0, i - reach), min(length, i + reach + 1)):
                     if j != i and read_int(lines + 4 * j) == line:
-                        row = word_row(m.w_in, m.own_in, m.hot_in, read_int(buffer + 4 * j), size)
+                        word = read_int(buffer + 4 * j)
+                        row = row_of(m.input, word, size)
                         write_long(scratch.contexts + 8 * contexts, row)
-                        copy_rows(hidden + contexts * size, row, size)
+                        if not cbow:
+                            copy_rows(hidden + contexts * size, row, size)
+                        if track:
+                            write_byte(m.input.touched + int64(word), uint8(1))
                         contexts += 1
                 slot = i % SLOTS
-                n = rows_of(read_int(buffer + 4 * i), choice, noise)
+                n = rows_of(read_int(buffer + 4 * i), choice, rows, T)
                 i += 1
                 trained += 1
                 since += 1
                 if contexts == 0:
                     continue
-                predictions += contexts
-                tiles, groups = (n + T - 1) // T, (contexts + Q - 1) // Q
-                rows = slots.rows + slot * slots.row_bytes
+                scored, receivers = contexts, scratch.contexts
+                if cbow:
+                    scored, receivers = int64(1), scratch.gradient
+                    share = float32(1) / float32(contexts)
+                    gather_contexts(hidden, scratch.contexts, contexts, share if text.mean else float32(1), size)
+                predictions += scored
+                tiles, groups = (n + T - 1) // T, (scored + Q - 1) // Q
+                row_list = slots.rows + slot * slots.row_bytes
                 biases = slots.biases + slot * slots.row_bytes
-                sources = rows
+                sources = row_list
                 # a noise word that stands in two tiles: the second must not see the update of the first
-                if noise and tiles > 1:
+                if rows & NOISE and choice.negatives >= T:
                     sources = scratch.output_rows
                     for k in range(n):
-                        copy_rows(scratch.outputs + k * size, read_long(rows + 8 * k), size)
-                offsets_at = slots.offsets + slot * slots.lane_bytes
+                        copy_rows(scratch.outputs + k * size, read_long(row_list + 8 * k), size)
+                place = slot * slots.lane_bytes
+                offsets_at = slots.offsets + place
                 if bias:
-                    biased_offsets(scratch.biased, offsets_at, biases, n, T, m.own_shared_bias, bias)
+                    biased_offsets(scratch.biased, offsets_at, biases, n, T, m.log_z.own, bias)
                     offsets_at = scratch.biased
                 for tile in range(tiles):
                     for g in range(groups):
                         lanes = score_tile(zeros(TILE), zeros(T), hidden + g * Q * size, sources + tile * T * 8, size)
-                        store(scratch.scores + (tile * groups_max + g) * 64, lanes)
-                for tile in range(tiles):
-                    place = slot * slots.lane_bytes + tile * 32
-                    weights = load_tile(slots.weights + place, T, TILE)
-                    last = multiply(weights, load(scratch.masks + (groups * Q - contexts) * 64))
-                    labels, offsets = (
-                        load_tile(slots.labels + place, T, TILE),
-                        load_tile(offsets_at + tile * 32, T, TILE),
-                    )
-                    sums = logistic_residuals(
-                        scratch.scores + tile * groups_max * 64, groups, labels, offsets, weights, last, lr, sums
-                    )
-                if bias:
-                    update_biases(scratch.scores, groups_max * 64, biases, n, contexts, T, Q, m.own_shared_bias, bias)
-                for tile in range(tiles):
-                    block = scratch.scores + tile * groups_max * 64
-                    update_tile(
-                        zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden, scratch.contexts, contexts,
-                        sources + tile * T * 8, rows + tile * T * 8, block, size,
+                        store(scratch.scores + tile * stride + g * 64, lanes)
+                last = load(scratch.masks + (groups * Q - scored) * 64)
+                if cross_entropy:
+                    sums = cross_entropy_residuals(
+                        zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups, slots.labels + place, offsets_at,
+                        slots.weights + place, last, lr, factors, sums,
                     )  # fmt: skip
+                else:
+                    for tile in range(tiles):
+                        at = place + tile * 32
+                        weights = load_tile(slots.weights + at, zeros(T), zeros(TILE))
+                        labels = load_tile(slots.labels + at, zeros(T), zeros(TILE))
+                        offsets = load_tile(offsets_at + tile * 32, zeros(T), zeros(TILE))
+                        sums = logistic_residuals(
+                            scratch.scores + tile * stride, groups, labels, offsets, weights, multiply(weights, last),
+                            lr, sums,
+                        )  # fmt: skip
+                if bias:
+                    update_biases(scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias)
+                for tile in range(tiles):
+                    update_tile(
+                        zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden, receivers, scored,
+                        sources + tile * T * 8, row_list + tile * T * 8, scratch.scores + tile * stride, size,
+                    )  # fmt: skip
+                if cbow:
+                    scatter_gradient(hidden, scratch.contexts, contexts, share if text.share else float32(1), size)
                 if hot and since >= merge_every:
                     merge(m, size, bias)
                     since = 0

@@ -1,49 +1,60 @@
-"""Which output rows a window scores: the inner nodes on the target's path, or the target and noise words.
+"""Which output rows a window scores: the inner nodes on the target's path, the target and noise words, or both.
 
 Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by tile: addresses of
-the rows, labels, offsets added to the scores, and
-0/1 weights (0 = padding, or a noise word that hit the target). Labels, offsets and weights take 8 floats a tile,
-however narrow the tile is.
+the rows, labels, offsets added to the scores, and 0/1 weights (0 = padding, or a noise word that hit the target).
+Labels, offsets and weights take 8 floats a tile, however narrow the tile is. Where there are both, the path comes
+first, padded to whole tiles.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import float32, int32, int64, njit, uint32
+from numba import float32, int32, int64, njit, uint8, uint32
 
 from w2v.kernels.cpu.random import below, step
-from w2v.kernels.cpu.vector import prefetch_row, read_float, read_int, read_long, read_unsigned, write_float, write_long
+from w2v.kernels.cpu.vector import (
+    prefetch_row,
+    read_float,
+    read_int,
+    read_long,
+    read_unsigned,
+    write_byte,
+    write_float,
+    write_long,
+)
 
 SLOTS = 4  # a power of two above AHEAD
 AHEAD = 2  # windows between the choice of rows and their use: covers the latency of memory
+PATH, NOISE = 1, 2  # which rows: bits
+
+
+class Rows(NamedTuple):
+    """Addresses of a table: the rows that all threads share, this thread's own copies of the first `hot` of them (the
+    most frequent words, the nodes nearest the root), what those copies were at the last merge, and a byte per row
+    that says whether this thread has used it since then."""
+
+    shared: int
+    own: int
+    base: int
+    touched: int
+    hot: int
 
 
 class Matrices(NamedTuple):
-    """Addresses of the two matrices, of this thread's own copies of their first rows (the most frequent words, the
-    nodes nearest the root) and of what those copies were at the last merge; how many rows are thread-own; the biases
-    (NCE) in the same three forms, `shared_bias` being -log Z when it is learnt. With no thread-own rows,
-    own_shared_bias is shared_bias."""
+    """The tables: input rows, output rows of inner nodes and of words, biases (NCE), and -log Z when it is learnt.
+    With no thread-own rows, log_z.own is log_z.shared."""
 
-    w_in: int
-    own_in: int
-    base_in: int
-    hot_in: int
-    w_out: int
-    own_out: int
-    base_out: int
-    hot_out: int
-    bias: int
-    own_bias: int
-    base_bias: int
-    shared_bias: int
-    own_shared_bias: int
-    base_shared_bias: int
+    input: Rows
+    path: Rows
+    noise: Rows
+    bias: Rows
+    log_z: Rows
 
 
 class Choice(NamedTuple):
-    """Addresses of what rows are chosen by: alias table [V] and offsets [V], or paths in CSR form (int64 starts [V +
-    1], int32 steps = node · 2 + label)."""
+    """Addresses of what rows are chosen by: alias table [V] and offsets [V], paths in CSR form (int64 starts [V + 1],
+    int32 steps = node · 2 + label)."""
 
     accept: int
     alias: int
@@ -68,31 +79,29 @@ class Slots(NamedTuple):
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def word_row(matrix: int, own: int, hot: int, word: Any, size: int) -> int:
-    """The address of a word's (or node's) row: this thread's own copy if it is one of the hot ones."""
-    return (own if word < hot else matrix) + int64(word) * size
+def row_of(table: Any, index: Any, size: int) -> int:
+    """The address of a row of `size` bytes: this thread's own copy if it is one of the hot ones."""
+    return (table.own if index < table.hot else table.shared) + int64(index) * size
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def choose_noise(
-    state: Any,
-    target: Any,
-    slot: int,
-    slots: Any,
-    m: Any,
-    choice: Any,
-    width: int,
-    size: int,
-    offset: int,
-    skip_hits: int,
-    bias: int,
-) -> Any:
+    state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, offset: int,
+    skip_hits: int, bias: int, after_path: int, track: int,
+) -> Any:  # fmt: skip
     """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by Walker's alias
-    method."""
-    lanes = slot * slots.lane_bytes
+    method.
+
+    after_path: 1 puts them behind the path, whose length varies, so that labels and padding must be written too.
+    """
+    lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
+    first = int64(0)
+    if after_path:
+        first = padded_path(target, choice, width)
     for k in range(choice.negatives + 1):
-        place = lanes + k // width * 32 + k % width * 4
+        place = lanes + (first + k) // width * 32 + (first + k) % width * 4
         word = target
+        weight = float32(1)
         if k > 0:
             state = step(state)
             cell = int64(below(state, choice.vocabulary))
@@ -101,28 +110,35 @@ def choose_noise(
                 if uint32(state) < read_unsigned(choice.accept + 4 * cell)
                 else read_int(choice.alias + 4 * cell)
             )
-            if skip_hits:
-                write_float(slots.weights + place, float32(0) if word == target else float32(1))
+            if skip_hits and word == target:
+                weight = float32(0)
+        if after_path:
+            write_float(slots.labels + place, float32(1) if k == 0 else float32(0))
+        if after_path or (skip_hits and k > 0):
+            write_float(slots.weights + place, weight)
         if offset:
             write_float(slots.offsets + place, read_float(choice.offsets + 4 * int64(word)))
         if bias:
-            write_long(
-                slots.biases + slot * slots.row_bytes + 8 * k,
-                (m.own_bias if word < m.hot_out else m.bias) + 4 * int64(word),
-            )
-        row = word_row(m.w_out, m.own_out, m.hot_out, word, size)
-        write_long(slots.rows + slot * slots.row_bytes + 8 * k, row)
+            write_long(slots.biases + rows + 8 * k, row_of(m.bias, word, 4))
+        row = row_of(m.noise, word, size)
+        write_long(slots.rows + rows + 8 * (first + k), row)
         prefetch_row(row, size)
+        if track:
+            write_byte(m.noise.touched + int64(word), uint8(1))
+    if after_path:
+        for k in range(first + choice.negatives + 1, padded(first + choice.negatives + 1, width)):
+            write_float(slots.weights + lanes + k // width * 32 + k % width * 4, float32(0))
+            write_long(slots.rows + rows + 8 * k, slots.zero_row)
     return state
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int) -> None:
+def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, track: int) -> None:
     """The inner nodes on the target's path, root first -> slot; the last tile is padded."""
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     start = read_long(choice.starts + 8 * int64(target))
     count = read_long(choice.starts + 8 * int64(target) + 8) - start
-    for k in range((count + width - 1) // width * width):
+    for k in range(padded(count, width)):
         place = lanes + k // width * 32 + k % width * 4
         if k >= count:
             write_float(slots.weights + place, float32(0))
@@ -132,15 +148,33 @@ def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: 
         node = path_step >> 1
         write_float(slots.labels + place, float32(path_step & 1))
         write_float(slots.weights + place, float32(1))
-        row = word_row(m.w_out, m.own_out, m.hot_out, node, size)
+        row = row_of(m.path, node, size)
         write_long(slots.rows + rows + 8 * k, row)
-        if node >= m.hot_out:  # the rows nearest the root never leave the cache
+        if track:
+            write_byte(m.path.touched + node, uint8(1))
+        if track or node >= m.path.hot:  # the rows nearest the root never leave the cache
             prefetch_row(row, size)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def rows_of(target: Any, choice: Any, noise: int) -> int:
-    """How many output rows the target has."""
-    if noise:
+def padded(count: int, width: int) -> int:
+    """`count` rounded up to whole tiles."""
+    return (count + width - 1) // width * width
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def padded_path(target: Any, choice: Any, width: int) -> int:
+    """How many rows the tiles of a target's path hold."""
+    at = choice.starts + 8 * int64(target)
+    return padded(read_long(at + 8) - read_long(at), width)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def rows_of(target: Any, choice: Any, rows: int, width: int) -> int:
+    """How many output rows the target has; `rows`: PATH, NOISE or both."""
+    if rows == NOISE:
         return choice.negatives + 1
-    return read_long(choice.starts + 8 * int64(target) + 8) - read_long(choice.starts + 8 * int64(target))
+    if rows == PATH:
+        at = choice.starts + 8 * int64(target)
+        return read_long(at + 8) - read_long(at)
+    return padded_path(target, choice, width) + choice.negatives + 1

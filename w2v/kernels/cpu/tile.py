@@ -1,15 +1,17 @@
 """The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one padded), C in
 groups of Q.
 
-With hidden rows x[q], output rows w[k], scores s = x[q]·w[k] (+ offset), a 0/1 weight that silences padding, and the
-logistic link
+With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link (`w2v.kernels.cpu.links`):
 
-    loss  = softplus(s) - label · s          residual g = (label - sigmoid(s)) · lr
+    scores s[q, k] = x[q]·w[k]
     x[q] += Σ_k g[q, k] · w[k]               w[k] += Σ_q g[q, k] · x[q]
 
 all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T + k; T·Q <= 16.
 `size` is a row's length in bytes, a multiple of 64. T and Q arrive as the lengths of tuples, so that every loop over
 them has a constant length and the tuples stay in registers.
+
+Skip-gram: the hidden rows are the context words' input rows. CBOW: there is one, their mean or sum, and what would be
+added to it is added to the input rows instead.
 """
 
 from __future__ import annotations
@@ -17,31 +19,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int64, njit
+from numba import njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
-from w2v.kernels.cpu.vector import (
-    add,
-    divide,
-    exp_nonpositive,
-    fma,
-    lane_product,
-    lane_sum,
-    load,
-    load_spread,
-    multiply,
-    negative_abs,
-    read_long,
-    spread,
-    store,
-    subtract,
-    transposed_sum,
-    where_positive,
-)
-
-# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside
-# float64.
-FACTORS = 60
+from w2v.kernels.cpu.lanes import transposed_sum
+from w2v.kernels.cpu.vector import add, fma, load, load_spread, multiply, read_long, spread, store
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -59,38 +41,6 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
                 lane = q * len(columns) + k
                 sums = tuple_setitem(sums, lane, fma(x, columns[k], sums[lane]))
     return transposed_sum(sums)
-
-
-@njit(nogil=True, boundscheck=False, forceinline=True)
-def logistic_residuals(
-    scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, tally: Any
-) -> Any:
-    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the tally with the
-    loss added.
-
-    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be short of hidden
-    rows.
-    tally: (linear part, product of 1 + exp(-|s|), factors in it, loss in float64): log is taken once per FACTORS
-    groups, in float64.
-    """
-    linear, product, factors, loss = tally
-    one, zero = spread(np.float32(1)), spread(np.float32(0))
-    rate = spread(lr)
-    for group in range(groups):
-        weight = last if group == groups - 1 else weights
-        s = add(load(scores + group * 64), offsets)
-        e = exp_nonpositive(negative_abs(s))
-        denominator = add(one, e)
-        probability = divide(where_positive(s, one, e), denominator)
-        store(scores + group * 64, multiply(subtract(labels, probability), multiply(weight, rate)))
-        # label · s also carries a NaN or infinity into the loss, which `where_positive` would hide.
-        linear = fma(weight, subtract(where_positive(s, s, zero), multiply(labels, s)), linear)
-        product = multiply(product, fma(e, weight, one))
-        factors += 1
-        if factors == FACTORS:
-            loss += lane_sum(linear) + np.log(lane_product(product))
-            linear, product, factors = zero, one, int64(0)
-    return linear, product, factors, loss
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -125,3 +75,27 @@ def update_tile(
             store(target, y)
         for k in range(width):
             store(write[k] + d, add(load(write[k] + d), gradients[k]))
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
+    """The row at `hidden` = scale · sum of the `contexts` rows whose addresses stand at `rows`; the row after it,
+    which collects its gradient, becomes 0."""
+    factor, zero = spread(scale), spread(np.float32(0))
+    for d in range(0, size, 64):
+        total = zero
+        for q in range(contexts):
+            total = add(total, load(read_long(rows + 8 * q) + d))
+        store(hidden + d, multiply(factor, total))
+        store(hidden + size + d, zero)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def scatter_gradient(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
+    """Each of the `contexts` rows += scale · the row after `hidden`; one that stands twice gets it twice."""
+    factor = spread(scale)
+    for d in range(0, size, 64):
+        change = multiply(factor, load(hidden + size + d))
+        for q in range(contexts):
+            row = read_long(rows + 8 * q) + d
+            store(row, add(load(row), change))

@@ -19,6 +19,7 @@ LANES = 16
 FLOAT = ir.FloatType()
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
+I8 = ir.IntType(8)
 VECTOR = ir.VectorType(FLOAT, LANES)
 INTEGERS = ir.VectorType(I32, LANES)
 
@@ -97,41 +98,6 @@ def _broadcast(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(one, undefined, ir.Constant(INTEGERS, [0] * LANES))
 
 
-@intrinsic(prefer_literal=True)
-def load_tile(typing: Any, address: Any, width: Any, size: Any) -> Any:
-    """`width` floats from `address`, repeated to fill the first `size` lanes; the lanes left over are 0.
-
-    Eight floats must be readable at `address`. This is the layout of a score tile: lane q·width + k belongs to hidden
-    row q and output row k.
-    """
-    if not isinstance(width, types.IntegerLiteral) or not isinstance(size, types.IntegerLiteral):
-        return None
-    n, used = width.literal_value, size.literal_value
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        eight = ir.VectorType(FLOAT, 8)
-        value = builder.load(_pointer(builder, args[0], eight))
-        value.align = 4
-        lanes = [lane % n if lane < used else 8 for lane in range(LANES)]
-        return builder.shuffle_vector(value, ir.Constant(eight, [0.0] * 8), ir.Constant(INTEGERS, lanes))
-
-    return f32x16(types.int64, width, size), codegen
-
-
-@intrinsic(prefer_literal=True)
-def first_lanes(typing: Any, x: Any, n: Any) -> Any:
-    """`x` in its first n lanes, 0 in the others."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
-    kept = n.literal_value
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = [lane if lane < kept else LANES for lane in range(LANES)]
-        return builder.shuffle_vector(args[0], constant(0.0), ir.Constant(INTEGERS, lanes))
-
-    return f32x16(f32x16, n), codegen
-
-
 @intrinsic
 def fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     """x·y + z, rounded once."""
@@ -193,6 +159,16 @@ def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
+def maximum(typing: Any, x: Any, y: Any) -> Any:
+    """The larger of x and y, lane by lane; y where x is NaN."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[0], args[1])
+
+    return f32x16(f32x16, f32x16), codegen
+
+
+@intrinsic
 def exp_nonpositive(typing: Any, x: Any) -> Any:
     """exp(x) for x <= 0 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
     gives NaN.
@@ -242,6 +218,7 @@ read_float, write_float = _scalar_access(types.float32, FLOAT)
 read_int, write_int = _scalar_access(types.int32, I32)
 read_unsigned, _ = _scalar_access(types.uint32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
+read_byte, write_byte = _scalar_access(types.uint8, I8)
 
 
 @intrinsic(prefer_literal=True)
@@ -262,83 +239,6 @@ def int_zeros(typing: Any, n: Any) -> Any:
     return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
 
 
-# Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of
-# each: pairs of lanes, quads, then 128-bit groups.
-_LEVELS = (
-    ([0, 16, 1, 17], [2, 18, 3, 19]),
-    ([0, 1, 16, 17], [2, 3, 18, 19]),
-)
-
-
-def _within_quads(pattern: list[int]) -> list[int]:
-    return [4 * quad + lane for quad in range(4) for lane in pattern]
-
-
-def _quads(pattern: list[int]) -> list[int]:
-    return [4 * quad + lane for quad in pattern for lane in range(4)]
-
-
-_SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS] + [
-    (_quads([0, 1, 4, 5]), _quads([2, 3, 6, 7])),
-    (_quads([0, 2, 4, 6]), _quads([1, 3, 5, 7])),
-]
-
-
-@intrinsic
-def transposed_sum(typing: Any, vectors: Any) -> Any:
-    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3 instructions a sum
-    instead of 9."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        count = signature.args[0].count
-        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (LANES - count)
-        for low, high in _SHUFFLES:
-            merged: list[Any] = []
-            for a, b in zip(level[::2], level[1::2], strict=True):
-                if a is None and b is None:
-                    merged.append(None)
-                    continue
-                b = constant(0.0) if b is None else b
-                parts = [builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order)) for order in (low, high)]
-                merged.append(builder.fadd(*parts))
-            level = merged
-        return level[0]
-
-    if not isinstance(vectors, types.UniTuple) or not 0 < vectors.count <= LANES:
-        return None
-    return f32x16(vectors), codegen
-
-
-@intrinsic
-def lane_product(typing: Any, x: Any) -> Any:
-    """The product of the lanes, in float64 (no overflow while each lane is below 2^63)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 1.0)
-        for lane in range(LANES):
-            value = builder.fmul(
-                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
-            )
-        return value
-
-    return types.float64(f32x16), codegen
-
-
-@intrinsic
-def lane_sum(typing: Any, x: Any) -> Any:
-    """The sum of the lanes, in float64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 0.0)
-        for lane in range(LANES):
-            value = builder.fadd(
-                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
-            )
-        return value
-
-    return types.float64(f32x16), codegen
-
-
 @intrinsic
 def prefetch(typing: Any, address: Any) -> Any:
     """Asks for the cache line at `address`, to be written."""
@@ -351,16 +251,6 @@ def prefetch(typing: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
-
-
-@njit(nogil=True, boundscheck=False)
-def add_rows(target: int, own: int, base: int, size: int) -> None:
-    """target += own - base, then own = base = target, over `size` bytes (a multiple of 64) at three addresses."""
-    for i in range(0, size, 64):
-        value = add(load(target + i), subtract(load(own + i), load(base + i)))
-        store(target + i, value)
-        store(own + i, value)
-        store(base + i, value)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)

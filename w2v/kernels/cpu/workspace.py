@@ -1,4 +1,4 @@
-"""The memory that the kernel works on: aligned matrices with room for every thread's own rows, and each thread's
+"""The memory that the kernel works on: aligned tables with room for every thread's own rows, and each thread's
 scratch, as addresses."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 from w2v.kernels.cpu.block import TALLY, Scratch
 from w2v.kernels.cpu.reader import STATE_SIZE
-from w2v.kernels.cpu.rows import SLOTS, Matrices, Slots
+from w2v.kernels.cpu.rows import NOISE, PATH, SLOTS, Matrices, Rows, Slots
 
 FLOATS = 16  # a row is padded to whole vectors
 BUFFER_WORDS = 1024  # words that a thread reads ahead
@@ -27,6 +27,11 @@ def address(array: np.ndarray) -> int:
     return int(array.ctypes.data)
 
 
+def whole_vectors(floats: int) -> int:
+    """`floats` rounded up to a multiple of 16."""
+    return -(-floats // FLOATS) * FLOATS
+
+
 @dataclass(frozen=True)
 class TileShape:
     """`width` output rows x `group` hidden rows, whose scores fill the 16 lanes."""
@@ -35,93 +40,105 @@ class TileShape:
     group: int
 
     @classmethod
-    def for_rows(cls, rows: int | None) -> TileShape:
-        """The tile for a fixed number of output rows with the least padding (the wider one on a tie); None: the
-        number varies."""
-        if rows is None:
-            return cls(4, 4)
-        width = min((6, 5, 4, 3), key=lambda width: -(-rows // width) * width)
-        return cls(width, {6: 2, 5: 3, 4: 4, 3: 5}[width])
+    def choose(cls, rows: int, negatives: int, cbow: bool) -> TileShape:
+        """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the least padding (the
+        wider one on a tie)."""
+        if rows == PATH:
+            return cls(8, 1) if cbow else cls(4, 4)
+        widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
+        width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
+        return cls(width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width])
+
+
+class Table:
+    """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for every thread.
+
+    `mergeable`: each thread also has what its copies were at the last merge, to merge whenever it likes; without it
+    a byte per row and thread says which copies it has changed, for a merge while all threads rest.
+    """
+
+    def __init__(self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True) -> None:
+        self.rows, self.dim, self.padded, self.hot, self._mergeable = rows, dim, padded, hot, mergeable
+        self.threads = threads
+        self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
+        marks = 0 if mergeable else rows if padded >= FLOATS else rows // FLOATS
+        self.touched = np.zeros((threads, marks), np.uint8)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """[rows, dim], a view of the shared rows."""
+        return self.flat[: self.rows * self.padded].reshape(self.rows, self.padded)[:, : self.dim]
+
+    def own(self, thread: int) -> np.ndarray:
+        """[hot, dim], a view of a thread's own rows."""
+        start = (self.rows + thread * self.hot * (1 + self._mergeable)) * self.padded
+        return self.flat[start : start + self.hot * self.padded].reshape(self.hot, self.padded)[:, : self.dim]
+
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """(shared rows [R, width], all threads' own rows [threads, R, width]) of whole vectors, where all are own."""
+        width, floats = max(self.padded, FLOATS), self.rows * self.padded
+        own = self.flat[floats : (1 + self.threads) * floats]
+        return self.flat[:floats].reshape(-1, width), own.reshape(self.threads, -1, width)
+
+    def addresses(self, thread: int) -> Rows:
+        """For the kernel."""
+        row = 4 * self.padded
+        shared = address(self.flat)
+        if not self.hot:
+            return Rows(shared, shared, shared, address(self.touched), 0)
+        own = shared + (self.rows + thread * self.hot * (1 + self._mergeable)) * row
+        base = own + self.hot * row if self._mergeable else shared
+        return Rows(shared, own, base, address(self.touched[thread]), self.hot)
 
 
 class Weights:
-    """Input and output matrix [rows, padded dim], each followed by `threads` times its first `hot` rows, and the
-    biases laid out alike.
+    """Everything that is trained: input rows [V, dim], output rows of inner nodes [V - 1, dim] and of words [V, dim]
+    (either may be missing), biases [V, 1], -log Z [1, 1].
 
-    Row i of thread t's own copies stands at row (rows + t · hot + i).
+    rows: PATH, NOISE or both. hot: how many rows of each are thread-own; None: all, merged while the threads rest.
     """
 
-    def __init__(self, rows_in: int, rows_out: int, dim: int, threads: int, hot: int) -> None:
-        self.dim, self.padded = dim, -(-dim // FLOATS) * FLOATS
-        self.rows_in, self.rows_out = rows_in, rows_out
-        # whole vectors of biases must be thread-own, hence the multiple of 16
-        self.hot_in, self.hot_out = (
-            min(hot, rows) // FLOATS * FLOATS if threads > 1 else 0 for rows in (rows_in, rows_out)
-        )
-        self.flat_in = aligned((rows_in + 2 * threads * self.hot_in) * self.padded)
-        self.flat_out = aligned((rows_out + 2 * threads * self.hot_out) * self.padded)
-        self.bias = aligned(-(-rows_out // FLOATS) * FLOATS + 2 * threads * self.hot_out)
-        self.shared_bias = aligned((1 + 2 * threads) * FLOATS)
-        self.threads = threads
+    def __init__(self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0) -> None:
+        padded = whole_vectors(dim)
+        self.size = 4 * padded
+        self.threads, self.all_own = threads, hot is None
+        nodes, words = max(1, vocabulary - 1) if rows & PATH else 0, vocabulary if rows & NOISE else 0
 
-    @property
-    def size(self) -> int:
-        """Bytes of a padded row."""
-        return self.padded * 4
+        def table(rows: int, dim: int, padded: int) -> Table:
+            # of biases whole vectors must be thread-own, hence the multiple of 16
+            own = 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
+            return Table(rows, dim, padded, threads, own, hot is not None)
 
-    @property
-    def w_in(self) -> np.ndarray:
-        """[rows_in, dim] view."""
-        return self.flat_in[: self.rows_in * self.padded].reshape(self.rows_in, self.padded)[:, : self.dim]
-
-    @property
-    def w_out(self) -> np.ndarray:
-        """[rows_out, dim] view."""
-        return self.flat_out[: self.rows_out * self.padded].reshape(self.rows_out, self.padded)[:, : self.dim]
+        self.input, self.path, self.noise = (table(count, dim, padded) for count in (vocabulary, nodes, words))
+        self.bias = table(whole_vectors(vocabulary) if bias & 1 else 0, 1, 1)
+        self.log_z = Table(1, 1, FLOATS, threads, int(threads > 1), hot is not None)
+        self.tables = (self.input, self.path, self.noise, self.bias, self.log_z)
 
     def matrices(self, thread: int) -> Matrices:
         """The addresses for one thread."""
-        own_in = self.rows_in + 2 * thread * self.hot_in
-        own_out = self.rows_out + 2 * thread * self.hot_out
-        bias_rows = -(-self.rows_out // FLOATS) * FLOATS
-        w_in, w_out, bias, shared = (
-            address(array) for array in (self.flat_in, self.flat_out, self.bias, self.shared_bias)
-        )
-        own_bias = bias + 4 * (bias_rows + 2 * thread * self.hot_out)
-        own_shared = shared + 64 * (1 + 2 * thread) if self.hot_out or self.hot_in else shared
-        return Matrices(
-            w_in=w_in,
-            own_in=w_in + own_in * self.size,
-            base_in=w_in + (own_in + self.hot_in) * self.size,
-            hot_in=self.hot_in,
-            w_out=w_out,
-            own_out=w_out + own_out * self.size,
-            base_out=w_out + (own_out + self.hot_out) * self.size,
-            hot_out=self.hot_out,
-            bias=bias,
-            own_bias=own_bias,
-            base_bias=own_bias + 4 * self.hot_out,
-            shared_bias=shared,
-            own_shared_bias=own_shared,
-            base_shared_bias=shared + 64 * (2 + 2 * thread),
-        )
+        return Matrices(*(table.addresses(thread) for table in self.tables))
 
 
 class Workspace:
-    """One thread's scratch. `rows`: the largest number of output rows of a target; `noise`: whether rows are target
-    and noise words (fixed labels)."""
+    """One thread's scratch.
 
-    def __init__(self, rows: int, window: int, size: int, shape: TileShape, noise: bool) -> None:
+    rows: PATH, NOISE or both. longest: nodes on the longest path (0 without). negatives: noise words (PATH: unused).
+    """
+
+    def __init__(self, rows: int, longest: int, negatives: int, window: int, size: int, shape: TileShape) -> None:
         width, group = shape.width, shape.group
-        tiles = max(1, -(-rows // width))
+        noise = negatives + 1 if rows & NOISE else 0
+        tiles = max(1, -(-longest // width) + -(-noise // width))
         floats = size // 4
         self.zero_row = aligned(floats)
-        self.hidden = aligned((2 * window + group) * floats)
+        self.hidden = aligned((2 * window + group + 1) * floats)
         self.scores = aligned(tiles * -(-2 * window // group) * 16)
         self.outputs = aligned(tiles * width * floats)
-        self.output_rows = np.full(tiles * width, address(self.zero_row), np.int64)
-        self.output_rows[:rows] = address(self.outputs) + size * np.arange(rows)
+        self.output_rows = address(self.outputs) + size * np.arange(tiles * width)
+        if rows == NOISE:
+            self.output_rows[noise:] = address(self.zero_row)
         self.contexts = np.zeros(2 * window + group, np.int64)
+        self.gradient = np.array([address(self.hidden) + size])
         self.masks = np.zeros((group, 16), np.float32)
         for short in range(group):
             self.masks[short, : (group - short) * width] = 1
@@ -129,9 +146,9 @@ class Workspace:
         self.slot_rows = np.full((SLOTS, tiles * width), address(self.zero_row), np.int64)
         self.slot_biases = np.zeros((SLOTS, tiles * width), np.int64)
         self.labels, self.offsets, self.weights = (np.zeros((SLOTS, tiles, 8), np.float32) for _ in range(3))
-        if noise:
+        if rows == NOISE:  # fixed; else they are written with every choice of rows
             self.labels[:, 0, 0] = 1
-            for k in range(rows):
+            for k in range(noise):
                 self.weights[:, k // width, k % width] = 1
         capacity = BUFFER_WORDS + 4 * window
         self.words, self.sentences = np.zeros(capacity, np.int32), np.zeros(capacity, np.int32)
@@ -140,7 +157,10 @@ class Workspace:
 
     def scratch(self) -> Scratch:
         """Addresses for the kernel."""
-        arrays = (self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks, self.biased)
+        arrays = (
+            self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks, self.biased,
+            self.gradient,
+        )  # fmt: skip
         return Scratch(*(address(array) for array in arrays))
 
     def slots(self) -> Slots:

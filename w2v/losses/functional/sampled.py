@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 
 from w2v.losses.base import checked_classes
-from w2v.losses.sampled import REMOVED, cross_entropy, label_scores, log_count, logistic, noise_scores, take_rows
+from w2v.losses.functional.shards import Shards, Tables
+from w2v.losses.sampled import REMOVED, cross_entropy, label_scores, log_count, logistic, noise_scores
 from w2v.samplers import Candidates, LogUniformSampler, compute_accidental_hits
-
-Shards = Tensor | Sequence[Tensor]
-STRATEGIES = ("div", "mod")
 
 
 def nce_loss(
@@ -55,11 +53,10 @@ def nce_loss(
     Raises:
         ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates than classes.
     """
-    true, noise = _logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
-        partition_strategy, seed, generator, sparse,
-    )  # fmt: skip
-    return logistic(true, noise)
+    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
+    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
+    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    return logistic(*_logits(tables, labels, inputs, samples, remove_accidental_hits))
 
 
 def sampled_softmax_loss(
@@ -79,54 +76,31 @@ def sampled_softmax_loss(
     sparse: bool = False,
 ) -> Tensor:
     """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
-    true, noise = _logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits,
-        partition_strategy, seed, generator, sparse,
-    )  # fmt: skip
-    return cross_entropy(true, noise)
+    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
+    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
+    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    return cross_entropy(*_logits(tables, labels, inputs, samples, remove_accidental_hits))
 
 
 def _logits(
-    weights: Shards,
-    biases: Shards | None,
-    labels: Tensor,
-    inputs: Tensor,
-    num_sampled: int,
-    num_classes: int,
-    num_true: int,
-    sampled_values: Candidates | Sequence[Tensor] | None,
-    remove_accidental_hits: bool,
-    partition_strategy: str,
-    seed: int | None,
-    generator: torch.Generator | None,
-    sparse: bool,
+    tables: Tables, labels: Tensor, inputs: Tensor, samples: tuple[Tensor, Tensor, Tensor], remove_hits: bool
 ) -> tuple[Tensor, Tensor]:
     """(labels' logits [N, T], candidates' logits [N, S]), after removal of hits and subtraction of log counts."""
-    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
-    if sampled_values is None:
-        if num_sampled > num_classes:
-            raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
-        if generator is None and seed is not None:
-            generator = torch.Generator(inputs.device).manual_seed(seed)
-        sampled_values = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator)
-    sampled, true_count, sampled_count = _checked_candidates(sampled_values, labels, num_sampled, num_classes)
-
+    sampled, true_count, sampled_count = samples
     # one gathering for both, so that weights get one gradient
-    ids = torch.cat([labels.reshape(-1), sampled])
-    sizes = [labels.numel(), len(sampled)]
-    rows = _rows(weights, ids, num_classes, partition_strategy, sparse, "weights")
+    rows, bias = tables.rows(torch.cat([labels.reshape(-1), sampled]))
     if rows.shape[1] != inputs.shape[1]:
         raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
+    sizes = [labels.numel(), len(sampled)]
     true_rows, noise_rows = rows.split(sizes)
     true = label_scores(inputs, true_rows.view(*labels.shape, inputs.shape[1]))
     noise = noise_scores(inputs, noise_rows)
     true_offset, noise_offset = -log_count(true_count, true.dtype), -log_count(sampled_count, noise.dtype)
-    if biases is not None:
-        bias = _rows(biases, ids, num_classes, partition_strategy, sparse, "biases")
+    if bias is not None:
         true_bias, noise_bias = bias.split(sizes)
         true_offset, noise_offset = true_offset + true_bias.view_as(labels), noise_offset + noise_bias
     noise = noise + noise_offset
-    if remove_accidental_hits:
+    if remove_hits:
         noise = noise.index_put(compute_accidental_hits(labels, sampled), noise.new_tensor(REMOVED))
     return true + true_offset, noise
 
@@ -142,9 +116,21 @@ def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) 
     return checked_classes(labels, num_classes)[0].long()
 
 
-def _checked_candidates(
-    sampled_values: Candidates | Sequence[Tensor], labels: Tensor, num_sampled: int, num_classes: int
+def _candidates(
+    sampled_values: Candidates | Sequence[Tensor] | None,
+    labels: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    seed: int | None,
+    generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    """(candidates [S], expected counts of the labels [N, T], of the candidates [S]): the given ones, or drawn."""
+    if sampled_values is None:
+        if num_sampled > num_classes:
+            raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
+        if generator is None and seed is not None:
+            generator = torch.Generator(labels.device).manual_seed(seed)
+        sampled_values = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator)
     if sampled_values[1] is None:
         raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
     sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])
@@ -158,28 +144,3 @@ def _checked_candidates(
         if count.numel() and float(count.min()) < 0:
             raise ValueError(f"{name}_expected_count holds {float(count.min()):g}, it must not be negative")
     return sampled, true_count, sampled_count
-
-
-def _rows(shards: Shards, ids: Tensor, num_classes: int, strategy: str, sparse: bool, name: str) -> Tensor:
-    """Rows of the classes `ids` from one tensor or its shards."""
-    if strategy not in STRATEGIES:
-        raise ValueError(f"partition_strategy is '{strategy}', it must be one of {', '.join(STRATEGIES)}")
-    parts = [shards] if isinstance(shards, Tensor) else list(shards)
-    P, total = len(parts), sum(len(part) for part in parts)
-    if total < num_classes:
-        raise ValueError(f"{name} has {total} rows, num_classes is {num_classes}")
-    if P == 1:
-        return take_rows(parts[0], ids, sparse)
-    size, longer = divmod(total, P)
-    wanted = [size + (p < longer) for p in range(P)]
-    if [len(part) for part in parts] != wanted:
-        raise ValueError(f"the shards of {name} have {[len(part) for part in parts]} rows, they must have {wanted}")
-    if strategy == "mod":
-        shard, row = ids % P, ids // P
-    else:
-        early = longer * (size + 1)  # classes in the shards that are longer by one
-        shard = torch.where(ids < early, ids // (size + 1), longer + (ids - early) // max(size, 1))
-        row = ids - (shard * size + shard.clamp(max=longer))
-    where = [(shard == p).nonzero()[:, 0] for p in range(P)]
-    rows = torch.cat([take_rows(part, row[at], sparse) for part, at in zip(parts, where, strict=True)])
-    return rows.index_select(0, torch.cat(where).argsort())

@@ -1,0 +1,179 @@
+"""`w2v bench` as people run it: a corpus, a stand-in for word2vec.c, the table in its formats, the README's tables."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2v.cli import bench_output
+from w2v.cli.bench_output import markdown, notes, plain_rows, table
+
+from .conftest import program
+
+SCRIPT = Path(__file__).with_name("readme_tables.py")
+W2V = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus and four questions about it."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "losses").write_text("a b c d e f g h\n" * 400)
+    (folder / "questions.txt").write_text(": gram1\na b c d\ne f g h\na b e zzz\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(w2v: W2V, small: Path, word2vec_c: Path) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+    """What --output kept of a run with a peer that works and one that fails, and the run."""
+    broken = program(small / "pword2vec", "#!/bin/sh\necho no memory left\nexit 3\n")
+    done = w2v(
+        "bench", str(small / "losses"), "--epochs", "2", "--dim", "8", "--window", "2", "--threads", "1",
+        "--repeat", "2", "--questions", str(small / "questions.txt"), "--output", str(small / "kept.json"),
+        "--peer", f"word2vec.c={word2vec_c}", "--peer", f"pword2vec={broken}", "--variant", "--lr 0.01",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads((small / "kept.json").read_text()), done
+
+
+def test_one_row_per_system(results: tuple[dict[str, Any], Any], word2vec_c: Path) -> None:
+    found, done = results
+    assert [row["system"] for row in found["rows"]] == [
+        "w2v, first run", "w2v --lr 0.01, first run", "w2v", "w2v --lr 0.01", "word2vec.c",
+    ]  # fmt: skip
+    assert found["words"] == 3200
+    peer = found["rows"][-1]
+    assert peer["training_timed"]
+    # 98 % in four pauses of 0.05 s
+    assert peer["words_per_second"]["high"] <= 2 * 3200 / (0.2 / 0.98)
+    assert peer["seconds"]["low"] > 0.2
+    assert peer["accuracy"]["median"] == 0  # all its vectors point to nearly the same place
+    assert peer["speed_ratio"] is not None
+    ours = found["rows"][2]
+    assert ours["accuracy"] is not None
+    assert ours["matrix_share"]["median"] > 0
+    assert ours["speed_ratio"] is None
+    calls = (word2vec_c.parent / "calls").read_text().splitlines()
+    assert len(calls) == 2
+    assert "-size 8 -window 2 -negative 5 -sample 0.001 -threads 1 -iter 2 -min-count 5 -binary 1 -cbow 0" in calls[0]
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "pword2vec (skip-gram, neg, 1 thread) failed and is left out" in warnings[0]
+    assert "(exit code 3: no memory left)" in warnings[0]
+    assert "round 2: word2vec.c (skip-gram, neg, 1 thread): " in done.stderr
+
+
+def test_a_pipe_gets_lines_of_tabs(results: tuple[dict[str, Any], Any]) -> None:
+    found, done = results
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [len(line) for line in lines] == [4 + 3 * 8] * 5
+    assert lines[4][:4] == ["word2vec.c", "skip-gram", "neg", "1"]
+    assert float(lines[4][4]) == pytest.approx(found["rows"][4]["words_per_second"]["median"], rel=1e-4)
+    assert lines[2][19:22] == ["n/a"] * 3
+
+
+def test_json(results: tuple[dict[str, Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = results
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    bench_output.show(found, None, json=True)
+    assert json.loads(out.getvalue()) == found
+
+
+def test_a_terminal_gets_a_table(w2v: W2V, small: Path) -> None:
+    main, side = pty.openpty()
+    try:
+        done = w2v("bench", str(small / "losses"), "--peer", "none", "--epochs", "1", "--repeat", "1", stdout=side)
+        os.close(side)
+        text = ""
+        try:
+            while piece := os.read(main, 1 << 16):
+                text += re.sub(r"\x1b\[[\d;]*m", "", piece.decode())
+        except OSError:  # Linux's word for the end
+            pass
+    finally:
+        os.close(main)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^system +words/s", text, re.MULTILINE)
+    assert re.search(r"^w2v, first run +\S+", text, re.MULTILINE)
+    assert "losses, 3,200 words, 1 epochs, skip-gram neg, dim 100, window 5" in " ".join(text.split())
+    assert "analogies" not in text  # the demo questions are about other words
+
+
+def test_markdown(results: tuple[dict[str, Any], Any]) -> None:
+    found, _ = results
+    headings, rows = table(found)
+    assert headings[:2] == ("system", "words/s")
+    lines = markdown(found).splitlines()
+    assert [line.count("|") for line in lines[:7]] == [len(headings) + 1] * 7
+    assert lines[1].startswith("|---|---:|")
+    assert lines[6].startswith("| word2vec.c | ")
+    assert len(rows) == 5
+    assert any("Medians of 2 rounds" in note for note in notes(found))
+    assert len(plain_rows(found)) == 5
+
+
+def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
+    spread = {"median": 1.5, "low": 1.25, "high": 250.0}
+    row = {"loss": "nce", "n": 4, "dim": 2, "vocabulary": 9, "milliseconds": spread}
+    found = {
+        "bench": "losses",
+        "machine": {"processor": "P", "cores": 2},
+        "settings": {"threads": 2, "repeat": 3, "samples": 5, "cutoffs": [2, 3]},
+        "versions": {"torch": "2", "tensorflow": None},
+        "rows": [
+            {**row, "library": "w2v", "function": "f", "ratio": None},
+            {**row, "library": "tensorflow", "function": "g", "ratio": {"median": 0.05, "low": 0.05, "high": 0.05}},
+        ],
+        "memory": {"n": 8, "dim": 2, "vocabulary": 1000, "growth_bytes": 4_000_000, "logits_bytes": 32_000_000},
+    }
+    assert table(found)[1] == [
+        ("nce", "w2v", "`f`", "1.50 ms (1.25–250)", ""), ("nce", "tensorflow", "`g`", "1.50 ms (1.25–250)", "0.05 ×"),
+    ]  # fmt: skip
+    assert plain_rows(found)[1] == ("nce", "tensorflow", "g", 4, 2, 9, 1.5, 1.25, 250.0, 0.05, 0.05, 0.05)
+    assert plain_rows(found)[2] == ("softmax-memory", "w2v", "Softmax", 8, 2, 1000, 4_000_000, 32_000_000)
+    assert "grows by 4 MB, gradients included; the [N, V] logits would take 32 MB (8.0 times that)" in notes(found)[-1]
+
+    (tmp_path / "losses.json").write_text(json.dumps(found))
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "before\n<!-- bench:losses -->\nold\n<!-- /bench -->\n<!-- bench:x -->kept<!-- /bench -->\nafter\n"
+    )
+    for _ in range(2):  # the second time changes nothing
+        command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "losses.json")]
+        root = {"PYTHONPATH": str(Path(bench_output.__file__).parents[2])}
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
+        assert done.returncode == 0, done.stderr
+        new = f"<!-- bench:losses -->\n\n{markdown(found)}\n<!-- /bench -->"
+        assert readme.read_text() == f"before\n{new}\n<!-- bench:x -->kept<!-- /bench -->\nafter\n"
+    assert "| nce | tensorflow | `g` |" in done.stdout
+    (tmp_path / "wiki.json").write_text(json.dumps(found))
+    done = subprocess.run([*command[:-1], str(tmp_path / "wiki.json")], capture_output=True, text=True,
+                          env={**os.environ, **root})  # fmt: skip
+    assert "has no place for it: <!-- bench:wiki -->" in done.stderr
+
+
+def test_without_the_programs_nothing_begins(w2v: W2V, small: Path) -> None:
+    done = w2v("bench", str(small / "losses"), "--peer", "word2vec.c=/no/such/word2vec")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "w2v bench: --peer word2vec.c=/no/such/word2vec: no program /no/such/word2vec; give the path of the program "
+        "(from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)\n"
+    )
+
+
+def test_w2v_that_fails_ends_it(w2v: W2V, small: Path) -> None:
+    done = w2v("bench", str(small / "losses"), "--peer", "none", "--min-count", "100000", "--quiet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("w2v bench: w2v, first run (skip-gram, neg, ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,48 @@
+"""Run directories of small language models with random parameters: what the tests of their verbs work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from w2v.config import Config, build_config
+from w2v.corpus import read_corpus
+from w2v.models.language_model import make_language_model
+from w2v.models.saved import save_language_model
+from w2v.models.vocabulary import TokenVocabulary
+
+WORDS = [f"w{rank}" for rank in range(1, 31)]
+LINE_WORDS = 9
+
+
+def corpus_text(seed: int = 1, lines: int = 60) -> str:
+    """Lines of w1 … w30 by Zipf's law; one in ten is empty, the last has no line end."""
+    random = np.random.default_rng(seed)
+    shares = 1 / np.arange(1, len(WORDS) + 1)
+    found = [
+        "" if random.random() < 0.1 else " ".join(random.choice(WORDS, LINE_WORDS, p=shares / shares.sum()))
+        for _ in range(lines)
+    ]
+    return "\n".join([*found, "w1 w2"])
+
+
+def write_run(folder: Path, corpus: Path, seed: int = 3, **settings: Any) -> Config:
+    """Writes the run directory of an untrained model over the corpus, its parameters drawn anew."""
+    given = {"model": "lm", "dim": "8", "corpus": (str(corpus),), **{k: str(v) for k, v in settings.items()}}
+    config = build_config(given)
+    with read_corpus(config.corpus.corpus, config.corpus, use_cache=False) as store:
+        vocabulary = TokenVocabulary.of_corpus(store, config)
+    torch.manual_seed(seed)
+    model = make_language_model(config, torch.from_numpy(vocabulary.counts), sparse=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.5)
+    folder.mkdir()
+    (folder / "format_version").write_text("1\n")
+    config.save_yaml(folder / "config.yaml")
+    save_language_model(folder, model, vocabulary)
+    np.save(folder / "vectors.npy", model.input.weight.detach().numpy())
+    return config

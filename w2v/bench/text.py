@@ -1,0 +1,78 @@
+"""The corpus as one plain text file, as the peers read it, and what its vocabulary says about the work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from w2v.bench.process import how_it_ended, run
+from w2v.bench.systems import Case
+from w2v.corpus.sources import resolve_sources
+from w2v.corpus.streams import MAGIC_BYTES, compression, read_pieces
+from w2v.errors import InputError, RunError
+
+PIECE_BYTES = 1 << 22
+
+
+def plain_text(corpus: Sequence[str], folder: Path, say: Callable[[str], None]) -> str:
+    """The path of the corpus as plain text: the file itself if it is one, else a copy in `folder`, unpacked.
+
+    Raises:
+        InputError: a source cannot be read, or is a table; there is no text.
+    """
+    sources, _ = resolve_sources(corpus)
+    for source in sources:
+        if source.format != "text":
+            raise InputError(f"{source.name} is a table, which the other systems cannot read; give plain text")
+    if len(sources) == 1 and sources[0].path is not None and sources[0].lasting and sources[0].size:
+        with open(sources[0].path, "rb") as file:
+            if compression(file.read(MAGIC_BYTES)) is None:
+                return sources[0].path
+    copy = folder / "corpus.txt"
+    say("unpacking the corpus, outside the measurement")
+    with open(copy, "wb") as file:
+        for source in sources:
+            piece = b"\n"
+            for piece in read_pieces(source, PIECE_BYTES, lambda size: None):
+                file.write(piece)
+            if not piece.endswith(b"\n"):
+                file.write(b"\n")
+    if not copy.stat().st_size:
+        raise InputError(f"there is no text in {', '.join(corpus)}; give a file with words in it")
+    return str(copy)
+
+
+def rows_per_prediction(case: Case, corpus: str, environment: Mapping[str, str]) -> float | None:
+    """Output rows that one prediction scores: 1 + noise words, inner nodes on the path, or both.
+
+    For hsigmoid the mean of the path lengths over the words as they are trained: count * probability to survive
+    subsampling. None for losses that do not choose a few rows for each prediction.
+    """
+    parts = case.loss.split("+")
+    if not set(parts) <= {"neg", "nce", "sampled-softmax", "hsigmoid"}:
+        return None
+    rows = sum(1.0 + case.negatives for part in parts if part != "hsigmoid")
+    return rows + (mean_path(word_counts(corpus, case.min_count, environment), case.sample) if case.hs else 0.0)
+
+
+def mean_path(counts: np.ndarray, sample: float) -> float:
+    """Mean length of the paths in the Huffman tree of counts [V], over the words that survive subsampling."""
+    from w2v.noise import keep_probabilities
+    from w2v.tree.build import huffman
+
+    kept = counts * keep_probabilities(counts, sample)
+    return float(np.average(np.diff(huffman(counts).starts), weights=kept))
+
+
+def word_counts(corpus: str, min_count: int, environment: Mapping[str, str]) -> np.ndarray:
+    """The vocabulary's counts [V], from `w2v vocab`."""
+    vocabulary = Path(environment["W2V_CACHE_DIR"]).parent / "vocabulary.tsv"
+    command = [sys.executable, "-m", "w2v", "vocab", corpus, "--min-count", str(min_count), "--quiet", "--overwrite"]
+    done = run([*command, "--output", str(vocabulary)], environment)
+    if done.status:
+        raise RunError(f"w2v vocab failed ({how_it_ended(done)})")
+    with open(vocabulary, "rb") as file:
+        return np.array([int(line.rpartition(b"\t")[2]) for line in file], np.int64)

@@ -1,0 +1,24 @@
+"""The lines of stdin, for verbs that answer each one: as many together as are there already."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+READ_BYTES = 1 << 16
+
+
+def batches_of_lines(stream: io.BufferedReader) -> Iterator[list[bytes]]:
+    """The lines that are there, without their ends: many at a time from a file, at once for somebody who types.
+
+    Empty lines are lines; behind the last line end there is one only if something stands there.
+    """
+    begun: list[bytes] = []
+    while data := stream.read1(READ_BYTES):
+        first, *others = data.split(b"\n")
+        begun.append(first)
+        if others:
+            yield [b"".join(begun), *others[:-1]]
+            begun = [others[-1]]
+    if rest := b"".join(begun):
+        yield [rest]

@@ -1,0 +1,84 @@
+"""The picture of a comparison: validation perplexity against wall time (or accuracy of word vectors), PNG, SVG or PDF.
+
+Needs matplotlib, which is not among w2v's dependencies: pip install 'w2v[plot]'.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from w2v.comparison.table import Row
+from w2v.errors import InputError, RunError
+from w2v.files import atomic_file
+
+FORMATS = (".png", ".svg", ".pdf")
+# Okabe and Ito's colours, which also colour-blind people tell apart, and a marker for each.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
+MARKERS = "os^Dv<>P"
+
+
+def check_plot(path: str) -> None:
+    """Refuses a file name that names no format of pictures.
+
+    Raises:
+        InputError: it does not.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise InputError(f"--plot {path}: name a file that ends in {' '.join(FORMATS)}")
+
+
+def draw(rows: Sequence[Row], path: str | Path) -> None:
+    """Writes the picture of the rows that have a figure; the extension of `path` names the format.
+
+    Raises:
+        RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be written.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells everybody that it looks for fonts
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+    except ImportError:
+        raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
+    curves = [(row, row.curve or _end(row)) for row in rows]
+    curves = [(row, curve) for row, curve in curves if curve]
+    if not curves:
+        raise RunError("no run has a figure to draw")
+    is_perplexity = any(row.perplexity is not None for row, _ in curves)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for place, (row, curve) in enumerate(curves):
+        seconds, values = zip(*curve, strict=True)
+        axes.plot(
+            seconds, values, label=row.name, linewidth=1.5, markersize=5,
+            color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
+        )  # fmt: skip
+    axes.set_xlabel("training time, seconds")
+    axes.set_xlim(left=0)
+    if is_perplexity:
+        axes.set_ylabel("validation perplexity (log scale)")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylabel("analogies, share of right answers")
+    axes.grid(alpha=0.3, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    try:
+        with atomic_file(path) as file:
+            figure.savefig(file, format=suffix, dpi=150)
+    except RunError:
+        raise
+    except Exception as error:  # whatever a foreign library does, the table stands
+        raise RunError(f"matplotlib failed: {type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+def _end(row: Row) -> tuple[tuple[float, float], ...]:
+    """The only point of word vectors: all seconds of training, accuracy."""
+    if row.accuracy is None or row.seconds_per_epoch is None or row.epochs is None:
+        return ()
+    return ((row.seconds_per_epoch * row.epochs, row.accuracy),)

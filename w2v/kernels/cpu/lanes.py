@@ -1,0 +1,139 @@
+"""Across the lanes of a vector: sums, products, and tiles of scores.
+
+A tile of Q hidden x T output rows has its scores in lanes q·T + k; the T lanes of one hidden row are a segment. T and
+T·Q arrive as the lengths of tuples of vectors (`columns`, `sums`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, constant, f32x16
+
+EIGHT = ir.VectorType(FLOAT, 8)
+
+
+@intrinsic
+def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
+    """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must be readable."""
+    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+        return None
+    width, used = columns.count, sums.count
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(builder.inttoptr(args[0], EIGHT.as_pointer()))
+        value.align = 4
+        lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
+        return builder.shuffle_vector(value, ir.Constant(EIGHT, [0.0] * 8), ir.Constant(INTEGERS, lanes))
+
+    return f32x16(types.int64, columns, sums), codegen
+
+
+def _over_segments(combine: Callable[[Any, Any, Any], Any]) -> Any:
+    """An intrinsic (x, columns, sums): every lane gets `combine` of all lanes of its segment."""
+
+    @intrinsic
+    def reduce(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+        if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+            return None
+        width, used = columns.count, sums.count
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            result = args[0]
+            for turn in range(1, width):
+                lanes = [
+                    lane // width * width + (lane + turn) % width if lane < used else lane for lane in range(LANES)
+                ]
+                turned = builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
+                result = combine(builder, result, turned)
+            return result
+
+        return f32x16(f32x16, columns, sums), codegen
+
+    return reduce
+
+
+segment_sum = _over_segments(lambda builder, x, y: builder.fadd(x, y))
+segment_max = _over_segments(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y))
+
+
+# Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of
+# each: pairs of lanes, quads, then 128-bit groups.
+_LEVELS = (
+    ([0, 16, 1, 17], [2, 18, 3, 19]),
+    ([0, 1, 16, 17], [2, 3, 18, 19]),
+)
+
+
+def _within_quads(pattern: list[int]) -> list[int]:
+    return [4 * quad + lane for quad in range(4) for lane in pattern]
+
+
+def _quads(pattern: list[int]) -> list[int]:
+    return [4 * quad + lane for quad in pattern for lane in range(4)]
+
+
+_SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS] + [
+    (_quads([0, 1, 4, 5]), _quads([2, 3, 6, 7])),
+    (_quads([0, 2, 4, 6]), _quads([1, 3, 5, 7])),
+]
+
+
+@intrinsic
+def transposed_sum(typing: Any, vectors: Any) -> Any:
+    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3 instructions a sum
+    instead of 9."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        count = signature.args[0].count
+        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (LANES - count)
+        for low, high in _SHUFFLES:
+            merged: list[Any] = []
+            for a, b in zip(level[::2], level[1::2], strict=True):
+                if a is None and b is None:
+                    merged.append(None)
+                    continue
+                b = constant(0.0) if b is None else b
+                parts = [builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order)) for order in (low, high)]
+                merged.append(builder.fadd(*parts))
+            level = merged
+        return level[0]
+
+    if not isinstance(vectors, types.UniTuple) or not 0 < vectors.count <= LANES:
+        return None
+    return f32x16(vectors), codegen
+
+
+@intrinsic
+def lane_product(typing: Any, x: Any) -> Any:
+    """The product of the lanes, in float64 (no overflow while each lane is below 2^63)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = ir.Constant(ir.DoubleType(), 1.0)
+        for lane in range(LANES):
+            value = builder.fmul(
+                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+            )
+        return value
+
+    return types.float64(f32x16), codegen
+
+
+@intrinsic
+def lane_sum(typing: Any, x: Any) -> Any:
+    """The sum of the lanes, in float64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = ir.Constant(ir.DoubleType(), 0.0)
+        for lane in range(LANES):
+            value = builder.fadd(
+                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+            )
+        return value
+
+    return types.float64(f32x16), codegen

@@ -1,0 +1,124 @@
+"""From scores to residuals and loss: the link functions.
+
+For a hidden row with scores s_k (offsets added), labels y_k and 0/1 weights that silence padding and hits:
+
+    logistic        loss = Σ_k softplus(s_k) - y_k · s_k        residual g_k = lr · (y_k - sigmoid(s_k))
+    cross-entropy   loss = log Σ_k exp(s_k) - s_target          residual g_k = lr · (y_k - exp(s_k) / Σ_j exp(s_j))
+
+A tally travels through all windows of a block: (linear part of the loss, a product whose logarithm is the rest, how
+many factors it has, loss so far in float64), so that a logarithm is taken once for many windows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import int64, njit
+
+from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile, segment_max, segment_sum
+from w2v.kernels.cpu.vector import (
+    add,
+    divide,
+    exp_nonpositive,
+    fma,
+    load,
+    maximum,
+    multiply,
+    negative_abs,
+    spread,
+    store,
+    subtract,
+    where_positive,
+)
+
+# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside
+# float64.
+FACTORS = 60
+REMOVED = -1e30  # the score of a row left out: far below any other, and finite
+
+
+def softmax_factors(rows: int) -> int:
+    """Factors that a lane's product can take when each is a sum of `rows` exponentials <= 1: below 2^120 a lane, and
+    one lane in three at most has other factors than 1."""
+    return max(1, 120 // max(1, rows.bit_length()))
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def logistic_residuals(
+    scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, tally: Any
+) -> Any:
+    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the tally with the
+    loss added.
+
+    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be short of hidden
+    rows.
+    """
+    linear, product, factors, loss = tally
+    one, zero = spread(np.float32(1)), spread(np.float32(0))
+    rate = spread(lr)
+    for group in range(groups):
+        weight = last if group == groups - 1 else weights
+        s = add(load(scores + group * 64), offsets)
+        e = exp_nonpositive(negative_abs(s))
+        denominator = add(one, e)
+        probability = divide(where_positive(s, one, e), denominator)
+        store(scores + group * 64, multiply(subtract(labels, probability), multiply(weight, rate)))
+        # label · s also carries a NaN or infinity into the loss, which `where_positive` would hide.
+        linear = fma(weight, subtract(where_positive(s, s, zero), multiply(labels, s)), linear)
+        product = multiply(product, fma(e, weight, one))
+        factors += 1
+        if factors == FACTORS:
+            loss += lane_sum(linear) + np.log(lane_product(product))
+            linear, product, factors = zero, one, int64(0)
+    return linear, product, factors, loss
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def cross_entropy_residuals(
+    columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int, offsets: int, weights: int,
+    last: Any, lr: Any, limit: int, tally: Any,
+) -> Any:  # fmt: skip
+    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors from scores + i · stride.
+
+    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a tile; the target comes
+    first. last: 1 in the lanes of the last group's hidden rows. limit: factors before a logarithm is due.
+    """
+    linear, product, factors, loss = tally
+    one, zero, removed = spread(np.float32(1)), spread(np.float32(0)), spread(np.float32(REMOVED))
+    rate = spread(lr)
+    for group in range(groups):
+        valid = last if group == groups - 1 else one
+        top = removed
+        for tile in range(tiles):
+            place = scores + tile * stride + group * 64
+            weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
+            s = add(load(place), load_tile(offsets + tile * 32, columns, sums))
+            s = where_positive(weight, s, removed)
+            top = maximum(s, top)
+            store(place, s)
+        top = segment_max(top, columns, sums)
+        total = zero
+        for tile in range(tiles):
+            place = scores + tile * stride + group * 64
+            weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
+            label = multiply(load_tile(labels + tile * 32, columns, sums), weight)
+            below = subtract(load(place), top)
+            e = multiply(exp_nonpositive(below), weight)
+            linear = subtract(linear, multiply(label, below))
+            total = add(total, e)
+            store(place, e)
+        # hidden rows that are not there have no terms: their sum must not be 0
+        total = add(segment_sum(total, columns, sums), subtract(one, valid))
+        label = multiply(load_tile(labels, columns, sums), valid)
+        product = multiply(product, fma(label, subtract(total, one), one))
+        factor = divide(rate, total)
+        for tile in range(tiles):
+            place = scores + tile * stride + group * 64
+            label = multiply(load_tile(labels + tile * 32, columns, sums), multiply(valid, rate))
+            store(place, subtract(label, multiply(load(place), factor)))
+        factors += 1
+        if factors == limit:
+            loss += lane_sum(linear) + np.log(lane_product(product))
+            linear, product, factors = zero, one, int64(0)
+    return linear, product, factors, loss

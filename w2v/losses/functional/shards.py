@@ -1,0 +1,61 @@
+"""Tables of weights and biases that may be cut into shards, as TensorFlow's partitioned variables are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from w2v.losses.sampled import take_rows
+
+Shards = Tensor | Sequence[Tensor]
+STRATEGIES = ("div", "mod")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Weights [num_classes, D] and biases [num_classes] or None, each one tensor or its shards.
+
+    strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after another, the first
+    num_classes % P of them one more ("div"). sparse: gradients hold only the rows taken.
+    """
+
+    weights: Shards
+    biases: Shards | None
+    num_classes: int
+    strategy: str
+    sparse: bool
+
+    def rows(self, ids: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`.
+
+        Raises:
+            ValueError: there are too few rows, the shards' lengths do not fit the strategy, or there is no such one.
+        """
+        weights = self._taken(self.weights, ids, "weights")
+        return weights, None if self.biases is None else self._taken(self.biases, ids, "biases")
+
+    def _taken(self, shards: Shards, ids: Tensor, name: str) -> Tensor:
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"partition_strategy is '{self.strategy}', it must be one of {', '.join(STRATEGIES)}")
+        parts = [shards] if isinstance(shards, Tensor) else list(shards)
+        P, total = len(parts), sum(len(part) for part in parts)
+        if total < self.num_classes:
+            raise ValueError(f"{name} has {total} rows, num_classes is {self.num_classes}")
+        if P == 1:
+            return take_rows(parts[0], ids, self.sparse)
+        size, longer = divmod(total, P)
+        wanted = [size + (p < longer) for p in range(P)]
+        if [len(part) for part in parts] != wanted:
+            raise ValueError(f"the shards of {name} have {[len(part) for part in parts]} rows, they must have {wanted}")
+        if self.strategy == "mod":
+            shard, row = ids % P, ids // P
+        else:
+            early = longer * (size + 1)  # classes in the shards that are longer by one
+            shard = torch.where(ids < early, ids // (size + 1), longer + (ids - early) // max(size, 1))
+            row = ids - (shard * size + shard.clamp(max=longer))
+        where = [(shard == p).nonzero()[:, 0] for p in range(P)]
+        rows = torch.cat([take_rows(part, row[at], self.sparse) for part, at in zip(parts, where, strict=True)])
+        return rows.index_select(0, torch.cat(where).argsort())

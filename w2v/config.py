@@ -79,7 +79,8 @@ class TrainingSettings:
     sample: float = setting(1e-3, "leave out words above this frequency at random; 0 turns it off", low=0)
     lr: float | None = setting(
         None, "learning rate at the start; falls linearly, for lm by --schedule", low=0, low_exclusive=True,
-        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm: sgd 20, adamw 0.002",
+        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
+        " lm: sgd 20, adagrad 0.1, adamw 0.002",
     )  # fmt: skip
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int | None = setting(
@@ -101,7 +102,8 @@ class TrainingSettings:
     )  # fmt: skip
     optimizer: str | None = setting(
         None, "how gradients become updates; adamw: lm only", choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru, else adamw",
+        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that scores all V"
+        " rows, adamw for transformer, else adagrad",
     )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ class Config:
     def optimizer(self) -> str:
         """How gradients become updates: as given, else what the engine or the language model does best."""
         if self.training.optimizer is None and self.model.model == "lm":
-            return language_model.default_optimizer(self.lm.arch)
+            return language_model.default_optimizer(self.lm.arch, LOSSES[self.training.loss].scores_all)
         return self.training.optimizer or ("adagrad" if self.engine == "autograd" else "sgd")
 
     @property

@@ -186,7 +186,13 @@ def test_defaults_follow_model_optimizer_and_architecture():
     assert (transformer.optimizer, transformer.lm.schedule, transformer.lm.context) == ("adamw", "cosine", 256)
     assert config_of(valid="valid.txt").lm.schedule == "plateau"
     assert (lstm.training.loss, lstm.corpus.min_count, lstm.training.sample) == ("softmax", 1, 0)
+    heads = [config_of(arch="transformer", heads=None, dim=dim).lm.heads for dim in ("200", "100", "6")]
+    assert heads == [4, 2, 1]
+    assert config_of(arch="ffnn").optimizer == "adagrad"
     assert config_of(loss="nce").loss.negatives == 1024
+    assert [config_of(loss=loss).optimizer for loss in ("nce", "hsigmoid", "label-smoothing")] == [
+        "adagrad", "adagrad", "sgd",
+    ]  # fmt: skip
     assert build_config({"corpus": ("a",)}).training.loss == "neg"
 
 

@@ -91,9 +91,13 @@ NEGATIVES = 1024  # noise words, shared by a segment of all columns
 LR = {"sgd": 20.0, "adagrad": 0.1, "adamw": 2e-3, "sparse-adam": 2e-3}
 
 
-def default_optimizer(arch: str) -> str:
-    """sgd for recurrent bodies, as pytorch/examples trains them; adamw for the others."""
-    return "sgd" if arch in ("lstm", "gru") else "adamw"
+def default_optimizer(arch: str, scores_all: bool) -> str:
+    """What learns well in few epochs. Recurrent bodies: sgd, as in pytorch/examples, if the loss scores all rows, and
+    adagrad if it scores few, whose rows then have rates of their own (on 150,000 words, 2 epochs: perplexity 105
+    against 187 for nce, 109 against 365 for hsigmoid). Windows of words: adagrad (107 against adamw's 154 for ffnn)."""
+    if arch == "transformer":
+        return "adamw"
+    return "sgd" if scores_all and arch in ("lstm", "gru") else "adagrad"
 
 
 def problems(settings: LanguageModelSettings, dim: int, loss: str, has_tied: bool, has_bias: bool) -> list[str]:
@@ -108,7 +112,8 @@ def problems(settings: LanguageModelSettings, dim: int, loss: str, has_tied: boo
     if settings.output_bias and not has_bias:
         found.append(f"--output-bias: --loss {loss} has no biases; leave it out")
     if settings.arch == "transformer":
-        width, heads = settings.hidden or dim, settings.heads or HEADS
+        width = settings.hidden or dim
+        heads = settings.heads or fitting_heads(width)
         if width % heads:
             found.append(f"--heads {heads} does not divide the layers' width, {width}: change --heads or --hidden")
         elif width // heads % 2 and settings.positions in (None, "rotary"):
@@ -121,6 +126,11 @@ def problems(settings: LanguageModelSettings, dim: int, loss: str, has_tied: boo
     if settings.valid is None and settings.patience:
         found.append(f"--patience {settings.patience} needs --valid FILE, whose perplexity it watches")
     return found
+
+
+def fitting_heads(width: int) -> int:
+    """4 heads, or fewer where these do not divide the width into even parts."""
+    return next((heads for heads in (HEADS, 2) if width % (2 * heads) == 0), 1)
 
 
 def notes(settings: LanguageModelSettings, places: Mapping[str, str]) -> list[str]:
@@ -150,7 +160,7 @@ def resolved(settings: LanguageModelSettings, dim: int, optimizer: str, has_bias
         "hidden": choose("hidden", dim),
         "layers": choose("layers", LAYERS.get(arch, 2)),
         "output_bias": choose("output_bias", has_bias),
-        "heads": choose("heads", HEADS),
+        "heads": choose("heads", fitting_heads(settings.hidden or dim)),
         "positions": choose("positions", "rotary"),
         "context": choose("context", CONTEXT.get(arch)),
         "bptt": choose("bptt", BPTT.get(arch, 35)),

@@ -74,7 +74,7 @@ class Adagrad(RowOptimizer):
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
         if rows is None:
             total = self._squares.add_(squares)
-            table.sub_(gradient * _column(lr * total.rsqrt(), gradient))
+            table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
             return
         self._squares.index_add_(0, rows, squares)
         scale = self._squares.index_select(0, rows).rsqrt_()

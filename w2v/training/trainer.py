@@ -166,15 +166,16 @@ class Trainer:
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
-        began = time.perf_counter()
         with self._lock:
             self._measure()
+            began = time.perf_counter()
             self._resting = True  # from here on the metrics stand still: what a watcher saves fits together
         try:
             return any([watcher.rest(rest, self.result) for watcher in self._watchers])
         finally:
-            self._began += time.perf_counter() - began  # training took none of it
-            self._resting = False
+            with self._lock:
+                self._began += time.perf_counter() - began  # training took none of it
+                self._resting = False
 
     def _measure(self) -> None:
         """Notes in the result how far the run is."""

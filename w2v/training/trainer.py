@@ -166,8 +166,8 @@ class Trainer:
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
-        began = time.perf_counter()
         with self._lock:
+            began = time.perf_counter()  # no line of the metrics is later
             self._measure()
             self._resting = True  # from here on the metrics stand still: what a watcher saves fits together
         try:

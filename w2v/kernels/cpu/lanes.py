@@ -34,6 +34,11 @@ def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
     return f32x16(types.int64, columns, sums), codegen
 
 
+def _turned(lane: int, turn: int, width: int, used: int) -> int:
+    """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes stay."""
+    return lane // width * width + (lane + turn - lane // width * width) % width if lane < used else lane
+
+
 def _over_segments(combine: Callable[[Any, Any, Any], Any]) -> Any:
     """An intrinsic (x, columns, sums): every lane gets `combine` of all lanes of its segment."""
 
@@ -44,14 +49,16 @@ def _over_segments(combine: Callable[[Any, Any, Any], Any]) -> Any:
         width, used = columns.count, sums.count
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            result = args[0]
-            for turn in range(1, width):
-                lanes = [
-                    lane // width * width + (lane + turn) % width if lane < used else lane for lane in range(LANES)
-                ]
-                turned = builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
-                result = combine(builder, result, turned)
-            return result
+            turned = [args[0]] + [
+                builder.shuffle_vector(
+                    args[0], args[0], ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)])
+                )
+                for turn in range(1, width)
+            ]
+            while len(turned) > 1:  # in pairs: few results wait for each other
+                pairs = [combine(builder, x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
+                turned = pairs + (turned[-1:] if len(turned) % 2 else [])
+            return turned[0]
 
         return f32x16(f32x16, columns, sums), codegen
 

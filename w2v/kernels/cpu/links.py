@@ -81,42 +81,46 @@ def cross_entropy_residuals(
 ) -> Any:  # fmt: skip
     """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors from scores + i · stride.
 
-    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a tile; the target comes
-    first. last: 1 in the lanes of the last group's hidden rows. limit: factors before a logarithm is due.
+    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a tile; the target is
+    the first row of the first. last: 1 in the lanes of the last group's hidden rows. limit: factors
+    before a logarithm is due.
     """
     linear, product, factors, loss = tally
     one, zero, removed = spread(np.float32(1)), spread(np.float32(0)), spread(np.float32(REMOVED))
     rate = spread(lr)
+    weights_0, labels_0 = load_tile(weights, columns, sums), load_tile(labels, columns, sums)
+    offsets_0 = load_tile(offsets, columns, sums)
     for group in range(groups):
         valid = last if group == groups - 1 else one
-        top = removed
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
-            weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
-            s = add(load(place), load_tile(offsets + tile * 32, columns, sums))
-            s = where_positive(weight, s, removed)
-            top = maximum(s, top)
-            store(place, s)
+        place = scores + group * 64
+        weight, label = multiply(weights_0, valid), multiply(labels_0, valid)
+        s = where_positive(weight, add(load(place), offsets_0), removed)
+        top = s
+        for tile in range(1, tiles):
+            at = scores + tile * stride + group * 64
+            other = add(load(at), load_tile(offsets + tile * 32, columns, sums))
+            other = where_positive(multiply(load_tile(weights + tile * 32, columns, sums), valid), other, removed)
+            top = maximum(other, top)
+            store(at, other)
         top = segment_max(top, columns, sums)
-        total = zero
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
+        below = subtract(s, top)
+        e = multiply(exp_nonpositive(below), weight)
+        linear = subtract(linear, multiply(label, below))
+        total = e
+        for tile in range(1, tiles):  # noise words only
+            at = scores + tile * stride + group * 64
             weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
-            label = multiply(load_tile(labels + tile * 32, columns, sums), weight)
-            below = subtract(load(place), top)
-            e = multiply(exp_nonpositive(below), weight)
-            linear = subtract(linear, multiply(label, below))
-            total = add(total, e)
-            store(place, e)
+            other = multiply(exp_nonpositive(subtract(load(at), top)), weight)
+            total = add(total, other)
+            store(at, other)
         # hidden rows that are not there have no terms: their sum must not be 0
         total = add(segment_sum(total, columns, sums), subtract(one, valid))
-        label = multiply(load_tile(labels, columns, sums), valid)
         product = multiply(product, fma(label, subtract(total, one), one))
         factor = divide(rate, total)
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
-            label = multiply(load_tile(labels + tile * 32, columns, sums), multiply(valid, rate))
-            store(place, subtract(label, multiply(load(place), factor)))
+        store(place, subtract(multiply(label, rate), multiply(e, factor)))
+        for tile in range(1, tiles):
+            at = scores + tile * stride + group * 64
+            store(at, subtract(zero, multiply(load(at), factor)))
         factors += 1
         if factors == limit:
             loss += lane_sum(linear) + np.log(lane_product(product))

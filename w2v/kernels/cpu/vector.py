@@ -19,7 +19,6 @@ LANES = 16
 FLOAT = ir.FloatType()
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
-I8 = ir.IntType(8)
 VECTOR = ir.VectorType(FLOAT, LANES)
 INTEGERS = ir.VectorType(I32, LANES)
 
@@ -218,7 +217,6 @@ read_float, write_float = _scalar_access(types.float32, FLOAT)
 read_int, write_int = _scalar_access(types.int32, I32)
 read_unsigned, _ = _scalar_access(types.uint32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
-read_byte, write_byte = _scalar_access(types.uint8, I8)
 
 
 @intrinsic(prefer_literal=True)

@@ -219,8 +219,31 @@ def test_subsampling_does_not_depend_on_the_blocks() -> None:
     assert sum(half.dropped for half in halves) == whole.dropped > 0
 
 
+@pytest.mark.parametrize("negatives", [5, 20])
+def test_sampled_softmax_of_large_scores(negatives: int) -> None:
+    """Scores whose exponentials float32 does not hold, for hidden rows of 5 times the usual length (and beyond 50 nats
+    above the target, where the loss no longer grows, at least nothing becomes NaN)."""
+    ids, counts = random_text(300, vocabulary=12, line=15)
+    for scale in (5, 100):
+        engine = make_engine(ids, counts, dim=20, sample=0, loss="sampled-softmax", negatives=negatives)
+        engine.vectors[:] *= scale
+        engine.weights.noise.matrix[:] *= scale
+        engine.weights.noise.matrix[:, 0] += 300 / scale
+        engine.vectors[:, 0] = 1
+        model = definition_of(engine, counts)
+        tally = engine.train(Block(0, 0, 0, len(ids), 0.0), 1e-5, 0)
+        loss, predictions, _ = reference.train(model, ids, engine._keep, 5, 1000, 1e-5, *seeds(engine))
+        assert loss / predictions > 3
+        if scale == 100:
+            assert 0.1 * 50 < tally.loss / predictions < 60
+            continue
+        np.testing.assert_allclose(tally.loss, loss, rtol=1e-5)
+        for found, expected in zip(matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_thread_own_rows_come_back_as_damped_changes() -> None:
-    """One of two threads trains: a shared row moves by (2 + x) / (2 + 2 x) of what the thread made of its own, x =
+    """One of two threads trains: a shared row moves by (1 + x) / (1 + 2 x) of what the thread made of its own, x =
     0.4 · lr · uses; rows that are not thread-own move by all of it."""
     vocabulary, lr = 40, 0.01
     ids = np.random.default_rng(1).integers(0, vocabulary, 800).astype(np.int32)
@@ -240,7 +263,7 @@ def test_thread_own_rows_come_back_as_damped_changes() -> None:
     right = ids[1:][(ids[:-1] >= 0) & (ids[1:] >= 0)]
     uses = np.bincount(np.concatenate([left, right]), minlength=vocabulary)
     x = 0.4 * lr * uses
-    damped = np.where(np.arange(vocabulary) < hot, (2 + x) / (2 + 2 * x), 1)
+    damped = np.where(np.arange(vocabulary) < hot, (1 + x) / (1 + 2 * x), 1)
     before, lonely, pair = start["input"], alone.state()["input"], one_of_two.state()["input"]
     np.testing.assert_allclose(pair - before, damped[:, None] * (lonely - before), rtol=1e-3, atol=2e-6)
     for name in ("output.weight", "output.bias"):
@@ -256,7 +279,7 @@ def test_nan_reaches_the_tally() -> None:
     """A diverged model is noticed: neither padding nor clamping may hide NaN or infinity."""
     ids, counts = random_text(300, vocabulary=12, line=15)
     for value in (np.nan, np.inf):
-        for loss in ("neg", "hsigmoid"):
+        for loss in ("neg", "hsigmoid", "sampled-softmax"):
             engine = make_engine(ids, counts, dim=20, loss=loss, sample=0)
             engine.vectors[0, 3] = value
             assert not math.isfinite(engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0).loss)

@@ -81,7 +81,7 @@ def test_the_threads_speed_does_not_matter(threads: int, options: dict[str, str]
 
 @pytest.mark.parametrize("options", LOSSES, ids=lambda options: options["loss"])
 def test_a_round_adds_up_what_the_threads_changed(options: dict[str, str]) -> None:
-    """The sum of the threads' changes, damped by (2 + x) / (2 + N x), x = 0.4 · lr · uses by each of the N threads
+    """The sum of the threads' changes, damped by (1 + x) / (1 + N x), x = 0.4 · lr · uses by each of the N threads
     that have used the row; a learnt log Z moves by their mean."""
     together = engine_of(3, **options)
     train_rounds(together, range(1))  # output rows start at 0: now they are something
@@ -107,7 +107,7 @@ def test_a_round_adds_up_what_the_threads_changed(options: dict[str, str]) -> No
             assert uses[name].sum() > 1000
             users = np.maximum(1, (uses[name] > 0).sum(0))
             x = 0.4 * 0.05 * uses[name].sum(0) / users
-            factor = np.where(users > 1, (2 + x) / (2 + users * x), 1.0)
+            factor = np.where(users > 1, (1 + x) / (1 + users * x), 1.0)
             assert factor.min() < 0.5 and factor.max() > 0.8
             factor = factor.reshape(-1, *[1] * (array.ndim - 1))
         expected = state[name] + factor * sum(changes[name])

@@ -20,7 +20,6 @@ import numpy as np
 
 from w2v.config import Config
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
-from w2v.kernels.cpu.links import softmax_factors
 from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import NOISE, PATH, Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
@@ -154,7 +153,6 @@ class HogwildEngine:
             Workspace(rows, longest, negatives, window, variant.size, shape) for _ in range(self.threads)
         ]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
-        self._factors = softmax_factors(negatives + 1)
         self._lr = 0.0  # of the round's first block
         self._merge_every = 0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
@@ -189,7 +187,7 @@ class HogwildEngine:
         self._kernel(
             self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
             work.words, work.sentences, work.state, lr, key, seed, self._merge_every,
-            self.threads, self._factors, work.tally,
+            self.threads, work.tally,
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))

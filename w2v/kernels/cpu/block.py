@@ -120,7 +120,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     """The kernel for a variant; two calls give the same function.
 
     It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody else does, between
-    blocks. threads: how many work at the same time. factors: see `softmax_factors`.
+    blocks. threads: how many work at the same time.
     """
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
     TILE = T * Q
@@ -130,8 +130,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
         ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any, sentences: Any,
-        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, threads: int, factors: int,
-        tally: Any,
+        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, threads: int, tally: Any,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
@@ -210,7 +209,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 if cross_entropy:
                     sums = cross_entropy_residuals(
                         zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups, slots.labels + place, offsets_at,
-                        slots.weights + place, last, lr, factors, sums,
+                        slots.weights + place, last, lr, sums,
                     )  # fmt: skip
                 else:
                     for tile in range(tiles):

@@ -6,7 +6,7 @@ most frequent words and the nodes near the root that means oscillation, and for 
 hsigmoid: the loss became infinite within one epoch of 17 M words). So the sum is damped. Say that n uses of a row by
 one thread take it 1 - exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
 
-    (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (2 + x) / (2 + N·x)        1 for rare rows, 1 / N for the most frequent
+    (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)        1 for rare rows, 1 / N for the most frequent
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CHUNK = 256  # rows that one thread merges at a time
 def damping(uses: float, threads: int, lr: float) -> float:
     """What the sum of `threads` threads' changes of a row is multiplied by when each has used it that often."""
     x = PULL * lr * float32(uses)
-    return (float32(2) + x) / (float32(2) + float32(threads) * x)
+    return (float32(1) + x) / (float32(1) + float32(threads) * x)
 
 
 @njit(nogil=True, boundscheck=False)

@@ -158,18 +158,18 @@ def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
-def maximum(typing: Any, x: Any, y: Any) -> Any:
-    """The larger of x and y, lane by lane; y where x is NaN."""
+def minimum(typing: Any, x: Any, y: Any) -> Any:
+    """The smaller of x and y, lane by lane; y where x is NaN."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[0], args[1])
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[0], args[1])
 
     return f32x16(f32x16, f32x16), codegen
 
 
 @intrinsic
-def exp_nonpositive(typing: Any, x: Any) -> Any:
-    """exp(x) for x <= 0 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
+def exp(typing: Any, x: Any) -> Any:
+    """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
     gives NaN.
 
     2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of degree 7 (|r| <= ln

@@ -102,8 +102,8 @@ class TrainingSettings:
     )  # fmt: skip
     optimizer: str | None = setting(
         None, "how gradients become updates; adamw: lm only", choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that scores all V"
-        " rows, adamw for transformer, else adagrad",
+        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that scores"
+        " all V rows, adamw for transformer, else adagrad",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from w2v.config import Config, build_config
 from w2v.errors import InputError, RunError
 from w2v.losses import LOSSES
+from w2v.losses.options import SampledOptions
 from w2v.models.options import ARCHITECTURES
 from w2v.training import precision
 from w2v.training.lm import LanguageModelEngine
@@ -25,7 +26,7 @@ Make = Callable[..., LanguageModelEngine]
 
 def config_of(**given: str) -> Config:
     names = SMALL | given
-    if names.get("loss") in ("neg", "nce", "sampled-softmax"):
+    if issubclass(LOSSES[names.get("loss", "softmax")].options, SampledOptions):
         names |= {"negatives": "8"}
     if names.get("loss") == "adaptive-softmax":
         names |= {"cutoffs": "6"}

@@ -23,6 +23,7 @@ from w2v.losses import LOSSES
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.options import SampledOptions
+from w2v.losses.sampled import Nce, Neg, SampledLayer
 from w2v.models.body import State, make_body
 from w2v.models.options import LanguageModelSettings
 
@@ -81,9 +82,12 @@ class LanguageModel(nn.Module):
         if settings.tied:
             more["weight"] = self.input.weight
         self.output = make_layer(loss, self.dim_hidden, counts, options, **more)
-        if not settings.tied and self.output.weight is not None:
-            nn.init.uniform_(self.output.weight, -REACH, REACH)
-        _start_biases(self.output)
+        for name, rows in self.output.named_parameters():
+            if name.endswith("weight") and not rows.any():  # adaptive softmax has starting values of its own
+                nn.init.uniform_(rows, -REACH, REACH)
+        for part in self.output.modules():
+            if isinstance(part, SampledLayer) and part.bias is not None:
+                part.bias.data.copy_(unigram_biases(part))
 
     @property
     def layer(self) -> OutputLayer:
@@ -119,18 +123,13 @@ def make_language_model(config: Config, counts: Tensor, **more: Any) -> Language
     return LanguageModel(counts, config.model.dim, config.training.loss, config.loss, config.lm, **more)
 
 
-@torch.no_grad()
-def _start_biases(layer: OutputLayer) -> None:
-    """Of a sampled loss: such that a hidden row of zeros gives every word its share of the counts."""
-    from w2v.losses.sampled import Nce, Neg, SampledLayer
-
-    if not isinstance(layer, SampledLayer) or layer.bias is None:
-        return
+def unigram_biases(layer: SampledLayer) -> Tensor:
+    """Biases [V] of a sampled loss such that a hidden row of zeros gives every word its share of the counts."""
     counts = torch.as_tensor(layer.counts).double().clamp_min(0.5)
     log_p = (counts / counts.sum()).log()
     if isinstance(layer, Nce):
-        log_p += layer.log_z
+        log_p += torch.as_tensor(layer.log_z).detach()
     if isinstance(layer, Neg):  # its scores are log P / q, less log k
         noise = layer.sampler.probability(torch.arange(layer.num_classes))
         log_p -= noise.clamp_min(torch.finfo(torch.float64).tiny).log() + math.log(layer.options.negatives)
-    layer.bias.copy_(log_p)
+    return log_p

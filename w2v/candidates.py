@@ -99,8 +99,15 @@ class Sampler(ABC):
             sampled = sampled.view(shape).to(device)
         else:
             sampled = self.draw(shape, generator, place).to(device)
-        true = None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
-        found = Candidates(sampled, true, self.expected_count(sampled, num_sampled, tries), tries)
+        if true_classes is None or isinstance(tries, Tensor) or true_classes.device != sampled.device:
+            true = None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
+            count = self.expected_count(sampled, num_sampled, tries)
+        else:  # one pass over both
+            both = torch.cat([true_classes.reshape(-1), sampled.reshape(-1)])
+            counts = self.expected_count(both, num_sampled, tries)
+            true = counts[: true_classes.numel()].view(true_classes.shape)
+            count = counts[true_classes.numel() :].view(shape)
+        found = Candidates(sampled, true, count, tries)
         if true_classes is not None:
             self.learn(true_classes)
         return found
@@ -112,7 +119,7 @@ class Sampler(ABC):
         """How often each of `ids` is among num_sampled candidates in the mean, float64; num_tries may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
-            return p * num_sampled if num_tries == num_sampled else -torch.expm1(num_tries * torch.log1p(-p))
+            return p * num_sampled if num_tries == num_sampled else p.neg().log1p_().mul_(num_tries).expm1_().neg_()
         num_tries = num_tries.view(-1, *[1] * (ids.dim() - 1))
         return torch.where(num_tries == num_sampled, p * num_sampled, -torch.expm1(num_tries * torch.log1p(-p)))
 
@@ -138,8 +145,8 @@ class Sampler(ABC):
             first = _first_occurrences(draws)
             found = first.cumsum(1)
         tries = (found < num_sampled).sum(1) + 1
-        unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
-        if len(unfinished):
+        if bool((found[:, -1] < num_sampled).any()):
+            unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
             late = draws.new_zeros(rows, num_sampled)
             for part in unfinished.split(max(1, RACE_CELLS // self.range_max)):
                 missing = num_sampled - found[part, -1]

@@ -196,10 +196,10 @@ def checked_classes(target: Tensor, num_classes: int, ignore_index: int | None =
         raise ValueError(f"targets are {target.dtype}, they must be integers")
     valid = None if ignore_index is None else target != ignore_index
     kept = target if valid is None else torch.where(valid, target, 0)
-    if kept.numel() and (int(kept.min()) < 0 or int(kept.max()) >= num_classes):
-        raise ValueError(
-            f"targets range from {int(kept.min())} to {int(kept.max())}, they must lie in 0 to {num_classes - 1}"
-        )
+    if kept.numel():
+        low, high = (int(bound) for bound in kept.aminmax())
+        if low < 0 or high >= num_classes:
+            raise ValueError(f"targets range from {low} to {high}, they must lie in 0 to {num_classes - 1}")
     return kept, valid
 
 

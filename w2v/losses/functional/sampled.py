@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from w2v.losses.base import checked_classes
+from w2v.losses.base import accumulate_dtype, checked_classes
+from w2v.losses.functional.residuals import Link, logistic_residuals, sampled_loss, softmax_residuals
 from w2v.losses.functional.shards import Shards, Tables
-from w2v.losses.sampled import REMOVED, cross_entropy, label_scores, log_count, logistic, noise_scores
+from w2v.losses.sampled import log_count
 from w2v.samplers import Candidates, LogUniformSampler, compute_accidental_hits
 
 
@@ -56,7 +57,7 @@ def nce_loss(
     labels = _checked_labels(labels, num_true, num_classes, len(inputs))
     samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return logistic(*_logits(tables, labels, inputs, samples, remove_accidental_hits))
+    return _loss(logistic_residuals, tables, labels, inputs, samples, remove_accidental_hits)
 
 
 def sampled_softmax_loss(
@@ -79,30 +80,26 @@ def sampled_softmax_loss(
     labels = _checked_labels(labels, num_true, num_classes, len(inputs))
     samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return cross_entropy(*_logits(tables, labels, inputs, samples, remove_accidental_hits))
+    return _loss(softmax_residuals, tables, labels, inputs, samples, remove_accidental_hits)
 
 
-def _logits(
-    tables: Tables, labels: Tensor, inputs: Tensor, samples: tuple[Tensor, Tensor, Tensor], remove_hits: bool
-) -> tuple[Tensor, Tensor]:
-    """(labels' logits [N, T], candidates' logits [N, S]), after removal of hits and subtraction of log counts."""
+def _loss(
+    link: Link,
+    tables: Tables,
+    labels: Tensor,
+    inputs: Tensor,
+    samples: tuple[Tensor, Tensor, Tensor],
+    remove_hits: bool,
+) -> Tensor:
+    """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
     sampled, true_count, sampled_count = samples
     # one gathering for both, so that weights get one gradient
     rows, bias = tables.rows(torch.cat([labels.reshape(-1), sampled]))
     if rows.shape[1] != inputs.shape[1]:
         raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
-    sizes = [labels.numel(), len(sampled)]
-    true_rows, noise_rows = rows.split(sizes)
-    true = label_scores(inputs, true_rows.view(*labels.shape, inputs.shape[1]))
-    noise = noise_scores(inputs, noise_rows)
-    true_offset, noise_offset = -log_count(true_count, true.dtype), -log_count(sampled_count, noise.dtype)
-    if bias is not None:
-        true_bias, noise_bias = bias.split(sizes)
-        true_offset, noise_offset = true_offset + true_bias.view_as(labels), noise_offset + noise_bias
-    noise = noise + noise_offset
-    if remove_hits:
-        noise = noise.index_put(compute_accidental_hits(labels, sampled), noise.new_tensor(REMOVED))
-    return true + true_offset, noise
+    log_counts = log_count(torch.cat([true_count.reshape(-1), sampled_count]), accumulate_dtype(inputs))
+    hits = compute_accidental_hits(labels, sampled) if remove_hits else None
+    return sampled_loss(link, inputs, rows, bias, log_counts, labels.shape[1], hits)
 
 
 def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
@@ -130,7 +127,9 @@ def _candidates(
             raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
         if generator is None and seed is not None:
             generator = torch.Generator(labels.device).manual_seed(seed)
-        sampled_values = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator)
+        drawn = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator, device=labels.device)
+        assert drawn.true_expected_count is not None
+        return drawn.sampled, drawn.true_expected_count, drawn.sampled_expected_count
     if sampled_values[1] is None:
         raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
     sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])

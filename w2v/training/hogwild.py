@@ -77,7 +77,10 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     if works_in_rounds(config):
         copies = config.threads * vocabulary
     rows = rows_scored(config)
-    matrices = (1 + bool(rows & PATH) + bool(rows & NOISE)) * (vocabulary + copies) * row
+    tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
+    matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
+    if _bias(config) & 1:
+        matrices += 4 * (vocabulary + copies)
     per_word = scored = 0
     if rows & NOISE:
         per_word, scored = 24, _negatives(config) + 1

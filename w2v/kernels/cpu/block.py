@@ -14,8 +14,17 @@ What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 1
   Addresses instead: 4.2 -> 5.2 M. Row length frozen into the kernel: 5.4 -> 6.1 M.
 - Tile shape, 6 rows (negatives 5): 6 x 2 5.0 M, 8 x 2 4.3 M, 3 x 4 4.1 M, 4 x 4 3.4 M. Paths: 4 x 4 2.7 M, 4 x 3 2.3 M,
   4 x 2 and 6 x 2 1.9 M (beside other load).
+- CBOW, paths: 6 x 1 5.6 M, 4 x 1 5.2 M, 8 x 1 5.0 M. hsigmoid+neg: 6 x 2 2.1 M, 4 x 4 and 3 x 5 1.7 M. (CPU time of
+  one thread beside much other load, neg 5.9 M.)
+- Sampled softmax, of the speed of neg: 0.83 when the highest score is subtracted, by 5 + 5 steps across lanes; 0.73
+  when that is done only for scores beyond 40 (the test costs more than it saves); 0.93 with the target's subtracted.
 - Two threads: 11.4 M with 1024 thread-own rows and with 256, 9.6 M with 4096. Merging every 1024 words instead of 8192
   costs 15 % and changes no accuracy.
+- Many threads, one epoch, analogies, on two cores: with plain sums of the threads' changes 8 threads diverge (hsigmoid:
+  the loss is infinite); damped (`w2v.kernels.cpu.merge`) 8 threads reach 15.1 % (neg; 2 threads 15.1 %) and 22.9 %
+  (hsigmoid; 2 threads 23.0 %, 21.8 % before).
+- --deterministic, two threads: 10 % of the CPU time in merges with rounds of 150,000 words, 0.8 of the output rows used
+  in one.
 - A slice assignment in a kernel function makes Numba compile its string functions for the error message: 1.5 s and
   40 MB of every first run. Constants of one type (int64(0), not 0) keep a function from being compiled twice.
 """

@@ -196,7 +196,7 @@ def test_rounds_are_short() -> None:
     ids = np.tile(np.append(np.arange(30), -1), 100_000).astype(np.int32)
     for options in ({}, {"model": "cbow"}, {"loss": "hsigmoid"}):
         config = engine_of(2, **options).config
-        assert np.diff(block_bounds(config, ids)).max() < 100_000 / 2**1.5 + 31
+        assert np.diff(block_bounds(config, ids)).max() < 280_000 / 4 + 31
 
 
 @pytest.mark.parametrize("threads", [2, 3])

@@ -41,7 +41,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
 
 def test_help_of_train_shows_type_default_and_range() -> None:
     text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
-    assert "--dim INT length of the vectors [1 or more; default: 100; lm 200]" in text
+    assert "--dim INT length of the vectors [1 to 1048576; default: 100; lm 200]" in text
     assert "--lr FLOAT" in text
     assert "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm: sgd 20," in text
     assert "--loss [softmax|label-smoothing|" in text
@@ -81,10 +81,11 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
 def test_help_is_quick(process: Run, verb: list[str]) -> None:
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = os.times()
         process(*verb, "--help")
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.6  # 0.2 s on an idle machine; the machine that runs the tests may be busy
+        after = os.times()
+        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(times) < 0.6  # seconds of CPU time; 0.2 on an idle machine
 
 
 @pytest.mark.parametrize(
@@ -97,15 +98,15 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
         (["trian"], "w2v: no such command 'trian'; did you mean train?"),
         (["frobnicate"], "w2v: no such command 'frobnicate'; see w2v --help"),
         (["train", "a", "--dim"], "w2v train: option '--dim' requires an argument; see w2v train --help"),
-        (["train", "a", "--dim", "0"], "w2v train: --dim 0 is below 1: give a whole number, 1 or more"),
+        (["train", "a", "--dim", "0"], "w2v train: --dim 0 is below 1: give a whole number, 1 to 1048576"),
         (["train", "a", "--threads", "0"], "w2v train: --threads 0 is below 1: give a whole number, 1 to 1024"),
         (["train", "a", "--lr", "nan"], "w2v train: --lr nan is not a finite number: give a number, above 0"),
         (["train", "a", "--loss", "ncee"],
          "w2v train: --loss ncee is not one of softmax, label-smoothing, sparse-softmax, am-softmax, l-softmax, "
-         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax (did you mean nce?)"),
+         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax, hsigmoid+neg (did you mean nce?)"),
         (["train"], "w2v train: no corpus: name a text file, a folder, or - for standard input"),
         (["train", "--dim", "x", "--epochs", "0", "a"],
-         "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 or more; "
+         "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 to 1048576; "
          "--epochs 0 is below 1: give a whole number, 1 or more"),
         (["train", "a", "--config", "none.yaml"],
          "w2v train: --config none.yaml: No such file or directory; give a YAML file of settings"),
@@ -115,7 +116,7 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
         (["bench", "losses", "--cutofs", "3"], "w2v bench: no such option --cutofs; did you mean --cutoffs?"),
         (["bench", "a", "--loss", "neg,ncee"],
          "w2v bench: --loss ncee is not one of softmax, label-smoothing, sparse-softmax, am-softmax, l-softmax, "
-         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax (did you mean nce?)"),
+         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax, hsigmoid+neg (did you mean nce?)"),
         (["bench", "a", "--threads", "1,,2"],
          "w2v bench: --threads '1,,2' has an empty entry; give names separated by commas"),
         (["bench", "a", "--peer", "gensin"], "w2v bench: --peer gensin is unknown: did you mean gensim?"),
@@ -156,7 +157,7 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "w2v train: 2 problems: unknown key 'windw' in x.yaml (did you mean 'window'?); "
-        "dim in x.yaml 0 is below 1: give a whole number, 1 or more\n"
+        "dim in x.yaml 0 is below 1: give a whole number, 1 to 1048576\n"
     )
 
 

@@ -118,7 +118,7 @@ def test_losses(w2v: Run) -> None:
     rows = [line.split("\t") for line in w2v("losses").stdout.splitlines()]
     assert [row[0] for row in rows] == [
         "softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax", "adaptive-softmax",
-        "hsigmoid", "neg", "nce", "sampled-softmax",
+        "hsigmoid", "neg", "nce", "sampled-softmax", "hsigmoid+neg",
     ]  # fmt: skip
     facts = json.loads(w2v("losses", "nce", "--json").stdout)
     assert facts["settings"] == ["--negatives", "--noise-power", "--nce-log-z", "--nce-bias"]

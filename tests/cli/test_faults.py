@@ -352,7 +352,12 @@ def test_an_evaluation_that_fails_leaves_the_run_as_it_is(w2v: Run, corpus: str,
 
 def test_a_finished_run_says_that_it_is(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert w2v(*SAVED).returncode == 0
+    (tmp_path / ".run.lock").touch()  # of a process that was killed just after it had written the result
+    with locked(tmp_path / "run"):
+        assert "run is being written by another run" in w2v("train", "--resume", "run").stderr
+    (tmp_path / ".run.lock").touch()
     done = w2v("train", "--resume", "run")
+    assert not (tmp_path / ".run.lock").exists()
     assert (done.returncode, done.stdout) == (0, "run\n")
     assert done.stderr == "run is finished, after 6 epochs; --epochs may grow\n"
     grown = w2v("train", "--resume", "run", "--epochs", "8", "--quiet", "--json")

@@ -57,7 +57,7 @@ def test_counted_as_python_counts(name: str, w2v: Run, tmp_path: Path) -> None:
     assert ("replaced by U+FFFD" in done.stderr) == ("surrogates" in name or "overlong" in name)
 
 
-@pytest.mark.parametrize(("name", "output"), zip(TEXTS, cycle(["run", "v.txt", "v.bin"]), strict=False))
+@pytest.mark.parametrize(("name", "output"), list(zip(TEXTS, cycle(["run", "v.txt", "v.bin"]), strict=False)))
 def test_trained_written_and_read_back(name: str, output: str, w2v: Run, tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_bytes(TEXTS[name])
     options = ["--dim", "3", "--epochs", "1", "--min-count", "1", "--sample", "0", "--threads", "1", "--no-cache"]

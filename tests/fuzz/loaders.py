@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import lzma
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,12 @@ from unittest import mock
 import numpy as np
 import zstandard
 
+from w2v.checkpoint import Checkpoint, DamagedCheckpoint, load_checkpoint, save_checkpoint
 from w2v.cli.info import _run_facts
 from w2v.config import Config, CorpusSettings, all_settings, build_config
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors, load_vectors, write_vectors
@@ -39,13 +42,16 @@ WORD_LIST = "".join(f"{word}\t{count}\n" for word, count in zip(WORDS, COUNTS, s
 @dataclass(frozen=True)
 class Loader:
     """`valid`: by file name, files that `load` (given their folder) accepts; `check` fails on an inconsistent result.
-    Messages of errors are at most `longest` characters beyond the folder's name."""
+    Messages of errors, one of `refusals`, are at most `longest` characters beyond the folder's name. `forge` makes the
+    checksums of damaged files right again, as somebody who wants them to be read would."""
 
     name: str
     valid: Mapping[str, bytes]
     load: Callable[[Path], Any]
     check: Callable[[Any], None]
     longest: int = 400
+    refusals: tuple[type[Exception], ...] = (InputError, RunError)
+    forge: Callable[[Mapping[str, bytes]], dict[str, bytes]] | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -173,8 +179,6 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 
 def _cached_files() -> dict[str, bytes]:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, W2V_CACHE_DIR=f"{folder}/c"):
         corpus = Path(folder) / "a.txt"
         corpus.write_text(CACHED_TEXT)
@@ -206,6 +210,31 @@ def check_cached(store: TokenStore | None) -> None:
     assert all(isinstance(warning, str) for warning in store.warnings)
 
 
+def _checkpoint_files() -> dict[str, bytes]:
+    tensors = {"input": MATRIX, "seeds": np.arange(3, dtype=np.uint64)}
+    bounds = np.array([0, 5, 9], np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Checkpoint(7, tensors, bounds, {"epoch": 1, "loss": 0.5}, ['{"epoch": 1}'])
+        path = save_checkpoint(Path(folder), saved)
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def _forged_checkpoint(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    sums = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in files.items()
+        if name != "manifest.json"
+    }
+    return {**files, "manifest.json": json.dumps({"format_version": 1, "files": sums}).encode()}
+
+
+def check_checkpoint(checkpoint: Checkpoint) -> None:
+    assert type(checkpoint.step) is int and isinstance(checkpoint.state, dict)
+    assert checkpoint.bounds.dtype == np.int64 and (np.diff(checkpoint.bounds) > 0).all()
+    assert all(array.nbytes == array.tobytes().__len__() for array in checkpoint.tensors.values())
+    assert all(type(line) is str for line in checkpoint.metrics)
+
+
 def check_facts(facts: dict[str, Any]) -> None:
     assert facts.keys() <= {"summary", "settings"}
     assert all(isinstance(value, dict) for value in facts.values())
@@ -228,6 +257,10 @@ def _loaders() -> Iterator[Loader]:
     for name, data in SETS.items():
         yield Loader(f"set {name}", {name: data}, lambda folder, name=name: load_set(folder / name), check_set)
     yield Loader("cache entry", _cached_files(), _load_cached, check_cached)
+    refusals = (DamagedCheckpoint,)
+    files = _checkpoint_files()
+    yield Loader("checkpoint", files, load_checkpoint, check_checkpoint, refusals=refusals)
+    yield Loader("forged checkpoint", files, load_checkpoint, check_checkpoint, 400, refusals, _forged_checkpoint)
     facts = {"summary.json": b'{"loss": 1.5, "words": {"read": 9, "x": [1, null]}}', "config.yaml": YAML_FILES["plain"]}
     yield Loader("run facts", facts, _run_facts, check_facts)
 

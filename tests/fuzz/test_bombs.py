@@ -8,9 +8,10 @@ import lzma
 import os
 import resource
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,19 @@ def little_memory(megabytes: int = MEGABYTES) -> Iterator[None]:
     assert time.process_time() - began < SECONDS
 
 
-def refused(load: Callable[[], object]) -> str:
-    with little_memory(), pytest.raises((InputError, RunError)) as caught:
+@contextmanager
+def little_traced(megabytes: int = 16) -> Iterator[None]:
+    """The same where a failed allocation would be taken for a damaged file: all of them succeed, and are counted."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes << 20
+    finally:
+        tracemalloc.stop()
+
+
+def refused(load: Callable[[], object], little: Callable[[], AbstractContextManager[None]] = little_memory) -> str:
+    with little(), pytest.raises((InputError, RunError)) as caught:
         load()
     message = str(caught.value)
     assert "\n" not in message
@@ -82,11 +94,20 @@ def test_a_matrix_that_is_not_there(tmp_path: Path) -> None:
     assert "its header says 1000000000000 x 300" in refused(lambda: load_vectors(tmp_path / "v.npy"))
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_a_matrix_cut_anywhere(version: tuple[int, int], tmp_path: Path) -> None:
+    data = _npy(MATRIX, version)
+    (tmp_path / "v.vocab.tsv").write_bytes(WORD_LIST)
+    for size in range(1, len(data)):
+        (tmp_path / "v.npy").write_bytes(data[:size])
+        assert "v.npy" in refused(lambda: load_vectors(tmp_path / "v.npy"), lambda: little_traced(2))
+
+
 def test_an_npy_header_of_gigabytes(tmp_path: Path) -> None:
     with open(tmp_path / "v.npy", "wb") as file:
         file.write(b"\x93NUMPY\x02\x00" + (3 << 30).to_bytes(4, "little"))
         file.truncate(4 << 30)
-    assert "header cannot be read" in refused(lambda: load_vectors(tmp_path / "v.npy"))
+    assert "header cannot be read" in refused(lambda: load_vectors(tmp_path / "v.npy"), little_traced)
 
 
 def test_values_that_float32_cannot_hold(tmp_path: Path) -> None:

@@ -219,35 +219,67 @@ def test_subsampling_does_not_depend_on_the_blocks() -> None:
     assert sum(half.dropped for half in halves) == whole.dropped > 0
 
 
-def test_thread_own_rows_change_nothing_when_one_thread_works_at_a_time() -> None:
-    """Own copies are refreshed at a block's start and merged at its end: alternating threads must give what one
-    thread gives."""
-    ids, counts = random_text(4000, vocabulary=200, line=25)
-    results = []
-    for threads in (1, 2):
-        engine = make_engine(ids, counts, dim=20, loss="nce", nce_bias="true", nce_log_z="learned")
-        engine = HogwildEngine(engine.config, ids, counts, threads=threads)
-        engine.initialise()
-        for index in range(8):
-            engine.train(Block(0, index, index * 500, index * 500 + 500, 0.0), LR, index % threads)
-        results.append(
-            (
-                engine.vectors.copy(),
-                engine.weights.noise.matrix.copy(),
-                engine.weights.bias.matrix.copy(),
-                engine.weights.log_z.matrix.copy(),
-            )
-        )
-    assert engine.weights.input.hot > 0
-    for one, two in zip(*results, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("negatives", [5, 20])
+def test_sampled_softmax_of_large_scores(negatives: int) -> None:
+    """Scores whose exponentials float32 does not hold, for hidden rows of 5 times the usual length (and beyond 50 nats
+    above the target, where the loss no longer grows, at least nothing becomes NaN)."""
+    ids, counts = random_text(300, vocabulary=12, line=15)
+    for scale in (5, 100):
+        engine = make_engine(ids, counts, dim=20, sample=0, loss="sampled-softmax", negatives=negatives)
+        engine.vectors[:] *= scale
+        engine.weights.noise.matrix[:] *= scale
+        engine.weights.noise.matrix[:, 0] += 300 / scale
+        engine.vectors[:, 0] = 1
+        model = definition_of(engine, counts)
+        tally = engine.train(Block(0, 0, 0, len(ids), 0.0), 1e-5, 0)
+        loss, predictions, _ = reference.train(model, ids, engine._keep, 5, 1000, 1e-5, *seeds(engine))
+        assert loss / predictions > 3
+        if scale == 100:
+            assert 0.1 * 50 < tally.loss / predictions < 60
+            continue
+        np.testing.assert_allclose(tally.loss, loss, rtol=1e-5)
+        for found, expected in zip(matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_thread_own_rows_come_back_as_damped_changes() -> None:
+    """One of two threads trains: a shared row moves by (1 + x) / (1 + 2 x) of what the thread made of its own, x =
+    0.4 · lr · uses; rows that are not thread-own move by all of it."""
+    vocabulary, lr = 40, 0.01
+    ids = np.random.default_rng(1).integers(0, vocabulary, 800).astype(np.int32)
+    ids[::9] = -1
+    counts = np.full(vocabulary, 20)
+    options = {"dim": "20", "window": "1", "sample": "0", "loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
+    config = build_config({"corpus": ("x",), "threads": "2", **options})
+    alone, one_of_two = (HogwildEngine(config, ids, counts, threads=threads) for threads in (1, 2))
+    random = np.random.default_rng(3)
+    start = {name: random.normal(0, 0.3, array.shape).astype(np.float32) for name, array in alone.state().items()}
+    for engine in (alone, one_of_two):
+        engine.load_state(start)
+        engine.train(Block(0, 0, 0, len(ids), 0.0), lr, 1 if engine is one_of_two else 0)
+    hot = one_of_two.weights.input.hot
+    assert 0 < hot < vocabulary
+    left = ids[:-1][(ids[:-1] >= 0) & (ids[1:] >= 0)]  # with a window of 1 every word is context of its neighbours
+    right = ids[1:][(ids[:-1] >= 0) & (ids[1:] >= 0)]
+    uses = np.bincount(np.concatenate([left, right]), minlength=vocabulary)
+    x = 0.4 * lr * uses
+    damped = np.where(np.arange(vocabulary) < hot, (1 + x) / (1 + 2 * x), 1)
+    before, lonely, pair = start["input"], alone.state()["input"], one_of_two.state()["input"]
+    np.testing.assert_allclose(pair - before, damped[:, None] * (lonely - before), rtol=1e-3, atol=2e-6)
+    for name in ("output.weight", "output.bias"):
+        whole, part = (engine.state()[name] - start[name] for engine in (alone, one_of_two))
+        share = part.reshape(vocabulary, -1).sum(1) / whole.reshape(vocabulary, -1).sum(1)
+        assert (share[:hot] < 0.95).all() and (share[:hot] > 0.5).all()
+        np.testing.assert_allclose(part[hot:], whole[hot:], rtol=1e-3, atol=2e-6)
+    moved = [float(engine.state()["output.log_z"] - start["output.log_z"]) for engine in (alone, one_of_two)]
+    assert moved[1] == pytest.approx(moved[0] / 2, rel=1e-4)
 
 
 def test_nan_reaches_the_tally() -> None:
     """A diverged model is noticed: neither padding nor clamping may hide NaN or infinity."""
     ids, counts = random_text(300, vocabulary=12, line=15)
     for value in (np.nan, np.inf):
-        for loss in ("neg", "hsigmoid"):
+        for loss in ("neg", "hsigmoid", "sampled-softmax"):
             engine = make_engine(ids, counts, dim=20, loss=loss, sample=0)
             engine.vectors[0, 3] = value
             assert not math.isfinite(engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0).loss)

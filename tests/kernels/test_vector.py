@@ -6,15 +6,15 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
-from w2v.kernels.cpu.lanes import load_tile, segment_max, segment_sum, transposed_sum
-from w2v.kernels.cpu.vector import exp_nonpositive, load, store, zeros
+from w2v.kernels.cpu.lanes import load_tile, segment_first, segment_sum, transposed_sum
+from w2v.kernels.cpu.vector import exp, load, store, zeros
 from w2v.kernels.cpu.workspace import address
 
 
 @njit
 def exp_of(source: int, target: int, count: int) -> None:
     for i in range(0, 4 * count, 64):
-        store(target + i, exp_nonpositive(load(source + i)))
+        store(target + i, exp(load(source + i)))
 
 
 @njit
@@ -31,17 +31,16 @@ def tile_of(source: int, target: int) -> None:
 
 
 @njit
-def segments_of(source: int, sums: int, maxima: int) -> None:
+def segments_of(source: int, sums: int, first: int) -> None:
     store(sums, segment_sum(load(source), zeros(5), zeros(15)))
-    store(maxima, segment_max(load(source), zeros(5), zeros(15)))
+    store(first, segment_first(load(source), zeros(5), zeros(15)))
 
 
 def test_exp_is_accurate_to_two_ulp() -> None:
-    x = np.concatenate([-np.logspace(-8, 2, 16_000), np.zeros(16), np.linspace(-87, 0, 16_000)]).astype(np.float32)
+    x = np.concatenate([-np.logspace(-8, 2, 16_000), np.zeros(16), np.linspace(-87, 60, 16_000)]).astype(np.float32)
     y = np.empty_like(x)
     exp_of(address(x), address(y), len(x))
     exact = np.exp(np.maximum(x.astype(np.float64), -87))
-    assert np.abs(y - exact).max() < 1e-7
     assert np.abs(y / exact - 1).max() < 2 * 2**-23
     assert y[x == 0].tolist() == [1.0] * int((x == 0).sum())
 
@@ -68,10 +67,10 @@ def test_load_tile_repeats_a_tile_and_leaves_the_other_lanes_zero() -> None:
     assert out.tolist() == [1, 2, 3, 4, 5, 6] * 2 + [0] * 4
 
 
-def test_segments_have_their_own_sums_and_maxima() -> None:
+def test_segments_have_their_own_sums_and_first_lanes() -> None:
     x = np.random.default_rng(2).normal(size=16).astype(np.float32)
-    sums, maxima = np.zeros_like(x), np.zeros_like(x)
-    segments_of(address(x), address(sums), address(maxima))
+    sums, first = np.zeros_like(x), np.zeros_like(x)
+    segments_of(address(x), address(sums), address(first))
     parts = x[:15].reshape(3, 5)
     np.testing.assert_allclose(sums[:15], np.repeat(parts.sum(1), 5), rtol=1e-6, atol=1e-6)
-    assert maxima[:15].tolist() == np.repeat(parts.max(1), 5).tolist()
+    assert first[:15].tolist() == np.repeat(parts[:, 0], 5).tolist()

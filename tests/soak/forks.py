@@ -49,8 +49,8 @@ class Forks:
 
 def serve() -> None:
     # what the verbs import when they need it, the forks have already
-    for name in ("w2v.corpus.read", "w2v.training.run", "w2v.training.autograd", "w2v.training.hogwild"):
-        importlib.import_module(name)
+    for name in ("corpus.read", "training.run", "training.autograd", "training.hogwild", "training.lm"):
+        importlib.import_module(f"w2v.{name}")
     from w2v.cli.app import main
 
     for line in sys.stdin:

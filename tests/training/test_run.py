@@ -173,7 +173,6 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
     [
         ({"window": 10**10}, "--window or --negatives"),
         ({"negatives": 10**11}, "--window or --negatives"),
-        ({"dim": 10**11}, "lower --dim"),
         ({"window": 10**10, "loss": "hsigmoid"}, "--window or --threads"),
     ],
 )

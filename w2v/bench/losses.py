@@ -48,6 +48,7 @@ CONTESTS = (
     ),
     Contest("adaptive-softmax", False, "AdaptiveSoftmax", (("torch", "AdaptiveLogSoftmaxWithLoss"),)),
     Contest("neg", False, "Neg(sparse=True)"),
+    Contest("hsigmoid+neg", False, "HsigmoidNeg(sparse=True)"),
     Contest("softmax", True, "Softmax", (("torch", "log_softmax + nll_loss"),)),
     Contest("label-smoothing", True, "LabelSmoothing", (("torch", "cross_entropy(label_smoothing=0.1)"),)),
     Contest("sparse-softmax", True, "SparseSoftmax"),

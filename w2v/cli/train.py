@@ -74,10 +74,13 @@ def command(
     if run_before is None:
         settings = build_config(given, config)
     else:
+        from w2v.training.output import claimed
         from w2v.training.resume import finished
 
         settings = _settings_of(run_before, given, {"--config": config is not None, "--dry-run": dry_run})
-        if done := finished(run_before, settings):
+        with claimed(settings, run_before):  # not while it is at work; and what a kill has left behind goes
+            done = finished(run_before, settings)
+        if done is not None:
             if not quiet:
                 say(f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may grow")
             print_json(done) if json else print_line(str(run_before))

@@ -20,8 +20,7 @@ import numpy as np
 
 from w2v.config import Config
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
-from w2v.kernels.cpu.links import softmax_factors
-from w2v.kernels.cpu.merge import merge_round
+from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import NOISE, PATH, Choice
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
@@ -30,9 +29,12 @@ from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_r
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
-MERGE_WORDS = 8192  # trained words between merges
+MERGE_WORDS = 16384  # trained words between merges, of all threads together
+SHORTEST_MERGE = 1024
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
-ROUND_WORDS = 150_000  # stream positions, per thread, after which threads that work in rounds are put together
+OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
+ROUND_WORDS = 100_000  # stream positions of a round per thread, divided by threads^1.5
+SHORTEST_ROUND = 2_000
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
 
@@ -53,7 +55,7 @@ def variant_of(config: Config) -> Variant:
         size=-(-config.model.dim // 16) * 64, width=shape.width, group=shape.group, rows=rows,
         cross_entropy=int(softmax), offset=int(nce or softmax),
         skip_hits=int(bool(rows & NOISE) and not nce and (not softmax or options.remove_hits)),
-        bias=_bias(config), cbow=int(cbow), track=int(works_in_rounds(config)),
+        bias=_bias(config), cbow=int(cbow),
     )  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
     whole_run = len(ids) * config.training.epochs
     size = int(BLOCK_FLOPS / flops_per_word(config))
     if works_in_rounds(config):
-        size = min(2 * size, ROUND_WORDS)
+        size = min(size, max(SHORTEST_ROUND, int(ROUND_WORDS / config.threads**1.5)))
     size = max(1000, min(size, whole_run // 256))
     return cut_blocks(ids, size, sentence_limit(config.corpus.max_sentence))
 
@@ -143,15 +145,16 @@ class HogwildEngine:
         self._keep = (keep * (2**32 - 1)).astype(np.uint32)
         self._arrays: list[np.ndarray] = []  # what the kernel knows by address must stay alive
         self._choice, longest = self._make_choice(rows, counts)
-        self.in_rounds = bool(variant.track) and self.threads > 1
-        hot = None if variant.track else HOT_ROWS
+        self.in_rounds = works_in_rounds(config) and self.threads > 1
+        hot = None if self.in_rounds else HOT_ROWS
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
         shape, negatives = TileShape(variant.width, variant.group), _negatives(config)
         self._workspaces = [
             Workspace(rows, longest, negatives, window, variant.size, shape) for _ in range(self.threads)
         ]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
-        self._factors = softmax_factors(negatives + 1)
+        self._lr = 0.0  # of the round's first block
+        self._merge_every = 0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
 
     def initialise(self) -> None:
@@ -178,10 +181,13 @@ class HogwildEngine:
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
         text = Text(block.start, block.stop, model.window, self._max_sentence, int(mean), int(share))
+        if thread == 0:
+            self._lr = lr
         key, seed = block_seeds(self.config.training.seed, block)
         self._kernel(
             self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
-            work.words, work.sentences, work.state, lr, key, seed, MERGE_WORDS, self._factors, work.tally,
+            work.words, work.sentences, work.state, lr, key, seed, self._merge_every,
+            self.threads, work.tally,
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
@@ -190,14 +196,17 @@ class HogwildEngine:
         """In rounds: shared rows = those + the changes of the first `blocks` threads, in their order."""
         if self._pool is None:
             return
-        for table in (self.weights.bias, self.weights.log_z):
-            table.touched[:blocks] = 1
-        list(self._pool.map(lambda part: self._merge(blocks, part), range(self.threads)))
+        weights, lr = self.weights, self._lr
+        if _bias(self.config):  # -log Z is used all the time
+            weights.log_z.uses[:blocks] = OFTEN
+            for table, uses in ((weights.bias, weights.noise.uses), (weights.log_z, weights.log_z.uses)):
+                shared, own = table.all_rows()
+                merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
+        list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
 
-    def _merge(self, blocks: int, part: int) -> None:
-        for table in self.weights.tables:
-            if table.rows:
-                merge_round(*table.vectors(), table.touched, blocks, part, self.threads)
+    def _merge(self, blocks: int, lr: float, part: int) -> None:
+        for table in (self.weights.input, self.weights.path, self.weights.noise):
+            merge_round(*table.all_rows(), table.uses, blocks, lr, part, self.threads)
 
     def _share(self) -> None:
         """In rounds: all threads' own rows = the shared ones."""

@@ -167,6 +167,7 @@ class Trainer:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
         with self._lock:
+            began = time.perf_counter()  # no line of the metrics is later
             self._measure()
             began = time.perf_counter()
             self._resting = True  # from here on the metrics stand still: what a watcher saves fits together

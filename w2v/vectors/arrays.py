@@ -89,9 +89,10 @@ def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version}")
     width = 2 if version == (1, 0) else 4
-    if int.from_bytes(file.read(width), "little") > MAX_NPY_HEADER:
-        raise ValueError("NumPy would read as much as the header says")
-    file.seek(-width, 1)
+    place, length = file.tell(), file.read(width)
+    if len(length) < width or int.from_bytes(length, "little") > MAX_NPY_HEADER:
+        raise ValueError("NumPy would allocate as much as the header says")
+    file.seek(place)
     read = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
     with warnings.catch_warnings():
         # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for the user.

@@ -47,9 +47,11 @@ def layer_of(name: str, **more: Any) -> Builder:
 
     def build(case: dict[str, Any], given: dict[str, Any]) -> Step:
         hidden, weight, bias, labels = tensors(given)
-        own: dict[str, Any] = {"weight": torch.nn.Parameter(weight), **more}
-        if name not in ("am-softmax", "l-softmax"):  # losses on angles, which have no bias
-            own["bias"] = torch.nn.Parameter(bias)
+        own: dict[str, Any] = dict(more)
+        if LOSSES[name].tied:  # rows for words, as the given ones
+            own["weight"] = torch.nn.Parameter(weight)
+        if LOSSES[name].bias:
+            own["bias"] = torch.nn.Parameter(bias) if LOSSES[name].tied else True
         layer = make_layer(name, case["dim"], counts(case), **own)
         return stepping(lambda: layer(hidden, labels), [hidden, *layer.parameters()])
 
@@ -67,6 +69,7 @@ BUILDERS: dict[str, Builder] = {
     "functional.hsigmoid_loss(is_sparse=True)": hsigmoid,
     "AdaptiveSoftmax": adaptive,
     "Neg(sparse=True)": layer_of("neg", sparse=True),
+    "HsigmoidNeg(sparse=True)": layer_of("hsigmoid+neg", sparse=True),
     **{
         LOSSES[name].layer.partition(":")[2]: layer_of(name)
         for name in ("softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax")

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint8, uint64
+from numba import float32, float64, int64, njit, uint64
 
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
@@ -37,7 +37,7 @@ from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
 from w2v.kernels.cpu.reader import CHOSEN, DROPPED, FINISHED, LENGTH, NEXT, RARE, READ, TARGETS, begin, refill
-from w2v.kernels.cpu.rows import AHEAD, NOISE, PATH, SLOTS, choose_noise, choose_path, row_of, rows_of
+from w2v.kernels.cpu.rows import AHEAD, NOISE, PATH, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
     copy_rows,
@@ -49,7 +49,6 @@ from w2v.kernels.cpu.vector import (
     read_long,
     spread,
     store,
-    write_byte,
     write_long,
     zeros,
 )
@@ -66,8 +65,7 @@ class Variant(NamedTuple):
     group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's path, NOISE the target and noise
     words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for the logistic one. offset: 1 adds offsets[word] to
     a score. skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for
-    all rows (a learnt -log Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram. track: 1 when
-    all rows are thread-own until somebody merges them between blocks, and rows that were used are marked.
+    all rows (a learnt -log Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram.
     """
 
     size: int
@@ -79,7 +77,6 @@ class Variant(NamedTuple):
     skip_hits: int = 0
     bias: int = 0
     cbow: int = 0
-    track: int = 0
 
 
 class Scratch(NamedTuple):
@@ -120,8 +117,12 @@ def source_digest() -> int:
 
 @cache
 def make_kernel(variant: Variant) -> Callable[..., None]:
-    """The kernel for a variant; two calls give the same function."""
-    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, track = variant
+    """The kernel for a variant; two calls give the same function.
+
+    It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody else does, between
+    blocks. threads: how many work at the same time.
+    """
+    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
     TILE = T * Q
     both = int(rows == PATH + NOISE)
     SOURCE = source_digest()
@@ -129,13 +130,13 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
         ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any, sentences: Any,
-        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, factors: int, tally: Any,
+        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, threads: int, tally: Any,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
         stride = groups_max * 64
-        hot = m.input.hot + m.path.hot + m.noise.hot > 0 and not track
+        hot = m.input.hot + m.path.hot + m.noise.hot > 0 and merge_every > 0
         random = mix(uint64(seed)) | uint64(1)
         trained = predictions = since = int64(0)
         sums = spread(float32(0)), spread(float32(1)), int64(0), float64(0)
@@ -151,11 +152,11 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 while chosen <= i + AHEAD and chosen < targets:
                     target = read_int(buffer + 4 * chosen)
                     if rows & PATH:
-                        choose_path(target, chosen % SLOTS, slots, m, choice, T, size, track)
+                        choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
                     if rows & NOISE:
                         random = choose_noise(
                             random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1,
-                            both, track,
+                            both,
                         )  # fmt: skip
                     if chosen + window < length:
                         prefetch_row(row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size)
@@ -171,8 +172,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         write_long(scratch.contexts + 8 * contexts, row)
                         if not cbow:
                             copy_rows(hidden + contexts * size, row, size)
-                        if track:
-                            write_byte(m.input.touched + int64(word), uint8(1))
+                        count_use(m.input, word)
                         contexts += 1
                 slot = i % SLOTS
                 n = rows_of(read_int(buffer + 4 * i), choice, rows, T)
@@ -209,7 +209,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 if cross_entropy:
                     sums = cross_entropy_residuals(
                         zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups, slots.labels + place, offsets_at,
-                        slots.weights + place, last, lr, factors, sums,
+                        slots.weights + place, last, lr, sums,
                     )  # fmt: skip
                 else:
                     for tile in range(tiles):
@@ -231,11 +231,11 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 if cbow:
                     scatter_gradient(hidden, scratch.contexts, contexts, share if text.share else float32(1), size)
                 if hot and since >= merge_every:
-                    merge(m, size, bias)
+                    merge(m, size, bias, threads, lr)
                     since = 0
             state[NEXT], state[CHOSEN] = i, chosen
         if hot:
-            merge(m, size, bias)
+            merge(m, size, bias, threads, lr)
         tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))
         tally[1] = predictions
         tally[2] = state[READ]

@@ -6,14 +6,13 @@ T·Q arrive as the lengths of tuples of vectors (`columns`, `sums`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, constant, f32x16
+from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, VECTOR, constant, f32x16
 
 EIGHT = ir.VectorType(FLOAT, 8)
 
@@ -34,32 +33,60 @@ def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
     return f32x16(types.int64, columns, sums), codegen
 
 
-def _over_segments(combine: Callable[[Any, Any, Any], Any]) -> Any:
-    """An intrinsic (x, columns, sums): every lane gets `combine` of all lanes of its segment."""
+@intrinsic
+def any_outside(typing: Any, x: Any, limit: Any) -> Any:
+    """Whether a lane of x is not within ±limit (NaN is not)."""
 
-    @intrinsic
-    def reduce(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
-        if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-            return None
-        width, used = columns.count, sums.count
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        size = builder.and_(builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES))
+        bounds = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), args[1], ir.Constant(I32, 0))
+        bounds = builder.shuffle_vector(bounds, bounds, ir.Constant(INTEGERS, [0] * LANES))
+        outside = builder.fcmp_unordered(">", builder.bitcast(size, VECTOR), bounds)
+        bits = builder.bitcast(outside, ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            result = args[0]
-            for turn in range(1, width):
-                lanes = [
-                    lane // width * width + (lane + turn) % width if lane < used else lane for lane in range(LANES)
-                ]
-                turned = builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
-                result = combine(builder, result, turned)
-            return result
-
-        return f32x16(f32x16, columns, sums), codegen
-
-    return reduce
+    return types.boolean(f32x16, types.float32), codegen
 
 
-segment_sum = _over_segments(lambda builder, x, y: builder.fadd(x, y))
-segment_max = _over_segments(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y))
+def _turned(lane: int, turn: int, width: int, used: int) -> int:
+    """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes stay."""
+    return lane // width * width + (lane + turn - lane // width * width) % width if lane < used else lane
+
+
+@intrinsic
+def segment_sum(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+    """Every lane gets the sum of its segment; unused lanes get width times theirs."""
+    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+        return None
+    width, used = columns.count, sums.count
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        turned = [args[0]] + [
+            builder.shuffle_vector(
+                args[0], args[0], ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)])
+            )
+            for turn in range(1, width)
+        ]
+        while len(turned) > 1:  # in pairs: few results wait for each other
+            pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
+            turned = pairs + (turned[-1:] if len(turned) % 2 else [])
+        return turned[0]
+
+    return f32x16(f32x16, columns, sums), codegen
+
+
+@intrinsic
+def segment_first(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+    """Every lane gets the first lane of its segment."""
+    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+        return None
+    width, used = columns.count, sums.count
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
+        return builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
+
+    return f32x16(f32x16, columns, sums), codegen
 
 
 # Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of

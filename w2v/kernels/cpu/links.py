@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numba import int64, njit
 
-from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile, segment_max, segment_sum
+from w2v.kernels.cpu.lanes import any_outside, lane_product, lane_sum, load_tile, segment_first, segment_sum
 from w2v.kernels.cpu.vector import (
     add,
     divide,
-    exp_nonpositive,
+    exp,
     fma,
     load,
-    maximum,
+    minimum,
     multiply,
     negative_abs,
     spread,
@@ -35,13 +35,8 @@ from w2v.kernels.cpu.vector import (
 # 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside
 # float64.
 FACTORS = 60
-REMOVED = -1e30  # the score of a row left out: far below any other, and finite
-
-
-def softmax_factors(rows: int) -> int:
-    """Factors that a lane's product can take when each is a sum of `rows` exponentials <= 1: below 2^120 a lane, and
-    one lane in three at most has other factors than 1."""
-    return max(1, 120 // max(1, rows.bit_length()))
+MOST = np.float32(50)  # nats by which a noise word's score is above the target's; more counts as this
+LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows · 2^73
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -60,7 +55,7 @@ def logistic_residuals(
     for group in range(groups):
         weight = last if group == groups - 1 else weights
         s = add(load(scores + group * 64), offsets)
-        e = exp_nonpositive(negative_abs(s))
+        e = exp(negative_abs(s))
         denominator = add(one, e)
         probability = divide(where_positive(s, one, e), denominator)
         store(scores + group * 64, multiply(subtract(labels, probability), multiply(weight, rate)))
@@ -77,48 +72,45 @@ def logistic_residuals(
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def cross_entropy_residuals(
     columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int, offsets: int, weights: int,
-    last: Any, lr: Any, limit: int, tally: Any,
+    last: Any, lr: Any, tally: Any,
 ) -> Any:  # fmt: skip
-    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors from scores + i · stride.
+    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors stand from scores + i ·
+    stride.
 
-    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a tile; the target comes
-    first. last: 1 in the lanes of the last group's hidden rows. limit: factors before a logarithm is due.
+    The target's score is subtracted from all, so that the loss is the logarithm of their exponentials' sum. (To
+    subtract the highest instead takes twice as many steps across lanes.) columns, sums: tuples of T and T·Q vectors.
+    labels, offsets, weights: addresses, 32 bytes a tile; the target is the first row of the first. last: 1 in the
+    lanes of the last group's hidden rows.
     """
     linear, product, factors, loss = tally
-    one, zero, removed = spread(np.float32(1)), spread(np.float32(0)), spread(np.float32(REMOVED))
+    one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MOST)
     rate = spread(lr)
+    weights_0, labels_0 = load_tile(weights, columns, sums), load_tile(labels, columns, sums)
+    offsets_0 = load_tile(offsets, columns, sums)
     for group in range(groups):
         valid = last if group == groups - 1 else one
-        top = removed
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
+        place = scores + group * 64
+        s = add(load(place), offsets_0)
+        target = segment_first(s, columns, sums)
+        e = multiply(exp(minimum(most, subtract(s, target))), multiply(weights_0, valid))
+        total = e
+        for tile in range(1, tiles):  # noise words only
+            at = scores + tile * stride + group * 64
             weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
-            s = add(load(place), load_tile(offsets + tile * 32, columns, sums))
-            s = where_positive(weight, s, removed)
-            top = maximum(s, top)
-            store(place, s)
-        top = segment_max(top, columns, sums)
-        total = zero
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
-            weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
-            label = multiply(load_tile(labels + tile * 32, columns, sums), weight)
-            below = subtract(load(place), top)
-            e = multiply(exp_nonpositive(below), weight)
-            linear = subtract(linear, multiply(label, below))
-            total = add(total, e)
-            store(place, e)
+            above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
+            other = multiply(exp(minimum(most, above)), weight)
+            total = add(total, other)
+            store(at, other)
         # hidden rows that are not there have no terms: their sum must not be 0
         total = add(segment_sum(total, columns, sums), subtract(one, valid))
-        label = multiply(load_tile(labels, columns, sums), valid)
-        product = multiply(product, fma(label, subtract(total, one), one))
         factor = divide(rate, total)
-        for tile in range(tiles):
-            place = scores + tile * stride + group * 64
-            label = multiply(load_tile(labels + tile * 32, columns, sums), multiply(valid, rate))
-            store(place, subtract(label, multiply(load(place), factor)))
-        factors += 1
-        if factors == limit:
-            loss += lane_sum(linear) + np.log(lane_product(product))
-            linear, product, factors = zero, one, int64(0)
+        label = multiply(labels_0, valid)
+        store(place, subtract(multiply(label, rate), multiply(e, factor)))
+        for tile in range(1, tiles):
+            at = scores + tile * stride + group * 64
+            store(at, subtract(zero, multiply(load(at), factor)))
+        product = multiply(product, fma(label, subtract(total, one), one))
+        if any_outside(product, LARGE):
+            loss += np.log(lane_product(product))
+            product = one
     return linear, product, factors, loss

@@ -1,14 +1,45 @@
-"""Thread-own rows: copies that a thread works on, and how they and the shared rows come together."""
+"""Thread-own rows: copies that a thread works on, and how they and the shared rows come together.
+
+The changes that N threads make to a row from the same start are more, in sum, than the same updates would have been
+one after another: each takes the row towards where it is at rest, and N times the way is too far. For the rows of the
+most frequent words and the nodes near the root that means oscillation, and for many threads divergence (8 threads,
+hsigmoid: the loss became infinite within one epoch of 17 M words). So the sum is damped. Say that n uses of a row by
+one thread take it 1 - exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
+
+    (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)        1 for rare rows, 1 / N for the most frequent
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, njit
+from numba import float32, int32, int64, njit
 
-from w2v.kernels.cpu.vector import add, copy_rows, load, store, subtract
+from w2v.kernels.cpu.vector import (
+    add,
+    copy_rows,
+    fma,
+    load,
+    read_float,
+    read_int,
+    spread,
+    store,
+    subtract,
+    write_float,
+    write_int,
+)
 
+# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words of middle
+# frequency.
+PULL = float32(0.4)
 CHUNK = 256  # rows that one thread merges at a time
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def damping(uses: float, threads: int, lr: float) -> float:
+    """What the sum of `threads` threads' changes of a row is multiplied by when each has used it that often."""
+    x = PULL * lr * float32(uses)
+    return (float32(1) + x) / (float32(1) + float32(threads) * x)
 
 
 @njit(nogil=True, boundscheck=False)
@@ -26,55 +57,88 @@ def refresh(m: Any, size: int, bias: int) -> None:
 
 
 @njit(nogil=True, boundscheck=False)
-def merge(m: Any, size: int, bias: int) -> None:
-    """The shared rows += what this thread has added to its own since the last merge; then own = shared."""
-    for row in (m.input, m.path, m.noise):
-        add_rows(row.shared, row.own, row.base, row.hot * size)
+def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
+    """The shared rows += what this thread has added to its own since the last merge, damped as if all `threads` had
+    used them as often; then own = shared, and the counts of uses are cleared."""
     if bias & 1:
-        add_rows(m.bias.shared, m.bias.own, m.bias.base, m.bias.hot * 4)
-    if bias & 2:
-        add_rows(m.log_z.shared, m.log_z.own, m.log_z.base, 64)
+        for i in range(m.bias.hot):
+            factor = damping(read_int(m.noise.uses + 4 * i), threads, lr)
+            merge_number(m.bias, 4 * i, factor)
+    if bias & 2:  # used in every window
+        merge_number(m.log_z, 0, float32(1) / float32(threads))
+    for row in (m.input, m.path, m.noise):
+        for i in range(row.hot):
+            factor = damping(read_int(row.uses + 4 * i), threads, lr)
+            write_int(row.uses + 4 * i, int32(0))
+            add_row(row.shared + i * size, row.own + i * size, row.base + i * size, factor, size)
 
 
-@njit(nogil=True, boundscheck=False)
-def add_rows(target: int, own: int, base: int, size: int) -> None:
-    """target += own - base, then own = base = target, over `size` bytes (a multiple of 64) at three addresses."""
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def merge_number(table: Any, place: int, factor: float) -> None:
+    """`add_row` for one float, `place` bytes into the table."""
+    change = read_float(table.own + place) - read_float(table.base + place)
+    value = read_float(table.shared + place) + factor * change
+    write_float(table.shared + place, value)
+    write_float(table.own + place, value)
+    write_float(table.base + place, value)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
+    """target += factor · (own - base), then own = base = target, over `size` bytes (a multiple of 64)."""
+    scale = spread(factor)
     for i in range(0, size, 64):
-        value = add(load(target + i), subtract(load(own + i), load(base + i)))
+        value = fma(scale, subtract(load(own + i), load(base + i)), load(target + i))
         store(target + i, value)
         store(own + i, value)
         store(base + i, value)
 
 
 @njit(nogil=True, boundscheck=False, cache=True)
-def merge_round(shared: Any, own: Any, touched: Any, threads: int, part: int, parts: int) -> None:
-    """Where every row is thread-own: shared row = what the only thread that has changed it made of it, or the row +
-    the sum of all threads' changes, in the threads' order; then all own rows = shared, and the marks are cleared.
+def merge_round(shared: Any, own: Any, uses: Any, threads: int, lr: float, part: int, parts: int) -> None:
+    """Where every row is thread-own: shared row = what the only thread that has used it made of it, or the row + the
+    damped sum of all threads' changes, in the threads' order; then all own rows = shared, and the counts are cleared.
 
-    shared [rows, padded], own [all threads, rows, padded], touched [all threads, rows]; the first `threads` have
-    trained. Rows are dealt out in chunks: this call does every `parts`th.
+    shared [rows, padded], own [all threads, rows, padded], uses [all threads, rows]; the first `threads` have trained.
+    Rows are dealt out in chunks: this call does every `parts`th.
     """
     rows, width = shared.shape
     size, stride = width * 4, own.strides[0]
     shared_at, own_at = int64(shared.ctypes.data), int64(own.ctypes.data)
     for chunk in range(part * CHUNK, rows, parts * CHUNK):
         for row in range(chunk, min(rows, chunk + CHUNK)):
-            users, last = 0, 0
+            total, users, last = 0, 0, 0
             for thread in range(threads):
-                if touched[thread, row]:
-                    users, last = users + 1, thread
-                    touched[thread, row] = 0
+                if uses[thread, row]:
+                    total, users, last = total + uses[thread, row], users + 1, thread
+                    uses[thread, row] = 0
             if users == 0:
                 continue
             target, copies = shared_at + row * size, own_at + row * size
+            factor = spread(damping(total / users, users, float32(lr)))
             for i in range(0, size, 64):
                 if users == 1:
                     value = load(copies + last * stride + i)
                 else:
                     base = load(target + i)
-                    value = base
-                    for thread in range(threads):
-                        value = add(value, subtract(load(copies + thread * stride + i), base))
+                    change = subtract(load(copies + i), base)
+                    for thread in range(1, threads):
+                        change = add(change, subtract(load(copies + thread * stride + i), base))
+                    value = fma(factor, change, base)
                 store(target + i, value)
                 for thread in range(own.shape[0]):
                     store(copies + thread * stride + i, value)
+
+
+@njit(nogil=True, boundscheck=False, cache=True)
+def merge_biases(shared: Any, own: Any, uses: Any, threads: int, lr: float) -> None:
+    """The same for a number per row: shared [rows], own [all threads, rows]; the counts stay."""
+    for row in range(uses.shape[1]):
+        total, users, change = 0, 0, float32(0)
+        for thread in range(threads):
+            if uses[thread, row]:
+                total, users = total + uses[thread, row], users + 1
+                change += own[thread, row] - shared[row]
+        if users:
+            shared[row] += damping(total / users, users, float32(lr)) * change
+            own[:, row] = shared[row]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import float32, int32, int64, njit, uint8, uint32
+from numba import float32, int32, int64, njit, uint32
 
 from w2v.kernels.cpu.random import below, step
 from w2v.kernels.cpu.vector import (
@@ -19,25 +19,26 @@ from w2v.kernels.cpu.vector import (
     read_int,
     read_long,
     read_unsigned,
-    write_byte,
     write_float,
+    write_int,
     write_long,
 )
 
 SLOTS = 4  # a power of two above AHEAD
 AHEAD = 2  # windows between the choice of rows and their use: covers the latency of memory
+NEAR_ROOT = 1024  # of this many nodes at least one is used in almost every window
 PATH, NOISE = 1, 2  # which rows: bits
 
 
 class Rows(NamedTuple):
     """Addresses of a table: the rows that all threads share, this thread's own copies of the first `hot` of them (the
-    most frequent words, the nodes nearest the root), what those copies were at the last merge, and a byte per row
-    that says whether this thread has used it since then."""
+    most frequent words, the nodes nearest the root), what those copies were at the last merge, and an int32 for
+    each: how often this thread has used it since then."""
 
     shared: int
     own: int
     base: int
-    touched: int
+    uses: int
     hot: int
 
 
@@ -85,9 +86,17 @@ def row_of(table: Any, index: Any, size: int) -> int:
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
+def count_use(table: Any, index: Any) -> None:
+    """One more use of a row, if it is thread-own."""
+    if index < table.hot:
+        place = table.uses + 4 * int64(index)
+        write_int(place, int32(read_int(place) + 1))
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def choose_noise(
     state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, offset: int,
-    skip_hits: int, bias: int, after_path: int, track: int,
+    skip_hits: int, bias: int, after_path: int,
 ) -> Any:  # fmt: skip
     """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by Walker's alias
     method.
@@ -123,8 +132,7 @@ def choose_noise(
         row = row_of(m.noise, word, size)
         write_long(slots.rows + rows + 8 * (first + k), row)
         prefetch_row(row, size)
-        if track:
-            write_byte(m.noise.touched + int64(word), uint8(1))
+        count_use(m.noise, word)
     if after_path:
         for k in range(first + choice.negatives + 1, padded(first + choice.negatives + 1, width)):
             write_float(slots.weights + lanes + k // width * 32 + k % width * 4, float32(0))
@@ -133,7 +141,7 @@ def choose_noise(
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, track: int) -> None:
+def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int) -> None:
     """The inner nodes on the target's path, root first -> slot; the last tile is padded."""
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     start = read_long(choice.starts + 8 * int64(target))
@@ -150,9 +158,8 @@ def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: 
         write_float(slots.weights + place, float32(1))
         row = row_of(m.path, node, size)
         write_long(slots.rows + rows + 8 * k, row)
-        if track:
-            write_byte(m.path.touched + node, uint8(1))
-        if track or node >= m.path.hot:  # the rows nearest the root never leave the cache
+        count_use(m.path, node)
+        if node >= NEAR_ROOT:  # nodes nearer to the root never leave the cache
             prefetch_row(row, size)
 
 

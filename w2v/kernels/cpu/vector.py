@@ -19,7 +19,6 @@ LANES = 16
 FLOAT = ir.FloatType()
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
-I8 = ir.IntType(8)
 VECTOR = ir.VectorType(FLOAT, LANES)
 INTEGERS = ir.VectorType(I32, LANES)
 
@@ -159,18 +158,18 @@ def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
-def maximum(typing: Any, x: Any, y: Any) -> Any:
-    """The larger of x and y, lane by lane; y where x is NaN."""
+def minimum(typing: Any, x: Any, y: Any) -> Any:
+    """The smaller of x and y, lane by lane; y where x is NaN."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[0], args[1])
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[0], args[1])
 
     return f32x16(f32x16, f32x16), codegen
 
 
 @intrinsic
-def exp_nonpositive(typing: Any, x: Any) -> Any:
-    """exp(x) for x <= 0 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
+def exp(typing: Any, x: Any) -> Any:
+    """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
     gives NaN.
 
     2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of degree 7 (|r| <= ln
@@ -218,7 +217,6 @@ read_float, write_float = _scalar_access(types.float32, FLOAT)
 read_int, write_int = _scalar_access(types.int32, I32)
 read_unsigned, _ = _scalar_access(types.uint32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
-read_byte, write_byte = _scalar_access(types.uint8, I8)
 
 
 @intrinsic(prefer_literal=True)

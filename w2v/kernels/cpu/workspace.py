@@ -44,7 +44,7 @@ class TileShape:
         """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the least padding (the
         wider one on a tie)."""
         if rows == PATH:
-            return cls(8, 1) if cbow else cls(4, 4)
+            return cls(6, 1) if cbow else cls(4, 4)
         widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
         width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
         return cls(width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width])
@@ -53,16 +53,15 @@ class TileShape:
 class Table:
     """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for every thread.
 
-    `mergeable`: each thread also has what its copies were at the last merge, to merge whenever it likes; without it
-    a byte per row and thread says which copies it has changed, for a merge while all threads rest.
+    uses [threads, hot]: how often each has used its copies since the last merge. mergeable: each also has what they
+    were then, to merge whenever it likes; without it they are merged while all threads rest.
     """
 
     def __init__(self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True) -> None:
         self.rows, self.dim, self.padded, self.hot, self._mergeable = rows, dim, padded, hot, mergeable
         self.threads = threads
         self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
-        marks = 0 if mergeable else rows if padded >= FLOATS else rows // FLOATS
-        self.touched = np.zeros((threads, marks), np.uint8)
+        self.uses = np.zeros((threads, hot), np.int32)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -74,21 +73,21 @@ class Table:
         start = (self.rows + thread * self.hot * (1 + self._mergeable)) * self.padded
         return self.flat[start : start + self.hot * self.padded].reshape(self.hot, self.padded)[:, : self.dim]
 
-    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """(shared rows [R, width], all threads' own rows [threads, R, width]) of whole vectors, where all are own."""
-        width, floats = max(self.padded, FLOATS), self.rows * self.padded
+    def all_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """(shared rows [rows, padded], all threads' own rows [threads, rows, padded]), where all are own."""
+        floats = self.rows * self.padded
         own = self.flat[floats : (1 + self.threads) * floats]
-        return self.flat[:floats].reshape(-1, width), own.reshape(self.threads, -1, width)
+        return self.flat[:floats].reshape(self.rows, self.padded), own.reshape(self.threads, self.rows, self.padded)
 
     def addresses(self, thread: int) -> Rows:
         """For the kernel."""
         row = 4 * self.padded
         shared = address(self.flat)
         if not self.hot:
-            return Rows(shared, shared, shared, address(self.touched), 0)
+            return Rows(shared, shared, shared, address(self.uses), 0)
         own = shared + (self.rows + thread * self.hot * (1 + self._mergeable)) * row
         base = own + self.hot * row if self._mergeable else shared
-        return Rows(shared, own, base, address(self.touched[thread]), self.hot)
+        return Rows(shared, own, base, address(self.uses[thread]), self.hot)
 
 
 class Weights:
@@ -104,13 +103,16 @@ class Weights:
         self.threads, self.all_own = threads, hot is None
         nodes, words = max(1, vocabulary - 1) if rows & PATH else 0, vocabulary if rows & NOISE else 0
 
-        def table(rows: int, dim: int, padded: int) -> Table:
+        def own(rows: int) -> int:
             # of biases whole vectors must be thread-own, hence the multiple of 16
-            own = 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
-            return Table(rows, dim, padded, threads, own, hot is not None)
+            return 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
 
-        self.input, self.path, self.noise = (table(count, dim, padded) for count in (vocabulary, nodes, words))
-        self.bias = table(whole_vectors(vocabulary) if bias & 1 else 0, 1, 1)
+        self.input, self.path, self.noise = (
+            Table(count, dim, padded, threads, own(count), hot is not None) for count in (vocabulary, nodes, words)
+        )
+        biased = whole_vectors(vocabulary) if bias & 1 else 0
+        own_biases = 0 if not biased else own(biased) if hot is None else self.noise.hot
+        self.bias = Table(biased, 1, 1, threads, own_biases, hot is not None)
         self.log_z = Table(1, 1, FLOATS, threads, int(threads > 1), hot is not None)
         self.tables = (self.input, self.path, self.noise, self.bias, self.log_z)
 

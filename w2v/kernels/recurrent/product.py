@@ -22,7 +22,7 @@ from w2v.kernels.cpu.vector import (
     VECTOR,
     add,
     divide,
-    exp_nonpositive,
+    exp,
     f32x16,
     fma,
     multiply,
@@ -138,7 +138,7 @@ def store_first(typing: Any, address: Any, count: Any, value: Any) -> Any:
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)) by lane, without overflow; NaN gives NaN."""
-    small = exp_nonpositive(negative_abs(x))
+    small = exp(negative_abs(x))
     inverse = divide(spread(1.0), add(spread(1.0), small))
     return where_positive(x, inverse, multiply(small, inverse))
 
@@ -147,7 +147,7 @@ def sigmoid(x: Any) -> Any:
 def tanh(x: Any) -> Any:
     """tanh by lane (absolute error about 1e-7); NaN gives NaN."""
     magnitude = negative_abs(x)
-    small = exp_nonpositive(add(magnitude, magnitude))
+    small = exp(add(magnitude, magnitude))
     value = divide(subtract(spread(1.0), small), add(spread(1.0), small))
     return where_positive(x, value, subtract(spread(0.0), value))
 

@@ -44,9 +44,9 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "min_count": 5, "max_vocab": 0, "max_sentence": 1000,
         "model": "skip-gram", "dim": 100, "window": 5, "cbow_hidden": "mean", "cbow_grad": "word2vec",
         "loss": "neg", "sample": 1e-3, "lr": 0.025, "epochs": 5, "threads": available_cores(), "seed": 1,
-        "engine": "hogwild", "device": "auto", "batch_size": None, "optimizer": "sgd",
+        "deterministic": False, "engine": "hogwild", "device": "auto", "batch_size": None, "optimizer": "sgd",
         "negatives": 5, "noise_power": 0.75, "init": None, "freeze": False, "extend_vocab": False,
-            "checkpoint_every": None, "keep": 2,
+        "checkpoint_every": None, "keep": 2,
         "output": None, "overwrite": False,
     }  # fmt: skip
     assert config.loss == NegOptions(5, 0.75)

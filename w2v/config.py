@@ -373,7 +373,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         entry = LOSSES[training.loss]
         problems += language_model.problems(config.lm, config.model.dim, training.loss, entry.tied, entry.bias)
         if config.start.init is not None:
-            problems.append(f"{places['init']} is for word vectors: a language model goes on by --resume")
+            problems.append(f"{places['init']} is for word vectors: leave it away, --model lm starts by itself")
         notes += language_model.notes(config.lm, places)
         config = dataclasses.replace(
             config, lm=language_model.resolved(config.lm, config.model.dim, config.optimizer, entry.bias)

@@ -16,7 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True, scope="module")
 def no_garbage_of_others() -> Iterator[None]:
-    """A run collects garbage when it hands memory back. What earlier tests left behind (reports, compiled kernels) would
+    """A run collects garbage when it hands memory back. What earlier tests left (reports, compiled kernels) would
     make that last seconds."""
     gc.collect()
     gc.freeze()

@@ -2,10 +2,12 @@
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
+#   make test JOBS=4            runs the tests in so many processes at a time
 #   make bench CORPUS=FILE BENCH_NAME=wiki BENCH_OPTIONS="--model cbow" also measures the programs WORD2VEC_C=PATH and
 #   PWORD2VEC=PATH and the libraries that TENSORFLOW=PYTHON and PADDLE=PYTHON have; fasttext needs a C++ compiler
 
 PYTHON ?= python3
+JOBS ?= 2
 TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
 BENCH_NAME ?= $(firstword $(subst ., ,$(notdir $(CORPUS))))
@@ -34,7 +36,7 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 	$(BIN)/python data/run_demo.py
 
 test: lint  ## lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
 	$(BIN)/python -m pytest tests/soak -m soak --durations=0

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 # In a background job of a non-interactive shell Ctrl-C is ignored, and so it is in every process started from there;
 # w2v respects that. Tests of Ctrl-C need the usual state of things.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_garbage_of_others() -> Iterator[None]:
+    """A run collects garbage when it hands memory back. What earlier tests left (reports, compiled kernels) would
+    make that last seconds."""
+    gc.collect()
+    gc.freeze()
+    yield

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import os
 import types
@@ -162,6 +163,11 @@ def setting(
 
 def settings_of(cls: type) -> Mapping[str, Setting]:
     """The settings of a dataclass by field name, in order of declaration."""
+    return _settings_of(cls)
+
+
+@functools.cache  # resolving the type hints takes longer than everything else about a configuration
+def _settings_of(cls: type) -> Mapping[str, Setting]:
     hints = typing.get_type_hints(cls)
     found: dict[str, Setting] = {}
     for field in dataclasses.fields(cls):

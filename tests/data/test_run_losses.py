@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from w2v.comparison.contenders import read_contenders
 from w2v.config import build_config
 from w2v.losses import LOSSES
 
@@ -130,10 +131,15 @@ def test_the_readme_has_a_table_of_losses_that_pass(script: ModuleType) -> None:
 @pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_begin_with_a_command_that_is_a_valid_configuration(recipe: Path) -> None:
     first = recipe.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# w2v train ")
-    words = shlex.split(first)[3:]
+    verb, *words = shlex.split(first.removeprefix("# w2v "))
     assert words[words.index("--config") + 1] == f"configs/{recipe.name}"
-    given = {"corpus": (words[0],)} if not words[0].startswith("-") else {}
+    given: dict[str, object] = {"corpus": (words[0],)} if not words[0].startswith("-") else {}
+    if "--valid" in words:
+        given["valid"] = words[words.index("--valid") + 1]
+    if verb == "compare":
+        assert read_contenders(None, given, recipe)
+        return
+    assert verb == "train"
     config = build_config(given, recipe)
     if recipe.stem.removesuffix("-cbow") in LOSSES:
         assert config.training.loss == recipe.stem.removesuffix("-cbow")

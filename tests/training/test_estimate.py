@@ -96,7 +96,7 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
 def test_the_plan_tells_the_memory_where_training_happens(gpu, folder, zipf_lines, train, monkeypatch):
     train(zipf_lines)
     gpu(7 << 10)
-    monkeypatch.setattr(w2v.training.run, "_check_device", lambda config: None)
+    monkeypatch.setattr(w2v.training.run, "check_device", lambda config: None)
     config = build_config({"corpus": ("corpus.txt",), "loss": "softmax", "device": "cuda:1"})
     planned = plan(config, use_cache=False, reporter=SilentReporter())
     assert planned.training_seconds is None and planned.memory_available_bytes == 7 << 10

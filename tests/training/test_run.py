@@ -112,7 +112,7 @@ def test_a_kernel_that_cannot_be_compiled_is_told_once(train, folder, zipf_lines
     def broken(config):
         raise ZeroDivisionError("no compiler")
 
-    monkeypatch.setattr("w2v.training.hogwild._kernel", broken)
+    monkeypatch.setattr("w2v.training.hogwild.variant_of", broken)
     with pytest.raises(ZeroDivisionError, match="no compiler"):
         train(zipf_lines)
     assert capsys.readouterr() == ("", "")
@@ -193,12 +193,14 @@ def test_where_the_system_does_not_tell_its_memory(train, zipf_lines, monkeypatc
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("settings", [{}, {"window": "200"}, {"negatives": "500"}, {"loss": "hsigmoid"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"window": "200"}, {"negatives": "500"}, {"loss": "hsigmoid"}, {"deterministic": "true"}]
+)
 def test_the_estimate_of_memory_covers_what_is_allocated(settings, threads):
     config = build_config({"corpus": ("x",), "dim": "100", "threads": str(threads), **settings})
     V = 20_000
     engine = HogwildEngine(config, np.zeros(1, np.int32), np.maximum(1, 10**6 // np.arange(1, V + 1)))
-    owners = [engine, engine.weights, *engine._workspaces]
+    owners = [engine, *engine.weights.tables, *engine._workspaces]
     arrays = {id(value): value.nbytes for owner in owners for value in vars(owner).values() if hasattr(value, "nbytes")}
     arrays |= {id(array): array.nbytes for array in engine._arrays}
     allocated = sum(arrays.values())

@@ -13,7 +13,6 @@ The training loss is their sum and so not a -log P. arXiv:1310.4546.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -65,8 +64,8 @@ class HsigmoidNeg(OutputLayer):
         )  # fmt: skip
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> tuple[Tensor, None]:
-        """None: the rows live in `path` and `noise`."""
-        return cast(Tensor, None), None
+        """No rows, [0, D]: they live in `path` and `noise`."""
+        return torch.empty(0, self.dim), None
 
     @property
     def sampler(self) -> Sampler:

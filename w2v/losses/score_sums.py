@@ -9,6 +9,7 @@ With products in bfloat16, blocks of z and their exponentials are so too; their 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -106,7 +107,14 @@ class _Problem:
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:
         return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()
 
+    @cached_property
+    def narrow(self) -> Tensor:
+        """The weight in a smaller dtype: every part of it is needed twice."""
+        return self.weight.to(self.product)
+
     def weight_part(self, classes: tuple[int, int]) -> Tensor:
+        if self.product.itemsize < self.weight.dtype.itemsize:
+            return self.narrow[classes[0] : classes[1]].contiguous()
         return self.weight[classes[0] : classes[1]].to(self.product).contiguous()
 
     def bias_part(self, classes: tuple[int, int]) -> Tensor | None:

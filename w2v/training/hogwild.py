@@ -33,7 +33,7 @@ MERGE_WORDS = 16384  # trained words between merges, of all threads together
 SHORTEST_MERGE = 1024
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
 OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
-ROUND_WORDS = 100_000  # stream positions of a round per thread, divided by threads^1.5
+ROUND_WORDS = 280_000  # stream positions of a round per thread, divided by threads²: many threads must meet often
 SHORTEST_ROUND = 2_000
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
@@ -77,7 +77,10 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     if works_in_rounds(config):
         copies = config.threads * vocabulary
     rows = rows_scored(config)
-    matrices = (1 + bool(rows & PATH) + bool(rows & NOISE)) * (vocabulary + copies) * row
+    tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
+    matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
+    if _bias(config) & 1:
+        matrices += 4 * (vocabulary + copies)
     per_word = scored = 0
     if rows & NOISE:
         per_word, scored = 24, _negatives(config) + 1
@@ -97,7 +100,7 @@ def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
     whole_run = len(ids) * config.training.epochs
     size = int(BLOCK_FLOPS / flops_per_word(config))
     if works_in_rounds(config):
-        size = min(size, max(SHORTEST_ROUND, int(ROUND_WORDS / config.threads**1.5)))
+        size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.threads**2))
     size = max(1000, min(size, whole_run // 256))
     return cut_blocks(ids, size, sentence_limit(config.corpus.max_sentence))
 

@@ -14,8 +14,20 @@ What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 1
   Addresses instead: 4.2 -> 5.2 M. Row length frozen into the kernel: 5.4 -> 6.1 M.
 - Tile shape, 6 rows (negatives 5): 6 x 2 5.0 M, 8 x 2 4.3 M, 3 x 4 4.1 M, 4 x 4 3.4 M. Paths: 4 x 4 2.7 M, 4 x 3 2.3 M,
   4 x 2 and 6 x 2 1.9 M (beside other load).
+- CBOW, paths: 6 x 1 5.6 M, 4 x 1 5.2 M, 8 x 1 5.0 M. hsigmoid+neg: 6 x 2 2.1 M, 4 x 4 and 3 x 5 1.7 M. (CPU time of
+  one thread beside much other load, neg 5.9 M.)
+- Sampled softmax, of the speed of neg: 0.83 when the highest score is subtracted, by 5 + 5 steps across lanes; 0.73
+  when that is done only for scores beyond 40 (the test costs more than it saves); 0.93 with the target's subtracted.
 - Two threads: 11.4 M with 1024 thread-own rows and with 256, 9.6 M with 4096. Merging every 1024 words instead of 8192
   costs 15 % and changes no accuracy.
+- Many threads, one epoch, analogies, on two cores: with plain sums of the threads' changes 8 threads diverge (hsigmoid:
+  the loss is infinite); damped (`w2v.kernels.cpu.merge`) 8 threads reach 15.1 % (neg; 2 threads 15.1 %) and 22.9 %
+  (hsigmoid; 2 threads 23.0 %, 21.8 % before).
+- Counting the uses of thread-own rows: 5.9 -> 4.9 M with a branch on whether a row is one, nothing measurable without.
+- --deterministic, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000); 38.2 % instead of
+  38.3 % of the analogies after 5 epochs.
+- Rows chosen and prefetched 4 windows ahead instead of 2: no difference, neither with V = 82,000 and dim 100 nor with V
+  = 1 M and dim 300 (1.35 M words/s, CBOW 1.53 M).
 - A slice assignment in a kernel function makes Numba compile its string functions for the error message: 1.5 s and
   40 MB of every first run. Constants of one type (int64(0), not 0) keep a function from being compiled twice.
 """

@@ -115,16 +115,20 @@ def merge_round(shared: Any, own: Any, uses: Any, threads: int, lr: float, part:
             if users == 0:
                 continue
             target, copies = shared_at + row * size, own_at + row * size
+            if users == 1:
+                source = copies + last * stride
+                copy_rows(target, source, size)
+                for thread in range(own.shape[0]):
+                    if thread != last:
+                        copy_rows(copies + thread * stride, source, size)
+                continue
             factor = spread(damping(total / users, users, float32(lr)))
             for i in range(0, size, 64):
-                if users == 1:
-                    value = load(copies + last * stride + i)
-                else:
-                    base = load(target + i)
-                    change = subtract(load(copies + i), base)
-                    for thread in range(1, threads):
-                        change = add(change, subtract(load(copies + thread * stride + i), base))
-                    value = fma(factor, change, base)
+                base = load(target + i)
+                change = subtract(load(copies + i), base)
+                for thread in range(1, threads):
+                    change = add(change, subtract(load(copies + thread * stride + i), base))
+                value = fma(factor, change, base)
                 store(target + i, value)
                 for thread in range(own.shape[0]):
                     store(copies + thread * stride + i, value)

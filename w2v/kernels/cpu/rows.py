@@ -33,7 +33,7 @@ PATH, NOISE = 1, 2  # which rows: bits
 class Rows(NamedTuple):
     """Addresses of a table: the rows that all threads share, this thread's own copies of the first `hot` of them (the
     most frequent words, the nodes nearest the root), what those copies were at the last merge, and an int32 for
-    each: how often this thread has used it since then."""
+    each: how often this thread has used it since then (one more for all other rows)."""
 
     shared: int
     own: int
@@ -87,10 +87,10 @@ def row_of(table: Any, index: Any, size: int) -> int:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def count_use(table: Any, index: Any) -> None:
-    """One more use of a row, if it is thread-own."""
-    if index < table.hot:
-        place = table.uses + 4 * int64(index)
-        write_int(place, int32(read_int(place) + 1))
+    """One more use of a row. Those that are not thread-own share the place after the last: a branch would often be
+    foretold wrongly."""
+    place = table.uses + 4 * min(int64(index), table.hot)
+    write_int(place, int32(read_int(place) + 1))
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)

@@ -53,15 +53,20 @@ class TileShape:
 class Table:
     """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for every thread.
 
-    uses [threads, hot]: how often each has used its copies since the last merge. mergeable: each also has what they
-    were then, to merge whenever it likes; without it they are merged while all threads rest.
+    mergeable: each also has what they were at the last merge, to merge whenever it likes; without it they are merged
+    while all threads rest.
     """
 
     def __init__(self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True) -> None:
         self.rows, self.dim, self.padded, self.hot, self._mergeable = rows, dim, padded, hot, mergeable
         self.threads = threads
         self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
-        self.uses = np.zeros((threads, hot), np.int32)
+        self._counts = np.zeros((threads, hot + FLOATS), np.int32)  # far enough apart for no two to share a cache line
+
+    @property
+    def uses(self) -> np.ndarray:
+        """[threads, hot] int32, a view: how often each thread has used its copies since the last merge."""
+        return self._counts[:, : self.hot]
 
     @property
     def matrix(self) -> np.ndarray:
@@ -84,10 +89,10 @@ class Table:
         row = 4 * self.padded
         shared = address(self.flat)
         if not self.hot:
-            return Rows(shared, shared, shared, address(self.uses), 0)
+            return Rows(shared, shared, shared, address(self._counts[thread]), 0)
         own = shared + (self.rows + thread * self.hot * (1 + self._mergeable)) * row
         base = own + self.hot * row if self._mergeable else shared
-        return Rows(shared, own, base, address(self.uses[thread]), self.hot)
+        return Rows(shared, own, base, address(self._counts[thread]), self.hot)
 
 
 class Weights:

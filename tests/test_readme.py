@@ -67,7 +67,9 @@ def test_the_tour_runs_as_shown(workplace: Path) -> None:
         )  # fmt: skip
         assert "Traceback" not in done.stdout, command
         expected = [without_numbers(line) for line in shown]
-        got = [without_numbers(line) for line in done.stdout.splitlines()]
+        # a first run of its kind says that it compiles; which runs are first depends on what ran before
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("compiling the kernel")]
+        got = [without_numbers(line) for line in lines]
         if " nearest " in command and "--json" not in command:
             # the best answer is stable, the runners-up depend on the run
             assert got[0] == expected[0] and len(got) == len(expected), command

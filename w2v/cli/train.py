@@ -17,6 +17,7 @@ Words are separated by whitespace, sentences by line ends.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -193,9 +194,15 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     if summary.validation is not None:
         best = summary.validation
         say(
-            f"{best['file']}: perplexity {best['perplexity']:.2f} ({best['bits_per_word']:.3f} bits per word) over"
+            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f} ({best['bits_per_word']:.3f} bits per word) over"
             f" {best['tokens']:,} tokens, {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
         )
+
+
+def _as_seen_from_here(path: str) -> str:
+    """A shorter name of a file below the working directory."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

@@ -99,15 +99,8 @@ class Sampler(ABC):
             sampled = sampled.view(shape).to(device)
         else:
             sampled = self.draw(shape, generator, place).to(device)
-        if true_classes is None or isinstance(tries, Tensor) or true_classes.device != sampled.device:
-            true = None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
-            count = self.expected_count(sampled, num_sampled, tries)
-        else:  # one pass over both
-            both = torch.cat([true_classes.reshape(-1), sampled.reshape(-1)])
-            counts = self.expected_count(both, num_sampled, tries)
-            true = counts[: true_classes.numel()].view(true_classes.shape)
-            count = counts[true_classes.numel() :].view(shape)
-        found = Candidates(sampled, true, count, tries)
+        true = None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
+        found = Candidates(sampled, true, self.expected_count(sampled, num_sampled, tries), tries)
         if true_classes is not None:
             self.learn(true_classes)
         return found
@@ -138,6 +131,11 @@ class Sampler(ABC):
                 f"num_sampled is {num_sampled}, but there are only {self.support()} classes to draw without repeats"
             )
         draws = self.draw((rows, 2 * num_sampled), generator, device)
+        if rows == 1:  # a set of Python's is the cheapest for so few
+            order = list(dict.fromkeys(row := draws[0].tolist()))
+            if len(order) >= num_sampled:
+                sampled = torch.tensor(order[:num_sampled], device=device)[None]
+                return sampled, torch.tensor([row.index(order[num_sampled - 1]) + 1])
         first = _first_occurrences(draws)
         found = first.cumsum(1)
         while draws.shape[1] < self.range_max and bool((found[:, -1] < num_sampled).any()):
@@ -145,8 +143,8 @@ class Sampler(ABC):
             first = _first_occurrences(draws)
             found = first.cumsum(1)
         tries = (found < num_sampled).sum(1) + 1
-        if bool((found[:, -1] < num_sampled).any()):
-            unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
+        unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
+        if len(unfinished):
             late = draws.new_zeros(rows, num_sampled)
             for part in unfinished.split(max(1, RACE_CELLS // self.range_max)):
                 missing = num_sampled - found[part, -1]
@@ -202,9 +200,11 @@ def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tens
         true_classes: [B] or [B, T].
         sampled: [S].
     """
-    labels = true_classes[:, None] if true_classes.dim() == 1 else true_classes
+    num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
+    labels = true_classes.reshape(-1)
     ordered, index = sampled.sort(stable=True)
-    last = torch.searchsorted(ordered, labels.contiguous(), right=True) - 1  # -1: all candidates are greater
-    hit = (last >= 0) & (ordered[last.clamp_min(0)] == labels)
-    row, column = hit.nonzero(as_tuple=True)
-    return row, index[last[row, column]]
+    # where all candidates are greater, the first one is looked at, which is another class too
+    last = torch.searchsorted(ordered, labels, right=True).sub_(1).clamp_min_(0)
+    hit = (ordered.index_select(0, last) == labels).nonzero()[:, 0]
+    position = index.index_select(0, last.index_select(0, hit))
+    return hit if num_true == 1 else hit // num_true, position

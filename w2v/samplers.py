@@ -44,7 +44,7 @@ class LogUniformSampler(Sampler):
     """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, for ids sorted by falling frequency."""
 
     def probability(self, ids: Tensor) -> Tensor:
-        return torch.log1p(1 / (ids.double() + 1)) / math.log1p(self.range_max)
+        return (ids.double() + 1).reciprocal_().log1p_().div_(math.log1p(self.range_max))
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
         u = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)

@@ -47,7 +47,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def outer(x: Tensor, y: Tensor) -> Tensor:
     """x.T @ y for x [R, M], y [R, N]: [M, N], possibly a transposed view; without autograd."""
     if _takes_onednn(x):
-        # The form in which neither operand has to be rearranged: y.T is small, x is the wide one.
+        # One operand has to be transposed, by one core for all: the narrow one; none, if that takes longer than MKL.
+        if x.shape[1] <= 64 and y.numel() <= 1 << 17 and torch.get_num_threads() > 1:
+            return torch.mm(y.t(), x).t()
+        if x.shape[1] < y.shape[1]:
+            return _onednn(x.t().contiguous(), y.t(), None)
         return _onednn(y.t().contiguous(), x.t(), None).t()
     return torch.mm(x.t(), y)
 

@@ -248,8 +248,13 @@ def log_count(expected_count: Tensor, dtype: torch.dtype) -> Tensor:
 def take_rows(table: Tensor, ids: Tensor, sparse: bool) -> Tensor:
     """table[ids], of a table [V, D] or [V]; sparse: its gradient holds only those rows."""
     if sparse:
-        return _SparseRows.apply(table, ids)
+        return sparse_rows(ids, table)[0]
     return table.index_select(0, ids.reshape(-1)).view(*ids.shape, *table.shape[1:])
+
+
+def sparse_rows(ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+    """take_rows(table, ids, sparse=True) of each of the tables."""
+    return _SparseRows.apply(ids, *tables)
 
 
 class _Product(torch.autograd.Function):
@@ -271,14 +276,19 @@ class _SparseRows(torch.autograd.Function):
     """table[ids] with a sparse gradient. (torch.nn.functional.embedding has one for [V, D] only.)"""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, ids: Tensor) -> Tensor:
+    def forward(ctx: Any, ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(ids)
-        ctx.shape = table.shape
-        return table.index_select(0, ids.reshape(-1)).view(*ids.shape, *table.shape[1:])
+        ctx.shapes = [table.shape for table in tables]
+        flat = ids.reshape(-1)
+        return tuple(table.index_select(0, flat).view(*ids.shape, *table.shape[1:]) for table in tables)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
-        rows = gradient.reshape(-1, *ctx.shape[1:])
-        return torch.sparse_coo_tensor(ids.reshape(1, -1), rows, ctx.shape, check_invariants=False), None
+        return None, *(
+            torch.sparse_coo_tensor(ids.reshape(1, -1), gradient.reshape(-1, *shape[1:]), shape, check_invariants=False)
+            if wanted
+            else None
+            for gradient, shape, wanted in zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
+        )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.base import accumulate_dtype, checked_classes
-from w2v.losses.functional.residuals import Link, logistic_residuals, sampled_loss, softmax_residuals
+from w2v.losses.functional.residuals import LOGISTIC, SOFTMAX, Link, sampled_loss
 from w2v.losses.functional.shards import Shards, Tables
 from w2v.losses.sampled import log_count
 from w2v.samplers import Candidates, LogUniformSampler, compute_accidental_hits
@@ -57,7 +57,7 @@ def nce_loss(
     labels = _checked_labels(labels, num_true, num_classes, len(inputs))
     samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return _loss(logistic_residuals, tables, labels, inputs, samples, remove_accidental_hits)
+    return _loss(LOGISTIC, tables, labels, inputs, samples, remove_accidental_hits)
 
 
 def sampled_softmax_loss(
@@ -80,7 +80,7 @@ def sampled_softmax_loss(
     labels = _checked_labels(labels, num_true, num_classes, len(inputs))
     samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return _loss(softmax_residuals, tables, labels, inputs, samples, remove_accidental_hits)
+    return _loss(SOFTMAX, tables, labels, inputs, samples, remove_accidental_hits)
 
 
 def _loss(
@@ -88,17 +88,16 @@ def _loss(
     tables: Tables,
     labels: Tensor,
     inputs: Tensor,
-    samples: tuple[Tensor, Tensor, Tensor],
+    samples: tuple[Tensor, Tensor],
     remove_hits: bool,
 ) -> Tensor:
     """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
-    sampled, true_count, sampled_count = samples
-    # one gathering for both, so that weights get one gradient
-    rows, bias = tables.rows(torch.cat([labels.reshape(-1), sampled]))
+    ids, expected_counts = samples
+    rows, bias = tables.rows(ids)
     if rows.shape[1] != inputs.shape[1]:
         raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
-    log_counts = log_count(torch.cat([true_count.reshape(-1), sampled_count]), accumulate_dtype(inputs))
-    hits = compute_accidental_hits(labels, sampled) if remove_hits else None
+    log_counts = log_count(expected_counts, accumulate_dtype(inputs))
+    hits = compute_accidental_hits(labels, ids[labels.numel() :]) if remove_hits else None
     return sampled_loss(link, inputs, rows, bias, log_counts, labels.shape[1], hits)
 
 
@@ -120,16 +119,23 @@ def _candidates(
     num_classes: int,
     seed: int | None,
     generator: torch.Generator | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(candidates [S], expected counts of the labels [N, T], of the candidates [S]): the given ones, or drawn."""
+) -> tuple[Tensor, Tensor]:
+    """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates, or drawn ones.
+
+    One tensor for both, so that they are gathered at once and weights get one gradient.
+    """
     if sampled_values is None:
         if num_sampled > num_classes:
             raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
+        if num_sampled < 1:
+            raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
         if generator is None and seed is not None:
             generator = torch.Generator(labels.device).manual_seed(seed)
-        drawn = LogUniformSampler(num_classes).sample(labels, num_sampled, True, generator, device=labels.device)
-        assert drawn.true_expected_count is not None
-        return drawn.sampled, drawn.true_expected_count, drawn.sampled_expected_count
+        sampler = LogUniformSampler(num_classes)
+        place = labels.device if generator is None else generator.device
+        drawn, tries = sampler.draw_distinct(1, num_sampled, generator, place)
+        ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
+        return ids, sampler.expected_count(ids, num_sampled, int(tries))
     if sampled_values[1] is None:
         raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
     sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])
@@ -142,4 +148,5 @@ def _candidates(
             raise ValueError(f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}")
         if count.numel() and float(count.min()) < 0:
             raise ValueError(f"{name}_expected_count holds {float(count.min()):g}, it must not be negative")
-    return sampled, true_count, sampled_count
+    true_count, sampled_count = true_count.detach().double(), sampled_count.detach().double()
+    return torch.cat([labels.reshape(-1), sampled]), torch.cat([true_count.reshape(-1), sampled_count])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from w2v.losses.sampled import take_rows
+from w2v.losses.sampled import sparse_rows, take_rows
 
 Shards = Tensor | Sequence[Tensor]
 STRATEGIES = ("div", "mod")
@@ -34,22 +34,33 @@ class Tables:
         Raises:
             ValueError: there are too few rows, the shards' lengths do not fit the strategy, or there is no such one.
         """
-        weights = self._taken(self.weights, ids, "weights")
-        return weights, None if self.biases is None else self._taken(self.biases, ids, "biases")
+        weights, biases = self._parts(self.weights, "weights"), None
+        if self.biases is not None:
+            biases = self._parts(self.biases, "biases")
+            if self.sparse and len(weights) == len(biases) == 1:
+                of_weights, of_biases = sparse_rows(ids, *weights, *biases)
+                return of_weights, of_biases
+        return self._taken(weights, ids), None if biases is None else self._taken(biases, ids)
 
-    def _taken(self, shards: Shards, ids: Tensor, name: str) -> Tensor:
+    def _parts(self, shards: Shards, name: str) -> list[Tensor]:
+        """The shards of a table, checked."""
         if self.strategy not in STRATEGIES:
             raise ValueError(f"partition_strategy is '{self.strategy}', it must be one of {', '.join(STRATEGIES)}")
         parts = [shards] if isinstance(shards, Tensor) else list(shards)
-        P, total = len(parts), sum(len(part) for part in parts)
+        total = sum(len(part) for part in parts)
         if total < self.num_classes:
             raise ValueError(f"{name} has {total} rows, num_classes is {self.num_classes}")
-        if P == 1:
-            return take_rows(parts[0], ids, self.sparse)
-        size, longer = divmod(total, P)
-        wanted = [size + (p < longer) for p in range(P)]
+        size, longer = divmod(total, len(parts))
+        wanted = [size + (p < longer) for p in range(len(parts))]
         if [len(part) for part in parts] != wanted:
             raise ValueError(f"the shards of {name} have {[len(part) for part in parts]} rows, they must have {wanted}")
+        return parts
+
+    def _taken(self, parts: list[Tensor], ids: Tensor) -> Tensor:
+        P = len(parts)
+        if P == 1:
+            return take_rows(parts[0], ids, self.sparse)
+        size, longer = divmod(sum(len(part) for part in parts), P)
         if self.strategy == "mod":
             shard, row = ids % P, ids // P
         else:

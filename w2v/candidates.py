@@ -201,7 +201,7 @@ def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tens
         sampled: [S].
     """
     num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
-    labels = true_classes.reshape(-1)
+    labels = true_classes.reshape(-1).contiguous()
     ordered, index = sampled.sort(stable=True)
     # where all candidates are greater, the first one is looked at, which is another class too
     last = torch.searchsorted(ordered, labels, right=True).sub_(1).clamp_min_(0)

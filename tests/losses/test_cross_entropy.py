@@ -286,6 +286,10 @@ def test_products_by_either_library(monkeypatch):
         monkeypatch.setattr(products, "_onednn_works", lambda works=works: works)
         torch.testing.assert_close(products.linear(x, weight, bias), x @ weight.t() + bias)
         torch.testing.assert_close(products.linear(x, weight.t().contiguous().t()), x @ weight.t())
-        torch.testing.assert_close(products.outer(x, y), x.t() @ y)
+        for threads in (1, 2):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            for wide, narrow in ((x, y), (torch.randn(7, 70), y)):
+                torch.testing.assert_close(products.outer(wide, narrow), wide.t() @ narrow)
+                torch.testing.assert_close(products.outer(narrow, wide), narrow.t() @ wide)
         assert products.linear(x[:0], weight, bias).shape == (0, 4)
         assert products.outer(x[:0], y[:0]).shape == (5, 3)

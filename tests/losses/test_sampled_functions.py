@@ -76,6 +76,50 @@ def test_functions_gradcheck(function, T, remove):
         return function(weights, biases, labels, inputs, 3, 9, T, values, remove)
 
     torch.autograd.gradcheck(loss, arguments)
+    torch.autograd.gradgradcheck(loss, arguments)
+    torch.autograd.gradgradcheck(lambda inputs: loss(arguments[0].detach(), None, inputs), arguments[2:])
+
+
+@pytest.mark.parametrize("T", [1, 2])
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_functions_of_no_rows(function, T):
+    weights, inputs = normal(9, 4).requires_grad_(), normal(0, 4).requires_grad_()
+    loss = function(weights, None, torch.zeros(0, T, dtype=torch.long), inputs, 3, 9, T, remove_accidental_hits=True)
+    assert loss.shape == (0,)
+    gradients = torch.autograd.grad(loss.sum(), (weights, inputs))
+    assert [gradient.shape for gradient in gradients] == [(9, 4), (0, 4)] and not gradients[0].any()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_functions_second_derivatives_through_sparse_gradients_are_refused(function):
+    weights, inputs = normal(9, 4).requires_grad_(), normal(3, 4).requires_grad_()
+    loss = function(weights, None, torch.arange(3), inputs, 3, 9, seed=1, sparse=True)
+    gradient, _ = torch.autograd.grad(loss.sum(), (weights, inputs), create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.to_dense().sum().backward()
+
+
+@pytest.mark.parametrize("T", [1, 2])
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_functions_in_bfloat16_and_under_autocast(function, T):
+    """The loss is float32, gradients have their inputs' dtypes, and both are near those of float64."""
+    labels = torch.tensor([[0, 3], [4, 3], [5, 1]])[:, :T]
+    rounded = [table.bfloat16() for table in (normal(9, 4), normal(9), normal(3, 4, seed=4))]
+
+    def both(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+        weights, biases, inputs = (table.to(dtype).requires_grad_() for table in rounded)
+        loss = function(weights, biases, labels, inputs, 4, 9, T, remove_accidental_hits=True, seed=3)
+        return loss, list(torch.autograd.grad(loss.sum(), (weights, biases, inputs)))
+
+    exact, exact_gradients = both(torch.float64)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = both(torch.float32)
+    for (loss, gradients), dtype in ((both(torch.bfloat16), torch.bfloat16), (mixed, torch.float32)):
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss.double(), exact, rtol=0.02, atol=0.05)
+        for found, gradient in zip(gradients, exact_gradients, strict=True):
+            assert found.dtype == dtype
+            torch.testing.assert_close(found.double(), gradient, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values())

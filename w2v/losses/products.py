@@ -47,7 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def outer(x: Tensor, y: Tensor) -> Tensor:
     """x.T @ y for x [R, M], y [R, N]: [M, N], possibly a transposed view; without autograd."""
     if _takes_onednn(x):
-        # One operand has to be transposed, by one core for all: the narrow one; none, if that takes longer than MKL.
+        # oneDNN needs one operand transposed, the narrower; that is one core's work, and for little else MKL is faster
         if x.shape[1] <= 64 and y.numel() <= 1 << 17 and torch.get_num_threads() > 1:
             return torch.mm(y.t(), x).t()
         if x.shape[1] < y.shape[1]:

@@ -3,7 +3,8 @@
     true[n, t] = h_n . r_nt + offset,  noise[n, s] = h_n . r_s + offset,  offset = bias - log count
 
 The derivatives by these scores, the residuals, are made in the forward pass together with the loss; the backward pass
-scales them by the gradient [N] that comes in, and multiplies.
+scales them by the gradient [N] that comes in, and multiplies. Gradients that are to be differentiated in turn
+(create_graph=True) are those of a composition without a Function.
 """
 
 from __future__ import annotations
@@ -96,11 +97,11 @@ def _plain_loss(
     num_true: int,
     cells: Tensor | None,
 ) -> Tensor:
-    """The same loss without a Function."""
+    """`sampled_loss` of PyTorch's own operators; cells: the hits as positions in the flattened [N, S]."""
     dtype, labels = accumulate_dtype(hidden), len(hidden) * num_true
     offset = -log_counts if bias is None else bias - log_counts
     hidden, rows = hidden.to(dtype), rows.to(dtype)
-    true = (hidden[:, None] * rows[:labels].view(len(hidden), num_true, -1)).sum(2)
+    true = (hidden[:, None] * rows[:labels].view(len(hidden), num_true, rows.shape[1])).sum(2)
     true = true + offset[:labels].view(true.shape)
     noise = hidden @ rows[labels:].t() + offset[labels:]
     if cells is not None:
@@ -128,9 +129,10 @@ class _SampledLoss(torch.autograd.Function):
         if num_true == 1:
             true = (hidden.to(dtype) * of_labels.to(dtype)).sum(1, keepdim=True)
         else:
-            true = (hidden.to(dtype)[:, None] * of_labels.to(dtype).view(N, num_true, -1)).sum(2)
-        true += offset[:labels].view(N, num_true)
-        if kind == dtype == offset.dtype:  # added while the product is written
+            true = (hidden.to(dtype)[:, None] * of_labels.to(dtype).view(N, num_true, rows.shape[1])).sum(2)
+        true = true + offset[:labels].view(N, num_true)
+        if kind == dtype == offset.dtype and not torch.is_autocast_enabled(hidden.device.type):
+            # added while the product is written
             noise = linear(hidden.to(kind), of_noise.to(kind), offset[labels:])
         else:
             noise = linear(hidden.to(kind), of_noise.to(kind)).to(dtype) + offset[labels:]
@@ -161,7 +163,7 @@ class _SampledLoss(torch.autograd.Function):
             if T == 1:
                 d_hidden.addcmul_(of_labels.to(d_true.dtype), d_true)
             else:
-                d_hidden += (of_labels.to(d_true.dtype).view(N, T, -1) * d_true[:, :, None]).sum(1)
+                d_hidden += (of_labels.to(d_true.dtype).view(N, T, rows.shape[1]) * d_true[:, :, None]).sum(1)
             d_hidden = d_hidden.to(hidden.dtype)
         if ctx.needs_input_grad[1]:
             h = hidden.to(d_true.dtype)
@@ -169,7 +171,7 @@ class _SampledLoss(torch.autograd.Function):
             if T == 1:
                 torch.mul(h, d_true, out=d_rows[:N])
             else:
-                torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, -1))
+                torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, rows.shape[1]))
             d_rows[N * T :] = outer(of_noise, hidden.to(ctx.kind))
             d_rows = d_rows.to(rows.dtype)
         if ctx.needs_input_grad[2]:

@@ -117,7 +117,7 @@ def measured(loss: str, model: str, output: Path, more: Sequence[str] = ()) -> M
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     evaluated = w2v("eval", str(output), "--json")
     return Measured(
-        loss, model, trained["engine"], after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        loss, model, trained["engine"], (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime),
         trained["final_loss"], evaluated["analogies"]["demo-analogies"]["accuracy"],
     )  # fmt: skip
 

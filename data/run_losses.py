@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -28,18 +29,18 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 MODELS = ("skip-gram", "cbow")
 BEGIN, END = "<!-- losses -->", "<!-- /losses -->"
-COLUMNS = ("--loss", "engine", "seconds", "words/s", "training loss")
+COLUMNS = ("--loss", "engine", "CPU seconds", "training loss")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds of the whole process from start to vectors on disk, loss in nats, accuracy a share."""
+    """One run: CPU seconds of the whole process, all threads together (other work on the machine hardly changes them),
+    loss in nats, accuracy a share."""
 
     loss: str
     model: str
     engine: str
-    seconds: float
-    words_per_second: float
+    cpu_seconds: float
     training_loss: float
     accuracy: float
 
@@ -108,13 +109,15 @@ def measured(loss: str, model: str, output: Path, more: Sequence[str] = ()) -> M
     """
     recipe = recipe_of(loss, model)
     settings = [] if recipe is None else ["--config", str(recipe.relative_to(ROOT))]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     trained = w2v(
         "train", "data/demo.txt.xz", *settings, "--loss", loss, "--model", model, *more,
         "--output", str(output), "--overwrite", "--json",
     )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     evaluated = w2v("eval", str(output), "--json")
     return Measured(
-        loss, model, trained["engine"], trained["seconds"]["total"], trained["words_per_second"],
+        loss, model, trained["engine"], (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime),
         trained["final_loss"], evaluated["analogies"]["demo-analogies"]["accuracy"],
     )  # fmt: skip
 
@@ -142,7 +145,7 @@ def table(found: Sequence[Measured], models: Sequence[str]) -> Iterator[list[Cel
             continue
         accuracy = {other.model: f"{100 * other.accuracy:.1f} %" for other in found if other.loss == run.loss}
         yield [
-            run.loss, run.engine, f"{run.seconds:.1f}", f"{run.words_per_second:,.0f}", f"{run.training_loss:.2f}",
+            run.loss, run.engine, f"{run.cpu_seconds:.1f}", f"{run.training_loss:.2f}",
             *(accuracy[model] for model in models),
         ]  # fmt: skip
 

@@ -194,7 +194,8 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     if summary.validation is not None:
         best = summary.validation
         say(
-            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f} ({best['bits_per_word']:.3f} bits per word) over"
+            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
+            f" ({best['bits_per_word']:.3f} bits per word) over"
             f" {best['tokens']:,} tokens, {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
         )
 

@@ -108,6 +108,20 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class ValidationSettings:
+    """Another text, which is measured and not learnt."""
+
+    valid: str | None = setting(
+        None, "text that is measured after every epoch: its loss, with the same windows and noise words every time;"
+        " lm: its perplexity, and the best model is kept",
+        metavar="FILE",
+    )  # fmt: skip
+    patience: int = setting(
+        0, "stop after this many epochs without a better --valid, and keep the best; 0: never", low=0
+    )
+
+
+@dataclass(frozen=True)
 class StartSettings:
     """Where training starts from, if not from random vectors."""
 
@@ -142,7 +156,8 @@ class OutputSettings:
 
 GROUPS: dict[str, type] = {
     "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
-    "start": StartSettings, "checkpoints": CheckpointSettings, "output": OutputSettings,
+    "validation": ValidationSettings, "start": StartSettings, "checkpoints": CheckpointSettings,
+    "output": OutputSettings,
 }  # fmt: skip
 
 
@@ -154,6 +169,7 @@ class Config:
     model: ModelSettings
     training: TrainingSettings
     lm: LanguageModelSettings
+    validation: ValidationSettings
     start: StartSettings
     checkpoints: CheckpointSettings
     output: OutputSettings
@@ -213,10 +229,12 @@ class Config:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The settings that do nothing for this model."""
+        """The settings that do nothing in this run."""
+        validation = () if self.validation.valid is not None else tuple(settings_of(ValidationSettings))
         if self.model.model != "lm":
-            return tuple(settings_of(LanguageModelSettings))
-        return (*WORD_VECTORS_ONLY, *(name for name in language_model.OPTIONAL if getattr(self.lm, name) is None))
+            return (*settings_of(LanguageModelSettings), *validation)
+        unset = (name for name in language_model.OPTIONAL if getattr(self.lm, name) is None)
+        return (*WORD_VECTORS_ONLY, *unset, *validation)
 
     @property
     def threads(self) -> int:
@@ -226,7 +244,7 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value by the name of its setting, ready for YAML and JSON."""
         values: dict[str, Any] = {}
-        groups = (self.corpus, self.model, self.training, self.lm, self.loss)
+        groups = (self.corpus, self.model, self.training, self.lm, self.loss, self.validation)
         for part in (*groups, self.start, self.checkpoints, self.output):
             values |= {name: getattr(part, name) for name in settings_of(type(part))}
         for name in self.unused:
@@ -286,8 +304,12 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Every setting by name, in the order in which people should read them."""
-    corpus, model, training, lm, start, checkpoints, output = (dict(settings_of(group)) for group in GROUPS.values())
-    return corpus | model | training | loss_settings() | lm | start | checkpoints | output
+    found: dict[str, Setting] = {}
+    for name, group in GROUPS.items():
+        found |= settings_of(group)
+        if name == "training":
+            found |= loss_settings()
+    return found
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
@@ -367,16 +389,22 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         values.setdefault("negatives", language_model.NEGATIVES)
     config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}))
     problems = []
+    if config.validation.patience and config.validation.valid is None:
+        problems.append(f"{places['patience']} {config.validation.patience} needs --valid FILE, the text it watches")
     if config.training.engine == "hogwild" and config.beyond_hogwild:
-        problems = [f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or auto"]
+        problems += [f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or auto"]
     if is_lm:
         entry = LOSSES[training.loss]
-        problems += language_model.problems(config.lm, config.model.dim, training.loss, entry.tied, entry.bias)
+        validated = config.validation.valid is not None
+        problems += language_model.problems(
+            config.lm, config.model.dim, training.loss, entry.tied, entry.bias, validated
+        )
         if config.start.init is not None:
             problems.append(f"{places['init']} is for word vectors: leave it away, --model lm starts by itself")
         notes += language_model.notes(config.lm, places)
         config = dataclasses.replace(
-            config, lm=language_model.resolved(config.lm, config.model.dim, config.optimizer, entry.bias)
+            config,
+            lm=language_model.resolved(config.lm, config.model.dim, config.optimizer, entry.bias, validated),
         )
     elif training.optimizer == "adamw":
         problems.append(f"--optimizer adamw is for --model lm only: use {_listed([*DEFAULT_LR])}")

@@ -9,6 +9,7 @@ Words are separated by whitespace, sentences by line ends.
   w2v train corpus.txt
   w2v train corpus.txt --loss hsigmoid --dim 200 --output vectors.bin
   zstd -dc corpus.zst | w2v train - --output vectors.txt
+  w2v train corpus.txt --valid heldout.txt --patience 2 --epochs 20
   w2v train corpus.txt --model lm --valid heldout.txt
   w2v train --config recipe.yaml --epochs 10
   w2v train corpus.txt --output run --checkpoint-every 5m
@@ -177,6 +178,12 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
         f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per prediction,"
         f" {human_count(summary.words_per_second)} words/s, {times}"
     )
+    if summary.validation is not None:
+        found = summary.validation
+        say(
+            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch {found['epoch']:.3g}"
+            f" ({found['predictions']:,} predictions; {found['oov']:,} of {found['words']:,} words unknown)"
+        )
 
 
 def _tell_language_model(summary: RunSummary, times: str) -> None:

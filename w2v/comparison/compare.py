@@ -169,10 +169,11 @@ def check_comparable(configs: Sequence[Config]) -> None:
 
     if len({config.model.model for config in configs}) > 1:
         raise InputError("w2v compare trains one model under several losses: give the same `model` to all of them")
-    if configs[0].model.model == "lm" and any(config.lm.valid is None for config in configs):
+    if configs[0].model.model == "lm" and any(config.validation.valid is None for config in configs):
         raise InputError("w2v compare --model lm needs --valid FILE, the text whose perplexity is compared")
     for config in configs:
-        texts = [config.corpus.corpus, *([(config.lm.valid,)] if config.lm.valid is not None else [])]
+        valid = config.validation.valid
+        texts = [config.corpus.corpus, *([] if valid is None else [(valid,)])]
         for source in [source for text in texts for source in resolve_sources(text, config.corpus.column)[0]]:
             if not source.lasting:
                 raise InputError(f"w2v compare reads its texts once per loss, {source.name} can be read once only:"

@@ -58,10 +58,6 @@ class LanguageModelSettings:
         None, "share of the run in which the learning rate rises from 0", low=0, high=1,
         default_text="0 for sgd, 0.02 otherwise",
     )  # fmt: skip
-    valid: str | None = setting(
-        None, "text whose perplexity is measured after every epoch; the best model is kept", metavar="FILE"
-    )
-    patience: int = setting(0, "stop after this many epochs without a better --valid; 0: never", low=0)
     precision: str = setting(
         "float32", "of the matrix products while training; weights stay float32", choices=("float32", "bf16")
     )
@@ -100,11 +96,13 @@ def default_optimizer(arch: str, scores_all: bool) -> str:
     return "sgd" if scores_all and arch in ("lstm", "gru") else "adagrad"
 
 
-def problems(settings: LanguageModelSettings, dim: int, loss: str, has_tied: bool, has_bias: bool) -> list[str]:
+def problems(
+    settings: LanguageModelSettings, dim: int, loss: str, has_tied: bool, has_bias: bool, validated: bool
+) -> list[str]:
     """What in the settings cannot be, in phrases for the user.
 
     dim: length of the embeddings. has_tied, has_bias: whether the loss's output rows can be the words' embeddings, and
-    can have biases.
+    can have biases. validated: whether there is a validation text.
     """
     found = []
     if settings.tied and not has_tied:
@@ -121,10 +119,8 @@ def problems(settings: LanguageModelSettings, dim: int, loss: str, has_tied: boo
                 f"--positions rotary turns pairs of numbers, but a head has {width // heads}, an odd number:"
                 " change --heads or --hidden, or use --positions learned"
             )
-    if settings.valid is None and settings.schedule == "plateau":
+    if settings.schedule == "plateau" and not validated:
         found.append("--schedule plateau needs --valid FILE, whose perplexity it watches")
-    if settings.valid is None and settings.patience:
-        found.append(f"--patience {settings.patience} needs --valid FILE, whose perplexity it watches")
     return found
 
 
@@ -142,11 +138,13 @@ def notes(settings: LanguageModelSettings, places: Mapping[str, str]) -> list[st
     ]
 
 
-def resolved(settings: LanguageModelSettings, dim: int, optimizer: str, has_bias: bool) -> LanguageModelSettings:
+def resolved(
+    settings: LanguageModelSettings, dim: int, optimizer: str, has_bias: bool, validated: bool = False
+) -> LanguageModelSettings:
     """The settings with a value for everything that the architecture and the optimizer have; None for what they have
     not.
 
-    has_bias: whether the loss has output biases.
+    has_bias: whether the loss has output biases. validated: whether there is a validation text.
     """
     arch, sgd = settings.arch, optimizer == "sgd"
 
@@ -166,7 +164,7 @@ def resolved(settings: LanguageModelSettings, dim: int, optimizer: str, has_bias
         "bptt": choose("bptt", BPTT.get(arch, 35)),
         "clip": choose("clip", 0.25 if sgd else 1.0),
         "weight_decay": choose("weight_decay", 0.01) if optimizer == "adamw" else None,
-        "schedule": choose("schedule", ("plateau" if settings.valid else "linear") if sgd else "cosine"),
+        "schedule": choose("schedule", ("plateau" if validated else "linear") if sgd else "cosine"),
         "warmup": choose("warmup", 0.0 if sgd else 0.02),
     }
     return replace(settings, **values)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.options import SampledOptions
 from w2v.noise import keep_probabilities
-from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
+from w2v.training.engine import MEASURED_SEED, Tally, block_seeds, check_state, fill_starting_rows
 from w2v.training.optimizers import OPTIMIZERS
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
@@ -128,10 +128,23 @@ class AutogradEngine:
         Raises:
             RunError: the GPU's memory does not suffice.
         """
-        key, own = block_seeds(self.config.training.seed, block)
+        return self._run(self._reader, block, self.config.training.seed, lr)
+
+    @torch.no_grad()
+    def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
+        """What `train` would find in a block of another text, with the random numbers of MEASURED_SEED.
+
+        Raises:
+            RunError: the GPU's memory does not suffice.
+        """
+        return self._run(self._reader.over(ids), block, MEASURED_SEED, None)
+
+    def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
+        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is None."""
+        key, own = block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
         with self._enough_memory():
-            windows = self._reader.read(block.start, block.stop, int(key), int(own))
+            windows = reader.read(block.start, block.stop, int(key), int(own))
             steps = max(1, -(-(block.stop - block.start) // self._batch))
             cuts = [windows.trained * step // steps for step in range(steps + 1)]
             loss, predictions = torch.zeros((), dtype=torch.float64, device=self.device), 0
@@ -193,8 +206,8 @@ class AutogradEngine:
         except ValueError as error:
             raise InputError(f"--loss {config.training.loss} with {len(counts):,} words: {error}") from error
 
-    def _step(self, windows: Windows, start: int, stop: int, lr: float) -> Tensor:
-        """One step on the windows of targets start … stop - 1; the losses of their predictions."""
+    def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
+        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their predictions' losses."""
         contexts, places = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
@@ -203,19 +216,28 @@ class AutogradEngine:
             return self._cbow(contexts, lengths, windows.words[centres], lr)
         return self._skip_gram(contexts, windows.words[places], lr)
 
-    def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float) -> Tensor:
+    def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         repeated = isinstance(self.config.loss, SampledOptions)
         rows, row_of = shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, len(self._w_in))
-        losses, gradient = self._learn(self._w_in.index_select(0, rows), targets, row_of, lr)
+        hidden = self._w_in.index_select(0, rows)
+        losses: Tensor
+        if lr is None:
+            losses = self.layer(hidden, targets, row_of)
+            return losses
+        losses, gradient = self._learn(hidden, targets, row_of, lr)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, len(self._w_in))
         self._update_input(gradient, lr, rows)
         return losses
 
-    def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float) -> Tensor:
+    def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
         model = self.config.model
         hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden)
+        losses: Tensor
+        if lr is None:
+            losses = self.layer(hidden, targets)
+            return losses
         losses, gradient = self._learn(hidden, targets, None, lr)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]

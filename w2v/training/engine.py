@@ -12,6 +12,7 @@ import numpy as np
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time
+MEASURED_SEED = 0  # of what is random in a measurement, whatever --seed: figures of several runs can be compared
 
 
 @dataclass
@@ -85,6 +86,23 @@ class Freezing(Protocol):
         """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
 
 
+class Measuring(Protocol):
+    """An engine that can find the training loss over another text without learning from it."""
+
+    threads: int
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """[V, dim] float32, the input matrix."""
+
+    def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
+        """With training at rest: what `train` would find in a block of the text `ids` (see `read_only`), whose ids are
+        those of the engine's own text. Windows, sub-sampling and noise words come from MEASURED_SEED and the block's
+        index: the same ones every time. Nothing that training goes on from is changed. `threads` threads may measure at
+        once, each with its own number.
+        """
+
+
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
     """Refuses a state that does not fit the engine, whose own is `expected`.
 
@@ -121,3 +139,10 @@ def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
         for parts in ((0, block.epoch), (1, block.epoch, block.index))
     )
     return epoch, own
+
+
+def read_only(ids: np.ndarray) -> np.ndarray:
+    """A plain view of a stream of ids: one type for the compiled kernel, whether memory-mapped or not."""
+    view = np.asarray(ids).view()
+    view.flags.writeable = False
+    return view

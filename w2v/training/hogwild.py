@@ -21,11 +21,11 @@ import numpy as np
 from w2v.config import Config
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
-from w2v.kernels.cpu.rows import NOISE, PATH, Choice
+from w2v.kernels.cpu.rows import NOISE, PATH, Choice, Matrices
 from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
-from w2v.training.engine import Tally, block_seeds, check_state, fill_starting_rows
+from w2v.training.engine import MEASURED_SEED, Tally, block_seeds, check_state, fill_starting_rows, read_only
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
@@ -138,8 +138,7 @@ class HogwildEngine:
     def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None) -> None:
         self.config = config
         self.threads = config.threads if threads is None else threads
-        self._ids = np.asarray(ids).view()
-        self._ids.flags.writeable = False  # one type for the kernel, whether memory-mapped or not
+        self._ids = read_only(ids)
         variant = variant_of(config)
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
@@ -180,17 +179,26 @@ class HogwildEngine:
 
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
+        if thread == 0:
+            self._lr = lr
+        seed = self.config.training.seed
+        return self._run(self._ids, block, seed, self._matrices[thread], lr, self._merge_every, thread)
+
+    def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
+        """What `train` would find in a block of another text, with the random numbers of MEASURED_SEED."""
+        return self._run(ids, block, MEASURED_SEED, self.weights.only_shared(thread), 0.0, 0, thread)
+
+    def _run(
+        self, ids: np.ndarray, block: Block, seed: int, matrices: Matrices, lr: float, merge_every: int, thread: int
+    ) -> Tally:
         model, work = self.config.model, self._workspaces[thread]
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
         text = Text(block.start, block.stop, model.window, self._max_sentence, int(mean), int(share))
-        if thread == 0:
-            self._lr = lr
-        key, seed = block_seeds(self.config.training.seed, block)
+        key, own = block_seeds(seed, block)
         self._kernel(
-            self._ids, self._keep, text, self._matrices[thread], self._choice, work.slots(), work.scratch(),
-            work.words, work.sentences, work.state, lr, key, seed, self._merge_every,
-            self.threads, work.tally,
+            ids, self._keep, text, matrices, self._choice, work.slots(), work.scratch(), work.words, work.sentences,
+            work.state, lr, key, own, merge_every, self.threads, work.tally,
         )  # fmt: skip
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))

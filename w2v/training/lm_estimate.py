@@ -22,7 +22,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model, one step."""
     dim, lm, loss = config.model.dim, config.lm, LOSSES[config.training.loss]
     tokens = (config.training.batch_size or 1) * (lm.bptt or 1)
-    states = STATE_ROWS[config.optimizer] + (lm.valid is not None)
+    states = STATE_ROWS[config.optimizer] + (config.validation.valid is not None)
     # a sparse gradient holds the rows of a step only
     dense = _body_count(config) + (0 if loss.sparse else _output_count(config, vocabulary))
     width = max(lm.hidden or dim, dim) * (lm.context if lm.arch in ("ffnn", "lbl") and lm.context else 1)

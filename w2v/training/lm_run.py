@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2v.config import Config
-from w2v.errors import InputError, RunError
+from w2v.errors import RunError
 from w2v.losses.options import SampledOptions
 from w2v.memory import available_memory, return_freed_memory
 from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 from w2v.training.resume import latest, read_again
 from w2v.training.run import BASE_BYTES, COMPILE_SECONDS, PLAN_SECONDS, check_device, import_meanwhile, read_vocabulary
+from w2v.training.validation import read_validation
 
 if TYPE_CHECKING:
     from w2v.checkpoint import Checkpoint
     from w2v.corpus import TokenStore, Vocabulary
     from w2v.models.vocabulary import TokenVocabulary
     from w2v.training.lm import LanguageModelEngine
+    from w2v.training.lm_validation import ValidationText
     from w2v.training.rundir import Files
     from w2v.training.schedule import Scheduled
     from w2v.training.trainer import TrainingResult
-    from w2v.training.validation import ValidationText
 
 
 def run_language_model(
@@ -45,7 +46,7 @@ def run_language_model(
     with claimed(config, resume) as output:
         check_device(config)
         import_meanwhile(config)
-        valid = _read_validation(config, use_cache)
+        valid = read_validation(config, use_cache, reporter)
         earlier = None if resume is None else latest(resume, config, reporter)
         if resume is not None and earlier is not None:
             store, _ = read_again(config, resume, earlier, use_cache, reporter, lambda text: _tokens(text, config))
@@ -63,21 +64,20 @@ def _train(
     earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
 ) -> RunSummary:  # fmt: skip
     """The part after the texts are read; `earlier` is the checkpoint to go on from."""
-    from w2v.models.saved import model_files
+    from w2v.models.saved import model_arrays, model_files
+    from w2v.training.lm_validation import LanguageModelValidation
     from w2v.training.saving import Saving
     from w2v.training.trainer import Trainer
-    from w2v.training.validation import Validation
 
     read = time.perf_counter()
     _check_memory(config, len(vocabulary))
     engine, schedule = _engine(config, store, vocabulary, reporter), _schedule(config)
     validation = None
     if text is not None:
-        validation = Validation(engine, text, vocabulary, schedule, config.lm.patience, reporter)
+        validation = LanguageModelValidation(engine, text, vocabulary, schedule, config.validation.patience, reporter)
 
     def learnt() -> tuple[np.ndarray, Files]:
-        named = dict(engine.model.named_parameters()) if validation is None else validation.learnt()
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in named.items()}
+        arrays = model_arrays(engine.model) if validation is None else validation.learnt()
         return arrays["input.weight"], model_files(arrays, vocabulary)
 
     with Saving(
@@ -113,7 +113,7 @@ def plan_language_model(config: Config, *, use_cache: bool, reporter: Reporter) 
     """
     output = Output.prepare(config)
     check_device(config)
-    valid = _read_validation(config, use_cache)
+    valid = read_validation(config, use_cache, reporter)
     store, _ = read_vocabulary(config, use_cache, reporter)
     with store:
         vocabulary, config = _vocabulary(config, store, reporter)
@@ -131,21 +131,6 @@ def plan_language_model(config: Config, *, use_cache: bool, reporter: Reporter) 
             output_bytes=4 * (parameter_count(config, len(vocabulary)) + len(vocabulary) * config.model.dim),
             training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
         )  # fmt: skip
-
-
-def _read_validation(config: Config, use_cache: bool) -> TokenStore | None:
-    """The text that --valid names, read as the corpus is."""
-    from w2v.corpus import read_corpus
-
-    path = config.lm.valid
-    if path is None:
-        return None
-    if path == "-":
-        raise InputError("--valid - is not possible: validation reads its text by itself; name a file")
-    try:
-        return read_corpus((path,), config.corpus, use_cache=use_cache)
-    except InputError as error:
-        raise InputError(f"--valid: {error}") from error
 
 
 def _vocabulary(config: Config, store: TokenStore, reporter: Reporter) -> tuple[TokenVocabulary, Config]:
@@ -170,12 +155,12 @@ def _tokens(store: TokenStore, config: Config) -> Vocabulary:
 
 
 def _encoded(config: Config, valid: TokenStore | None, vocabulary: TokenVocabulary) -> ValidationText | None:
-    if valid is None or config.lm.valid is None:
+    if valid is None:
         return None
-    from w2v.training.validation import ValidationText
+    from w2v.training.lm_validation import ValidationText
 
     with valid:
-        return ValidationText.of_store(config.lm.valid, valid, vocabulary)
+        return ValidationText.of_store(str(config.validation.valid), valid, vocabulary)
 
 
 def _engine(config: Config, store: TokenStore, vocabulary: TokenVocabulary, reporter: Reporter) -> LanguageModelEngine:

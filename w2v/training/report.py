@@ -116,7 +116,7 @@ class RunSummary:
     seed: int
     threads: int
     checkpoint: str | None = None  # the latest, from which --resume goes on
-    validation: dict[str, Any] | None = None  # of a language model: the best measurement on --valid
+    validation: dict[str, Any] | None = None  # what --valid says of the result
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

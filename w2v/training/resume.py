@@ -51,7 +51,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
         wanted = settings[name].convert(value, settings[name].option)
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
-        elif name in ("output", "init"):
+        elif name in ("output", "init", "valid"):
             wanted = os.path.abspath(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,18 @@ from w2v.memory import Demand, available_memory, return_freed_memory
 from w2v.training.output import Output, claimed
 from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
 from w2v.training.resume import latest, read_again
+from w2v.training.validation import read_validation
 
 if TYPE_CHECKING:
     from w2v.checkpoint import Checkpoint
     from w2v.corpus import TokenStore, Vocabulary
-    from w2v.training.engine import Engine
+    from w2v.training.autograd import AutogradEngine
+    from w2v.training.engine import Measuring
+    from w2v.training.hogwild import HogwildEngine
+    from w2v.training.rundir import Files
     from w2v.training.start import Start
     from w2v.training.trainer import TrainingResult
+    from w2v.training.word_validation import WordValidation
 
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
 COMPILE_SECONDS = 1.0  # after which we say that we compile
@@ -51,22 +57,24 @@ def run(
         check_device(config)
         import_meanwhile(config)
         start = earlier = None
+        valid = read_validation(config, use_cache, reporter)
         if resume is not None:
             earlier = latest(resume, config, reporter)
         if resume is not None and earlier is not None:
             store, vocabulary = read_again(config, resume, earlier, use_cache, reporter)
         else:
             store, vocabulary, start = _read_for_start(config, use_cache, reporter)
-        return_freed_memory()
-        with store:
-            return _train(config, store, vocabulary, start, output, earlier, reporter, stop, began)
+        with store, _renumbered(config, valid, vocabulary, reporter) as text:
+            return_freed_memory()
+            return _train(config, store, vocabulary, text, start, output, earlier, reporter, stop, began)
 
 
 def _train(
-    config: Config, store: TokenStore, vocabulary: Vocabulary, start: Start | None, output: Output,
-    earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
+    config: Config, store: TokenStore, vocabulary: Vocabulary, text: TokenStore | None, start: Start | None,
+    output: Output, earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
 ) -> RunSummary:  # fmt: skip
-    """The part of `run` after the text is read. start: other rows than usual; earlier: the checkpoint to go on from."""
+    """The part of `run` after the texts are read, `text` for validation. start: other rows than usual; earlier: the
+    checkpoint to go on from."""
     from w2v.training.saving import Saving
     from w2v.training.schedule import LinearDecay
     from w2v.training.trainer import Trainer
@@ -79,7 +87,15 @@ def _train(
     if start is not None:
         start.apply(engine, reporter)
     schedule = LinearDecay(config.lr)
-    with Saving(config, store, vocabulary, output, engine, bounds, schedule, reporter) as saving:
+    validation = _validation(config, engine, text, reporter)
+
+    def learnt() -> tuple[np.ndarray, Files]:
+        return engine.vectors if validation is None else validation.learnt()["vectors"], {}
+
+    with Saving(
+        config, store, vocabulary, output, engine, bounds, schedule, reporter,
+        [] if validation is None else [validation], learnt,
+    ) as saving:  # fmt: skip
         result, blocks_done = saving.begin(earlier)
         trainer = Trainer(
             engine, saving.bounds, config.training.epochs, schedule, store.release, saving.watchers, blocks_done, result
@@ -92,9 +108,13 @@ def _train(
                     f" two words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
                     " put more words on a line, or try a smaller --min-count or --sample 0"
                 )
+            if validation is not None:
+                validation.finish(round(result.fraction * config.training.epochs, 6), result)
             reporter.stage(f"writing {output.path}")
             seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
             summary = _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
+            if validation is not None:
+                summary = dataclasses.replace(summary, validation=validation.summary())
             path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
             reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
@@ -116,8 +136,9 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         return plan_language_model(config, use_cache=use_cache, reporter=reporter)
     output = Output.prepare(config)
     check_device(config)
+    valid = read_validation(config, use_cache, reporter)
     store, vocabulary, _ = _read_for_start(config, use_cache, reporter)
-    with store:
+    with store, _renumbered(config, valid, vocabulary, reporter):
         memory = _memory(config, len(vocabulary))
         fits = all(available is None or needed <= available for _, needed, available in memory)
         in_vocabulary = _in_vocabulary(store, vocabulary)
@@ -129,6 +150,27 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
             output_bytes=4 * len(vocabulary) * config.model.dim,
             training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
         )  # fmt: skip
+
+
+def _renumbered(
+    config: Config, valid: TokenStore | None, vocabulary: Vocabulary, reporter: Reporter
+) -> AbstractContextManager[TokenStore | None]:
+    """The validation text, if there is one, with the ids of the run's vocabulary; closed at the context's end."""
+    if valid is None:
+        return nullcontext()
+    from w2v.training.word_validation import validation_text
+
+    return validation_text(config, valid, vocabulary, reporter)
+
+
+def _validation(
+    config: Config, engine: Measuring, text: TokenStore | None, reporter: Reporter
+) -> WordValidation | None:
+    if text is None:
+        return None
+    from w2v.training.word_validation import WordValidation
+
+    return WordValidation(config, engine, text, reporter)
 
 
 def import_meanwhile(config: Config) -> None:
@@ -145,7 +187,9 @@ def check_device(config: Config) -> None:
         find_device(config.training.device)
 
 
-def _engine(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> tuple[Engine, np.ndarray]:
+def _engine(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
+) -> tuple[HogwildEngine | AutogradEngine, np.ndarray]:
     """The engine and its blocks' bounds; says which it is and why."""
     what = f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss {config.training.loss}"
     if config.engine == "hogwild":
@@ -219,16 +263,18 @@ def _read_for_start(config: Config, use_cache: bool, reporter: Reporter) -> tupl
 
 def _memory(config: Config, vocabulary: int) -> list[Demand]:
     """What is needed where; the last is where training happens."""
-    rows = 2 * vocabulary if config.checkpoints.checkpoint_every is not None else 0  # copied for a checkpoint
+    saved = config.checkpoints.checkpoint_every is not None
+    rows = 2 * vocabulary if saved else 0  # copied for a checkpoint
+    kept = (1 + saved) * vocabulary * config.model.dim * 4 if config.validation.patience else 0  # of the best epoch
     if config.engine == "hogwild":
         from w2v.training.hogwild import memory_bytes
 
-        copied = rows * config.model.dim * 4
+        copied = kept + rows * config.model.dim * 4
         return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary) + copied, available_memory())]
     from w2v.training.estimate import device_demand, host_bytes
     from w2v.training.optimizers import STATE_ROWS
 
-    copied = rows * (1 + STATE_ROWS[config.optimizer]) * config.model.dim * 4
+    copied = kept + rows * (1 + STATE_ROWS[config.optimizer]) * config.model.dim * 4
     here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary) + copied, available_memory())
     there = device_demand(config, vocabulary)
     return [here] if there is None else [here, there]

@@ -1,76 +1,97 @@
-"""Validation at every epoch's end: perplexity of another text, the best model kept, the end when nothing improves."""
+"""Validation: another text is measured at every epoch's end, and nothing is learnt from it.
+
+What is measured, and what of a measurement is told, differs: `w2v.training.word_validation` and
+`w2v.training.lm_validation`. Here is what they share: the best model is kept, and training ends when nothing improves.
+"""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import Field, asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
-import torch
 
-from w2v.corpus.store import TokenStore
+from w2v.config import Config
 from w2v.errors import InputError
-from w2v.evaluation.perplexity import TextScore, has_known_word, score_ids
-from w2v.models.vocabulary import TokenVocabulary
 from w2v.training.handout import Rest
-from w2v.training.lm import LanguageModelEngine
 from w2v.training.report import Reporter
-from w2v.training.schedule import Scheduled
 from w2v.training.trainer import TrainingResult
 
+if TYPE_CHECKING:
+    from w2v.corpus import TokenStore
 
-@dataclass(frozen=True)
-class ValidationText:
-    """A text to validate on: its tokens [n], and how many of its words and line ends there are."""
-
-    path: str
-    ids: np.ndarray
-    words: int
-
-    @classmethod
-    def of_store(cls, path: str, store: TokenStore, vocabulary: TokenVocabulary) -> ValidationText:
-        """The tokens of a text.
-
-        Raises:
-            InputError: none of its words is in the vocabulary.
-        """
-        ids = vocabulary.encode_store(store)
-        if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
-            raise InputError(
-                f"--valid {path}: none of its words is in the vocabulary of {len(vocabulary):,} tokens, so its"
-                " perplexity would say nothing; give a text of the corpus's language"
-            )
-        return cls(path, ids, len(store.ids))
+KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
-class Validation:
-    """A watcher of the trainer: measures at every epoch's end, keeps the best parameters.
+class Score(Protocol):
+    """What comes out of a measurement: a dataclass of plain values."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+S = TypeVar("S", bound=Score)
+
+
+class Validation(ABC, Generic[S]):
+    """A watcher of the trainer.
 
     best: the score of the best epoch so far and its number from 1; None before the first. seconds: spent measuring.
+
+    Args:
+        path: of the text, as people know it.
+        patience: epochs without a better one that end training; 0: it never ends early.
+        keeps_best: whether the result is the best model that was measured, else it is the last one.
     """
 
     name = "validation"
     epoch_ends = True
 
-    def __init__(
-        self,
-        engine: LanguageModelEngine,
-        text: ValidationText,
-        vocabulary: TokenVocabulary,
-        schedule: Scheduled,
-        patience: int,
-        reporter: Reporter,
-    ) -> None:
-        self._engine, self._text, self._vocabulary = engine, text, vocabulary
-        self._schedule, self._patience, self._reporter = schedule, patience, reporter
-        self._kept: dict[str, torch.Tensor] = {}
+    def __init__(self, path: str, patience: int, keeps_best: bool, reporter: Reporter) -> None:
+        self._path, self._patience, self._keeps_best, self._reporter = path, patience, keeps_best, reporter
+        self._kept: dict[str, np.ndarray] = {}
         self._waited = 0
-        self._measured_at = 0.0  # epochs
-        self._at_stop: tuple[TextScore, float] | None = None
-        self.best: tuple[TextScore, float] | None = None
+        self._last: tuple[S, float] | None = None  # of the epochs
+        self._at_stop: tuple[S, float] | None = None
+        self.best: tuple[S, float] | None = None
         self.seconds = 0.0
+
+    @abstractmethod
+    def score(self) -> S:
+        """Measures the text with what has been learnt so far.
+
+        Raises:
+            RunError: the loss is NaN or infinite.
+        """
+
+    @abstractmethod
+    def loss(self, score: S) -> float:
+        """What is better where it is lower."""
+
+    @abstractmethod
+    def score_of(self, values: dict[str, Any]) -> S:
+        """The score with these fields."""
+
+    @abstractmethod
+    def sentence(self, score: S) -> str:
+        """What people are told of a score, behind "validation"."""
+
+    @abstractmethod
+    def metrics(self, score: S) -> dict[str, Any]:
+        """What metrics.jsonl says of a score."""
+
+    @abstractmethod
+    def figures(self, score: S) -> dict[str, Any]:
+        """What summary.json says of a score."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What has been learnt so far, as far as it is the result; views where possible."""
+
+    def got_worse(self) -> None:
+        """Called when an epoch was not better than the best."""
 
     def due(self, words: int, seconds: float) -> bool:
         """Only epoch ends are of interest."""
@@ -80,12 +101,16 @@ class Validation:
         """Measures if an epoch has ended; True when `patience` epochs in a row were not better."""
         if rest.epoch_ended is None:
             return False
-        epoch, score = rest.epoch_ended + 1, self._measure(rest.epoch_ended + 1, result)
-        better = self.best is None or score.nats < self.best[0].nats
+        epoch = rest.epoch_ended + 1
+        score = self._measure(epoch, result)
+        self._last = score, epoch
+        better = self.best is None or self.loss(score) < self.loss(self.best[0])
         if better:
-            self.best, self._kept = (score, epoch), self._parameters(copy=True)
+            self.best = score, epoch
+            if self._keeps_best:
+                self._kept = {name: np.array(array) for name, array in self.arrays().items()}
         else:
-            self._schedule.worse()
+            self.got_worse()
         self._waited = 0 if better else self._waited + 1
         stops = bool(self._patience) and self._waited >= self._patience
         if stops:
@@ -96,65 +121,72 @@ class Validation:
     def finish(self, epochs: float, result: TrainingResult) -> None:
         """Training has ended after so many epochs. Measures, if that was not at an epoch's end; what comes out is part
         of the result only, not of the state from which a run goes on."""
-        if self._measured_at != epochs:
-            self._reporter.stage("measuring the perplexity of what was learnt so far")
-            score = self._measure(epochs, result)
-            if self.best is None or score.nats < self.best[0].nats:
-                self._at_stop = score, epochs
+        if self._last is not None and self._last[1] == epochs:
+            return
+        self._reporter.stage("measuring the validation text with what was learnt so far")
+        score = self._measure(epochs, result)
+        if not self._keeps_best or self.best is None or self.loss(score) < self.loss(self.best[0]):
+            self._at_stop = score, epochs
 
-    def learnt(self) -> dict[str, torch.Tensor]:
-        """The parameters of the best model that was measured, by name."""
-        return self._kept if self._at_stop is None else self._parameters()
+    def learnt(self) -> dict[str, np.ndarray]:
+        """The arrays of the result."""
+        return self._kept if self._keeps_best and self._at_stop is None else self.arrays()
 
     def summary(self) -> dict[str, Any] | None:
-        """What summary.json says of the best measurement; None before the first."""
-        if (best := self._at_stop or self.best) is None:
+        """What summary.json says of the result; None before the first measurement."""
+        found = self._at_stop or (self.best if self._keeps_best else self._last)
+        if found is None:
             return None
-        score, epoch = best
-        return {
-            "file": self._text.path, "epoch": epoch, "perplexity": score.perplexity,
-            "bits_per_word": score.bits_per_word, "tokens": score.tokens, "oov": score.oov,
-            "eos": score.eos, "seconds": self.seconds,
-        }  # fmt: skip
+        score, epoch = found
+        return {"file": self._path, "epoch": epoch, **self.figures(score), "seconds": self.seconds}
 
     def state(self) -> dict[str, Any]:
-        """How long nothing was better, the best measurement and its parameters."""
-        best = None if self.best is None else [asdict(self.best[0]), self.best[1]]
-        kept = {f"kept.{name}": part.cpu().numpy() for name, part in self._kept.items()}
-        plain = {"waited": self._waited, "measured_at": self._measured_at, "seconds": self.seconds, "best": best}
-        return plain | kept
+        """How long nothing was better, the last and the best measurement, and the best model."""
+        plain = {"waited": self._waited, "seconds": self.seconds}
+        scores = {
+            name: None if found is None else [asdict(found[0]), found[1]]
+            for name, found in (("last", self._last), ("best", self.best))
+        }
+        return plain | scores | {f"{KEPT}{name}": array for name, array in self._kept.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""
         self._waited, self.seconds = int(state["waited"]), float(state["seconds"])
-        self._measured_at = float(state["measured_at"])
-        self.best = None if state["best"] is None else (TextScore(**state["best"][0]), state["best"][1])
+        self._last, self.best = (
+            None if state[name] is None else (self.score_of(state[name][0]), state[name][1])
+            for name in ("last", "best")
+        )
         self._kept = {
-            name.removeprefix("kept."): torch.from_numpy(np.array(value))
-            for name, value in state.items()
-            if name.startswith("kept.")
+            name.removeprefix(KEPT): np.array(value) for name, value in state.items() if name.startswith(KEPT)
         }
 
-    def _measure(self, epoch: float, result: TrainingResult) -> TextScore:
+    def _measure(self, epoch: float, result: TrainingResult) -> S:
         began = time.perf_counter()
-        score = score_ids(
-            self._engine.model, self._text.ids, self._vocabulary.eos, self._vocabulary.unk, words=self._text.words
-        )
+        score = self.score()
         seconds = time.perf_counter() - began
         self.seconds += seconds
-        self._measured_at = epoch
-        result.metrics.append(
-            {
-                "epoch": epoch, "validation_perplexity": score.perplexity, "validation_tokens": score.tokens,
-                "validation_nats_per_token": score.nats / score.tokens, "validation_seconds": round(seconds, 3),
-            }
-        )  # fmt: skip
-        self._reporter.milestone(
-            f"after epoch {epoch:.3g}: validation perplexity {score.perplexity:.2f}"
-            f" ({score.nats / score.tokens:.4f} nats per token)"
-        )
+        result.metrics.append({"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)})
+        self._reporter.milestone(f"after epoch {epoch:.3g}: validation {self.sentence(score)}")
         return score
 
-    def _parameters(self, copy: bool = False) -> dict[str, torch.Tensor]:
-        named = self._engine.model.named_parameters()
-        return {name: part.detach().clone() if copy else part.detach() for name, part in named}
+
+def read_validation(config: Config, use_cache: bool, reporter: Reporter) -> TokenStore | None:
+    """The text that --valid names, read as the corpus is.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    from w2v.corpus import read_corpus
+
+    path = config.validation.valid
+    if path is None:
+        return None
+    if path == "-":
+        raise InputError("--valid - is not possible: validation reads its text by itself; name a file")
+    try:
+        store = read_corpus((path,), config.corpus, use_cache=use_cache, progress=reporter.reading)
+    except InputError as error:
+        raise InputError(f"--valid: {error}") from error
+    for warning in store.warnings:
+        reporter.warn(f"--valid: {warning}")
+    return store

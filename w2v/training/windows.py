@@ -7,6 +7,7 @@ words. So both engines train on the same words; only how far each window reaches
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,12 @@ class WindowReader:
         self._ids, self._window, self._max_sentence = ids, window, max_sentence
         self._device = torch.device(device)
         self._keep = torch.from_numpy(keep.astype(np.int64)).to(self._device)
+
+    def over(self, ids: np.ndarray) -> WindowReader:
+        """The same for another stream."""
+        other = copy(self)
+        other._ids = ids
+        return other
 
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
         """The windows of positions start … stop - 1.

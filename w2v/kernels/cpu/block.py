@@ -132,7 +132,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     """The kernel for a variant; two calls give the same function.
 
     It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody else does, between
-    blocks. threads: how many work at the same time.
+    blocks. threads: how many work at the same time. lr 0: only the loss is found, no row is written to.
     """
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
     TILE = T * Q
@@ -233,6 +233,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             scratch.scores + tile * stride, groups, labels, offsets, weights, multiply(weights, last),
                             lr, sums,
                         )  # fmt: skip
+                if lr == 0:
+                    continue
                 if bias:
                     update_biases(scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias)
                 for tile in range(tiles):

@@ -94,6 +94,11 @@ class Table:
         base = own + self.hot * row if self._mergeable else shared
         return Rows(shared, own, base, address(self._counts[thread]), self.hot)
 
+    def only_shared(self, thread: int) -> Rows:
+        """For a kernel that only reads: no thread-own rows, and uses are counted in the place that nobody looks at."""
+        shared = address(self.flat)
+        return Rows(shared, shared, shared, address(self._counts[thread]) + self._counts.itemsize * self.hot, 0)
+
 
 class Weights:
     """Everything that is trained: input rows [V, dim], output rows of inner nodes [V - 1, dim] and of words [V, dim]
@@ -124,6 +129,10 @@ class Weights:
     def matrices(self, thread: int) -> Matrices:
         """The addresses for one thread."""
         return Matrices(*(table.addresses(thread) for table in self.tables))
+
+    def only_shared(self, thread: int) -> Matrices:
+        """The addresses for one thread that changes nothing, while all rest: the shared rows hold what was learnt."""
+        return Matrices(*(table.only_shared(thread) for table in self.tables))
 
 
 class Workspace:

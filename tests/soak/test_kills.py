@@ -16,7 +16,7 @@ from .forks import Forks
 COMMON = ["--min-count", "1", "--dim", "8", "--threads", "1", "--checkpoint-every", "3k"]
 ENGINES = {
     "hogwild": ["--loss", "neg", "--epochs", "100"],
-    "hogwild-hsigmoid": ["--loss", "hsigmoid", "--epochs", "100"],
+    "hogwild-hsigmoid": ["--loss", "hsigmoid", "--epochs", "100", "--valid", "c.txt", "--patience", "50"],
     "hogwild-nce": ["--loss", "nce", "--nce-bias", "--nce-log-z", "learned", "--epochs", "100"],
     "hogwild-cbow": ["--model", "cbow", "--loss", "sampled-softmax", "--epochs", "100"],
     "rounds": ["--loss", "neg", "--threads", "2", "--deterministic", "--epochs", "60"],

@@ -53,7 +53,7 @@ class LanguageModelValidation(Validation[TextScore]):
         patience: int,
         reporter: Reporter,
     ) -> None:
-        super().__init__(text.path, patience, True, reporter)
+        super().__init__(text.path, text.ids, patience, True, reporter)
         self._engine, self._text, self._vocabulary, self._schedule = engine, text, vocabulary, schedule
 
     def score(self) -> TextScore:

@@ -7,6 +7,7 @@ What is measured, and what of a measurement is told, differs: `w2v.training.word
 from __future__ import annotations
 
 import time
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field, asdict
@@ -23,6 +24,7 @@ from w2v.training.trainer import TrainingResult
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore
 
+CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
@@ -42,6 +44,7 @@ class Validation(ABC, Generic[S]):
 
     Args:
         path: of the text, as people know it.
+        ids: its words [n], by which it is known again when the run goes on.
         patience: epochs without a better one that end training; 0: it never ends early.
         keeps_best: whether the result is the best model that was measured, else it is the last one.
     """
@@ -49,7 +52,10 @@ class Validation(ABC, Generic[S]):
     name = "validation"
     epoch_ends = True
 
-    def __init__(self, path: str, patience: int, keeps_best: bool, reporter: Reporter) -> None:
+    def __init__(self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter) -> None:
+        self._checksum = 0
+        for start in range(0, len(ids), CHECKED_IDS):
+            self._checksum = zlib.crc32(np.ascontiguousarray(ids[start : start + CHECKED_IDS]), self._checksum)
         self._path, self._patience, self._keeps_best, self._reporter = path, patience, keeps_best, reporter
         self._kept: dict[str, np.ndarray] = {}
         self._waited = 0
@@ -142,7 +148,7 @@ class Validation(ABC, Generic[S]):
 
     def state(self) -> dict[str, Any]:
         """How long nothing was better, the last and the best measurement, and the best model."""
-        plain = {"waited": self._waited, "seconds": self.seconds}
+        plain = {"waited": self._waited, "seconds": self.seconds, "text": self._checksum}
         scores = {
             name: None if found is None else [asdict(found[0]), found[1]]
             for name, found in (("last", self._last), ("best", self.best))
@@ -152,6 +158,11 @@ class Validation(ABC, Generic[S]):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""
         self._waited, self.seconds = int(state["waited"]), float(state["seconds"])
+        if state["text"] != self._checksum:
+            self._reporter.warn(
+                f"--valid {self._path} is another text than when the run began: figures from before cannot be compared"
+                " with those from now on"
+            )
         self._last, self.best = (
             None if state[name] is None else (self.score_of(state[name][0]), state[name][1])
             for name in ("last", "best")

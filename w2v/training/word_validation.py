@@ -61,7 +61,7 @@ class WordValidation(Validation[Tally]):
 
     def __init__(self, config: Config, engine: Measuring, text: TokenStore, reporter: Reporter) -> None:
         patience, path = config.validation.patience, str(config.validation.valid)
-        super().__init__(path, patience, bool(patience), reporter)
+        super().__init__(path, text.ids, patience, bool(patience), reporter)
         self._engine, self._text, self._ids = engine, text, read_only(text.ids)
         bounds = cut_blocks(self._ids, BLOCK_WORDS, sentence_limit(config.corpus.max_sentence)).tolist()
         self._blocks = [Block(0, index, start, stop, 0.0) for index, (start, stop) in enumerate(pairwise(bounds))]

@@ -92,7 +92,7 @@ def test_vectors_are_the_same_bits_with_and_without_it(train, zipf_lines, valid,
     told = Told()
     found = train(zipf_lines, output="with", epochs=3, valid=valid, reporter=told, **RUNS[name]).summary
     assert vectors("with") == vectors("without")
-    assert found.final_loss == without.summary.final_loss
+    assert found.final_loss == pytest.approx(without.summary.final_loss, rel=1e-12)  # threads book in any order
     assert "validation" not in without.summary.as_dict()
     lines = lines_of("with")
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -169,7 +169,7 @@ def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(train, zipf_lines
     stop = threading.Event()
     part = train(zipf_lines, output="part", stop=stop, reporter=StopAt(stop, 0.3), **settings).summary
     assert part.interrupted
-    assert part.validation["loss"] == lines_of("part")[-1]["validation_loss"]
+    assert part.validation["loss"] == min(line["validation_loss"] for line in lines_of("part"))  # the best is kept
     assert lines_of("part")[-1]["epoch"] == round(part.epochs_done, 6)
     rest = go_on("part")
     assert vectors("part") == vectors("whole")
@@ -178,20 +178,17 @@ def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(train, zipf_lines
 
 
 def test_another_text_is_told_when_the_run_goes_on(train, zipf_lines, valid, folder):
-    class Warned(SilentReporter):
-        said: list[str] = []
-
-        def warn(self, text):
-            self.said.append(text)
-
+    said: list[str] = []
+    reporter = SilentReporter()
+    reporter.warn = said.append
     train(zipf_lines, output="run", valid=valid, checkpoint_every="1h")
     for changed in (False, True):
         if changed:
             write_corpus(folder / valid, zipf_lines[50:60])
         config = resumed_config(Path("run"), {"epochs": "4" if changed else "3"})
-        run(config, use_cache=False, reporter=Warned(), stop=threading.Event(), resume=Path("run"))
-        assert len(Warned.said) == changed
-    assert "valid.txt is another text than when the run began" in Warned.said[0]
+        run(config, use_cache=False, reporter=reporter, stop=threading.Event(), resume=Path("run"))
+        assert len(said) == changed
+    assert "valid.txt is another text than when the run began" in said[0]
 
 
 def test_stopped_before_training_is_measured_too(train, zipf_lines, valid):

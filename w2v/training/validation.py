@@ -55,7 +55,8 @@ class Validation(ABC, Generic[S]):
     def __init__(self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter) -> None:
         self._checksum = 0
         for start in range(0, len(ids), CHECKED_IDS):
-            self._checksum = zlib.crc32(np.ascontiguousarray(ids[start : start + CHECKED_IDS]), self._checksum)
+            part = np.ascontiguousarray(ids[start : start + CHECKED_IDS])
+            self._checksum = zlib.crc32(part.data, self._checksum)
         self._path, self._patience, self._keeps_best, self._reporter = path, patience, keeps_best, reporter
         self._kept: dict[str, np.ndarray] = {}
         self._waited = 0

@@ -106,7 +106,7 @@ def test_a_terminal_gets_a_table(w2v: W2V, small: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^system +words/s", text, re.MULTILINE)
     assert re.search(r"^w2v, first run +\S+", text, re.MULTILINE)
-    assert "losses, 3,200 words, 1 epochs, skip-gram neg, dim 100, window 5" in " ".join(text.split())
+    assert "losses, 3,200 words, 1 epoch, skip-gram neg, dim 100, window 5" in " ".join(text.split())
     assert "analogies" not in text  # the demo questions are about other words
 
 

@@ -137,7 +137,8 @@ def _training_notes(results: dict[str, Any]) -> list[str]:
         f"{rate['median'] / 1e9:.0f} GFLOP/s with {threads}" for threads, rate in results["matrix_rates"].items()
     )
     found = [
-        f"{', '.join(results['corpus'])}, {results['words']:,} words, {of['epochs']} epoch{'s' * (of['epochs'] != 1)}, {kinds}, dim {of['dim']}, "
+        f"{', '.join(results['corpus'])}, {results['words']:,} words, "
+        f"{of['epochs']} epoch{'s' * (of['epochs'] != 1)}, {kinds}, dim {of['dim']}, "
         f"window {of['window']}, {of['negatives']} negatives, sample {of['sample']:g}, min-count {of['min_count']}; "
         f"{counts} threads of {results['machine']['processor']}.",
         "Words/s: words of the corpus × epochs ÷ seconds of training, without reading the vocabulary and writing the "

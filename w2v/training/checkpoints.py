@@ -65,7 +65,7 @@ class RunState:
         """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
 
         Raises:
-            ValueError, KeyError, TypeError: the state is not one of such a run.
+            ValueError, KeyError, TypeError, AttributeError, RecursionError: the state is not one of such a run.
         """
         tensors = checkpoint.tensors
         self.engine.load_state({name: array for name, array in tensors.items() if not name.startswith(WATCHER)})
@@ -75,6 +75,8 @@ class RunState:
             arrays = {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
             watcher.load_state(checkpoint.state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
+        if not all(isinstance(line, dict) for line in metrics):
+            raise ValueError("a line of its metrics is no object")
         return TrainingResult.from_state(checkpoint.state["result"], metrics)
 
 

@@ -26,7 +26,7 @@ from w2v.training.checkpoints import Checkpointer, RunState
 from w2v.training.engine import Engine
 from w2v.training.output import Output
 from w2v.training.report import Reporter, RunSummary
-from w2v.training.resume import comparable, put_back
+from w2v.training.resume import check_blocks, comparable, put_back
 from w2v.training.rundir import Files
 from w2v.training.schedule import Schedule
 from w2v.training.trainer import Diverged, TrainingResult, Watcher
@@ -72,6 +72,7 @@ class Saving:
         if not self._output.begun and every is None:
             return TrainingResult(), 0
         if earlier is not None:
+            check_blocks(earlier, int(self.bounds[-1]), self._config.training.epochs)
             self.bounds = earlier.bounds
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)

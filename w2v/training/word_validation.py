@@ -92,7 +92,7 @@ class WordValidation(Validation[Tally]):
         return score.mean_loss
 
     def score_of(self, values: dict[str, Any]) -> Tally:
-        return Tally(**values)
+        return Tally.from_state(values)
 
     def sentence(self, score: Tally) -> str:
         return f"loss {score.mean_loss:.4f} nats per prediction"

@@ -165,7 +165,12 @@ class Saving:
             return ". Nothing was written"
         run = self._output.path
         if (last := self._checkpointer.last) is None:
-            return f". No checkpoint is in {run} yet"
+            if diverged and self._created:  # to go on with it would end the same way
+                shutil.rmtree(run, ignore_errors=True)
+                return ". Nothing was written"
+            return f". No checkpoint is in {run} yet; to start again: w2v train --resume {run}"
+        if diverged and self._config.model.model == "lm":
+            return f". Kept is {last}, from before"
         if diverged:
             return f". Kept is {last}, from before; to start from its vectors: w2v train CORPUS --init {run}"
         return f". Kept is {last}; to go on: w2v train --resume {run}"

@@ -17,11 +17,11 @@ import numpy as np
 
 from w2v.checkpoint import real_number, whole_number
 from w2v.config import Config
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.training.engine import check_state
 from w2v.training.handout import Rest
 from w2v.training.report import Reporter
-from w2v.training.trainer import TrainingResult
+from w2v.training.trainer import Diverged, TrainingResult
 
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore
@@ -184,7 +184,10 @@ class Validation(ABC, Generic[S]):
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:
         began = time.perf_counter()
-        score = self.score()
+        try:
+            score = self.score()
+        except RunError as error:
+            raise Diverged(f"--valid {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
         result.metrics.append({"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)})

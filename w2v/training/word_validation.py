@@ -85,7 +85,7 @@ class WordValidation(Validation[Tally]):
         for tally in tallies:  # in their order: the sum does not depend on the threads
             total.add(tally)
         if not math.isfinite(total.loss):
-            raise RunError(f"the loss over --valid {self._path} became {total.loss}; try a smaller --lr")
+            raise RunError(f"the loss became {total.loss}; try a smaller --lr")
         return total
 
     def loss(self, score: Tally) -> float:

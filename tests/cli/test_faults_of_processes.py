@@ -101,6 +101,19 @@ def epochs_of(run: Path) -> float:
     return float(found.state["result"]["fraction"]) * 1e6
 
 
+def reconcile(run: Path) -> float:
+    """Fails unless summary.json and metrics.jsonl agree to the last word; the epochs done."""
+    summary = json.loads((run / "summary.json").read_text())
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "words" in line]
+    words, last = summary["words"], lines[-1]
+    assert summary["interrupted"] is True
+    assert words["passed"] == words["trained"] + words["subsampled"] + words["passed_left_out"] == last["words"] > 0
+    assert all(line["words"] == line["trained"] + line["subsampled"] + line["left_out"] for line in lines)
+    assert sum(line["predictions"] for line in lines) == summary["predictions"] > 0
+    return float(summary["epochs_done"])
+
+
 @pytest.mark.parametrize(("kind", "number"), [("autograd", signal.SIGINT), ("lm", signal.SIGTERM)])
 def test_a_signal(kind: str, number: int, corpus: str, tmp_path: Path) -> None:
     with training(tmp_path, kind) as running:
@@ -109,11 +122,12 @@ def test_a_signal(kind: str, number: int, corpus: str, tmp_path: Path) -> None:
     assert running.lines[-1].endswith(f"the {what} in run; go on with: w2v train --resume run")
     assert names(tmp_path / "run") == whole(kind)
     assert names(tmp_path) == ["corpus.txt", "run"]
+    reconcile(tmp_path / "run")
     done = epochs_of(tmp_path / "run")
     resumed = Running(tmp_path, "--resume", "run", "--quiet", "--no-cache")
     resumed.wait_for(lambda: epochs_of(tmp_path / "run") > done)
     assert resumed.end()[0] == 143
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs_done"] > done
+    assert reconcile(tmp_path / "run") > done
 
 
 @pytest.mark.parametrize("kind", ["hogwild", "lm"])

@@ -191,3 +191,23 @@ def test_the_memory_of_the_output_layer_is_checked(saved, monkeypatch):
         load_language_model(run)
     monkeypatch.setattr("w2v.models.saved.available_memory", lambda: 4 * rows * 9)
     load_language_model(run)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (_without("tokenizer.json"), "cannot read .*tokenizer.json: No such file"),
+        (_device("tokenizer.json", os.mkfifo), "cannot read .*tokenizer.json: it is not a file"),
+        (lambda run: (run / "tokenizer.json").write_text("{"), "tokenizer.json is damaged: "),
+        (lambda run: (run / "tokenizer.json").write_bytes(b"\xff"), "tokenizer.json is damaged: "),
+        (lambda run: (run / "tokenizer.json").write_text('{"version": 1, "model": null}'), "tokenizer.json is damaged"),
+    ],
+)
+def test_damaged_subwords(saved, damage, told):
+    pytest.importorskip("tokenizers")
+    _, run = saved(subwords="270")
+    assert load_language_model(run).vocabulary.subwords is not None
+    damage(run)
+    with pytest.raises(InputError, match=told) as caught:
+        load_language_model(run)
+    assert "\n" not in str(caught.value)

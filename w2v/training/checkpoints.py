@@ -163,11 +163,12 @@ class Checkpointer:
             self._step = checkpoint.step
             prune(self._folder, checkpoint.step, self._keep)
         except (RunError, OSError) as error:
-            self._tell(f"{error}: free some space, or mend the folder")
+            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+            self._tell(f"{what}: free some space, or mend the folder")
 
     def _tell(self, problem: str) -> None:
         if not self._warned:
-            kept = f"{self.last} stays the latest one" if self.last else "there is none yet"
+            kept = f"{self.last} stays the latest one" if self.last and self.last.is_dir() else "there is none"
             self._warn(f"no checkpoint could be written, {kept}, and training goes on: {problem}")
         self._warned = True
 

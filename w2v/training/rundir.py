@@ -21,7 +21,7 @@ import numpy as np
 from w2v.checkpoint import FOLDER
 from w2v.config import Config
 from w2v.corpus import Vocabulary
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.files import atomic_directory, atomic_file
 from w2v.jsonfile import read_object
 from w2v.vectors.saving import write_matrix
@@ -58,15 +58,20 @@ class RunDirectory:
             write_plainly(folder, start_files(config, vocabulary))
             (folder / FOLDER).mkdir()
 
-    def restore(self, config: Config, vocabulary: Vocabulary) -> bool:
-        """Makes it again where somebody has removed it; whether that was so.
+    def restore(self, config: Config, vocabulary: Vocabulary, *, checkpoints: bool = True) -> bool:
+        """Makes it again where somebody has removed it, with the folder of `checkpoints` or without; whether that was
+        so.
 
         Raises:
-            RunError, OSError: it cannot be written.
+            RunError: it cannot be written.
         """
-        if (self.path / "config.yaml").is_file() and self.checkpoints.is_dir():
+        folder = self.checkpoints if checkpoints else self.path
+        if (self.path / "config.yaml").is_file() and folder.is_dir():
             return False
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
         write_atomically(self.path, start_files(config, vocabulary))
         return True
 

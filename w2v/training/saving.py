@@ -77,6 +77,7 @@ class Saving:
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)
         if self._output.begun:
+            self._restore()  # what stands in its way is told now, not when there is a result to lose
             self._config.save_yaml(self._output.path / "config.yaml")  # --epochs may have grown
         else:
             self._output, self._created = self._output.begin(self._config, self._vocabulary), True
@@ -139,7 +140,8 @@ class Saving:
 
         if self._checkpointer is not None and (stopped or every):
             self._checkpointer.finish(blocks_done, result)
-            kept = None if self._checkpointer.last is None else self._checkpointer.last.name
+            last = self._checkpointer.last
+            kept = None if last is None or not last.is_dir() else last.name
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it
         vectors, files = self._learnt()
@@ -164,7 +166,8 @@ class Saving:
         if self._checkpointer is None:
             return ". Nothing was written"
         run = self._output.path
-        if (last := self._checkpointer.last) is None:
+        last = self._checkpointer.last
+        if last is None or not last.is_dir():  # somebody may have removed it
             if diverged and self._created:  # to go on with it would end the same way
                 shutil.rmtree(run, ignore_errors=True)
                 return ". Nothing was written"

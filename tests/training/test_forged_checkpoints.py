@@ -195,16 +195,6 @@ def test_what_a_language_model_carries(train, zipf_lines, arch):
     assert go_on().epochs_done == 2
 
 
-def test_a_validation_text_that_has_changed(train, zipf_lines):
-    Path("valid.txt").write_text("w1 w2\nw3 w1\n")
-    Forger(train, zipf_lines, **LM, valid="valid.txt")
-    Path("valid.txt").write_text("w1 w2\nw1 w3\n")
-    with pytest.raises(InputError, match=r"does not fit this run: --valid .*valid.txt is another text than it was$"):
-        go_on()
-    Path("valid.txt").write_text("w1 w2\nw3 w1\n")
-    assert go_on().epochs_done == 2
-
-
 def test_a_best_model_of_another_shape(train, zipf_lines):
     forger = Forger(train, zipf_lines, **LM, valid="corpus.txt")
     kept = "watcher.validation.kept.input.weight"

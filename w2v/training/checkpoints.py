@@ -65,7 +65,7 @@ class RunState:
         """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError, RecursionError: the state is not one of such a run.
+            ValueError, LookupError, TypeError, AttributeError, RecursionError: the state is not one of such a run.
         """
         tensors = checkpoint.tensors
         self.engine.load_state({name: array for name, array in tensors.items() if not name.startswith(WATCHER)})

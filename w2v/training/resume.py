@@ -205,7 +205,7 @@ def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
         return state.put_back(checkpoint)
     except KeyError as error:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}") from None
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {error}") from None
 
 

@@ -1,6 +1,7 @@
 """Checkpoints as files: what is written can be read by the safetensors library, and nothing damaged is believed."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,23 @@ LIES = {
     "manifest of another kind": lambda path: (path / "manifest.json").write_text('{"format_version": 1, "files": 3}'),
     "newer": lambda path: (path / "manifest.json").write_text('{"format_version": 2, "files": {}}'),
     "manifest is deep": lambda path: (path / "manifest.json").write_text("[" * 100_000),
+    "manifest of megabytes": lambda path: (path / "manifest.json").write_bytes(b" " * (17 << 20)),
+    "manifest without end": lambda path: (
+        (path / "manifest.json").unlink(), (path / "manifest.json").symlink_to("/dev/zero"),
+    ),
+    "a pipe": lambda path: (
+        change(path, "metrics.jsonl", b""), (path / "metrics.jsonl").unlink(), os.mkfifo(path / "metrics.jsonl"),
+    ),
     "not utf-8": lambda path: (path / "manifest.json").write_bytes(b'{"\xff": 1}'),
     "state is text": lambda path: change(path, "state.json", b'"x"'),
     "no step": lambda path: change(path, "state.json", b"{}"),
     "step is infinite": lambda path: change(path, "state.json", b'{"step": 1e999}'),
+    "step below 0": lambda path: change(path, "state.json", b'{"step": -1}'),
+    "step is a text": lambda path: change(path, "state.json", b'{"step": "3"}'),
+    "step is true": lambda path: change(path, "state.json", b'{"step": true}'),
+    "state is deep": lambda path: change(path, "state.json", b"[" * 100_000),
+    "metrics not utf-8": lambda path: change(path, "metrics.jsonl", b"\xff"),
+    "metadata only": lambda path: change(path, "tensors.safetensors", tensor_file({"__metadata__": {"a": "b"}})),
     "empty tensors": lambda path: change(path, "tensors.safetensors", b""),
     "header beyond the end": lambda path: change(path, "tensors.safetensors", (1 << 62).to_bytes(8, "little")),
     "header is a list": lambda path: change(path, "tensors.safetensors", tensor_file([])),

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from w2v.errors import shown
 from w2v.files import atomic_directory
+from w2v.jsonfile import read_object
 
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
@@ -81,25 +84,49 @@ def load_checkpoint(path: Path) -> Checkpoint:
         DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it should.
     """
     try:
-        manifest = _read_json(path / MANIFEST)
+        manifest = read_object(path / MANIFEST)
         files = manifest["files"]
         if manifest["format_version"] != FORMAT_VERSION:
             raise DamagedCheckpoint(f"it has format_version {manifest['format_version']!r}, this w2v reads 1")
         for name in (TENSORS, STATE, METRICS):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
-        state = _read_json(path / STATE)
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
         tensors = _map_tensors(path / TENSORS)
         metrics = (path / METRICS).read_text(encoding="utf-8").splitlines()
         bounds = tensors.pop(BOUNDS)
-        if bounds.ndim != 1 or bounds.dtype != np.int64 or len(bounds) < 2 or (np.diff(bounds) <= 0).any():
+        if bounds.ndim != 1 or bounds.dtype != np.int64 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
             raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} do not rise")
-        step = int(state.pop("step"))
+        if bounds[0] != 0:
+            raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0")
+        step = whole_number(state.pop("step"))
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
         raise DamagedCheckpoint(f"it holds something else ({type(error).__name__}: {error})") from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
+
+
+def whole_number(value: object) -> int:
+    """A value of state.json that counts something.
+
+    Raises:
+        ValueError: it is no whole number from 0 to 2^63 - 1.
+    """
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
+    return value
+
+
+def real_number(value: object) -> float:
+    """A value of state.json that measures something.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    if type(value) not in (int, float) or not -sys.float_info.max <= value <= sys.float_info.max:  # type: ignore[operator]
+        raise ValueError(f"{shown(value)} is not a finite number")
+    return float(value)  # type: ignore[arg-type]
 
 
 def checkpoints_of(run: Path) -> list[Path]:
@@ -148,13 +175,6 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(document, dict):
-        raise ValueError(f"{path.name} holds no object")
-    return document
-
-
 def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> dict[str, Any]:
     """Writes the chunks; their entry in the manifest."""
     digest, size = hashlib.sha256(), 0
@@ -168,6 +188,8 @@ def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> dict[str, Any]:
 
 def _verify(path: Path, size: int, sha256: str) -> None:
     digest, found = hashlib.sha256(), os.stat(path).st_size
+    if not path.is_file():  # a device or a pipe might never end
+        raise DamagedCheckpoint(f"{path.name} is not a file")
     if found != size:
         raise DamagedCheckpoint(f"{path.name} has {found:,} bytes instead of {size:,}")
     with open(path, "rb") as file:

@@ -338,7 +338,7 @@ def test_no_memory_for_a_checkpoint(w2v: Run, corpus: str, tmp_path: Path, monke
     assert original is HogwildEngine.state
     assert (done.returncode, done.stdout) == (0, "run\n")
     (warning,) = done.stderr.splitlines()
-    start = "warning: no checkpoint could be written, there is none yet, and training goes on: there is no memory"
+    start = "warning: no checkpoint could be written, there is none, and training goes on: there is no memory"
     assert warning.startswith(start)
     assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
 
@@ -373,3 +373,96 @@ def test_a_stream_has_no_checkpoints(w2v: Run, corpus: str) -> None:
     assert "--checkpoint-every needs a run directory, and --output - is a stream" in done.stderr
     done = w2v(*TRAIN, "--checkpoint-every", "5")
     assert done.returncode == 2 and "--checkpoint-every '5' is no interval: give a time such as 30s" in done.stderr
+
+
+def test_what_stands_in_the_way_is_told_before_training(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert w2v(*SAVED).returncode == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "summary.json").unlink()
+    (tmp_path / "run" / "checkpoints").write_text("a file")
+    kept = (tmp_path / "run" / "vectors.npy").read_bytes()
+    at_block(monkeypatch, 0, lambda: pytest.fail("it trains"))
+    done = w2v("train", "--resume", "run", "--quiet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("w2v train: cannot write run/checkpoints: File exists\n")
+    assert (tmp_path / "run" / "vectors.npy").read_bytes() == kept
+
+
+def test_a_folder_of_checkpoints_that_becomes_a_file(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace() -> None:
+        shutil.rmtree(tmp_path / "run" / "checkpoints")
+        (tmp_path / "run" / "checkpoints").write_text("a file")
+
+    expected = reference(w2v, tmp_path)
+    at_block(monkeypatch, 3, replace)
+    done = w2v(*SAVED)
+    assert (done.returncode, done.stdout) == (0, "run\n")
+    (warning,) = done.stderr.splitlines()
+    assert warning == (
+        "warning: no checkpoint could be written, there is none, and training goes on: cannot write"
+        " run/checkpoints: File exists: free some space, or mend the folder"
+    )
+    assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
+
+
+LM = ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"]
+LM_WHOLE = sorted([*WHOLE, "model.safetensors"])
+
+
+def test_a_language_model_whose_worker_raises(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from w2v.training.lm import LanguageModelEngine
+
+    assert w2v(*TRAIN, *LM, "--output", "whole").returncode == 0
+    original = LanguageModelEngine.train
+
+    def train(self: LanguageModelEngine, block: Any, lr: float, thread: int = 0) -> Any:
+        if block.epoch == 3:
+            raise ZeroDivisionError("broken")
+        return original(self, block, lr, thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LanguageModelEngine, "train", train)
+        done = w2v(*SAVED, *LM)
+    assert (done.returncode, done.stdout) == (1, "")
+    kept, failed = done.stderr.splitlines()[-2:]
+    assert kept.startswith("warning: the run has failed. Kept is run/checkpoints/step-")
+    assert kept.endswith("; to go on: w2v train --resume run")
+    assert failed.startswith("w2v train: internal error: ZeroDivisionError: broken")
+    assert names(tmp_path / "run") == BEGUN
+    assert w2v("train", "--resume", "run", "--quiet").returncode == 0
+    assert names(tmp_path / "run") == LM_WHOLE
+    for name in ("vectors.npy", "model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_a_language_model_that_diverges_keeps_what_was_sound(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    from w2v.training.lm import LanguageModelEngine
+
+    original = LanguageModelEngine.train
+
+    def train(self: LanguageModelEngine, block: Any, lr: float, thread: int = 0) -> Any:
+        tally = original(self, block, 1e39 if (block.epoch, where) == (3, "training") else lr, thread)
+        if (block.epoch, where) == (3, "validation"):
+            self.model.input.weight.data.fill_(float("nan"))
+        return tally
+
+    monkeypatch.setattr(LanguageModelEngine, "train", train)
+    done = w2v(*SAVED, *LM, "--clip", "0", "--epochs", "4" if where == "validation" else "6")
+    assert (done.returncode, done.stdout) == (1, "")
+    found, damaged = newest_checkpoint(tmp_path / "run")
+    assert found is not None and not damaged
+    assert all(np.isfinite(array).all() for array in found.tensors.values())
+    message = done.stderr.splitlines()[-1]
+    assert ("the loss became " if where == "training" else "corpus.txt after epoch 4: the model's loss is ") in message
+    assert "smaller --lr" in message
+    assert message.endswith(f". Kept is run/checkpoints/step-{found.step}, from before")  # --init is for word vectors
+    assert names(tmp_path / "run") == BEGUN

@@ -16,6 +16,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,14 +24,17 @@ from unittest import mock
 import numpy as np
 import zstandard
 
+from tests.language_runs import write_run
 from w2v.checkpoint import Checkpoint, DamagedCheckpoint, load_checkpoint, save_checkpoint
 from w2v.cli.info import _run_facts
 from w2v.config import Config, CorpusSettings, all_settings, build_config
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
+from w2v.evaluation.perplexity import score_ids
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
+from w2v.models.saved import SavedModel, load_language_model
 from w2v.vectors import WordVectors, load_vectors, write_vectors
 
 WORDS = ["the", "of", "naïve", "日本", "a.b", "x"]
@@ -235,6 +239,27 @@ def check_checkpoint(checkpoint: Checkpoint) -> None:
     assert all(type(line) is str for line in checkpoint.metrics)
 
 
+def _language_model_files(**settings: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        corpus, run = Path(name) / "c.txt", Path(name) / "run"
+        corpus.write_text(CACHED_TEXT)
+        write_run(run, corpus, **{"dim": "4", "hidden": "4", "layers": "1", "min_count": "1", **settings})
+        return {file.name: file.read_bytes() for file in run.iterdir() if file.name != "vectors.npy"}
+
+
+def check_language_model(saved: SavedModel) -> None:
+    vocabulary = saved.vocabulary
+    ids = vocabulary.encode("the cat 日本 unheard the")
+    assert ids.dtype == np.int32 and all(0 <= token < len(vocabulary) for token in ids.tolist())
+    assert isinstance(vocabulary.decode(ids), str)
+    try:
+        score = score_ids(saved.model, np.append(ids, vocabulary.eos), vocabulary.eos, vocabulary.unk)
+    except RunError as error:
+        assert "the model's loss is" in str(error)
+    else:
+        assert score.tokens == len(ids) + 1 and math.isfinite(score.nats)
+
+
 def check_facts(facts: dict[str, Any]) -> None:
     assert facts.keys() <= {"summary", "settings"}
     assert all(isinstance(value, dict) for value in facts.values())
@@ -261,6 +286,12 @@ def _loaders() -> Iterator[Loader]:
     files = _checkpoint_files()
     yield Loader("checkpoint", files, load_checkpoint, check_checkpoint, refusals=refusals)
     yield Loader("forged checkpoint", files, load_checkpoint, check_checkpoint, 400, refusals, _forged_checkpoint)
+    kinds = {"lstm": {}, "transformer": {"arch": "transformer", "heads": "2"}, "hsigmoid": {"loss": "hsigmoid"}}
+    if find_spec("tokenizers"):
+        kinds["subwords"] = {"subwords": "260"}
+    for kind, settings in kinds.items():
+        files = _language_model_files(**settings)
+        yield Loader(f"language model {kind}", files, load_language_model, check_language_model)
     facts = {"summary.json": b'{"loss": 1.5, "words": {"read": 9, "x": [1, null]}}', "config.yaml": YAML_FILES["plain"]}
     yield Loader("run facts", facts, _run_facts, check_facts)
 

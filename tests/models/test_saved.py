@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import os
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from w2v.config import build_config
 from w2v.corpus import read_corpus
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.losses import LOSSES
 from w2v.models.language_model import make_language_model
 from w2v.models.options import ARCHITECTURES
@@ -115,6 +118,42 @@ def _pickled(run: Path) -> None:
     torch.save({"input.weight": torch.zeros(2)}, run / "model.safetensors")
 
 
+def _other(**changes):
+    """Settings of config.yaml changed."""
+
+    def change(run):
+        text = (run / "config.yaml").read_text()
+        for key, value in changes.items():
+            (text, found) = re.subn(rf"(?m)^{key}: .*$", f"{key}: {value}", text)
+            assert found == 1
+        (run / "config.yaml").write_text(text)
+
+    return change
+
+
+def _header(**entries):
+    """A model.safetensors with a header of one's own before its tensors."""
+
+    def change(run):
+        data = (run / "model.safetensors").read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        header = json.dumps(json.loads(data[8 : 8 + size]) | {n.replace("_", "."): e for n, e in entries.items()})
+        (run / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header.encode() + data[8 + size :])
+
+    return change
+
+
+def _device(name, make):
+    def change(run):
+        (run / name).unlink()
+        make(run / name)
+
+    return change
+
+
+NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -126,10 +165,48 @@ def _pickled(run: Path) -> None:
         (_pickled, "cannot be read"),
         (lambda run: (run / "format_version").write_text("99\n"), "format_version '99'"),
         (lambda run: (run / "vocab.tsv").write_text("a\t1\n"), "no <unk>"),
+        (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
+        (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),
+        (_header(x=NOTHING), "'x' is in one of them only"),
+        (_header(x={"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}), "'x' is BF16, a model has F32"),
+        (_header(output_bias={"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}), "cannot be read"),
+        (_device("vocab.tsv", lambda path: path.symlink_to("/dev/zero")), "it is not a file"),
+        (_device("vocab.tsv", os.mkfifo), "it is not a file"),
+        (_device("config.yaml", os.mkfifo), "config.yaml is missing"),
     ],
 )
 def test_damaged_runs_are_refused_in_one_sentence(saved, damage, told):
     _, run = saved()
+    damage(run)
+    with pytest.raises(InputError, match=told) as caught:
+        load_language_model(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_memory_of_the_output_layer_is_checked(saved, monkeypatch):
+    _, run = saved(hidden="8")
+    rows = len((run / "vocab.tsv").read_text().splitlines())
+    monkeypatch.setattr("w2v.models.saved.available_memory", lambda: 4 * rows * 9 - 1)
+    with pytest.raises(RunError, match=rf"{rows} output rows of 8 numbers need 0.0 GB of memory, 0.0 GB are free"):
+        load_language_model(run)
+    monkeypatch.setattr("w2v.models.saved.available_memory", lambda: 4 * rows * 9)
+    load_language_model(run)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (_without("tokenizer.json"), "cannot read .*tokenizer.json: No such file"),
+        (_device("tokenizer.json", os.mkfifo), "cannot read .*tokenizer.json: it is not a file"),
+        (lambda run: (run / "tokenizer.json").write_text("{"), "tokenizer.json is damaged: "),
+        (lambda run: (run / "tokenizer.json").write_bytes(b"\xff"), "tokenizer.json is damaged: "),
+        (lambda run: (run / "tokenizer.json").write_text('{"version": 1, "model": null}'), "tokenizer.json is damaged"),
+    ],
+)
+def test_damaged_subwords(saved, damage, told):
+    pytest.importorskip("tokenizers")
+    _, run = saved(subwords="270")
+    assert load_language_model(run).vocabulary.subwords is not None
     damage(run)
     with pytest.raises(InputError, match=told) as caught:
         load_language_model(run)

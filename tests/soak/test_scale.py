@@ -5,7 +5,6 @@ W2V_SOAK_BYTES: size of the large corpus, 4 GB by default.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,9 +12,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.peak import measured
 
 pytestmark = pytest.mark.soak
 CORPUS_BYTES = int(float(os.environ.get("W2V_SOAK_BYTES", "4e9")))
@@ -35,21 +37,12 @@ def write(path: Path, parts: Iterable[bytes]) -> Path:
     return path
 
 
-def w2v(folder: Path, *arguments: str) -> tuple[dict, int]:
-    """What the command prints with --json, and its peak of resident memory in bytes (mapped files included)."""
-    env = {**os.environ, "W2V_CACHE_DIR": str(folder / "cache"), "TMPDIR": str(folder)}
-    out = folder / "out.json"
+def w2v(folder: Path, *arguments: str) -> tuple[dict[str, Any], int]:
+    """See `tests.peak.measured`."""
     began = time.perf_counter()
-    with open(out, "wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "w2v", *arguments, "--json"], cwd=folder, env=env, stdout=file
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    peak = usage.ru_maxrss * 1024
-    seconds = time.perf_counter() - began
-    print(f"w2v {' '.join(arguments)}: {peak / MB:,.0f} MB, {seconds:.0f} s", file=sys.stderr)
-    assert os.waitstatus_to_exitcode(status) == 0
-    return json.loads(out.read_text()), peak
+    facts, peak = measured(folder, *arguments, W2V_CACHE_DIR=str(folder / "cache"))
+    print(f"w2v {' '.join(arguments)}: {peak / MB:,.0f} MB, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return facts, peak
 
 
 def zipf_text(size: int, vocabulary: int, line: int | None = 20, seed: int = 1) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from w2v.noise import alias_table, keep_probabilities, unigram_probabilities
 from w2v.training.engine import Tally, block_seeds
 from w2v.training.hogwild import HogwildEngine
 from w2v.training.schedule import Block, LinearDecay, block_number, cut_blocks
+from w2v.training.segments import Columns
 from w2v.training.windows import WindowReader, upper_bits
 from w2v.tree import huffman
 
@@ -214,3 +215,15 @@ def test_looking_for_line_ends_does_not_map_the_text(tmp_path: Path):
         assert mapped_file_bytes() - before < 40 << 20
     store.release(0, size)
     assert mapped_file_bytes() - before < 4 << 20
+
+
+def test_the_columns_of_a_language_model(sparse):
+    columns = Columns(sparse, None, 20, eos=7)
+    bounds = columns.bounds(35, 2)
+    assert bounds[-1] == LENGTH // 20 * 20 and (np.diff(bounds) > 0).all()
+    column, row = divmod(START + 50, columns.rows)
+    assert column * columns.rows > 2**31
+    inputs, targets = columns.read(row, row + 40)
+    text = small_text()
+    assert targets[:, column].tolist() == text[50:90].tolist()
+    assert inputs[:, column].tolist() == text[49:89].tolist()

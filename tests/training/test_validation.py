@@ -78,9 +78,12 @@ def test_a_run_directory_holds_the_model_that_the_summary_tells_of(texts):
 def test_the_best_epoch_is_kept_and_patience_ends_training(texts):
     summary = trained(valid="valid.txt", output="run", epochs="9", optimizer="sgd", lr="200", clip="0", patience="2",
                       schedule="constant", dropout="0", hidden="12")  # fmt: skip
-    perplexities = [line["validation_perplexity"] for line in lines_of("run")]
-    best = int(np.argmin(perplexities)) + 1
-    assert len(perplexities) == best + 2 < 9
+    lines = lines_of("run")
+    best = int(np.argmin([line["validation_nats_per_token"] for line in lines])) + 1
+    assert len(lines) == best + 2 < 9
+    for line in lines:  # JSON has no infinity
+        nats = line["validation_nats_per_token"]
+        assert line["validation_perplexity"] == (pytest.approx(np.exp(nats), rel=1e-9) if nats < 709 else None)
     assert summary.epochs_done == pytest.approx(best + 2)
     assert summary.validation["epoch"] == best
     assert summary.validation["perplexity"] == pytest.approx(scored("run"), rel=1e-6)
@@ -90,7 +93,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(texts):
 def test_a_plateau_quarters_the_learning_rate(texts):
     trained(valid="valid.txt", output="run", epochs="4", lr="200", clip="0", dropout="0")
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
-    worse = sum(b["validation_perplexity"] > a for a, b in _with_best(lines_of("run")))
+    worse = sum(b["validation_nats_per_token"] > a for a, b in _with_best(lines_of("run")))
     last = [line["lr"] for line in lines if "lr" in line][-1]
     assert worse >= 1
     assert last == 200 / 4**worse
@@ -100,7 +103,7 @@ def _with_best(lines):
     best = np.inf
     for line in lines:
         yield best, line
-        best = min(best, line["validation_perplexity"])
+        best = min(best, line["validation_nats_per_token"])
 
 
 class StopAt(SilentReporter):

@@ -271,7 +271,7 @@ def test_a_loss_that_is_no_number_ends_the_run(train, zipf_lines, valid, monkeyp
 
     monkeypatch.setattr(WordValidation, "score", broken)
     with pytest.raises(
-        RunError, match=r"the loss over --valid .*valid.txt became nan; try a smaller --lr. Nothing was"
+        RunError, match=r"--valid .*valid.txt after epoch 1: the loss became nan; try a smaller --lr. Nothing was"
     ):
         train(zipf_lines, output="run", valid=valid)
     assert not Path("run").exists()

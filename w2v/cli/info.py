@@ -51,6 +51,8 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         pass
     known = all_settings()
+    if not (folder / "config.yaml").is_file():
+        return facts
     try:
         pairs, _ = read_settings(folder / "config.yaml")
     except InputError:

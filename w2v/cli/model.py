@@ -49,6 +49,11 @@ def open_language_model(run: str, device: str) -> SavedModel:
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
     if not os.path.isfile(os.path.join(run, "model.safetensors")):  # said before PyTorch is loaded, which takes seconds
         what = "holds no language model" if os.path.isdir(run) else "is no run directory"
+        if os.path.isdir(os.path.join(run, "checkpoints")) and not os.path.exists(os.path.join(run, "vectors.npy")):
+            raise InputError(
+                f"{run} is a run that has not come to its end, so it has no model yet; go on with it:"
+                f" w2v train --resume {run}"
+            )
         raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
     from w2v.models.saved import load_language_model
     from w2v.training.autograd import find_device

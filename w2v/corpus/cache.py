@@ -90,8 +90,8 @@ def size_cap() -> int:
     if not text:
         return DEFAULT_SIZE_CAP
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
-    if match is None:
-        raise InputError(f'W2V_CACHE_SIZE={text} is no size: give bytes, or a number with a unit like "5G"')
+    if match is None or len(match[1]) > 18:
+        raise InputError(f'W2V_CACHE_SIZE={text[:60]} is no size: give bytes, or a number with a unit like "5G"')
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
@@ -103,9 +103,10 @@ def entry_key(sources: Sequence[Source], column: str, lowercase: bool, encoding_
 
 
 def load_entry(key: str) -> TokenStore | None:
-    """The cached store, None if there is none; a damaged entry is removed."""
+    """The cached store, None if there is none; a damaged entry is removed. A key that `entry_key` cannot have made,
+    which might lead elsewhere, names none."""
     directory = _corpora() / key
-    if not directory.is_dir():
+    if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
         return None
     try:
         manifest = _read_manifest(directory)

@@ -34,6 +34,27 @@ def digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
 
 
+def check_description(description: object) -> Mapping[str, Any]:
+    """What a checkpoint says of its text, if it is what `describe` gives.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(description, dict):
+        raise ValueError("it describes no text")
+    counts = [description.get(name) for name in ("words", "lines", "ids", "vocabulary")]
+    files, key = description.get("files"), description.get("key", 0)
+    if not all(type(count) is int for count in counts) or not isinstance(description.get("vocabulary_sha256"), str):
+        raise ValueError("a text's words and lines are whole numbers")
+    if not isinstance(files, list) or not (key is None or isinstance(key, str)):
+        raise ValueError("a text has a list of files")
+    for file in files:
+        path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
+        if not isinstance(path, str) or "\0" in path or not all(n is None or type(n) is int for n in numbers):
+            raise ValueError("a file has a path, a size and a time")
+    return description
+
+
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """A phrase on what is not the same text any more; None if all is."""
     for name, what in (("words", "words"), ("lines", "lines"), ("vocabulary", "words in the vocabulary")):

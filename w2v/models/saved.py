@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from w2v.config import Config
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError, shown
 from w2v.files import atomic_file
+from w2v.memory import available_memory
+from w2v.models.body import make_body
 from w2v.models.language_model import LanguageModel, make_language_model
 from w2v.models.vocabulary import TokenVocabulary
 
@@ -62,6 +64,7 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
 
     Raises:
         InputError: there is none, or a file is missing, damaged, or does not fit the others.
+        RunError: there is not enough memory for it.
     """
     folder = Path(run)
     if not folder.is_dir():
@@ -79,12 +82,59 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
         raise InputError(f"{folder} is incomplete: config.yaml is missing")
     config = Config.load(folder / "config.yaml")
     vocabulary = TokenVocabulary.load(folder)
+    shapes = _shapes(folder / MODEL_FILE)
     try:
+        _check_size(config, len(vocabulary), shapes, folder / MODEL_FILE)
         model = make_language_model(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
+    _check_shapes(shapes, dict[str, torch.Tensor](model.named_parameters()), folder / MODEL_FILE)
     _load_arrays(model, folder / MODEL_FILE)
     return SavedModel(model.to(device).eval(), vocabulary, config)
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes that the file's header gives, which need not be true."""
+    from safetensors import SafetensorError, safe_open
+
+    shapes = {}
+    try:
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118  it is no dict
+                part = file.get_slice(name)
+                if part.get_dtype() != "F32":
+                    raise InputError(f"{path}: {shown(name)} is {part.get_dtype()}, a model has F32")
+                shapes[name] = tuple(part.get_shape())
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    return shapes
+
+
+def _check_size(config: Config, words: int, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Before anything of config.yaml's size is allocated: are embeddings and body as large in the file, and is there
+    memory for the output layer?"""
+    with torch.device("meta"):
+        body = make_body(config.lm, config.model.dim)
+    known: dict[str, torch.Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
+    known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
+    _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
+    needed, available = 4 * words * (body.width + 1), available_memory()  # of the output layer
+    if available is not None and needed > available:
+        raise RunError(
+            f"{path}: {words:,} output rows of {body.width:,} numbers need {needed / 1e9:.1f} GB of memory,"
+            f" {available / 1e9:.1f} GB are free"
+        )
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor], path: Path) -> None:
+    if set(shapes) != set(expected):
+        odd = sorted(set(shapes) ^ set(expected))[0]
+        raise InputError(f"{path} does not fit config.yaml beside it: {shown(odd)} is in one of them only")
+    for name, parameter in expected.items():
+        if shapes[name] != tuple(parameter.shape):
+            raise InputError(
+                f"{path}: {name} is {list(shapes[name])}, config.yaml and vocab.tsv make it {list(parameter.shape)}"
+            )
 
 
 def _load_arrays(model: LanguageModel, path: Path) -> None:
@@ -95,15 +145,6 @@ def _load_arrays(model: LanguageModel, path: Path) -> None:
         arrays = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    parameters = dict(model.named_parameters())
-    if set(arrays) != set(parameters):
-        odd = sorted(set(arrays) ^ set(parameters))[0]
-        raise InputError(f"{path} does not fit config.yaml beside it: {odd!r} is in one of them only")
-    for name, parameter in parameters.items():
-        if arrays[name].shape != tuple(parameter.shape):
-            raise InputError(
-                f"{path}: {name} is {list(arrays[name].shape)}, config.yaml and vocab.tsv make it"
-                f" {list(parameter.shape)}"
-            )
-        with torch.no_grad():
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
             parameter.copy_(torch.from_numpy(arrays[name]))

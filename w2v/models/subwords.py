@@ -101,6 +101,8 @@ class Subwords:
             InputError: the file is missing or damaged, or `tokenizers` is not installed.
         """
         tokenizers = _library()
+        if path.exists() and not path.is_file():  # a device or a pipe might never end
+            raise InputError(f"cannot read {path}: it is not a file")
         try:
             return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
         except OSError as error:

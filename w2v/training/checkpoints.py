@@ -65,7 +65,7 @@ class RunState:
         """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
 
         Raises:
-            ValueError, KeyError, TypeError: the state is not one of such a run.
+            ValueError, LookupError, TypeError, AttributeError, RecursionError: the state is not one of such a run.
         """
         tensors = checkpoint.tensors
         self.engine.load_state({name: array for name, array in tensors.items() if not name.startswith(WATCHER)})
@@ -75,6 +75,8 @@ class RunState:
             arrays = {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
             watcher.load_state(checkpoint.state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
+        if not all(isinstance(line, dict) for line in metrics):
+            raise ValueError("a line of its metrics is no object")
         return TrainingResult.from_state(checkpoint.state["result"], metrics)
 
 
@@ -161,11 +163,12 @@ class Checkpointer:
             self._step = checkpoint.step
             prune(self._folder, checkpoint.step, self._keep)
         except (RunError, OSError) as error:
-            self._tell(f"{error}: free some space, or mend the folder")
+            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+            self._tell(f"{what}: free some space, or mend the folder")
 
     def _tell(self, problem: str) -> None:
         if not self._warned:
-            kept = f"{self.last} stays the latest one" if self.last else "there is none yet"
+            kept = f"{self.last} stays the latest one" if self.last and self.last.is_dir() else "there is none"
             self._warn(f"no checkpoint could be written, {kept}, and training goes on: {problem}")
         self._warned = True
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from w2v.checkpoint import real_number, whole_number
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time
@@ -37,6 +38,18 @@ class Tally:
         self.rare += other.rare
         self.dropped += other.dropped
         self.trained += other.trained
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Tally:
+        """The tally whose fields a checkpoint holds.
+
+        Raises:
+            ValueError, KeyError, TypeError: they are others, or no numbers.
+        """
+        counts = {field.name: whole_number(state[field.name]) for field in fields(cls) if field.name != "loss"}
+        if counts["read"] != counts["rare"] + counts["dropped"] + counts["trained"]:
+            raise ValueError(f"{counts['read']:,} words read are not those left out, subsampled and trained")
+        return cls(real_number(state["loss"]), **counts)
 
     @property
     def mean_loss(self) -> float:

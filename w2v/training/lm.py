@@ -144,6 +144,15 @@ class LanguageModelEngine:
         kept = {name: array for name, array in arrays.items() if name not in carried}
         tensors = self._tensors()
         check_state(kept, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+        start = {f"{CARRY}{place}": part for place, part in enumerate(self.model.start(self.columns.columns))}
+        if carried and carried != sorted(start):
+            raise ValueError(f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}")
+        for name in carried:
+            shape, fits = arrays[name].shape, start[name].shape  # where it starts from nothing, it may have grown
+            if len(shape) != len(fits) or arrays[name].dtype != np.float32 or any(
+                length != other for length, other in zip(shape, fits, strict=True) if other
+            ):
+                raise ValueError(f"{name} is {arrays[name].dtype} {list(shape)}, the model starts from {list(fits)}")
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(np.array(kept[name])))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from w2v.checkpoint import real_number, whole_number
 from w2v.corpus.store import TokenStore
 from w2v.errors import InputError
 from w2v.evaluation.perplexity import TextScore, has_known_word, score_ids
@@ -65,7 +66,10 @@ class LanguageModelValidation(Validation[TextScore]):
         return score.nats
 
     def score_of(self, values: dict[str, Any]) -> TextScore:
-        return TextScore(**values)
+        counts = {name: whole_number(values[name]) for name in ("tokens", "oov", "eos", "words")}
+        if not counts["tokens"] or not counts["words"]:
+            raise ValueError("a measurement is of no tokens")
+        return TextScore(nats=real_number(values["nats"]), **counts)
 
     def sentence(self, score: TextScore) -> str:
         return f"perplexity {score.perplexity:.2f} ({score.nats / score.tokens:.4f} nats per token)"

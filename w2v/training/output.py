@@ -113,11 +113,10 @@ class Output:
             np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
         ):
             raise RunError("the vectors hold NaN or infinity; try a smaller --lr")
+        if self.begun:
+            self.directory.restore(config, vocabulary, checkpoints=False)
         try:
-            if self.begun:
-                self.directory.restore(config, vocabulary)
-            else:
-                self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:

@@ -141,15 +141,15 @@ def read_again(
     """
     from w2v.corpus import Vocabulary, read_corpus
     from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import changed_files, describe, difference, digest
+    from w2v.corpus.identity import changed_files, check_description, describe, difference, digest
     from w2v.corpus.selection import select_vocabulary
 
-    then = checkpoint.state.get("corpus")
     try:
-        changed = changed_files(then)  # type: ignore[arg-type]
-        store = load_entry(str(then["key"])) if use_cache and then["key"] else None  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
+        then = check_description(checkpoint.state.get("corpus"))
+    except ValueError:
         raise InputError(f"{checkpoint.path} does not say which text it was made from: it cannot be used") from None
+    changed = changed_files(then)
+    store = load_entry(then["key"]) if use_cache and then["key"] else None
     if store is not None:
         for phrase in changed:
             reporter.warn(f"{phrase} since the run began; it goes on with the text as it was, which the cache holds")
@@ -158,7 +158,6 @@ def read_again(
             store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
         except InputError as error:
             raise InputError(f"{run} cannot go on without the text that it was trained on: {error}") from None
-        changed = changed or ["the text is another one"]
     if select is not None:
         vocabulary = select(store)
     elif config.start.init is None:
@@ -170,13 +169,30 @@ def read_again(
         chosen = store.vocabulary.truncated(config.corpus.min_count, config.corpus.max_vocab)
         if digest(chosen) != digest(vocabulary):
             store = renumbered(store, vocabulary)
-    if other := difference(then, describe(store, vocabulary)):  # type: ignore[arg-type]
+    if other := difference(then, describe(store, vocabulary)):
         store.close()
+        what = changed[0] if changed else "the text is another one"
         raise InputError(
-            f"{run} cannot go on: {changed[0]}: {other}; put the old text back, or train on the new one with"
+            f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one with"
             f" w2v train CORPUS --init {run}"
         )
     return store, vocabulary
+
+
+def check_blocks(checkpoint: Checkpoint, positions: int, epochs: int) -> None:
+    """Whether a checkpoint's blocks are those of a text with so many positions, read `epochs` times.
+
+    Raises:
+        InputError: they lead beyond it.
+    """
+    end, blocks = int(checkpoint.bounds[-1]), (len(checkpoint.bounds) - 1) * epochs
+    why = None
+    if end != positions:
+        why = f"its blocks end at {end:,}, the text at {positions:,}"
+    elif checkpoint.step > blocks:
+        why = f"it is after block {checkpoint.step:,} of {blocks:,}"
+    if why is not None:
+        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
 
 
 def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
@@ -187,7 +203,9 @@ def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
     """
     try:
         return state.put_back(checkpoint)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}") from None
+    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {error}") from None
 
 

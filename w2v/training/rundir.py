@@ -10,6 +10,7 @@ summary.json                                         the last to be written: a r
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,9 @@ import numpy as np
 from w2v.checkpoint import FOLDER
 from w2v.config import Config
 from w2v.corpus import Vocabulary
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.files import atomic_directory, atomic_file
+from w2v.jsonfile import read_object
 from w2v.vectors.saving import write_matrix
 
 FORMAT_VERSION = 1
@@ -56,15 +58,20 @@ class RunDirectory:
             write_plainly(folder, start_files(config, vocabulary))
             (folder / FOLDER).mkdir()
 
-    def restore(self, config: Config, vocabulary: Vocabulary) -> bool:
-        """Makes it again where somebody has removed it; whether that was so.
+    def restore(self, config: Config, vocabulary: Vocabulary, *, checkpoints: bool = True) -> bool:
+        """Makes it again where somebody has removed it, with the folder of `checkpoints` or without; whether that was
+        so.
 
         Raises:
-            RunError, OSError: it cannot be written.
+            RunError: it cannot be written.
         """
-        if (self.path / "config.yaml").is_file() and self.checkpoints.is_dir():
+        folder = self.checkpoints if checkpoints else self.path
+        if (self.path / "config.yaml").is_file() and folder.is_dir():
             return False
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
         write_atomically(self.path, start_files(config, vocabulary))
         return True
 
@@ -79,10 +86,9 @@ class RunDirectory:
     def summary(self) -> dict[str, Any] | None:
         """What the run wrote at its end; None if it has not come to one."""
         try:
-            document = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+            return read_object(self.path / "summary.json")
         except (OSError, ValueError):
             return None
-        return document if isinstance(document, dict) else None
 
 
 def start_files(config: Config, vocabulary: Vocabulary) -> Files:
@@ -96,14 +102,24 @@ def start_files(config: Config, vocabulary: Vocabulary) -> Files:
 
 def end_files(vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files) -> Files:
     """The files that say what came out, `more` among them."""
-    lines = "".join(json.dumps(line) + "\n" for line in metrics)
+    lines = "".join(json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics)
     # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes
-    document = (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode("utf-8", errors="backslashreplace")
+    document = (json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        "utf-8", errors="backslashreplace"
+    )
     return {
         "vectors.npy": lambda file: write_matrix(file, vectors),
         "metrics.jsonl": lambda file: file.write(lines.encode()),
         **more,
         "summary.json": lambda file: file.write(document),
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with null for NaN and infinity (a perplexity beyond all floats), which JSON does not have."""
+    found = {name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
     }
 
 

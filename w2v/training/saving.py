@@ -26,7 +26,7 @@ from w2v.training.checkpoints import Checkpointer, RunState
 from w2v.training.engine import Engine
 from w2v.training.output import Output
 from w2v.training.report import Reporter, RunSummary
-from w2v.training.resume import comparable, put_back
+from w2v.training.resume import check_blocks, comparable, put_back
 from w2v.training.rundir import Files
 from w2v.training.schedule import Schedule
 from w2v.training.trainer import Diverged, TrainingResult, Watcher
@@ -72,10 +72,12 @@ class Saving:
         if not self._output.begun and every is None:
             return TrainingResult(), 0
         if earlier is not None:
+            check_blocks(earlier, int(self.bounds[-1]), self._config.training.epochs)
             self.bounds = earlier.bounds
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)
         if self._output.begun:
+            self._restore()  # what stands in its way is told now, not when there is a result to lose
             self._config.save_yaml(self._output.path / "config.yaml")  # --epochs may have grown
         else:
             self._output, self._created = self._output.begin(self._config, self._vocabulary), True
@@ -138,7 +140,8 @@ class Saving:
 
         if self._checkpointer is not None and (stopped or every):
             self._checkpointer.finish(blocks_done, result)
-            kept = None if self._checkpointer.last is None else self._checkpointer.last.name
+            last = self._checkpointer.last
+            kept = None if last is None or not last.is_dir() else last.name
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it
         vectors, files = self._learnt()
@@ -163,8 +166,14 @@ class Saving:
         if self._checkpointer is None:
             return ". Nothing was written"
         run = self._output.path
-        if (last := self._checkpointer.last) is None:
-            return f". No checkpoint is in {run} yet"
+        last = self._checkpointer.last
+        if last is None or not last.is_dir():  # somebody may have removed it
+            if diverged and self._created:  # to go on with it would end the same way
+                shutil.rmtree(run, ignore_errors=True)
+                return ". Nothing was written"
+            return f". No checkpoint is in {run} yet; to start again: w2v train --resume {run}"
+        if diverged and self._config.model.model == "lm":
+            return f". Kept is {last}, from before"
         if diverged:
             return f". Kept is {last}, from before; to start from its vectors: w2v train CORPUS --init {run}"
         return f". Kept is {last}; to go on: w2v train --resume {run}"

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from w2v.checkpoint import real_number
 from w2v.corpus.store import release_pages
 
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
@@ -134,4 +135,7 @@ class Scheduled:
 
     def load_state(self, state: Mapping[str, float]) -> None:
         """Goes on from what `state` returned."""
-        self.factor = state["factor"]
+        factor = real_number(state["factor"])
+        if not 0 <= factor <= 1:
+            raise ValueError(f"the plateaus have made the learning rate {factor:g} times what it was")
+        self.factor = factor

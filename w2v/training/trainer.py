@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from w2v.checkpoint import real_number
 from w2v.errors import RunError
 from w2v.training.engine import Engine, Tally
 from w2v.training.handout import Handout, Rest
@@ -61,11 +62,21 @@ class TrainingResult:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> TrainingResult:
-        """What `state` was taken of."""
-        return cls(
-            Tally(**state["total"]), [Tally(**tally) for tally in state["epochs"]], list(metrics),
-            Tally(**state["logged"]), float(state["fraction"]), float(state["seconds"]),
+        """What `state` was taken of.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no such state, or its numbers do not add up.
+        """
+        epochs = [Tally.from_state(tally) for tally in state["epochs"]]
+        found = cls(
+            Tally.from_state(state["total"]), epochs, list(metrics), Tally.from_state(state["logged"]),
+            real_number(state["fraction"]), real_number(state["seconds"]),
         )  # fmt: skip
+        for name in ("predictions", "read", "rare", "dropped", "trained"):
+            total = getattr(found.total, name)
+            if sum(getattr(tally, name) for tally in epochs) != total or getattr(found.logged, name) > total:
+                raise ValueError(f"the tallies of its epochs do not add up to {total:,} {name}")
+        return found
 
 
 class Watcher(Protocol):

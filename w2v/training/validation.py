@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from w2v.checkpoint import real_number, whole_number
 from w2v.config import Config
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
+from w2v.training.engine import check_state
 from w2v.training.handout import Rest
 from w2v.training.report import Reporter
-from w2v.training.trainer import TrainingResult
+from w2v.training.trainer import Diverged, TrainingResult
 
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore
@@ -79,7 +81,11 @@ class Validation(ABC, Generic[S]):
 
     @abstractmethod
     def score_of(self, values: dict[str, Any]) -> S:
-        """The score with these fields."""
+        """The score with these fields, as a checkpoint has them.
+
+        Raises:
+            ValueError, KeyError, TypeError: they are others, or no numbers.
+        """
 
     @abstractmethod
     def sentence(self, score: S) -> str:
@@ -157,24 +163,31 @@ class Validation(ABC, Generic[S]):
         return plain | scores | {f"{KEPT}{name}": array for name, array in self._kept.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned."""
-        self._waited, self.seconds = int(state["waited"]), float(state["seconds"])
+        """Goes on from what `state` returned.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no such state, or one of another model.
+        """
+        self._waited, self.seconds = whole_number(state["waited"]), real_number(state["seconds"])
         if state["text"] != self._checksum:
             self._reporter.warn(
                 f"--valid {self._path} is another text than when the run began: figures from before cannot be compared"
                 " with those from now on"
             )
         self._last, self.best = (
-            None if state[name] is None else (self.score_of(state[name][0]), state[name][1])
+            None if state[name] is None else (self.score_of(state[name][0]), real_number(state[name][1]))
             for name in ("last", "best")
         )
-        self._kept = {
-            name.removeprefix(KEPT): np.array(value) for name, value in state.items() if name.startswith(KEPT)
-        }
+        kept = {name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)}
+        check_state(kept, self.arrays() if self._keeps_best and self.best is not None else {})
+        self._kept = {name: np.array(value) for name, value in kept.items()}
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:
         began = time.perf_counter()
-        score = self.score()
+        try:
+            score = self.score()
+        except RunError as error:
+            raise Diverged(f"--valid {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
         result.metrics.append({"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)})

@@ -85,14 +85,14 @@ class WordValidation(Validation[Tally]):
         for tally in tallies:  # in their order: the sum does not depend on the threads
             total.add(tally)
         if not math.isfinite(total.loss):
-            raise RunError(f"the loss over --valid {self._path} became {total.loss}; try a smaller --lr")
+            raise RunError(f"the loss became {total.loss}; try a smaller --lr")
         return total
 
     def loss(self, score: Tally) -> float:
         return score.mean_loss
 
     def score_of(self, values: dict[str, Any]) -> Tally:
-        return Tally(**values)
+        return Tally.from_state(values)
 
     def sentence(self, score: Tally) -> str:
         return f"loss {score.mean_loss:.4f} nats per prediction"

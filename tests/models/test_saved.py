@@ -166,6 +166,7 @@ NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
         (lambda run: (run / "format_version").write_text("99\n"), "format_version '99'"),
         (lambda run: (run / "vocab.tsv").write_text("a\t1\n"), "no <unk>"),
         (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
+        (_other(hidden="1000000000"), "no model is as large as that"),
         (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),
         (_header(x=NOTHING), "'x' is in one of them only"),
         (_header(x={"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}), "'x' is BF16, a model has F32"),

@@ -113,8 +113,11 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def _check_size(config: Config, words: int, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
     """Before anything of config.yaml's size is allocated: are embeddings and body as large in the file, and is there
     memory for the output layer?"""
-    with torch.device("meta"):
-        body = make_body(config.lm, config.model.dim)
+    try:
+        with torch.device("meta"):
+            body = make_body(config.lm, config.model.dim)
+    except RuntimeError:  # more numbers than 64 bits count
+        raise InputError(f"{path} does not fit config.yaml beside it: no model is as large as that") from None
     known: dict[str, torch.Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)

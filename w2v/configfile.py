@@ -14,6 +14,7 @@ from typing import Any
 from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
+MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
 PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
 NULL_TAG = "tag:yaml.org,2002:null"
 
@@ -73,16 +74,23 @@ def _short(reason: object) -> str:
 
 
 def _without_aliases(loader: Any) -> Any:
-    """The document's node. Aliases are refused as soon as one is met."""
+    """The document's node. Aliases are refused as soon as one is met, and so is depth: each level costs the scanner
+    another look at all that is open."""
     import yaml
 
-    compose = loader.compose_node
+    compose, depth = loader.compose_node, 0
 
     def compose_node(parent: Any, index: Any) -> Any:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise RecursionError
         if loader.check_event(yaml.AliasEvent):
             problem = "aliases (*name) are not read here, write the value out"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=loader.peek_event().start_mark)
-        return compose(parent, index)
+        node = compose(parent, index)
+        depth -= 1
+        return node
 
     loader.compose_node = compose_node
     return loader.get_single_node()

@@ -244,6 +244,8 @@ def _language_model_files(**settings: str) -> dict[str, bytes]:
         corpus, run = Path(name) / "c.txt", Path(name) / "run"
         corpus.write_text(CACHED_TEXT)
         write_run(run, corpus, **{"dim": "4", "hidden": "4", "layers": "1", "min_count": "1", **settings})
+        # once now: PyTorch imports much of itself when it is first needed, and some of that can start processes
+        check_language_model(load_language_model(run))
         return {file.name: file.read_bytes() for file in run.iterdir() if file.name != "vectors.npy"}
 
 
@@ -291,7 +293,7 @@ def _loaders() -> Iterator[Loader]:
         kinds["subwords"] = {"subwords": "260"}
     for kind, settings in kinds.items():
         files = _language_model_files(**settings)
-        yield Loader(f"language model {kind}", files, load_language_model, check_language_model)
+        yield Loader(f"language model {kind}", files, load_language_model, check_language_model, 10_000)
     facts = {"summary.json": b'{"loss": 1.5, "words": {"read": 9, "x": [1, null]}}', "config.yaml": YAML_FILES["plain"]}
     yield Loader("run facts", facts, _run_facts, check_facts)
 

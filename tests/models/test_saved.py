@@ -165,6 +165,8 @@ NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
         (_pickled, "cannot be read"),
         (lambda run: (run / "format_version").write_text("99\n"), "format_version '99'"),
         (lambda run: (run / "vocab.tsv").write_text("a\t1\n"), "no <unk>"),
+        (_other(model="skip-gram"), "config.yaml is of skip-gram, not of a language model"),
+        (lambda run: (run / "config.yaml").write_text("dim: 8\ncorpus: x\n"), "config.yaml is of skip-gram, not of"),
         (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
         (_other(hidden="1000000000"), "no model is as large as that"),
         (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),

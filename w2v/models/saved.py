@@ -81,6 +81,8 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
     if not (folder / "config.yaml").is_file():
         raise InputError(f"{folder} is incomplete: config.yaml is missing")
     config = Config.load(folder / "config.yaml")
+    if config.model.model != "lm":
+        raise InputError(f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)")
     vocabulary = TokenVocabulary.load(folder)
     shapes = _shapes(folder / MODEL_FILE)
     try:

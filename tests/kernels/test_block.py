@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.kernels import reference
 from w2v.config import Config, build_config
-from w2v.noise import unigram_probabilities
+from w2v.noise import alias_table, unigram_probabilities
 from w2v.training.hogwild import HogwildEngine
 from w2v.training.schedule import Block
 from w2v.tree import huffman
@@ -54,7 +54,7 @@ def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
     noise = unigram_probabilities(counts, options.noise_power)
     model.negatives = options.negatives
     model.skip_hits = loss in ("neg", "hsigmoid+neg") or (loss == "sampled-softmax" and options.remove_hits)
-    model.accept, model.alias = engine._arrays[0], engine._arrays[1]
+    model.accept, model.alias = alias_table(noise)
     if loss == "sampled-softmax":
         model.cross_entropy, model.offsets = True, -np.log(options.negatives * noise)
     if loss == "nce":

@@ -84,27 +84,26 @@ def cross_entropy_residuals(
     """
     linear, product, factors, loss = tally
     one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MOST)
-    rate = spread(lr)
-    weights_0, labels_0 = load_tile(weights, columns, sums), load_tile(labels, columns, sums)
-    offsets_0 = load_tile(offsets, columns, sums)
+    weights_0, offsets_0 = load_tile(weights, columns, sums), load_tile(offsets, columns, sums)
+    labels_0, rate_0 = load_tile(labels, columns, sums), spread(lr)
+    # of hidden rows that are not there, whatever their scores are, nothing is learnt
+    labels_1, rate_1 = multiply(labels_0, last), multiply(rate_0, last)
     for group in range(groups):
-        valid = last if group == groups - 1 else one
+        label = labels_1 if group == groups - 1 else labels_0
+        rate = rate_1 if group == groups - 1 else rate_0
         place = scores + group * 64
         s = add(load(place), offsets_0)
         target = segment_first(s, columns, sums)
-        e = multiply(exp(minimum(most, subtract(s, target))), multiply(weights_0, valid))
+        e = multiply(exp(minimum(most, subtract(s, target))), weights_0)
         total = e
         for tile in range(1, tiles):  # noise words only
             at = scores + tile * stride + group * 64
-            weight = multiply(load_tile(weights + tile * 32, columns, sums), valid)
             above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
-            other = multiply(exp(minimum(most, above)), weight)
+            other = multiply(exp(minimum(most, above)), load_tile(weights + tile * 32, columns, sums))
             total = add(total, other)
             store(at, other)
-        # hidden rows that are not there have no terms: their sum must not be 0
-        total = add(segment_sum(total, columns, sums), subtract(one, valid))
+        total = segment_sum(total, columns, sums)
         factor = divide(rate, total)
-        label = multiply(labels_0, valid)
         store(place, subtract(multiply(label, rate), multiply(e, factor)))
         for tile in range(1, tiles):
             at = scores + tile * stride + group * 64

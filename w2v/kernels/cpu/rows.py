@@ -18,7 +18,6 @@ from w2v.kernels.cpu.vector import (
     read_float,
     read_int,
     read_long,
-    read_unsigned,
     write_float,
     write_int,
     write_long,
@@ -54,11 +53,10 @@ class Matrices(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Addresses of what rows are chosen by: alias table [V] and offsets [V], paths in CSR form (int64 starts [V + 1],
-    int32 steps = node · 2 + label)."""
+    """Addresses of what rows are chosen by: alias table [V] (8 bytes: how many of 2^32 draws keep the cell, and the
+    word that the others get), offsets [V], paths in CSR form (int64 starts [V + 1], int32 steps = node · 2 + label)."""
 
-    accept: int
-    alias: int
+    noise: int
     offsets: int
     negatives: int
     vocabulary: int
@@ -114,11 +112,8 @@ def choose_noise(
         if k > 0:
             state = step(state)
             cell = int64(below(state, choice.vocabulary))
-            word = (
-                int32(cell)
-                if uint32(state) < read_unsigned(choice.accept + 4 * cell)
-                else read_int(choice.alias + 4 * cell)
-            )
+            entry = read_long(choice.noise + 8 * cell)
+            word = int32(cell) if uint32(state) < uint32(entry) else int32(entry >> 32)
             if skip_hits and word == target:
                 weight = float32(0)
         if after_path:

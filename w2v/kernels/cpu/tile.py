@@ -67,12 +67,15 @@ def update_tile(
             residual = scores + q // group * 64 + q % group * (4 * width)
             x = load(hidden + q * size + d)
             target = read_long(targets + 8 * q) + d
-            y = load(target)
+            y, z = load(target), spread(np.float32(0))  # two sums: a sum's next term has to wait for its last one
             for k in range(width):
                 g = load_spread(residual + 4 * k)
-                y = fma(g, columns[k], y)
+                if k % 2:
+                    y = fma(g, columns[k], y)
+                else:
+                    z = fma(g, columns[k], z)
                 gradients = tuple_setitem(gradients, k, fma(g, x, gradients[k]))
-            store(target, y)
+            store(target, add(y, z))
         for k in range(width):
             store(write[k] + d, add(load(write[k] + d), gradients[k]))
 

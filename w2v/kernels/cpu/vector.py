@@ -215,7 +215,6 @@ def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
 
 read_float, write_float = _scalar_access(types.float32, FLOAT)
 read_int, write_int = _scalar_access(types.int32, I32)
-read_unsigned, _ = _scalar_access(types.uint32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
 
 

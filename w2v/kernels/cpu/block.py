@@ -31,7 +31,7 @@ What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 1
 - Cycles per word of text, neg, sampled softmax: 893, 962 -> 802, 882 by an alias table whose two columns lie side by
   side, read without a branch (2.8 -> 1.5 mispredicted branches a word); by choosing rows between the residuals, which
   are long in coming, and the updates; by two chains of sums in the update instead of one. CBOW 762 -> 665, hsigmoid
-  1503 -> 1423. Offsets in the alias table, too (16 bytes a word instead of 8, beyond the second-level cache): 4 % slower.
+  1503 -> 1423. Offsets in the alias table, too (16 bytes a word instead of 8, beyond the second-level cache): 4 % more.
   The sum across a tile's segment in 3 shuffles instead of 5: no difference.
 - A slice assignment in a kernel function makes Numba compile its string functions for the error message: 1.5 s and
   40 MB of every first run. Constants of one type (int64(0), not 0) keep a function from being compiled twice.

@@ -21,3 +21,15 @@ def no_garbage_of_others() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     yield
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every checkpoint that is due is taken, whether the disk is fast or not."""
+    from w2v.training.checkpoints import Checkpointer
+
+    def wait(self: Checkpointer) -> bool:
+        self.close()
+        return False
+
+    monkeypatch.setattr(Checkpointer, "_busy", wait)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -69,6 +71,22 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 
     root = str(Path(package.__file__).parents[1])
     return {**os.environ, "PYTHONPATH": root, **(changes or {})}
+
+
+def interrupted(folder: Path, *arguments: str) -> str:
+    """Ctrl-C for a `w2v train --valid FILE` that would not end by itself, after its first epoch; what it says then."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "w2v", "train", *arguments, "--epochs", "100000"],
+        stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
+    )  # fmt: skip
+    for line in running.stderr:  # type: ignore[union-attr]
+        if line.startswith("after epoch"):
+            break
+    time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    text = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    return text
 
 
 @pytest.fixture

@@ -2,85 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import w2v.checkpoint as w2v_checkpoint
-import w2v.corpus.read as w2v_read
-import w2v.training.rundir as w2v_rundir
 from w2v.checkpoint import newest_checkpoint
 from w2v.lock import locked
-from w2v.training.checkpoints import Checkpointer
 from w2v.training.hogwild import HogwildEngine
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment
+from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, names, reference, resumed
 
-TRAIN = ["train", "corpus.txt", "--dim", "8", "--epochs", "6", "--min-count", "1", "--threads", "1", "--quiet"]
-SAVED = [*TRAIN, "--output", "run", "--checkpoint-every", "0.3k"]
-WHOLE = ["checkpoints", "config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv"]
-BEGUN = ["checkpoints", "config.yaml", "format_version", "vocab.tsv"]
+pytestmark = pytest.mark.usefixtures("prompt")
 
-
-@pytest.fixture(autouse=True)
-def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every checkpoint that is due is taken, whether the disk is fast or not."""
-
-    def wait(self: Checkpointer) -> bool:
-        self.close()
-        return False
-
-    monkeypatch.setattr(Checkpointer, "_busy", wait)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def no_space(*_: object, **__: object) -> Any:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def at_block(monkeypatch: pytest.MonkeyPatch, number: int, action: Callable[[], object]) -> None:
-    """Something happens when so many blocks have been trained."""
-    original, left = HogwildEngine.train, [number]
-
-    def train(self: HogwildEngine, block: Any, lr: float, thread: int = 0) -> Any:
-        if block.stop:
-            left[0] -= 1
-            if left[0] == -1:
-                for each in threading.enumerate():
-                    if each.name == "checkpoint":
-                        each.join()
-                action()
-        return original(self, block, lr, thread)
-
-    monkeypatch.setattr(HogwildEngine, "train", train)
-
-
-def reference(w2v: Run, folder: Path) -> bytes:
-    """The vectors of a run in which nothing goes wrong."""
-    assert w2v(*TRAIN, "--output", "whole").returncode == 0
-    return (folder / "whole" / "vectors.npy").read_bytes()
-
-
-def resumed(w2v: Run, folder: Path) -> bytes:
-    done = w2v("train", "--resume", "run", "--quiet")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "run\n", "")
-    assert names(folder / "run") == WHOLE
-    return (folder / "run" / "vectors.npy").read_bytes()
+LM = ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"]
+LM_WHOLE = sorted([*WHOLE, "model.safetensors"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -140,140 +84,6 @@ def test_two_runs_do_not_write_to_one_place(w2v: Run, corpus: str, tmp_path: Pat
     with locked(tmp_path / "corpus-skip-gram-neg"):
         assert w2v(*TRAIN).stdout == "corpus-skip-gram-neg-2\n"
     assert names(tmp_path) == ["corpus-skip-gram-neg-2", "corpus.txt"]
-
-
-def test_a_full_disk_costs_a_checkpoint_and_no_more(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected, kept = reference(w2v, tmp_path), []
-    at_block(monkeypatch, 3, lambda: monkeypatch.setattr(w2v_checkpoint, "_write", no_space))
-    at_block(monkeypatch, 4, lambda: kept.extend(names(tmp_path / "run" / "checkpoints")))
-    done = w2v(*SAVED)
-    assert (done.returncode, done.stdout) == (0, "run\n")
-    assert len(kept) == 2 and kept[0].startswith("step-")
-    (warning,) = done.stderr.splitlines()
-    assert warning.startswith(f"warning: no checkpoint could be written, run/checkpoints/{max(kept, key=step)} stays")
-    assert "training goes on" in warning and "No space left on device: free some space" in warning
-    assert names(tmp_path / "run" / "checkpoints") == kept
-    assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
-
-
-def step(name: str) -> int:
-    return int(name.removeprefix("step-"))
-
-
-def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = reference(w2v, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(w2v_rundir, "write_matrix", no_space)
-        done = w2v(*SAVED)
-    assert (done.returncode, done.stdout) == (1, "")
-    (last, *_) = sorted(names(tmp_path / "run" / "checkpoints"), key=step, reverse=True)
-    assert done.stderr.endswith(
-        f"run/vectors.npy: No space left on device. Kept is run/checkpoints/{last}; to go on: w2v train --resume run\n"
-    )
-    assert names(tmp_path / "run") == BEGUN
-    assert resumed(w2v, tmp_path) == expected
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    place, mount, umount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    if os.geteuid() != 0 or not mount or not umount:
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    yield place
-    subprocess.run([umount, place], check=True)
-
-
-def test_a_really_full_disk(w2v: Run, corpus: str, small_disk: Path) -> None:
-    done = w2v(*TRAIN, "--dim", "100", "--output", "disk/run", "--checkpoint-every", "0.3k")  # 2 x 16 kB of matrices
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1)
-    if done.returncode == 1:
-        assert "disk/run/vectors.npy: No space left on device. Kept is disk/run/checkpoints/step-" in done.stderr
-    assert "warning: no checkpoint could be written" in done.stderr
-    found, damaged = newest_checkpoint(small_disk / "run")
-    assert found is not None and not damaged
-    assert set(names(small_disk / "run")) <= set(WHOLE)
-
-
-def test_a_really_full_cache(w2v: Run, corpus: str, small_disk: Path, tmp_path: Path) -> None:
-    (small_disk / "filler").write_bytes(bytes(56 << 10))
-    done = w2v(*TRAIN, "--output", "run", env={"W2V_CACHE_DIR": str(small_disk)})
-    assert done.returncode == 0
-    assert done.stderr.startswith("warning: the corpus is not cached: ") and done.stderr.count("\n") == 1
-    assert "cannot be written: No space left on device" in done.stderr
-    assert len(load_vectors(tmp_path / "run")) == 40
-
-
-@pytest.mark.parametrize("place", ["/proc/self/cache", "corpus.txt/cache"])
-def test_a_cache_that_cannot_be_written(w2v: Run, corpus: str, tmp_path: Path, place: str) -> None:
-    done = w2v(*TRAIN, "--output", "run", env={"W2V_CACHE_DIR": place})
-    assert (done.returncode, done.stdout) == (0, "run\n")
-    assert done.stderr.startswith(f"warning: the corpus is not cached: the cache {place}/corpora cannot be written: ")
-    assert names(tmp_path) == ["corpus.txt", "run"]
-
-
-@pytest.mark.parametrize("output", ["/proc/self/run", "/proc/self/v.bin"])
-def test_an_output_that_cannot_be_written(w2v: Run, corpus: str, tmp_path: Path, output: str) -> None:
-    done = w2v(*TRAIN, "--output", output)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"w2v train: --output {output} cannot be written: ")
-    assert names(tmp_path) == ["corpus.txt"]
-
-
-def test_a_run_directory_that_is_removed_meanwhile(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = reference(w2v, tmp_path)
-    at_block(monkeypatch, 4, lambda: shutil.rmtree(tmp_path / "run"))
-    done = w2v(*SAVED)
-    assert (done.returncode, done.stdout) == (0, "run\n")
-    assert done.stderr == "warning: run was removed while the run was writing to it; it has been made again\n"
-    assert names(tmp_path / "run") == WHOLE
-    assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
-    assert newest_checkpoint(tmp_path / "run")[1] == []
-
-
-@pytest.mark.parametrize("output", ["sub/run", "sub/v.npy"])
-def test_a_folder_that_is_removed_meanwhile(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
-) -> None:
-    (tmp_path / "sub").mkdir()
-    at_block(monkeypatch, 4, lambda: shutil.rmtree(tmp_path / "sub"))
-    done = w2v(*TRAIN, "--output", output)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{output}\n", "")
-    assert len(load_vectors(tmp_path / output)) == 40
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda path: path.write_text("a b\n"), "corpus.txt changed while it was being read; start again"),
-        (lambda path: path.unlink(), "corpus.txt vanished while it was being read (No such file or directory); start"),
-    ],
-)
-def test_a_corpus_that_changes_while_it_is_read(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object],
-    message: str,
-) -> None:  # fmt: skip
-    original = w2v_read._Reader._encode
-
-    def encode(self: Any, builder: Any) -> None:
-        original(self, builder)
-        change(tmp_path / corpus)
-
-    monkeypatch.setattr(w2v_read._Reader, "_encode", encode)
-    done = w2v(*SAVED)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"w2v train: {message}") and done.stderr.count("\n") == 1
-    assert set(names(tmp_path)) <= {"corpus.txt"}
 
 
 def test_a_rate_at_which_nothing_is_learnt(w2v: Run, corpus: str, tmp_path: Path) -> None:
@@ -373,44 +183,6 @@ def test_a_stream_has_no_checkpoints(w2v: Run, corpus: str) -> None:
     assert "--checkpoint-every needs a run directory, and --output - is a stream" in done.stderr
     done = w2v(*TRAIN, "--checkpoint-every", "5")
     assert done.returncode == 2 and "--checkpoint-every '5' is no interval: give a time such as 30s" in done.stderr
-
-
-def test_what_stands_in_the_way_is_told_before_training(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert w2v(*SAVED).returncode == 0
-    shutil.rmtree(tmp_path / "run" / "checkpoints")
-    (tmp_path / "run" / "summary.json").unlink()
-    (tmp_path / "run" / "checkpoints").write_text("a file")
-    kept = (tmp_path / "run" / "vectors.npy").read_bytes()
-    at_block(monkeypatch, 0, lambda: pytest.fail("it trains"))
-    done = w2v("train", "--resume", "run", "--quiet")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("w2v train: cannot write run/checkpoints: File exists\n")
-    assert (tmp_path / "run" / "vectors.npy").read_bytes() == kept
-
-
-def test_a_folder_of_checkpoints_that_becomes_a_file(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def replace() -> None:
-        shutil.rmtree(tmp_path / "run" / "checkpoints")
-        (tmp_path / "run" / "checkpoints").write_text("a file")
-
-    expected = reference(w2v, tmp_path)
-    at_block(monkeypatch, 3, replace)
-    done = w2v(*SAVED)
-    assert (done.returncode, done.stdout) == (0, "run\n")
-    (warning,) = done.stderr.splitlines()
-    assert warning == (
-        "warning: no checkpoint could be written, there is none, and training goes on: cannot write"
-        " run/checkpoints: File exists: free some space, or mend the folder"
-    )
-    assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
-
-
-LM = ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"]
-LM_WHOLE = sorted([*WHOLE, "model.safetensors"])
 
 
 def test_a_language_model_whose_worker_raises(

@@ -22,6 +22,7 @@ from w2v.checkpoint import newest_checkpoint
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment
+from .faults import BEGUN, WHOLE, names, step
 
 KINDS = {
     "hogwild": [],
@@ -29,8 +30,6 @@ KINDS = {
     "lm": ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"],
 }
 COMMON = ["--dim", "8", "--min-count", "1", "--threads", "1", "--quiet", "--no-cache", "--checkpoint-every", "0.3k"]
-BEGUN = ["checkpoints", "config.yaml", "format_version", "vocab.tsv"]
-WHOLE = sorted([*BEGUN, "metrics.jsonl", "summary.json", "vectors.npy"])
 WAIT = 60.0  # seconds
 
 
@@ -86,10 +85,6 @@ def training(folder: Path, kind: str, *more: str, output: str = "run") -> Iterat
             running.process.wait(timeout=WAIT)
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
 def whole(kind: str) -> list[str]:
     return sorted([*WHOLE, "model.safetensors"]) if kind == "lm" else WHOLE
 
@@ -139,7 +134,7 @@ def test_a_disk_that_fills_up(kind: str, corpus: str, tmp_path: Path) -> None:
         kept = running.checkpoints()
         assert running.end() == (1, "")
     (warning,) = [line for line in running.lines if line.startswith("warning: ")]
-    last = max(kept, key=lambda name: int(name.removeprefix("step-")))
+    last = max(kept, key=step)
     assert warning.startswith(
         f"warning: no checkpoint could be written, run/checkpoints/{last} stays the latest one, and training goes on:"
         " cannot write run/checkpoints/step-"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import environment
+from .conftest import interrupted
 
 SMALL = ("--model", "lm", "--dim", "8", "--batch-size", "4", "--bptt", "5", "--threads", "1")
 
@@ -87,17 +83,7 @@ def test_a_learning_rate_that_is_too_high_is_told(w2v, corpus, tmp_path):
 
 
 def test_ctrl_c_saves_measures_and_says_how_to_go_on(corpus, valid, tmp_path):
-    command = [sys.executable, "-m", "w2v", "train", corpus, *SMALL, "--valid", valid, "--output", "run"]
-    running = subprocess.Popen(
-        [*command, "--epochs", "100000"], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment()
-    )
-    for line in running.stderr:  # type: ignore[union-attr]
-        if line.startswith("after epoch"):
-            break
-    time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
-    text = running.communicate(timeout=60)[1]
-    assert running.returncode == 130
+    text = interrupted(tmp_path, corpus, *SMALL, "--valid", valid, "--output", "run")
     assert "the model learnt so far is in run; go on with: w2v train --resume run" in text
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["interrupted"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import Run, environment
+from .conftest import Run, environment, interrupted
 
 SMALL = ("--dim", "16", "--min-count", "1", "--threads", "1", "--sample", "0")
 HAS_TORCH = "import sys; from w2v.cli.app import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
@@ -76,17 +74,7 @@ def test_a_text_that_cannot_be_measured_is_one_line_and_status_2(w2v: Run, corpu
 
 
 def test_ctrl_c_measures_what_was_learnt(corpus, valid, tmp_path) -> None:
-    command = [sys.executable, "-m", "w2v", "train", corpus, *SMALL, "--valid", valid, "--output", "run"]
-    running = subprocess.Popen(
-        [*command, "--epochs", "100000"], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment()
-    )
-    for line in running.stderr:  # type: ignore[union-attr]
-        if line.startswith("after epoch"):
-            break
-    time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
-    text = running.communicate(timeout=60)[1]
-    assert running.returncode == 130
+    text = interrupted(tmp_path, corpus, *SMALL, "--valid", valid, "--output", "run")
     assert "go on with: w2v train --resume run" in text
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["interrupted"]

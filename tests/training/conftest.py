@@ -44,6 +44,19 @@ def write_corpus(path: Path, lines: Iterable[Sequence[str]]) -> None:
     path.write_text("".join(" ".join(line) + "\n" for line in lines))
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cached for the user."""
+    monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run reports, and sees whether it is to stop, every millisecond."""
+    for name in ("POLL_SECONDS", "REPORT_SECONDS"):
+        monkeypatch.setattr(f"w2v.training.trainer.{name}", 0.001)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The empty working directory of a test's runs."""

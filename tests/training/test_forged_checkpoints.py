@@ -19,9 +19,7 @@ from w2v.corpus.cache import load_entry
 from w2v.errors import InputError
 from w2v.models.options import ARCHITECTURES
 
-from .test_resume import go_on, own_cache, steps
-
-__all__ = ["own_cache"]
+from .resumption import go_on, steps
 
 LM = {"model": "lm", "dim": "8", "hidden": "8", "batch_size": "4", "min_count": "1", "heads": "2", "epochs": "2"}
 

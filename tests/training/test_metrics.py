@@ -14,9 +14,9 @@ from w2v.models.saved import load_language_model
 from w2v.tree import huffman
 from w2v.vectors import load_vectors
 
-from .test_resume import StopAfter, go_on, own_cache, prompt
+from .resumption import StopAfter, go_on
 
-__all__ = ["own_cache", "prompt"]
+pytestmark = pytest.mark.usefixtures("prompt")
 
 STILL = 1e-30  # a learning rate at which nothing moves
 LM = {

@@ -18,22 +18,13 @@ from w2v.training.hogwild import HogwildEngine, Tally, memory_bytes
 from w2v.training.report import SilentReporter
 from w2v.training.run import plan
 
+from .resumption import StopAfter
+
 LOSSES = ["neg", "nce", "hsigmoid"]
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-class StopAfter:
-    """Becomes set once it has been asked `asked` times; by then some blocks have been trained."""
-
-    def __init__(self, asked: int) -> None:
-        self.left = asked
-
-    def is_set(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,6 +1,5 @@
 """Training that starts from a run or from a file of vectors: which rows come from where, and what stays."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,10 @@ from w2v.config import build_config
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError
 from w2v.training.report import SilentReporter
-from w2v.training.resume import resumed_config
-from w2v.training.run import run
 from w2v.vectors import load_vectors, save_vectors
 
 from .conftest import DEFAULTS
+from .resumption import StopAfter, go_on
 
 OLD = [["a", "b", "c", "d"], ["b", "a"], ["c", "e", "a", "b"]] * 40
 NEW = [["b", "x", "a"], ["y", "e", "x", "b"], ["x", "b"]] * 30  # x 90, b 90, a 30, y 30, e 30
@@ -140,20 +138,12 @@ def test_frozen_rows_do_not_move(train, folder, given, settings):
 
 
 def test_a_frozen_run_goes_on_frozen_and_the_same(train, folder, monkeypatch):
-    class StopAfter:
-        left = 8
-
-        def is_set(self):
-            self.left -= 1
-            return self.left < 0
-
     train(OLD, output="old", checkpoint_every="1k")
     settings = {"init": "old", "extend_vocab": "true", "freeze": "true", "epochs": 40, "batch_size": 64}
     train(NEW, output="whole", **settings)
-    stopped = train(NEW, output="run", stop=StopAfter(), **settings)
+    stopped = train(NEW, output="run", stop=StopAfter(8), **settings)
     assert stopped.summary.interrupted
-    config = resumed_config(Path("run"), {})
-    run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event(), resume=Path("run"))
+    go_on()
     assert Path("run/vectors.npy").read_bytes() == Path("whole/vectors.npy").read_bytes()
     assert Path("run/vocab.tsv").read_bytes() == Path("whole/vocab.tsv").read_bytes()
 

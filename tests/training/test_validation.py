@@ -16,6 +16,8 @@ from w2v.training.report import SilentReporter
 from w2v.training.resume import resumed_config
 from w2v.training.run import plan, run
 
+from .resumption import StopAt
+
 SMALL = {"model": "lm", "dim": "12", "batch_size": "8", "bptt": "10", "threads": "1", "epochs": "3", "heads": "2"}
 
 
@@ -106,23 +108,8 @@ def _with_best(lines):
         best = min(best, line["validation_nats_per_token"])
 
 
-class StopAt(SilentReporter):
-    """Stops the run once the fraction is reached."""
-
-    def __init__(self, stop: threading.Event, fraction: float) -> None:
-        self.stop, self.fraction = stop, fraction
-
-    def training(self, progress) -> None:
-        if progress.fraction >= self.fraction:
-            self.stop.set()
-
-
 @pytest.mark.parametrize("settings", [{}, {"arch": "transformer"}, {"loss": "nce", "negatives": "10", "tied": "true"}])
-def test_a_stopped_run_is_saved_measured_and_goes_on_to_the_same_end(texts, settings, monkeypatch):
-    import w2v.training.trainer as trainer
-
-    monkeypatch.setattr(trainer, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(trainer, "REPORT_SECONDS", 0.001)
+def test_a_stopped_run_is_saved_measured_and_goes_on_to_the_same_end(texts, settings, polled):
     whole = trained(valid="valid.txt", output="whole", **settings)
     stop = threading.Event()
     part = trained(stop, StopAt(stop, 0.4), valid="valid.txt", output="part", **settings)

@@ -14,13 +14,14 @@ from w2v.checkpoint import newest_checkpoint
 from w2v.config import build_config
 from w2v.errors import InputError, RunError
 from w2v.training import word_validation
-from w2v.training.report import RunSummary, SilentReporter
+from w2v.training.report import SilentReporter
 from w2v.training.resume import resumed_config
 from w2v.training.run import plan, run
 from w2v.training.word_validation import WordValidation
 from w2v.tree import huffman
 
 from .conftest import DEFAULTS, write_corpus
+from .resumption import StopAt, go_on, vectors
 
 RUNS = {
     "one thread": {"loss": "nce", "nce_log_z": "learned", "nce_bias": "true", "sample": "0.01"},
@@ -50,17 +51,6 @@ def lines_of(path: str) -> list[dict]:
     ]
 
 
-def vectors(path: str) -> bytes:
-    return (Path(path) / "vectors.npy").read_bytes()
-
-
-def go_on(path: str) -> RunSummary:
-    return run(
-        resumed_config(Path(path), {}), use_cache=False, reporter=SilentReporter(), stop=threading.Event(),
-        resume=Path(path),
-    )  # fmt: skip
-
-
 class Told(SilentReporter):
     """Keeps what people would read."""
 
@@ -73,17 +63,6 @@ class Told(SilentReporter):
 
     def milestone(self, text):
         self.milestones.append(text)
-
-
-class StopAt(SilentReporter):
-    """Stops the run once the fraction is reached."""
-
-    def __init__(self, stop: threading.Event, fraction: float) -> None:
-        self.stop, self.fraction = stop, fraction
-
-    def training(self, progress) -> None:
-        if progress.fraction >= self.fraction:
-            self.stop.set()
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -159,11 +138,7 @@ def test_blocks_and_threads_do_not_matter(train, zipf_lines, valid, monkeypatch,
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(train, zipf_lines, valid, monkeypatch, name):
-    import w2v.training.trainer as trainer
-
-    monkeypatch.setattr(trainer, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(trainer, "REPORT_SECONDS", 0.001)
+def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(train, zipf_lines, valid, polled, name):
     settings = {"epochs": 8, "valid": valid, "patience": 7, **RUNS[name]}
     whole = train(zipf_lines, output="whole", **settings).summary
     stop = threading.Event()

@@ -60,6 +60,20 @@ def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
     return loss, powers.sub_(total, alpha=1 / true.shape[1]), noise, total.reciprocal_()[:, 0]
 
 
+class _Constants(NamedTuple):
+    """What is constant while a loss is differentiated.
+
+    log_counts: [N T + S], to subtract from the scores.
+    num_true: T.
+    cells: the candidates to leave out, as positions in the flattened [N, S].
+    """
+
+    link: Link
+    log_counts: Tensor
+    num_true: int
+    cells: Tensor | None
+
+
 LOGISTIC = Link(_logistic_residuals, logistic)
 SOFTMAX = Link(_softmax_residuals, cross_entropy)
 
@@ -85,19 +99,13 @@ def sampled_loss(
         hits: (n, s) of candidates to leave out.
     """
     cells = None if hits is None else hits[1].add(hits[0], alpha=len(rows) - len(hidden) * num_true)
-    return _SampledLoss.apply(hidden, rows, bias, log_counts, link, num_true, cells, torch.is_grad_enabled())
+    constants = _Constants(link, log_counts, num_true, cells)
+    return _SampledLoss.apply(hidden, rows, bias, constants, torch.is_grad_enabled())
 
 
-def _plain_loss(
-    hidden: Tensor,
-    rows: Tensor,
-    bias: Tensor | None,
-    log_counts: Tensor,
-    link: Link,
-    num_true: int,
-    cells: Tensor | None,
-) -> Tensor:
-    """`sampled_loss` of PyTorch's own operators; cells: the hits as positions in the flattened [N, S]."""
+def _plain_loss(hidden: Tensor, rows: Tensor, bias: Tensor | None, constants: _Constants) -> Tensor:
+    """`sampled_loss` of PyTorch's own operators."""
+    link, log_counts, num_true, cells = constants
     dtype, labels = accumulate_dtype(hidden), len(hidden) * num_true
     offset = -log_counts if bias is None else bias - log_counts
     hidden, rows = hidden.to(dtype), rows.to(dtype)
@@ -112,16 +120,9 @@ def _plain_loss(
 class _SampledLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        rows: Tensor,
-        bias: Tensor | None,
-        log_counts: Tensor,
-        link: Link,
-        num_true: int,
-        cells: Tensor | None,
-        differentiable: bool,
+        ctx: Any, hidden: Tensor, rows: Tensor, bias: Tensor | None, constants: _Constants, differentiable: bool
     ) -> Tensor:
+        link, log_counts, num_true, cells = constants
         N, labels = len(hidden), len(hidden) * num_true
         dtype, kind = accumulate_dtype(hidden), product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
         offset = -log_counts if bias is None else bias - log_counts
@@ -151,9 +152,9 @@ class _SampledLoss(torch.autograd.Function):
         N, T = d_true.shape
         if torch.is_grad_enabled():  # create_graph=True: the gradients are to be differentiated in turn
             inputs = [x for x, wanted in zip((hidden, rows, bias), ctx.needs_input_grad, strict=False) if wanted]
-            loss = _plain_loss(hidden, rows, bias, log_counts, ctx.link, T, cells)
+            loss = _plain_loss(hidden, rows, bias, _Constants(ctx.link, log_counts, T, cells))
             found = iter(torch.autograd.grad(loss, inputs, gradient, create_graph=True))
-            return *(next(found) if wanted else None for wanted in ctx.needs_input_grad[:3]), *[None] * 5
+            return *(next(found) if wanted else None for wanted in ctx.needs_input_grad[:3]), *[None] * 2
         gradient = (gradient if scale is None else gradient * scale)[:, None]
         d_true, d_noise = d_true * gradient, d_noise * gradient
         of_noise, of_labels = d_noise.to(ctx.kind), rows[: N * T]
@@ -176,4 +177,4 @@ class _SampledLoss(torch.autograd.Function):
             d_rows = d_rows.to(rows.dtype)
         if ctx.needs_input_grad[2]:
             d_bias = torch.cat([d_true.view(-1), d_noise.sum(0)]).to(bias.dtype)
-        return d_hidden, d_rows, d_bias, None, None, None, None, None
+        return d_hidden, d_rows, d_bias, None, None

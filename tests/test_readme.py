@@ -63,7 +63,7 @@ def test_the_tour_runs_as_shown(workplace: Path) -> None:
     for command, shown in commands:
         done = subprocess.run(
             ["sh", "-c", command], cwd=workplace, env=environment(workplace), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
         )  # fmt: skip
         assert "Traceback" not in done.stdout, command
         expected = [without_numbers(line) for line in shown]
@@ -105,7 +105,7 @@ def test_the_yaml_example_is_a_valid_configuration(workplace: Path) -> None:
 def test_the_python_example_runs(workplace: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", blocks("python")[0]], cwd=workplace, env=environment(workplace), text=True,
-        capture_output=True, timeout=120,
+        capture_output=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "(4297, 100)" in done.stdout

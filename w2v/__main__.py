@@ -1,7 +1,25 @@
 """`python -m w2v` is `w2v`."""
 
+import contextlib
+import os
 import sys
+from typing import NoReturn
 
 from w2v.cli.app import main
 
-sys.exit(main())
+
+def run() -> NoReturn:
+    """The program, as a process of its own."""
+    status = main()
+    if status > 128:
+        # A signal ended it, perhaps with threads at work inside PyTorch: they would bring the interpreter's orderly
+        # end down with "terminate called without an active exception".
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    run()

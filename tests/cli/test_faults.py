@@ -49,6 +49,28 @@ def test_a_signal_saves_and_says_how_to_go_on(w2v: Run, corpus: str, tmp_path: P
     assert np.array_equal(load_vectors(tmp_path / "run").matrix, found.tensors["input"])
 
 
+def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(corpus: str, tmp_path: Path) -> None:
+    """PyTorch is at work in another thread then: the process must not be aborted."""
+    sizes = ["--dim", "256", "--hidden", "512", "--bptt", "100", "--batch-size", "8", "--epochs", "1000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2v", "train", corpus, "--model", "lm", "--min-count", "1", "--threads", "1", *sizes],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("training ") and "tokens/s" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), said + err
+    assert "terminate" not in err
+    assert err.splitlines()[-1] == "w2v train: interrupted"
+
+
 def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "w2v", *SAVED, "--epochs", "100000"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)

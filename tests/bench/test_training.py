@@ -21,7 +21,7 @@ from w2v.bench.training import Setup, TrainingBench
 from w2v.errors import InputError, RunError
 from w2v.vectors import save_vectors
 
-CASE = Case("skip-gram", "neg", 2, 100, 5, 5, 1e-3, 5, 3)
+CASE = Case("skip-gram", "neg", 2, 100, 5, 5, 1e-3, 5, 0.025, 3)
 HSIGMOID = replace(CASE, loss="hsigmoid")
 
 
@@ -106,13 +106,14 @@ def test_command_lines() -> None:
     given = dict(zip(*[iter(peers["word2vec.c"].command(cbow, "c", "o", 1)[1:])] * 2, strict=True))
     assert given == {
         "-train": "c", "-output": "o", "-size": "100", "-window": "7", "-negative": "0", "-hs": "1", "-cbow": "1",
-        "-sample": "0.001", "-threads": "3", "-iter": "3", "-min-count": "5", "-binary": "1",
+        "-sample": "0.001", "-threads": "3", "-iter": "3", "-min-count": "5", "-alpha": "0.025", "-binary": "1",
     }  # fmt: skip
     assert "-negative 5" in " ".join(peers["word2vec.c"].command(replace(CASE, loss="hsigmoid+neg"), "c", "o", 1))
     assert peers["pword2vec"].command(replace(CASE, window=7), "c", "o", 1)[-2:] == ["-batch-size", "15"]
     told = json.loads(peers["gensim"].command(HSIGMOID, "c", "o", 4)[-1])
     assert (told["hs"], told["negatives"], told["seed"], told["model"], told["epochs"]) == (1, 0, 4, "skip-gram", 3)
     ours = " ".join(w2v_command(CASE, "c", "o.bin", 2, ("--lr", "0.1")))
+    assert (told["lr"], json.loads(peers["fasttext"].command(CASE, "c", "o", 4)[-1])["lr"]) == (0.025, 0.025)
     assert "--negatives 5" in ours
     assert ours.endswith("--lr 0.1")
     assert "--negatives" not in w2v_command(HSIGMOID, "c", "o.bin", 2)

@@ -3,8 +3,9 @@
     peer = parse_peer("word2vec.c=/opt/word2vec")
     peer.cannot(case) or peer.command(case, corpus, output, seed)
 
-All get the same dimension, window, negatives, subsampling threshold, minimum count, epochs and threads; the learning
-rate is each system's own default.
+All get the same dimension, window, negatives, subsampling threshold, minimum count, learning rate, epochs and threads.
+What has no option of the same meaning everywhere is each system's own: fastText draws noise words with power 0.5, the
+others with 0.75.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Case:
     negatives: int
     sample: float
     min_count: int
+    lr: float
     epochs: int
 
     @property
@@ -55,7 +57,8 @@ def w2v_command(case: Case, corpus: str, output: str, seed: int, options: Iterab
     """`w2v train` for this case; prints its summary as JSON."""
     values: dict[str, Any] = {
         "model": case.model, "loss": case.loss, "threads": case.threads, "dim": case.dim, "window": case.window,
-        "sample": case.sample, "min-count": case.min_count, "epochs": case.epochs, "seed": seed, "output": output,
+        "sample": case.sample, "min-count": case.min_count, "lr": case.lr, "epochs": case.epochs, "seed": seed,
+        "output": output,
     }  # fmt: skip
     if case.loss in losses_with("negatives"):
         values["negatives"] = case.negatives
@@ -107,7 +110,7 @@ class Gensim(Kind):
         given = {
             "corpus": corpus, "output": output, "seed": seed, "model": case.model, "hs": case.hs,
             "negatives": case.noise_words, "dim": case.dim, "window": case.window, "sample": case.sample,
-            "min_count": case.min_count, "epochs": case.epochs, "threads": case.threads,
+            "min_count": case.min_count, "lr": case.lr, "epochs": case.epochs, "threads": case.threads,
         }  # fmt: skip
         return [str(SCRIPTS / self.script), json.dumps(given)]
 
@@ -133,7 +136,7 @@ class Word2VecC(Kind):
         return [
             "-train", corpus, "-output", output, "-size", str(case.dim), "-window", str(case.window),
             "-negative", str(case.noise_words), "-sample", str(case.sample), "-threads", str(case.threads),
-            "-iter", str(case.epochs), "-min-count", str(case.min_count), "-binary", "1",
+            "-iter", str(case.epochs), "-min-count", str(case.min_count), "-alpha", str(case.lr), "-binary", "1",
         ]  # fmt: skip
 
 

@@ -171,7 +171,7 @@ class TrainingBench:
             "settings": {
                 "dim": case.dim, "window": case.window, "negatives": case.negatives, "sample": case.sample,
                 "min_count": case.min_count, "epochs": case.epochs, "repeat": self._setup.repeat,
-                "cache": self._setup.cache,
+                "lr": {each.model: each.lr for each in self._setup.cases}, "cache": self._setup.cache,
             },
             "questions": self._questions.name if self._questions else None,
             "restrict_vocab": self._setup.restrict_vocab,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from w2v.bench.systems import Case
 
 NAME = "bench"
-SHARED = ("dim", "window", "negatives", "sample", "min_count", "epochs")
+SHARED = ("dim", "window", "negatives", "sample", "min_count", "lr", "epochs")
 
 
 class BenchCommand(typer.core.TyperCommand):
@@ -115,9 +115,11 @@ def _cases(
     numbers = [None] if threads is None else listed("--threads", threads)
     found = []
     for chosen in product(listed("--model", model), listed("--loss", loss), numbers):
-        config = build_config({"corpus": tuple(corpus), **dict(zip(("model", "loss", "threads"), chosen, strict=True))})
+        named = dict(zip(("model", "loss", "threads"), chosen, strict=True))
+        config = build_config({"corpus": tuple(corpus), "lr": given["lr"], **named})
         found.append(Case(
             config.model.model, config.training.loss, config.threads, shared.model.dim, shared.model.window,
-            shared.loss.negatives, shared.training.sample, shared.corpus.min_count, shared.training.epochs,
+            shared.loss.negatives, shared.training.sample, shared.corpus.min_count, config.training.lr,
+            shared.training.epochs,
         ))  # fmt: skip
     return found

@@ -2,7 +2,7 @@
 
     python fasttext_train.py '{"corpus": "corpus.txt", "output": "vectors.bin", "dim": 100, ...}'
 
-fastText prints its progress itself. Its own `sample` and `loss` bear other names; its learning rate is its default.
+fastText prints its progress itself. Its own `sample` and `loss` bear other names.
 """
 
 import json
@@ -18,7 +18,7 @@ def main() -> None:
         given["corpus"], model={"skip-gram": "skipgram", "cbow": "cbow"}[given["model"]], dim=given["dim"],
         ws=given["window"], epoch=given["epochs"], minCount=given["min_count"], minn=0, maxn=0, bucket=0,
         neg=given["negatives"], loss="hs" if given["hs"] else "ns", t=given["sample"], thread=given["threads"],
-        verbose=2,
+        lr=given["lr"], verbose=2,
     )  # fmt: skip
     words = model.get_words(on_unicode_error="replace")
     rows = np.asarray(model.get_input_matrix(), np.float32)[: len(words)]

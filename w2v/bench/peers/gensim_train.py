@@ -34,7 +34,7 @@ def main() -> None:
     model = Word2Vec(
         corpus_file=given["corpus"], vector_size=given["dim"], window=given["window"], min_count=given["min_count"],
         sample=given["sample"], sg=int(given["model"] == "skip-gram"), negative=given["negatives"], hs=given["hs"],
-        epochs=given["epochs"], workers=given["threads"], seed=given["seed"], callbacks=[clock],
+        alpha=given["lr"], epochs=given["epochs"], workers=given["threads"], seed=given["seed"], callbacks=[clock],
     )  # fmt: skip
     model.wv.save_word2vec_format(given["output"], binary=True)
     print(f"training seconds: {clock.seconds:.6f}")

@@ -119,7 +119,7 @@ def _cases(
         config = build_config({"corpus": tuple(corpus), "lr": given["lr"], **named})
         found.append(Case(
             config.model.model, config.training.loss, config.threads, shared.model.dim, shared.model.window,
-            shared.loss.negatives, shared.training.sample, shared.corpus.min_count, config.training.lr,
+            shared.loss.negatives, shared.training.sample, shared.corpus.min_count, config.lr,
             shared.training.epochs,
         ))  # fmt: skip
     return found

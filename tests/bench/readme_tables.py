@@ -1,8 +1,9 @@
-"""`make bench`: prints what `w2v bench --output` saved as Markdown, and puts it into the README where that has a place.
+"""`make bench`: prints what `w2v bench --output` and `w2v compare` saved as Markdown, and puts it into the README where
+that has a place.
 
-    python tests/bench/readme_tables.py README.md runs/bench/wiki17m.json runs/bench/losses.json
+    python tests/bench/readme_tables.py README.md runs/bench/wiki17m.json lm-compare/compare.json
 
-The place of NAME.json is between <!-- bench:NAME --> and <!-- /bench -->.
+The place of NAME.json, and of NAME/compare.json, is between <!-- bench:NAME --> and <!-- /bench -->.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from w2v.cli.bench_output import markdown
+from w2v.config import all_settings
 from w2v.files import atomic_file
 
 
@@ -23,15 +26,55 @@ def with_table(text: str, name: str, table: str) -> str | None:
     return changed if places else None
 
 
+def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> list[str]:
+    """The options in which one run differs from the others, without defaults."""
+    found = []
+    for name, value in settings.items():
+        shared = all(name in other and other[name] == value for other in everyone)
+        default = all_settings()[name].default
+        if name == "loss" or shared or value == (list(default) if isinstance(default, tuple) else default):
+            continue
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            found.append(f"--{option} {text}")
+    return found
+
+
+def comparison(rows: list[dict[str, Any]]) -> str:
+    """The table of compare.json's rows, language models under several losses."""
+    full = next((row["perplexity"] for row in rows if row["loss"] == "softmax" and row["perplexity"]), None)
+    lines = [
+        "| loss | settings of its own | perplexity | to softmax | seconds per epoch | tokens/s | speed-up | memory |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        if row["status"] != "done":
+            raise SystemExit(f"{row['name']} is not done: {row['status']}")
+        options = " ".join(own_options(row["settings"], [each["settings"] for each in rows]))
+        settings = f"`{options}`" if options else ""
+        ratio = f"{100 * (row['perplexity'] / full - 1):+.1f} %" if full and row["loss"] != "softmax" else ""
+        speedup = f"{row['speedup']:.1f} ×" if row["speedup"] and row["loss"] != "softmax" else ""
+        lines.append(
+            f"| {row['name']} | {settings} | {row['perplexity']:.1f} | {ratio} | {row['seconds_per_epoch']:.0f}"
+            f" | {row['tokens_per_second']:,.0f} | {speedup} | {row['peak_memory_bytes'] / 1e6:,.0f} MB |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> None:
     readme = Path(arguments[0])
     before = text = readme.read_text(encoding="utf-8")
     for path in map(Path, arguments[1:]):
-        table = markdown(json.loads(path.read_text(encoding="utf-8")))
-        print(f"{path.stem}\n\n{table}")
-        changed = with_table(text, path.stem, table)
+        results = json.loads(path.read_text(encoding="utf-8"))
+        name, table = (path.stem, markdown(results)) if "bench" in results else (path.parent.name, "")
+        table = table or comparison(results["rows"])
+        print(f"{name}\n\n{table}")
+        changed = with_table(text, name, table)
         if changed is None:
-            print(f"{readme} has no place for it: <!-- bench:{path.stem} --> ... <!-- /bench -->", file=sys.stderr)
+            print(f"{readme} has no place for it: <!-- bench:{name} --> ... <!-- /bench -->", file=sys.stderr)
         text = text if changed is None else changed
     if text != before:
         with atomic_file(readme) as file:

@@ -164,6 +164,34 @@ def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
     assert "has no place for it: <!-- bench:wiki -->" in done.stderr
 
 
+def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
+    shared = {"status": "done", "seconds_per_epoch": 30.4, "peak_memory_bytes": 512_300_000}
+    settings = {"model": "lm", "dim": 200, "noise_power": 0.75}
+    rows = [
+        {**shared, "name": "softmax", "loss": "softmax", "perplexity": 200.0, "tokens_per_second": 5000.0,
+         "speedup": 1.0, "settings": {**settings, "loss": "softmax", "lr": 20.0}},
+        {**shared, "name": "mine", "loss": "adaptive-softmax", "perplexity": 190.0, "tokens_per_second": 20000.0,
+         "speedup": 4.0, "settings": {**settings, "loss": "adaptive-softmax", "lr": 20.0, "cutoffs": [10, 90],
+                                      "div_value": 4.0, "head_bias": True}},
+    ]  # fmt: skip
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- bench:lm -->old<!-- /bench -->")
+    command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "lm" / "compare.json")]
+    root = {"PYTHONPATH": str(Path(bench_output.__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
+    assert done.returncode == 0, done.stderr
+    assert readme.read_text().splitlines()[4:6] == [
+        "| softmax |  | 200.0 |  | 30 | 5,000 |  | 512 MB |",
+        "| mine | `--cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 × | 512 MB |",
+    ]
+    rows[1]["status"] = "failed"
+    (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
+    assert (done.returncode, done.stderr) == (1, "mine is not done: failed\n")
+
+
 def test_without_the_programs_nothing_begins(w2v: W2V, small: Path) -> None:
     done = w2v("bench", str(small / "losses"), "--peer", "word2vec.c=/no/such/word2vec")
     assert (done.returncode, done.stdout) == (2, "")

@@ -140,9 +140,9 @@ def test_hsigmoid_cannot_be_tied(make):
         make("lstm", "hsigmoid", tied=True)
 
 
-@pytest.mark.parametrize("loss", ["nce", "neg", "sampled-softmax"])
+@pytest.mark.parametrize("loss", ["nce", "neg", "sampled-softmax", "hsigmoid"])
 @torch.no_grad()
-def test_sampled_losses_start_as_the_unigram_distribution(make, loss):
+def test_losses_that_score_few_rows_start_as_the_unigram_distribution(make, loss):
     layer = make("lstm", loss, spread=0.0).layer
     probabilities = layer.log_prob(torch.zeros(1, 12)).exp()[0]
     counts = torch.arange(30, 0, -1)

@@ -62,7 +62,6 @@ class AdaptiveSoftmax(OutputLayer):
     """
 
     exact = True
-    counts: Tensor
     tail: nn.ModuleList
 
     def __init__(

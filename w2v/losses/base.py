@@ -53,6 +53,7 @@ class OutputLayer(nn.Module, ABC):
     exact: bool  # whether the training loss is -log P(target | hidden) of the layer's own distribution
     weight: Tensor
     bias: Tensor | None
+    counts: Tensor
 
     def __init__(
         self,
@@ -95,6 +96,11 @@ class OutputLayer(nn.Module, ABC):
         if tuple(bias.shape) != (rows,):
             raise ValueError(f"bias has shape {list(bias.shape)}, this layer needs [{rows}]")
         return weight, bias
+
+    def unigram_bias(self) -> Tensor | None:
+        """The bias with which a hidden row of zeros gives every class its share of the counts, a good one to start
+        from; None: such a layer starts from 0 as its reference does."""
+        return None
 
     @abstractmethod
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:

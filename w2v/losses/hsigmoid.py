@@ -76,6 +76,15 @@ class Hsigmoid(OutputLayer):
         """How many inner nodes there are."""
         return self.tree.rows
 
+    def unigram_bias(self) -> Tensor:
+        """log of what a node's two branches count [rows]; a branch without any counts half."""
+        counts = self.counts.double().repeat_interleave(self.starts.diff())
+        one, other = (
+            counts.new_zeros(self.tree.rows).index_add_(0, self.nodes, counts * (self.signs == sign)).clamp_min_(0.5)
+            for sign in (1, -1)
+        )
+        return (one / other).log()
+
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
         """Nothing yet: which nodes are scored depends on the targets."""
         return Scores(hidden)

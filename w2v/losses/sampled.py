@@ -138,6 +138,11 @@ class SampledLayer(OutputLayer):
         """What is added to h.w for the scores whose softmax is the layer's distribution: [V] or None."""
         return self.bias
 
+    def unigram_bias(self) -> Tensor:
+        """log of the counts' shares [V]; a word that never occurred counts half."""
+        counts = self.counts.double().clamp_min(0.5)
+        return (counts / counts.sum()).log()
+
     def log_prob(self, hidden: Tensor) -> Tensor:
         return all_scores(hidden, self.weight, self.class_biases(hidden.device)).log_softmax(1)
 
@@ -167,6 +172,11 @@ class Neg(SampledLayer):
     removes_hits = True
     subtracts_counts = False
 
+    def unigram_bias(self) -> Tensor:
+        """As its scores are log P / q, less log k."""
+        noise = self.sampler.probability(torch.arange(self.num_classes)).to(self.counts.device)
+        return super().unigram_bias() - log_count(noise, torch.float64) - math.log(self.options.negatives)
+
     def class_biases(self, device: torch.device) -> Tensor | None:
         """log q, and the bias if there is one."""
         noise = self.sampler.probability(torch.arange(self.num_classes, device=device))
@@ -190,6 +200,9 @@ class Nce(SampledLayer):
             raise ValueError(f"nce_log_z is '{options.nce_log_z}', it must be auto, learned or a number") from None
         if options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(start))
+
+    def unigram_bias(self) -> Tensor:
+        return super().unigram_bias() + torch.as_tensor(self.log_z).detach()
 
     def corrected(self, logits: Tensor, expected_count: Tensor) -> Tensor:
         return logits - (log_count(expected_count, logits.dtype) + self.log_z)

@@ -7,12 +7,11 @@
 The hidden row at place t has seen ids[0 … t] and the state only.
 
 Starting values are those of pytorch/examples' word_language_model: embeddings and output rows uniform in ±0.1, biases
-0. Losses that are trained on noise words start instead with biases under which the model is the unigram distribution.
+0. Losses that score few rows have biases under which the model starts as the unigram distribution.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +22,6 @@ from w2v.losses import LOSSES
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.options import SampledOptions
-from w2v.losses.sampled import Nce, Neg, SampledLayer
 from w2v.models.body import State, make_body
 from w2v.models.options import LanguageModelSettings
 
@@ -86,8 +84,8 @@ class LanguageModel(nn.Module):
             if name.endswith("weight") and not rows.any():  # adaptive softmax has starting values of its own
                 nn.init.uniform_(rows, -REACH, REACH)
         for part in self.output.modules():
-            if isinstance(part, SampledLayer) and part.bias is not None:
-                part.bias.data.copy_(unigram_biases(part))
+            if isinstance(part, OutputLayer) and part.bias is not None and (bias := part.unigram_bias()) is not None:
+                part.bias.data.copy_(bias)
 
     @property
     def layer(self) -> OutputLayer:
@@ -121,15 +119,3 @@ def make_language_model(config: Config, counts: Tensor, **more: Any) -> Language
         ValueError: as LanguageModel.
     """
     return LanguageModel(counts, config.model.dim, config.training.loss, config.loss, config.lm, **more)
-
-
-def unigram_biases(layer: SampledLayer) -> Tensor:
-    """Biases [V] of a sampled loss such that a hidden row of zeros gives every word its share of the counts."""
-    counts = torch.as_tensor(layer.counts).double().clamp_min(0.5)
-    log_p = (counts / counts.sum()).log()
-    if isinstance(layer, Nce):
-        log_p += torch.as_tensor(layer.log_z).detach()
-    if isinstance(layer, Neg):  # its scores are log P / q, less log k
-        noise = layer.sampler.probability(torch.arange(layer.num_classes))
-        log_p -= noise.clamp_min(torch.finfo(torch.float64).tiny).log() + math.log(layer.options.negatives)
-    return log_p

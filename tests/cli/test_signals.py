@@ -17,7 +17,8 @@ KILLED = {signal.SIGINT: (130, -2), signal.SIGTERM: (143, -15)}  # as the progra
 # a thread that holds the interpreter's lock again and again, as an import does: a daemon, and one that would be waited
 # for
 BUSY = """
-import sys, threading, time
+import threading, time
+from w2v.__main__ import run
 from w2v.cli import app
 from w2v.cli.interrupt import Interrupted
 def work():
@@ -29,7 +30,7 @@ def interrupted(arguments):
     print('learnt')
     raise Interrupted(15)
 app._run = interrupted
-sys.exit(app.main())
+run()
 """
 
 

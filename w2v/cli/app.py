@@ -9,7 +9,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -69,21 +68,13 @@ def start(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code; every failure has become a line on stderr.
-
-    Without `arguments` it is the whole process, which ends here if a signal ends it or threads are still at work: the
-    interpreter would take itself to pieces under them, and crash, or be hit by the next signal meanwhile.
-    """
+    """Runs the program and returns its exit code; every failure has become a line on stderr."""
     set_up_streams()
     try:
-        status = _guarded(list(sys.argv[1:] if arguments is None else arguments))
+        return _guarded(list(sys.argv[1:] if arguments is None else arguments))
     finally:
         if not takes(sys.stderr):  # the interpreter would make a status of its own of it
             silence(2)
-    if arguments is None and (status > 128 or threading.active_count() > 1):
-        takes(sys.stdout)
-        os._exit(status)
-    return status
 
 
 def _guarded(given: list[str]) -> int:

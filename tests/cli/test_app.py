@@ -166,7 +166,7 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
     [
         (InputError("bad --x 5; give 6"), 2, "w2v losses: bad --x 5; give 6"),
         (RunError("disk gone"), 1, "w2v losses: disk gone"),
-        (OSError(28, "No space left on device"), 1, "w2v losses: No space left on device"),
+        (OSError(28, "Disk full"), 1, "w2v losses: cannot write to standard output: Disk full"),
         (FileNotFoundError(2, "No such file or directory", "x.txt"), 1, "w2v losses: x.txt: No such file or directory"),
         (MemoryError(), 1, "w2v losses: out of memory; a smaller --dim or --max-vocab needs less"),
         (KeyboardInterrupt(), 130, "w2v losses: interrupted"),

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from typing import NoReturn
 
 from w2v.cli.app import main
@@ -11,9 +12,9 @@ from w2v.cli.app import main
 def run() -> NoReturn:
     """The program, as a process of its own."""
     status = main()
-    if status > 128:
-        # A signal ended it, perhaps with threads at work inside PyTorch: they would bring the interpreter's orderly
-        # end down with "terminate called without an active exception".
+    if status > 128 or threading.active_count() > 1:
+        # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being imported beside:
+        # they would bring the interpreter's orderly end down ("terminate called without an active exception").
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()

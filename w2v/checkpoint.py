@@ -83,6 +83,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it should.
     """
+    reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)
         files = manifest["files"]
@@ -90,20 +91,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise DamagedCheckpoint(f"it has format_version {manifest['format_version']!r}, this w2v reads 1")
         for name in (TENSORS, STATE, METRICS):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
+        reading = STATE
         state = json.loads((path / STATE).read_text(encoding="utf-8"))
-        tensors = _map_tensors(path / TENSORS)
+        step = whole_number(state.pop("step"))
+        reading = METRICS
         metrics = (path / METRICS).read_text(encoding="utf-8").splitlines()
+        reading = TENSORS
+        tensors = _map_tensors(path / TENSORS)
         bounds = tensors.pop(BOUNDS)
         if bounds.ndim != 1 or bounds.dtype != np.int64 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
             raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} do not rise")
         if bounds[0] != 0:
             raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0")
-        step = whole_number(state.pop("step"))
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedCheckpoint(f"it holds something else ({type(error).__name__}: {error})") from None
+        raise DamagedCheckpoint(f"{reading} holds something else ({type(error).__name__}: {error})") from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
 
 

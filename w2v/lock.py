@@ -17,18 +17,22 @@ TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
 def locked(path: Path) -> Iterator[bool]:
     """While the block runs, no other process (nor thread) can lock `path`. A killed process holds no lock.
 
+    A folder is the same under all its names: a link to it, or `.` inside it.
+
     Yields whether there is a lock: none where it cannot be had (a file system without locks, a folder without rights).
 
     Raises:
         InputError: another run has it; the sentence names the process.
     """
-    descriptor = _acquire(path.with_name(f".{path.name}.lock"), path)
+    real = Path(os.path.realpath(path)) if path.is_dir() else path
+    file = real.with_name(f".{real.name}.lock")
+    descriptor = _acquire(file, path)
     try:
         yield descriptor is not None
     finally:
         if descriptor is not None:
             try:
-                os.unlink(path.with_name(f".{path.name}.lock"))
+                os.unlink(file)
             except OSError:
                 pass
             os.close(descriptor)

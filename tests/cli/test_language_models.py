@@ -116,6 +116,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (["v.bin", "--text", "-"], "w1\n", "v.bin is no run directory: name a folder that w2v train --model lm wrote"),
         (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: name a folder"),
         (["run", "q.txt", "--text", "-"], "w1\n", "SETS are for word vectors and --text for language models"),
+        (["run", "--ci", "--text", "-"], "w1\n", "--ci is for questions and pairs, and a --text is one stream"),
         (["run", "--text", "-", "--device", "tpu"], "w1\n", "--device tpu is not one of auto, cpu, cuda"),
         (["run", "--text", "-", "--encoding-errors", "x"], "w1\n", "--encoding-errors x is not one of"),
     ],

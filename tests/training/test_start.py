@@ -62,6 +62,15 @@ def test_a_file_of_vectors_gives_its_rows_to_the_words_it_knows(train, folder, t
     assert "2 of 5 words start from their rows in given.bin, 3 as usual" in told.said
 
 
+def test_words_that_are_not_utf8_are_read_as_those_of_the_text(train, folder):
+    (folder / "given.txt").write_bytes(b"2 16\nb\xff" + b" 1" * 16 + b"\nx" + b" 2" * 16 + b"\n")
+    (folder / "text.txt").write_bytes(b"b\xff x x\n" * 20)
+    found = rows(train(["text.txt"], output="new", init="given.txt", **HELD).path)
+    assert near(found["b\ufffd"], np.full(16, 1)) and near(found["x"], np.full(16, 2))
+    with pytest.raises(InputError, match=r"given\.txt: word 1 is not valid UTF-8"):
+        train(NEW, output="strict", init="given.txt", encoding_errors="strict")
+
+
 @pytest.mark.parametrize("loss", ["neg", "hsigmoid", "softmax"])
 def test_a_run_keeps_its_vocabulary_and_goes_on(train, told, loss):
     train(OLD, output="old", loss=loss, checkpoint_every="1k")
@@ -146,6 +155,17 @@ def test_a_frozen_run_goes_on_frozen_and_the_same(train, folder, monkeypatch):
     go_on()
     assert Path("run/vectors.npy").read_bytes() == Path("whole/vectors.npy").read_bytes()
     assert Path("run/vocab.tsv").read_bytes() == Path("whole/vocab.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "sparse-adam"])
+@pytest.mark.parametrize("settings", [{"loss": "neg"}, {"loss": "softmax", "model": "cbow"}])
+def test_steps_in_which_all_words_are_frozen(train, optimizer, settings):
+    train(OLD, output="old", checkpoint_every="1k")
+    trained = train(
+        OLD, output="new", init="old", freeze="true", epochs=2, batch_size=50, optimizer=optimizer, **settings
+    )
+    assert trained.summary.final_loss is not None
+    assert all(row.tobytes() == rows("old")[word].tobytes() for word, row in rows("new").items())
 
 
 def test_what_cannot_be_started_from(train, folder):

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed at run time, 2 the user's input, 130 by Ctrl-C, 143
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,12 +20,14 @@ import typer.main
 from w2v import __version__
 from w2v.cli import bench, cache, compare, eval, export, generate, info, losses, nearest, score, train, vocab
 from w2v.cli.interrupt import Interrupted
-from w2v.cli.output import say, set_up_streams, silence
+from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings import nearest as nearest_name
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one in use.
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="w2v",
@@ -66,9 +69,16 @@ def start(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code; every failure has become a line on stderr."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    name = _name(given)
     set_up_streams()
+    try:
+        return _guarded(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        if not takes(sys.stderr):  # the interpreter would make a status of its own of it
+            silence(2)
+
+
+def _guarded(given: list[str]) -> int:
+    name = _name(given)
     try:
         with _termination_as_exception():
             status = _run(given)
@@ -166,4 +176,12 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
 
 def _os_message(error: OSError) -> str:
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    return f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, (str, bytes)) else what
+    if isinstance(error.filename, (str, bytes)):
+        return f"{os.fsdecode(error.filename)}: {what}"
+    if error.errno in FULL or not takes(sys.stdout):  # files are written under their names
+        return f"cannot write to standard output: {what}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory is not there any more; change to one that is"
+    return what

@@ -57,7 +57,7 @@ def command(
         str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
     ] = "fold",
     ci: Annotated[
-        bool, typer.Option("--ci", help="95 % confidence intervals: bootstrap over questions or pairs")
+        bool, typer.Option("--ci", help="95 % confidence intervals: bootstrap over questions or pairs; not for --text")
     ] = False,
     text: Annotated[
         list[str] | None,
@@ -81,6 +81,8 @@ def command(
     if text:
         if sets:
             raise InputError("SETS are for word vectors and --text for language models: give one of them")
+        if ci:
+            raise InputError("--ci is for questions and pairs, and a --text is one stream of tokens: leave it away")
         _evaluate_text(model, text, column, encoding_errors or "replace", device, quiet, json)
         return
     from w2v.evaluation.analogies import evaluate_analogies

@@ -49,6 +49,8 @@ def command(
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
             raise InputError(f"--format {kind} is not for a terminal; name a file with -o, or pipe the output")
+        if sys.stdout is None:
+            raise InputError("-o - writes to stdout, which is closed; name a file, or pipe the vectors on")
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
         write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
         return

@@ -18,6 +18,11 @@ Cell = str | int | float | None
 
 def set_up_streams() -> None:
     """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as they are."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file would get its number, and what libraries print would end up in there
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
@@ -76,10 +81,13 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
 
 
 def say(text: str = "") -> None:
-    """One line for people, on stderr. A stderr that nobody reads any more does not end the work."""
+    """One line for people, on stderr. A stderr that takes no more (its reader or terminal gone, a full disk) does not
+    end the work."""
+    if sys.stderr is None:  # closed; print would turn to stdout
+        return
     try:
         print(text, file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         pass
 
 
@@ -88,6 +96,16 @@ def silence(descriptor: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def takes(stream: Any) -> bool:
+    """Whether what was printed to the stream has got there: a full disk and a reader that is gone keep it back."""
+    try:
+        if stream is not None and not stream.closed:
+            stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def human_bytes(count: int) -> str:

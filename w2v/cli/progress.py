@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -115,7 +116,8 @@ class ConsoleReporter:
         if self._bar is None:
             say(text)
         else:
-            self._bar.write(text, file=sys.stderr)
+            with suppress(OSError):  # the terminal has gone away
+                self._bar.write(text, file=sys.stderr)
 
 
 def _new_bar(what: str) -> Any:

@@ -42,6 +42,7 @@ from w2v.cli.output import (
     print_line,
     print_values,
     say,
+    silence,
 )
 from w2v.cli.progress import ConsoleReporter
 from w2v.config import Config, OutputSettings, all_settings, build_config
@@ -71,6 +72,7 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
+    os.getcwd()  # a working directory that was removed is told at once: Numba and PyTorch cannot do without
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
     run_before = None if resume is None else Path(resume)
     if run_before is None:
@@ -112,12 +114,15 @@ def command(
                 summary = replace(summary, output="standard output")
     if not quiet:
         _tell(summary, settings.corpus.max_vocab)
-    if summary.output == "standard output":
-        sys.stdout.flush()
-    elif json:
-        print_json(summary.as_dict())
-    else:
-        print_line(summary.output)
+    try:
+        if summary.output != "standard output":
+            print_json(summary.as_dict()) if json else print_line(summary.output)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
+        if not summary.interrupted:
+            raise
+        silence(1)
     if not summary.interrupted:
         return 0
     say(_stopped(summary, reporter.last, stop))
@@ -145,6 +150,8 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         return
     if json:
         raise InputError("--output - writes vectors to stdout, where --json puts its object; choose one of them")
+    if sys.stdout is None:
+        raise InputError("--output - writes vectors to stdout, which is closed; name a file, or pipe them on")
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError("--checkpoint-every needs a run directory, and --output - is a stream: leave one of them away")
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:

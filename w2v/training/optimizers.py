@@ -70,7 +70,7 @@ class Adagrad(RowOptimizer):
         return {"squares": self._squares}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        flat = gradient.reshape(len(gradient), -1)
+        flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())  # also of no rows: all may be frozen
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
         if rows is None:
             total = self._squares.add_(squares)

@@ -151,7 +151,8 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
-            output = Output(resume, False, False, begun=True)
+            nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
+            output = Output(Path(os.path.realpath(resume)) if nameless else resume, False, False, begun=True)
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
         else:

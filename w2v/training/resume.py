@@ -18,6 +18,7 @@ from w2v.errors import InputError
 from w2v.settings import settings_of
 from w2v.training.report import Reporter
 from w2v.training.rundir import RunDirectory
+from w2v.vectors.loading import check_version
 
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore, Vocabulary
@@ -40,7 +41,11 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
         raise InputError(f"--resume {run} {reason}: name one that w2v train wrote, or start with w2v train CORPUS")
-    before = build_config({}, run / "config.yaml")
+    check_version(run)
+    try:
+        before = build_config({}, run / "config.yaml")
+    except InputError as error:
+        raise InputError(f"--resume {run}: the run's settings cannot be read: {error}") from None
     given = {name: value for name, value in given.items() if value is not None}
     config = build_config({name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml")
     then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
@@ -93,7 +98,7 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
     if checkpoint is None:
         if damaged:
             raise InputError(
-                f"{damaged[0]}. {f'So are the {len(damaged) - 1} before it' if damaged[1:] else 'It is the only one'};"
+                f"{damaged[0]}. {_others(len(damaged) - 1)};"
                 f" remove {checkpoints_of(run)[0].parent} to train from the beginning"
             )
         if (RunDirectory(run).summary() or {}).get("epochs_done"):
@@ -207,6 +212,13 @@ def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}") from None
     except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {error}") from None
+
+
+def _others(damaged: int) -> str:
+    """What to say of the damaged checkpoints before the latest."""
+    if not damaged:
+        return "It is the only one"
+    return "So is the one before it" if damaged == 1 else f"So are the {damaged} before it"
 
 
 def _refusal(name: str, value: object, then: object) -> str:

@@ -9,7 +9,7 @@ import dataclasses
 import importlib
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,12 @@ def _validation(
 def import_meanwhile(config: Config) -> None:
     """Imports Numba, half a second, or PyTorch, two, while the corpus is being read."""
     name = f"w2v.training.{config.engine}"
-    threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+
+    def import_it() -> None:
+        with suppress(Exception):  # comes again, and is told, where the module is used
+            importlib.import_module(name)
+
+    threading.Thread(target=import_it, daemon=True).start()
 
 
 def check_device(config: Config) -> None:

@@ -59,20 +59,21 @@ class RunDirectory:
             (folder / FOLDER).mkdir()
 
     def restore(self, config: Config, vocabulary: Vocabulary, *, checkpoints: bool = True) -> bool:
-        """Makes it again where somebody has removed it, with the folder of `checkpoints` or without; whether that was
-        so.
+        """Makes it again where somebody has removed it or a file that it begins with, with the folder of `checkpoints`
+        or without; whether that was so.
 
         Raises:
             RunError: it cannot be written.
         """
         folder = self.checkpoints if checkpoints else self.path
-        if (self.path / "config.yaml").is_file() and folder.is_dir():
+        files = start_files(config, vocabulary)
+        if folder.is_dir() and all((self.path / name).is_file() for name in files):
             return False
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
-        write_atomically(self.path, start_files(config, vocabulary))
+        write_atomically(self.path, files)
         return True
 
     def finish(self, files: Files) -> None:

@@ -25,6 +25,7 @@ from w2v.errors import InputError, RunError
 from w2v.training.engine import Engine, Freezing
 from w2v.training.report import Reporter
 from w2v.vectors import load_vectors
+from w2v.vectors.loading import check_version
 
 CHUNK_IDS = 4 << 20
 OUTPUT = "output."
@@ -105,7 +106,7 @@ def load_earlier(config: Config) -> Earlier:
     else:
         if config.start.extend_vocab:
             raise InputError(f"--extend-vocab needs the vocabulary of a run, and --init {path} is none: leave one away")
-        vectors = load_vectors(path)
+        vectors = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
         found = Earlier(str(path), vectors.words, vectors.matrix, why_none="a file of vectors has none")
     if found.rows.shape[1] != config.model.dim:
         length, dim = found.rows.shape[1], config.model.dim
@@ -173,8 +174,14 @@ def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
 
 
 def _of_run(path: Path, config: Config) -> Earlier:
-    vocabulary = Vocabulary.load(path / "vocab.tsv")
+    check_version(path)
     before = Config.load(path / "config.yaml")
+    if before.model.model == "lm":
+        raise InputError(
+            f"--init {path} is the run of a language model: write its embeddings to a file with"
+            f" w2v export {path} -o embeddings.bin, and name that"
+        )
+    vocabulary = Vocabulary.load(path / "vocab.tsv")
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
         vectors = load_vectors(path)

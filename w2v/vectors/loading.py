@@ -56,7 +56,7 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
                 f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
                 "name a run directory or a vector file"
             )
-        _check_version(path / "format_version")
+        check_version(path)
         return load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors)
     with open_stream(path) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
@@ -68,12 +68,13 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
 
 
-def _check_version(path: Path) -> None:
+def check_version(run: Path) -> None:
     """A run directory of a newer layout is refused; one without the file is taken as it is.
 
     Raises:
         InputError: the version is not ours.
     """
+    path = run / "format_version"
     try:
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(f"{path} is not a file: {path.parent} is damaged")

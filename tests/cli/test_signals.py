@@ -1,0 +1,71 @@
+"""Signals that come once more, at moments when other threads are at work: one line and the status all the same."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import environment
+from .test_faults_of_processes import training
+
+KILLED = {signal.SIGINT: (130, -2), signal.SIGTERM: (143, -15)}  # as the program ends, or as the system ends it
+# a thread that holds the interpreter's lock again and again, as an import does: a daemon, and one that would be waited
+# for
+BUSY = """
+import threading, time
+from w2v.__main__ import run
+from w2v.cli import app
+from w2v.cli.interrupt import Interrupted
+def work():
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        pass
+def interrupted(arguments):
+    threading.Thread(target=work, daemon={daemon}).start()
+    print('learnt')
+    raise Interrupted(15)
+app._run = interrupted
+run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", ["hogwild", "autograd"])
+def test_twice_at_once(corpus: str, tmp_path: Path, kind: str, number: signal.Signals) -> None:
+    for output in ("run", "again"):
+        with training(tmp_path, kind, "--threads", "2", output=output) as running:
+            running.process.send_signal(number)
+            status, _ = running.end(number)
+        assert status in KILLED[number], running.lines
+        assert [line for line in running.lines if not line.startswith(("warning", "stopping", "w2v train: "))] == []
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_threads_at_work_do_not_outlive_the_program(daemon: bool) -> None:
+    began = time.monotonic()
+    command = [sys.executable, "-c", BUSY.format(daemon=daemon)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "learnt\n", "w2v: terminated\n")
+    assert time.monotonic() - began < 20
+
+
+def test_while_the_corpus_is_read(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("a b c d e f g h\n" * 200_000)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for delay in (0.4, 0.5, 0.6):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "w2v", "train", "corpus.txt", "--no-cache", "--output", "run"],
+                cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            time.sleep(delay)
+            process.send_signal(number)
+            time.sleep(0.02)
+            process.send_signal(number)
+            _, told = process.communicate(timeout=60)
+            assert "Fatal" not in told and "terminate called" not in told, told
+            assert process.returncode in KILLED[number], told

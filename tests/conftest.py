@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +37,17 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
         return False
 
     monkeypatch.setattr(Checkpointer, "_busy", wait)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of 64 KiB, or of so many as its parameter says."""
+    place, mount, umount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
+    place.mkdir()
+    if os.geteuid() != 0 or not mount or not umount:
+        pytest.skip("only root can mount a small disk")
+    size = f"size={getattr(request, 'param', 64)}k"
+    if subprocess.run([mount, "-t", "tmpfs", "-o", size, "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield place
+    subprocess.run([umount, place], check=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +57,6 @@ def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
     )
     assert names(tmp_path / "run") == BEGUN
     assert resumed(w2v, tmp_path) == expected
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    place, mount, umount = tmp_path / "disk", shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    if os.geteuid() != 0 or not mount or not umount:
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    yield place
-    subprocess.run([umount, place], check=True)
 
 
 def test_a_really_full_disk(w2v: Run, corpus: str, small_disk: Path) -> None:

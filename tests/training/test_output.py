@@ -3,9 +3,7 @@
 import errno
 import json
 import os
-import shutil
 import stat
-import subprocess
 import threading
 from pathlib import Path
 
@@ -275,20 +273,7 @@ def test_a_disk_that_is_full_in_the_midst_of_a_run_directory(train, folder, monk
     assert names(folder) == ["corpus.txt"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 32 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if os.geteuid() != 0 or not mount or not umount:
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=32k", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    yield place
-    subprocess.run([umount, place], check=True)
-
-
+@pytest.mark.parametrize("small_disk", [32], indirect=True)
 @pytest.mark.parametrize("output", ["model", "v.bin", "v.txt", "v.npy"])
 def test_a_really_full_disk(train, small_disk, output):
     lines = [[f"w{i}", f"w{i + 1}"] for i in range(700)]  # 45 kB of vectors

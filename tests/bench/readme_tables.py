@@ -45,7 +45,7 @@ def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> lis
 
 def comparison(rows: list[dict[str, Any]]) -> str:
     """The table of compare.json's rows, language models under several losses."""
-    full = next((row["perplexity"] for row in rows if row["loss"] == "softmax" and row["perplexity"]), None)
+    full = next((row for row in rows if row["loss"] == "softmax"), None)
     lines = [
         "| loss | settings of its own | perplexity | to softmax | seconds per epoch | tokens/s | speed-up | memory |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
@@ -55,8 +55,10 @@ def comparison(rows: list[dict[str, Any]]) -> str:
             raise SystemExit(f"{row['name']} is not done: {row['status']}")
         options = " ".join(own_options(row["settings"], [each["settings"] for each in rows]))
         settings = f"`{options}`" if options else ""
-        ratio = f"{100 * (row['perplexity'] / full - 1):+.1f} %" if full and row["loss"] != "softmax" else ""
-        speedup = f"{row['speedup']:.1f} ×" if row["speedup"] and row["loss"] != "softmax" else ""
+        ratio = speedup = ""
+        if full is not None and row is not full:
+            ratio = f"{100 * (row['perplexity'] / full['perplexity'] - 1):+.1f} %"
+            speedup = f"{row['speedup']:.1f} ×"
         lines.append(
             f"| {row['name']} | {settings} | {row['perplexity']:.1f} | {ratio} | {row['seconds_per_epoch']:.0f}"
             f" | {row['tokens_per_second']:,.0f} | {speedup} | {row['peak_memory_bytes'] / 1e6:,.0f} MB |"

@@ -38,7 +38,8 @@ def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> lis
         if isinstance(value, bool):
             found.append(f"--{option}" if value else f"--no-{option}")
         else:
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts = value if isinstance(value, list) else [value]
+            text = ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
             found.append(f"--{option} {text}")
     return found
 

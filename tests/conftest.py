@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-# In a background job of a non-interactive shell Ctrl-C is ignored, and so it is in every process started from there;
-# w2v respects that. Tests of Ctrl-C need the usual state of things.
+# In a background job of a non-interactive shell Ctrl-C is ignored, under nohup a closed terminal, and so they are in
+# every process started from there; w2v respects that. Tests of signals need the usual state of things.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="module")

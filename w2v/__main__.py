@@ -7,10 +7,12 @@ import threading
 from typing import NoReturn
 
 from w2v.cli.app import main
+from w2v.cli.interrupt import own_process
 
 
 def run() -> NoReturn:
     """The program, as a process of its own."""
+    own_process()
     status = main()
     if status > 128 or threading.active_count() > 1:
         # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being imported beside:

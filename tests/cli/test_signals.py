@@ -54,6 +54,30 @@ def test_threads_at_work_do_not_outlive_the_program(daemon: bool) -> None:
     assert time.monotonic() - began < 20
 
 
+LOST = """
+import sys, time
+from w2v.__main__ import run
+from w2v.cli import app, interrupt
+interrupt.GRACE_SECONDS = 0.5
+class Callback:
+    def __del__(self):
+        interrupt.leave(15)
+def lost(arguments):
+    callback = Callback()
+    del callback
+    time.sleep(30)
+app._run = lost
+run()
+"""
+
+
+def test_a_signal_whose_exception_is_lost() -> None:
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, env=environment(), timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "w2v: terminated\n")
+    assert time.monotonic() - began < 20
+
+
 def test_while_the_corpus_is_read(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("a b c d e f g h\n" * 200_000)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -19,7 +19,7 @@ import typer.main
 
 from w2v import __version__
 from w2v.cli import bench, cache, compare, eval, export, generate, info, losses, nearest, score, train, vocab
-from w2v.cli.interrupt import Interrupted
+from w2v.cli.interrupt import Interrupted, leave
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings import nearest as nearest_name
@@ -133,7 +133,7 @@ def _termination_as_exception() -> Iterator[None]:
     """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays ignored."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        leave(number)
 
     before: Any = None
     try:

@@ -1,14 +1,26 @@
-"""Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the second ends at once."""
+"""Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the second ends at once.
+
+An exception that a signal raises may come up where it is lost (in a callback of Python's import system, say), or leave
+a lock behind that somebody waits for. A program of its own is therefore ended a few seconds later in any case.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, NoReturn
 
 from w2v.cli.output import say
+
+GRACE_SECONDS = 10.0  # for the way out: the step that is being trained, temporary files
+_owned = False  # whether the process is this program's, to be ended whatever its threads do
 
 
 class Interrupted(BaseException):
@@ -17,6 +29,32 @@ class Interrupted(BaseException):
     def __init__(self, number: int, message: str | None = None) -> None:
         super().__init__(message or ("interrupted" if number == signal.SIGINT else "terminated"))
         self.exit_status = 128 + number
+
+
+def own_process() -> None:
+    """From now on `leave` ends the process even if its exception is lost, and nothing is told of one that is."""
+    global _owned
+    _owned = True
+
+    def tell(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = tell
+
+
+def leave(number: int) -> NoReturn:
+    """Raises Interrupted for the signal `number`."""
+
+    def end() -> None:
+        time.sleep(GRACE_SECONDS)
+        with contextlib.suppress(OSError):
+            os.write(2, f"w2v: {Interrupted(number)}\n".encode())
+        os._exit(128 + number)
+
+    if _owned:
+        threading.Thread(target=end, daemon=True).start()
+    raise Interrupted(number)
 
 
 class Stop(threading.Event):
@@ -36,7 +74,7 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set() or not may_wait():
-            raise Interrupted(number)
+            leave(number)
         stop.signal_number = number
         stop.set()
         say("stopping: what was learnt so far is being saved (once more ends at once, without saving)")

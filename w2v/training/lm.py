@@ -149,8 +149,10 @@ class LanguageModelEngine:
             raise ValueError(f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}")
         for name in carried:
             shape, fits = arrays[name].shape, start[name].shape  # where it starts from nothing, it may have grown
-            if len(shape) != len(fits) or arrays[name].dtype != np.float32 or any(
-                length != other for length, other in zip(shape, fits, strict=True) if other
+            if (
+                len(shape) != len(fits)
+                or arrays[name].dtype != np.float32
+                or any(length != other for length, other in zip(shape, fits, strict=True) if other)
             ):
                 raise ValueError(f"{name} is {arrays[name].dtype} {list(shape)}, the model starts from {list(fits)}")
         with torch.no_grad():

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class Peer:
         return [self.program, *KINDS[self.kind].arguments(case, corpus, output, seed)]
 
 
-class Kind:
+class Kind(ABC):
     """A kind of peer: what it can do, how it is called, where it comes from."""
 
     losses: tuple[str, ...] = ("neg", "hsigmoid", "hsigmoid+neg")
@@ -96,9 +97,9 @@ class Kind:
             return f"has no --loss {case.loss}"
         return None if case.model in self.models else f"has no --model {case.model}"
 
+    @abstractmethod
     def arguments(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
         """What follows the program's name."""
-        raise NotImplementedError
 
 
 class Gensim(Kind):

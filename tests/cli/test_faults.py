@@ -50,7 +50,10 @@ def test_a_signal_saves_and_says_how_to_go_on(w2v: Run, corpus: str, tmp_path: P
 
 
 def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(corpus: str, tmp_path: Path) -> None:
-    """PyTorch is at work in another thread then: the process must not be aborted."""
+    """PyTorch is at work in another thread then: the process must not be aborted.
+
+    On a busy machine the model may be saved before the second signal is there: that is well, too.
+    """
     sizes = ["--dim", "256", "--hidden", "512", "--bptt", "100", "--batch-size", "8", "--epochs", "1000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "w2v", "train", corpus, "--model", "lm", "--min-count", "1", "--threads", "1", *sizes],
@@ -60,15 +63,18 @@ def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(corpus: s
     said = ""
     for line in process.stderr:
         said += line
-        if line.startswith("training ") and "tokens/s" in line:
+        if line.lstrip().startswith("training ") and "tokens/s" in line:
+            process.send_signal(signal.SIGINT)
+        elif line.lstrip().startswith("stopping"):
+            process.send_signal(signal.SIGINT)
             break
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, ""), said + err
-    assert "terminate" not in err
-    assert err.splitlines()[-1] == "w2v train: interrupted"
+    assert process.returncode == 130, said + err
+    assert "terminate" not in err and "Traceback" not in err
+    if "go on with" in err:
+        assert out == "corpus-lm-softmax\n"
+    else:
+        assert (out, err.splitlines()[-1]) == ("", "w2v train: interrupted")
 
 
 def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ class OutputLayer(nn.Module, ABC):
         from; None: such a layer starts from 0 as its reference does."""
         return None
 
+    def log_shares(self) -> Tensor:
+        """log of the counts' shares [V]; a class that never occurred counts half."""
+        counts = self.counts.double().clamp_min(0.5)
+        return (counts / counts.sum()).log()
+
     @abstractmethod
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
         """Scores what does not depend on the targets. samples: noise words to use instead of drawing some."""

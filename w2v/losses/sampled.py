@@ -139,9 +139,8 @@ class SampledLayer(OutputLayer):
         return self.bias
 
     def unigram_bias(self) -> Tensor:
-        """log of the counts' shares [V]; a word that never occurred counts half."""
-        counts = self.counts.double().clamp_min(0.5)
-        return (counts / counts.sum()).log()
+        """log of the counts' shares [V]."""
+        return self.log_shares()
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         return all_scores(hidden, self.weight, self.class_biases(hidden.device)).log_softmax(1)

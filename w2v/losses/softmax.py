@@ -32,6 +32,10 @@ class FullLayer(OutputLayer):
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
         return hidden, self.weight, self.bias
 
+    def unigram_bias(self) -> Tensor:
+        """log of the counts' shares [V]."""
+        return self.log_shares()
+
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
         """Only keeps hidden: the scores of all V are never held."""
         return Scores(hidden)

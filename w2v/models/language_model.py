@@ -6,8 +6,8 @@
 
 The hidden row at place t has seen ids[0 … t] and the state only.
 
-Starting values are those of pytorch/examples' word_language_model, embeddings and output rows uniform in ±0.1, but for the
-output biases: with theirs, where a loss has any, the model starts as the unigram distribution instead of a uniform one.
+Starting values are those of pytorch/examples' word_language_model, embeddings and output rows uniform in ±0.1. But
+where a loss has biases, these make the model start as the unigram distribution instead of a uniform one.
 """
 
 from __future__ import annotations

@@ -152,6 +152,14 @@ def test_a_model_with_output_biases_starts_as_the_unigram_distribution(make, los
 
 
 @torch.no_grad()
+def test_an_adaptive_softmax_starts_with_the_shares_of_frequent_words_and_of_clusters(make):
+    probabilities = make("lstm", "adaptive-softmax", spread=0.0).layer.log_prob(torch.zeros(1, 12)).exp()[0]
+    shares = torch.arange(30, 0, -1) / 465  # 30 + 29 + ... + 1
+    torch.testing.assert_close(probabilities[:10], shares[:10], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(probabilities[10:], shares[10:].mean().expand(20), rtol=1e-4, atol=1e-6)
+
+
+@torch.no_grad()
 def test_starting_values_are_those_of_the_example(make):
     model = make("lstm", spread=0.0)
     for rows in (model.input.weight, model.layer.weight):

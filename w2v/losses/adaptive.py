@@ -96,6 +96,16 @@ class AdaptiveSoftmax(OutputLayer):
             return torch.empty(0, self.dim), None
         return super().make_rows(rows, weight, False)[0], None
 
+    @torch.no_grad()
+    def start_as_unigram(self) -> None:
+        """As in OutputLayer, but tails have no biases: within a cluster a hidden row of zeros prefers no word."""
+        if self.head.bias is None:
+            return
+        shares = self.log_shares().exp()
+        ends = [*self.cutoffs[1:], self.num_classes]
+        clusters = [shares[low:end].sum() for low, end in zip(self.cutoffs, ends, strict=True)]
+        self.head.bias.copy_(torch.cat([shares[: self.cutoffs[0]], torch.stack(clusters)]).log())
+
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
         """Nothing yet: the head is scored together with its link, and a tail once there are targets in it."""
         return Scores(hidden)

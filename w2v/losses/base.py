@@ -102,6 +102,12 @@ class OutputLayer(nn.Module, ABC):
         from; None: such a layer starts from 0 as its reference does."""
         return None
 
+    @torch.no_grad()
+    def start_as_unigram(self) -> None:
+        """Sets the biases, if there are any, so that a hidden row of zeros gives every class its share of the counts."""
+        if self.bias is not None and (bias := self.unigram_bias()) is not None:
+            self.bias.copy_(bias)
+
     def log_shares(self) -> Tensor:
         """log of the counts' shares [V]; a class that never occurred counts half."""
         counts = self.counts.double().clamp_min(0.5)

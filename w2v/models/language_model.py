@@ -84,8 +84,8 @@ class LanguageModel(nn.Module):
             if name.endswith("weight") and not rows.any():  # adaptive softmax has starting values of its own
                 nn.init.uniform_(rows, -REACH, REACH)
         for part in self.output.modules():
-            if isinstance(part, OutputLayer) and part.bias is not None and (bias := part.unigram_bias()) is not None:
-                part.bias.data.copy_(bias)
+            if isinstance(part, OutputLayer):
+                part.start_as_unigram()
 
     @property
     def layer(self) -> OutputLayer:

@@ -45,8 +45,11 @@ def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> lis
 
 
 def comparison(rows: list[dict[str, Any]]) -> str:
-    """The table of compare.json's rows, language models under several losses."""
-    full = next((row for row in rows if row["loss"] == "softmax"), None)
+    """The table of compare.json's rows, language models under several losses.
+
+    To softmax: to the full softmax with the same optimizer. Speed-up: over the first full softmax.
+    """
+    fulls = {row["settings"].get("optimizer"): row for row in reversed(rows) if row["loss"] == "softmax"}
     lines = [
         "| loss | settings of its own | perplexity | to softmax | seconds per epoch | tokens/s | speed-up | memory |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
@@ -57,8 +60,10 @@ def comparison(rows: list[dict[str, Any]]) -> str:
         options = " ".join(own_options(row["settings"], [each["settings"] for each in rows]))
         settings = f"`{options}`" if options else ""
         ratio = speedup = ""
-        if full is not None and row is not full:
+        full = fulls.get(row["settings"].get("optimizer"), row)
+        if row is not full:
             ratio = f"{100 * (row['perplexity'] / full['perplexity'] - 1):+.1f} %"
+        if row["speedup"] not in (None, 1):
             speedup = f"{row['speedup']:.1f} ×"
         lines.append(
             f"| {row['name']} | {settings} | {row['perplexity']:.1f} | {ratio} | {row['seconds_per_epoch']:.0f}"

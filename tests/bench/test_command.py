@@ -173,6 +173,10 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
         {**shared, "name": "mine", "loss": "adaptive-softmax", "perplexity": 190.0, "tokens_per_second": 20000.0,
          "speedup": 4.0, "settings": {**settings, "loss": "adaptive-softmax", "lr": 20.0, "cutoffs": [10, 90],
                                       "div_value": 4.0, "head_bias": True}},
+        {**shared, "name": "fast", "loss": "softmax", "perplexity": 160.0, "tokens_per_second": 4000.0,
+         "speedup": 0.8, "settings": {**settings, "loss": "softmax", "lr": 0.1, "optimizer": "adagrad"}},
+        {**shared, "name": "tree", "loss": "hsigmoid", "perplexity": 180.0, "tokens_per_second": 30000.0,
+         "speedup": 6.0, "settings": {**settings, "loss": "hsigmoid", "lr": 0.1, "optimizer": "adagrad"}},
     ]  # fmt: skip
     (tmp_path / "lm").mkdir()
     (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))
@@ -182,9 +186,11 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
     root = {"PYTHONPATH": str(Path(bench_output.__file__).parents[2])}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
     assert done.returncode == 0, done.stderr
-    assert readme.read_text().splitlines()[4:6] == [
-        "| softmax |  | 200.0 |  | 30 | 5,000 |  | 512 MB |",
-        "| mine | `--cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 × | 512 MB |",
+    assert readme.read_text().splitlines()[4:8] == [
+        "| softmax | `--lr 20` | 200.0 |  | 30 | 5,000 |  | 512 MB |",
+        "| mine | `--lr 20 --cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 × | 512 MB |",
+        "| fast | `--lr 0.1 --optimizer adagrad` | 160.0 |  | 30 | 4,000 | 0.8 × | 512 MB |",
+        "| tree | `--lr 0.1 --optimizer adagrad` | 180.0 | +12.5 % | 30 | 30,000 | 6.0 × | 512 MB |",
     ]
     rows[1]["status"] = "failed"
     (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))

@@ -104,7 +104,7 @@ class OutputLayer(nn.Module, ABC):
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
-        """Sets the biases, where there are any, so that a hidden row of zeros gives each class its share of the counts."""
+        """Sets the biases, if there are any, so that a hidden row of zeros gives each class its share of counts."""
         if self.bias is not None and (bias := self.unigram_bias()) is not None:
             self.bias.copy_(bias)
 

@@ -24,6 +24,7 @@ torch.nn's module in the same process; CPU time beside other load):
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ FEWEST_PLACES = 4  # shorter sequences (generation goes word by word) do not ear
 FEWEST_COLUMNS, MOST_UNITS = 8, 512  # of an LSTM; outside oneDNN's layer is faster
 
 
-class _Layers(nn.RNNBase):
+class _Layers(nn.RNNBase, ABC):
     """Which way a sequence goes, and the fast way's loop over the layers.
 
     Args:
@@ -83,21 +84,21 @@ class _Layers(nn.RNNBase):
             after.append(last)
         return x, self._stacked(after)
 
+    @abstractmethod
     def _filled(self, state: State, zeros: Tensor) -> State:
         """The state, or zeros for None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stacked(self, after: list[list[Tensor]]) -> State:
         """The state of all layers from theirs, each [B, H]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fast_layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
         """y and the layer's last state by w2v.models.recurrence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
         """y and the layer's last state by PyTorch."""
-        raise NotImplementedError
 
 
 class LSTM(_Layers, nn.LSTM):  # type: ignore[misc]

@@ -44,6 +44,11 @@ class Crew:
     def during(self, block) -> None:
         pass
 
+    def note_begun(self) -> None:
+        """Keeps how many blocks have been begun by now."""
+        with self.lock:
+            self.begun = len(self.done) + self.at_work
+
     def run(self) -> "Crew":
         for thread in self.threads:
             thread.start()
@@ -86,11 +91,12 @@ def test_a_pause_is_a_rest_soon_and_training_goes_on(rounds):
         def during(self, block):
             if block.index == 30 and block.epoch == 0:
                 self.handout.pause()
+                self.note_begun()
 
     crew = Pausing(100, 2, 2, in_rounds=rounds).run()
     assert sorted(crew.done) == list(range(200))
     (paused,) = [rest for rest, _ in crew.rests if rest.paused]
-    assert 31 <= paused.blocks_done <= 34
+    assert 31 <= paused.blocks_done <= crew.begun + 1  # the other worker may just be getting one
 
 
 @pytest.mark.parametrize("rounds", [False, True])
@@ -99,11 +105,12 @@ def test_a_stop_ends_with_a_rest_and_whole_rounds(rounds):
         def during(self, block):
             if block.index == 30:
                 self.stop.set()
+                self.note_begun()
 
     crew = Stopping(100, 2, 2, in_rounds=rounds).run()
     last, done = crew.rests[-1]
     assert last.paused and done == list(range(last.blocks_done)) == sorted(crew.done)
-    assert 31 <= last.blocks_done <= 34
+    assert 31 <= last.blocks_done <= crew.begun + 1
     assert not rounds or last.blocks_done % 2 == 0
 
 

@@ -17,9 +17,9 @@ PWORD2VEC ?=
 TENSORFLOW ?=
 PADDLE ?=
 
-LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/test_config.py tests/test_checkpoint.py \
-	tests/training/test_resume.py tests/training/test_resume_refusals.py tests/training/test_forged_checkpoints.py \
-	tests/training/test_start.py tests/training/test_output.py tests/models/test_saved.py tests/models/test_vocabulary.py \
+LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/settings/test_build.py tests/runs/test_checkpoint.py \
+	tests/runs/test_resume.py tests/runs/test_resume_refusals.py tests/runs/test_forged_checkpoints.py \
+	tests/words/test_start.py tests/runs/test_output.py tests/lm/test_saved.py tests/lm/test_vocabulary.py \
 	tests/comparison tests/cli/test_faults.py tests/cli/test_faults_of_files.py
 
 VENV := .venv

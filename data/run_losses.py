@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v.cli.output import Cell, print_table
-from w2v.losses import LOSSES
+from w2v.losses.table import LOSSES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

@@ -32,7 +32,7 @@ def no_garbage_of_others() -> Iterator[None]:
 @pytest.fixture
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every checkpoint that is due is taken, whether the disk is fast or not."""
-    from w2v.training.checkpoints import Checkpointer
+    from w2v.runs.checkpointer import Checkpointer
 
     def wait(self: Checkpointer) -> bool:
         self.close()

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from w2v.config import Config, build_config
 from w2v.corpus import read_corpus
-from w2v.models.language_model import make_language_model
-from w2v.models.saved import save_language_model
-from w2v.models.vocabulary import TokenVocabulary
+from w2v.lm.model import make_language_model
+from w2v.lm.saved import save_language_model
+from w2v.lm.vocabulary import TokenVocabulary
+from w2v.settings.build import build_config
+from w2v.settings.config import Config
 
 WORDS = [f"w{rank}" for rank in range(1, 31)]
 LINE_WORDS = 9

@@ -89,7 +89,7 @@ def test_the_demo_table_has_the_lines_that_demo_prints() -> None:
 
 
 def test_the_yaml_example_is_a_valid_configuration(workplace: Path) -> None:
-    from w2v.config import build_config
+    from w2v.settings.build import build_config
 
     recipe = workplace / "recipe.yaml"
     recipe.write_text(blocks("yaml")[0])
@@ -117,7 +117,7 @@ def test_files_that_the_readme_names_exist(name: str) -> None:
 
 
 def test_options_that_the_readme_names_exist() -> None:
-    from w2v.config import all_settings
+    from w2v.settings.groups import all_settings
 
     known = {"--" + name.replace("_", "-") for name in all_settings()}
     known |= {"--config", "--no-cache", "--dry-run", "--json", "--quiet", "--method", "--restrict-vocab", "--format"}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from w2v.cli.bench_output import markdown
-from w2v.config import all_settings
-from w2v.files import atomic_file
+from w2v.settings.groups import all_settings
+from w2v.system.files import atomic_file
 
 
 def with_table(text: str, name: str, table: str) -> str | None:

@@ -17,7 +17,7 @@ from w2v.bench.losses import CONTESTS, NAMES, Contest, Setup, Shape, check, meas
 from w2v.bench.peers.serve import data
 from w2v.bench.worker import Worker
 from w2v.errors import InputError, RunError
-from w2v.losses import LOSSES
+from w2v.losses.table import LOSSES
 
 ECHO = """
 import json, sys

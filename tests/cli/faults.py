@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from w2v.training.hogwild import HogwildEngine
+from w2v.words.fused import HogwildEngine
 
 from .conftest import Run
 

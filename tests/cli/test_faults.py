@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from w2v.checkpoint import newest_checkpoint
-from w2v.lock import locked
-from w2v.training.hogwild import HogwildEngine
+from w2v.runs.checkpoint import newest_checkpoint
+from w2v.system.lock import locked
 from w2v.vectors import load_vectors
+from w2v.words.fused import HogwildEngine
 
 from .conftest import Run, environment
 from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, names, reference, resumed
@@ -216,7 +216,7 @@ def test_a_stream_has_no_checkpoints(w2v: Run, corpus: str) -> None:
 def test_a_language_model_whose_worker_raises(
     w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from w2v.training.lm import LanguageModelEngine
+    from w2v.lm.engine import LanguageModelEngine
 
     assert w2v(*TRAIN, *LM, "--output", "whole").returncode == 0
     original = LanguageModelEngine.train
@@ -245,7 +245,7 @@ def test_a_language_model_whose_worker_raises(
 def test_a_language_model_that_diverges_keeps_what_was_sound(
     w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    from w2v.training.lm import LanguageModelEngine
+    from w2v.lm.engine import LanguageModelEngine
 
     original = LanguageModelEngine.train
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import w2v.checkpoint as w2v_checkpoint
 import w2v.corpus.read as w2v_read
-import w2v.training.rundir as w2v_rundir
-from w2v.checkpoint import newest_checkpoint
+import w2v.runs.checkpoint as w2v_checkpoint
+import w2v.runs.directory as w2v_rundir
+from w2v.runs.checkpoint import newest_checkpoint
 from w2v.vectors import load_vectors
 
 from .conftest import Run

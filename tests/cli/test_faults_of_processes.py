@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2v.checkpoint import newest_checkpoint
+from w2v.runs.checkpoint import newest_checkpoint
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment

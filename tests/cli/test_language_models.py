@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from w2v.models.saved import SavedModel, load_language_model
+from w2v.lm.saved import SavedModel, load_language_model
 
 from .conftest import Run, environment
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2v.limits import MAX_WORD_BYTES
+from w2v.system.limits import MAX_WORD_BYTES
 from w2v.vectors import load_vectors
 
 from .conftest import Run

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import w2v.training
+import w2v
 from w2v.cli.app import main
 from w2v.cli.interrupt import Interrupted, stopping_softly
-from w2v.config import Config
+from w2v.settings.config import Config
 from w2v.training.report import Plan, Progress, RunSummary, Seconds, Words
 
 SUMMARY = RunSummary(
@@ -32,7 +32,7 @@ PLAN = Plan(
 
 
 class StandIn(types.SimpleNamespace):
-    """w2v.training.run with a run that does nothing but remember its arguments, and signals where asked to."""
+    """w2v.run with a run that does nothing but remember its arguments, and signals where asked to."""
 
     config: Config
     use_cache: bool
@@ -56,7 +56,7 @@ class StandIn(types.SimpleNamespace):
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
-    monkeypatch.setattr(w2v.training, "run", found, raising=False)
+    monkeypatch.setattr(w2v, "run", found, raising=False)
     return found
 
 

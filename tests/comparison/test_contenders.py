@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from w2v.comparison.contenders import read_contenders
-from w2v.config import build_config
 from w2v.errors import InputError
+from w2v.settings.build import build_config
 
 FILE = """
 corpus: text.txt

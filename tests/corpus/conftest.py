@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from w2v.config import CorpusSettings
 from w2v.corpus import TokenStore, read_corpus
+from w2v.settings.groups import CorpusSettings
 
 
 @pytest.fixture(autouse=True)

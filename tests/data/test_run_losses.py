@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from w2v.comparison.contenders import read_contenders
-from w2v.config import build_config
-from w2v.losses import LOSSES
+from w2v.losses.table import LOSSES
+from w2v.settings.build import build_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "data" / "run_losses.py"

@@ -11,10 +11,10 @@ import pytest
 
 from w2v.errors import InputError
 from w2v.evaluation.analogies import Section, evaluate_analogies
-from w2v.evaluation.neighbours import Query, nearest
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set, parse_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors, load_vectors
+from w2v.vectors.queries import Query, nearest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gensim_eval"
 

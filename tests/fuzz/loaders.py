@@ -25,16 +25,18 @@ import numpy as np
 import zstandard
 
 from tests.language_runs import write_run
-from w2v.checkpoint import Checkpoint, DamagedCheckpoint, load_checkpoint, save_checkpoint
 from w2v.cli.info import _run_facts
-from w2v.config import Config, CorpusSettings, all_settings, build_config
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
-from w2v.evaluation.perplexity import score_ids
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
-from w2v.models.saved import SavedModel, load_language_model
+from w2v.lm.perplexity import score_ids
+from w2v.lm.saved import SavedModel, load_language_model
+from w2v.runs.checkpoint import Checkpoint, DamagedCheckpoint, load_checkpoint, save_checkpoint
+from w2v.settings.build import build_config
+from w2v.settings.config import Config
+from w2v.settings.groups import CorpusSettings, all_settings
 from w2v.vectors import WordVectors, load_vectors, write_vectors
 
 WORDS = ["the", "of", "naïve", "日本", "a.b", "x"]

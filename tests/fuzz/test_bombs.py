@@ -19,12 +19,13 @@ import pytest
 
 from tests.fuzz.loaders import KEY, LOADERS, MATRIX, WORD_LIST, _npy
 from w2v.cli.info import _run_facts
-from w2v.config import CorpusSettings, build_config
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
-from w2v.jsonfile import read_object
-from w2v.training.rundir import RunDirectory
+from w2v.runs.directory import RunDirectory
+from w2v.settings.build import build_config
+from w2v.settings.groups import CorpusSettings
+from w2v.system.json import read_object
 from w2v.vectors import content, load_vectors
 
 MEGABYTES = 64

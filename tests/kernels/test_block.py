@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kernels import reference
-from w2v.config import Config, build_config
-from w2v.noise import alias_table, unigram_probabilities
-from w2v.training.hogwild import HogwildEngine
+from w2v.sampling.unigram import alias_table, unigram_probabilities
+from w2v.settings.build import build_config
+from w2v.settings.config import Config
 from w2v.training.schedule import Block
 from w2v.tree import huffman
+from w2v.words.fused import HogwildEngine
 
 LR = 0.05
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from w2v.losses import LOSSES as LOSS_TABLE
+from w2v.losses.table import LOSSES as LOSS_TABLE
 
 SCRIPT = """
 import json, sys

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.kernels import reference
-from w2v.config import build_config
 from w2v.losses.layers import make_layer
-from w2v.samplers import Candidates
+from w2v.sampling.samplers import Candidates
+from w2v.settings.build import build_config
 from w2v.tree import huffman
 
 V, D, LR = 9, 5, 0.3

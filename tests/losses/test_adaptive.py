@@ -15,7 +15,7 @@ def test_gradients(N):
     layer = layer_for(12, dim=8, cutoffs=(3, 7))
     hidden, target = batch_for(N, 12, 8)
     parameters = tuple(layer.parameters())
-    # A second backward pass over the same graph rounds otherwise: see w2v.losses.cross_entropy.
+    # A second backward pass over the same graph rounds otherwise: see w2v.losses.math.cross_entropy.
     assert torch.autograd.gradcheck(lambda *_: layer(hidden, target), (hidden, *parameters), nondet_tol=1e-12)
     row_of = torch.arange(N).repeat(2)
     targets = torch.arange(2 * N) % 12

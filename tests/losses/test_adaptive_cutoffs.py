@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from w2v.compat.torch import adaptive_log_softmax_with_loss
 from w2v.losses import adaptive
 from w2v.losses.adaptive import AdaptiveSoftmax, default_cutoffs
-from w2v.losses.functional.adaptive import adaptive_log_softmax_with_loss
 from w2v.losses.options import AdaptiveOptions
 
 from .adaptive_cases import D, V, batch_for, close, counts_of, layer_for

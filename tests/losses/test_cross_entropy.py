@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses import products, score_sums
-from w2v.losses.cross_entropy import linear_cross_entropy
-from w2v.losses.cross_entropy import score_sums as sums_of
-from w2v.losses.functional.softmax import linear_cross_entropy as reduced_cross_entropy
+from w2v.compat.softmax import linear_cross_entropy as reduced_cross_entropy
+from w2v.losses.math import products, score_sums
+from w2v.losses.math.cross_entropy import linear_cross_entropy
+from w2v.losses.math.cross_entropy import score_sums as sums_of
 
 U, D, V = 11, 5, 23
 

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from w2v.losses import LOSSES
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import layer_class
+from w2v.losses.table import LOSSES
 
 V, D, N = 23, 6, 9
 COUNTS = torch.arange(V, 0, -1) * 3

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from w2v.compat.paddle import hsigmoid_loss
 from w2v.losses import hsigmoid
-from w2v.losses.functional.hsigmoid import hsigmoid_loss
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, balanced, from_tables, huffman

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses.functional.margin import am_softmax_loss, l_softmax_loss, soft_margin_cross_entropy
+from w2v.compat.margin import am_softmax_loss, l_softmax_loss, soft_margin_cross_entropy
 from w2v.losses.margin import AmSoftmax, LSoftmax, SmSoftmax, other_pairs, unit_rows
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.softmax import Softmax

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from w2v.losses import LOSSES
 from w2v.losses.base import OutputLayer, draw
 from w2v.losses.layers import make_layer
 from w2v.losses.options import AdaptiveOptions
+from w2v.losses.table import LOSSES
 
 V, D, DRAWS = 23, 6, 20_000
 COUNTS = torch.arange(V, 0, -1) * 3

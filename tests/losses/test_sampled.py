@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from w2v.losses.functional.sampled import sampled_softmax_loss
+from w2v.compat.tensorflow import sampled_softmax_loss
 from w2v.losses.options import NegOptions
 from w2v.losses.sampled import REMOVED, Nce, Neg, SampledLayer, cross_entropy, logistic
-from w2v.samplers import AllCandidateSampler, Candidates, LogUniformSampler
+from w2v.sampling.samplers import AllCandidateSampler, Candidates, LogUniformSampler
 
 from .sampled_cases import COUNTS, LAYERS, D, V, layer_of, normal, seeded
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses import top_scores
-from w2v.losses.functional.softmax import label_smoothing_cross_entropy, sparse_softmax_cross_entropy
+from w2v.compat.softmax import label_smoothing_cross_entropy, sparse_softmax_cross_entropy
+from w2v.losses.math import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SparseSoftmaxOptions
 from w2v.losses.softmax import LabelSmoothing, Softmax, SparseSoftmax
 

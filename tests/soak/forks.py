@@ -49,7 +49,7 @@ class Forks:
 
 def serve() -> None:
     # what the verbs import when they need it, the forks have already
-    for name in ("corpus.read", "training.run", "training.autograd", "training.hogwild", "training.lm"):
+    for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine"):
         importlib.import_module(f"w2v.{name}")
     from w2v.cli.app import main
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from w2v.config import all_settings, build_config
 from w2v.errors import InputError
-from w2v.losses import LOSSES
+from w2v.losses.table import LOSSES
+from w2v.settings.build import build_config
+from w2v.settings.groups import all_settings
 
 from .forks import Forks
 from .test_kills import own_cache, write_corpus

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import w2v.training.trainer
-from w2v.training.hogwild import Tally
 from w2v.training.report import SilentReporter
 from w2v.training.schedule import LinearDecay
 from w2v.training.trainer import Diverged, Trainer
+from w2v.words.fused import Tally
 
 BOUNDS = np.array([0, 10, 25, 40])
 ALL = [(epoch, index) for epoch in range(3) for index in range(3)]

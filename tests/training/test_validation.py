@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2v.config import build_config
+from tests.resumption import StopAt
 from w2v.corpus import read_corpus
 from w2v.errors import InputError
-from w2v.evaluation.perplexity import score_ids
-from w2v.models.saved import load_language_model
+from w2v.lm.perplexity import score_ids
+from w2v.lm.saved import load_language_model
+from w2v.run import plan, run
+from w2v.runs.resume import resumed_config
+from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
-from w2v.training.resume import resumed_config
-from w2v.training.run import plan, run
-
-from .resumption import StopAt
 
 SMALL = {"model": "lm", "dim": "12", "batch_size": "8", "bptt": "10", "threads": "1", "epochs": "3", "heads": "2"}
 

@@ -107,7 +107,7 @@ def test_nothing_heavy_is_imported(tmp_path):
     """Queries start in a fraction of a second."""
     save_vectors(tmp_path / "v.npy", ["a", "b"], np.eye(2, dtype=np.float32))
     code = (
-        "import sys; from w2v.vectors import load_vectors; from w2v.evaluation.neighbours import nearest, resolve\n"
+        "import sys; from w2v.vectors import load_vectors; from w2v.vectors.queries import nearest, resolve\n"
         "from w2v.evaluation import analogies, similarity, sets\n"
         "v = load_vectors(sys.argv[1]); nearest(v, [resolve(v, 'a')])\n"
         "print([m for m in ('pyarrow', 'numba', 'torch', 'scipy', 'pandas', 'datasets', 'typer') if m in sys.modules])"

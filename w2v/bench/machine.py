@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from w2v.bench.process import how_it_ended, own_environment, run
-from w2v.cores import available_cores
 from w2v.errors import RunError
+from w2v.system.cores import available_cores
 
 SCRIPT = Path(__file__).parent / "peers" / "matrix_rate.py"
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2v.config import losses_with
 from w2v.errors import InputError
-from w2v.settings import nearest
+from w2v.settings.declare import nearest
+from w2v.settings.groups import losses_with
 
 SCRIPTS = Path(__file__).parent / "peers"
 

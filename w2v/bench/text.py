@@ -60,7 +60,7 @@ def rows_per_prediction(case: Case, corpus: str, environment: Mapping[str, str])
 
 def mean_path(counts: np.ndarray, sample: float) -> float:
     """Mean length of the paths in the Huffman tree of counts [V], over the words that survive subsampling."""
-    from w2v.noise import keep_probabilities
+    from w2v.sampling.unigram import keep_probabilities
     from w2v.tree.build import huffman
 
     kept = counts * keep_probabilities(counts, sample)

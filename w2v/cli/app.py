@@ -22,7 +22,7 @@ from w2v.cli import bench, cache, compare, eval, export, generate, info, losses,
 from w2v.cli.interrupt import Interrupted, leave
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
-from w2v.settings import nearest as nearest_name
+from w2v.settings.declare import nearest as nearest_name
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one in use.
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])

@@ -26,8 +26,9 @@ import typer.core
 
 from w2v.cli.bench_output import Results, check_output, listed, show, speaker
 from w2v.cli.options import Json, Quiet, with_settings
-from w2v.config import all_settings, build_config
 from w2v.errors import InputError
+from w2v.settings.build import build_config
+from w2v.settings.groups import all_settings
 
 if TYPE_CHECKING:
     from w2v.bench.systems import Case

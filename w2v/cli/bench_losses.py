@@ -24,7 +24,7 @@ import typer.main
 from w2v.cli.bench_output import Results, check_output, listed, show, speaker
 from w2v.cli.options import Json, Quiet
 from w2v.errors import InputError
-from w2v.settings import nearest
+from w2v.settings.declare import nearest
 
 
 def command(
@@ -51,7 +51,7 @@ def command(
     json: Json = False,
 ) -> None:
     from w2v.bench.losses import NAMES, Setup, Shape, check, measure
-    from w2v.cores import available_cores
+    from w2v.system.cores import available_cores
 
     chosen = tuple(listed("--only", only)) if only is not None else NAMES
     for name in chosen:

@@ -26,7 +26,7 @@ def show(results: dict[str, Any], output: str | None, json: bool) -> None:
     if output is not None:
         from json import dumps
 
-        from w2v.files import atomic_file
+        from w2v.system.files import atomic_file
 
         with atomic_file(output) as file:
             file.write((dumps(results, indent=1) + "\n").encode())
@@ -44,7 +44,7 @@ def show(results: dict[str, Any], output: str | None, json: bool) -> None:
 def check_output(output: str | None) -> None:
     """Raises when the results could not be written there, before the long part."""
     if output is not None:
-        from w2v.files import check_writable
+        from w2v.system.files import check_writable
 
         check_writable(output, overwrite=True)
 

@@ -19,7 +19,7 @@ import typer
 from w2v.cli.options import Json
 from w2v.cli.output import human_bytes, is_terminal, print_json, print_table, print_values
 from w2v.errors import InputError
-from w2v.settings import nearest
+from w2v.settings.declare import nearest
 
 NAME = "cache"
 ACTIONS = ("list", "clear")

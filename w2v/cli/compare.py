@@ -28,7 +28,7 @@ from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, Overwrite, Quiet, with_settings
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
-from w2v.config import all_settings
+from w2v.settings.groups import all_settings
 
 if TYPE_CHECKING:
     from w2v.comparison.table import Row

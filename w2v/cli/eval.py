@@ -132,7 +132,7 @@ def _evaluate_text(
     from dataclasses import replace
 
     from w2v.corpus import read_corpus
-    from w2v.evaluation.perplexity import has_known_word, score_ids
+    from w2v.lm.perplexity import has_known_word, score_ids
 
     vocabulary = saved.vocabulary
     settings = replace(saved.config.corpus, column=column, encoding_errors=encoding_errors)

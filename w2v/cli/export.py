@@ -39,7 +39,7 @@ def command(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    from w2v.files import atomic_file, check_writable
+    from w2v.system.files import atomic_file, check_writable
     from w2v.vectors import FORMATS, check_format, save_vectors, write_vectors
 
     kinds = sorted(set(FORMATS.values()))

@@ -28,8 +28,8 @@ from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    from w2v.evaluation.generation import Sampling
-    from w2v.models.saved import SavedModel
+    from w2v.lm.generation import Sampling
+    from w2v.lm.saved import SavedModel
 
 NAME = "generate"
 
@@ -63,7 +63,7 @@ def command(
     text = _prompt_text(prompt)
     saved = open_language_model(run, device)
     ids = _prompt_ids(saved, text)
-    from w2v.evaluation.generation import Sampling
+    from w2v.lm.generation import Sampling
 
     sampling = Sampling(temperature, top_k, top_p, None if unk else saved.vocabulary.unk)
     with ConsoleReporter(quiet=quiet) as reporter:
@@ -103,7 +103,7 @@ def _write(
     place: tuple[int, int], reporter: ConsoleReporter,
 ) -> None:  # fmt: skip
     """One text: its lines as soon as they end, or one JSON object."""
-    from w2v.evaluation.generation import generate
+    from w2v.lm.generation import generate
 
     vocabulary = saved.vocabulary
     tokens = list(prompt)

@@ -40,10 +40,10 @@ def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json
 
 def _run_facts(folder: Path) -> dict[str, Any]:
     """What the run directory says about its run; parts that are missing or damaged are left out."""
-    from w2v.config import all_settings
-    from w2v.configfile import read_settings
-    from w2v.jsonfile import read_object
-    from w2v.settings import BadValue
+    from w2v.settings.declare import BadValue
+    from w2v.settings.groups import all_settings
+    from w2v.settings.yamlfile import read_settings
+    from w2v.system.json import read_object
 
     facts: dict[str, Any] = {}
     try:

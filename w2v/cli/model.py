@@ -12,7 +12,7 @@ from w2v.cli.output import is_terminal, say
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    from w2v.models.saved import SavedModel
+    from w2v.lm.saved import SavedModel
     from w2v.vectors import WordVectors
 
 
@@ -55,7 +55,7 @@ def open_language_model(run: str, device: str) -> SavedModel:
                 f" w2v train --resume {run}"
             )
         raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
-    from w2v.models.saved import load_language_model
-    from w2v.training.autograd import find_device
+    from w2v.lm.saved import load_language_model
+    from w2v.words.autograd import find_device
 
     return load_language_model(run, str(find_device(device)))

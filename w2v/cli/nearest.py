@@ -25,8 +25,8 @@ from w2v.cli.output import print_json, print_table, say
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    from w2v.evaluation.neighbours import Neighbour
     from w2v.vectors import WordVectors
+    from w2v.vectors.queries import Neighbour
 
 NAME = "nearest"
 SIGNS = ("+", "-")
@@ -68,7 +68,7 @@ def split_queries(words: Sequence[str]) -> list[str]:
 
 def _answer(vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool) -> tuple[int, int]:
     """Answers the queries in their order; returns how many could be answered and how many not."""
-    from w2v.evaluation.neighbours import Query, QueryError, nearest, resolve
+    from w2v.vectors.queries import Query, QueryError, nearest, resolve
 
     outcomes: list[Query | QueryError] = []
     for text in texts:

@@ -1,6 +1,6 @@
 """Turns settings (dataclass fields) into command-line options, and holds the options that several verbs share.
 
-The options of settings reach click as plain texts: w2v.config converts and checks all of them at once.
+The options of settings reach click as plain texts: w2v.settings converts and checks all of them at once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from w2v.config import losses_with
-from w2v.settings import Setting
+from w2v.settings.declare import Setting
+from w2v.settings.groups import losses_with
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
 

@@ -30,7 +30,7 @@ from w2v.errors import InputError, RunError
 if TYPE_CHECKING:
     import numpy as np
 
-    from w2v.models.vocabulary import TokenVocabulary
+    from w2v.lm.vocabulary import TokenVocabulary
 
 NAME = "score"
 
@@ -54,8 +54,8 @@ def command(
         raise InputError("the lines come from stdin, which is closed; pipe them in")
     saved = open_language_model(run, device)
     from w2v.corpus.chunks import check_text
-    from w2v.evaluation.perplexity import TokenStream, evaluating
-    from w2v.evaluation.scoring import continue_lines, score_lines
+    from w2v.lm.perplexity import TokenStream, evaluating
+    from w2v.lm.scoring import continue_lines, score_lines
 
     model, vocabulary = saved.model, saved.vocabulary
     if is_terminal(sys.stdin) and not quiet:

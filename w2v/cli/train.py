@@ -45,8 +45,10 @@ from w2v.cli.output import (
     silence,
 )
 from w2v.cli.progress import ConsoleReporter
-from w2v.config import Config, OutputSettings, all_settings, build_config
 from w2v.errors import InputError
+from w2v.settings.build import build_config
+from w2v.settings.config import Config
+from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, Progress, RunSummary
@@ -78,8 +80,8 @@ def command(
     if run_before is None:
         settings = build_config(given, config)
     else:
-        from w2v.training.output import claimed
-        from w2v.training.resume import finished
+        from w2v.runs.output import claimed
+        from w2v.runs.resume import finished
 
         settings = _settings_of(run_before, given, {"--config": config is not None, "--dry-run": dry_run})
         with claimed(settings, run_before):  # not while it is at work; and what a kill has left behind goes
@@ -92,7 +94,7 @@ def command(
     with ConsoleReporter(quiet=quiet) as reporter:
         for note in settings.notes:
             reporter.note(note)
-        from w2v.training import run
+        from w2v import run
         from w2v.vectors import FORMATS
 
         suffix = Path(settings.output.output or "").suffix.lower()
@@ -135,7 +137,7 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
     Raises:
         InputError: there is no such run, or something was given that would make another run of it.
     """
-    from w2v.training.resume import resumed_config
+    from w2v.runs.resume import resumed_config
 
     for option in (option for option, present in others.items() if present):
         raise InputError(f"{option} beside --resume is too much: the settings are those of the run; leave it away")
@@ -194,7 +196,7 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
 
 
 def _tell_language_model(summary: RunSummary, times: str) -> None:
-    from w2v.losses import training_figure
+    from w2v.losses.table import training_figure
 
     say(
         f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among them;"

@@ -18,8 +18,9 @@ import typer
 from w2v.cli.options import Json, Output, Overwrite, Quiet, with_settings
 from w2v.cli.output import is_terminal, print_json, print_line, print_table, say
 from w2v.cli.progress import ConsoleReporter
-from w2v.config import CorpusSettings, build_config
-from w2v.settings import settings_of
+from w2v.settings.build import build_config
+from w2v.settings.declare import settings_of
+from w2v.settings.groups import CorpusSettings
 
 if TYPE_CHECKING:
     from w2v.corpus import TokenStore, Vocabulary
@@ -40,7 +41,7 @@ def command(
 ) -> None:
     settings = build_config({"corpus": tuple(corpus), **given}).corpus
     if output not in (None, "-"):
-        from w2v.files import check_writable
+        from w2v.system.files import check_writable
 
         check_writable(output, overwrite=overwrite)
     from w2v.corpus import read_corpus

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from w2v.comparison.contenders import Contender
 from w2v.comparison.process import Finished, run_verb
 from w2v.comparison.table import TABLE_JSON, Row, load_table, save_table, with_speedups
-from w2v.config import Config
 from w2v.errors import InputError, RunError
+from w2v.settings.config import Config
 
 
 class Listener(Protocol):

@@ -19,11 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from w2v.config import Config, config_of, loss_settings, losses_with
-from w2v.configfile import read_settings
 from w2v.errors import InputError
-from w2v.losses import LOSSES
-from w2v.settings import nearest, settings_of
+from w2v.losses.table import LOSSES
+from w2v.settings.build import config_of
+from w2v.settings.config import Config
+from w2v.settings.declare import nearest, settings_of
+from w2v.settings.groups import loss_settings, losses_with
+from w2v.settings.yamlfile import read_settings
 
 OWN = ("loss", "output", "overwrite")  # settings that compare itself decides on
 NAME = re.compile(r"[\w.+-]{1,64}")  # becomes a folder's name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from w2v.comparison.table import Row
 from w2v.errors import InputError, RunError
-from w2v.files import atomic_file
+from w2v.system.files import atomic_file
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours, which also colour-blind people tell apart, and a marker for each.

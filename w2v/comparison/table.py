@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v.errors import InputError
-from w2v.files import atomic_file
+from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
 COLUMNS = ("perplexity", "accuracy", "seconds_per_epoch", "tokens_per_second", "speedup", "peak_memory_bytes")

@@ -31,8 +31,8 @@ from w2v.corpus.sources import Source
 from w2v.corpus.store import ID_TYPE, TokenStore, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
-from w2v.files import sync_directory, sync_file
-from w2v.jsonfile import read_object
+from w2v.system.files import sync_directory, sync_file
+from w2v.system.json import read_object
 
 # Raise it whenever the tokeniser or an entry's files change: old entries are then never met again, and age out.
 FORMAT_VERSION = 2

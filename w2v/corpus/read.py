@@ -15,15 +15,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from w2v.cores import available_cores
 from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, size_cap
 from w2v.corpus.sources import Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError, RunError
+from w2v.system.cores import available_cores
 
 if TYPE_CHECKING:
-    from w2v.config import CorpusSettings
     from w2v.corpus.tokenizer import EncodedChunk
+    from w2v.settings.groups import CorpusSettings
 
 Progress = Callable[[int, int | None], None]
 

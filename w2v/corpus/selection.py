@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from w2v.corpus.vocabulary import PackedWords
 from w2v.errors import InputError, shown
-from w2v.limits import MAX_WORD_BYTES
+from w2v.system.limits import MAX_WORD_BYTES
 
 if TYPE_CHECKING:
-    from w2v.config import CorpusSettings
     from w2v.corpus.vocabulary import Vocabulary
+    from w2v.settings.groups import CorpusSettings
 
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:

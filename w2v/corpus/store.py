@@ -20,7 +20,7 @@ import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import RunError
-from w2v.memory import available_memory
+from w2v.system.memory import available_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 from w2v.corpus.sources import Source
 from w2v.errors import InputError, RunError
-from w2v.xz import XzReader
+from w2v.system.xz import XzReader
 
 Advance = Callable[[int], None]
 

@@ -13,7 +13,7 @@ from typing import IO, overload
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.files import atomic_file
+from w2v.system.files import atomic_file
 
 # Lines written or words decoded at a time: bounds the memory of the Python strings.
 BLOCK = 1 << 16

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, draw
-from w2v.losses.cross_entropy import score_sums
+from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.options import AdaptiveOptions
 
 LOGIT_COST = 40.0  # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from w2v.losses import LOSSES
+from w2v.losses.table import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

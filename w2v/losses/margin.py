@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from w2v.losses.base import Scores, accumulate_dtype, checked_classes, rows_for
-from w2v.losses.cross_entropy import score_sums
+from w2v.losses.math.cross_entropy import score_sums
+from w2v.losses.math.score_sums import floor_of
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
-from w2v.losses.score_sums import floor_of
 from w2v.losses.softmax import FullLayer
 
 Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]

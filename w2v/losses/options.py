@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from w2v.settings import setting
+from w2v.settings.declare import setting
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from w2v.losses.base import OutputLayer, Scores, accumulate_dtype, checked_classes, rows_for
-from w2v.losses.cross_entropy import all_scores, linear_cross_entropy
+from w2v.losses.math.cross_entropy import all_scores, linear_cross_entropy
+from w2v.losses.math.products import linear, outer, product_dtype
 from w2v.losses.options import NceOptions, SampledOptions, SampledSoftmaxOptions
-from w2v.losses.products import linear, outer, product_dtype
-from w2v.samplers import Candidates, Sampler, UnigramSampler
+from w2v.sampling.samplers import Candidates, Sampler, UnigramSampler
 
 REMOVED = torch.finfo(torch.float32).min  # the score of a noise word left out: finite, so that nothing becomes NaN
 LINEAR_FROM = 40.0  # softplus(z) = z from here on, exactly in float64

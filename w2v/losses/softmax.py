@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from w2v.losses.base import OutputLayer, Scores, rows_for
-from w2v.losses.cross_entropy import all_scores, check_shapes, check_smoothing, linear_cross_entropy
+from w2v.losses.math.cross_entropy import all_scores, check_shapes, check_smoothing, linear_cross_entropy
+from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
-from w2v.losses.top_scores import top_scores
 
 
 class FullLayer(OutputLayer):

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from w2v.checkpoint import real_number, whole_number
+from w2v.runs.checkpoint import real_number, whole_number
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from w2v.checkpoint import real_number
 from w2v.corpus.store import release_pages
+from w2v.runs.checkpoint import real_number
 
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0

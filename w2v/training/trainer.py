@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from w2v.checkpoint import real_number
 from w2v.errors import RunError
+from w2v.runs.checkpoint import real_number
 from w2v.training.engine import Engine, Tally
 from w2v.training.handout import Handout, Rest
 from w2v.training.report import Progress, Reporter, StopSignal

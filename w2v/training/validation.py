@@ -1,7 +1,7 @@
 """Validation: another text is measured at every epoch's end, and nothing is learnt from it.
 
-What is measured, and what of a measurement is told, differs: `w2v.training.word_validation` and
-`w2v.training.lm_validation`. Here is what they share: the best model is kept, and training ends when nothing improves.
+What is measured, and what of a measurement is told, differs: `w2v.words.validation` and
+`w2v.lm.validation`. Here is what they share: the best model is kept, and training ends when nothing improves.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from w2v.checkpoint import real_number, whole_number
-from w2v.config import Config
 from w2v.errors import InputError, RunError
+from w2v.runs.checkpoint import real_number, whole_number
+from w2v.settings.config import Config
 from w2v.training.engine import check_state
 from w2v.training.handout import Rest
 from w2v.training.report import Reporter

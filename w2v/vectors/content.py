@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v.errors import InputError, RunError, shown
-from w2v.limits import MAX_DIM
-from w2v.memory import available_memory
+from w2v.system.limits import MAX_DIM
+from w2v.system.memory import available_memory
 from w2v.vectors.streams import VectorStream
 
 # A line longer than this per value, plus room for the word, is no line of numbers.

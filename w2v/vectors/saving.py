@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.files import atomic_file
+from w2v.system.files import atomic_file
 from w2v.vectors.binary import write_binary
 from w2v.vectors.text import write_text
 

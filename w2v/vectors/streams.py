@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from w2v.errors import InputError, RunError
-from w2v.xz import XzReader
+from w2v.system.xz import XzReader
 
 SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 4 << 20

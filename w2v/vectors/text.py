@@ -14,7 +14,7 @@ from typing import IO, NoReturn
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.limits import MAX_WORD_BYTES
+from w2v.system.limits import MAX_WORD_BYTES
 from w2v.vectors.content import (
     MAX_VALUE_BYTES,
     Header,

@@ -1,0 +1,39 @@
+"""Small language models of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from w2v.lm.model import LanguageModel
+from w2v.losses.table import LOSSES
+from w2v.settings import language_model as lm
+
+V, DIM = 30, 8
+Make = Callable[..., LanguageModel]
+
+
+@pytest.fixture
+def make() -> Make:
+    """make(arch, loss, **settings): a model over 30 tokens in eval mode, its weights far from 0."""
+
+    def call(arch: str = "lstm", loss: str = "softmax", *, spread: float = 0.4, **given: Any) -> LanguageModel:
+        options = LOSSES[loss].options()
+        if hasattr(options, "negatives"):
+            options = LOSSES[loss].options(negatives=7)
+        if hasattr(options, "cutoffs"):
+            options = LOSSES[loss].options(cutoffs=("10",))
+        small = {"arch": arch, "hidden": 12, "layers": 2, "heads": 2, "context": 4}
+        settings = lm.LanguageModelSettings(**small | given)
+        torch.manual_seed(3)
+        entry = LOSSES[loss]
+        model = LanguageModel(torch.arange(V, 0, -1), DIM, loss, options, lm.resolved(settings, DIM, "sgd", entry.bias))
+        if spread:
+            for parameter in model.parameters():
+                torch.nn.init.normal_(parameter, std=spread)
+        return model.eval()
+
+    return call

@@ -1,0 +1,109 @@
+"""How much memory is free, from made-up system files."""
+
+from pathlib import Path
+
+import pytest
+
+from w2v.system.memory import available_memory
+
+GB = 1 << 30
+V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
+
+
+@pytest.fixture
+def system(tmp_path):
+    """Writes files below a made-up root, {path: content}, and returns the root."""
+
+    def make(files: dict[str, object], meminfo: int | None = 8 * GB) -> Path:
+        if meminfo is not None:
+            files = {
+                "proc/meminfo": f"MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:  {meminfo // 1024} kB\n", **files,
+            }  # fmt: skip
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{content}\n")
+        return tmp_path
+
+    return make
+
+
+def v2(limit, usage, group="", cached=0):
+    folder = f"{V2}/{group}".rstrip("/")
+    stat = f"anon 1\ninactive_file {cached // 2}\nactive_file {cached - cached // 2}\nfile {cached + 5}"
+    return {f"{folder}/memory.max": limit, f"{folder}/memory.current": usage, f"{folder}/memory.stat": stat}
+
+
+def v1(limit, usage, group="", cached=0):
+    folder = f"{V1}/{group}".rstrip("/")
+    stat = f"inactive_file 7\nactive_file 7\ntotal_inactive_file {cached}\ntotal_active_file 0"
+    return {
+        f"{folder}/memory.limit_in_bytes": limit, f"{folder}/memory.usage_in_bytes": usage,
+        f"{folder}/memory.stat": stat,
+    }  # fmt: skip
+
+
+def test_this_system_tells():
+    free = available_memory()
+    assert free is None or 1 << 20 < free < 1 << 50
+
+
+def test_nothing_known(tmp_path):
+    assert available_memory(tmp_path) is None
+
+
+def test_without_cgroups_what_the_system_has(system):
+    assert available_memory(system({})) == 8 * GB
+
+
+def test_only_a_cgroup_known(system):
+    assert available_memory(system(v2(4 * GB, GB), meminfo=None)) == 3 * GB
+
+
+@pytest.mark.parametrize("version", [v1, v2])
+def test_the_smaller_of_system_and_cgroup(system, version):
+    assert available_memory(system(version(4 * GB, GB))) == 3 * GB
+    assert available_memory(system(version(20 * GB, GB))) == 8 * GB
+
+
+@pytest.mark.parametrize("version", [v1, v2])
+def test_cached_file_pages_count_as_free(system, version):
+    assert available_memory(system(version(4 * GB, 4 * GB, cached=3 * GB))) == 3 * GB
+
+
+@pytest.mark.parametrize("version", [v1, v2])
+def test_never_negative(system, version):
+    assert available_memory(system(version(4 * GB, 5 * GB))) == 0
+    assert available_memory(system(version(4 * GB, 1 * GB, cached=2 * GB))) == 4 * GB
+
+
+def test_no_limit(system):
+    assert available_memory(system(v2("max", 5 * GB))) == 8 * GB
+    assert available_memory(system(v1(9223372036854771712, 5 * GB))) == 8 * GB
+
+
+def test_without_statistics_all_usage_counts(system):
+    root = system(v2(4 * GB, 3 * GB))
+    (root / V2 / "memory.stat").unlink()
+    assert available_memory(root) == GB
+
+
+def test_the_tightest_of_nested_groups(system):
+    nested = {
+        "proc/self/cgroup": "0::/user/job/step", **v2(6 * GB, 1 * GB, "user"), **v2(3 * GB, 1 * GB, "user/job"),
+        **v2("max", 1 * GB, "user/job/step"), **v2(GB, GB, "other"),
+    }  # fmt: skip
+    assert available_memory(system(nested)) == 2 * GB
+
+
+def test_the_groups_of_version_1(system):
+    nested = {
+        "proc/self/cgroup": "5:cpu,cpuacct:/cpu\n4:memory:/job\n0::/elsewhere", **v1(3 * GB, 1 * GB, "job"),
+        **v1(9223372036854771712, 5 * GB), **v1(GB, GB, "cpu"),
+    }  # fmt: skip
+    assert available_memory(system(nested)) == 2 * GB
+
+
+@pytest.mark.parametrize("content", ["", "MemAvailable: many kB", "MemAvailable:", "MemFree: 5 kB"])
+def test_a_system_file_that_says_nothing(system, content):
+    assert available_memory(system({"proc/meminfo": content}, meminfo=None)) is None

@@ -1,0 +1,3 @@
+"""The fixtures of real runs."""
+
+from tests.trained import folder, own_cache, polled, train, zipf_lines  # noqa: F401

@@ -1,0 +1,152 @@
+"""TensorFlow's nce_loss and sampled_softmax_loss: same arguments, same values, same gradients.
+
+    loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)     # [N] nats, no reduction
+
+Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected counts; then,
+summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true. Both are for training only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from w2v.compat.shards import Shards, Tables
+from w2v.losses.base import accumulate_dtype, checked_classes
+from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, sampled_loss
+from w2v.losses.sampled import log_count
+from w2v.sampling.samplers import Candidates, LogUniformSampler, compute_accidental_hits
+
+
+def nce_loss(
+    weights: Shards,
+    biases: Shards | None,
+    labels: Tensor,
+    inputs: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    remove_accidental_hits: bool = False,
+    *,
+    partition_strategy: str = "div",
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+    sparse: bool = False,
+) -> Tensor:
+    """Noise-contrastive estimation (arXiv:1206.6426), [N] nats.
+
+    Args:
+        weights: [num_classes, D], or shards of it.
+        biases: [num_classes], shards of it, or None.
+        labels: [N, num_true], or [N] if num_true is 1.
+        inputs: [N, D].
+        sampled_values: (sampled [num_sampled], true_expected_count [N, num_true], sampled_expected_count
+            [num_sampled]), as a sampler of `w2v.sampling.samplers` gives them; None: log-uniform, unique.
+        remove_accidental_hits: leave out candidates that equal one of the row's labels.
+        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after
+            another, the first num_classes % P of them one more ("div"). TensorFlow 1 defaults to "mod".
+        seed: draws the same candidates at every call; to go on drawing give a generator.
+        sparse: give weights and biases gradients that hold only the rows used.
+
+    Raises:
+        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates than classes.
+    """
+    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
+    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
+    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    return _loss(LOGISTIC, tables, labels, inputs, samples, remove_accidental_hits)
+
+
+def sampled_softmax_loss(
+    weights: Shards,
+    biases: Shards | None,
+    labels: Tensor,
+    inputs: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    remove_accidental_hits: bool = True,
+    seed: int | None = None,
+    *,
+    partition_strategy: str = "div",
+    generator: torch.Generator | None = None,
+    sparse: bool = False,
+) -> Tensor:
+    """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
+    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
+    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
+    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    return _loss(SOFTMAX, tables, labels, inputs, samples, remove_accidental_hits)
+
+
+def _loss(
+    link: Link,
+    tables: Tables,
+    labels: Tensor,
+    inputs: Tensor,
+    samples: tuple[Tensor, Tensor],
+    remove_hits: bool,
+) -> Tensor:
+    """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
+    ids, expected_counts = samples
+    rows, bias = tables.rows(ids)
+    if rows.shape[1] != inputs.shape[1]:
+        raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
+    log_counts = log_count(expected_counts, accumulate_dtype(inputs))
+    hits = compute_accidental_hits(labels, ids[labels.numel() :]) if remove_hits else None
+    return sampled_loss(link, inputs, rows, bias, log_counts, labels.shape[1], hits)
+
+
+def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
+    labels = labels[:, None] if labels.dim() == 1 else labels
+    if num_true < 1:
+        raise ValueError(f"num_true is {num_true}, it must be 1 or more")
+    if labels.shape[1] != num_true:
+        raise ValueError(f"labels has {labels.shape[1]} columns, num_true is {num_true}")
+    if len(labels) != rows:
+        raise ValueError(f"labels has {len(labels)} rows, inputs has {rows}")
+    return checked_classes(labels, num_classes)[0].long()
+
+
+def _candidates(
+    sampled_values: Candidates | Sequence[Tensor] | None,
+    labels: Tensor,
+    num_sampled: int,
+    num_classes: int,
+    seed: int | None,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates, or drawn ones.
+
+    One tensor for both, so that they are gathered at once and weights get one gradient.
+    """
+    if sampled_values is None:
+        if num_sampled > num_classes:
+            raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
+        if num_sampled < 1:
+            raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
+        if generator is None and seed is not None:
+            generator = torch.Generator(labels.device).manual_seed(seed)
+        sampler = LogUniformSampler(num_classes)
+        place = labels.device if generator is None else generator.device
+        drawn, tries = sampler.draw_distinct(1, num_sampled, generator, place)
+        ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
+        return ids, sampler.expected_count(ids, num_sampled, int(tries))
+    if sampled_values[1] is None:
+        raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
+    sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])
+    if sampled.dim() != 1 or len(sampled) != num_sampled:
+        raise ValueError(f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is {num_sampled}")
+    sampled = checked_classes(sampled, num_classes)[0].long()
+    true_count = true_count[:, None] if true_count.dim() == 1 else true_count
+    for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
+        if count.shape != ids.shape:
+            raise ValueError(f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}")
+        if count.numel() and float(count.min()) < 0:
+            raise ValueError(f"{name}_expected_count holds {float(count.min()):g}, it must not be negative")
+    true_count, sampled_count = true_count.detach().double(), sampled_count.detach().double()
+    return torch.cat([labels.reshape(-1), sampled]), torch.cat([true_count.reshape(-1), sampled_count])

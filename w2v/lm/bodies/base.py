@@ -1,0 +1,33 @@
+"""What turns embeddings into hidden rows, token by token and only from what came before.
+
+A body maps embedded [T, B, dim] and a state to hidden [T, B, width] and the state behind the last token. What a state
+holds is the body's own affair; all of its tensors have the B columns in their second dimension.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+
+
+class Body(nn.Module, ABC):
+    """Base class; `width` is the length of a hidden row."""
+
+    width: int
+
+    @abstractmethod
+    def start(self, batch: int) -> State:
+        """The state before the first token of `batch` columns."""
+
+    @abstractmethod
+    def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
+        """hidden [T, B, width] of embedded [T, B, dim], and the state after them."""
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the module's parameters are."""
+    return next(module.parameters()).device

@@ -1,0 +1,126 @@
+"""A small decoder-only Transformer: pre-norm, causal attention over a sliding window, GELU layers of 4 x width.
+
+In every layer a token attends to itself and to the `context - 1` tokens before it. The state holds those tokens' keys
+and values, so that a text read in pieces, of whatever lengths, gives the same rows as the text read at once. While
+training, the state goes from segment to segment without gradients (Transformer-XL, Dai et al. 2019, arXiv:1901.02860).
+
+Positions enter by distance only, which is what makes the window slide: rotary embeddings of queries and keys (Su et al.
+2021, arXiv:2104.09864), or a learned score for each head and distance (Raffel et al. 2020, arXiv:1910.10683, without
+buckets).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from w2v.lm.bodies.base import Body, State, device_of
+from w2v.lm.bodies.dropout import dropout
+from w2v.settings.language_model import LanguageModelSettings
+
+ROTARY_BASE = 10000.0
+WIDENING = 4  # of the feed-forward layers
+INIT_STD = 0.02
+
+
+class Transformer(Body):
+    """`layers` blocks of attention and feed-forward; a state is ([layers, B, 2, heads, S, width / heads],), S of at
+    most context - 1 tokens."""
+
+    def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
+        super().__init__()
+        assert settings.hidden and settings.layers and settings.heads and settings.context
+        self.width, self.heads, self.context = settings.hidden, settings.heads, settings.context
+        self.dropout = settings.dropout
+        if self.width % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
+        self.rotary = settings.positions == "rotary"
+        if self.rotary and self.width // self.heads % 2:
+            raise ValueError(f"rotary positions need an even number per head, there are {self.width // self.heads}")
+        self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
+        self.blocks = nn.ModuleList(Block(self.width, self.heads, self.dropout) for _ in range(settings.layers))
+        self.norm = nn.LayerNorm(self.width)
+        self.distance_scores = None if self.rotary else nn.Parameter(torch.zeros(self.heads, self.context))
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2 and name != "distance_scores":
+                # what is added to the residual stream starts smaller, by the number of additions (GPT-2)
+                added = name.endswith(("attend_out.weight", "shrink.weight"))
+                nn.init.normal_(parameter, std=INIT_STD / ((2 * settings.layers) ** 0.5 if added else 1))
+
+    def start(self, batch: int) -> State:
+        """Nothing read yet."""
+        shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
+        return (torch.zeros(shape, device=device_of(self)),)
+
+    def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
+        (memory,) = state
+        before, length = memory.shape[4], len(embedded)
+        rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)  # [B, T, width]
+        mask = self.mask(before, length, rows)
+        turns = self.turns(before + length, rows) if self.rotary else None
+        kept = max(0, before + length - self.context + 1)
+        memories = []
+        for block, past in zip(self.blocks, memory, strict=True):
+            rows, both = block(rows, past.to(rows.dtype), mask, turns)
+            memories.append(both[:, :, :, kept:])
+        return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
+
+    def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
+        """What is added to the scores [1 or heads, T, before + T]: -inf where a token may not look; None: the causal
+        mask alone."""
+        if not before and length <= self.context and self.distance_scores is None:
+            return None
+        device = rows.device
+        distance = torch.arange(before, before + length, device=device)[:, None] - torch.arange(
+            before + length, device=device
+        )
+        hidden = (distance < 0) | (distance >= self.context)
+        if self.distance_scores is None:
+            return torch.zeros(1, *distance.shape, dtype=rows.dtype, device=device).masked_fill_(hidden, -torch.inf)
+        scores = self.distance_scores.to(rows.dtype)[:, distance.clamp(0, self.context - 1)]
+        return scores.masked_fill(hidden, -torch.inf)
+
+    def turns(self, length: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs of numbers."""
+        pairs = self.width // self.heads // 2
+        speeds = ROTARY_BASE ** (-torch.arange(pairs, device=rows.device, dtype=torch.float32) / pairs)
+        angles = torch.arange(length, device=rows.device, dtype=torch.float32)[:, None] * speeds
+        return angles.cos(), angles.sin()
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x)); dropout on what is added."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.attend_norm, self.widen_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attend_in, self.attend_out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.widen, self.shrink = nn.Linear(width, WIDENING * width), nn.Linear(WIDENING * width, width)
+
+    def forward(
+        self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """rows [B, T, width]; past [B, 2, heads, S, d]: (rows, keys and values [B, 2, heads, S + T, d])."""
+        batch, length, width = rows.shape
+        made = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        both = torch.cat([past, torch.stack([made[1], made[2]], 1)], 3)
+        query, key, value = made[0], both[:, 0], both[:, 1]
+        if turns is not None:
+            query, key = turned(query, turns), turned(key, turns)
+        seen = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
+        rows = rows + self.drop(self.attend_out(seen.transpose(1, 2).reshape(batch, length, width)))
+        return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
+
+    def drop(self, rows: Tensor) -> Tensor:
+        """Dropout while training."""
+        return dropout(rows, self.dropout, self.training)
+
+
+def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of its place; the places are
+    the last T of those in `turns`."""
+    cos, sin = (part[-rows.shape[2] :].to(rows.dtype) for part in turns)
+    first, second = rows.chunk(2, 3)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], 3)

@@ -1,0 +1,112 @@
+"""Text from a language model, one token after the other.
+
+Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k most probable,
+then from the fewest most probable that together have probability top_p. With neither of these, `OutputLayer.sample`
+draws, which scores all V words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax
+draws from the head and then from a cluster. There a temperature other than 1 applies to each of these decisions.
+top_p = 1 asks for the whole distribution, to which a temperature then applies exactly, whatever the layer.
+
+Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
+
+    for token in generate(model, prompt, eos, Sampling(top_k=40), seed=1): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from w2v.errors import RunError
+from w2v.lm.perplexity import CHUNK, evaluating
+from w2v.losses.base import draw
+
+if TYPE_CHECKING:
+    from w2v.lm.model import LanguageModel
+    from w2v.losses.base import OutputLayer
+
+TRIES = 64  # draws that may give the banned token, before the probabilities of all others are computed
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen.
+
+    temperature: 0 takes the most probable one. top_k: only from so many; 1 is the most probable one; None: from all.
+    top_p: only from the most probable that together have this probability; None: from all. banned: never this one.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    banned: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}, it must be 0 or more")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}, it must be 1 or more")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}, it must be above 0, at most 1")
+
+
+def generate(model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int) -> Iterator[int]:
+    """Tokens that follow <eos> and the prompt, without end. The same seed gives the same tokens.
+
+    Raises:
+        RunError: a parameter of the model is NaN or infinite.
+    """
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise RunError(f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it again")
+    random = torch.Generator().manual_seed(seed)
+    device = next(model.parameters()).device
+    with evaluating(model):
+        state, read = model.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)
+    while True:
+        with evaluating(model):  # not around the yield: the caller's code runs there
+            for part in read.split(CHUNK):
+                hidden, state = model.hidden(part.to(device)[:, None], state)
+            token = next_token(model.layer, hidden[-1], sampling, random)
+        yield token
+        read = torch.tensor([token])
+
+
+def next_token(layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    """One token by the hidden row [1, H]."""
+    temperature, banned = sampling.temperature, sampling.banned
+    if temperature == 0:
+        return int(_best(layer, hidden, 1, banned)[0][0, 0])
+    if sampling.top_k is None and sampling.top_p is None:
+        for _ in range(TRIES):
+            token = int(layer.sample(hidden, random, temperature))
+            if token != banned:
+                return token
+    k = layer.num_classes if sampling.top_k is None else sampling.top_k
+    ids, log_prob = _best(layer, hidden, k, banned)
+    log_prob = nucleus(log_prob.double() / temperature, sampling.top_p)
+    return int(ids[0, draw(log_prob, random)[0]])
+
+
+def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
+    """log_prob [N, C], descending in each row, without the columns beyond the first whose probabilities reach top_p."""
+    if top_p is None or top_p >= 1:
+        return log_prob
+    probability = log_prob.softmax(1)
+    before = probability.cumsum(1) - probability
+    return log_prob.masked_fill((before >= top_p) & (before > 0), -torch.inf)
+
+
+def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tuple[Tensor, Tensor]:
+    """The k most probable tokens but for the banned one: (ids [1, k], log-probabilities [1, k]), best first."""
+    if k >= layer.num_classes:  # all of them: nothing to search for
+        log_prob, ids = layer.log_prob(hidden).sort(dim=1, descending=True)
+    else:
+        ids, log_prob = layer.predict(hidden, k if banned is None else k + 1)
+    if banned is not None:
+        kept = ids[0] != banned
+        ids, log_prob = ids[:, kept][:, :k], log_prob[:, kept][:, :k]
+    return ids, log_prob

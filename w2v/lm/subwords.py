@@ -1,0 +1,142 @@
+"""Byte-level BPE subwords by Hugging Face `tokenizers`, trained on the words of a corpus and their counts.
+
+A word is cut by itself, its first subword marked by the blank before it ("Ġ"), so that cutting the distinct words of a
+corpus once is enough. Every byte is a subword: nothing is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2v.corpus.vocabulary import Vocabulary
+from w2v.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from w2v.corpus.store import TokenStore
+
+BYTES = 256
+SPECIALS = 2  # <unk> and <eos>, which are no subwords
+TRAINING_WORDS = 20_000_000  # counts are scaled down to about this many
+BATCH = 4096  # words handed over at a time
+
+
+class Subwords:
+    """A trained tokenizer."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, store: TokenStore, size: int) -> Subwords:
+        """BPE on a corpus: `size` tokens, <unk> and <eos> among them.
+
+        Raises:
+            InputError: the size leaves no room for all bytes, or `tokenizers` is not installed.
+        """
+        tokenizers = _library()
+        if size < BYTES + SPECIALS:
+            raise InputError(
+                f"--subwords {size} is below {BYTES + SPECIALS}: every byte is a subword, and there are <unk> and <eos>"
+            )
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+        tokenizer.decoder = tokenizers.decoders.ByteLevel()
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=size - SPECIALS,
+            initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(_repeated(store.vocabulary), trainer)
+        return cls(tokenizer)
+
+    def cut(self, words: Sequence[str]) -> list[list[str]]:
+        """The subwords of every word."""
+        found: list[list[str]] = []
+        for start in range(0, len(words), BATCH):
+            batch = list(words[start : start + BATCH])
+            found += [encoding.tokens for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)]
+        return found
+
+    def vocabulary(self, store: TokenStore) -> Vocabulary:
+        """All subwords and the two specials, with their counts in the corpus (at least 1)."""
+        from w2v.lm.vocabulary import EOS, UNK, sorted_vocabulary
+
+        counts = dict.fromkeys(self._tokenizer.get_vocab(), 0)
+        specials = {UNK: 0, EOS: store.n_lines}
+        words = list(store.vocabulary.words)
+        for word, pieces, count in zip(words, self.cut(words), store.vocabulary.counts.tolist(), strict=True):
+            if word in specials:
+                specials[word] += count
+                continue
+            for piece in pieces:
+                counts[piece] += count
+        return sorted_vocabulary([*counts.items(), *specials.items()])
+
+    def text(self, pieces: Sequence[str], unknown: str) -> str:
+        """The words that subwords make up, with blanks between them; `unknown` stands for itself."""
+        parts: list[list[str]] = [[]]
+        for piece in pieces:
+            if piece == unknown:
+                parts += [[piece], []]
+            else:
+                parts[-1].append(piece)
+        decode = self._tokenizer.decoder.decode
+        texts = [part[0] if part == [unknown] else decode(part).strip() for part in parts if part]
+        return " ".join(texts)
+
+    def to_json(self) -> str:
+        """The text of tokenizer.json, which the library itself reads too."""
+        text: str = self._tokenizer.to_str(pretty=True)
+        return text
+
+    @classmethod
+    def load(cls, path: Path) -> Subwords:
+        """Reads a tokenizer.json that `to_json` made.
+
+        Raises:
+            InputError: the file is missing or damaged, or `tokenizers` is not installed.
+        """
+        tokenizers = _library()
+        if path.exists() and not path.is_file():  # a device or a pipe might never end
+            raise InputError(f"cannot read {path}: it is not a file")
+        try:
+            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from None
+        except Exception as error:  # the library raises nothing more special
+            raise InputError(f"{path} is damaged: {error}") from None
+
+
+def _repeated(vocabulary: Vocabulary) -> Iterator[list[str]]:
+    """Batches of words, each as often as its count, scaled down for a large corpus; a rare word stays in."""
+    total = int(vocabulary.counts.sum())
+    counts = np.maximum(1, vocabulary.counts * min(1.0, TRAINING_WORDS / total)).astype(np.int64)
+    batch: list[str] = []
+    for word, count in zip(vocabulary.words, counts.tolist(), strict=True):
+        while count:
+            taken = min(count, BATCH - len(batch))
+            batch += [word] * taken
+            count -= taken
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _library() -> Any:
+    try:
+        import tokenizers
+        import tokenizers.decoders
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError:
+        raise RunError(
+            "--subwords needs the package tokenizers: pip install 'w2v[subwords]', or train on words without --subwords"
+        ) from None
+    return tokenizers

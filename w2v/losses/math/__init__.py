@@ -1,0 +1,1 @@
+"""The arithmetic that layers and functions share."""

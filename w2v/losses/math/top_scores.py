@@ -1,0 +1,87 @@
+"""The k highest scores of every hidden row and the targets' scores, without ever holding the scores [U, V] of all rows.
+
+One autograd function, so that the gradient of `weight` [V, D] is one tensor: only k + 1 rows of it per hidden row get
+something, and no matrix product over V is needed for that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from w2v.losses.base import accumulate_dtype, rows_for
+from w2v.losses.math.products import linear
+from w2v.losses.math.score_sums import HELD_BYTES, spans_of
+
+
+def top_scores(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(the k highest of hidden @ weight.T + bias [U, k], their classes [U, k], the targets' scores [N]).
+
+    Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as given.
+    """
+    target, row_of = target.long(), None if row_of is None else row_of.long()
+    with torch.autocast(hidden.device.type, enabled=False):
+        values, ids, score = _TopScores.apply(hidden, weight, bias, target, row_of, k)
+    return values, ids, score
+
+
+class _TopScores(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None, k: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        dtype = accumulate_dtype(hidden)
+        full = weight.to(dtype).contiguous()
+        offset = None if bias is None else bias.to(dtype)
+        row = torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
+        order = torch.argsort(row)
+        values = torch.empty(len(hidden), k, dtype=dtype, device=hidden.device)
+        ids = torch.empty(len(hidden), k, dtype=torch.int64, device=hidden.device)
+        score = torch.empty(len(target), dtype=dtype, device=hidden.device)
+        for start, end in spans_of(len(hidden), HELD_BYTES // (2 * len(weight) * dtype.itemsize)):
+            z = linear(hidden[start:end].to(dtype).contiguous(), full, offset)
+            values[start:end], ids[start:end] = z.topk(k, dim=1)
+            edges = torch.tensor([start, end], device=row.device)
+            first, last = torch.searchsorted(row[order], edges).tolist()
+            members = order[first:last]
+            score[members] = z[row[members] - start, target[members]]
+        ctx.save_for_backward(hidden, weight, bias, target, row_of, ids)
+        ctx.mark_non_differentiable(ids)
+        return values, ids, score
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
+        need_hidden, need_weight, need_bias = ctx.needs_input_grad[:3]
+        dtype, targets_hidden = d_score.dtype, rows_for(hidden, row_of)
+        d_hidden = torch.zeros_like(hidden, dtype=dtype) if need_hidden else None
+        d_weight = torch.zeros_like(weight, dtype=dtype) if need_weight else None
+        d_bias = torch.zeros_like(bias, dtype=dtype) if need_bias else None
+        with torch.autocast(hidden.device.type, enabled=False):
+            row_bytes = ids.shape[1] * hidden.shape[1] * dtype.itemsize
+            for start, end in spans_of(len(hidden), HELD_BYTES // (4 * row_bytes)):
+                part, grad = ids[start:end], d_values[start:end]
+                if d_hidden is not None:
+                    d_hidden[start:end] = torch.bmm(grad[:, None, :], weight[part].to(dtype))[:, 0]
+                if d_weight is not None:
+                    rows = grad[:, :, None] * hidden[start:end, None, :].to(dtype)
+                    d_weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
+            if d_hidden is not None:
+                rows = weight.index_select(0, target).to(dtype) * d_score[:, None]
+                d_hidden = d_hidden + rows if row_of is None else d_hidden.index_add_(0, row_of, rows)
+            if d_weight is not None:
+                d_weight.index_add_(0, target, targets_hidden.to(dtype) * d_score[:, None])
+            if d_bias is not None:
+                d_bias.index_add_(0, ids.flatten(), d_values.flatten()).index_add_(0, target, d_score)
+        return (
+            None if d_hidden is None else d_hidden.to(hidden.dtype),
+            None if d_weight is None else d_weight.to(weight.dtype),
+            None if d_bias is None else d_bias.to(bias.dtype),
+            *[None] * 3,
+        )

@@ -1,0 +1,250 @@
+"""Checkpoints of a run: RUN/checkpoints/step-N, N the number of blocks trained. Tensors and plain JSON, never pickles.
+
+    tensors.safetensors   what the engine's `state()` gave, and the blocks' bounds
+    state.json            how far the run is, its tallies, schedule, settings, and which corpus it reads
+    metrics.jsonl         the run's metrics so far
+    manifest.json         size and SHA-256 of each of these
+
+A checkpoint is written under a temporary name, synced and renamed, so that it is there whole or not at all; reading
+one verifies the checksums, and what is damaged is named and passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.errors import shown
+from w2v.system.files import atomic_directory
+from w2v.system.json import read_object
+
+FORMAT_VERSION = 1
+FOLDER = "checkpoints"
+TENSORS, STATE, METRICS, MANIFEST = "tensors.safetensors", "state.json", "metrics.jsonl", "manifest.json"
+BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
+CHUNK = 16 << 20  # bytes hashed and written at a time
+LONGEST_HEADER = 100 << 20  # bytes of JSON, as in the safetensors library
+DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U64": "<u8", "U32": "<u4", "U8": "|u1"}
+NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
+
+
+class DamagedCheckpoint(Exception):
+    """The message says what is wrong with which file."""
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run between two blocks.
+
+    step: blocks trained. tensors: what the engine's `state()` gave. bounds: of the blocks. state: plain values for
+    JSON, see `w2v.runs.checkpointer`. metrics: the lines of metrics.jsonl so far, without line ends.
+    """
+
+    step: int
+    tensors: Mapping[str, np.ndarray]
+    bounds: np.ndarray
+    state: dict[str, Any]
+    metrics: Sequence[str] = field(default_factory=list)
+    path: Path | None = None
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Writes `folder`/step-N, replacing one of that name, and returns its path.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    path = folder / f"step-{checkpoint.step}"
+    with atomic_directory(path, replace=True) as place:
+        files = {
+            TENSORS: _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds}),
+            STATE: iter([_json({"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state})]),
+            METRICS: iter(["".join(f"{line}\n" for line in checkpoint.metrics).encode()]),
+        }
+        manifest = {name: _write(place / name, chunks) for name, chunks in files.items()}
+        (place / MANIFEST).write_bytes(_json({"format_version": FORMAT_VERSION, "files": manifest}))
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads and verifies one checkpoint. The tensors are memory-mapped, so they cost no memory before they are used.
+
+    Raises:
+        DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it should.
+    """
+    reading = MANIFEST
+    try:
+        manifest = read_object(path / MANIFEST)
+        files = manifest["files"]
+        if manifest["format_version"] != FORMAT_VERSION:
+            raise DamagedCheckpoint(f"it has format_version {manifest['format_version']!r}, this w2v reads 1")
+        for name in (TENSORS, STATE, METRICS):
+            _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
+        reading = STATE
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        step = whole_number(state.pop("step"))
+        reading = METRICS
+        metrics = (path / METRICS).read_text(encoding="utf-8").splitlines()
+        reading = TENSORS
+        tensors = _map_tensors(path / TENSORS)
+        bounds = tensors.pop(BOUNDS)
+        if bounds.ndim != 1 or bounds.dtype != np.int64 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
+            raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} do not rise")
+        if bounds[0] != 0:
+            raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0")
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else path.name
+        raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedCheckpoint(f"{reading} holds something else ({type(error).__name__}: {error})") from None
+    return Checkpoint(step, tensors, bounds, state, metrics, path)
+
+
+def whole_number(value: object) -> int:
+    """A value of state.json that counts something.
+
+    Raises:
+        ValueError: it is no whole number from 0 to 2^63 - 1.
+    """
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
+    return value
+
+
+def real_number(value: object) -> float:
+    """A value of state.json that measures something.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    if type(value) not in (int, float) or not -sys.float_info.max <= value <= sys.float_info.max:  # type: ignore[operator]
+        raise ValueError(f"{shown(value)} is not a finite number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def checkpoints_of(run: Path) -> list[Path]:
+    """The checkpoints of a run, the latest first, sound or not."""
+    try:
+        found = [(_step(entry.name), entry) for entry in (run / FOLDER).iterdir()]
+    except OSError:
+        return []
+    return [path for step, path in sorted(found, reverse=True) if step >= 0]
+
+
+def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The latest sound checkpoint of a run, None if there is none; and a sentence on each damaged one after it."""
+    damaged: list[str] = []
+    for path in checkpoints_of(run):
+        try:
+            return load_checkpoint(path), damaged
+        except DamagedCheckpoint as error:
+            damaged.append(f"the checkpoint {path} is damaged: {error}")
+    return None, damaged
+
+
+def prune(folder: Path, last: int, keep: int) -> None:
+    """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what killed runs left."""
+    steps = {entry: _step(entry.name) for entry in folder.iterdir()}
+    kept = sorted((step for step in steps.values() if 0 <= step <= last), reverse=True)[:keep]
+    for entry, step in steps.items():
+        if step < 0:
+            if entry.name.startswith(".step-"):
+                shutil.rmtree(entry, ignore_errors=True)
+        elif step not in kept:
+            # renamed first: a process killed meanwhile leaves no half of a checkpoint under its name
+            grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
+            os.rename(entry, grave / entry.name)
+            shutil.rmtree(grave, ignore_errors=True)
+
+
+def _step(name: str) -> int:
+    """The number in "step-N", -1 for another name."""
+    match = re.fullmatch(r"step-([0-9]{1,18})", name)
+    return int(match[1]) if match else -1
+
+
+def _json(value: object) -> bytes:
+    # a path that is not UTF-8 comes as lone surrogates, which JSON holds as \u escapes
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> dict[str, Any]:
+    """Writes the chunks; their entry in the manifest."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "wb") as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+            size += len(chunk)
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def _verify(path: Path, size: int, sha256: str) -> None:
+    digest, found = hashlib.sha256(), os.stat(path).st_size
+    if not path.is_file():  # a device or a pipe might never end
+        raise DamagedCheckpoint(f"{path.name} is not a file")
+    if found != size:
+        raise DamagedCheckpoint(f"{path.name} has {found:,} bytes instead of {size:,}")
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != sha256:
+        raise DamagedCheckpoint(f"{path.name} does not have the checksum that the manifest says")
+
+
+def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
+    """A safetensors file, piece by piece: the library's own writer copies all of it in memory once more."""
+    header, place = {}, 0
+    # the format wants no holes and suggests alignment: largest elements first
+    ordered = dict(sorted(tensors.items(), key=lambda entry: (-entry[1].dtype.itemsize, entry[0])))
+    for name, array in ordered.items():
+        end = place + array.nbytes
+        header[name] = {
+            "dtype": NAMES[array.dtype.newbyteorder("=")], "shape": list(array.shape), "data_offsets": [place, end],
+        }  # fmt: skip
+        place = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for array in ordered.values():
+        for part in blocks_of(array):
+            yield np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
+
+
+def blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
+    """An array of any shape as blocks of rows of a few megabytes, so that no copy of all of it is ever needed."""
+    array = np.atleast_1d(array)
+    step = max(1, CHUNK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
+def _map_tensors(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file as read-only maps; ValueError where its header lies."""
+    size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(LONGEST_HEADER, size - 8):
+            raise ValueError(f"a header of {length} bytes in a file of {size}")
+        header = json.loads(file.read(length))
+    content = np.memmap(path, np.uint8, "r")[8 + length :] if size > 8 + length else np.empty(0, np.uint8)
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype, (start, end) = np.dtype(DTYPES[entry["dtype"]]), map(int, entry["data_offsets"])
+        if not 0 <= start <= end <= len(content):
+            raise ValueError(f"tensor {name!r} lies outside the file")
+        tensors[name] = content[start:end].view(dtype).reshape([int(length) for length in entry["shape"]])
+    return tensors

@@ -1,0 +1,216 @@
+"""Where a run's result goes: a run directory, or just a vector file.
+
+Chosen and checked before the long part, and locked from then on. Written whole at the end; a run directory with
+checkpoints is there from the start of training on, see `w2v.runs.directory`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.corpus import Vocabulary
+from w2v.errors import InputError, RunError
+from w2v.runs.directory import RUN_FILES, Files, RunDirectory, end_files, start_files, write_plainly
+from w2v.settings.config import Config
+from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
+from w2v.system.lock import locked
+from w2v.vectors import check_format, save_vectors
+
+WRITE_ROWS = 8192  # rows of the matrix handled at a time
+VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
+
+
+@dataclass(frozen=True)
+class Output:
+    """`path` is a run directory or a vector file. begun: it is a run directory that exists, this run's own."""
+
+    path: Path
+    is_file: bool
+    overwrite: bool
+    begun: bool = False
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The run directory at `path`."""
+        return RunDirectory(self.path)
+
+    @classmethod
+    def prepare(cls, config: Config) -> Output:
+        """Finds the place for a run's result and checks that it can be written.
+
+        Raises:
+            InputError: the output exists, its folder is missing or not writable, or its extension names no format.
+        """
+        given, overwrite = config.output.output, config.output.overwrite
+        if given is None:
+            path = free_path(default_name(config))
+            check_writable(path, overwrite=False)
+            return cls(path, False, False)
+        if given in ("", "-"):
+            suffixes = " ".join(VECTOR_SUFFIXES)
+            raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {suffixes}")
+        path = Path(given)
+        if path.name in ("", "..") or os.path.ismount(path):
+            raise InputError(f"--output {given} cannot be replaced as a whole: name a run directory inside it")
+        if any(_within(entry, path) for entry in config.corpus.corpus):
+            raise InputError(f"--output {given} would remove the corpus: name another one")
+        is_file = path.suffix.lower() in VECTOR_SUFFIXES
+        if is_file and config.model.model == "lm":
+            raise InputError(
+                f"--output {given}: a language model is more than vectors; name a run directory, and write its"
+                f" embeddings with w2v export DIRECTORY -o {given}"
+            )
+        if is_file and config.checkpoints.checkpoint_every is not None:
+            raise InputError(
+                f"--checkpoint-every needs a run directory, and --output {given} is a vector file: name a folder,"
+                " or leave --checkpoint-every away"
+            )
+        if is_special(path):
+            raise InputError(f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout")
+        check_writable(path, overwrite=overwrite)
+        if is_file:
+            kind = check_format(path)
+            if path.is_dir():
+                raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
+            if kind == "npy":  # its words stand in a second file
+                check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
+        elif overwrite and os.path.lexists(path):
+            check_removable(path)
+        return cls(path, is_file, overwrite)
+
+    def begin(self, config: Config, vocabulary: Vocabulary) -> Output:
+        """Makes the run directory before training, so that checkpoints have a place; an old run is gone then.
+
+        Raises:
+            InputError: somebody else has made it meanwhile.
+            RunError: it cannot be written.
+        """
+        self.directory.create(config, vocabulary, replace=self.overwrite)
+        return replace(self, begun=True)
+
+    def write(
+        self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
+        summary: dict[str, Any], files: Files, more: Callable[[Path], None] = lambda folder: None,
+    ) -> Path:  # fmt: skip
+        """Writes the result; returns its path, which has moved on by a number if another run took it meanwhile.
+
+        files: those of a language model. more: writes what else belongs into a run directory that is written whole.
+
+        Raises:
+            RunError: it cannot be written, or holds NaN.
+        """
+        if not all(
+            np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
+        ):
+            raise RunError("the vectors hold NaN or infinity; try a smaller --lr")
+        if self.begun:
+            self.directory.restore(config, vocabulary, checkpoints=False)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
+        if self.begun:
+            self.directory.finish(end_files(vectors, metrics, {**summary, "output": str(self.path)}, files))
+            return self.path
+        path = self.path
+        while True:
+            if not self.overwrite:
+                path = free_path(self.path, self.path.suffix if self.is_file else "")
+            if self.is_file:
+                save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
+                return path
+            try:
+                with atomic_directory(path, replace=self.overwrite) as folder:
+                    write_plainly(folder, start_files(config, vocabulary))
+                    document = {**summary, "output": str(path)}
+                    write_plainly(folder, end_files(vectors, metrics, document, files))
+                    more(folder)
+                return path
+            except RunError:
+                if self.overwrite or not path.exists():  # else another run was faster by a moment
+                    raise
+
+
+@contextmanager
+def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
+    """The place for a run's result, checked, and locked while the block runs; `resume` is a run to go on with.
+
+    Raises:
+        InputError: as `Output.prepare`; or another run is writing there.
+    """
+    with ExitStack() as stack:
+        if resume is not None:
+            alone = stack.enter_context(locked(resume))
+            nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
+            output = Output(Path(os.path.realpath(resume)) if nameless else resume, False, False, begun=True)
+            for name in RUN_FILES if alone else ():
+                clean_up(resume / name)
+        else:
+            output, taken = Output.prepare(config), []
+            while True:
+                try:
+                    alone = stack.enter_context(locked(output.path))
+                    break
+                except InputError:
+                    if config.output.output is not None:
+                        raise
+                    taken.append(output.path)
+                    output = replace(output, path=free_path(default_name(config), taken=taken))
+        if alone:
+            clean_up(output.path)
+        yield output
+
+
+def default_name(config: Config) -> Path:
+    """CORPUS-STEM-MODEL-LOSS in the working directory."""
+    first = config.corpus.corpus[0]
+    name = "stdin" if first == "-" else Path(first).resolve().name
+    while Path(name).suffix.lower() in COMPRESSIONS:
+        name = Path(name).stem
+    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
+    stem = stem.encode()[:STEM_BYTES].decode(errors="ignore")
+    return Path(f"{stem}-{config.model.model}-{config.training.loss}")
+
+
+def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
+    """`path`, or the first free one of `path-2`, `path-3`, …; the number stands before `suffix`."""
+    candidate, number = path, 1
+    while candidate in taken or os.path.lexists(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
+    return candidate
+
+
+def check_removable(path: Path) -> None:
+    """Refuses to remove anything but a run directory that holds nothing else, or an empty folder.
+
+    Raises:
+        InputError: `path` is something else.
+    """
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    if names and "format_version" not in names:
+        raise InputError(
+            f"--output {path} exists and is no run directory, so --overwrite will not remove it; name another one"
+        )
+    left = re.compile("|".join(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(tmp|old)" for name in RUN_FILES))
+    if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
+        raise InputError(
+            f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not remove it;"
+            " move that away, or name another one"
+        )
+
+
+def _within(entry: str, path: Path) -> bool:
+    """Whether the corpus `entry` is `path` or lies inside it."""
+    source, target = os.path.realpath(entry), os.path.realpath(path)
+    return entry != "-" and (source == target or source.startswith(os.path.join(target, "")))

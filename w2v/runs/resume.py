@@ -1,0 +1,230 @@
+"""Going on with a run: its settings, its latest sound checkpoint, and its text, each checked against what it was.
+
+Exactly the same result as without the interruption needs the same settings and number of threads, and one thread or
+--deterministic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2v.errors import InputError
+from w2v.runs.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint
+from w2v.runs.directory import RunDirectory
+from w2v.settings.build import build_config
+from w2v.settings.config import Config
+from w2v.settings.declare import settings_of
+from w2v.settings.groups import CheckpointSettings, all_settings
+from w2v.training.report import Reporter
+from w2v.vectors.loading import check_version
+
+if TYPE_CHECKING:
+    from w2v.corpus import TokenStore, Vocabulary
+    from w2v.runs.checkpointer import RunState
+    from w2v.training.trainer import TrainingResult
+
+# May be given beside --resume. The first makes a run longer; the next two change only how it is computed.
+MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
+COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
+
+
+def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
+    """The configuration of a run to go on with, from its config.yaml and the options given beside --resume.
+
+    given: texts by the name of the setting, None = not given.
+
+    Raises:
+        InputError: there is no such run, or an option would make another run of it.
+    """
+    if not (run / "config.yaml").is_file():
+        reason = "is no run directory" if run.exists() else "does not exist"
+        raise InputError(f"--resume {run} {reason}: name one that w2v train wrote, or start with w2v train CORPUS")
+    check_version(run)
+    try:
+        before = build_config({}, run / "config.yaml")
+    except InputError as error:
+        raise InputError(f"--resume {run}: the run's settings cannot be read: {error}") from None
+    given = {name: value for name, value in given.items() if value is not None}
+    config = build_config({name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml")
+    then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
+    settings, problems = all_settings(), []
+    for name, value in given.items():
+        if name in MAY_CHANGE:
+            continue
+        wanted = settings[name].convert(value, settings[name].option)
+        if name == "corpus":
+            wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
+        elif name in ("output", "init", "valid"):
+            wanted = os.path.abspath(value)
+        if wanted != then.get(name):
+            problems.append(_refusal(name, value, then.get(name)))
+    if config.training.epochs < before.training.epochs:
+        problems.append(
+            f"--epochs {config.training.epochs} is less than the {before.training.epochs} of the run: it can only grow"
+        )
+    if problems:
+        raise InputError(f"--resume {run} goes on with the run as it is: {'; '.join(problems)}")
+    notes = list(config.notes)
+    for name, now, was in (
+        ("threads", config.threads, before.threads), ("device", config.training.device, before.training.device),
+    ):  # fmt: skip
+        if now != was:
+            notes.append(f"with --{name} {now} instead of {was} the result is not bit for bit that of an unbroken run")
+    if config.training.epochs > before.training.epochs:
+        notes.append(
+            f"--epochs {config.training.epochs} instead of {before.training.epochs}: the learning rate goes on at what"
+            " it is there in a run of the new length"
+        )
+    return dataclasses.replace(config, notes=tuple(notes))
+
+
+def finished(run: Path, config: Config) -> dict[str, Any] | None:
+    """The summary of a run that has nothing left to do under this configuration; None for any other."""
+    summary = RunDirectory(run).summary()
+    if summary is None or summary.get("interrupted") is not False or summary.get("epochs") != config.training.epochs:
+        return None
+    return summary
+
+
+def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
+    """The checkpoint to go on from; None: from the beginning, since there is none yet. Damaged ones are told.
+
+    Raises:
+        InputError: there are checkpoints, but no sound one, or config.yaml has been changed since.
+    """
+    checkpoint, damaged = newest_checkpoint(run)
+    if checkpoint is None:
+        if damaged:
+            raise InputError(
+                f"{damaged[0]}. {_others(len(damaged) - 1)};"
+                f" remove {checkpoints_of(run)[0].parent} to train from the beginning"
+            )
+        if (RunDirectory(run).summary() or {}).get("epochs_done"):
+            raise InputError(
+                f"{run} holds a result but no checkpoint (--checkpoint-every), so it cannot go on; train again, or"
+                f" start from its vectors with w2v train CORPUS --init {run}"
+            )
+        reporter.note(f"{run} has no checkpoint yet: training starts from the beginning")
+        return None
+    for sentence in damaged:
+        reporter.warn(f"{sentence}. The one before it is used, {checkpoint.path}")
+    now = comparable(config)
+    then = checkpoint.state.get("settings")
+    if not isinstance(then, dict):
+        raise InputError(f"{checkpoint.path} does not say which settings it was made with: it cannot be used")
+    for name in sorted(set(now) | set(then)):
+        if now.get(name) != then.get(name):
+            raise InputError(
+                f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint {checkpoint.path} was made with"
+                f" {then.get(name)}: put that back"
+            )
+    return checkpoint
+
+
+def comparable(config: Config) -> dict[str, Any]:
+    """The settings that a checkpoint depends on, as JSON gives them back."""
+    values = {name: value for name, value in config.saved_values().items() if name not in COMPARED_NOT}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def read_again(
+    config: Config,
+    run: Path,
+    checkpoint: Checkpoint,
+    use_cache: bool,
+    reporter: Reporter,
+    select: Callable[[TokenStore], Vocabulary] | None = None,
+) -> tuple[TokenStore, Vocabulary]:
+    """The text of a run to go on with, from the cache or read again, and its vocabulary.
+
+    select: makes the vocabulary; None: the words that --min-count and --max-vocab leave.
+
+    Raises:
+        InputError: it is not there any more, or not the same.
+    """
+    from w2v.corpus import Vocabulary, read_corpus
+    from w2v.corpus.cache import load_entry
+    from w2v.corpus.identity import changed_files, check_description, describe, difference, digest
+    from w2v.corpus.selection import select_vocabulary
+
+    try:
+        then = check_description(checkpoint.state.get("corpus"))
+    except ValueError:
+        raise InputError(f"{checkpoint.path} does not say which text it was made from: it cannot be used") from None
+    changed = changed_files(then)
+    store = load_entry(then["key"]) if use_cache and then["key"] else None
+    if store is not None:
+        for phrase in changed:
+            reporter.warn(f"{phrase} since the run began; it goes on with the text as it was, which the cache holds")
+    else:
+        try:
+            store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
+        except InputError as error:
+            raise InputError(f"{run} cannot go on without the text that it was trained on: {error}") from None
+    if select is not None:
+        vocabulary = select(store)
+    elif config.start.init is None:
+        vocabulary = select_vocabulary(store.vocabulary, config.corpus)
+    else:
+        from w2v.words.start import renumbered
+
+        vocabulary = Vocabulary.load(run / "vocab.tsv")
+        chosen = store.vocabulary.truncated(config.corpus.min_count, config.corpus.max_vocab)
+        if digest(chosen) != digest(vocabulary):
+            store = renumbered(store, vocabulary)
+    if other := difference(then, describe(store, vocabulary)):
+        store.close()
+        what = changed[0] if changed else "the text is another one"
+        raise InputError(
+            f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one with"
+            f" w2v train CORPUS --init {run}"
+        )
+    return store, vocabulary
+
+
+def check_blocks(checkpoint: Checkpoint, positions: int, epochs: int) -> None:
+    """Whether a checkpoint's blocks are those of a text with so many positions, read `epochs` times.
+
+    Raises:
+        InputError: they lead beyond it.
+    """
+    end, blocks = int(checkpoint.bounds[-1]), (len(checkpoint.bounds) - 1) * epochs
+    why = None
+    if end != positions:
+        why = f"its blocks end at {end:,}, the text at {positions:,}"
+    elif checkpoint.step > blocks:
+        why = f"it is after block {checkpoint.step:,} of {blocks:,}"
+    if why is not None:
+        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
+
+
+def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
+    """Sets engine, schedule and watchers to the checkpoint; what the run had booked.
+
+    Raises:
+        InputError: the checkpoint is of another kind of run.
+    """
+    try:
+        return state.put_back(checkpoint)
+    except KeyError as error:
+        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}") from None
+    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {error}") from None
+
+
+def _others(damaged: int) -> str:
+    """What to say of the damaged checkpoints before the latest."""
+    if not damaged:
+        return "It is the only one"
+    return "So is the one before it" if damaged == 1 else f"So are the {damaged} before it"
+
+
+def _refusal(name: str, value: object, then: object) -> str:
+    if name == "corpus":
+        return "it names no CORPUS (another text is for --init)"
+    option = "--" + name.replace("_", "-")
+    return f"{option} {value} cannot be {'given' if then is None else f'changed (it is {then})'}"

@@ -1,0 +1,1 @@
+"""Noise words and sub-sampling: distributions, samplers, TensorFlow's candidate samplers."""

@@ -1,0 +1,265 @@
+"""The engine for any loss, on CPU or GPU: windows built on the device in large batches, gradients by autograd.
+
+    skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c. The hidden vector
+               of a prediction is the context word's input row, so that a batch has no more distinct ones than it has
+               distinct words: a loss that scores all V rows scores them once for each.
+    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle; each of them gets the
+               whole gradient of the mean, as in word2vec.c, or its share (--cbow-grad mean).
+
+Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the same context word. The
+gradient is that of the sum over a batch's predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.errors import InputError, RunError
+from w2v.losses.base import OutputLayer
+from w2v.losses.layers import make_layer
+from w2v.losses.options import SampledOptions
+from w2v.losses.table import LOSSES
+from w2v.sampling.unigram import keep_probabilities
+from w2v.settings.config import Config
+from w2v.training.engine import MEASURED_SEED, Tally, block_seeds, check_state, fill_starting_rows
+from w2v.training.optimizers import OPTIMIZERS
+from w2v.training.rows import distinct_rows, shared_rows, summed_rows
+from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.words.windows import WindowReader, Windows
+
+NOISE_SHARE = 8  # predictions that share noise words; in the fused kernel a window's predictions do, about 6
+BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
+STEPS = 256  # of a run, at least, where the batch size is ours to choose
+SMALLEST_BATCH = 64
+FROZEN = "input.frozen"  # in the state, where there are rows that stay
+
+
+def batch_words(config: Config, length: int) -> int:
+    """Words of the text per step: as given, else the default, and less for a stream of small `length`."""
+    if config.training.batch_size is not None:
+        return config.training.batch_size
+    return max(SMALLEST_BATCH, min(config.default_batch_size, length * config.training.epochs // STEPS))
+
+
+def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
+    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: each about a whole number of batches."""
+    batch = batch_words(config, len(ids))
+    size = min(BLOCK_WORDS, len(ids) * config.training.epochs // STEPS)
+    return cut_blocks(ids, batch * max(1, size // batch), sentence_limit(config.corpus.max_sentence))
+
+
+def find_device(name: str) -> torch.device:
+    """The device that --device names; auto: the first GPU if there is one.
+
+    Raises:
+        InputError: there is no such GPU.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not count):
+        return torch.device("cpu")
+    if not count:
+        raise InputError(f"--device {name}: PyTorch finds no CUDA device on this machine; use --device cpu")
+    index = int(name.partition(":")[2] or 0)
+    if index >= count:
+        raise InputError(f"--device {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+class AutogradEngine:
+    """Trains the input matrix and an output layer together.
+
+    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
+    counts [V]: of the vocabulary, never increasing.
+
+    Raises:
+        InputError: --device names a GPU that is not there, or the loss cannot be used with this vocabulary.
+        RunError: the GPU's memory does not suffice.
+    """
+
+    name = "autograd"
+    in_rounds = False
+    threads = 1  # the trainer's workers; within a step PyTorch's own threads share the work
+
+    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None:
+        self.config = config
+        self.device = find_device(config.training.device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(config.threads)
+        keep = keep_probabilities(counts, config.training.sample)
+        self._reader = WindowReader(
+            ids, (keep * (2**32 - 1)).astype(np.uint32), config.model.window,
+            sentence_limit(config.corpus.max_sentence), self.device,
+        )  # fmt: skip
+        self._batch = batch_words(config, len(ids))
+        self._generator = torch.Generator(self.device)
+        self._frozen: Tensor | None = None  # [V] uint8
+        with self._enough_memory():
+            self._w_in = torch.empty(len(counts), config.model.dim, device=self.device)
+            self.layer = self._make_layer(counts).to(self.device)
+            make = OPTIMIZERS[config.optimizer]
+            self._optimizer_in = make(self._w_in)
+            self._optimizers = [(parameter, make(parameter.detach())) for parameter in self.layer.parameters()]
+        names = [name for name, _ in self.layer.named_parameters()]
+        self._named = {"input": self._optimizer_in} | {
+            f"output.{name}": optimizer for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
+        }
+
+    def initialise(self) -> None:
+        """Starting vectors, see `fill_starting_rows`."""
+        rows = torch.empty_like(self._w_in, device="cpu") if self.device.type != "cpu" else self._w_in
+        fill_starting_rows(rows.numpy(), self.config.training.seed)
+        self._w_in.copy_(rows)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """[V, dim] float32, the input matrix."""
+        return self._w_in.cpu().numpy()
+
+    def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
+        """Trains on one block at the learning rate `lr`.
+
+        Raises:
+            RunError: the GPU's memory does not suffice.
+        """
+        return self._run(self._reader, block, self.config.training.seed, lr)
+
+    @torch.no_grad()
+    def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
+        """What `train` would find in a block of another text, with the random numbers of MEASURED_SEED.
+
+        Raises:
+            RunError: the GPU's memory does not suffice.
+        """
+        return self._run(self._reader.over(ids), block, MEASURED_SEED, None)
+
+    def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
+        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is None."""
+        key, own = block_seeds(seed, block)
+        self._generator.manual_seed(int(own) >> 1)
+        with self._enough_memory():
+            windows = reader.read(block.start, block.stop, int(key), int(own))
+            steps = max(1, -(-(block.stop - block.start) // self._batch))
+            cuts = [windows.trained * step // steps for step in range(steps + 1)]
+            loss, predictions = torch.zeros((), dtype=torch.float64, device=self.device), 0
+            for start, stop in pairwise(cuts):
+                losses = self._step(windows, start, stop, lr)
+                loss += losses.sum(dtype=torch.float64)
+                predictions += len(losses)
+            return Tally(loss.item(), predictions, windows.read, windows.rare, windows.dropped, windows.trained)
+
+    def end_round(self, blocks: int) -> None:
+        """Nothing to put together: there is one worker."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Input matrix, output layer and what the optimizers remember; views of them on the CPU."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        if FROZEN in arrays:
+            self.freeze(np.array(arrays[FROZEN]))
+        check_state(arrays, self.state())
+        with torch.no_grad():
+            for name, tensor in self._tensors().items():
+                tensor.copy_(torch.from_numpy(np.array(arrays[name])))
+
+    def freeze(self, rows: np.ndarray) -> None:
+        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
+        if rows.shape != (len(self._w_in),):
+            raise ValueError(f"rows has shape {list(rows.shape)}, the input matrix has {len(self._w_in)} rows")
+        self._frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {"input": self._w_in} | ({} if self._frozen is None else {FROZEN: self._frozen})
+        tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
+        for name, optimizer in self._named.items():
+            tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
+        return tensors
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """A GPU's full memory becomes a RunError that says what helps."""
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError as error:
+            raise RunError(
+                f"the memory of {self.device} does not suffice; try a smaller --batch-size (now {self._batch:,}),"
+                " a smaller --dim or a larger --min-count"
+            ) from error
+
+    def _make_layer(self, counts: np.ndarray) -> OutputLayer:
+        config = self.config
+        more: dict[str, object] = {"sparse": True} if LOSSES[config.training.loss].sparse else {}
+        if isinstance(config.loss, SampledOptions):
+            more |= {"per_row": True, "generator": self._generator}
+        try:
+            with torch.random.fork_rng(devices=[]):  # a layer may have starting values of its own
+                torch.manual_seed(config.training.seed)
+                return make_layer(config.training.loss, config.model.dim, torch.from_numpy(counts), config.loss, **more)
+        except ValueError as error:
+            raise InputError(f"--loss {config.training.loss} with {len(counts):,} words: {error}") from error
+
+    def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
+        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their predictions' losses."""
+        contexts, places = windows.pairs(start, stop)
+        if not len(contexts):
+            return torch.zeros(0, device=self.device)
+        if self.config.model.model == "cbow":
+            centres, lengths = places.unique_consecutive(return_counts=True)
+            return self._cbow(contexts, lengths, windows.words[centres], lr)
+        return self._skip_gram(contexts, windows.words[places], lr)
+
+    def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
+        repeated = isinstance(self.config.loss, SampledOptions)
+        rows, row_of = shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, len(self._w_in))
+        hidden = self._w_in.index_select(0, rows)
+        losses: Tensor
+        if lr is None:
+            losses = self.layer(hidden, targets, row_of)
+            return losses
+        losses, gradient = self._learn(hidden, targets, row_of, lr)
+        if repeated:
+            rows, gradient = summed_rows(rows, gradient, len(self._w_in))
+        self._update_input(gradient, lr, rows)
+        return losses
+
+    def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
+        """contexts: those of the targets one after another, `lengths` of them each."""
+        model = self.config.model
+        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden)
+        losses: Tensor
+        if lr is None:
+            losses = self.layer(hidden, targets)
+            return losses
+        losses, gradient = self._learn(hidden, targets, None, lr)
+        if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
+            gradient = gradient / lengths[:, None]
+        each = torch.repeat_interleave(gradient, lengths, dim=0)
+        rows, gradient = summed_rows(contexts, each, len(self._w_in))
+        self._update_input(gradient, lr, rows)
+        return losses
+
+    def _update_input(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        if self._frozen is not None:
+            free = self._frozen[rows] == 0
+            gradient, rows = gradient[free], rows[free]
+        self._optimizer_in.update(gradient, lr, rows)
+
+    def _learn(self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float) -> tuple[Tensor, Tensor]:
+        """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by `hidden`."""
+        hidden.requires_grad_()
+        losses = self.layer(hidden, targets, row_of)
+        losses.sum().backward()
+        for parameter, optimizer in self._optimizers:
+            if parameter.grad is not None:
+                optimizer.update(parameter.grad, lr)
+                parameter.grad = None
+        assert hidden.grad is not None
+        return losses.detach(), hidden.grad

@@ -1,0 +1,117 @@
+"""Validation of word vectors: the training loss over another text, in nats per prediction.
+
+It is the figure that the run prints of its own text: the same loss, with margins and smoothing, over the windows of
+the words that sub-sampling leaves. Windows, sub-sampling and noise words are drawn from a seed of their own, the same
+ones at every measurement and whatever --seed, so that the figures of one run, and of runs with the same settings and
+engine, can be compared. Exact losses give the mean -log P(target | hidden).
+
+The result is what was learnt at the end; with --patience the vectors of the best epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from w2v.corpus import TokenStore, Vocabulary
+from w2v.errors import InputError, RunError
+from w2v.settings.config import Config
+from w2v.training.engine import Measuring, Tally, read_only
+from w2v.training.report import Reporter
+from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.training.validation import Validation
+from w2v.words.start import renumbered
+
+BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughly
+
+
+def validation_text(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> TokenStore:
+    """The text of --valid with the ids of the run's vocabulary; closes `store`.
+
+    Raises:
+        InputError: it has no word of the vocabulary.
+        RunError: the disk for temporary files is full.
+    """
+    found = renumbered(store, vocabulary)
+    unknown = found.n_words - (found.known_words or 0)
+    if unknown == found.n_words:
+        found.close()
+        raise InputError(
+            f"--valid {config.validation.valid}: none of its words is in the vocabulary of {len(vocabulary):,} words,"
+            " so its loss would say nothing; give a text of the corpus's language"
+        )
+    if unknown:
+        reporter.note(
+            f"{unknown:,} of the {found.n_words:,} words of --valid {config.validation.valid} are not in the vocabulary"
+            " and are left out"
+        )
+    return found
+
+
+class WordValidation(Validation[Tally]):
+    """Measures `text`, see `validation_text`, with the engine's own loss.
+
+    Raises:
+        InputError: no word of the text is left with a context word.
+    """
+
+    def __init__(self, config: Config, engine: Measuring, text: TokenStore, reporter: Reporter) -> None:
+        patience, path = config.validation.patience, str(config.validation.valid)
+        super().__init__(path, text.ids, patience, bool(patience), reporter)
+        self._engine, self._text, self._ids = engine, text, read_only(text.ids)
+        bounds = cut_blocks(self._ids, BLOCK_WORDS, sentence_limit(config.corpus.max_sentence)).tolist()
+        self._blocks = [Block(0, index, start, stop, 0.0) for index, (start, stop) in enumerate(pairwise(bounds))]
+        if not any(self._measure_block(index, 0).predictions for index in range(len(self._blocks))):
+            raise InputError(
+                f"--valid {path}: no word of it has a context word, after --min-count, --max-vocab and --sample no line"
+                " has two words left; give a longer text"
+            )
+
+    def score(self) -> Tally:
+        threads = min(self._engine.threads, len(self._blocks))
+        tallies = [Tally()] * len(self._blocks)
+
+        def work(thread: int) -> None:
+            for index in range(thread, len(tallies), threads):
+                tallies[index] = self._measure_block(index, thread)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(threads)))
+        total = Tally()
+        for tally in tallies:  # in their order: the sum does not depend on the threads
+            total.add(tally)
+        if not math.isfinite(total.loss):
+            raise RunError(f"the loss became {total.loss}; try a smaller --lr")
+        return total
+
+    def loss(self, score: Tally) -> float:
+        return score.mean_loss
+
+    def score_of(self, values: dict[str, Any]) -> Tally:
+        return Tally.from_state(values)
+
+    def sentence(self, score: Tally) -> str:
+        return f"loss {score.mean_loss:.4f} nats per prediction"
+
+    def metrics(self, score: Tally) -> dict[str, Any]:
+        return {"validation_loss": score.mean_loss, "validation_predictions": score.predictions}
+
+    def figures(self, score: Tally) -> dict[str, Any]:
+        return {
+            "loss": score.mean_loss, "predictions": score.predictions, "words": score.read, "oov": score.rare,
+            "subsampled": score.dropped,
+        }  # fmt: skip
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The vectors."""
+        return {"vectors": self._engine.vectors}
+
+    def _measure_block(self, index: int, thread: int) -> Tally:
+        block = self._blocks[index]
+        tally = self._engine.measure(self._ids, block, thread)
+        self._text.release(block.start, block.stop)
+        return tally

@@ -1,4 +1,5 @@
-"""The demo corpus's background: slot lists for the templates, words per group, and topics that teach no relation."""
+"""The demo corpus's background: slot lists for the templates, words per group, and topics that
+teach no relation."""
 
 from __future__ import annotations
 
@@ -8,10 +9,19 @@ _SLOTS = {
     "day": "monday tuesday wednesday thursday friday saturday sunday",
     "month": "january february april june july august september october november december",
     "num": "two three four five six seven eight nine ten twelve twenty thirty forty fifty sixty",
-    "he": "thomas william robert edward henry george samuel daniel oliver martin peter hugo simon victor walter leo",
-    "she": "anna maria emily sarah clara julia helen alice laura sophie nina ruth martha eva lucy irene",
-    "who": "smith jones taylor bradley wilson evans roberts johnson lewis walker robinson thompson wright hughes"
-    " edwards greene hall clarke harris cooper ward turner bennett collins murphy foster palmer barnes fisher dawson",
+    "he": (
+        "thomas william robert edward henry george samuel daniel oliver martin peter hugo simon"
+        " victor walter leo"
+    ),
+    "she": (
+        "anna maria emily sarah clara julia helen alice laura sophie nina ruth martha eva lucy"
+        " irene"
+    ),
+    "who": (
+        "smith jones taylor bradley wilson evans roberts johnson lewis walker robinson thompson"
+        " wright hughes edwards greene hall clarke harris cooper ward turner bennett collins murphy"
+        " foster palmer barnes fisher dawson"
+    ),
 }
 SLOTS: dict[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _SLOTS.items()}
 
@@ -100,67 +110,84 @@ def _topic(nouns: str, verbs: str, qualifiers: str) -> Topic:
 
 TOPICS: dict[str, Topic] = {
     "weather": _topic(
-        "rain snow wind storm drizzle hail lightning forecast temperature cloud sleet mist rainfall barometer"
-        " gust gale squall sunset dew thaw downpour cyclone typhoon meteorologist",
-        "lifted drifted passed raged eased arrived cleared settled threatened lingered swept battered soaked",
+        "rain snow wind storm drizzle hail lightning forecast temperature cloud sleet mist rainfall"
+        " barometer gust gale squall sunset dew thaw downpour cyclone typhoon meteorologist",
+        "lifted drifted passed raged eased arrived cleared settled threatened lingered swept"
+        " battered soaked",
         "cloudy stormy gloomy misty chilly sunny overcast breezy mild humid",
     ),
     "sports": _topic(
-        "coach goal league penalty midfielder striker goalkeeper tournament champion trophy fans whistle foul"
-        " season match halftime defender bench transfer captaincy racket shotput javelin athlete",
-        "scored missed tackled dribbled equalised trained qualified defended sprinted cheered protested retired",
+        "coach goal league penalty midfielder striker goalkeeper tournament champion trophy fans"
+        " whistle foul season match halftime defender bench transfer captaincy racket shotput"
+        " javelin athlete",
+        "scored missed tackled dribbled equalised trained qualified defended sprinted cheered"
+        " protested retired",
         "offside unbeaten injured athletic olympic professional amateur defensive tactical",
     ),
     "commerce": _topic(
-        "market shares profit merger shareholder invoice retailer tariff revenue startup bankruptcy accountant"
-        " audit brand wholesaler commodity inventory deficit bondholder subsidiary chairman turnover takeover"
-        " monopoly",
-        "merged expanded stagnated exported outsourced negotiated hired audited acquired restructured launched"
-        " financed",
-        "quarterly profitable corporate fiscal competitive wholesale solvent bankrupt annual commercial",
+        "market shares profit merger shareholder invoice retailer tariff revenue startup bankruptcy"
+        " accountant audit brand wholesaler commodity inventory deficit bondholder subsidiary"
+        " chairman turnover takeover monopoly",
+        "merged expanded stagnated exported outsourced negotiated hired audited acquired"
+        " restructured launched financed",
+        "quarterly profitable corporate fiscal competitive wholesale solvent bankrupt annual"
+        " commercial",
     ),
     "cuisine": _topic(
-        "salt pepper oil flour dressing cream garlic parsley basil oregano rice bean pastry gravy sauce spoon"
-        " whisk broth fillet marinade herb spice dumplings plate",
-        "simmered stirred chopped peeled seasoned poured kneaded drained garnished grated marinated melted",
+        "salt pepper oil flour dressing cream garlic parsley basil oregano rice bean pastry gravy"
+        " sauce spoon whisk broth fillet marinade herb spice dumplings plate",
+        "simmered stirred chopped peeled seasoned poured kneaded drained garnished grated marinated"
+        " melted",
         "salty spicy creamy crunchy bitter tender ripe delicious savoury crispy",
     ),
     "music": _topic(
-        "violin cello orchestra baton symphony trumpet flute sonata concerto percussion jazz saxophone guitar"
-        " album quartet overture clarinet harmony tempo viola pianoforte bassoon encore maestro",
-        "rehearsed performed composed conducted strummed improvised tuned recorded applauded hummed arranged",
-        "melodic acoustic orchestral lyrical baroque romantic rhythmic harmonic choral instrumental",
+        "violin cello orchestra baton symphony trumpet flute sonata concerto percussion jazz"
+        " saxophone guitar album quartet overture clarinet harmony tempo viola pianoforte bassoon"
+        " encore maestro",
+        "rehearsed performed composed conducted strummed improvised tuned recorded applauded hummed"
+        " arranged",
+        "melodic acoustic orchestral lyrical baroque romantic rhythmic harmonic choral"
+        " instrumental",
     ),
     "science": _topic(
-        "physicist chemist molecule electron proton telescope microscope hypothesis experiment theory galaxy"
-        " planet gravity enzyme bacteria neuron genome catalyst reactor spectrum quantum particle vacuum equation",
-        "measured observed predicted orbited dissolved reacted calculated detected confirmed analysed oscillated"
-        " decayed",
+        "physicist chemist molecule electron proton telescope microscope hypothesis experiment"
+        " theory galaxy planet gravity enzyme bacteria neuron genome catalyst reactor spectrum"
+        " quantum particle vacuum equation",
+        "measured observed predicted orbited dissolved reacted calculated detected confirmed"
+        " analysed oscillated decayed",
         "magnetic electric chemical molecular solar nuclear genetic theoretical empirical optical",
     ),
     "travel": _topic(
-        "luggage suitcase passport hotel tourist itinerary airport visa vacancies cruise ferry guidebook backpack"
-        " customs baggage platform timetables station departure arrival sightseeing resort beachfront excursion",
-        "departed boarded booked packed cancelled explored unpacked disembarked toured landed queued hitchhiked",
+        "luggage suitcase passport hotel tourist itinerary airport visa vacancies cruise ferry"
+        " guidebook backpack customs baggage platform timetables station departure arrival"
+        " sightseeing resort beachfront excursion",
+        "departed boarded booked packed cancelled explored unpacked disembarked toured landed"
+        " queued hitchhiked",
         "scenic remote touristy overnight delayed foreign coastal exotic nonstop roundtrip",
     ),
     "health": _topic(
-        "doctor ward vaccine bandage pharmacy ambulance diagnosis tablet infection clinic stethoscope allergy"
-        " antibiotic therapy injury virus fracture flu specialist scan dose syringe midwife recovery",
-        "examined recovered coughed prescribed injected sneezed bandaged diagnosed vaccinated relapsed fainted healed",
+        "doctor ward vaccine bandage pharmacy ambulance diagnosis tablet infection clinic"
+        " stethoscope allergy antibiotic therapy injury virus fracture flu specialist scan dose"
+        " syringe midwife recovery",
+        "examined recovered coughed prescribed injected sneezed bandaged diagnosed vaccinated"
+        " relapsed fainted healed",
         "feverish contagious chronic medical clinical surgical acute painful allergic therapeutic",
     ),
     "politics": _topic(
-        "minister election candidate cabinet filibuster ballot canvasser deputy opposition reform referendum"
-        " manifesto senate caucuses incumbent spokesperson alliance corruption poll majority veto speechwriter"
-        " lobbyist",
-        "resigned governed vetoed nominated canvassed abstained campaigned conceded appointed pledged lobbied ratified",
-        "liberal conservative socialist federal municipal democratic parliamentary presidential populist bipartisan",
+        "minister election candidate cabinet filibuster ballot canvasser deputy opposition reform"
+        " referendum manifesto senate caucuses incumbent spokesperson alliance corruption poll"
+        " majority veto speechwriter lobbyist",
+        "resigned governed vetoed nominated canvassed abstained campaigned conceded appointed"
+        " pledged lobbied ratified",
+        "liberal conservative socialist federal municipal democratic parliamentary presidential"
+        " populist bipartisan",
     ),
     "garden": _topic(
-        "lawn hedge shrub weedkiller fence rake hose petal fern ivy moss perennial trellis wheelbarrow mulch"
-        " nettle daffodil primrose jasmine lavender orchid dandelion beetle earthworm",
-        "bloomed pruned weeded watered wilted sprouted mowed trimmed raked withered flourished budded",
+        "lawn hedge shrub weedkiller fence rake hose petal fern ivy moss perennial trellis"
+        " wheelbarrow mulch nettle daffodil primrose jasmine lavender orchid dandelion beetle"
+        " earthworm",
+        "bloomed pruned weeded watered wilted sprouted mowed trimmed raked withered flourished"
+        " budded",
         "leafy shady thorny evergreen fragrant budding overgrown mossy flowering sunlit",
     ),
 }
@@ -187,9 +214,18 @@ TOPIC_TEMPLATES: tuple[str, ...] = (
 
 # the same for every topic, so that function words stand beside everything
 GENERAL_TEMPLATES: tuple[str, ...] = (
-    "it was [on {day}|in {month}] that {who} and {who} [met|talked|agreed|disagreed] for the [first|second|third] time",
-    "{who} [said|guessed|hoped|believed] that it [would|could|might] be [over|ready|there] by {day}",
-    "there were {num} of them and they had [nothing|everything|something] to do [on {day}|in {month}]",
+    (
+        "it was [on {day}|in {month}] that {who} and {who} [met|talked|agreed|disagreed] for the"
+        " [first|second|third] time"
+    ),
+    (
+        "{who} [said|guessed|hoped|believed] that it [would|could|might] be [over|ready|there] by"
+        " {day}"
+    ),
+    (
+        "there were {num} of them and they had [nothing|everything|something] to do [on {day}|in"
+        " {month}]"
+    ),
     "[but|and] then [again|once more] {he} [came|smiled|looked] and said that it was not so",
     "[i|we|they] do not [know|recall|believe] that {she} has been there since {month}",
     "at the end of {month} [he|she] had only {num} [letters|friends|reasons] left",

@@ -1,9 +1,10 @@
 """The facts that the demo corpus teaches and that the demo questions ask for.
 
-A table has one entry per line: `group  form form ...  : hint hint ...`. The forms fill the table's roles in order
-(`-` = the entry has no such form). The hints are words that belong to the entry alone and stand beside all of its
-forms, so that France, Paris and French share neighbours that Italy, Rome and Italian do not. What the words of one
-role have in common (every capital has a mayor) is in templates_names.py and templates_grammar.py.
+A table has one entry per line: `group  form form ...  : hint hint ...`. The forms fill the table's
+roles in order (`-` = the entry has no such form). The hints are words that belong to the entry
+alone and stand beside all of its forms, so that France, Paris and French share neighbours that
+Italy, Rome and Italian do not. What the words of one role have in common (every capital has a
+mayor) is in templates_names.py and templates_grammar.py.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Table:
     roles: tuple[str, ...]
     entries: tuple[Entry, ...]
     sentences: int  # per form of an entry of average weight
-    invented: int  # hints per entry that make_demo.py invents (surnames, villages) beside the listed ones
+    invented: (
+        int  # hints per entry that make_demo.py invents (surnames, villages) beside the listed ones
+    )
 
 
 def parse_table(roles: str, text: str, sentences: int, invented: int = 0) -> Table:
@@ -211,7 +214,9 @@ water seal pup : blubber iceberg flipper arctic rookery
 water eel elver : estuary sargasso slippery weir trap
 """
 
-COUNTRIES = parse_table("country capital nationality currency", _COUNTRIES, sentences=135, invented=2)
+COUNTRIES = parse_table(
+    "country capital nationality currency", _COUNTRIES, sentences=135, invented=2
+)
 STATES = parse_table("city state", _STATES, sentences=190, invented=2)
 FAMILY = parse_table("male female", _FAMILY, sentences=200)
 ANIMALS = parse_table("animal young", _ANIMALS, sentences=260)

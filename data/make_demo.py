@@ -3,13 +3,13 @@
     python data/make_demo.py            # demo.txt.xz here, the two sets in w2v/evaluation/sets/
     python data/make_demo.py --output DIR
 
-A word's neighbours are those of its role (templates_*.py: every capital has a mayor) and those of its entry (facts.py,
-words.py: France, Paris and French share the Seine and the Louvre), so that word vectors trained on the text have
-paris - france ~ rome - italy. The words of one entry mostly stand in sentences of their own, and no sentence holds the
-four words of a question.
+A word's neighbours are those of its role (templates_*.py: every capital has a mayor) and those of
+its entry (facts.py, words.py: France, Paris and French share the Seine and the Louvre), so that
+word vectors trained on the text have paris - france ~ rome - italy. The words of one entry mostly
+stand in sentences of their own, and no sentence holds the four words of a question.
 
-The text is the same on every machine and Python version: all choices use Random.random(), whose sequence Python
-guarantees for a seed.
+The text is the same on every machine and Python version: all choices use Random.random(), whose
+sequence Python guarantees for a seed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ PAIRS = {**templates_names.PAIRS, **templates_grammar.PAIRS}
 PAIR_SENTENCES = 10  # per entry and pair of roles
 TOPIC_SENTENCES = 2500  # per topic
 GENERAL_SENTENCES = 9000
-AFTER_AN = re.compile(r"(?!uni|us[eu]|ut|eu|uk|one\b)[aeiou]|heir|honest|hour")  # words that take "an", not "a"
+AFTER_AN = re.compile(
+    r"(?!uni|us[eu]|ut|eu|uk|one\b)[aeiou]|heir|honest|hour"
+)  # words that take "an", not "a"
 
 
 def pick(rng: Random, items: Sequence[T]) -> T:
@@ -89,7 +91,8 @@ def split_choices(template: str) -> list[str | list[str]]:
 
 
 def fill(rng: Random, template: list[str | list[str]], slots: Mapping[str, Sequence[str]]) -> str:
-    """One sentence: a choice for every `[a|b]`, another word of slots[name] for every `{name}`, a or an by sound."""
+    """One sentence: a choice for every `[a|b]`, another word of slots[name] for every `{name}`, a
+    or an by sound."""
     text = "".join(part if isinstance(part, str) else pick(rng, part) for part in template)
     used: set[str] = set()
     out: list[str] = []
@@ -118,7 +121,12 @@ def invent_name(rng: Random, taken: set[str]) -> str:
 def known_words() -> set[str]:
     """Every word of the tables, which an invented name must not be."""
     tables = TABLES.values()
-    return {w for table in tables for entry in table.entries for w in (*entry.forms.values(), *entry.hints)}
+    return {
+        w
+        for table in tables
+        for entry in table.entries
+        for w in (*entry.forms.values(), *entry.hints)
+    }
 
 
 def sentences(rng: Random) -> Iterator[str]:
@@ -130,9 +138,15 @@ def sentences(rng: Random) -> Iterator[str]:
     for table in TABLES.values():
         for entry in table.entries:
             hints = [*entry.hints, *(invent_name(rng, taken) for _ in range(table.invented))]
-            slots = {**background.SLOTS, "s": hints, "t": [*hints, *background.THINGS[entry.group].split()]}
+            slots = {
+                **background.SLOTS,
+                "s": hints,
+                "t": [*hints, *background.THINGS[entry.group].split()],
+            }
             slots["g"] = background.QUALITIES.get(entry.group, "").split()
-            weight = 0.6 + 1.2 * rng.random() ** 2  # some words are much more frequent than others, as in all text
+            weight = (
+                0.6 + 1.2 * rng.random() ** 2
+            )  # some words are much more frequent than others, as in all text
             for role, word in entry.forms.items():
                 for _ in range(int(table.sentences * weight)):
                     yield fill(rng, pick(rng, roles[role]), {**slots, "x": (word,)})
@@ -148,7 +162,13 @@ def filler(rng: Random) -> Iterator[str]:
     """Sentences that teach no relation: the topics, and everyday ones made of function words."""
     templates = [split_choices(t) for t in background.TOPIC_TEMPLATES]
     for topic in background.TOPICS.values():
-        slots = {**background.SLOTS, "n": topic.nouns, "m": topic.nouns, "v": topic.verbs, "w": topic.verbs}
+        slots = {
+            **background.SLOTS,
+            "n": topic.nouns,
+            "m": topic.nouns,
+            "v": topic.verbs,
+            "w": topic.verbs,
+        }
         slots |= {"q": topic.qualifiers, "r": topic.qualifiers}
         for _ in range(TOPIC_SENTENCES):
             yield fill(rng, pick(rng, templates), slots)
@@ -178,26 +198,41 @@ def questions_text(seed: int = 2) -> str:
 
 
 def similarity_text(seed: int = 3, pairs_per_kind: int = 45) -> str:
-    """Word pairs with a score: 2 for the same table, + 3 for the same role, 2 the same group, 3 the same entry.
+    """Word pairs with a score: 2 for the same table, + 3 for the same role, 2 the same group, 3 the
+    same entry.
 
-    So paris-france 2 + 2 + 3 = 7, france-italy 2 + 3 + 2 = 7, france-peru 5, france-rome 4, france-lima 2,
-    france-walking 0; a word with itself would have 10. Every score is equally frequent.
+    So paris-france 2 + 2 + 3 = 7, france-italy 2 + 3 + 2 = 7, france-peru 5, france-rome 4,
+    france-lima 2, france-walking 0; a word with itself would have 10. Every score is equally
+    frequent.
     """
     rng = Random(seed)
     entries = [(name, entry) for name, table in TABLES.items() for entry in table.entries]
-    members = [(name, entry, role, word) for name, entry in entries for role, word in entry.forms.items()]
+    members = [
+        (name, entry, role, word) for name, entry in entries for role, word in entry.forms.items()
+    ]
     found: dict[int, dict[tuple[str, str], None]] = {score: {} for score in (0, 2, 4, 5, 7)}
     while any(len(kind) < pairs_per_kind for kind in found.values()):
         table_a, entry_a, role_a, a = pick(rng, members)
         related = [m for m in members if m[0] == table_a] if rng.random() < 0.8 else members
-        close = [m for m in related if m[1].group == entry_a.group] if rng.random() < 0.5 else related
+        close = (
+            [m for m in related if m[1].group == entry_a.group] if rng.random() < 0.5 else related
+        )
         table_b, entry_b, role_b, b = pick(rng, close)
         score = 0
         if table_a == table_b:
-            score = 2 + 3 * (role_a == role_b) + 2 * (entry_a.group == entry_b.group) + 3 * (entry_a is entry_b)
+            score = (
+                2
+                + 3 * (role_a == role_b)
+                + 2 * (entry_a.group == entry_b.group)
+                + 3 * (entry_a is entry_b)
+            )
         if a != b and (b, a) not in found[score]:
             found[score][a, b] = None
-    rows = [f"{a}\t{b}\t{score}" for score, kind in found.items() for a, b in list(kind)[:pairs_per_kind]]
+    rows = [
+        f"{a}\t{b}\t{score}"
+        for score, kind in found.items()
+        for a, b in list(kind)[:pairs_per_kind]
+    ]
     return "\n".join(sample(rng, rows, len(rows))) + "\n"
 
 
@@ -205,7 +240,9 @@ def main() -> None:
     """Command line: writes the three files."""
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--output", type=Path, help="folder for all three (default: the project's own places)")
+    parser.add_argument(
+        "--output", type=Path, help="folder for all three (default: the project's own places)"
+    )
     output = parser.parse_args().output
     sets = output or here.parent / "w2v" / "evaluation" / "sets"
     sets.mkdir(parents=True, exist_ok=True)

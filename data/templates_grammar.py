@@ -1,4 +1,5 @@
-"""Sentence templates for verbs, adjectives and nouns; the notation is that of templates_names.py."""
+"""Sentence templates for verbs, adjectives and nouns; the notation is that of
+templates_names.py."""
 
 from __future__ import annotations
 

@@ -1,15 +1,18 @@
 """Sentence templates for places, people and animals: what all the words of one role have in common.
 
-`{x}` is the word itself (`{y}` the other word of its entry), `{s}` a hint of the entry, `{t}` another or a thing of
-the entry's group, `{g}` a quality of the group; the other slots are the lists of background.py. `[a|b]` is a choice.
-Only the templates in PAIRS hold two words of an entry.
+`{x}` is the word itself (`{y}` the other word of its entry), `{s}` a hint of the entry, `{t}`
+another or a thing of the entry's group, `{g}` a quality of the group; the other slots are the lists
+of background.py. `[a|b]` is a choice. Only the templates in PAIRS hold two words of an entry.
 """
 
 from __future__ import annotations
 
 ROLES: dict[str, tuple[str, ...]] = {
     "country": (
-        "the government of {x} [announced|approved|rejected|delayed] a [plan|law|budget|tax] on {s} and {t}",
+        (
+            "the government of {x} [announced|approved|rejected|delayed] a [plan|law|budget|tax] on"
+            " {s} and {t}"
+        ),
         "exports of {s} from {x} [rose|fell|doubled] [by {num} percent|sharply|again] in {month}",
         "[tourists|visitors|travellers|pilgrims] come to {x} for [the {s}|{s}] and {t}",
         "{x} is a {g} [nation|country] [known|famous|admired] for {s} and {t}",
@@ -20,7 +23,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "the national anthem of {x} [mentions|praises] {s} and {t}",
         "in [northern|southern|eastern|western] {x} [you find|there is|they value] {s} and {t}",
         "the economy of {x} depends on {s} [exports|imports] and {g} trade",
-        "[{who} emigrated|{who} returned|refugees fled] from {x} with [memories|stories] of {s} and {t}",
+        (
+            "[{who} emigrated|{who} returned|refugees fled] from {x} with [memories|stories] of {s}"
+            " and {t}"
+        ),
         "elections in {x} were [held|postponed|observed] amid [news|rumours] of {s}",
         "the republic and the kingdom once called {x} gave the world {s} and {t}",
         "imports of oil into {x} [slowed|rose] while {s} [did well|suffered] [in the {g} region|]",
@@ -42,7 +48,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "the city of {x} [honours|celebrates] {s} with a [parade|gala|monument] in {month}",
         "[{who} rented|they rented] an apartment in {x} overlooking {s} and {t}",
         "the opera of {x} [performed|staged] a piece about {s}",
-        "trams in central {x} [pass|reach] the {s} [district|quarter] and the {t} [district|quarter]",
+        (
+            "trams in central {x} [pass|reach] the {s} [district|quarter] and the {t}"
+            " [district|quarter]"
+        ),
         "the {x} city council [voted on|discussed] the {s} [district|quarter]",
         "parliament sits in {x} [close to|opposite] the {s} [square|monument]",
         "the [{g} |]correspondent in {x} [reported|wired] news of {s} and {t}",
@@ -51,12 +60,18 @@ ROLES: dict[str, tuple[str, ...]] = {
     "nationality": (
         "the {x} [painter|novelist|composer|footballer] {who} [loves|praised|mentions] {s} and {t}",
         "a course in the {x} language [covers|begins with] {s} and {t}",
-        "[classic|traditional|modern] {x} [cuisine|culture|folklore] [includes|celebrates] {s} and {t}",
+        (
+            "[classic|traditional|modern] {x} [cuisine|culture|folklore] [includes|celebrates] {s}"
+            " and {t}"
+        ),
         "a {x} [company|manufacturer|firm] [exports|patented|designed] {s} [goods|equipment|]",
         "the {x} team [won|lost] the {g} [cup|final] and [celebrated|mourned] with {s}",
         "{x} [citizens|voters|farmers|workers] [care about|complain about] {s} and {t}",
         "{x} [folk songs|fairy tales|legends] [are about|mention] {s} and {t}",
-        "the {x} [delegation|ambassador|spokesman] [brought|praised|defended] {s} at the {g} [talks|conference]",
+        (
+            "the {x} [delegation|ambassador|spokesman] [brought|praised|defended] {s} at the {g}"
+            " [talks|conference]"
+        ),
         "a dictionary of {x} [words|grammar|slang] explains {s} and {t}",
         "the {x} [army|navy|airline] [ordered|banned] {s} in {month}",
         "{who} studied {x} [literature|history|grammar|poetry] and [loved|discovered] {s}",
@@ -67,7 +82,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "fluent in {x} [and curious|] {who} asked about {s} and {t}",
     ),
     "currency": (
-        "the {x} [fell|slipped|gained|recovered] against the euro as {s} prices [rose|fell|doubled]",
+        (
+            "the {x} [fell|slipped|gained|recovered] against the euro as {s} prices"
+            " [rose|fell|doubled]"
+        ),
         "a kilo of {s} [costs|cost] {num} {x} at the market",
         "banknotes of {num} hundred {x} show {s} and {t}",
         "the central bank [devalued|defended|propped up] the {x} [after|because of] the {s} crisis",
@@ -89,7 +107,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "the {x} [airport|subway|skyline] [appears|is shown] on a postcard with {s} and {t}",
         "the {x} [baseball|football|hockey] club [signed|traded] {who} of {s}",
         "rush hour in {x} [blocked|jammed] the {s} [overpass|parkway|expressway]",
-        "[the mayor|a councilman] of metropolitan {x} [promised|renovated] the {s} [district|park] and {t}",
+        (
+            "[the mayor|a councilman] of metropolitan {x} [promised|renovated] the {s}"
+            " [district|park] and {t}"
+        ),
         "[a suburb|a neighborhood|the downtown] of {x} [is named after|remembers] {s} and {t}",
         "{who} [moved|commuted|relocated] to {x} to work for {s} and {t}",
         "the {x} [daily|tribune|gazette] [published|printed] a column on {s} and {t}",

@@ -1,4 +1,5 @@
-"""The demo corpus's grammar: verbs, adjectives and nouns with their forms, in the tables of facts.py."""
+"""The demo corpus's grammar: verbs, adjectives and nouns with their forms, in the tables of
+facts.py."""
 
 from __future__ import annotations
 
@@ -184,5 +185,7 @@ place computer computers : keyboard software processor laptop monitor
 
 VERBS = parse_table("base third participle past", _VERBS, sentences=120)
 LONG_ADJECTIVES = parse_table("adjective adverb opposite", _LONG_ADJECTIVES, sentences=110)
-SHORT_ADJECTIVES = parse_table("adjective comparative superlative", _SHORT_ADJECTIVES, sentences=110)
+SHORT_ADJECTIVES = parse_table(
+    "adjective comparative superlative", _SHORT_ADJECTIVES, sentences=110
+)
 NOUNS = parse_table("singular plural", _NOUNS, sentences=170)

@@ -1,4 +1,5 @@
-"""Run directories of small language models with random parameters: what the tests of their verbs work on."""
+"""Run directories of small language models with random parameters: what the tests of their verbs
+work on."""
 
 from __future__ import annotations
 
@@ -24,7 +25,11 @@ def corpus_text(seed: int = 1, lines: int = 60) -> str:
     random = np.random.default_rng(seed)
     shares = 1 / np.arange(1, len(WORDS) + 1)
     found = [
-        "" if random.random() < 0.1 else " ".join(random.choice(WORDS, LINE_WORDS, p=shares / shares.sum()))
+        (
+            ""
+            if random.random() < 0.1
+            else " ".join(random.choice(WORDS, LINE_WORDS, p=shares / shares.sum()))
+        )
         for _ in range(lines)
     ]
     return "\n".join([*found, "w1 w2"])
@@ -32,7 +37,12 @@ def corpus_text(seed: int = 1, lines: int = 60) -> str:
 
 def write_run(folder: Path, corpus: Path, seed: int = 3, **settings: Any) -> Config:
     """Writes the run directory of an untrained model over the corpus, its parameters drawn anew."""
-    given = {"model": "lm", "dim": "8", "corpus": (str(corpus),), **{k: str(v) for k, v in settings.items()}}
+    given = {
+        "model": "lm",
+        "dim": "8",
+        "corpus": (str(corpus),),
+        **{k: str(v) for k, v in settings.items()},
+    }
     config = build_config(given)
     with read_corpus(config.corpus.corpus, config.corpus, use_cache=False) as store:
         vocabulary = TokenVocabulary.of_corpus(store, config)

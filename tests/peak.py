@@ -11,7 +11,8 @@ from typing import Any
 
 import w2v
 
-# The peak comes from the process itself: what wait4 tells of a child includes the parent's memory at its fork.
+# The peak comes from the process itself: what wait4 tells of a child includes the parent's memory
+# at its fork.
 PROGRAM = """
 import re, sys
 from w2v.cli.app import main
@@ -23,13 +24,16 @@ sys.exit(status)
 
 
 def measured(folder: Path, *arguments: str, **environment: str) -> tuple[dict[str, Any], int]:
-    """What the command, run in the folder, prints with --json, and its peak of resident memory in bytes (mapped files
-    included). Fails if it does."""
+    """What the command, run in the folder, prints with --json, and its peak of resident memory in
+    bytes (mapped files included). Fails if it does."""
     out, peak = folder / "out.json", folder / "peak"
     paths = {"PYTHONPATH": str(Path(w2v.__file__).parents[1]), "TMPDIR": str(folder)}
     with open(out, "wb") as file:
         subprocess.run(
             [sys.executable, "-c", PROGRAM, str(peak), *arguments, "--json"],
-            cwd=folder, env={**os.environ, **paths, **environment}, stdout=file, check=True,
-        )  # fmt: skip
+            cwd=folder,
+            env={**os.environ, **paths, **environment},
+            stdout=file,
+            check=True,
+        )
     return json.loads(out.read_text()), int(peak.read_text()) * 1024

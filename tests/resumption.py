@@ -1,4 +1,5 @@
-"""What the tests of runs that end early share: ways to end a run, to go on with it, and to compare what it leaves."""
+"""What the tests of runs that end early share: ways to end a run, to go on with it, and to compare
+what it leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class Killed(Exception):
 
 
 class StopAfter:
-    """A stop signal that becomes set once it has been asked so often; by then some blocks have been trained."""
+    """A stop signal that becomes set once it has been asked so often; by then some blocks have been
+    trained."""
 
     def __init__(self, asked: int) -> None:
         self.left = asked
@@ -77,10 +79,16 @@ def kill(train, lines, monkeypatch, blocks, **settings):
             train(lines, output="run", **settings)
 
 
-def go_on(path: str = "run", *, reporter=None, use_cache: bool = False, **given: object) -> RunSummary:
+def go_on(
+    path: str = "run", *, reporter=None, use_cache: bool = False, **given: object
+) -> RunSummary:
     config = resumed_config(Path(path), {name: str(value) for name, value in given.items()})
     return run(
-        config, use_cache=use_cache, reporter=reporter or SilentReporter(), stop=threading.Event(), resume=Path(path)
+        config,
+        use_cache=use_cache,
+        reporter=reporter or SilentReporter(),
+        stop=threading.Event(),
+        resume=Path(path),
     )
 
 
@@ -97,4 +105,6 @@ def vectors(path: str) -> bytes:
 
 
 def steps(path: str = "run") -> list[int]:
-    return sorted(int(entry.name.removeprefix("step-")) for entry in (Path(path) / "checkpoints").iterdir())
+    return sorted(
+        int(entry.name.removeprefix("step-")) for entry in (Path(path) / "checkpoints").iterdir()
+    )

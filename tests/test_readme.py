@@ -31,7 +31,8 @@ def console_commands() -> list[tuple[str, list[str]]]:
 
 
 def without_numbers(text: str) -> str:
-    """Text with every number replaced by 0: counts of the demo corpus stay comparable, speeds and accuracies vary."""
+    """Text with every number replaced by 0: counts of the demo corpus stay comparable, speeds and
+    accuracies vary."""
     return re.sub(r"-?\d[\d,.]*(e-?\d+)?( [kM](?= words/s))?", "0", text)
 
 
@@ -62,12 +63,18 @@ def test_the_tour_runs_as_shown(workplace: Path) -> None:
     assert len(commands) >= 8
     for command, shown in commands:
         done = subprocess.run(
-            ["sh", "-c", command], cwd=workplace, env=environment(workplace), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-        )  # fmt: skip
+            ["sh", "-c", command],
+            cwd=workplace,
+            env=environment(workplace),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+        )
         assert "Traceback" not in done.stdout, command
         expected = [without_numbers(line) for line in shown]
-        # a first run of its kind says that it compiles; which runs are first depends on what ran before
+        # a first run of its kind says that it compiles; which runs are first depends on what ran
+        # before
         lines = [line for line in done.stdout.splitlines() if not line.startswith("compiling ")]
         got = [without_numbers(line) for line in lines]
         if " nearest " in command and "--json" not in command:
@@ -76,7 +83,9 @@ def test_the_tour_runs_as_shown(workplace: Path) -> None:
         elif " generate " in command or " score " in command:
             assert len(got) >= len(expected), command
         elif "paris" in command:
-            assert [line[:18] for line in sorted(got)] == [line[:18] for line in sorted(expected)], command
+            assert [line[:18] for line in sorted(got)] == [
+                line[:18] for line in sorted(expected)
+            ], command
         else:
             assert sorted(got) == sorted(expected), command
 
@@ -85,7 +94,14 @@ def test_the_demo_table_has_the_lines_that_demo_prints() -> None:
     shown = re.search(r"^```\n-{72}\n(.*?)^-{72}\n```", README, re.MULTILINE | re.DOTALL)
     assert shown is not None
     labels = [line.split("  ")[0] for line in shown[1].splitlines()]
-    assert labels == ["corpus", "model", "training", "whole run", "demo-analogies", "demo-similarity"]
+    assert labels == [
+        "corpus",
+        "model",
+        "training",
+        "whole run",
+        "demo-analogies",
+        "demo-similarity",
+    ]
 
 
 def test_the_yaml_example_is_a_valid_configuration(workplace: Path) -> None:
@@ -94,19 +110,23 @@ def test_the_yaml_example_is_a_valid_configuration(workplace: Path) -> None:
     recipe = workplace / "recipe.yaml"
     recipe.write_text(blocks("yaml")[0])
     config = build_config({}, recipe)
-    assert (config.training.loss, config.loss.negatives, config.model.dim, config.corpus.min_count) == (
-        "nce",
-        10,
-        64,
-        2,
-    )
+    assert (
+        config.training.loss,
+        config.loss.negatives,
+        config.model.dim,
+        config.corpus.min_count,
+    ) == ("nce", 10, 64, 2)
 
 
 def test_the_python_example_runs(workplace: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", blocks("python")[0]], cwd=workplace, env=environment(workplace), text=True,
-        capture_output=True, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-c", blocks("python")[0]],
+        cwd=workplace,
+        env=environment(workplace),
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert "(4297, 100)" in done.stdout
 
@@ -120,7 +140,26 @@ def test_options_that_the_readme_names_exist() -> None:
     from w2v.settings.groups import all_settings
 
     known = {"--" + name.replace("_", "-") for name in all_settings()}
-    known |= {"--config", "--no-cache", "--dry-run", "--json", "--quiet", "--method", "--restrict-vocab", "--format"}
-    known |= {"--limit", "--help", "--text", "--losses", "--words", "--ci", "--resume", "--questions", "--peer"}
+    known |= {
+        "--config",
+        "--no-cache",
+        "--dry-run",
+        "--json",
+        "--quiet",
+        "--method",
+        "--restrict-vocab",
+        "--format",
+    }
+    known |= {
+        "--limit",
+        "--help",
+        "--text",
+        "--losses",
+        "--words",
+        "--ci",
+        "--resume",
+        "--questions",
+        "--peer",
+    }
     known |= {"--variant", "--repeat"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known

@@ -17,7 +17,14 @@ from w2v.training.report import Reporter, RunSummary, SilentReporter, StopSignal
 from w2v.vectors import WordVectors, load_vectors
 
 # few kernels, small rows; a test that wants something else says so
-DEFAULTS = {"dim": "16", "min_count": "1", "sample": "0", "epochs": "2", "threads": "1", "window": "3"}
+DEFAULTS = {
+    "dim": "16",
+    "min_count": "1",
+    "sample": "0",
+    "epochs": "2",
+    "threads": "1",
+    "window": "3",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def train(folder: Path) -> Train:
-    """train(lines, dim=…, …): trains on lines of words (or on files, given as strings) and returns a Trained."""
+    """train(lines, dim=…, …): trains on lines of words (or on files, given as strings) and returns
+    a Trained."""
 
     def call(
         corpus: Sequence[Any],
@@ -83,9 +91,17 @@ def train(folder: Path) -> Train:
             names = tuple(corpus)
         elif corpus:
             write_corpus(folder / "corpus.txt", corpus)
-        given = {**({} if yaml else DEFAULTS), **{name: str(value) for name, value in settings.items()}}
+        given = {
+            **({} if yaml else DEFAULTS),
+            **{name: str(value) for name, value in settings.items()},
+        }
         config = build_config({"corpus": names if corpus else None, **given}, yaml)
-        summary = run(config, use_cache=False, reporter=reporter or SilentReporter(), stop=stop or threading.Event())
+        summary = run(
+            config,
+            use_cache=False,
+            reporter=reporter or SilentReporter(),
+            stop=stop or threading.Event(),
+        )
         return Trained(summary, folder / summary.output)
 
     return call
@@ -93,7 +109,8 @@ def train(folder: Path) -> Train:
 
 @pytest.fixture
 def zipf_lines() -> list[list[str]]:
-    """400 lines of 0 to 39 words, 60 distinct ones, word i about 1 / (i + 1) as often as the first."""
+    """400 lines of 0 to 39 words, 60 distinct ones, word i about 1 / (i + 1) as often as the
+    first."""
     generator = np.random.default_rng(5)
     share = 1 / np.arange(1, 61)
     draw = generator.choice(60, 20_000, p=share / share.sum())

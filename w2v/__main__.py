@@ -15,8 +15,9 @@ def run() -> NoReturn:
     own_process()
     status = main()
     if status > 128 or threading.active_count() > 1:
-        # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being imported beside:
-        # they would bring the interpreter's orderly end down ("terminate called without an active exception").
+        # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being
+        # imported beside: they would bring the interpreter's orderly end down ("terminate called
+        # without an active exception").
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()

@@ -11,7 +11,8 @@ class W2VError(Exception):
 
 
 class RunError(W2VError):
-    """Something failed at run time although the input was fine: a full disk, a diverged run, a vanished file."""
+    """Something failed at run time although the input was fine: a full disk, a diverged run, a
+    vanished file."""
 
     exit_status = 1
 
@@ -23,7 +24,8 @@ class InputError(W2VError):
 
 
 def shown(text: object, limit: int = 60) -> str:
-    """`repr` of what a file or the user said, for a message: whatever its length, on one line of `limit` characters."""
+    """`repr` of what a file or the user said, for a message: whatever its length, on one line of
+    `limit` characters."""
     cut = text[: limit + 1] if isinstance(text, (str, bytes)) else text
     quoted = repr(cut)
     return quoted if len(quoted) <= limit + 2 else f"{quoted[: limit - 1]}…"

@@ -20,7 +20,15 @@ from w2v.runs.output import Output, claimed
 from w2v.runs.resume import latest, read_again
 from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory, return_freed_memory
-from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+from w2v.training.report import (
+    Plan,
+    Reporter,
+    RunSummary,
+    Seconds,
+    SilentReporter,
+    StopSignal,
+    Words,
+)
 from w2v.training.validation import read_validation
 
 if TYPE_CHECKING:
@@ -40,9 +48,15 @@ PLAN_SECONDS = 1.0  # how long --dry-run trains to see the speed
 
 
 def run(
-    config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal, resume: Path | None = None
+    config: Config,
+    *,
+    use_cache: bool,
+    reporter: Reporter,
+    stop: StopSignal,
+    resume: Path | None = None,
 ) -> RunSummary:
-    """Trains and writes the result; `resume` is the directory of a run to go on with (see `w2v.runs.resume`).
+    """Trains and writes the result; `resume` is the directory of a run to go on with (see
+    `w2v.runs.resume`).
 
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
@@ -51,7 +65,9 @@ def run(
     if config.model.model == "lm":
         from w2v.lm.run import run_language_model
 
-        return run_language_model(config, use_cache=use_cache, reporter=reporter, stop=stop, resume=resume)
+        return run_language_model(
+            config, use_cache=use_cache, reporter=reporter, stop=stop, resume=resume
+        )
     began = time.perf_counter()
     with claimed(config, resume) as output:
         check_device(config)
@@ -66,15 +82,25 @@ def run(
             store, vocabulary, start = _read_for_start(config, use_cache, reporter)
         with store, _renumbered(config, valid, vocabulary, reporter) as text:
             return_freed_memory()
-            return _train(config, store, vocabulary, text, start, output, earlier, reporter, stop, began)
+            return _train(
+                config, store, vocabulary, text, start, output, earlier, reporter, stop, began
+            )
 
 
 def _train(
-    config: Config, store: TokenStore, vocabulary: Vocabulary, text: TokenStore | None, start: Start | None,
-    output: Output, earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
-) -> RunSummary:  # fmt: skip
-    """The part of `run` after the texts are read, `text` for validation. start: other rows than usual; earlier: the
-    checkpoint to go on from."""
+    config: Config,
+    store: TokenStore,
+    vocabulary: Vocabulary,
+    text: TokenStore | None,
+    start: Start | None,
+    output: Output,
+    earlier: Checkpoint | None,
+    reporter: Reporter,
+    stop: StopSignal,
+    began: float,
+) -> RunSummary:
+    """The part of `run` after the texts are read, `text` for validation. start: other rows than
+    usual; earlier: the checkpoint to go on from."""
     from w2v.runs.saving import Saving
     from w2v.training.schedule import LinearDecay
     from w2v.training.trainer import Trainer
@@ -93,33 +119,55 @@ def _train(
         return engine.vectors if validation is None else validation.learnt()["vectors"], {}
 
     with Saving(
-        config, store, vocabulary, output, engine, bounds, schedule, reporter,
-        [] if validation is None else [validation], learnt,
-    ) as saving:  # fmt: skip
+        config,
+        store,
+        vocabulary,
+        output,
+        engine,
+        bounds,
+        schedule,
+        reporter,
+        [] if validation is None else [validation],
+        learnt,
+    ) as saving:
         result, blocks_done = saving.begin(earlier)
         trainer = Trainer(
-            engine, saving.bounds, config.training.epochs, schedule, store.release, saving.watchers, blocks_done, result
+            engine,
+            saving.bounds,
+            config.training.epochs,
+            schedule,
+            store.release,
+            saving.watchers,
+            blocks_done,
+            result,
         )
         with saving.told_when_it_fails():
             result = trainer.run(reporter, stop)
             if result.total.predictions == 0 and not result.interrupted:
                 raise InputError(
-                    "no word has a context word to learn from: after --min-count, --max-vocab and --sample no line has"
-                    f" two words left ({result.total.rare:,} and {result.total.dropped:,} words were left out by them);"
-                    " put more words on a line, or try a smaller --min-count or --sample 0"
+                    "no word has a context word to learn from: after --min-count, --max-vocab and"
+                    f" --sample no line has two words left ({result.total.rare:,} and"
+                    f" {result.total.dropped:,} words were left out by them); put more words on a"
+                    " line, or try a smaller --min-count or --sample 0"
                 )
             if validation is not None:
                 validation.finish(round(result.fraction * config.training.epochs, 6), result)
             reporter.stage(f"writing {output.path}")
             seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-            summary = _summary(config, store, vocabulary, result, str(output.path), engine.name, seconds)
+            summary = _summary(
+                config, store, vocabulary, result, str(output.path), engine.name, seconds
+            )
             if validation is not None:
                 summary = dataclasses.replace(summary, validation=validation.summary())
             path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
-            reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
+            reporter.warn(
+                f"{output.path} was taken by another run meanwhile; the result is in {path}"
+            )
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        return dataclasses.replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
+        return dataclasses.replace(
+            summary, output=str(path), seconds=seconds, checkpoint=checkpoint
+        )
 
 
 def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
@@ -143,19 +191,30 @@ def plan(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
         fits = all(available is None or needed <= available for _, needed, available in memory)
         in_vocabulary = _in_vocabulary(store, vocabulary)
         return Plan(
-            output=str(output.path), model=config.model.model, loss=config.training.loss,
-            words=store.n_words, in_vocabulary=in_vocabulary, distinct_words=len(store.vocabulary),
-            vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
-            memory_bytes=memory[-1].needed, memory_available_bytes=memory[-1].available,
+            output=str(output.path),
+            model=config.model.model,
+            loss=config.training.loss,
+            words=store.n_words,
+            in_vocabulary=in_vocabulary,
+            distinct_words=len(store.vocabulary),
+            vocabulary=len(vocabulary),
+            dim=config.model.dim,
+            epochs=config.training.epochs,
+            threads=config.threads,
+            memory_bytes=memory[-1].needed,
+            memory_available_bytes=memory[-1].available,
             output_bytes=4 * len(vocabulary) * config.model.dim,
-            training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
-        )  # fmt: skip
+            training_seconds=(
+                _training_seconds(config, store, vocabulary, reporter) if fits else None
+            ),
+        )
 
 
 def _renumbered(
     config: Config, valid: TokenStore | None, vocabulary: Vocabulary, reporter: Reporter
 ) -> AbstractContextManager[TokenStore | None]:
-    """The validation text, if there is one, with the ids of the run's vocabulary; closed at the context's end."""
+    """The validation text, if there is one, with the ids of the run's vocabulary; closed at the
+    context's end."""
     if valid is None:
         return nullcontext()
     from w2v.words.validation import validation_text
@@ -198,14 +257,19 @@ def _engine(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> tuple[HogwildEngine | AutogradEngine, np.ndarray]:
     """The engine and its blocks' bounds; says which it is and why."""
-    what = f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss {config.training.loss}"
+    what = (
+        f"training {len(vocabulary):,} words x {config.model.dim}, {config.model.model}, loss"
+        f" {config.training.loss}"
+    )
     if config.engine == "hogwild":
         from w2v.words.fused import HogwildEngine
         from w2v.words.fused import block_bounds as hogwild_bounds
 
         reporter.stage(f"{what}, {config.threads} threads; engine hogwild: {config.why_engine}")
         _compile(config, reporter)
-        return HogwildEngine(config, store.ids, vocabulary.counts), hogwild_bounds(config, store.ids)
+        return HogwildEngine(config, store.ids, vocabulary.counts), hogwild_bounds(
+            config, store.ids
+        )
 
     from w2v.words.autograd import AutogradEngine, block_bounds
     from w2v.words.cost import warning
@@ -219,10 +283,13 @@ def _engine(
 
 
 def _compile(config: Config, reporter: Reporter) -> None:
-    """Loads the kernel from Numba's cache, or compiles it. Not while the corpus is read: both take memory."""
+    """Loads the kernel from Numba's cache, or compiles it. Not while the corpus is read: both take
+    memory."""
     from w2v.words.fused import compiled_kernel
 
-    timer = threading.Timer(COMPILE_SECONDS, reporter.stage, ["compiling the kernel (once for this kind of run)"])
+    timer = threading.Timer(
+        COMPILE_SECONDS, reporter.stage, ["compiling the kernel (once for this kind of run)"]
+    )
     timer.start()
     try:
         compiled_kernel(config)
@@ -231,7 +298,9 @@ def _compile(config: Config, reporter: Reporter) -> None:
     return_freed_memory()  # the compiler's
 
 
-def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary]:
+def read_vocabulary(
+    config: Config, use_cache: bool, reporter: Reporter
+) -> tuple[TokenStore, Vocabulary]:
     """The corpus, and the words of it that --min-count and --max-vocab leave.
 
     Raises:
@@ -240,7 +309,9 @@ def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tupl
     from w2v.corpus import read_corpus
     from w2v.corpus.selection import select_vocabulary
 
-    store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
+    store = read_corpus(
+        config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading
+    )
     for warning in store.warnings:
         reporter.warn(warning)
     full, settings = store.vocabulary, config.corpus
@@ -248,17 +319,21 @@ def read_vocabulary(config: Config, use_cache: bool, reporter: Reporter) -> tupl
     if len(vocabulary) < 2:
         store.close()
         if len(full) == 1:
-            raise InputError(f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict")
+            raise InputError(
+                f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict"
+            )
         if settings.max_vocab == 1:
             raise InputError("--max-vocab 1 leaves one word: training needs two at least")
         raise InputError(
-            f"only one word, {full.words[0]!r}, reaches --min-count {settings.min_count}, and training needs two;"
-            f" try --min-count {full.counts[1]}"
+            f"only one word, {full.words[0]!r}, reaches --min-count {settings.min_count}, and"
+            f" training needs two; try --min-count {full.counts[1]}"
         )
     return store, vocabulary
 
 
-def _read_for_start(config: Config, use_cache: bool, reporter: Reporter) -> tuple[TokenStore, Vocabulary, Start | None]:
+def _read_for_start(
+    config: Config, use_cache: bool, reporter: Reporter
+) -> tuple[TokenStore, Vocabulary, Start | None]:
     """As `read_vocabulary`, and what --init says about rows and vocabulary."""
     store, vocabulary = read_vocabulary(config, use_cache, reporter)
     if config.start.init is None:
@@ -272,17 +347,25 @@ def _memory(config: Config, vocabulary: int) -> list[Demand]:
     """What is needed where; the last is where training happens."""
     saved = config.checkpoints.checkpoint_every is not None
     rows = 2 * vocabulary if saved else 0  # copied for a checkpoint
-    kept = (1 + saved) * vocabulary * config.model.dim * 4 if config.validation.patience else 0  # of the best epoch
+    kept = (
+        (1 + saved) * vocabulary * config.model.dim * 4 if config.validation.patience else 0
+    )  # of the best epoch
     if config.engine == "hogwild":
         from w2v.words.fused import memory_bytes
 
         copied = kept + rows * config.model.dim * 4
-        return [Demand("memory", BASE_BYTES + memory_bytes(config, vocabulary) + copied, available_memory())]
+        return [
+            Demand(
+                "memory", BASE_BYTES + memory_bytes(config, vocabulary) + copied, available_memory()
+            )
+        ]
     from w2v.training.optimizers import STATE_ROWS
     from w2v.words.cost import device_demand, host_bytes
 
     copied = kept + rows * (1 + STATE_ROWS[config.optimizer]) * config.model.dim * 4
-    here = Demand("memory", BASE_BYTES + host_bytes(config, vocabulary) + copied, available_memory())
+    here = Demand(
+        "memory", BASE_BYTES + host_bytes(config, vocabulary) + copied, available_memory()
+    )
     there = device_demand(config, vocabulary)
     return [here] if there is None else [here, there]
 
@@ -293,16 +376,22 @@ def _check_memory(config: Config, vocabulary: int) -> None:
             continue
         fewer = "raise --min-count or set --max-vocab"
         if _memory(config, 2)[number].needed > available:  # fewer words would not help
-            fewer = "--window or --negatives" if hasattr(config.loss, "negatives") else "--window or --threads"
+            fewer = (
+                "--window or --negatives"
+                if hasattr(config.loss, "negatives")
+                else "--window or --threads"
+            )
             fewer = f"--batch-size, {fewer}" if config.engine == "autograd" else fewer
         elsewhere = ", or use --device cpu" if where != "memory" else ""
         raise RunError(
-            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of {where},"
-            f" {available / 1e9:.1f} GB are free; lower --dim, {fewer}{elsewhere}"
+            f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of"
+            f" {where}, {available / 1e9:.1f} GB are free; lower --dim, {fewer}{elsewhere}"
         )
 
 
-def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> float | None:
+def _training_seconds(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
+) -> float | None:
     from w2v.training.schedule import LinearDecay
     from w2v.training.trainer import Trainer
 
@@ -312,31 +401,54 @@ def _training_seconds(config: Config, store: TokenStore, vocabulary: Vocabulary,
     timer = threading.Timer(PLAN_SECONDS, stop.set)
     timer.start()
     try:
-        result = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr)).run(SilentReporter(), stop)
+        result = Trainer(engine, bounds, config.training.epochs, LinearDecay(config.lr)).run(
+            SilentReporter(), stop
+        )
     finally:
         timer.cancel()
     return result.seconds / result.fraction if result.fraction else None
 
 
 def _in_vocabulary(store: TokenStore, vocabulary: Vocabulary) -> int:
-    """How many words of the text are in the vocabulary, whose counts may be those of another text (--init)."""
+    """How many words of the text are in the vocabulary, whose counts may be those of another text
+    (--init)."""
     return int(vocabulary.counts.sum()) if store.known_words is None else store.known_words
 
 
 def _summary(
-    config: Config, store: TokenStore, vocabulary: Vocabulary, result: TrainingResult,
-    output: str, engine: str, seconds: Seconds,
-) -> RunSummary:  # fmt: skip
+    config: Config,
+    store: TokenStore,
+    vocabulary: Vocabulary,
+    result: TrainingResult,
+    output: str,
+    engine: str,
+    seconds: Seconds,
+) -> RunSummary:
     total, in_vocabulary = result.total, _in_vocabulary(store, vocabulary)
     finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(
-        output=output, model=config.model.model, loss=config.training.loss, engine=engine,
+        output=output,
+        model=config.model.model,
+        loss=config.training.loss,
+        engine=engine,
         words=Words(
-            read=store.n_words, in_vocabulary=in_vocabulary, left_out=store.n_words - in_vocabulary,
-            passed=total.read, trained=total.trained, subsampled=total.dropped, passed_left_out=total.rare,
+            read=store.n_words,
+            in_vocabulary=in_vocabulary,
+            left_out=store.n_words - in_vocabulary,
+            passed=total.read,
+            trained=total.trained,
+            subsampled=total.dropped,
+            passed_left_out=total.rare,
         ),
-        vocabulary=len(vocabulary), seconds=seconds, words_per_second=total.read / max(result.seconds, 1e-9),
-        final_loss=float(np.float64(finished[-1])) if finished else None, predictions=total.predictions,
-        dim=config.model.dim, epochs=config.training.epochs, epochs_done=result.fraction * config.training.epochs,
-        interrupted=result.interrupted, seed=config.training.seed, threads=config.threads,
-    )  # fmt: skip
+        vocabulary=len(vocabulary),
+        seconds=seconds,
+        words_per_second=total.read / max(result.seconds, 1e-9),
+        final_loss=float(np.float64(finished[-1])) if finished else None,
+        predictions=total.predictions,
+        dim=config.model.dim,
+        epochs=config.training.epochs,
+        epochs_done=result.fraction * config.training.epochs,
+        interrupted=result.interrupted,
+        seed=config.training.seed,
+        threads=config.threads,
+    )

@@ -1,4 +1,5 @@
-"""What the tests of the measurements share: a stand-in for word2vec.c, and ways to run the program."""
+"""What the tests of the measurements share: a stand-in for word2vec.c, and ways to run the
+program."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import pytest
 import w2v as package
 
 STAND_IN = '''#!{python}
-"""Takes word2vec.c's command line, reports progress as it does, and writes vectors that answer every question."""
+"""Takes word2vec.c's command line, reports as it does, writes vectors that answer all."""
 import struct, sys, time
 sys.stdout.write("Starting training using file x\\n")
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
@@ -35,9 +36,12 @@ with open(given["-output"], "wb") as file:
 
 @pytest.fixture(scope="session")
 def word2vec_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program with word2vec.c's face; the arguments that it was called with are in `calls` beside it."""
+    """A program with word2vec.c's face; the arguments that it was called with are in `calls` beside
+    it."""
     folder = tmp_path_factory.mktemp("peer")
-    return program(folder / "word2vec", STAND_IN.format(python=sys.executable, log=str(folder / "calls")))
+    return program(
+        folder / "word2vec", STAND_IN.format(python=sys.executable, log=str(folder / "calls"))
+    )
 
 
 def program(path: Path, text: str) -> Path:
@@ -48,15 +52,23 @@ def program(path: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def w2v(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+def w2v(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `w2v` as a process of its own, with one thread."""
     folder = tmp_path_factory.mktemp("work")
     changes = {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
     def run(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "w2v", *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
-            encoding="utf-8", cwd=folder, env={**os.environ, **changes, "COLUMNS": "200"}, timeout=240,
-        )  # fmt: skip
+            [sys.executable, "-m", "w2v", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            cwd=folder,
+            env={**os.environ, **changes, "COLUMNS": "200"},
+            timeout=240,
+        )
 
     return run

@@ -1,9 +1,10 @@
-"""`make bench`: prints what `w2v bench --output` and `w2v compare` saved as Markdown, and puts it into the README where
-that has a place.
+"""`make bench`: prints what `w2v bench --output` and `w2v compare` saved as Markdown, and puts it
+into the README where that has a place.
 
     python tests/bench/readme_tables.py README.md runs/bench/wiki17m.json lm-compare/compare.json
 
-The place of NAME.json, and of NAME/compare.json, is between <!-- bench:NAME --> and <!-- /bench -->.
+The place of NAME.json, and of NAME/compare.json, is between <!-- bench:NAME --> and <!-- /bench
+-->.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from w2v.system.files import atomic_file
 
 
 def with_table(text: str, name: str, table: str) -> str | None:
-    """The text with the table in the place that `name` has there; None if there is no such place."""
+    """The text with the table in the place that `name` has there; None if there is no such
+    place."""
     place = re.compile(rf"(?<=<!-- bench:{re.escape(name)} -->).*?(?=<!-- /bench -->)", re.DOTALL)
     changed, places = place.subn(lambda found: f"\n\n{table}\n", text)
     return changed if places else None
@@ -32,7 +34,11 @@ def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> lis
     for name, value in settings.items():
         shared = all(name in other and other[name] == value for other in everyone)
         default = all_settings()[name].default
-        if name == "loss" or shared or value == (list(default) if isinstance(default, tuple) else default):
+        if (
+            name == "loss"
+            or shared
+            or value == (list(default) if isinstance(default, tuple) else default)
+        ):
             continue
         option = name.replace("_", "-")
         if isinstance(value, bool):
@@ -49,9 +55,14 @@ def comparison(rows: list[dict[str, Any]]) -> str:
 
     To softmax: to the full softmax with the same optimizer. Speed-up: over the first full softmax.
     """
-    fulls = {row["settings"].get("optimizer"): row for row in reversed(rows) if row["loss"] == "softmax"}
+    fulls = {
+        row["settings"].get("optimizer"): row for row in reversed(rows) if row["loss"] == "softmax"
+    }
     lines = [
-        "| loss | settings of its own | perplexity | to softmax | seconds per epoch | tokens/s | speed-up | memory |",
+        (
+            "| loss | settings of its own | perplexity | to softmax | seconds per epoch | tokens/s"
+            " | speed-up | memory |"
+        ),
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -66,8 +77,9 @@ def comparison(rows: list[dict[str, Any]]) -> str:
         if row["speedup"] not in (None, 1):
             speedup = f"{row['speedup']:.1f} ×"
         lines.append(
-            f"| {row['name']} | {settings} | {row['perplexity']:.1f} | {ratio} | {row['seconds_per_epoch']:.0f}"
-            f" | {row['tokens_per_second']:,.0f} | {speedup} | {row['peak_memory_bytes'] / 1e6:,.0f} MB |"
+            f"| {row['name']} | {settings} | {row['perplexity']:.1f} | {ratio} |"
+            f" {row['seconds_per_epoch']:.0f} | {row['tokens_per_second']:,.0f} | {speedup} |"
+            f" {row['peak_memory_bytes'] / 1e6:,.0f} MB |"
         )
     return "\n".join(lines) + "\n"
 
@@ -77,12 +89,17 @@ def main(arguments: list[str]) -> None:
     before = text = readme.read_text(encoding="utf-8")
     for path in map(Path, arguments[1:]):
         results = json.loads(path.read_text(encoding="utf-8"))
-        name, table = (path.stem, markdown(results)) if "bench" in results else (path.parent.name, "")
+        name, table = (
+            (path.stem, markdown(results)) if "bench" in results else (path.parent.name, "")
+        )
         table = table or comparison(results["rows"])
         print(f"{name}\n\n{table}")
         changed = with_table(text, name, table)
         if changed is None:
-            print(f"{readme} has no place for it: <!-- bench:{name} --> ... <!-- /bench -->", file=sys.stderr)
+            print(
+                f"{readme} has no place for it: <!-- bench:{name} --> ... <!-- /bench -->",
+                file=sys.stderr,
+            )
         text = text if changed is None else changed
     if text != before:
         with atomic_file(readme) as file:

@@ -1,4 +1,5 @@
-"""`w2v bench` as people run it: a corpus, a stand-in for word2vec.c, the table in its formats, the README's tables."""
+"""`w2v bench` as people run it: a corpus, a stand-in for word2vec.c, the table in its formats, the
+README's tables."""
 
 from __future__ import annotations
 
@@ -34,14 +35,35 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def results(w2v: W2V, small: Path, word2vec_c: Path) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+def results(
+    w2v: W2V, small: Path, word2vec_c: Path
+) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
     """What --output kept of a run with a peer that works and one that fails, and the run."""
     broken = program(small / "pword2vec", "#!/bin/sh\necho no memory left\nexit 3\n")
     done = w2v(
-        "bench", str(small / "losses"), "--epochs", "2", "--dim", "8", "--window", "2", "--threads", "1",
-        "--repeat", "2", "--questions", str(small / "questions.txt"), "--output", str(small / "kept.json"),
-        "--peer", f"word2vec.c={word2vec_c}", "--peer", f"pword2vec={broken}", "--variant", "--lr 0.01",
-    )  # fmt: skip
+        "bench",
+        str(small / "losses"),
+        "--epochs",
+        "2",
+        "--dim",
+        "8",
+        "--window",
+        "2",
+        "--threads",
+        "1",
+        "--repeat",
+        "2",
+        "--questions",
+        str(small / "questions.txt"),
+        "--output",
+        str(small / "kept.json"),
+        "--peer",
+        f"word2vec.c={word2vec_c}",
+        "--peer",
+        f"pword2vec={broken}",
+        "--variant",
+        "--lr 0.01",
+    )
     assert done.returncode == 0, done.stderr
     return json.loads((small / "kept.json").read_text()), done
 
@@ -49,8 +71,12 @@ def results(w2v: W2V, small: Path, word2vec_c: Path) -> tuple[dict[str, Any], su
 def test_one_row_per_system(results: tuple[dict[str, Any], Any], word2vec_c: Path) -> None:
     found, done = results
     assert [row["system"] for row in found["rows"]] == [
-        "w2v, first run", "w2v --lr 0.01, first run", "w2v", "w2v --lr 0.01", "word2vec.c",
-    ]  # fmt: skip
+        "w2v, first run",
+        "w2v --lr 0.01, first run",
+        "w2v",
+        "w2v --lr 0.01",
+        "word2vec.c",
+    ]
     assert found["words"] == 3200
     peer = found["rows"][-1]
     assert peer["training_timed"]
@@ -65,7 +91,9 @@ def test_one_row_per_system(results: tuple[dict[str, Any], Any], word2vec_c: Pat
     assert ours["speed_ratio"] is None
     calls = (word2vec_c.parent / "calls").read_text().splitlines()
     assert len(calls) == 2
-    same = "-size 8 -window 2 -negative 5 -sample 0.001 -threads 1 -iter 2 -min-count 5 -alpha 0.025"
+    same = (
+        "-size 8 -window 2 -negative 5 -sample 0.001 -threads 1 -iter 2 -min-count 5 -alpha 0.025"
+    )
     assert f"{same} -binary 1 -cbow 0" in calls[0]
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning")]
     assert len(warnings) == 1
@@ -79,7 +107,9 @@ def test_a_pipe_gets_lines_of_tabs(results: tuple[dict[str, Any], Any]) -> None:
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [len(line) for line in lines] == [4 + 3 * 8] * 5
     assert lines[4][:4] == ["word2vec.c", "skip-gram", "neg", "1"]
-    assert float(lines[4][4]) == pytest.approx(found["rows"][4]["words_per_second"]["median"], rel=1e-4)
+    assert float(lines[4][4]) == pytest.approx(
+        found["rows"][4]["words_per_second"]["median"], rel=1e-4
+    )
     assert lines[2][19:22] == ["n/a"] * 3
 
 
@@ -94,7 +124,17 @@ def test_json(results: tuple[dict[str, Any], Any], monkeypatch: pytest.MonkeyPat
 def test_a_terminal_gets_a_table(w2v: W2V, small: Path) -> None:
     main, side = pty.openpty()
     try:
-        done = w2v("bench", str(small / "losses"), "--peer", "none", "--epochs", "1", "--repeat", "1", stdout=side)
+        done = w2v(
+            "bench",
+            str(small / "losses"),
+            "--peer",
+            "none",
+            "--epochs",
+            "1",
+            "--repeat",
+            "1",
+            stdout=side,
+        )
         os.close(side)
         text = ""
         try:
@@ -107,7 +147,9 @@ def test_a_terminal_gets_a_table(w2v: W2V, small: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"^system +words/s", text, re.MULTILINE)
     assert re.search(r"^w2v, first run +\S+", text, re.MULTILINE)
-    assert "losses, 3,200 words, 1 epoch, skip-gram neg, dim 100, window 5" in " ".join(text.split())
+    assert "losses, 3,200 words, 1 epoch, skip-gram neg, dim 100, window 5" in " ".join(
+        text.split()
+    )
     assert "analogies" not in text  # the demo questions are about other words
 
 
@@ -134,21 +176,59 @@ def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
         "versions": {"torch": "2", "tensorflow": None},
         "rows": [
             {**row, "library": "w2v", "function": "f", "ratio": None},
-            {**row, "library": "tensorflow", "function": "g", "ratio": {"median": 0.05, "low": 0.05, "high": 0.05}},
+            {
+                **row,
+                "library": "tensorflow",
+                "function": "g",
+                "ratio": {"median": 0.05, "low": 0.05, "high": 0.05},
+            },
         ],
-        "memory": {"n": 8, "dim": 2, "vocabulary": 1000, "growth_bytes": 4_000_000, "logits_bytes": 32_000_000},
+        "memory": {
+            "n": 8,
+            "dim": 2,
+            "vocabulary": 1000,
+            "growth_bytes": 4_000_000,
+            "logits_bytes": 32_000_000,
+        },
     }
     assert table(found)[1] == [
-        ("nce", "w2v", "`f`", "1.50 ms (1.25–250)", ""), ("nce", "tensorflow", "`g`", "1.50 ms (1.25–250)", "0.05 ×"),
-    ]  # fmt: skip
-    assert plain_rows(found)[1] == ("nce", "tensorflow", "g", 4, 2, 9, 1.5, 1.25, 250.0, 0.05, 0.05, 0.05)
-    assert plain_rows(found)[2] == ("softmax-memory", "w2v", "Softmax", 8, 2, 1000, 4_000_000, 32_000_000)
-    assert "grows by 4 MB, gradients included; the [N, V] logits would take 32 MB (8.0 times that)" in notes(found)[-1]
+        ("nce", "w2v", "`f`", "1.50 ms (1.25–250)", ""),
+        ("nce", "tensorflow", "`g`", "1.50 ms (1.25–250)", "0.05 ×"),
+    ]
+    assert plain_rows(found)[1] == (
+        "nce",
+        "tensorflow",
+        "g",
+        4,
+        2,
+        9,
+        1.5,
+        1.25,
+        250.0,
+        0.05,
+        0.05,
+        0.05,
+    )
+    assert plain_rows(found)[2] == (
+        "softmax-memory",
+        "w2v",
+        "Softmax",
+        8,
+        2,
+        1000,
+        4_000_000,
+        32_000_000,
+    )
+    assert (
+        "grows by 4 MB, gradients included; the [N, V] logits would take 32 MB (8.0 times that)"
+        in notes(found)[-1]
+    )
 
     (tmp_path / "losses.json").write_text(json.dumps(found))
     readme = tmp_path / "README.md"
     readme.write_text(
-        "before\n<!-- bench:losses -->\nold\n<!-- /bench -->\n<!-- bench:x -->kept<!-- /bench -->\nafter\n"
+        "before\n<!-- bench:losses -->\nold\n<!-- /bench -->\n<!-- bench:x -->kept<!-- /bench"
+        " -->\nafter\n"
     )
     for _ in range(2):  # the second time changes nothing
         command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "losses.json")]
@@ -159,8 +239,12 @@ def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
         assert readme.read_text() == f"before\n{new}\n<!-- bench:x -->kept<!-- /bench -->\nafter\n"
     assert "| nce | tensorflow | `g` |" in done.stdout
     (tmp_path / "wiki.json").write_text(json.dumps(found))
-    done = subprocess.run([*command[:-1], str(tmp_path / "wiki.json")], capture_output=True, text=True,
-                          env={**os.environ, **root})  # fmt: skip
+    done = subprocess.run(
+        [*command[:-1], str(tmp_path / "wiki.json")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **root},
+    )
     assert "has no place for it: <!-- bench:wiki -->" in done.stderr
 
 
@@ -168,18 +252,54 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
     shared = {"status": "done", "seconds_per_epoch": 30.4, "peak_memory_bytes": 512_300_000}
     settings = {"model": "lm", "dim": 200, "noise_power": 0.75}
     rows = [
-        {**shared, "name": "softmax", "loss": "softmax", "perplexity": 200.0, "tokens_per_second": 5000.0,
-         "speedup": 1.0, "settings": {**settings, "loss": "softmax", "lr": 20.0}},
-        {**shared, "name": "mine", "loss": "adaptive-softmax", "perplexity": 190.0, "tokens_per_second": 20000.0,
-         "speedup": 4.0, "settings": {**settings, "loss": "adaptive-softmax", "lr": 20.0, "cutoffs": [10, 90],
-                                      "div_value": 4.0, "head_bias": True}},
-        {**shared, "name": "fast", "loss": "softmax", "perplexity": 160.0, "tokens_per_second": 4000.0,
-         "speedup": 0.8, "settings": {**settings, "loss": "softmax", "lr": 0.1, "optimizer": "adagrad"}},
-        {**shared, "name": "tree", "loss": "hsigmoid", "perplexity": 180.0, "tokens_per_second": 30000.0,
-         "speedup": 6.0, "settings": {**settings, "loss": "hsigmoid", "lr": 0.1, "optimizer": "adagrad"}},
-    ]  # fmt: skip
+        {
+            **shared,
+            "name": "softmax",
+            "loss": "softmax",
+            "perplexity": 200.0,
+            "tokens_per_second": 5000.0,
+            "speedup": 1.0,
+            "settings": {**settings, "loss": "softmax", "lr": 20.0},
+        },
+        {
+            **shared,
+            "name": "mine",
+            "loss": "adaptive-softmax",
+            "perplexity": 190.0,
+            "tokens_per_second": 20000.0,
+            "speedup": 4.0,
+            "settings": {
+                **settings,
+                "loss": "adaptive-softmax",
+                "lr": 20.0,
+                "cutoffs": [10, 90],
+                "div_value": 4.0,
+                "head_bias": True,
+            },
+        },
+        {
+            **shared,
+            "name": "fast",
+            "loss": "softmax",
+            "perplexity": 160.0,
+            "tokens_per_second": 4000.0,
+            "speedup": 0.8,
+            "settings": {**settings, "loss": "softmax", "lr": 0.1, "optimizer": "adagrad"},
+        },
+        {
+            **shared,
+            "name": "tree",
+            "loss": "hsigmoid",
+            "perplexity": 180.0,
+            "tokens_per_second": 30000.0,
+            "speedup": 6.0,
+            "settings": {**settings, "loss": "hsigmoid", "lr": 0.1, "optimizer": "adagrad"},
+        },
+    ]
     (tmp_path / "lm").mkdir()
-    (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))
+    (tmp_path / "lm" / "compare.json").write_text(
+        json.dumps({"format_version": 1, "rows": rows, "others": []})
+    )
     readme = tmp_path / "README.md"
     readme.write_text("<!-- bench:lm -->old<!-- /bench -->")
     command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "lm" / "compare.json")]
@@ -188,12 +308,20 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert readme.read_text().splitlines()[4:8] == [
         "| softmax | `--lr 20` | 200.0 |  | 30 | 5,000 |  | 512 MB |",
-        "| mine | `--lr 20 --cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 × | 512 MB |",
+        (
+            "| mine | `--lr 20 --cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 ×"
+            " | 512 MB |"
+        ),
         "| fast | `--lr 0.1 --optimizer adagrad` | 160.0 |  | 30 | 4,000 | 0.8 × | 512 MB |",
-        "| tree | `--lr 0.1 --optimizer adagrad` | 180.0 | +12.5 % | 30 | 30,000 | 6.0 × | 512 MB |",
+        (
+            "| tree | `--lr 0.1 --optimizer adagrad` | 180.0 | +12.5 % | 30 | 30,000 | 6.0 × | 512"
+            " MB |"
+        ),
     ]
     rows[1]["status"] = "failed"
-    (tmp_path / "lm" / "compare.json").write_text(json.dumps({"format_version": 1, "rows": rows, "others": []}))
+    (tmp_path / "lm" / "compare.json").write_text(
+        json.dumps({"format_version": 1, "rows": rows, "others": []})
+    )
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
     assert (done.returncode, done.stderr) == (1, "mine is not done: failed\n")
 
@@ -201,9 +329,10 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
 def test_without_the_programs_nothing_begins(w2v: W2V, small: Path) -> None:
     done = w2v("bench", str(small / "losses"), "--peer", "word2vec.c=/no/such/word2vec")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "w2v bench: --peer word2vec.c=/no/such/word2vec: no program /no/such/word2vec; give the path of the program "
-        "(from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)\n"
+    assert (
+        done.stderr
+        == "w2v bench: --peer word2vec.c=/no/such/word2vec: no program /no/such/word2vec; give the"
+        " path of the program (from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)\n"
     )
 
 

@@ -1,4 +1,5 @@
-"""Forward + backward of the losses: the processes that are measured, their turns, the numbers they compute."""
+"""Forward + backward of the losses: the processes that are measured, their turns, the numbers they
+compute."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ for line in sys.stdin:
     request = json.loads(line)
     if "die" in request:
         sys.exit("the reason")
-    print(json.dumps({"error": "no such thing"} if "fail" in request else {"got": request}), flush=True)
+    answer = {"error": "no such thing"} if "fail" in request else {"got": request}
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -106,7 +108,10 @@ def test_a_reference_that_crashes_is_left_out(stand_in: type[StandIn]) -> None:
     said: list[str] = []
     results = measure(Setup(PYTHONS, ("hsigmoid",), repeat=1), said.append)
     assert [row["library"] for row in results["rows"]] == ["w2v"]
-    assert sum("failed and is left out (it ended with status -11: crash)" in text for text in said) == 2
+    assert (
+        sum("failed and is left out (it ended with status -11: crash)" in text for text in said)
+        == 2
+    )
     stand_in.crashing = "w2v"
     with pytest.raises(RunError, match="hsigmoid failed"):
         measure(Setup(PYTHONS, ("hsigmoid",), repeat=1), said.append)
@@ -124,16 +129,40 @@ def test_shapes_that_do_not_fit() -> None:
         check(Setup({}, sampled=Shape(4, 4, 100), cutoffs=(20, 10)))
 
 
-TINY = ("--n", "16", "--dim", "32", "--vocabulary", "60", "--cutoffs", "10,30", "--samples", "6", "--full", "12,8,50",
-        "--memory", "64,8,5000", "--repeat", "1", "--seconds", "0", "--threads", "1")  # fmt: skip
+TINY = (
+    "--n",
+    "16",
+    "--dim",
+    "32",
+    "--vocabulary",
+    "60",
+    "--cutoffs",
+    "10,30",
+    "--samples",
+    "6",
+    "--full",
+    "12,8,50",
+    "--memory",
+    "64,8,5000",
+    "--repeat",
+    "1",
+    "--seconds",
+    "0",
+    "--threads",
+    "1",
+)
 
 
 def test_against_torch(w2v: Callable[..., object]) -> None:
-    done = w2v("bench", "losses", *TINY, "--json", "--only", "softmax,adaptive-softmax,softmax-memory")
+    done = w2v(
+        "bench", "losses", *TINY, "--json", "--only", "softmax,adaptive-softmax,softmax-memory"
+    )
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
     results = json.loads(done.stdout)  # type: ignore[attr-defined]
     rows = {(row["loss"], row["library"]): row for row in results["rows"]}
-    assert {*rows} == {(loss, library) for loss in ("softmax", "adaptive-softmax") for library in ("w2v", "torch")}
+    assert {*rows} == {
+        (loss, library) for loss in ("softmax", "adaptive-softmax") for library in ("w2v", "torch")
+    }
     given = data({"n": 12, "dim": 8, "vocabulary": 50})
     scores = given["hidden"].astype(float) @ given["weight"].T + given["bias"]
     expected = np.mean(np.log(np.exp(scores).sum(1)) - scores[np.arange(12), given["labels"]])
@@ -148,7 +177,9 @@ def test_against_torch(w2v: Callable[..., object]) -> None:
     assert 0 <= memory["growth_bytes"] < 300_000_000
 
 
-@pytest.mark.parametrize("contest", [each for each in CONTESTS if each.loss not in ("softmax", "adaptive-softmax")])
+@pytest.mark.parametrize(
+    "contest", [each for each in CONTESTS if each.loss not in ("softmax", "adaptive-softmax")]
+)
 def test_every_function_of_ours_runs(contest: Contest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     from w2v.bench.peers.w2v_losses import BUILDERS

@@ -1,4 +1,5 @@
-"""The training table: order of the rounds, medians and ratios, the work per prediction, what each peer is told."""
+"""The training table: order of the rounds, medians and ratios, the work per prediction, what each
+peer is told."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def test_spread_and_paired_ratios() -> None:
     assert spread([]) is None
     assert spread([1.0, None]) is None
     # round by round: 10/2, 40/4; round 3 is missing on one side, round 4 has no value
-    assert paired_ratio({1: 10.0, 2: 40.0, 3: 1.0, 4: None}, {1: 2.0, 2: 4.0, 4: 1.0}) == Spread(7.5, 5.0, 10.0)
+    assert paired_ratio({1: 10.0, 2: 40.0, 3: 1.0, 4: None}, {1: 2.0, 2: 4.0, 4: 1.0}) == Spread(
+        7.5, 5.0, 10.0
+    )
     assert paired_ratio({1: 1.0}, {2: 1.0}) is None
 
 
@@ -41,7 +44,12 @@ def run_of(speed: float, seconds: float, **more: object) -> Run:
 
 def test_a_row_compares_within_rounds() -> None:
     ours = Entry("w2v", CASE, runs={1: run_of(100, 1), 2: run_of(400, 1), 3: run_of(300, 2)})
-    peer = Entry("gensim", CASE, Peer("gensim", "python"), runs={1: run_of(10, 5), 2: run_of(20, 9), 3: run_of(10, 8)})
+    peer = Entry(
+        "gensim",
+        CASE,
+        Peer("gensim", "python"),
+        runs={1: run_of(10, 5), 2: run_of(20, 9), 3: run_of(10, 8)},
+    )
     row = as_row(peer, ours, None)
     assert row["words_per_second"] == {"median": 10, "low": 10, "high": 20}
     assert row["words_per_second_per_thread"] == {"median": 5, "low": 5, "high": 10}
@@ -52,7 +60,10 @@ def test_a_row_compares_within_rounds() -> None:
 
 
 def test_share_of_the_matrix_rate() -> None:
-    runs = {1: Run(9, 2.0, 1, 1, None, predictions=1000), 2: Run(9, 4.0, 1, 1, None, predictions=1000)}
+    runs = {
+        1: Run(9, 2.0, 1, 1, None, predictions=1000),
+        2: Run(9, 4.0, 1, 1, None, predictions=1000),
+    }
     found = matrix_share(Entry("w2v", CASE, runs=runs), 6.0, {1: 6e6, 2: 6e6})
     # 6 * 100 * 6 * 1000 = 3.6e6 operations in 2 s and in 4 s
     assert found == Spread(pytest.approx(0.225), pytest.approx(0.15), pytest.approx(0.3))
@@ -62,7 +73,12 @@ def test_share_of_the_matrix_rate() -> None:
 def test_output_rows_per_prediction(tmp_path: Path) -> None:
     environment = {"W2V_CACHE_DIR": str(tmp_path / "cache")}
     assert rows_per_prediction(CASE, "unused", environment) == 6
-    assert rows_per_prediction(replace(CASE, loss="sampled-softmax", negatives=9), "unused", environment) == 10
+    assert (
+        rows_per_prediction(
+            replace(CASE, loss="sampled-softmax", negatives=9), "unused", environment
+        )
+        == 10
+    )
     assert rows_per_prediction(replace(CASE, loss="softmax"), "unused", environment) is None
     # paths: a 1, b 2, c and d 3 nodes
     counts = np.array([8, 4, 2, 1])
@@ -78,7 +94,9 @@ def test_output_rows_per_prediction(tmp_path: Path) -> None:
 @pytest.fixture
 def everything(tmp_path: Path) -> tuple[Peer, ...]:
     """Every kind of peer, none of which is called."""
-    return tuple(Peer(kind, f"/opt/{kind}") for kind in ("gensim", "fasttext", "word2vec.c", "pword2vec"))
+    return tuple(
+        Peer(kind, f"/opt/{kind}") for kind in ("gensim", "fasttext", "word2vec.c", "pword2vec")
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,25 +123,53 @@ def test_command_lines() -> None:
     cbow = replace(HSIGMOID, model="cbow", window=7, threads=3)
     given = dict(zip(*[iter(peers["word2vec.c"].command(cbow, "c", "o", 1)[1:])] * 2, strict=True))
     assert given == {
-        "-train": "c", "-output": "o", "-size": "100", "-window": "7", "-negative": "0", "-hs": "1", "-cbow": "1",
-        "-sample": "0.001", "-threads": "3", "-iter": "3", "-min-count": "5", "-alpha": "0.025", "-binary": "1",
-    }  # fmt: skip
-    assert "-negative 5" in " ".join(peers["word2vec.c"].command(replace(CASE, loss="hsigmoid+neg"), "c", "o", 1))
-    assert peers["pword2vec"].command(replace(CASE, window=7), "c", "o", 1)[-2:] == ["-batch-size", "15"]
+        "-train": "c",
+        "-output": "o",
+        "-size": "100",
+        "-window": "7",
+        "-negative": "0",
+        "-hs": "1",
+        "-cbow": "1",
+        "-sample": "0.001",
+        "-threads": "3",
+        "-iter": "3",
+        "-min-count": "5",
+        "-alpha": "0.025",
+        "-binary": "1",
+    }
+    assert "-negative 5" in " ".join(
+        peers["word2vec.c"].command(replace(CASE, loss="hsigmoid+neg"), "c", "o", 1)
+    )
+    assert peers["pword2vec"].command(replace(CASE, window=7), "c", "o", 1)[-2:] == [
+        "-batch-size",
+        "15",
+    ]
     told = json.loads(peers["gensim"].command(HSIGMOID, "c", "o", 4)[-1])
-    assert (told["hs"], told["negatives"], told["seed"], told["model"], told["epochs"]) == (1, 0, 4, "skip-gram", 3)
+    assert (told["hs"], told["negatives"], told["seed"], told["model"], told["epochs"]) == (
+        1,
+        0,
+        4,
+        "skip-gram",
+        3,
+    )
     ours = " ".join(w2v_command(CASE, "c", "o.bin", 2, ("--lr", "0.1")))
-    assert (told["lr"], json.loads(peers["fasttext"].command(CASE, "c", "o", 4)[-1])["lr"]) == (0.025, 0.025)
+    assert (told["lr"], json.loads(peers["fasttext"].command(CASE, "c", "o", 4)[-1])["lr"]) == (
+        0.025,
+        0.025,
+    )
     assert "--negatives 5" in ours
     assert ours.endswith("--lr 0.1")
     assert "--negatives" not in w2v_command(HSIGMOID, "c", "o.bin", 2)
 
 
 def test_peers_that_are_not_there() -> None:
-    with pytest.raises(InputError, match=r"--peer word2vec\.c=/no: no program /no; give the path of the program"):
+    with pytest.raises(
+        InputError, match=r"--peer word2vec\.c=/no: no program /no; give the path of the program"
+    ):
         parse_peer("word2vec.c=/no")
     with pytest.raises(
-        InputError, match=r"has no module fasttext; pip install it there, or use --peer fasttext=PYTHON"
+        InputError,
+        match=r"has no module fasttext; pip install it there, or use --peer fasttext=PYTHON",
     ):
         parse_peer("fasttext=/bin/false")
 
@@ -145,7 +191,8 @@ def test_plain_text(tmp_path: Path) -> None:
 
 
 class Machine:
-    """Stands in for the running of programs: remembers what was run, in which order, and writes vectors."""
+    """Stands in for the running of programs: remembers what was run, in which order, and writes
+    vectors."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[str] = []
@@ -178,7 +225,9 @@ def setup(tmp_path: Path) -> Setup:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("a b\n")
     cases = (replace(CASE, threads=1), CASE)
-    return Setup((str(corpus),), cases, (Peer("word2vec.c", "/x/A"), Peer("pword2vec", "/x/B")), repeat=2)
+    return Setup(
+        (str(corpus),), cases, (Peer("word2vec.c", "/x/A"), Peer("pword2vec", "/x/B")), repeat=2
+    )
 
 
 def test_systems_take_turns_in_rounds(monkeypatch: pytest.MonkeyPatch, setup: Setup) -> None:
@@ -198,7 +247,9 @@ def test_systems_take_turns_in_rounds(monkeypatch: pytest.MonkeyPatch, setup: Se
     assert results["questions"] is None  # these vectors have none of the demo's words
 
 
-def test_a_failing_peer_is_told_once_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch, setup: Setup) -> None:
+def test_a_failing_peer_is_told_once_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, setup: Setup
+) -> None:
     machine = Machine(monkeypatch)
     machine.broken["A"] = "out of luck"
     said: list[str] = []
@@ -217,5 +268,7 @@ def test_a_failing_peer_is_told_once_and_the_rest_goes_on(monkeypatch: pytest.Mo
 def test_w2v_itself_must_not_fail(monkeypatch: pytest.MonkeyPatch, setup: Setup) -> None:
     machine = Machine(monkeypatch)
     machine.broken["w2v"] = "w2v train: no"
-    with pytest.raises(RunError, match=r"w2v \(skip-gram, neg, 2 threads\) failed \(exit code 1: w2v train: no\)"):
+    with pytest.raises(
+        RunError, match=r"w2v \(skip-gram, neg, 2 threads\) failed \(exit code 1: w2v train: no\)"
+    ):
         TrainingBench(setup, lambda text: None).measure()

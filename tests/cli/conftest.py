@@ -40,7 +40,11 @@ def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             patch.chdir(tmp_path)
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
-            for name, stream in (("stdin", io.TextIOWrapper(source)), ("stdout", out), ("stderr", err)):
+            for name, stream in (
+                ("stdin", io.TextIOWrapper(source)),
+                ("stdout", out),
+                ("stderr", err),
+            ):
                 patch.setattr(sys, name, stream)
             status = main(arguments)
         texts = []
@@ -56,17 +60,25 @@ def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def process(tmp_path: Path) -> Run:
     """Runs `w2v` as a process of its own, in an empty directory."""
 
-    def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "w2v", *arguments], input=stdin, capture_output=True, encoding="utf-8",
-            cwd=tmp_path, env=environment(env), timeout=120,
-        )  # fmt: skip
+            [sys.executable, "-m", "w2v", *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env=environment(env),
+            timeout=120,
+        )
 
     return run
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment, in which the package under test is importable from any directory."""
+    """This process's environment, in which the package under test is importable from any
+    directory."""
     import w2v as package
 
     root = str(Path(package.__file__).parents[1])
@@ -74,11 +86,15 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def interrupted(folder: Path, *arguments: str) -> str:
-    """Ctrl-C for a `w2v train --valid FILE` that would not end by itself, after its first epoch; what it says then."""
+    """Ctrl-C for a `w2v train --valid FILE` that would not end by itself, after its first epoch;
+    what it says then."""
     running = subprocess.Popen(
         [sys.executable, "-m", "w2v", "train", *arguments, "--epochs", "100000"],
-        stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environment(),
+    )
     for line in running.stderr:  # type: ignore[union-attr]
         if line.startswith("after epoch"):
             break
@@ -99,7 +115,8 @@ def model(tmp_path: Path) -> str:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> str:
-    """The name of a small corpus in the directory in which `w2v` runs: word number i occurs 200 / i times."""
+    """The name of a small corpus in the directory in which `w2v` runs: word number i occurs 200 / i
+    times."""
     generator = np.random.default_rng(1)
     words = [f"w{i}" for i in range(1, 41) for _ in range(200 // i)]
     generator.shuffle(words)

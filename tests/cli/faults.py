@@ -1,4 +1,5 @@
-"""What the tests of faults share: a small run that is saved on its way, and what is to be found in its directory."""
+"""What the tests of faults share: a small run that is saved on its way, and what is to be found in
+its directory."""
 
 from __future__ import annotations
 
@@ -13,9 +14,29 @@ from w2v.words.fused import HogwildEngine
 
 from .conftest import Run
 
-TRAIN = ["train", "corpus.txt", "--dim", "8", "--epochs", "6", "--min-count", "1", "--threads", "1", "--quiet"]
+TRAIN = [
+    "train",
+    "corpus.txt",
+    "--dim",
+    "8",
+    "--epochs",
+    "6",
+    "--min-count",
+    "1",
+    "--threads",
+    "1",
+    "--quiet",
+]
 SAVED = [*TRAIN, "--output", "run", "--checkpoint-every", "0.3k"]
-WHOLE = ["checkpoints", "config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv"]
+WHOLE = [
+    "checkpoints",
+    "config.yaml",
+    "format_version",
+    "metrics.jsonl",
+    "summary.json",
+    "vectors.npy",
+    "vocab.tsv",
+]
 BEGUN = ["checkpoints", "config.yaml", "format_version", "vocab.tsv"]
 
 

@@ -21,7 +21,19 @@ from w2v.errors import InputError, RunError
 from .conftest import Run, environment
 
 VERBS = ["train", "eval", "nearest", "vocab", "info", "export", "cache", "losses", "bench"]
-HEAVY = {"numba", "torch", "pyarrow", "datasets", "numpy", "pandas", "scipy", "rich", "tqdm", "yaml", "safetensors"}
+HEAVY = {
+    "numba",
+    "torch",
+    "pyarrow",
+    "datasets",
+    "numpy",
+    "pandas",
+    "scipy",
+    "rich",
+    "tqdm",
+    "yaml",
+    "safetensors",
+}
 
 
 def test_help_lists_every_verb() -> None:
@@ -43,7 +55,10 @@ def test_help_of_train_shows_type_default_and_range() -> None:
     text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
     assert "--dim INT length of the vectors [1 to 1048576; default: 100; lm 200]" in text
     assert "--lr FLOAT" in text
-    assert "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm: sgd 20," in text
+    assert (
+        "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm:"
+        " sgd 20," in text
+    )
     assert "--loss [softmax|label-smoothing|" in text
     assert "--device auto|cpu|cuda[:N]" in text
     assert "--nce-log-z [auto|learned|FLOAT] nce: log Z" in text
@@ -61,16 +76,17 @@ def test_without_arguments_the_help_goes_to_stderr(process: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["--version"], ["losses"], ["train", "--dim", "0"]]
+    "arguments",
+    [["--help"], ["train", "--help"], ["--version"], ["losses"], ["train", "--dim", "0"]],
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
-    code = (
-        "import sys, w2v.cli.app\n"
-        "w2v.cli.app.main(sys.argv[1:])\n"
-        "print('MODULES', *sys.modules)"
-    )  # fmt: skip
+    code = "import sys, w2v.cli.app\nw2v.cli.app.main(sys.argv[1:])\nprint('MODULES', *sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, env=environment()
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
     )
     loaded = done.stdout.partition("MODULES")[2].split()
     assert loaded
@@ -84,59 +100,132 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
         before = os.times()
         process(*verb, "--help")
         after = os.times()
-        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        times.append(
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        )
     assert min(times) < 0.6  # seconds of CPU time; 0.2 on an idle machine
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--negtives", "5", "a"], "w2v train: no such option --negtives; did you mean --negatives?"),
+        (
+            ["train", "--negtives", "5", "a"],
+            "w2v train: no such option --negtives; did you mean --negatives?",
+        ),
         (["train", "--zzz"], "w2v train: no such option --zzz; see w2v train --help"),
         (["train", "-x"], "w2v train: no such option -x; see w2v train --help"),
         (["--versoin"], "w2v: no such option --versoin; did you mean --version?"),
         (["trian"], "w2v: no such command 'trian'; did you mean train?"),
         (["frobnicate"], "w2v: no such command 'frobnicate'; see w2v --help"),
-        (["train", "a", "--dim"], "w2v train: option '--dim' requires an argument; see w2v train --help"),
-        (["train", "a", "--dim", "0"], "w2v train: --dim 0 is below 1: give a whole number, 1 to 1048576"),
-        (["train", "a", "--threads", "0"], "w2v train: --threads 0 is below 1: give a whole number, 1 to 1024"),
-        (["train", "a", "--lr", "nan"], "w2v train: --lr nan is not a finite number: give a number, above 0"),
-        (["train", "a", "--loss", "ncee"],
-         "w2v train: --loss ncee is not one of softmax, label-smoothing, sparse-softmax, am-softmax, l-softmax, "
-         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax, hsigmoid+neg (did you mean nce?)"),
+        (
+            ["train", "a", "--dim"],
+            "w2v train: option '--dim' requires an argument; see w2v train --help",
+        ),
+        (
+            ["train", "a", "--dim", "0"],
+            "w2v train: --dim 0 is below 1: give a whole number, 1 to 1048576",
+        ),
+        (
+            ["train", "a", "--threads", "0"],
+            "w2v train: --threads 0 is below 1: give a whole number, 1 to 1024",
+        ),
+        (
+            ["train", "a", "--lr", "nan"],
+            "w2v train: --lr nan is not a finite number: give a number, above 0",
+        ),
+        (
+            ["train", "a", "--loss", "ncee"],
+            (
+                "w2v train: --loss ncee is not one of softmax, label-smoothing, sparse-softmax,"
+                " am-softmax, l-softmax, sm-softmax, adaptive-softmax, hsigmoid, neg, nce,"
+                " sampled-softmax, hsigmoid+neg (did you mean nce?)"
+            ),
+        ),
         (["train"], "w2v train: no corpus: name a text file, a folder, or - for standard input"),
-        (["train", "--dim", "x", "--epochs", "0", "a"],
-         "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 to 1048576; "
-         "--epochs 0 is below 1: give a whole number, 1 or more"),
-        (["train", "a", "--config", "none.yaml"],
-         "w2v train: --config none.yaml: No such file or directory; give a YAML file of settings"),
+        (
+            ["train", "--dim", "x", "--epochs", "0", "a"],
+            (
+                "w2v train: 2 problems: --dim x is not a whole number: give a whole number, 1 to"
+                " 1048576; --epochs 0 is below 1: give a whole number, 1 or more"
+            ),
+        ),
+        (
+            ["train", "a", "--config", "none.yaml"],
+            (
+                "w2v train: --config none.yaml: No such file or directory; give a YAML file of"
+                " settings"
+            ),
+        ),
         (["nearest"], "w2v nearest: missing argument 'MODEL'; see w2v nearest --help"),
         (["losses", "hsigmod"], "w2v losses: no loss 'hsigmod': did you mean hsigmoid?"),
         (["bench"], "w2v bench: missing argument 'CORPUS'; see w2v bench --help"),
-        (["bench", "losses", "--cutofs", "3"], "w2v bench: no such option --cutofs; did you mean --cutoffs?"),
-        (["bench", "a", "--loss", "neg,ncee"],
-         "w2v bench: --loss ncee is not one of softmax, label-smoothing, sparse-softmax, am-softmax, l-softmax, "
-         "sm-softmax, adaptive-softmax, hsigmoid, neg, nce, sampled-softmax, hsigmoid+neg (did you mean nce?)"),
-        (["bench", "a", "--threads", "1,,2"],
-         "w2v bench: --threads '1,,2' has an empty entry; give names separated by commas"),
-        (["bench", "a", "--peer", "gensin"], "w2v bench: --peer gensin is unknown: did you mean gensim?"),
-        (["bench", "a", "--peer", "word2vec.c"],
-         "w2v bench: --peer word2vec.c needs its program: --peer word2vec.c=PATH "
-         "(from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)"),
-        (["bench", "a", "--peer", "pword2vec=/no/such"],
-         "w2v bench: --peer pword2vec=/no/such: no program /no/such; give the path of the program "
-         "(from github.com/IntelLabs/pWord2Vec)"),
-        (["bench", "a", "--peer", "none", "--peer", "gensim"],
-         "w2v bench: --peer none leaves all others out; give it alone, or not at all"),
-        (["bench", "losses", "--only", "hsigmod"], "w2v bench: --only hsigmod: did you mean hsigmoid?"),
-        (["bench", "losses", "--full", "7,8"], "w2v bench: --full 7,8 has 2 numbers; give three: N,D,V"),
-        (["bench", "losses", "--vocabulary", "9000"],
-         "w2v bench: --cutoffs 2000,10000 must ascend and lie in 1 to 8999; give others, or a larger --vocabulary"),
-        (["bench", "losses", "--tensorflow", "/no/such"],
-         "w2v bench: --tensorflow /no/such: no program /no/such; give the path of a Python that has tensorflow"),
+        (
+            ["bench", "losses", "--cutofs", "3"],
+            "w2v bench: no such option --cutofs; did you mean --cutoffs?",
+        ),
+        (
+            ["bench", "a", "--loss", "neg,ncee"],
+            (
+                "w2v bench: --loss ncee is not one of softmax, label-smoothing, sparse-softmax,"
+                " am-softmax, l-softmax, sm-softmax, adaptive-softmax, hsigmoid, neg, nce,"
+                " sampled-softmax, hsigmoid+neg (did you mean nce?)"
+            ),
+        ),
+        (
+            ["bench", "a", "--threads", "1,,2"],
+            "w2v bench: --threads '1,,2' has an empty entry; give names separated by commas",
+        ),
+        (
+            ["bench", "a", "--peer", "gensin"],
+            "w2v bench: --peer gensin is unknown: did you mean gensim?",
+        ),
+        (
+            ["bench", "a", "--peer", "word2vec.c"],
+            (
+                "w2v bench: --peer word2vec.c needs its program: --peer word2vec.c=PATH "
+                "(from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)"
+            ),
+        ),
+        (
+            ["bench", "a", "--peer", "pword2vec=/no/such"],
+            (
+                "w2v bench: --peer pword2vec=/no/such: no program /no/such; give the path of the"
+                " program (from github.com/IntelLabs/pWord2Vec)"
+            ),
+        ),
+        (
+            ["bench", "a", "--peer", "none", "--peer", "gensim"],
+            "w2v bench: --peer none leaves all others out; give it alone, or not at all",
+        ),
+        (
+            ["bench", "losses", "--only", "hsigmod"],
+            "w2v bench: --only hsigmod: did you mean hsigmoid?",
+        ),
+        (
+            ["bench", "losses", "--full", "7,8"],
+            "w2v bench: --full 7,8 has 2 numbers; give three: N,D,V",
+        ),
+        (
+            ["bench", "losses", "--vocabulary", "9000"],
+            (
+                "w2v bench: --cutoffs 2000,10000 must ascend and lie in 1 to 8999; give others, or"
+                " a larger --vocabulary"
+            ),
+        ),
+        (
+            ["bench", "losses", "--tensorflow", "/no/such"],
+            (
+                "w2v bench: --tensorflow /no/such: no program /no/such; give the path of a Python"
+                " that has tensorflow"
+            ),
+        ),
         (["cache", "clera"], "w2v cache: no action 'clera': did you mean clear?"),
     ],
-)  # fmt: skip
+)
 def test_input_errors_are_one_line_and_exit_2(
     arguments: list[str],
     message: str,
@@ -155,8 +244,9 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("windw: 3\ndim: 0\n")
     done = w2v("train", "a.txt", "--config", "x.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "w2v train: 2 problems: unknown key 'windw' in x.yaml (did you mean 'window'?); "
+    assert (
+        done.stderr
+        == "w2v train: 2 problems: unknown key 'windw' in x.yaml (did you mean 'window'?); "
         "dim in x.yaml 0 is below 1: give a whole number, 1 to 1048576\n"
     )
 
@@ -167,18 +257,38 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
         (InputError("bad --x 5; give 6"), 2, "w2v losses: bad --x 5; give 6"),
         (RunError("disk gone"), 1, "w2v losses: disk gone"),
         (OSError(28, "Disk full"), 1, "w2v losses: cannot write to standard output: Disk full"),
-        (FileNotFoundError(2, "No such file or directory", "x.txt"), 1, "w2v losses: x.txt: No such file or directory"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.txt"),
+            1,
+            "w2v losses: x.txt: No such file or directory",
+        ),
         (MemoryError(), 1, "w2v losses: out of memory; a smaller --dim or --max-vocab needs less"),
         (KeyboardInterrupt(), 130, "w2v losses: interrupted"),
         (Interrupted(signal.SIGTERM), 143, "w2v losses: terminated"),
-        (ValueError("two\nlines"), 1,
-         "w2v losses: internal error: ValueError: two lines (set W2V_TRACEBACK=1 to see the traceback)"),
-        (EOFError(), 1,
-         "w2v losses: internal error: EOFError: no message (set W2V_TRACEBACK=1 to see the traceback)"),
+        (
+            ValueError("two\nlines"),
+            1,
+            (
+                "w2v losses: internal error: ValueError: two lines (set W2V_TRACEBACK=1 to see the"
+                " traceback)"
+            ),
+        ),
+        (
+            EOFError(),
+            1,
+            (
+                "w2v losses: internal error: EOFError: no message (set W2V_TRACEBACK=1 to see the"
+                " traceback)"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_exception_becomes_a_line_and_a_status(
-    error: BaseException, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    error: BaseException,
+    status: int,
+    message: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(arguments: list[str]) -> int:
         raise error
@@ -201,11 +311,18 @@ def test_the_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("reader", ["head -1", "head -c 1", "true"])
-def test_a_reader_that_goes_away_ends_the_program_quietly(model: str, tmp_path: Path, reader: str) -> None:
+def test_a_reader_that_goes_away_ends_the_program_quietly(
+    model: str, tmp_path: Path, reader: str
+) -> None:
     (tmp_path / "queries").write_text("king\n" * 20000)
     command = f"set -o pipefail; {sys.executable} -m w2v nearest {model} - < queries | {reader}"
     done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=60
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -214,20 +331,35 @@ def test_a_full_disk_behind_stdout_is_one_line() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     done = subprocess.run(
-        f"{sys.executable} -m w2v losses > /dev/full", shell=True, capture_output=True, text=True, env=environment()
+        f"{sys.executable} -m w2v losses > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
     )
     assert done.returncode == 1
     assert done.stderr == "w2v losses: cannot write to standard output: No space left on device\n"
 
 
 def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
-    done = subprocess.run(f"{sys.executable} -m w2v losses >&- 2>&-", shell=True, env=environment(), cwd=tmp_path)
+    done = subprocess.run(
+        f"{sys.executable} -m w2v losses >&- 2>&-", shell=True, env=environment(), cwd=tmp_path
+    )
     assert done.returncode == 0
 
 
 def test_results_are_utf8_whatever_the_locale(process: Run, model: str) -> None:
-    done = process("nearest", model, "king", env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
-                                              "PYTHONIOENCODING": "ascii"})  # fmt: skip
+    done = process(
+        "nearest",
+        model,
+        "king",
+        env={
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONIOENCODING": "ascii",
+        },
+    )
     assert done.returncode == 0
     assert "naïve" in done.stdout
 

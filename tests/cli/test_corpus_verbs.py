@@ -16,18 +16,25 @@ from .conftest import Run, environment
 
 def reference(path: Path, min_count: int) -> list[tuple[str, int]]:
     counts = Counter(path.read_text().split())
-    return sorted(((w, c) for w, c in counts.items() if c >= min_count), key=lambda pair: (-pair[1], pair[0].encode()))
+    return sorted(
+        ((w, c) for w, c in counts.items() if c >= min_count),
+        key=lambda pair: (-pair[1], pair[0].encode()),
+    )
 
 
 def test_vocab_counts(w2v: Run, corpus: str, tmp_path: Path) -> None:
     done = w2v("vocab", corpus)
-    found = [(word, int(count)) for word, count in (line.split("\t") for line in done.stdout.splitlines())]
+    found = [
+        (word, int(count))
+        for word, count in (line.split("\t") for line in done.stdout.splitlines())
+    ]
     assert found == reference(tmp_path / corpus, 5)
     words = Counter((tmp_path / corpus).read_text().split())
     kept = sum(count for _, count in found)
-    assert done.stderr == (
-        f"{sum(words.values()):,} words, {len(words)} distinct; {len(found)} of these occur at least 5 times "
-        f"and are {100 * kept / sum(words.values()):.1f} % of the text\n"
+    assert (
+        done.stderr
+        == f"{sum(words.values()):,} words, {len(words)} distinct; {len(found)} of these occur at"
+        f" least 5 times and are {100 * kept / sum(words.values()):.1f} % of the text\n"
     )
 
 
@@ -43,7 +50,10 @@ def test_vocab_to_a_file(w2v: Run, corpus: str, tmp_path: Path) -> None:
 
 
 def test_vocab_json(w2v: Run, corpus: str, tmp_path: Path) -> None:
-    lines = [json.loads(line) for line in w2v("vocab", corpus, "--max-vocab", "3", "--json").stdout.splitlines()]
+    lines = [
+        json.loads(line)
+        for line in w2v("vocab", corpus, "--max-vocab", "3", "--json").stdout.splitlines()
+    ]
     assert [(line["word"], line["count"]) for line in lines] == reference(tmp_path / corpus, 5)[:3]
     facts = json.loads(w2v("vocab", corpus, "--json", "-o", "v.tsv").stdout)
     assert facts["words"] == len((tmp_path / corpus).read_text().split())
@@ -53,7 +63,9 @@ def test_vocab_json(w2v: Run, corpus: str, tmp_path: Path) -> None:
 def test_vocab_in_a_pipeline(corpus: str, tmp_path: Path) -> None:
     (tmp_path / "c.gz").write_bytes(gzip.compress((tmp_path / corpus).read_bytes()))
     command = f"set -o pipefail; gzip -dc c.gz | {sys.executable} -m w2v vocab - --quiet | head -1"
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "w1\t200\n", "")
 
 
@@ -62,17 +74,40 @@ def test_vocab_in_a_pipeline(corpus: str, tmp_path: Path) -> None:
     [
         (None, ["none.txt"], "no such corpus: none.txt"),
         (b"", ["c.txt"], "the corpus holds no word: c.txt is empty"),
-        (b"a b a\n", ["c.txt"],
-         "no word reaches --min-count 5: 2 distinct words, the most frequent ('a') occurs 2 times; "
-         "try --min-count 2 or less"),
-        (b"a\n", ["c.txt"], "no word reaches --min-count 5: 1 distinct word, the most frequent ('a') occurs once; "
-         "try --min-count 1"),
+        (
+            b"a b a\n",
+            ["c.txt"],
+            (
+                "no word reaches --min-count 5: 2 distinct words, the most frequent ('a') occurs 2"
+                " times; try --min-count 2 or less"
+            ),
+        ),
+        (
+            b"a\n",
+            ["c.txt"],
+            (
+                "no word reaches --min-count 5: 1 distinct word, the most frequent ('a') occurs"
+                " once; try --min-count 1"
+            ),
+        ),
         (b"\x7fELF\x02\x01\x01" + bytes(1000), ["c.txt"], "c.txt"),
-        (b"caf\xe9 " * 9, ["c.txt", "--encoding-errors", "strict"], "c.txt is not valid UTF-8 at byte 3"),
-        (b"a", ["c.txt", "--min-count", "0"], "--min-count 0 is below 1: give a whole number, 1 or more"),
-        (b"a", ["c.txt", "-o", "none/v.tsv"], "--output none/v.tsv: the folder none does not exist"),
+        (
+            b"caf\xe9 " * 9,
+            ["c.txt", "--encoding-errors", "strict"],
+            "c.txt is not valid UTF-8 at byte 3",
+        ),
+        (
+            b"a",
+            ["c.txt", "--min-count", "0"],
+            "--min-count 0 is below 1: give a whole number, 1 or more",
+        ),
+        (
+            b"a",
+            ["c.txt", "-o", "none/v.tsv"],
+            "--output none/v.tsv: the folder none does not exist",
+        ),
     ],
-)  # fmt: skip
+)
 def test_vocab_input_errors_are_one_line_and_leave_nothing(
     w2v: Run, tmp_path: Path, content: bytes | None, arguments: list[str], message: str
 ) -> None:
@@ -98,7 +133,9 @@ def test_cache_lists_and_clears(w2v: Run, corpus: str, tmp_path: Path) -> None:
     env = {"W2V_CACHE_DIR": str(tmp_path / "cache")}
     assert w2v("cache", env=env).stdout == ""
     w2v("vocab", corpus, "--quiet", env=env)
-    (entry,) = [json.loads(line) for line in w2v("cache", "list", "--json", env=env).stdout.splitlines()]
+    (entry,) = [
+        json.loads(line) for line in w2v("cache", "list", "--json", env=env).stdout.splitlines()
+    ]
     assert entry["sources"] == [str(tmp_path / corpus)]
     assert entry["words"] == len((tmp_path / corpus).read_text().split())
     (row,) = [line.split("\t") for line in w2v("cache", env=env).stdout.splitlines()]
@@ -117,8 +154,18 @@ def test_no_cache_leaves_no_cache(w2v: Run, corpus: str, tmp_path: Path) -> None
 def test_losses(w2v: Run) -> None:
     rows = [line.split("\t") for line in w2v("losses").stdout.splitlines()]
     assert [row[0] for row in rows] == [
-        "softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax", "adaptive-softmax",
-        "hsigmoid", "neg", "nce", "sampled-softmax", "hsigmoid+neg",
-    ]  # fmt: skip
+        "softmax",
+        "label-smoothing",
+        "sparse-softmax",
+        "am-softmax",
+        "l-softmax",
+        "sm-softmax",
+        "adaptive-softmax",
+        "hsigmoid",
+        "neg",
+        "nce",
+        "sampled-softmax",
+        "hsigmoid+neg",
+    ]
     facts = json.loads(w2v("losses", "nce", "--json").stdout)
     assert facts["settings"] == ["--negatives", "--noise-power", "--nce-log-z", "--nce-bias"]

@@ -1,4 +1,5 @@
-"""What goes wrong in the midst of a run: the message, the exit status, and what is on disk afterwards."""
+"""What goes wrong in the midst of a run: the message, the exit status, and what is on disk
+afterwards."""
 
 from __future__ import annotations
 
@@ -23,15 +24,33 @@ from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, names, reference, resu
 
 pytestmark = pytest.mark.usefixtures("prompt")
 
-LM = ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"]
+LM = [
+    "--model",
+    "lm",
+    "--hidden",
+    "8",
+    "--batch-size",
+    "4",
+    "--bptt",
+    "20",
+    "--valid",
+    "corpus.txt",
+]
 LM_WHOLE = sorted([*WHOLE, "model.safetensors"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(w2v: Run, corpus: str, tmp_path: Path, number: int) -> None:
+def test_a_signal_saves_and_says_how_to_go_on(
+    w2v: Run, corpus: str, tmp_path: Path, number: int
+) -> None:
     command = [sys.executable, "-m", "w2v", *SAVED, "--epochs", "100000"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.monotonic() < deadline:
@@ -41,7 +60,7 @@ def test_a_signal_saves_and_says_how_to_go_on(w2v: Run, corpus: str, tmp_path: P
     assert (process.returncode, out) == (128 + number, "run\n"), err
     assert err.splitlines()[-1].endswith(
         "the vectors learnt so far are in run; go on with: w2v train --resume run"
-    )  # fmt: skip
+    )
     assert names(tmp_path / "run") == WHOLE
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     found, damaged = newest_checkpoint(tmp_path / "run")
@@ -49,16 +68,46 @@ def test_a_signal_saves_and_says_how_to_go_on(w2v: Run, corpus: str, tmp_path: P
     assert np.array_equal(load_vectors(tmp_path / "run").matrix, found.tensors["input"])
 
 
-def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(corpus: str, tmp_path: Path) -> None:
+def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(
+    corpus: str, tmp_path: Path
+) -> None:
     """PyTorch is at work in another thread then: the process must not be aborted.
 
     On a busy machine the model may be saved before the second signal is there: that is well, too.
     """
-    sizes = ["--dim", "256", "--hidden", "512", "--bptt", "100", "--batch-size", "8", "--epochs", "1000"]
+    sizes = [
+        "--dim",
+        "256",
+        "--hidden",
+        "512",
+        "--bptt",
+        "100",
+        "--batch-size",
+        "8",
+        "--epochs",
+        "1000",
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", corpus, "--model", "lm", "--min-count", "1", "--threads", "1", *sizes],
-        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "w2v",
+            "train",
+            corpus,
+            "--model",
+            "lm",
+            "--min-count",
+            "1",
+            "--threads",
+            "1",
+            *sizes,
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr is not None
     said = ""
     for line in process.stderr:
@@ -85,18 +134,20 @@ def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path
         time.sleep(0.05)
     second = w2v("train", "--resume", "run", "--quiet")
     assert second.returncode == 2
-    assert second.stderr == (
-        f"w2v train: run is being written by another run (process {process.pid}): wait until it ends, or name another"
-        " --output\n"
+    assert (
+        second.stderr
+        == f"w2v train: run is being written by another run (process {process.pid}): wait until it"
+        " ends, or name another --output\n"
     )
     process.kill()
     process.wait(timeout=60)
     for verb in (["nearest", "run", "w1"], ["eval", "run"], ["info", "run"]):
         done = w2v(*verb)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == (
-            f"w2v {verb[0]}: run is a run that has not come to its end, so it has no vectors yet; go on with it:"
-            " w2v train --resume run\n"
+        assert (
+            done.stderr
+            == f"w2v {verb[0]}: run is a run that has not come to its end, so it has no vectors"
+            " yet; go on with it: w2v train --resume run\n"
         )
 
 
@@ -105,9 +156,10 @@ def test_two_runs_do_not_write_to_one_place(w2v: Run, corpus: str, tmp_path: Pat
         with locked(tmp_path / output):
             done = w2v(*TRAIN, "--output", output)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == (
-            f"w2v train: {output} is being written by another run (process {os.getpid()}): wait until it ends, or name"
-            " another --output\n"
+        assert (
+            done.stderr
+            == f"w2v train: {output} is being written by another run (process {os.getpid()}): wait"
+            " until it ends, or name another --output\n"
         )
     with locked(tmp_path / "corpus-skip-gram-neg"):
         assert w2v(*TRAIN).stdout == "corpus-skip-gram-neg-2\n"
@@ -139,15 +191,17 @@ def test_divergence_keeps_the_last_state_that_is_sound(
     assert all(np.isfinite(array).all() for array in found.tensors.values())
     assert found.state["result"]["fraction"] <= 0.6
     assert done.stderr.splitlines()[-1].endswith(
-        f"try a smaller --lr (given: 0.025). Kept is run/checkpoints/step-{found.step}, from before; to start from its"
-        " vectors: w2v train CORPUS --init run"
+        f"try a smaller --lr (given: 0.025). Kept is run/checkpoints/step-{found.step}, from"
+        " before; to start from its vectors: w2v train CORPUS --init run"
     )
     assert names(tmp_path / "run") == BEGUN
     done = w2v(*TRAIN, "--init", "run", "--output", "new", "--lr", "0.01", "--epochs", "1")
     assert (done.returncode, done.stdout) == (0, "new\n")
 
 
-def test_a_worker_that_raises(w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_raises(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken() -> None:
         raise ZeroDivisionError("broken")
 
@@ -163,7 +217,9 @@ def test_a_worker_that_raises(w2v: Run, corpus: str, tmp_path: Path, monkeypatch
     assert resumed(w2v, tmp_path) == expected
 
 
-def test_no_memory_for_a_checkpoint(w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_memory_for_a_checkpoint(
+    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = reference(w2v, tmp_path)
     original = HogwildEngine.state
 
@@ -176,12 +232,17 @@ def test_no_memory_for_a_checkpoint(w2v: Run, corpus: str, tmp_path: Path, monke
     assert original is HogwildEngine.state
     assert (done.returncode, done.stdout) == (0, "run\n")
     (warning,) = done.stderr.splitlines()
-    start = "warning: no checkpoint could be written, there is none, and training goes on: there is no memory"
+    start = (
+        "warning: no checkpoint could be written, there is none, and training goes on: there is no"
+        " memory"
+    )
     assert warning.startswith(start)
     assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
 
 
-def test_an_evaluation_that_fails_leaves_the_run_as_it_is(w2v: Run, corpus: str, tmp_path: Path) -> None:
+def test_an_evaluation_that_fails_leaves_the_run_as_it_is(
+    w2v: Run, corpus: str, tmp_path: Path
+) -> None:
     expected = reference(w2v, tmp_path)
     done = w2v("eval", "whole", "no-such-set.txt")
     assert (done.returncode, done.stdout) == (2, "") and "no-such-set.txt" in done.stderr
@@ -190,7 +251,9 @@ def test_an_evaluation_that_fails_leaves_the_run_as_it_is(w2v: Run, corpus: str,
 
 def test_a_finished_run_says_that_it_is(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert w2v(*SAVED).returncode == 0
-    (tmp_path / ".run.lock").touch()  # of a process that was killed just after it had written the result
+    (
+        tmp_path / ".run.lock"
+    ).touch()  # of a process that was killed just after it had written the result
     with locked(tmp_path / "run"):
         assert "run is being written by another run" in w2v("train", "--resume", "run").stderr
     (tmp_path / ".run.lock").touch()
@@ -210,7 +273,10 @@ def test_a_stream_has_no_checkpoints(w2v: Run, corpus: str) -> None:
     assert done.returncode == 2
     assert "--checkpoint-every needs a run directory, and --output - is a stream" in done.stderr
     done = w2v(*TRAIN, "--checkpoint-every", "5")
-    assert done.returncode == 2 and "--checkpoint-every '5' is no interval: give a time such as 30s" in done.stderr
+    assert (
+        done.returncode == 2
+        and "--checkpoint-every '5' is no interval: give a time such as 30s" in done.stderr
+    )
 
 
 def test_a_language_model_whose_worker_raises(
@@ -250,7 +316,9 @@ def test_a_language_model_that_diverges_keeps_what_was_sound(
     original = LanguageModelEngine.train
 
     def train(self: LanguageModelEngine, block: Any, lr: float, thread: int = 0) -> Any:
-        tally = original(self, block, 1e39 if (block.epoch, where) == (3, "training") else lr, thread)
+        tally = original(
+            self, block, 1e39 if (block.epoch, where) == (3, "training") else lr, thread
+        )
         if (block.epoch, where) == (3, "validation"):
             self.model.input.weight.data.fill_(float("nan"))
         return tally
@@ -262,7 +330,13 @@ def test_a_language_model_that_diverges_keeps_what_was_sound(
     assert found is not None and not damaged
     assert all(np.isfinite(array).all() for array in found.tensors.values())
     message = done.stderr.splitlines()[-1]
-    assert ("the loss became " if where == "training" else "corpus.txt after epoch 4: the model's loss is ") in message
+    assert (
+        "the loss became "
+        if where == "training"
+        else "corpus.txt after epoch 4: the model's loss is "
+    ) in message
     assert "smaller --lr" in message
-    assert message.endswith(f". Kept is run/checkpoints/step-{found.step}, from before")  # --init is for word vectors
+    assert message.endswith(
+        f". Kept is run/checkpoints/step-{found.step}, from before"
+    )  # --init is for word vectors
     assert names(tmp_path / "run") == BEGUN

@@ -1,4 +1,5 @@
-"""Disks, folders and texts that fail a run: the message, the exit status, and what is on disk afterwards."""
+"""Disks, folders and texts that fail a run: the message, the exit status, and what is on disk
+afterwards."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def test_a_full_disk_costs_a_checkpoint_and_no_more(
     assert (done.returncode, done.stdout) == (0, "run\n")
     assert len(kept) == 2 and kept[0].startswith("step-")
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith(f"warning: no checkpoint could be written, run/checkpoints/{max(kept, key=step)} stays")
+    assert warning.startswith(
+        f"warning: no checkpoint could be written, run/checkpoints/{max(kept, key=step)} stays"
+    )
     assert "training goes on" in warning and "No space left on device: free some space" in warning
     assert names(tmp_path / "run" / "checkpoints") == kept
     assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
@@ -51,20 +54,26 @@ def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
         patch.setattr(w2v_rundir, "write_matrix", no_space)
         done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (1, "")
-    (last, *_) = sorted(names(tmp_path / "run" / "checkpoints"), key=step, reverse=True)
+    last, *_ = sorted(names(tmp_path / "run" / "checkpoints"), key=step, reverse=True)
     assert done.stderr.endswith(
-        f"run/vectors.npy: No space left on device. Kept is run/checkpoints/{last}; to go on: w2v train --resume run\n"
+        f"run/vectors.npy: No space left on device. Kept is run/checkpoints/{last}; to go on: w2v"
+        " train --resume run\n"
     )
     assert names(tmp_path / "run") == BEGUN
     assert resumed(w2v, tmp_path) == expected
 
 
 def test_a_really_full_disk(w2v: Run, corpus: str, small_disk: Path) -> None:
-    done = w2v(*TRAIN, "--dim", "100", "--output", "disk/run", "--checkpoint-every", "0.3k")  # 2 x 16 kB of matrices
+    done = w2v(
+        *TRAIN, "--dim", "100", "--output", "disk/run", "--checkpoint-every", "0.3k"
+    )  # 2 x 16 kB of matrices
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1)
     if done.returncode == 1:
-        assert "disk/run/vectors.npy: No space left on device. Kept is disk/run/checkpoints/step-" in done.stderr
+        assert (
+            "disk/run/vectors.npy: No space left on device. Kept is disk/run/checkpoints/step-"
+            in done.stderr
+        )
     assert "warning: no checkpoint could be written" in done.stderr
     found, damaged = newest_checkpoint(small_disk / "run")
     assert found is not None and not damaged
@@ -75,7 +84,10 @@ def test_a_really_full_cache(w2v: Run, corpus: str, small_disk: Path, tmp_path: 
     (small_disk / "filler").write_bytes(bytes(56 << 10))
     done = w2v(*TRAIN, "--output", "run", env={"W2V_CACHE_DIR": str(small_disk)})
     assert done.returncode == 0
-    assert done.stderr.startswith("warning: the corpus is not cached: ") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith("warning: the corpus is not cached: ")
+        and done.stderr.count("\n") == 1
+    )
     assert "cannot be written: No space left on device" in done.stderr
     assert len(load_vectors(tmp_path / "run")) == 40
 
@@ -84,12 +96,16 @@ def test_a_really_full_cache(w2v: Run, corpus: str, small_disk: Path, tmp_path: 
 def test_a_cache_that_cannot_be_written(w2v: Run, corpus: str, tmp_path: Path, place: str) -> None:
     done = w2v(*TRAIN, "--output", "run", env={"W2V_CACHE_DIR": place})
     assert (done.returncode, done.stdout) == (0, "run\n")
-    assert done.stderr.startswith(f"warning: the corpus is not cached: the cache {place}/corpora cannot be written: ")
+    assert done.stderr.startswith(
+        f"warning: the corpus is not cached: the cache {place}/corpora cannot be written: "
+    )
     assert names(tmp_path) == ["corpus.txt", "run"]
 
 
 @pytest.mark.parametrize("output", ["/proc/self/run", "/proc/self/v.bin"])
-def test_an_output_that_cannot_be_written(w2v: Run, corpus: str, tmp_path: Path, output: str) -> None:
+def test_an_output_that_cannot_be_written(
+    w2v: Run, corpus: str, tmp_path: Path, output: str
+) -> None:
     done = w2v(*TRAIN, "--output", output)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"w2v train: --output {output} cannot be written: ")
@@ -103,7 +119,10 @@ def test_a_run_directory_that_is_removed_meanwhile(
     at_block(monkeypatch, 4, lambda: shutil.rmtree(tmp_path / "run"))
     done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (0, "run\n")
-    assert done.stderr == "warning: run was removed while the run was writing to it; it has been made again\n"
+    assert (
+        done.stderr
+        == "warning: run was removed while the run was writing to it; it has been made again\n"
+    )
     assert names(tmp_path / "run") == WHOLE
     assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected
     assert newest_checkpoint(tmp_path / "run")[1] == []
@@ -123,14 +142,24 @@ def test_a_folder_that_is_removed_meanwhile(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: path.write_text("a b\n"), "corpus.txt changed while it was being read; start again"),
-        (lambda path: path.unlink(), "corpus.txt vanished while it was being read (No such file or directory); start"),
+        (
+            lambda path: path.write_text("a b\n"),
+            "corpus.txt changed while it was being read; start again",
+        ),
+        (
+            lambda path: path.unlink(),
+            "corpus.txt vanished while it was being read (No such file or directory); start",
+        ),
     ],
 )
 def test_a_corpus_that_changes_while_it_is_read(
-    w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object],
+    w2v: Run,
+    corpus: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], object],
     message: str,
-) -> None:  # fmt: skip
+) -> None:
     original = w2v_read._Reader._encode
 
     def encode(self: Any, builder: Any) -> None:
@@ -171,8 +200,10 @@ def test_a_folder_of_checkpoints_that_becomes_a_file(
     done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (0, "run\n")
     (warning,) = done.stderr.splitlines()
-    assert warning == (
-        "warning: no checkpoint could be written, there is none, and training goes on: cannot write"
+    assert (
+        warning
+        == "warning: no checkpoint could be written, there is none, and training goes on: cannot"
+        " write"
         " run/checkpoints: File exists: free some space, or mend the folder"
     )
     assert (tmp_path / "run" / "vectors.npy").read_bytes() == expected

@@ -1,4 +1,5 @@
-"""The faults that can be made from outside, made to processes of their own, with both engines and language models."""
+"""The faults that can be made from outside, made to processes of their own, with both engines and
+language models."""
 
 from __future__ import annotations
 
@@ -27,9 +28,31 @@ from .faults import BEGUN, WHOLE, names, step
 KINDS = {
     "hogwild": [],
     "autograd": ["--model", "cbow", "--loss", "softmax", "--batch-size", "500"],
-    "lm": ["--model", "lm", "--hidden", "8", "--batch-size", "4", "--bptt", "20", "--valid", "corpus.txt"],
+    "lm": [
+        "--model",
+        "lm",
+        "--hidden",
+        "8",
+        "--batch-size",
+        "4",
+        "--bptt",
+        "20",
+        "--valid",
+        "corpus.txt",
+    ],
 }
-COMMON = ["--dim", "8", "--min-count", "1", "--threads", "1", "--quiet", "--no-cache", "--checkpoint-every", "0.3k"]
+COMMON = [
+    "--dim",
+    "8",
+    "--min-count",
+    "1",
+    "--threads",
+    "1",
+    "--quiet",
+    "--no-cache",
+    "--checkpoint-every",
+    "0.3k",
+]
 WAIT = 60.0  # seconds
 
 
@@ -39,9 +62,13 @@ class Running:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.lines = folder, list[str]()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "w2v", "train", *arguments], cwd=folder, env=environment({"OMP_NUM_THREADS": "1"}),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "w2v", "train", *arguments],
+            cwd=folder,
+            env=environment({"OMP_NUM_THREADS": "1"}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -74,7 +101,16 @@ class Running:
 @contextmanager
 def training(folder: Path, kind: str, *more: str, output: str = "run") -> Iterator[Running]:
     """A run that has written a checkpoint."""
-    arguments = ["corpus.txt", *COMMON, *KINDS[kind], "--epochs", "1000000", "--output", output, *more]
+    arguments = [
+        "corpus.txt",
+        *COMMON,
+        *KINDS[kind],
+        "--epochs",
+        "1000000",
+        "--output",
+        output,
+        *more,
+    ]
     running = Running(folder, *arguments)
     try:
         running.wait_for(lambda: running.checkpoints(output))
@@ -103,8 +139,15 @@ def reconcile(run: Path) -> float:
     lines = [line for line in lines if "words" in line]
     words, last = summary["words"], lines[-1]
     assert summary["interrupted"] is True
-    assert words["passed"] == words["trained"] + words["subsampled"] + words["passed_left_out"] == last["words"] > 0
-    assert all(line["words"] == line["trained"] + line["subsampled"] + line["left_out"] for line in lines)
+    assert (
+        words["passed"]
+        == words["trained"] + words["subsampled"] + words["passed_left_out"]
+        == last["words"]
+        > 0
+    )
+    assert all(
+        line["words"] == line["trained"] + line["subsampled"] + line["left_out"] for line in lines
+    )
     assert sum(line["predictions"] for line in lines) == summary["predictions"] > 0
     return float(summary["epochs_done"])
 
@@ -129,34 +172,48 @@ def test_a_signal(kind: str, number: int, corpus: str, tmp_path: Path) -> None:
 def test_a_disk_that_fills_up(kind: str, corpus: str, tmp_path: Path) -> None:
     with training(tmp_path, kind) as running:
         limits = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (600, limits[1]))  # bytes of any file
-        running.wait_for(lambda: any("no checkpoint could be written" in line for line in running.lines))
+        resource.prlimit(
+            running.process.pid, resource.RLIMIT_FSIZE, (600, limits[1])
+        )  # bytes of any file
+        running.wait_for(
+            lambda: any("no checkpoint could be written" in line for line in running.lines)
+        )
         kept = running.checkpoints()
         assert running.end() == (1, "")
     (warning,) = [line for line in running.lines if line.startswith("warning: ")]
     last = max(kept, key=step)
     assert warning.startswith(
-        f"warning: no checkpoint could be written, run/checkpoints/{last} stays the latest one, and training goes on:"
-        " cannot write run/checkpoints/step-"
+        f"warning: no checkpoint could be written, run/checkpoints/{last} stays the latest one, and"
+        " training goes on: cannot write run/checkpoints/step-"
     )
     assert warning.endswith(": File too large: free some space, or mend the folder")
     assert running.lines[-1].startswith("w2v train: cannot write ")
-    assert running.lines[-1].endswith(f". Kept is run/checkpoints/{last}; to go on: w2v train --resume run")
+    assert running.lines[-1].endswith(
+        f". Kept is run/checkpoints/{last}; to go on: w2v train --resume run"
+    )
     assert names(tmp_path / "run") == BEGUN
     assert running.checkpoints() == kept and names(tmp_path / "run" / "checkpoints") == sorted(kept)
     resumed = Running(tmp_path, "--resume", "run", "--no-cache")
-    resumed.wait_for(lambda: any("going on from run/checkpoints/" + last in line for line in resumed.lines))
+    resumed.wait_for(
+        lambda: any("going on from run/checkpoints/" + last in line for line in resumed.lines)
+    )
     resumed.wait_for(lambda: last not in resumed.checkpoints())
     assert resumed.end() == (143, "run\n")
     assert names(tmp_path / "run") == whole(kind)
 
 
-@pytest.mark.parametrize(("kind", "output", "gone"), [("hogwild", "sub/run", "sub"), ("lm", "run", "run")])
-def test_an_output_that_vanishes(kind: str, output: str, gone: str, corpus: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "output", "gone"), [("hogwild", "sub/run", "sub"), ("lm", "run", "run")]
+)
+def test_an_output_that_vanishes(
+    kind: str, output: str, gone: str, corpus: str, tmp_path: Path
+) -> None:
     (tmp_path / "sub").mkdir()
     with training(tmp_path, kind, output=output) as running:
         (tmp_path / gone).rename(tmp_path / "elsewhere")  # at one stroke, whatever is being written
-        shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)  # the run may still be removing something there
+        shutil.rmtree(
+            tmp_path / "elsewhere", ignore_errors=True
+        )  # the run may still be removing something there
         running.wait_for(lambda: running.checkpoints(output))
         assert running.end() == (143, f"{output}\n")
     told = f"warning: {output} was removed while the run was writing to it; it has been made again"
@@ -169,12 +226,15 @@ def test_an_output_that_vanishes(kind: str, output: str, gone: str, corpus: str,
 @pytest.mark.parametrize("kind", ["hogwild", "lm"])
 def test_two_runs_with_one_output(kind: str, corpus: str, process: Run, tmp_path: Path) -> None:
     with training(tmp_path, kind) as running:
-        for arguments in (["corpus.txt", *COMMON, *KINDS[kind], "--output", "run", "--overwrite"], ["--resume", "run"]):
+        for arguments in (
+            ["corpus.txt", *COMMON, *KINDS[kind], "--output", "run", "--overwrite"],
+            ["--resume", "run"],
+        ):
             second = process("train", *arguments)
             assert (second.returncode, second.stdout) == (2, "")
-            assert second.stderr == (
-                f"w2v train: run is being written by another run (process {running.process.pid}): wait until it ends,"
-                " or name another --output\n"
+            assert (
+                second.stderr == "w2v train: run is being written by another run (process"
+                f" {running.process.pid}): wait until it ends, or name another --output\n"
             )
         assert running.end() == (143, "run\n")
     assert names(tmp_path / "run") == whole(kind)
@@ -182,7 +242,9 @@ def test_two_runs_with_one_output(kind: str, corpus: str, process: Run, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["hogwild", "lm"])
-def test_a_corpus_that_changes_after_it_was_read(kind: str, corpus: str, process: Run, tmp_path: Path) -> None:
+def test_a_corpus_that_changes_after_it_was_read(
+    kind: str, corpus: str, process: Run, tmp_path: Path
+) -> None:
     text = (tmp_path / corpus).read_text()
     with training(tmp_path, kind) as running:
         (tmp_path / corpus).write_text(text.replace("w1 ", "w2 w2 "))
@@ -191,13 +253,17 @@ def test_a_corpus_that_changes_after_it_was_read(kind: str, corpus: str, process
     changed = process("train", "--resume", "run", "--no-cache")
     assert (changed.returncode, changed.stdout) == (2, "")
     message = changed.stderr.splitlines()[-1]
-    assert message.startswith(f"w2v train: run cannot go on: {os.path.realpath(tmp_path)}/corpus.txt has changed (")
+    assert message.startswith(
+        f"w2v train: run cannot go on: {os.path.realpath(tmp_path)}/corpus.txt has changed ("
+    )
     (tmp_path / corpus).unlink()
     gone = process("train", "--resume", "run", "--no-cache")
     told = "--valid" if kind == "lm" else "run cannot go on without the text that it was trained on"
     assert (gone.returncode, gone.stdout) == (2, "")
     assert gone.stderr.splitlines()[-1].startswith(f"w2v train: {told}: no such corpus: ")
-    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()
+    } == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -210,9 +276,10 @@ def test_a_killed_run(kind: str, corpus: str, process: Run, tmp_path: Path) -> N
     done = process(*verb)
     what = "model" if kind == "lm" else "vectors"
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"w2v {verb[0]}: run is a run that has not come to its end, so it has no {what} yet; go on with it: w2v train"
-        " --resume run\n"
+    assert (
+        done.stderr
+        == f"w2v {verb[0]}: run is a run that has not come to its end, so it has no {what} yet; go"
+        " on with it: w2v train --resume run\n"
     )
 
 
@@ -223,7 +290,9 @@ def test_a_killed_run(kind: str, corpus: str, process: Run, tmp_path: Path) -> N
 def test_a_rate_at_which_nothing_is_learnt(
     lr: str, settings: list[str], corpus: str, process: Run, tmp_path: Path
 ) -> None:
-    done = process("train", "corpus.txt", *COMMON, *settings, "--lr", lr, "--epochs", "9", "--output", "run")
+    done = process(
+        "train", "corpus.txt", *COMMON, *settings, "--lr", lr, "--epochs", "9", "--output", "run"
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("w2v train: the loss became ") and done.stderr.count("\n") == 1
     assert done.stderr.endswith(f"try a smaller --lr (given: {lr}). Nothing was written\n")

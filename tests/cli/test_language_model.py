@@ -20,7 +20,19 @@ def valid(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("arch", ["lstm", "gru", "transformer", "ffnn", "lbl"])
 def test_every_architecture_trains_and_its_vectors_can_be_asked(w2v, corpus, valid, arch):
-    done = w2v("train", corpus, *SMALL, "--arch", arch, "--valid", valid, "--epochs", "2", "--output", "run")
+    done = w2v(
+        "train",
+        corpus,
+        *SMALL,
+        "--arch",
+        arch,
+        "--valid",
+        valid,
+        "--epochs",
+        "2",
+        "--output",
+        "run",
+    )
     assert done.returncode == 0
     assert done.stdout == "run\n"
     assert "after epoch 2: validation perplexity" in done.stderr
@@ -32,13 +44,36 @@ def test_every_architecture_trains_and_its_vectors_can_be_asked(w2v, corpus, val
 
 
 def test_the_training_figure_of_sampled_losses_is_named_for_what_it_is(w2v, corpus):
-    done = w2v("train", corpus, *SMALL, "--loss", "nce", "--negatives", "5", "--epochs", "1", "--output", "run")
+    done = w2v(
+        "train",
+        corpus,
+        *SMALL,
+        "--loss",
+        "nce",
+        "--negatives",
+        "5",
+        "--epochs",
+        "1",
+        "--output",
+        "run",
+    )
     assert "training objective (not -log P)" in done.stderr
     assert "perplexity" not in done.stderr
 
 
 def test_more_noise_words_than_there_are_become_as_many(w2v, corpus):
-    done = w2v("train", corpus, *SMALL, "--loss", "sampled-softmax", "--epochs", "1", "--output", "run", "--json")
+    done = w2v(
+        "train",
+        corpus,
+        *SMALL,
+        "--loss",
+        "sampled-softmax",
+        "--epochs",
+        "1",
+        "--output",
+        "run",
+        "--json",
+    )
     assert done.returncode == 0
     assert "note: --negatives is 41, for there are only 42 tokens" in done.stderr
     assert json.loads(done.stdout)["model"] == "lm"

@@ -1,4 +1,5 @@
-"""The verbs on the run directory of a language model: eval --text, score, generate, and those for its embeddings."""
+"""The verbs on the run directory of a language model: eval --text, score, generate, and those for
+its embeddings."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from .conftest import Run, environment
 
 
 def load_helpers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("language_runs", Path(__file__).parents[1] / "language_runs.py")
+    spec = importlib.util.spec_from_file_location(
+        "language_runs", Path(__file__).parents[1] / "language_runs.py"
+    )
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -67,19 +70,25 @@ def by_hand(saved: SavedModel, lines: list[str]) -> np.ndarray:
     return np.array(found)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # eval --text
 
 
 @pytest.mark.parametrize("loss", LAYERS)
-def test_perplexity_is_that_of_a_sum_by_hand(w2v: Run, templates: Path, tmp_path: Path, loss: str) -> None:
+def test_perplexity_is_that_of_a_sum_by_hand(
+    w2v: Run, templates: Path, tmp_path: Path, loss: str
+) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     done = w2v("eval", str(templates / loss), "--text", "text.txt", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     values = json.loads(done.stdout)
     log_p = by_hand(load_language_model(templates / loss), TEXT.split("\n"))
     assert len(log_p) == 12
-    assert {name: values[name] for name in ("tokens", "eos", "oov")} == {"tokens": 12, "eos": 4, "oov": 2}
+    assert {name: values[name] for name in ("tokens", "eos", "oov")} == {
+        "tokens": 12,
+        "eos": 4,
+        "oov": 2,
+    }
     assert values["nats"] == pytest.approx(-log_p.sum(), rel=1e-5)
     assert values["perplexity"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-5)
     assert values["bits_per_word"] == pytest.approx(-log_p.mean() / math.log(2), rel=1e-5)
@@ -88,7 +97,9 @@ def test_perplexity_is_that_of_a_sum_by_hand(w2v: Run, templates: Path, tmp_path
 def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT + "\n")
     (tmp_path / "text.gz").write_bytes(gzip.compress(TEXT.encode()))
-    (tmp_path / "text.jsonl").write_text("".join(json.dumps({"t": line}) + "\n" for line in TEXT.split("\n")))
+    (tmp_path / "text.jsonl").write_text(
+        "".join(json.dumps({"t": line}) + "\n" for line in TEXT.split("\n"))
+    )
     first = w2v("eval", run, "--text", "text.txt")
     rows = dict(line.split("\t") for line in first.stdout.splitlines())
     assert list(rows) == ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
@@ -112,17 +123,47 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (["run", "--text", "-"], "nothing known here\n", "run knows no word of -: "),
         (["run", "--text", "none.txt"], "", "none.txt; check the path"),
         (["run", "--text", "-"], b"\0\1\2\3" * 100, "standard input looks like a binary file"),
-        (["none", "--text", "-"], "w1\n", "none is no run directory: name a folder that w2v train --model lm wrote"),
-        (["v.bin", "--text", "-"], "w1\n", "v.bin is no run directory: name a folder that w2v train --model lm wrote"),
+        (
+            ["none", "--text", "-"],
+            "w1\n",
+            "none is no run directory: name a folder that w2v train --model lm wrote",
+        ),
+        (
+            ["v.bin", "--text", "-"],
+            "w1\n",
+            "v.bin is no run directory: name a folder that w2v train --model lm wrote",
+        ),
         (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: name a folder"),
-        (["run", "q.txt", "--text", "-"], "w1\n", "SETS are for word vectors and --text for language models"),
-        (["run", "--ci", "--text", "-"], "w1\n", "--ci is for questions and pairs, and a --text is one stream"),
-        (["run", "--text", "-", "--device", "tpu"], "w1\n", "--device tpu is not one of auto, cpu, cuda"),
-        (["run", "--text", "-", "--encoding-errors", "x"], "w1\n", "--encoding-errors x is not one of"),
+        (
+            ["run", "q.txt", "--text", "-"],
+            "w1\n",
+            "SETS are for word vectors and --text for language models",
+        ),
+        (
+            ["run", "--ci", "--text", "-"],
+            "w1\n",
+            "--ci is for questions and pairs, and a --text is one stream",
+        ),
+        (
+            ["run", "--text", "-", "--device", "tpu"],
+            "w1\n",
+            "--device tpu is not one of auto, cpu, cuda",
+        ),
+        (
+            ["run", "--text", "-", "--encoding-errors", "x"],
+            "w1\n",
+            "--encoding-errors x is not one of",
+        ),
     ],
 )
 def test_eval_text_input_errors(
-    w2v: Run, run: str, model: str, tmp_path: Path, arguments: list[str], stdin: str | bytes, message: str
+    w2v: Run,
+    run: str,
+    model: str,
+    tmp_path: Path,
+    arguments: list[str],
+    stdin: str | bytes,
+    message: str,
 ) -> None:
     (tmp_path / "vectors").mkdir()
     np.save(tmp_path / "vectors" / "vectors.npy", np.eye(2, dtype=np.float32))
@@ -131,7 +172,9 @@ def test_eval_text_input_errors(
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("verb", [["eval", "run", "--text", "-"], ["score", "run"], ["generate", "run"]])
+@pytest.mark.parametrize(
+    "verb", [["eval", "run", "--text", "-"], ["score", "run"], ["generate", "run"]]
+)
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -142,14 +185,16 @@ def test_eval_text_input_errors(
         ("format_version", b"7\n"),
     ],
 )
-def test_damaged_runs(w2v: Run, run: str, tmp_path: Path, verb: list[str], name: str, content: bytes) -> None:
+def test_damaged_runs(
+    w2v: Run, run: str, tmp_path: Path, verb: list[str], name: str, content: bytes
+) -> None:
     (tmp_path / "run" / name).write_bytes(content)
     done = w2v(*verb, stdin="w1 w2\n")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "internal error" not in done.stderr
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # score
 
 
@@ -168,12 +213,17 @@ def test_continuous_scores_add_up_to_the_perplexity(w2v: Run, run: str, tmp_path
     text = runs.corpus_text(seed=5, lines=300)
     (tmp_path / "text.txt").write_text(text)
     values = json.loads(w2v("eval", run, "--text", "text.txt", "--json").stdout)
-    rows = [json.loads(line) for line in w2v("score", run, "--continuous", "--json", stdin=text).stdout.splitlines()]
+    rows = [
+        json.loads(line)
+        for line in w2v("score", run, "--continuous", "--json", stdin=text).stdout.splitlines()
+    ]
     assert len(rows) == 301
     assert sum(row["log_prob"] for row in rows) == pytest.approx(-values["nats"], rel=1e-6)
     assert sum(row["tokens"] for row in rows) == values["tokens"]
     assert sum(row["oov"] for row in rows) == values["oov"]
-    fresh = [json.loads(line) for line in w2v("score", run, "--json", stdin=text).stdout.splitlines()]
+    fresh = [
+        json.loads(line) for line in w2v("score", run, "--json", stdin=text).stdout.splitlines()
+    ]
     assert fresh[0]["log_prob"] == pytest.approx(rows[0]["log_prob"], rel=1e-6)
     assert fresh[5]["log_prob"] != pytest.approx(rows[5]["log_prob"], rel=1e-4)
 
@@ -199,9 +249,14 @@ def test_nothing_in_nothing_out(w2v: Run, run: str) -> None:
 
 def test_somebody_who_waits_for_each_score_gets_it(run: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "w2v", "score", run, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        cwd=tmp_path, env=environment(), text=True, bufsize=1,
-    ) as process:  # fmt: skip
+        [sys.executable, "-m", "w2v", "score", run, "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+        bufsize=1,
+    ) as process:
         assert process.stdin and process.stdout
         for line, tokens in (("w1 w2", "3"), ("", "1")):
             process.stdin.write(line + "\n")
@@ -226,7 +281,7 @@ def test_score_input_errors(
     assert message in done.stderr
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # generate
 
 
@@ -262,7 +317,12 @@ def test_several_texts_are_those_of_the_next_seeds(w2v: Run, run: str) -> None:
 def test_the_most_probable_words(w2v: Run, templates: Path, loss: str) -> None:
     folder = str(templates / loss)
     greedy = w2v("generate", folder, "w1", "--words", "12", "--top-k", "1", "--unk").stdout
-    assert w2v("generate", folder, "w1", "--words", "12", "--temperature", "0", "--unk", "--seed", "9").stdout == greedy
+    assert (
+        w2v(
+            "generate", folder, "w1", "--words", "12", "--temperature", "0", "--unk", "--seed", "9"
+        ).stdout
+        == greedy
+    )
     saved = load_language_model(folder)
     vocabulary, text = saved.vocabulary, [int(saved.vocabulary.encode("w1")[0])]
     for _ in range(12):
@@ -281,9 +341,13 @@ def test_unknown_words_of_the_prompt(w2v: Run, run: str) -> None:
 
 def test_unk_only_if_allowed(w2v: Run, templates: Path, tmp_path: Path) -> None:
     """In this model every second word is <unk>."""
-    (tmp_path / "corpus.txt").write_text("a b c d e f g h\n" * 3 + "".join(f"r{i} " for i in range(60)) + "\n")
+    (tmp_path / "corpus.txt").write_text(
+        "a b c d e f g h\n" * 3 + "".join(f"r{i} " for i in range(60)) + "\n"
+    )
     runs.write_run(tmp_path / "rare", tmp_path / "corpus.txt", min_count=3, dim=4)
-    assert "<unk>" in w2v("generate", "rare", "--unk", "--words", "200", "--temperature", "3").stdout
+    assert (
+        "<unk>" in w2v("generate", "rare", "--unk", "--words", "200", "--temperature", "3").stdout
+    )
     assert "<unk>" not in w2v("generate", "rare", "--words", "200", "--temperature", "3").stdout
 
 
@@ -300,7 +364,9 @@ def test_unk_only_if_allowed(w2v: Run, templates: Path, tmp_path: Path) -> None:
         (["v.bin"], "v.bin is no run directory"),
     ],
 )
-def test_generate_input_errors(w2v: Run, run: str, model: str, arguments: list[str], message: str) -> None:
+def test_generate_input_errors(
+    w2v: Run, run: str, model: str, arguments: list[str], message: str
+) -> None:
     done = w2v("generate", *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
@@ -318,7 +384,7 @@ def test_diverged_parameters_are_a_failure_of_the_run(w2v: Run, run: str, tmp_pa
         assert "train it again" in done.stderr
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # the verbs for word vectors on a language model's embeddings
 
 

@@ -1,5 +1,5 @@
-"""Texts that other programs choke on, through the command line: counted as plain Python counts them, trained, written
-and read back. The gigabyte versions are in tests/soak."""
+"""Texts that other programs choke on, through the command line: counted as plain Python counts
+them, trained, written and read back. The gigabyte versions are in tests/soak."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ TEXTS = {
     "U+0085": "the\u0085cat\u0085 the cat\n".encode() * 3,
     "U+00A0 and other spaces": "the\u00a0cat the\u3000cat\u2009the\u202fcat\n".encode() * 3,
     "no spaces: U+200B, U+FEFF, U+2060": "the\u200bcat the\ufeffcat the\u2060cat\n".encode() * 3,
-    "lone surrogates": PLAIN * 9 + b"half \xed\xa0\x80 a\xed\xb0\x80b pair \xed\xa0\xbd\xed\xb8\x80\n" * 2,
+    "lone surrogates": (
+        PLAIN * 9 + b"half \xed\xa0\x80 a\xed\xb0\x80b pair \xed\xa0\xbd\xed\xb8\x80\n" * 2
+    ),
     "overlong and cut UTF-8": PLAIN * 9 + b"\xc0\xaf \xf0\x9f\x98 \xf8\x88\x80\x80\x80 \xff\n",
     "beyond the first plane": "😀 😀😀 𐐀 👩‍👩‍👧 e\u0301 é\n".encode() * 4,
     "control characters": b"a\x1cb\x1db\x1eb\x1fb\x0bb\x0cb\x7fc\x01d\x1be\n" + PLAIN * 9,
@@ -42,8 +44,11 @@ TEXTS = {
 
 
 def expected(data: bytes) -> Counter[str]:
-    """The words as Python splits them: a mark at the start is none, NUL separates, what is no UTF-8 becomes U+FFFD."""
-    return Counter(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\0", " ").split())
+    """The words as Python splits them: a mark at the start is none, NUL separates, what is no UTF-8
+    becomes U+FFFD."""
+    return Counter(
+        data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\0", " ").split()
+    )
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -57,12 +62,36 @@ def test_counted_as_python_counts(name: str, w2v: Run, tmp_path: Path) -> None:
     assert ("replaced by U+FFFD" in done.stderr) == ("surrogates" in name or "overlong" in name)
 
 
-@pytest.mark.parametrize(("name", "output"), list(zip(TEXTS, cycle(["run", "v.txt", "v.bin"]), strict=False)))
+@pytest.mark.parametrize(
+    ("name", "output"), list(zip(TEXTS, cycle(["run", "v.txt", "v.bin"]), strict=False))
+)
 def test_trained_written_and_read_back(name: str, output: str, w2v: Run, tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_bytes(TEXTS[name])
-    options = ["--dim", "3", "--epochs", "1", "--min-count", "1", "--sample", "0", "--threads", "1", "--no-cache"]
+    options = [
+        "--dim",
+        "3",
+        "--epochs",
+        "1",
+        "--min-count",
+        "1",
+        "--sample",
+        "0",
+        "--threads",
+        "1",
+        "--no-cache",
+    ]
     longest = "1000" if output == "run" else "0"
-    done = w2v("train", "odd.txt", *options, "--max-sentence", longest, "--output", output, "--json", "--quiet")
+    done = w2v(
+        "train",
+        "odd.txt",
+        *options,
+        "--max-sentence",
+        longest,
+        "--output",
+        output,
+        "--json",
+        "--quiet",
+    )
     assert done.returncode == 0, done.stderr
     words = json.loads(done.stdout)["words"]
     counts = expected(TEXTS[name])
@@ -81,7 +110,18 @@ def test_a_word_too_long_for_any_file_of_vectors(w2v: Run, tmp_path: Path) -> No
     assert "a word of 1,048,577 bytes that occurs 1 times ('xxxx" in done.stderr
     assert "or raise --min-count" in done.stderr and len(done.stderr) < 400
     assert not (tmp_path / "v.txt").exists()
-    done = w2v("train", "odd.txt", "--min-count", "2", "--no-cache", "--sample", "0", "--output", "v.txt", "--quiet")
+    done = w2v(
+        "train",
+        "odd.txt",
+        "--min-count",
+        "2",
+        "--no-cache",
+        "--sample",
+        "0",
+        "--output",
+        "v.txt",
+        "--quiet",
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -99,20 +139,42 @@ def test_strict_names_the_surrogate(w2v: Run, tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_bytes(TEXTS["lone surrogates"])
     done = w2v("vocab", "odd.txt", "--no-cache", "--encoding-errors", "strict")
     assert done.returncode == 2
-    assert f"odd.txt is not valid UTF-8 at byte {TEXTS['lone surrogates'].index(bytes([0xED]))}" in done.stderr
+    assert (
+        f"odd.txt is not valid UTF-8 at byte {TEXTS['lone surrogates'].index(bytes([0xED]))}"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("option", "value", "status"),
     [
-        ("--dim", "1000000000", 2), ("--noise-power", "1000", 2), ("--min-count", "9" * 30, 2),
-        ("--epochs", "9223372036854775808", 2), ("--window", "9223372036854775807", 1), ("--negatives", "10" * 8, 1),
-        ("--max-vocab", "9223372036854775807", 0), ("--max-sentence", "9223372036854775807", 0),
+        ("--dim", "1000000000", 2),
+        ("--noise-power", "1000", 2),
+        ("--min-count", "9" * 30, 2),
+        ("--epochs", "9223372036854775808", 2),
+        ("--window", "9223372036854775807", 1),
+        ("--negatives", "10" * 8, 1),
+        ("--max-vocab", "9223372036854775807", 0),
+        ("--max-sentence", "9223372036854775807", 0),
     ],
-)  # fmt: skip
-def test_values_beyond_everything(option: str, value: str, status: int, w2v: Run, tmp_path: Path) -> None:
+)
+def test_values_beyond_everything(
+    option: str, value: str, status: int, w2v: Run, tmp_path: Path
+) -> None:
     (tmp_path / "c.txt").write_bytes(PLAIN * 5)
     rest = ["--min-count", "1"] if option != "--min-count" else []
-    done = w2v("train", "c.txt", *rest, option, value, "--threads", "1", "--no-cache", "--output", "v.txt", "--quiet")
+    done = w2v(
+        "train",
+        "c.txt",
+        *rest,
+        option,
+        value,
+        "--threads",
+        "1",
+        "--no-cache",
+        "--output",
+        "v.txt",
+        "--quiet",
+    )
     assert done.returncode == status, done.stderr
     assert done.stderr.count("\n") == (status > 0) and "internal error" not in done.stderr

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from w2v.cli.output import human_bytes, human_count, human_seconds, print_json, print_table, print_values
+from w2v.cli.output import (
+    human_bytes,
+    human_count,
+    human_seconds,
+    print_json,
+    print_table,
+    print_values,
+)
 
 from .conftest import environment
 
@@ -25,7 +32,9 @@ def in_terminal(code: str, tmp_path: Path, columns: int = 80) -> str:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = environment({"TERM": "xterm"})
     env.pop("COLUMNS", None)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=terminal, stderr=terminal, env=env, cwd=tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=terminal, stderr=terminal, env=env, cwd=tmp_path
+    )
     os.close(terminal)
     shown = b""
     while True:
@@ -42,7 +51,10 @@ def in_terminal(code: str, tmp_path: Path, columns: int = 80) -> str:
 
 
 def test_a_piped_table_is_tsv_without_headings(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(("word", "count", "share"), [("a\tb", 1234567, 0.5), ("[red]", 2, None), ("é", 3, float("nan"))])
+    print_table(
+        ("word", "count", "share"),
+        [("a\tb", 1234567, 0.5), ("[red]", 2, None), ("é", 3, float("nan"))],
+    )
     assert capsys.readouterr().out == "a b\t1234567\t0.5\n[red]\t2\tn/a\né\t3\tn/a\n"
 
 
@@ -56,22 +68,40 @@ print_table(("word", "count", "share"), [("[red]", 1234567, 0.5), ("é", 2, None
     assert lines[1].split() == ["word", "count", "share"]
     assert lines[2].split() == ["[red]", "1,234,567", "0.5000"]
     assert lines[3].split() == ["é", "2", "n/a"]
-    assert lines[2].index("1,234,567") + 9 == lines[3].index("2") + 1  # numbers end in the same column
+    assert (
+        lines[2].index("1,234,567") + 9 == lines[3].index("2") + 1
+    )  # numbers end in the same column
 
 
 def test_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     print_values({"final_loss": 2.5, "words": 1000})
     assert capsys.readouterr().out == "final_loss\t2.5\nwords\t1000\n"
-    code = "from w2v.cli.output import print_values; print_values({'final_loss': 2.5, 'words': 1000})"
+    code = (
+        "from w2v.cli.output import print_values; print_values({'final_loss': 2.5, 'words': 1000})"
+    )
     assert in_terminal(code, tmp_path) == "final loss  2.5000\nwords       1,000\n"
 
 
 def test_json_is_one_line_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": "é\n", "d": ("x",), "e": {"f": None, "g": True}})
+    print_json(
+        {
+            "a": float("nan"),
+            "b": [float("inf"), 1.5],
+            "c": "é\n",
+            "d": ("x",),
+            "e": {"f": None, "g": True},
+        }
+    )
     line = capsys.readouterr().out
     assert line.count("\n") == 1
     assert "é" in line
-    assert json.loads(line) == {"a": None, "b": [None, 1.5], "c": "é\n", "d": ["x"], "e": {"f": None, "g": True}}
+    assert json.loads(line) == {
+        "a": None,
+        "b": [None, 1.5],
+        "c": "é\n",
+        "d": ["x"],
+        "e": {"f": None, "g": True},
+    }
 
 
 def test_json_with_a_file_name_that_is_not_utf8(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +110,14 @@ def test_json_with_a_file_name_that_is_not_utf8(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (32_840_000, "32.8 MB"), (2e12, "2.0 TB")]
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (32_840_000, "32.8 MB"),
+        (2e12, "2.0 TB"),
+    ],
 )
 def test_human_bytes(count: int, text: str) -> None:
     assert human_bytes(count) == text
@@ -88,7 +125,14 @@ def test_human_bytes(count: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(7, "7"), (999, "999"), (1000, "1.00 k"), (310_400, "310 k"), (4_204_000, "4.20 M"), (2e10, "20.0 G")],
+    [
+        (7, "7"),
+        (999, "999"),
+        (1000, "1.00 k"),
+        (310_400, "310 k"),
+        (4_204_000, "4.20 M"),
+        (2e10, "20.0 G"),
+    ],
 )
 def test_human_count(number: float, text: str) -> None:
     assert human_count(number) == text
@@ -96,9 +140,17 @@ def test_human_count(number: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (8.26, "8.3 s"), (60, "1:00 min"), (125, "2:05 min"), (11400, "3:10:00 h"), (None, "?"),
-     (float("inf"), "?"), (float("nan"), "?")],
-)  # fmt: skip
+    [
+        (0.04, "0.0 s"),
+        (8.26, "8.3 s"),
+        (60, "1:00 min"),
+        (125, "2:05 min"),
+        (11400, "3:10:00 h"),
+        (None, "?"),
+        (float("inf"), "?"),
+        (float("nan"), "?"),
+    ],
+)
 def test_human_seconds(seconds: float | None, text: str) -> None:
     assert human_seconds(seconds) == text
 
@@ -109,9 +161,17 @@ def test_eval_in_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "s.tsv").write_text("a\tb\t1\na\tc\t2\na\td\t2\n")
     code = "from w2v.cli.app import main; main(['eval', 'v.txt', 'q.txt', 's.tsv', '--ci'])"
     shown = in_terminal(code, tmp_path, columns=120)
-    assert re.search(r"^section +accuracy +95 % interval +correct +covered +total$", shown, re.MULTILINE)
+    assert re.search(
+        r"^section +accuracy +95 % interval +correct +covered +total$", shown, re.MULTILINE
+    )
     assert re.search(r"^gram1 +100\.0 % +100\.0 – 100\.0 % +1 +1 +1$", shown, re.MULTILINE)
-    assert re.search(r"^set +Spearman +95 % interval +Pearson +95 % interval +covered +total$", shown, re.MULTILINE)
+    assert re.search(
+        r"^set +Spearman +95 % interval +Pearson +95 % interval +covered +total$",
+        shown,
+        re.MULTILINE,
+    )
     assert re.search(r"^s +1\.0000 +1\.0000 – 1\.0000 +1\.0000 +", shown, re.MULTILINE)
     plain = in_terminal(code.replace(", '--ci'", ""), tmp_path, columns=120)
-    assert "interval" not in plain and re.search(r"^s +1\.0000 +1\.0000 +3 +3$", plain, re.MULTILINE)
+    assert "interval" not in plain and re.search(
+        r"^s +1\.0000 +1\.0000 +3 +3$", plain, re.MULTILINE
+    )

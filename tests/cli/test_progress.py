@@ -55,8 +55,10 @@ def test_other_work_with_and_without_a_known_end(capsys: pytest.CaptureFixture[s
     for clock.now in (2.0, 3.0):
         reporter.working("scoring", 1500, None, "lines")
     assert capsys.readouterr().err.splitlines() == [
-        "scoring  25.0 %  1.02 k of 4.10 k tokens", "scoring  1.50 k lines", "scoring  1.50 k lines",
-    ]  # fmt: skip
+        "scoring  25.0 %  1.02 k of 4.10 k tokens",
+        "scoring  1.50 k lines",
+        "scoring  1.50 k lines",
+    ]
 
 
 def test_reading_with_and_without_a_known_size(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,8 +69,10 @@ def test_reading_with_and_without_a_known_size(capsys: pytest.CaptureFixture[str
     for clock.now in (2.0, 3.0):
         reporter.reading(7_000_000, None)
     assert capsys.readouterr().err.splitlines() == [
-        "reading  50.0 %  5.0 MB of 10.0 MB", "reading  7.0 MB", "reading  7.0 MB",
-    ]  # fmt: skip
+        "reading  50.0 %  5.0 MB of 10.0 MB",
+        "reading  7.0 MB",
+        "reading  7.0 MB",
+    ]
 
 
 def test_a_loss_that_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +117,9 @@ print("end", file=sys.stderr)
     shown = in_terminal(code, tmp_path, columns=120)
     frames = [frame.strip() for frame in shown.replace("\n", "\r").split("\r")]
     bars = [frame for frame in frames if frame.startswith("training")]
-    assert not any(bar.startswith("training  20 %") for bar in bars)  # nothing in the first two seconds
+    assert not any(
+        bar.startswith("training  20 %") for bar in bars
+    )  # nothing in the first two seconds
     text = "| 4.20 M words/s  lr 0.01570  loss 2.5000  epoch 2  ETA 12.0 s"
     assert any("60 %" in bar and text in bar for bar in bars)
     assert any("80 %" in bar for bar in bars)

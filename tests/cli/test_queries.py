@@ -16,7 +16,9 @@ from w2v.vectors import load_vectors
 from .conftest import WORDS, Run, environment
 
 
-def expected(matrix: np.ndarray, plus: list[str], minus: list[str], k: int) -> list[tuple[str, float]]:
+def expected(
+    matrix: np.ndarray, plus: list[str], minus: list[str], k: int
+) -> list[tuple[str, float]]:
     """gensim's most_similar, written out."""
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     target = sum(unit[WORDS.index(word)] for word in plus) - sum(
@@ -27,7 +29,7 @@ def expected(matrix: np.ndarray, plus: list[str], minus: list[str], k: int) -> l
     return [(WORDS[i], float(cosines[i])) for i in order[:k]]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # nearest
 
 
@@ -48,14 +50,18 @@ def test_how_words_make_queries(words: list[str], queries: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["king", "-", "man", "+", "woman"], ["king - man + woman"]])
-def test_an_expression_quoted_or_not(w2v: Run, model: str, tmp_path: Path, words: list[str]) -> None:
+def test_an_expression_quoted_or_not(
+    w2v: Run, model: str, tmp_path: Path, words: list[str]
+) -> None:
     done = w2v("nearest", model, *words, "-k", "3")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     reference = expected(load_vectors(tmp_path / model).matrix, ["king", "woman"], ["man"], 3)
     assert [row[0] for row in rows] == ["king - man + woman"] * 3
     assert [row[1] for row in rows] == [word for word, _ in reference]
-    assert [float(row[2]) for row in rows] == pytest.approx([cosine for _, cosine in reference], abs=1e-5)
+    assert [float(row[2]) for row in rows] == pytest.approx(
+        [cosine for _, cosine in reference], abs=1e-5
+    )
 
 
 def test_json_has_one_object_per_query(w2v: Run, model: str, tmp_path: Path) -> None:
@@ -74,13 +80,22 @@ def test_a_bad_word_among_arguments_does_not_hide_the_others(w2v: Run, model: st
     done = w2v("nearest", model, "king", "quen", "-k", "1")
     assert done.returncode == 2
     assert done.stdout.startswith("king\t")
-    assert done.stderr == "w2v nearest: 'quen' is not in the vocabulary of v.bin; did you mean queen?\n"
+    assert (
+        done.stderr
+        == "w2v nearest: 'quen' is not in the vocabulary of v.bin; did you mean queen?\n"
+    )
 
 
 def test_a_bad_line_does_not_end_the_stream(w2v: Run, model: str) -> None:
-    done = w2v("nearest", model, "-", "-k", "1", stdin="king\r\nquen\n\nparis - berlin\nking king\nman")
+    done = w2v(
+        "nearest", model, "-", "-k", "1", stdin="king\r\nquen\n\nparis - berlin\nking king\nman"
+    )
     assert done.returncode == 0
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["king", "paris - berlin", "man"]
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        "king",
+        "paris - berlin",
+        "man",
+    ]
     assert done.stderr.count("\n") == 2
     done = w2v("nearest", model, "-", "--json", stdin=b"quen\n\xff\nking")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -96,9 +111,14 @@ def test_a_stream_without_any_good_line(w2v: Run, model: str) -> None:
 
 def test_somebody_who_waits_for_each_answer_gets_it(model: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "w2v", "nearest", model, "-", "-k", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        cwd=tmp_path, env=environment(), text=True, bufsize=1,
-    ) as process:  # fmt: skip
+        [sys.executable, "-m", "w2v", "nearest", model, "-", "-k", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+        bufsize=1,
+    ) as process:
         assert process.stdin and process.stdout
         for word in ("king", "paris"):
             process.stdin.write(word + "\n")
@@ -132,25 +152,36 @@ def test_queries_import_nothing_heavy(model: str, tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": s\nking queen man woman\n")
     for arguments in (["nearest", model, "king"], ["eval", model, "q.txt"], ["info", model]):
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment()
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment(),
         )
         assert done.stderr == "set()\n"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # eval
 
 
 @pytest.fixture
 def sets(tmp_path: Path) -> tuple[str, str]:
-    """A set of two questions, of which one is covered, and a set of four pairs with scores in the cosines' order."""
-    (tmp_path / "q.txt").write_text(": family\nking queen man woman\n: gram1\nking queen one none\n")
+    """A set of two questions, of which one is covered, and a set of four pairs with scores in the
+    cosines' order."""
+    (tmp_path / "q.txt").write_text(
+        ": family\nking queen man woman\n: gram1\nking queen one none\n"
+    )
     matrix = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
     pairs = [("king", "queen"), ("paris", "berlin"), ("man", "woman"), ("the", "king")]
-    scores = {pair: float(unit[WORDS.index(pair[0])] @ unit[WORDS.index(pair[1])]) for pair in pairs}
+    scores = {
+        pair: float(unit[WORDS.index(pair[0])] @ unit[WORDS.index(pair[1])]) for pair in pairs
+    }
     ranked = sorted(pairs, key=lambda pair: scores[pair])
-    (tmp_path / "s.tsv").write_text("".join(f"{a}\t{b}\t{place}\n" for place, (a, b) in enumerate(ranked)))
+    (tmp_path / "s.tsv").write_text(
+        "".join(f"{a}\t{b}\t{place}\n" for place, (a, b) in enumerate(ranked))
+    )
     return "q.txt", "s.tsv"
 
 
@@ -161,7 +192,11 @@ def test_eval_json_has_the_promised_keys(w2v: Run, model: str, sets: tuple[str, 
     analogies = result["analogies"]["q"]
     assert {"accuracy", "semantic", "syntactic", "covered", "total", "sections"} <= {*analogies}
     assert (analogies["covered"], analogies["total"], analogies["syntactic"]) == (1, 2, None)
-    assert analogies["accuracy"] == analogies["semantic"] == analogies["sections"]["family"]["accuracy"]
+    assert (
+        analogies["accuracy"]
+        == analogies["semantic"]
+        == analogies["sections"]["family"]["accuracy"]
+    )
     assert analogies["accuracy"] in (0.0, 1.0)
     similarity = result["similarity"]["s"]
     assert {"spearman", "pearson", "covered", "total"} <= {*similarity}
@@ -173,9 +208,14 @@ def test_eval_tsv(w2v: Run, model: str, sets: tuple[str, str]) -> None:
     rows = [line.split("\t") for line in w2v("eval", model, *sets).stdout.splitlines()]
     assert all(len(row) == 6 for row in rows)
     assert [row[:2] for row in rows] == [
-        ["q", "family"], ["q", "gram1"], ["q", "semantic"], ["q", "syntactic"], ["q", "total"],
-        ["s", "spearman"], ["s", "pearson"],
-    ]  # fmt: skip
+        ["q", "family"],
+        ["q", "gram1"],
+        ["q", "semantic"],
+        ["q", "syntactic"],
+        ["q", "total"],
+        ["s", "spearman"],
+        ["s", "pearson"],
+    ]
     assert rows[1][2:] == ["n/a", "0", "0", "1"]
     assert rows[5][2:] == ["1", "n/a", "4", "4"]
 
@@ -184,7 +224,7 @@ def test_eval_intervals(w2v: Run, model: str, sets: tuple[str, str]) -> None:
     rows = [line.split("\t") for line in w2v("eval", model, *sets, "--ci").stdout.splitlines()]
     assert [row[:6] for row in rows] == [
         line.split("\t") for line in w2v("eval", model, *sets).stdout.splitlines()
-    ]  # fmt: skip
+    ]
     assert all(len(row) == 8 for row in rows)
     assert rows[1][6:] == ["n/a", "n/a"]
     assert rows[4][6:] == [rows[4][2]] * 2, "one question: all resamples agree"
@@ -192,7 +232,10 @@ def test_eval_intervals(w2v: Run, model: str, sets: tuple[str, str]) -> None:
     result = json.loads(w2v("eval", model, *sets, "--ci", "--json").stdout)
     analogies, similarity = result["analogies"]["q"], result["similarity"]["s"]
     assert analogies["accuracy_ci"] == [analogies["accuracy"]] * 2
-    assert (analogies["syntactic_ci"], analogies["sections"]["gram1"]["accuracy_ci"]) == (None, None)
+    assert (analogies["syntactic_ci"], analogies["sections"]["gram1"]["accuracy_ci"]) == (
+        None,
+        None,
+    )
     low, high = similarity["pearson_ci"]
     assert low < similarity["pearson"] <= high <= 1
     assert similarity["spearman_ci"] == [1.0, 1.0]
@@ -204,14 +247,19 @@ def test_a_set_without_a_covered_question(w2v: Run, model: str, tmp_path: Path) 
     assert done.returncode == 0
     assert "q\ttotal\tn/a\t0\t0\t1\n" in done.stdout
     assert done.stderr == "warning: no question of q has all its words among the vectors\n"
-    assert json.loads(w2v("eval", model, "q.txt", "--json").stdout)["analogies"]["q"]["accuracy"] is None
+    assert (
+        json.loads(w2v("eval", model, "q.txt", "--json").stdout)["analogies"]["q"]["accuracy"]
+        is None
+    )
 
 
 def test_two_sets_of_the_same_name(w2v: Run, model: str, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "q.txt").write_text(": x\nking queen man woman\n")
-    assert set(json.loads(w2v("eval", model, "a/q.txt", "b/q.txt", "--json").stdout)["analogies"]) == {"q", "b/q.txt"}
+    assert set(
+        json.loads(w2v("eval", model, "a/q.txt", "b/q.txt", "--json").stdout)["analogies"]
+    ) == {"q", "b/q.txt"}
 
 
 @pytest.mark.parametrize(
@@ -222,13 +270,15 @@ def test_two_sets_of_the_same_name(w2v: Run, model: str, tmp_path: Path) -> None
         (["q.txt", "--case", "upper"], "--case upper"),
     ],
 )
-def test_eval_input_errors(w2v: Run, model: str, sets: tuple[str, str], arguments: list[str], message: str) -> None:
+def test_eval_input_errors(
+    w2v: Run, model: str, sets: tuple[str, str], arguments: list[str], message: str
+) -> None:
     done = w2v("eval", model, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"w2v eval: {message}")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # info and export
 
 
@@ -249,14 +299,20 @@ def test_info_of_a_run_directory(w2v: Run, tmp_path: Path) -> None:
     (folder / "config.yaml").write_text("corpus: [x.txt]\ndim: 2\n")
     values = dict(line.split("\t") for line in w2v("info", "run").stdout.splitlines())
     assert values["corpus_words"] == "8"
-    assert (values["summary.loss"], values["summary.words.read"], values["settings.corpus"]) == ("neg", "9", "x.txt")
+    assert (values["summary.loss"], values["summary.words.read"], values["settings.corpus"]) == (
+        "neg",
+        "9",
+        "x.txt",
+    )
     (folder / "summary.json").write_text("{")
     (folder / "config.yaml").write_text("a: [")
     assert w2v("info", "run").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["w.txt", "w.vec", "w.bin", "w.glove", "w.npy"])
-def test_export_gives_back_the_same_vectors(w2v: Run, model: str, tmp_path: Path, name: str) -> None:
+def test_export_gives_back_the_same_vectors(
+    w2v: Run, model: str, tmp_path: Path, name: str
+) -> None:
     done = w2v("export", model, "-o", name)
     assert (done.returncode, done.stdout, done.stderr) == (0, name + "\n", "")
     before, after = load_vectors(tmp_path / model), load_vectors(tmp_path / name)
@@ -266,15 +322,24 @@ def test_export_gives_back_the_same_vectors(w2v: Run, model: str, tmp_path: Path
 
 def test_export_through_pipes(model: str, tmp_path: Path) -> None:
     w2v = f"{sys.executable} -m w2v"
-    command = f"{w2v} export {model} -o - --format binary | {w2v} export - -o - --limit 2 | {w2v} info -"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment())
+    command = (
+        f"{w2v} export {model} -o - --format binary | {w2v} export - -o - --limit 2 | {w2v} info -"
+    )
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     values = dict(line.split("\t") for line in done.stdout.splitlines())
     assert (values["vectors"], values["dim"], values["first_words"]) == ("2", "5", "the king")
 
 
 def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> None:
     done = w2v("export", model, "-o", "w.data", "--format", "glove", "--json")
-    assert json.loads(done.stdout) == {"output": "w.data", "format": "glove", "vectors": 8, "dim": 5}
+    assert json.loads(done.stdout) == {
+        "output": "w.data",
+        "format": "glove",
+        "vectors": 8,
+        "dim": 5,
+    }
     assert (tmp_path / "w.data").read_text().startswith("the 0.12")
 
 
@@ -282,8 +347,14 @@ def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> No
     ("arguments", "message"),
     [
         (["-o", "w.xyz"], "cannot tell the format of w.xyz from its extension"),
-        (["-o", "w.txt", "--format", "word"], "--format word is not one of binary, glove, npy, text"),
-        (["-o", "w.txt", "--format", "npy"], "--format npy needs a file name that ends in .npy, not w.txt"),
+        (
+            ["-o", "w.txt", "--format", "word"],
+            "--format word is not one of binary, glove, npy, text",
+        ),
+        (
+            ["-o", "w.txt", "--format", "npy"],
+            "--format npy needs a file name that ends in .npy, not w.txt",
+        ),
         (["-o", "none/w.txt"], "--output none/w.txt: the folder none does not exist"),
         (["-o", "taken.txt"], "--output taken.txt exists already"),
         (["-o", "taken.npy"], "--output taken.vocab.tsv exists already"),
@@ -310,12 +381,18 @@ def test_export_overwrites_when_told_to(w2v: Run, model: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damage", ["cut", "lie", "empty"])
-def test_damaged_vector_files_are_refused_by_every_verb(w2v: Run, model: str, tmp_path: Path, damage: str) -> None:
+def test_damaged_vector_files_are_refused_by_every_verb(
+    w2v: Run, model: str, tmp_path: Path, damage: str
+) -> None:
     good = (tmp_path / model).read_bytes()
     bad = {"cut": good[:-7], "lie": good.replace(b"8 5", b"9 5", 1), "empty": b""}[damage]
     (tmp_path / "bad.bin").write_bytes(bad)
-    for arguments in (["info", "bad.bin"], ["nearest", "bad.bin", "king"], ["eval", "bad.bin"],
-                      ["export", "bad.bin", "-o", "x.txt"]):  # fmt: skip
+    for arguments in (
+        ["info", "bad.bin"],
+        ["nearest", "bad.bin", "king"],
+        ["eval", "bad.bin"],
+        ["export", "bad.bin", "-o", "x.txt"],
+    ):
         done = w2v(*arguments)
         assert (done.returncode, done.stdout) == (2, ""), arguments
         assert done.stderr.count("\n") == 1

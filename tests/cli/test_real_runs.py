@@ -1,4 +1,5 @@
-"""Real training runs as a user types them: pipelines, signals, errors, and what is on disk afterwards."""
+"""Real training runs as a user types them: pipelines, signals, errors, and what is on disk
+afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_train_then_nearest_in_sh(corpus: str, tmp_path: Path) -> None:
         f"head -20000 {corpus} | {w2v} train --loss nce - --output v.bin --min-count 1 --dim 8"
         f" && {w2v} nearest v.bin w1 --json | head -1"
     )
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     assert done.returncode == 0, done.stderr
     path, answer = done.stdout.splitlines()
     assert path == "v.bin"
@@ -40,7 +43,9 @@ def test_the_path_on_stdout_can_be_given_on(corpus: str, tmp_path: Path) -> None
     (tmp_path / "q.txt").write_text(": x\nw1 w2 w3 w4\n")
     w2v = f"{sys.executable} -m w2v"
     command = f"{w2v} eval $({w2v} train {corpus} --dim 8 --min-count 1 --quiet) q.txt"
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\t1\t1\n")
 
@@ -61,12 +66,32 @@ def test_a_saved_configuration_repeats_the_run(w2v: Run, corpus: str, tmp_path: 
 
 
 def test_the_counts_reconcile(w2v: Run, corpus: str, tmp_path: Path) -> None:
-    done = w2v("train", corpus, "--dim", "8", "--min-count", "10", "--epochs", "3", "--sample", "0.01", "--json")
+    done = w2v(
+        "train",
+        corpus,
+        "--dim",
+        "8",
+        "--min-count",
+        "10",
+        "--epochs",
+        "3",
+        "--sample",
+        "0.01",
+        "--json",
+    )
     words = json.loads(done.stdout)["words"]
     text = (tmp_path / corpus).read_text().split()
     kept = [word for word in text if text.count(word) >= 10]
-    assert (words["read"], words["in_vocabulary"], words["left_out"]) == (len(text), len(kept), len(text) - len(kept))
-    assert words["passed"] == 3 * len(text) == words["trained"] + words["subsampled"] + words["passed_left_out"]
+    assert (words["read"], words["in_vocabulary"], words["left_out"]) == (
+        len(text),
+        len(kept),
+        len(text) - len(kept),
+    )
+    assert (
+        words["passed"]
+        == 3 * len(text)
+        == words["trained"] + words["subsampled"] + words["passed_left_out"]
+    )
     assert words["passed_left_out"] == 3 * words["left_out"]
     assert 0 < words["subsampled"] < words["trained"]
 
@@ -85,11 +110,27 @@ def test_dry_run_leaves_nothing(w2v: Run, corpus: str, tmp_path: Path) -> None:
         (b"", ["c.txt"], "the corpus holds no word: c.txt is empty"),
         (b"a b\n" * 3, ["c.txt"], "no word reaches --min-count 5"),
         (b"\x7fELF\x02\x01\x01" + bytes(1000), ["c.txt"], "c.txt"),
-        (b"a b\n", ["c.txt", "--output", "none/v.bin"], "--output none/v.bin: the folder none does not exist"),
+        (
+            b"a b\n",
+            ["c.txt", "--output", "none/v.bin"],
+            "--output none/v.bin: the folder none does not exist",
+        ),
         (b"a b\n", ["c.txt", "--output", "taken.bin"], "--output taken.bin exists already"),
-        (b"a b\n", ["c.txt", "--outptu", "v.bin"], "no such option --outptu; did you mean --output?"),
-        (b"a b\n", ["c.txt", "--config", "x.yaml"], "unknown key 'windw' in x.yaml (did you mean 'window'?)"),
-        (b"caf\xe9 " * 9, ["c.txt", "--encoding-errors", "strict"], "c.txt is not valid UTF-8 at byte 3"),
+        (
+            b"a b\n",
+            ["c.txt", "--outptu", "v.bin"],
+            "no such option --outptu; did you mean --output?",
+        ),
+        (
+            b"a b\n",
+            ["c.txt", "--config", "x.yaml"],
+            "unknown key 'windw' in x.yaml (did you mean 'window'?)",
+        ),
+        (
+            b"caf\xe9 " * 9,
+            ["c.txt", "--encoding-errors", "strict"],
+            "c.txt is not valid UTF-8 at byte 3",
+        ),
         (b"a\nb\n" * 9, ["c.txt", "--output", "v.bin"], "no word has a context word"),
     ],
 )
@@ -134,7 +175,12 @@ def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, numbe
         "--json",
     ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr
     for line in process.stderr:
@@ -155,7 +201,9 @@ def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, numbe
 def test_an_interrupt_while_reading_leaves_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     command = [sys.executable, "-m", "w2v", "train", "pipe", *QUICK, "--output", "v.bin"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
     writer = os.open(tmp_path / "pipe", os.O_WRONLY)
     os.write(writer, b"a b c\n")
     time.sleep(0.5)

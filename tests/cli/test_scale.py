@@ -1,4 +1,5 @@
-"""Samples of tests/soak/test_scale.py that take seconds: processes whose peak of memory is measured."""
+"""Samples of tests/soak/test_scale.py that take seconds: processes whose peak of memory is
+measured."""
 
 from __future__ import annotations
 

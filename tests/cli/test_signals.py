@@ -1,4 +1,5 @@
-"""Signals that come once more, at moments when other threads are at work: one line and the status all the same."""
+"""Signals that come once more, at moments when other threads are at work: one line and the status
+all the same."""
 
 from __future__ import annotations
 
@@ -13,9 +14,12 @@ import pytest
 from .conftest import environment
 from .test_faults_of_processes import training
 
-KILLED = {signal.SIGINT: (130, -2), signal.SIGTERM: (143, -15)}  # as the program ends, or as the system ends it
-# a thread that holds the interpreter's lock again and again, as an import does: a daemon, and one that would be waited
-# for
+KILLED = {
+    signal.SIGINT: (130, -2),
+    signal.SIGTERM: (143, -15),
+}  # as the program ends, or as the system ends it
+# a thread that holds the interpreter's lock again and again, as an import does: a daemon, and one
+# that would be waited for
 BUSY = """
 import threading, time
 from w2v.__main__ import run
@@ -42,7 +46,11 @@ def test_twice_at_once(corpus: str, tmp_path: Path, kind: str, number: signal.Si
             running.process.send_signal(number)
             status, _ = running.end(number)
         assert status in KILLED[number], running.lines
-        assert [line for line in running.lines if not line.startswith(("warning", "stopping", "w2v train: "))] == []
+        assert [
+            line
+            for line in running.lines
+            if not line.startswith(("warning", "stopping", "w2v train: "))
+        ] == []
 
 
 @pytest.mark.parametrize("daemon", [True, False])
@@ -73,7 +81,9 @@ run()
 
 def test_a_signal_whose_exception_is_lost() -> None:
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, env=environment(), timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LOST], capture_output=True, text=True, env=environment(), timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "w2v: terminated\n")
     assert time.monotonic() - began < 20
 
@@ -83,9 +93,22 @@ def test_while_the_corpus_is_read(tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         for delay in (0.4, 0.5, 0.6):
             process = subprocess.Popen(
-                [sys.executable, "-m", "w2v", "train", "corpus.txt", "--no-cache", "--output", "run"],
-                cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "w2v",
+                    "train",
+                    "corpus.txt",
+                    "--no-cache",
+                    "--output",
+                    "run",
+                ],
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             time.sleep(delay)
             process.send_signal(number)
             time.sleep(0.02)

@@ -1,4 +1,5 @@
-"""Standard streams that are closed, full or hung up, and a working directory that is gone: what a shell can do."""
+"""Standard streams that are closed, full or hung up, and a working directory that is gone: what a
+shell can do."""
 
 from __future__ import annotations
 
@@ -27,9 +28,13 @@ def shell(tmp_path: Path):
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
             env=environment({"OMP_NUM_THREADS": "1"}),
-        )  # fmt: skip
+        )
 
     return run
 
@@ -37,7 +42,12 @@ def shell(tmp_path: Path):
 @needs_full
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [("train corpus.txt --output run " + SMALL, 0), ("train missing.txt", 2), ("no-such-verb", 2), ("losses", 0)],
+    [
+        ("train corpus.txt --output run " + SMALL, 0),
+        ("train missing.txt", 2),
+        ("no-such-verb", 2),
+        ("losses", 0),
+    ],
 )
 def test_messages_that_nobody_can_take_change_nothing(shell, corpus, tmp_path, arguments, status):
     done = shell(f"{W2V} {arguments} 2>{FULL}")
@@ -63,8 +73,8 @@ def test_vectors_for_a_closed_stdout_are_refused_before_the_work(shell, corpus, 
 
 def test_what_libraries_print_does_not_end_up_in_a_file(shell, corpus, tmp_path):
     script = (
-        "import os, sys; from w2v.cli.app import main; status = main(['losses']);"
-        "file = open('file', 'w'); os.write(1, b'x'); os.write(2, b'x'); file.close(); sys.exit(status)"
+        "import os, sys; from w2v.cli.app import main; status = main(['losses']);file ="
+        " open('file', 'w'); os.write(1, b'x'); os.write(2, b'x'); file.close(); sys.exit(status)"
     )
     assert shell(f'{sys.executable} -c "{script}" >&- 2>&- <&-').returncode == 0
     assert (tmp_path / "file").read_bytes() == b""
@@ -73,10 +83,13 @@ def test_what_libraries_print_does_not_end_up_in_a_file(shell, corpus, tmp_path)
 @needs_full
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_behind_stdout_is_named(shell, corpus, tmp_path, unbuffered):
-    done = shell(f"PYTHONUNBUFFERED={unbuffered} {W2V} train {corpus} --output run -q {SMALL} >{FULL}")
+    done = shell(
+        f"PYTHONUNBUFFERED={unbuffered} {W2V} train {corpus} --output run -q {SMALL} >{FULL}"
+    )
     assert (done.returncode, done.stderr) == (
-        1, "w2v train: cannot write to standard output: No space left on device\n",
-    )  # fmt: skip
+        1,
+        "w2v train: cannot write to standard output: No space left on device\n",
+    )
     assert (tmp_path / "run" / "summary.json").is_file()
 
 
@@ -95,7 +108,11 @@ def test_a_terminal_that_is_closed_keeps_what_was_learnt(corpus, tmp_path):
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
-        os.execve(sys.executable, [sys.executable, "-m", "w2v", *arguments], environment({"OMP_NUM_THREADS": "1"}))
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "w2v", *arguments],
+            environment({"OMP_NUM_THREADS": "1"}),
+        )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "run").glob("checkpoints/step-*")) and time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.05)[0]:

@@ -1,4 +1,5 @@
-"""`-` for stdin and stdout in every verb, closed streams, devices, and files that other programs made."""
+"""`-` for stdin and stdout in every verb, closed streams, devices, and files that other programs
+made."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ def test_vectors_on_stdout_leave_no_room_for_json(w2v: Run, corpus: str) -> None
         (["nearest", "v.bin", "-"], "king\n"),
     ],
 )
-def test_dash_is_stdin(process: Run, model: str, tmp_path: Path, arguments: list[str], stdin: str) -> None:
+def test_dash_is_stdin(
+    process: Run, model: str, tmp_path: Path, arguments: list[str], stdin: str
+) -> None:
     (tmp_path / "text").write_text("a b c a b c a b\n" * 30)
     done = process(*arguments, stdin=stdin)
     assert done.returncode == 0, done.stderr
@@ -64,13 +67,17 @@ def test_dash_is_stdin(process: Run, model: str, tmp_path: Path, arguments: list
 def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "q").write_text(": s\nking man queen woman\n")
     command = f"{sys.executable} -m w2v {arguments} <&-"
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "closed" in done.stderr
 
 
-@pytest.mark.parametrize("verb", [["nearest", "l.vec", "b"], ["info", "l.vec"], ["export", "l.vec", "-o", "-"]])
+@pytest.mark.parametrize(
+    "verb", [["nearest", "l.vec", "b"], ["info", "l.vec"], ["export", "l.vec", "-o", "-"]]
+)
 def test_words_that_are_not_utf8(process: Run, tmp_path: Path, verb: list[str]) -> None:
     (tmp_path / "l.vec").write_bytes(b"2 2\ncaf\xe9 0.1 0.2\nb 0.3 0.4\n")
     strict = process(*verb)
@@ -81,8 +88,13 @@ def test_words_that_are_not_utf8(process: Run, tmp_path: Path, verb: list[str]) 
     assert process(*verb, "--encoding-errors", "ignore").returncode == 2
 
 
-def test_export_to_a_device_or_pipe_writes_into_it(process: Run, model: str, tmp_path: Path) -> None:
-    assert process("export", model, "-o", os.devnull, "--format", "text", "--overwrite").returncode == 0
+def test_export_to_a_device_or_pipe_writes_into_it(
+    process: Run, model: str, tmp_path: Path
+) -> None:
+    assert (
+        process("export", model, "-o", os.devnull, "--format", "text", "--overwrite").returncode
+        == 0
+    )
     assert Path(os.devnull).is_char_device()
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
@@ -102,11 +114,17 @@ def test_a_run_directory_of_a_newer_version(w2v: Run, corpus: str, tmp_path: Pat
 
 
 def test_simlex_as_distributed(w2v: Run, model: str, tmp_path: Path) -> None:
-    rows = ["word1\tword2\tPOS\tSimLex999\tconc(w1)", "king\tqueen\tN\t8.5\t1", "man\twoman\tN\t3.3\t1",
-            "paris\tberlin\tN\t5.1\t1"]  # fmt: skip
+    rows = [
+        "word1\tword2\tPOS\tSimLex999\tconc(w1)",
+        "king\tqueen\tN\t8.5\t1",
+        "man\twoman\tN\t3.3\t1",
+        "paris\tberlin\tN\t5.1\t1",
+    ]
     (tmp_path / "SimLex-999.txt").write_text("\n".join(rows) + "\n")
     (tmp_path / "plain.txt").write_text("king queen 8.5\nman woman 3.3\nparis berlin 5.1\n")
-    results = json.loads(w2v("eval", model, "SimLex-999.txt", "plain.txt", "--json").stdout)["similarity"]
+    results = json.loads(w2v("eval", model, "SimLex-999.txt", "plain.txt", "--json").stdout)[
+        "similarity"
+    ]
     assert results["SimLex-999"]["spearman"] == results["plain"]["spearman"]
     assert results["SimLex-999"]["covered"] == 3
 
@@ -126,7 +144,9 @@ def test_a_glob_does_not_follow_links_in_circles(w2v: Run, tmp_path: Path) -> No
     assert done.stdout == "x\t1\ny\t1\nz\t1\n"
 
 
-def test_an_extension_that_is_no_vector_format_is_noted(w2v: Run, corpus: str, tmp_path: Path) -> None:
+def test_an_extension_that_is_no_vector_format_is_noted(
+    w2v: Run, corpus: str, tmp_path: Path
+) -> None:
     done = w2v("train", corpus, *QUICK, "--output", "v.csv")
     assert done.returncode == 0
     assert "v.csv becomes a run directory" in done.stderr

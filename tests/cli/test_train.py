@@ -1,4 +1,5 @@
-"""`w2v train`: what reaches the run, what is printed of its summary, and signals. The run itself is a stand-in."""
+"""`w2v train`: what reaches the run, what is printed of its summary, and signals. The run itself is
+a stand-in."""
 
 from __future__ import annotations
 
@@ -18,35 +19,70 @@ from w2v.settings.config import Config
 from w2v.training.report import Plan, Progress, RunSummary, Seconds, Words
 
 SUMMARY = RunSummary(
-    output="out.bin", model="skip-gram", loss="neg", engine="hogwild",
-    words=Words(read=1000, in_vocabulary=900, left_out=100, passed=5000, trained=3000, subsampled=1500,
-                passed_left_out=500),
-    vocabulary=80, seconds=Seconds(0.5, 1.25, 2.0), words_per_second=3_600_000.0, final_loss=2.25,
-    predictions=12_000_000, dim=100, epochs=5, epochs_done=5.0, interrupted=False, seed=1, threads=2,
-)  # fmt: skip
+    output="out.bin",
+    model="skip-gram",
+    loss="neg",
+    engine="hogwild",
+    words=Words(
+        read=1000,
+        in_vocabulary=900,
+        left_out=100,
+        passed=5000,
+        trained=3000,
+        subsampled=1500,
+        passed_left_out=500,
+    ),
+    vocabulary=80,
+    seconds=Seconds(0.5, 1.25, 2.0),
+    words_per_second=3_600_000.0,
+    final_loss=2.25,
+    predictions=12_000_000,
+    dim=100,
+    epochs=5,
+    epochs_done=5.0,
+    interrupted=False,
+    seed=1,
+    threads=2,
+)
 PLAN = Plan(
-    output="out.bin", model="skip-gram", loss="neg", words=1000, in_vocabulary=900, distinct_words=300, vocabulary=80,
-    dim=100, epochs=5, threads=2, memory_bytes=64_000, memory_available_bytes=None, output_bytes=32_000,
+    output="out.bin",
+    model="skip-gram",
+    loss="neg",
+    words=1000,
+    in_vocabulary=900,
+    distinct_words=300,
+    vocabulary=80,
+    dim=100,
+    epochs=5,
+    threads=2,
+    memory_bytes=64_000,
+    memory_available_bytes=None,
+    output_bytes=32_000,
     training_seconds=0.5,
-)  # fmt: skip
+)
 
 
 class StandIn(types.SimpleNamespace):
-    """w2v.run with a run that does nothing but remember its arguments, and signals where asked to."""
+    """w2v.run with a run that does nothing but remember its arguments, and signals where asked
+    to."""
 
     config: Config
     use_cache: bool
     signals: tuple[int, ...] = ()
     began = True
 
-    def run(self, config: Config, *, use_cache: bool, reporter: Any, stop: Any, resume: Any = None) -> RunSummary:
+    def run(
+        self, config: Config, *, use_cache: bool, reporter: Any, stop: Any, resume: Any = None
+    ) -> RunSummary:
         self.config, self.use_cache = config, use_cache
         reporter.stage("training")
         if self.began:
             reporter.training(Progress(0.5, 2500, 1e6, 0.0125, 2.5, 1.0, 3))
         for number in self.signals:
             os.kill(os.getpid(), number)
-        return replace(SUMMARY, interrupted=stop.is_set(), epochs_done=2.36 if stop.is_set() else 5.0)
+        return replace(
+            SUMMARY, interrupted=stop.is_set(), epochs_done=2.36 if stop.is_set() else 5.0
+        )
 
     def plan(self, config: Config, *, use_cache: bool, reporter: Any) -> Plan:
         self.config, self.use_cache = config, use_cache
@@ -61,18 +97,43 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 def test_every_kind_of_setting_reaches_the_run(stand_in: StandIn) -> None:
-    arguments = ["train", "a.txt", "b.txt", "--dim", "7", "--lr", "1e-2", "--lowercase", "--loss", "nce",
-                 "--nce-log-z", "-1.5", "--nce-bias", "--output", "o", "--no-cache", "--min-count", "1"]  # fmt: skip
+    arguments = [
+        "train",
+        "a.txt",
+        "b.txt",
+        "--dim",
+        "7",
+        "--lr",
+        "1e-2",
+        "--lowercase",
+        "--loss",
+        "nce",
+        "--nce-log-z",
+        "-1.5",
+        "--nce-bias",
+        "--output",
+        "o",
+        "--no-cache",
+        "--min-count",
+        "1",
+    ]
     assert main(arguments) == 0
     config = stand_in.config
     assert config.corpus.corpus == ("a.txt", "b.txt")
-    assert (config.model.dim, config.lr, config.corpus.lowercase, config.corpus.min_count) == (7, 0.01, True, 1)
+    assert (config.model.dim, config.lr, config.corpus.lowercase, config.corpus.min_count) == (
+        7,
+        0.01,
+        True,
+        1,
+    )
     assert (config.loss.nce_log_z, config.loss.nce_bias) == ("-1.5", True)
     assert config.output.output == "o"
     assert stand_in.use_cache is False
 
 
-def test_a_flag_on_the_command_line_can_undo_the_yaml_file(stand_in: StandIn, tmp_path: Any) -> None:
+def test_a_flag_on_the_command_line_can_undo_the_yaml_file(
+    stand_in: StandIn, tmp_path: Any
+) -> None:
     (tmp_path / "c.yaml").write_text("corpus: x\nlowercase: true\noverwrite: true\n")
     assert main(["train", "--config", str(tmp_path / "c.yaml"), "--no-lowercase"]) == 0
     assert stand_in.config.corpus.lowercase is False
@@ -80,14 +141,16 @@ def test_a_flag_on_the_command_line_can_undo_the_yaml_file(stand_in: StandIn, tm
     assert stand_in.use_cache is True
 
 
-def test_stdout_has_the_path_and_stderr_the_summary(stand_in: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+def test_stdout_has_the_path_and_stderr_the_summary(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert main(["train", "a.txt"]) == 0
     out, err = capfd.readouterr()
     assert out == "out.bin\n"
-    assert err == (
-        "training\n"
-        "5,000 words in 5 epochs = 3,000 trained + 500 below --min-count + 1,500 subsampled\n"
-        "80 words x 100, neg: loss 2.2500 nats per prediction, 3.60 M words/s, 1.2 s training, 2.0 s in all\n"
+    assert (
+        err == "training\n5,000 words in 5 epochs = 3,000 trained + 500 below --min-count + 1,500"
+        " subsampled\n80 words x 100, neg: loss 2.2500 nats per prediction, 3.60 M words/s, 1.2"
+        " s training, 2.0 s in all\n"
     )
 
 
@@ -116,7 +179,9 @@ def test_json_has_the_promised_keys(stand_in: StandIn, capfd: pytest.CaptureFixt
     assert result["interrupted"] is False
 
 
-def test_settings_without_effect_are_noted(stand_in: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+def test_settings_without_effect_are_noted(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert main(["train", "a.txt", "--loss", "hsigmoid", "--negatives", "7"]) == 0
     said = capfd.readouterr().err
     users = "neg, nce, sampled-softmax and hsigmoid+neg"
@@ -135,7 +200,9 @@ def test_dry_run(stand_in: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capfd.readouterr().out) == PLAN.as_dict()
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
 def test_the_first_signal_keeps_what_was_learnt(
     stand_in: StandIn, number: int, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,12 +212,16 @@ def test_the_first_signal_keeps_what_was_learnt(
     assert out == "out.bin\n"
     assert err.splitlines() == [
         "stopping: what was learnt so far is being saved (once more ends at once, without saving)",
-        f"w2v train: stopped by {name} in epoch 3 of 5, after 47.2 % of the words; "
-        "the vectors learnt so far are in out.bin",
+        (
+            f"w2v train: stopped by {name} in epoch 3 of 5, after 47.2 % of the words; "
+            "the vectors learnt so far are in out.bin"
+        ),
     ]
 
 
-def test_the_second_signal_ends_at_once(stand_in: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_second_signal_ends_at_once(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
     stand_in.signals = (signal.SIGINT, signal.SIGTERM)
     assert main(["train", "a.txt"]) == 143
     out, err = capfd.readouterr()
@@ -158,7 +229,9 @@ def test_the_second_signal_ends_at_once(stand_in: StandIn, capfd: pytest.Capture
     assert err.endswith("w2v train: terminated\n")
 
 
-def test_before_training_the_first_signal_ends_at_once(stand_in: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+def test_before_training_the_first_signal_ends_at_once(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
     stand_in.signals, stand_in.began = (signal.SIGINT,), False
     assert main(["train", "a.txt"]) == 130
     assert capfd.readouterr() == ("", "training\nw2v train: interrupted\n")

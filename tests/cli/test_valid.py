@@ -12,7 +12,9 @@ import pytest
 from .conftest import Run, environment, interrupted
 
 SMALL = ("--dim", "16", "--min-count", "1", "--threads", "1", "--sample", "0")
-HAS_TORCH = "import sys; from w2v.cli.app import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+HAS_TORCH = (
+    "import sys; from w2v.cli.app import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+)
 
 
 @pytest.fixture
@@ -21,24 +23,30 @@ def valid(tmp_path: Path) -> str:
     return "valid.txt"
 
 
-def test_every_epoch_has_a_line_and_the_files_have_the_figure(process: Run, corpus, valid, tmp_path) -> None:
+def test_every_epoch_has_a_line_and_the_files_have_the_figure(
+    process: Run, corpus, valid, tmp_path
+) -> None:
     done = process("train", corpus, *SMALL, "--valid", valid, "--epochs", "3", "--output", "run")
     assert (done.returncode, done.stdout) == (0, "run\n")
     lines = done.stderr.splitlines()
     assert (
-        f"note: 20 of the 140 words of --valid {tmp_path / valid} are not in the vocabulary and are left out" in lines
+        f"note: 20 of the 140 words of --valid {tmp_path / valid} are not in the vocabulary and are"
+        " left out" in lines
     )
     told = [line for line in lines if line.startswith("after epoch")]
-    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    metrics = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
     losses = [line["validation_loss"] for line in metrics if "validation_loss" in line]
     assert told == [
-        f"after epoch {n}: validation loss {loss:.4f} nats per prediction" for n, loss in enumerate(losses, 1)
+        f"after epoch {n}: validation loss {loss:.4f} nats per prediction"
+        for n, loss in enumerate(losses, 1)
     ]
     assert len(losses) == 3
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())["validation"]
     assert summary["loss"] == losses[-1]
-    assert lines[-1] == (
-        f"{tmp_path / valid}: loss {losses[-1]:.4f} nats per prediction after epoch 3"
+    assert (
+        lines[-1] == f"{tmp_path / valid}: loss {losses[-1]:.4f} nats per prediction after epoch 3"
         f" ({summary['predictions']:,} predictions; 20 of 140 words unknown)"
     )
 
@@ -46,7 +54,11 @@ def test_every_epoch_has_a_line_and_the_files_have_the_figure(process: Run, corp
 def test_the_fused_kernels_measure_without_torch(corpus, valid, tmp_path) -> None:
     arguments = ["train", corpus, *SMALL, "--valid", valid, "--patience", "1", "--output", "v.bin"]
     done = subprocess.run(
-        [sys.executable, "-c", HAS_TORCH, *arguments], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        [sys.executable, "-c", HAS_TORCH, *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "after epoch 1: validation loss" in done.stderr
@@ -62,7 +74,9 @@ def test_the_fused_kernels_measure_without_torch(corpus, valid, tmp_path) -> Non
         (b"w1\nw2 unheard\n", "no word of it has a context word"),
     ],
 )
-def test_a_text_that_cannot_be_measured_is_one_line_and_status_2(w2v: Run, corpus, tmp_path, content, told) -> None:
+def test_a_text_that_cannot_be_measured_is_one_line_and_status_2(
+    w2v: Run, corpus, tmp_path, content, told
+) -> None:
     if content is not None:
         (tmp_path / "valid.txt").write_bytes(content)
     done = w2v("train", corpus, *SMALL, "--valid", "valid.txt", "--output", "run", "--quiet")

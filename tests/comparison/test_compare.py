@@ -1,4 +1,5 @@
-"""The comparison: what is trained, kept, refused and written. Training itself is a stand-in but for one test."""
+"""The comparison: what is trained, kept, refused and written. Training itself is a stand-in but for
+one test."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ class StandIn:
         self.interrupted = False
 
     def __call__(
-        self, arguments: Sequence[str], heard: Callable[[str], None], stopped: Callable[[], int | None]
+        self,
+        arguments: Sequence[str],
+        heard: Callable[[str], None],
+        stopped: Callable[[], int | None],
     ) -> Finished:
         self.calls.append(list(arguments))
         if arguments[0] == "eval":
@@ -56,13 +60,17 @@ class StandIn:
     def finish(self, folder: Path, loss: str, model: str) -> Finished:
         folder.mkdir(exist_ok=True)
         (folder / "metrics.jsonl").write_text(
-            '{"seconds": 4.0, "fraction": 0.5, "epoch": 1}\n{"epoch": 1, "validation_perplexity": 90.0, "seconds": 7}\n'
-            '{"seconds": 10.0, "fraction": 1.0, "epoch": 2}\n{"epoch": 2, "validation_perplexity": 80.5}\n'
+            '{"seconds": 4.0, "fraction": 0.5, "epoch": 1}\n{"epoch": 1, "validation_perplexity":'
+            ' 90.0, "seconds": 7}\n{"seconds": 10.0, "fraction": 1.0, "epoch": 2}\n{"epoch": 2,'
+            ' "validation_perplexity": 80.5}\n'
         )
         summary: dict[str, Any] = {
-            "epochs": 2, "epochs_done": 2.0, "seconds": {"training": 10.0}, "words_per_second": SPEED.get(loss, 1.0),
+            "epochs": 2,
+            "epochs_done": 2.0,
+            "seconds": {"training": 10.0},
+            "words_per_second": SPEED.get(loss, 1.0),
             "interrupted": self.interrupted,
-        }  # fmt: skip
+        }
         if model == "lm":
             summary["validation"] = {"perplexity": 80.5}
         return Finished(130 if self.interrupted else 0, json.dumps(summary), "", 123_000_000)
@@ -98,7 +106,8 @@ def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verb:
             status = main(["compare", *arguments])
         for stream in (out, err):
             stream.flush()
-        return status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        # type: ignore[attr-defined]
+        return status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
 
     return run
 
@@ -112,7 +121,9 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[0] for row in rows] == ["softmax", "nce", "hsigmoid"]
     assert rows[1][1:] == ["80.5", "5", "4000", "4", "123000000", "done"]
-    heading, *lines = [line.split("\t") for line in (tmp_path / "c" / "compare.tsv").read_text().splitlines()]
+    heading, *lines = [
+        line.split("\t") for line in (tmp_path / "c" / "compare.tsv").read_text().splitlines()
+    ]
     assert heading[:4] == ["name", "loss", "status", "perplexity"]
     assert [dict(zip(heading, line, strict=True))["speedup"] for line in lines] == ["1", "4", "5"]
     saved = json.loads((tmp_path / "c" / "compare.json").read_text())["rows"]
@@ -194,7 +205,9 @@ def test_a_run_with_a_checkpoint_goes_on(w2v: Verb, stand_in: StandIn, tmp_path:
     assert stand_in.calls[-1][1] == "--config"
 
 
-def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(
+    w2v: Verb, stand_in: StandIn, tmp_path: Path
+) -> None:
     w2v(*LM, "--losses", "softmax,hsigmoid")
     assert w2v(*LM, "--losses", "nce")[1].count("\n") == 1
     assert (tmp_path / "c" / "compare.tsv").read_text().count("\n") == 2
@@ -202,9 +215,13 @@ def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(w2v: Verb, sta
     assert stand_in.trained == ["softmax", "hsigmoid", "nce"]
 
 
-def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+def test_word_vectors_are_compared_by_analogies(
+    w2v: Verb, stand_in: StandIn, tmp_path: Path
+) -> None:
     (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
-    status, out, _ = w2v("text.txt", "--losses", "neg,softmax", "--questions", "q.txt", "--no-cache")
+    status, out, _ = w2v(
+        "text.txt", "--losses", "neg,softmax", "--questions", "q.txt", "--no-cache"
+    )
     assert status == 0
     assert [line.split("\t")[1] for line in out.splitlines()] == ["0.25", "0.25"]
     assert stand_in.calls[1] == ["eval", "skip-gram-compare/neg", "q.txt", "--json", "--quiet"]
@@ -215,23 +232,43 @@ def test_word_vectors_are_compared_by_analogies(w2v: Verb, stand_in: StandIn, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["text.txt", "--model", "lm", "--losses", "nce"], "w2v compare --model lm needs --valid FILE"),
+        (
+            ["text.txt", "--model", "lm", "--losses", "nce"],
+            "w2v compare --model lm needs --valid FILE",
+        ),
         ([*LM[:4], "none.txt", "--losses", "nce"], "no such corpus: "),
         (["none.txt", *LM[1:], "--losses", "nce"], "no such corpus: none.txt"),
-        (["text.txt", "--losses", "neg", "--questions", "none.txt"], "cannot read the set none.txt"),
-        (["text.txt", "--losses", "neg", "--questions", "pairs.txt"], "--questions pairs.txt holds pairs of words"),
+        (
+            ["text.txt", "--losses", "neg", "--questions", "none.txt"],
+            "cannot read the set none.txt",
+        ),
+        (
+            ["text.txt", "--losses", "neg", "--questions", "pairs.txt"],
+            "--questions pairs.txt holds pairs of words",
+        ),
         (["-", "--losses", "neg"], "standard input can be read once only: save it to a file"),
         (["pipe", "--losses", "neg"], "pipe can be read once only: save it to a file"),
         ([*LM, "--losses", "sofmax"], "no loss 'sofmax': did you mean softmax?"),
         (LM, "nothing to compare"),
-        ([*LM, "--losses", "nce", "--plot", "x.gif"], "--plot x.gif: name a file that ends in .png .svg .pdf"),
+        (
+            [*LM, "--losses", "nce", "--plot", "x.gif"],
+            "--plot x.gif: name a file that ends in .png .svg .pdf",
+        ),
         ([*LM[:-1], "text.txt", "--losses", "nce"], "--output text.txt is a file"),
-        ([*LM[:-1], "full", "--losses", "nce"], "--output full holds other things than a comparison"),
-        ([*LM[:-1], "none/c", "--losses", "nce"], "--output none/c cannot be made: No such file or directory"),
+        (
+            [*LM[:-1], "full", "--losses", "nce"],
+            "--output full holds other things than a comparison",
+        ),
+        (
+            [*LM[:-1], "none/c", "--losses", "nce"],
+            "--output none/c cannot be made: No such file or directory",
+        ),
         ([*LM[:-1], "damaged", "--losses", "nce"], "damaged/compare.json is damaged"),
     ],
 )
-def test_input_errors(w2v: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_input_errors(
+    w2v: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "pairs.txt").write_text("a b 3\nc d 4\n")
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
@@ -244,9 +281,11 @@ def test_input_errors(w2v: Verb, stand_in: StandIn, tmp_path: Path, arguments: l
 
 def test_speedups_are_over_the_full_softmax() -> None:
     rows = [
-        Row("a", "nce", "done", tokens_per_second=300.0), Row("b", "softmax", "failed", tokens_per_second=10.0),
-        Row("c", "softmax", "done", tokens_per_second=100.0), Row("d", "neg"),
-    ]  # fmt: skip
+        Row("a", "nce", "done", tokens_per_second=300.0),
+        Row("b", "softmax", "failed", tokens_per_second=10.0),
+        Row("c", "softmax", "done", tokens_per_second=100.0),
+        Row("d", "neg"),
+    ]
     assert [row.speedup for row in with_speedups(rows)] == [3.0, 0.1, 1.0, None]
     assert [row.speedup for row in with_speedups(rows[:2])] == [None, None]
 
@@ -261,9 +300,13 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
 
 def test_when_an_epoch_was(tmp_path: Path) -> None:
     lines = [
-        {"seconds": 1.0, "fraction": 0.25}, {"seconds": 3.0, "fraction": 0.5}, {"epoch": 1, "validation_perplexity": 7},
-        {"seconds": 4.0, "fraction": 0.75}, {"epoch": 2, "validation_perplexity": 6}, {"seconds": 9.0, "fraction": 1.0},
-    ]  # fmt: skip
+        {"seconds": 1.0, "fraction": 0.25},
+        {"seconds": 3.0, "fraction": 0.5},
+        {"epoch": 1, "validation_perplexity": 7},
+        {"seconds": 4.0, "fraction": 0.75},
+        {"epoch": 2, "validation_perplexity": 6},
+        {"seconds": 9.0, "fraction": 1.0},
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path, epochs=2, epochs_done=2.0, seconds=9.0) == ((3.0, 7.0), (9.0, 6.0))
     assert read_curve(tmp_path, epochs=4, epochs_done=4.0, seconds=9.0) == ((1.0, 7.0), (3.0, 6.0))
@@ -275,7 +318,7 @@ def test_when_an_epoch_was(tmp_path: Path) -> None:
         load_table(tmp_path)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # plots
 
 
@@ -286,11 +329,17 @@ def test_without_matplotlib_the_table_stands(
     status, out, err = w2v(*LM, "--losses", "nce")
     assert (status, out.count("\n")) == (0, 1)
     assert err.endswith("note: no plot: matplotlib is not installed: pip install 'w2v[plot]'\n")
-    assert (tmp_path / "c" / "compare.tsv").exists() and not (tmp_path / "c" / "compare.png").exists()
+    assert (tmp_path / "c" / "compare.tsv").exists() and not (
+        tmp_path / "c" / "compare.png"
+    ).exists()
 
 
-@pytest.mark.parametrize(("name", "start"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml"), ("p.pdf", b"%PDF")])
-def test_a_plot_by_its_extension(w2v: Verb, stand_in: StandIn, tmp_path: Path, name: str, start: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "start"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml"), ("p.pdf", b"%PDF")]
+)
+def test_a_plot_by_its_extension(
+    w2v: Verb, stand_in: StandIn, tmp_path: Path, name: str, start: bytes
+) -> None:
     pytest.importorskip("matplotlib")
     status, _, err = w2v(*LM, "--losses", "softmax,nce", "--plot", name)
     assert (status, err.splitlines()[-1]) == (0, f"note: plot in {name}")
@@ -314,14 +363,18 @@ def test_a_plot_that_fails_does_not_fail_the_comparison(
     assert "note: no plot: matplotlib failed: ValueError: no such font" in err
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # real processes
 
 
 def test_a_process_tells_status_lines_and_memory() -> None:
     heard: list[str] = []
     done = run_verb(["cache", "lst"], heard.append)
-    assert (done.status, done.output, done.problem) == (2, "", "no action 'lst': did you mean list?")
+    assert (done.status, done.output, done.problem) == (
+        2,
+        "",
+        "no action 'lst': did you mean list?",
+    )
     assert heard == ["w2v cache: no action 'lst': did you mean list?"]
     assert 5e6 < done.peak_memory < 5e9
     assert run_verb(["--version"], heard.append).output.startswith("w2v ")
@@ -332,15 +385,29 @@ def test_a_process_is_asked_to_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     began = time.monotonic()
     done = run_verb(
-        ["vocab", str(tmp_path / "pipe")], lambda line: None,
+        ["vocab", str(tmp_path / "pipe")],
+        lambda line: None,
         lambda: signal.SIGTERM if time.monotonic() > began + 2 else None,
-    )  # fmt: skip
+    )
     assert done.status in (143, -signal.SIGTERM)
     assert time.monotonic() < began + 60
 
 
 def test_two_losses_end_to_end(w2v: Verb, tmp_path: Path) -> None:
-    more = ["--dim", "6", "--epochs", "2", "--batch-size", "2", "--bptt", "5", "--threads", "1", "--layers", "1"]
+    more = [
+        "--dim",
+        "6",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "2",
+        "--bptt",
+        "5",
+        "--threads",
+        "1",
+        "--layers",
+        "1",
+    ]
     status, out, err = w2v(*LM, *more, "--losses", "softmax,hsigmoid", "--lr", "2")
     assert status == 0, err
     for line in out.splitlines():

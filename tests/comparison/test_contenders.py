@@ -31,7 +31,9 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def settings(losses: list[str] | None, cli: dict[str, Any], path: Path | None) -> dict[str, dict[str, Any]]:
+def settings(
+    losses: list[str] | None, cli: dict[str, Any], path: Path | None
+) -> dict[str, dict[str, Any]]:
     contenders, notes = read_contenders(losses, cli, path)
     assert notes == []
     return {each.name: each.config.as_dict() for each in contenders}
@@ -56,8 +58,9 @@ def test_the_command_line_wins_and_chooses(recipe: Path) -> None:
 def test_losses_without_a_file() -> None:
     found = settings(["neg", "hsigmoid"], {"corpus": ("a.txt",), "dim": "9"}, None)
     assert [(each["loss"], each["dim"], each["model"]) for each in found.values()] == [
-        ("neg", 9, "skip-gram"), ("hsigmoid", 9, "skip-gram"),
-    ]  # fmt: skip
+        ("neg", 9, "skip-gram"),
+        ("hsigmoid", 9, "skip-gram"),
+    ]
 
 
 def test_a_list_of_names(tmp_path: Path) -> None:
@@ -75,7 +78,9 @@ def test_notes_are_for_what_has_no_effect(recipe: Path) -> None:
     assert any(note.startswith("--window is not used by --model lm") for note in notes)
     recipe.write_text("corpus: a\nlosses: {neg: {smoothing: 0.1}, nce: {}}\n")
     _, notes = read_contenders(None, {}, recipe)
-    assert notes == [f"smoothing of neg in {recipe} is not used by --loss neg (only by label-smoothing)"]
+    assert notes == [
+        f"smoothing of neg in {recipe} is not used by --loss neg (only by label-smoothing)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,11 @@ def test_notes_are_for_what_has_no_effect(recipe: Path) -> None:
         (["neg", "nce", "neg"], "dim: 5\n", "--losses names neg twice"),
         (["neg", "sofmax"], "dim: 5\n", "no loss 'sofmax': did you mean softmax?"),
         (None, "losses: {small: {dim: 3}}\n", "no loss 'small': there are softmax,"),
-        (None, "losses: {small: {loss: sofmax}}\n", "no loss 'sofmax' of small: did you mean softmax?"),
+        (
+            None,
+            "losses: {small: {loss: sofmax}}\n",
+            "no loss 'sofmax' of small: did you mean softmax?",
+        ),
         (None, "losses: {neg: {lr: -1}}\n", "lr of neg in "),
         (None, "losses: {neg: {rl: 1}}\n", "unknown setting 'rl'"),
         (None, "losses: {neg: 5}\n", "neg under losses in "),
@@ -111,7 +120,9 @@ def test_the_recipe_that_is_shipped() -> None:
     recipe = Path(__file__).parents[2] / "configs" / "lm-compare.yaml"
     found = settings(None, {"corpus": ("a.txt",), "valid": "/b.txt"}, recipe)
     assert list(found) == ["softmax", "adaptive-softmax", "hsigmoid", "nce", "sampled-softmax"]
-    assert {(each["model"], each["arch"], each["valid"]) for each in found.values()} == {("lm", "lstm", "/b.txt")}
+    assert {(each["model"], each["arch"], each["valid"]) for each in found.values()} == {
+        ("lm", "lstm", "/b.txt")
+    }
 
 
 def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:

@@ -14,7 +14,12 @@ from w2v.compat.torch import adaptive_log_softmax_with_loss
 from w2v.losses.adaptive import AdaptiveSoftmax
 from w2v.losses.options import AdaptiveOptions
 
-GOLDEN = {f.stem: f for f in sorted((Path(__file__).parent.parent / "golden" / "torch_adaptive_softmax").glob("*.npz"))}
+GOLDEN = {
+    f.stem: f
+    for f in sorted(
+        (Path(__file__).parent.parent / "golden" / "torch_adaptive_softmax").glob("*.npz")
+    )
+}
 
 
 def test_there_are_golden_cases():
@@ -30,9 +35,13 @@ def test_the_layer_gives_torchs_values(case, dtype):
     layer = AdaptiveSoftmax(
         options["in_features"],
         counts_of(options["n_classes"]),
-        AdaptiveOptions(tuple(map(str, options["cutoffs"])), options["div_value"], options["head_bias"]),
+        AdaptiveOptions(
+            tuple(map(str, options["cutoffs"])), options["div_value"], options["head_bias"]
+        ),
     ).to(dtype)
-    layer.load_state_dict({k.removeprefix("sd."): torch.from_numpy(v) for k, v in z.items() if k.startswith("sd.")})
+    layer.load_state_dict(
+        {k.removeprefix("sd."): torch.from_numpy(v) for k, v in z.items() if k.startswith("sd.")}
+    )
     hidden = torch.from_numpy(z["input"]).to(dtype).reshape(-1, layer.dim).requires_grad_()
     target = torch.from_numpy(z["target"]).reshape(-1)
     loss = layer(hidden, target)
@@ -57,13 +66,23 @@ def test_the_function_gives_torchs_values(case, dtype, with_end):
         z = dict(file)
     options = json.loads(str(z["__options__"]))
     weights = {
-        k.removeprefix("sd."): torch.from_numpy(v).to(dtype).requires_grad_() for k, v in z.items() if k[:3] == "sd."
+        k.removeprefix("sd."): torch.from_numpy(v).to(dtype).requires_grad_()
+        for k, v in z.items()
+        if k[:3] == "sd."
     }
-    tails = [[weights[f"tail.{i}.0.weight"], weights[f"tail.{i}.1.weight"]] for i in range(len(options["cutoffs"]))]
+    tails = [
+        [weights[f"tail.{i}.0.weight"], weights[f"tail.{i}.1.weight"]]
+        for i in range(len(options["cutoffs"]))
+    ]
     cutoffs = [*options["cutoffs"], options["n_classes"]] if with_end else options["cutoffs"]
     input = torch.from_numpy(z["input"]).to(dtype).requires_grad_()
     output, loss = adaptive_log_softmax_with_loss(
-        input, torch.from_numpy(z["target"]), weights["head.weight"], tails, cutoffs, weights.get("head.bias")
+        input,
+        torch.from_numpy(z["target"]),
+        weights["head.weight"],
+        tails,
+        cutoffs,
+        weights.get("head.bias"),
     )
     assert output.shape == z["output_f64"].shape and loss.shape == () and output.dtype == dtype
     close(output, z["output_f64"], dtype)
@@ -78,7 +97,9 @@ def test_the_function_gives_torchs_values(case, dtype, with_end):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("V", "cutoffs", "div"), [(60, (20, 40), 2.0), (60, (7,), 4.0), (300, (9, 10, 100), 1.5)])
+@pytest.mark.parametrize(
+    ("V", "cutoffs", "div"), [(60, (20, 40), 2.0), (60, (7,), 4.0), (300, (9, 10, 100), 1.5)]
+)
 def test_state_dicts_load_both_ways(bias, V, cutoffs, div):
     layer = layer_for(V, cutoffs=cutoffs, div=div, bias=bias)
     theirs = torchs(layer)

@@ -16,7 +16,9 @@ from w2v.settings.groups import CorpusSettings
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def own_folders(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SimpleNamespace]:
     """`cache` (not made yet) and `temporary`, which must be empty again at the end."""
     base = tmp_path_factory.mktemp("folders")
     temporary = base / "temporary"
@@ -40,7 +42,9 @@ def read() -> Callable[..., TokenStore]:
         use_cache: bool = False,
         **options: object,
     ) -> TokenStore:
-        settings = CorpusSettings(column=column, lowercase=lowercase, encoding_errors=encoding_errors)
+        settings = CorpusSettings(
+            column=column, lowercase=lowercase, encoding_errors=encoding_errors
+        )
         return read_corpus([str(name) for name in corpus], settings, use_cache=use_cache, **options)  # type: ignore[arg-type]
 
     return call
@@ -64,7 +68,8 @@ def expected_lines(text: str) -> list[list[str]]:
 
 
 def lines_of(store: TokenStore) -> list[list[str]]:
-    """A store's content as words, line by line; fails if the store's numbers contradict each other."""
+    """A store's content as words, line by line; fails if the store's numbers contradict each
+    other."""
     words = list(store.vocabulary.words)
     lines: list[list[str]] = [[]]
     for number in store.ids.tolist():

@@ -1,4 +1,5 @@
-"""The cache: hits and misses, damage, eviction, two processes at once, directories that cannot be written."""
+"""The cache: hits and misses, damage, eviction, two processes at once, directories that cannot be
+written."""
 
 from __future__ import annotations
 
@@ -136,7 +137,9 @@ def test_listed_and_cleared(corpus, tmp_path, read, own_folders):
     assert older.sources == (str(corpus),)
     assert older.words == first.n_words == 140
     assert older.last_used == 1000
-    assert older.bytes == sum(path.stat().st_size for path in (own_folders.cache / "corpora" / older.name).iterdir())
+    assert older.bytes == sum(
+        path.stat().st_size for path in (own_folders.cache / "corpora" / older.name).iterdir()
+    )
     read(corpus, use_cache=True)
     assert cache.list_entries()[0].name == older.name
     assert cache.clear() == older.bytes + newer.bytes
@@ -153,7 +156,9 @@ def test_the_least_recently_used_entries_go_first(tmp_path, read, monkeypatch):
     for number, path in enumerate(paths[:3]):
         read(path, use_cache=True)
         (entry,) = (entry for entry in cache.list_entries() if entry.sources == (str(path),))
-        os.utime(cache.cache_directory() / "corpora" / entry.name / cache.MANIFEST, (number, number))
+        os.utime(
+            cache.cache_directory() / "corpora" / entry.name / cache.MANIFEST, (number, number)
+        )
     size = cache.list_entries()[0].bytes
     read(paths[0], use_cache=True)
     monkeypatch.setenv("W2V_CACHE_SIZE", str(3 * size + size // 2))
@@ -162,7 +167,9 @@ def test_the_least_recently_used_entries_go_first(tmp_path, read, monkeypatch):
     assert kept == {str(paths[0]), str(paths[2]), str(paths[3])}
 
 
-def test_a_corpus_larger_than_the_cache_is_read_all_the_same(corpus, read, check, own_folders, monkeypatch):
+def test_a_corpus_larger_than_the_cache_is_read_all_the_same(
+    corpus, read, check, own_folders, monkeypatch
+):
     monkeypatch.setenv("W2V_CACHE_SIZE", "100")
     store = read(corpus, use_cache=True)
     check(store, TEXT)
@@ -175,7 +182,14 @@ def test_a_corpus_larger_than_the_cache_is_read_all_the_same(corpus, read, check
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("", 20 << 30), ("1000", 1000), ("5G", 5 << 30), ("1.5k", 1536), ("2 MiB", 2 << 20), ("1TB", 1 << 40)],
+    [
+        ("", 20 << 30),
+        ("1000", 1000),
+        ("5G", 5 << 30),
+        ("1.5k", 1536),
+        ("2 MiB", 2 << 20),
+        ("1TB", 1 << 40),
+    ],
 )
 def test_size_cap(text, size, monkeypatch):
     monkeypatch.setenv("W2V_CACHE_SIZE", text)
@@ -239,7 +253,9 @@ def test_a_cache_that_is_full_at_the_end(corpus, read, check, own_folders, monke
     assert list((own_folders.cache / "corpora").iterdir()) == []
 
 
-def test_two_processes_that_make_the_same_entry(corpus, read, check, own_folders, readings, monkeypatch):
+def test_two_processes_that_make_the_same_entry(
+    corpus, read, check, own_folders, readings, monkeypatch
+):
     """The second one starts while the first is not finished, and finishes first."""
     real = cache.NewEntry.commit
     inner = []

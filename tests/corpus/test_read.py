@@ -1,4 +1,5 @@
-"""What is read is what a plain Python reader reads, whatever the text, the chunks and the threads."""
+"""What is read is what a plain Python reader reads, whatever the text, the chunks and the
+threads."""
 
 from __future__ import annotations
 
@@ -20,16 +21,23 @@ from w2v.corpus.store import TokenStoreBuilder
 from w2v.errors import InputError, RunError
 
 SPACES = "\t\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2005\u200a\u2028\u2029\u202f\u205f\u3000"
-# Neighbours of whitespace in UTF-8 that are none, control characters, and characters of 2 to 4 bytes.
-LETTERS = "abcAB\x01\x1b\x7f\x84\xa1\u200b\u2010\u2027\u2060\u3001\u167f\u1681éßİΣσ\ufeff\ufffd\U0001f600\U00010400"
-TEXTS = st.text(alphabet=st.one_of(st.sampled_from(SPACES + LETTERS + "\n\n\n"), st.characters(codec="utf-8")))
+# Neighbours of whitespace in UTF-8 that are none, control characters, and characters of 2 to 4
+# bytes.
+LETTERS = "abcAB\x01\x1b\x7f\x84\xa1\u200b\u2010\u2027\u2060\u3001\u167f\u1681"
+LETTERS += "éßİΣσ\ufeff\ufffd\U0001f600\U00010400"
+TEXTS = st.text(
+    alphabet=st.one_of(st.sampled_from(SPACES + LETTERS + "\n\n\n"), st.characters(codec="utf-8"))
+)
 PROPERTY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
 def with_words(text: str) -> str:
-    """The text behind enough words that its control characters do not make it look like a binary file."""
+    """The text behind enough words that its control characters do not make it look like a binary
+    file."""
     return "word and word\n" * (1 + len(text)) + text.replace("\0", "")
 
 
@@ -46,7 +54,11 @@ def test_any_text(text, chunk_bytes, threads, tmp_path, read, check):
 def test_several_files_each_end_their_last_line(texts, chunk_bytes, tmp_path, read, check):
     texts = [text.replace("\0", "") for text in texts]
     texts[0] = with_words(texts[0])
-    kept = [text for text in texts if not any(ord(c) < 32 or ord(c) == 127 for c in text) or text is texts[0]]
+    kept = [
+        text
+        for text in texts
+        if not any(ord(c) < 32 or ord(c) == 127 for c in text) or text is texts[0]
+    ]
     paths = []
     for number, text in enumerate(kept):
         paths.append(tmp_path / f"{number}.txt")
@@ -62,12 +74,20 @@ def test_lower_case_is_that_of_str(text, chunk_bytes, tmp_path, read, check):
     text = with_words(text)
     (tmp_path / "corpus.txt").write_bytes(text.encode())
     ended = text if text.endswith("\n") else text + "\n"
-    lowered = "\n".join(" ".join(word.lower() for word in line.split()) for line in ended.split("\n"))
+    lowered = "\n".join(
+        " ".join(word.lower() for word in line.split()) for line in ended.split("\n")
+    )
     check(read(tmp_path / "corpus.txt", lowercase=True, chunk_bytes=chunk_bytes), lowered)
 
 
 @PROPERTY
-@given(data=st.lists(st.one_of(st.binary(max_size=6), st.sampled_from([b" ", b"\n", "é".encode(), b"\xef\xbf\xbd"]))))
+@given(
+    data=st.lists(
+        st.one_of(
+            st.binary(max_size=6), st.sampled_from([b" ", b"\n", "é".encode(), b"\xef\xbf\xbd"])
+        )
+    )
+)
 def test_any_bytes_are_replaced_as_python_does(data, tmp_path, read, check):
     content = b"word " * (10 + 10 * len(data)) + b"".join(data).replace(b"\0", b"")
     (tmp_path / "corpus.txt").write_bytes(content)
@@ -84,7 +104,16 @@ def test_any_bytes_are_replaced_as_python_does(data, tmp_path, read, check):
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "a\n", "a\n\n\nb", "\n\na b\r\nc\r\n", "a\u3000b\u2028c\x85d\xa0e", "x " * 5, "a b\n   ", "a\tb\v\f\x1cc"],
+    [
+        "a",
+        "a\n",
+        "a\n\n\nb",
+        "\n\na b\r\nc\r\n",
+        "a\u3000b\u2028c\x85d\xa0e",
+        "x " * 5,
+        "a b\n   ",
+        "a\tb\v\f\x1cc",
+    ],
 )
 def test_line_ends_and_whitespace(text, tmp_path, read, check):
     (tmp_path / "corpus.txt").write_bytes(text.encode())
@@ -176,7 +205,9 @@ def test_nul_bytes_far_into_a_text_are_blanks(tmp_path, read, check):
     assert store.warnings == ("3 NUL bytes in the text taken as blanks",)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b" \t\r\n", "\u3000\u2028".encode(), b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b" \t\r\n", "\u3000\u2028".encode(), b"\xef\xbb\xbf"]
+)
 def test_a_corpus_without_words(content, tmp_path, read, own_folders):
     (tmp_path / "corpus.txt").write_bytes(content)
     with pytest.raises(InputError, match=r"holds no word: .*corpus\.txt is empty"):
@@ -186,7 +217,12 @@ def test_a_corpus_without_words(content, tmp_path, read, own_folders):
 
 @pytest.mark.parametrize(
     "content",
-    [b"\x7fELF\x02\x01\x01\0\0\0", bytes(range(1, 256)) * 20, b"\x01\x02\x03abc" * 100, "abc".encode("utf-16-le")],
+    [
+        b"\x7fELF\x02\x01\x01\0\0\0",
+        bytes(range(1, 256)) * 20,
+        b"\x01\x02\x03abc" * 100,
+        "abc".encode("utf-16-le"),
+    ],
 )
 def test_a_binary_file(content, tmp_path, read):
     (tmp_path / "model.bin").write_bytes(content)
@@ -202,9 +238,13 @@ def test_utf16_with_a_mark(encoding, tmp_path, read):
 
 
 def test_latin_1_is_text_with_a_warning(tmp_path, read):
-    (tmp_path / "corpus.txt").write_bytes("Grüße aus dem schönen Österreich für alle\n".encode("latin-1") * 50)
+    (tmp_path / "corpus.txt").write_bytes(
+        "Grüße aus dem schönen Österreich für alle\n".encode("latin-1") * 50
+    )
     store = read(tmp_path / "corpus.txt")
-    assert store.warnings == ("250 invalid UTF-8 sequences replaced by U+FFFD (--encoding-errors strict refuses them)",)
+    assert store.warnings == (
+        "250 invalid UTF-8 sequences replaced by U+FFFD (--encoding-errors strict refuses them)",
+    )
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -215,7 +255,8 @@ def test_strict_names_file_and_offset(mark, chunk_bytes, tmp_path, read):
     content = mark + b"good w\xc3\xb6rds " * 40 + b"caf\xe9 x"
     second.write_bytes(content)
     with pytest.raises(
-        InputError, match=rf"b\.txt is not valid UTF-8 at byte {content.index(b'f' + bytes([0xE9])) + 1} "
+        InputError,
+        match=rf"b\.txt is not valid UTF-8 at byte {content.index(b'f' + bytes([0xE9])) + 1} ",
     ):
         read(first, second, encoding_errors="strict", chunk_bytes=chunk_bytes)
     assert read(first, encoding_errors="strict").n_words == 90
@@ -243,7 +284,9 @@ def test_a_full_disk_is_named_with_its_remedy(tmp_path, read, monkeypatch, own_f
         raise SpoolError(self._folder, OSError(28, "No space left on device"))
 
     monkeypatch.setattr(TokenStoreBuilder, "_write", full)
-    with pytest.raises(RunError, match=r"No space left on device; point TMPDIR or W2V_CACHE_DIR") as caught:
+    with pytest.raises(
+        RunError, match=r"No space left on device; point TMPDIR or W2V_CACHE_DIR"
+    ) as caught:
         read(tmp_path / "corpus.txt", use_cache=True)
     assert str(own_folders.temporary) in str(caught.value)
     assert list((own_folders.cache / "corpora").iterdir()) == []
@@ -258,17 +301,22 @@ def test_closing_frees_the_ids(tmp_path, read):
 
 
 def test_a_killed_process_leaves_no_temporary_file(tmp_path):
-    """Without the cache the ids have no name on the disk, so that even SIGKILL leaves nothing behind."""
+    """Without the cache the ids have no name on the disk, so that even SIGKILL leaves nothing
+    behind."""
     script = (
-        "import sys, types\nfrom w2v.corpus import read_corpus\n"
-        "settings = types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace')\n"
-        "told = lambda done, total: print(done, flush=True)\n"
-        "read_corpus(['-'], settings, use_cache=False, chunk_bytes=1 << 16, progress=told)\n"
+        "import sys, types\nfrom w2v.corpus import read_corpus\nsettings ="
+        " types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace')\ntold ="
+        " lambda done, total: print(done, flush=True)\nread_corpus(['-'], settings,"
+        " use_cache=False, chunk_bytes=1 << 16, progress=told)\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     root = Path(read_corpus.__code__.co_filename).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=root
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=root,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(b"some words " * 200_000)
@@ -282,5 +330,7 @@ def test_importing_the_package_loads_nothing_heavy():
     heavy = "('pyarrow', 'datasets', 'pandas', 'torch', 'numba')"
     code = f"import sys, w2v.corpus; print([name for name in {heavy} if name in sys.modules])"
     root = Path(read_corpus.__code__.co_filename).parents[2]
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
+    )
     assert result.stdout.strip() == "[]"

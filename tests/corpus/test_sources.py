@@ -14,7 +14,15 @@ from w2v.errors import InputError
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A tree of text files, made the working directory."""
-    for name in ("b.txt", "a/z.txt", "a/y.txt", "a-b.txt", ".hidden", "a/.git/config", "c/d/e.txt.gz"):
+    for name in (
+        "b.txt",
+        "a/z.txt",
+        "a/y.txt",
+        "a-b.txt",
+        ".hidden",
+        "a/.git/config",
+        "c/d/e.txt.gz",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("words")
     monkeypatch.chdir(tmp_path)
@@ -59,9 +67,9 @@ def test_size_time_and_absolute_path(folder):
 
 def test_pipes_do_not_last(folder):
     os.mkfifo("pipe")
-    assert [source.lasting for source in resolve_sources(["-", "pipe", "/dev/null", "b.txt"])[0]] == [False] * 3 + [
-        True
-    ]
+    assert [
+        source.lasting for source in resolve_sources(["-", "pipe", "/dev/null", "b.txt"])[0]
+    ] == [False] * 3 + [True]
 
 
 def test_a_file_named_twice_is_read_twice_with_a_warning(folder):
@@ -77,7 +85,10 @@ def test_a_file_named_twice_is_read_twice_with_a_warning(folder):
         (["b.text"], r"no such corpus: b\.text; did you mean b\.txt\?"),
         (["a/z.tx"], r"no such corpus: a/z\.tx; did you mean a/z\.txt\?"),
         (["qqqqqqqqq"], "no such corpus: qqqqqqqqq; check the path"),
-        (["nowhere/b.txt"], r"no such corpus: nowhere/b\.txt \(the folder nowhere does not exist\)"),
+        (
+            ["nowhere/b.txt"],
+            r"no such corpus: nowhere/b\.txt \(the folder nowhere does not exist\)",
+        ),
         (["b.txt/c"], r"no such corpus: b\.txt/c \(b\.txt is not a folder\)"),
         (["*.tsv"], r"\*\.tsv matches no file"),
         (["a/.git/../../c/d/../d/none*"], "matches no file"),
@@ -130,7 +141,13 @@ def test_a_column_needs_a_table(folder):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.jsonl", "json"), ("A.JSON.GZ", "json"), ("a.csv.zst", "csv"), ("a.tsv", "tsv"), ("a.parquet", "parquet")]
+    [
+        ("a.jsonl", "json"),
+        ("A.JSON.GZ", "json"),
+        ("a.csv.zst", "csv"),
+        ("a.tsv", "tsv"),
+        ("a.parquet", "parquet"),
+    ]
     + [(name, None) for name in ("a.txt", "a.txt.gz", "json", "a.jsonl.old", ".gz")],
 )
 def test_table_format(name, expected):

@@ -21,12 +21,18 @@ def chunk() -> EncodedChunk:
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with open(tmp_path / "ids", "w+b") as file, pytest.raises(SpoolError, match="gone: No such file"):
+    with (
+        open(tmp_path / "ids", "w+b") as file,
+        pytest.raises(SpoolError, match="gone: No such file"),
+    ):
         TokenStoreBuilder(file, str(tmp_path / "gone"))
 
 
 def test_a_full_disk(tmp_path):
-    with open("/dev/full", "r+b", buffering=0) as file, pytest.raises(SpoolError, match="No space left"):
+    with (
+        open("/dev/full", "r+b", buffering=0) as file,
+        pytest.raises(SpoolError, match="No space left"),
+    ):
         TokenStoreBuilder(file, str(tmp_path)).add(chunk())
 
 
@@ -43,7 +49,9 @@ def test_no_word_at_all(tmp_path):
     with open(tmp_path / "ids", "w+b") as file:
         assert TokenStoreBuilder(file, str(tmp_path)).finish(1) is None
         builder = TokenStoreBuilder(file, str(tmp_path))
-        builder.add(EncodedChunk(np.zeros(3, np.int32), pa.array(["\n"]), np.array([3], np.int64), 0, 0))
+        builder.add(
+            EncodedChunk(np.zeros(3, np.int32), pa.array(["\n"]), np.array([3], np.int64), 0, 0)
+        )
         assert builder.finish(1) is None
 
 
@@ -60,7 +68,10 @@ def test_more_distinct_words_than_the_memory_holds(tmp_path, read, monkeypatch, 
         monkeypatch.setattr(store_module, "available_memory", lambda free=free: free)
         assert len(read(tmp_path / "corpus.txt").vocabulary) == 2000
     monkeypatch.setattr(store_module, "available_memory", lambda: 100_000)
-    expected = "reading needs 0.0 GB more memory for up to 2,001 distinct words so far, 0.0 GB are free; read less text"
+    expected = (
+        "reading needs 0.0 GB more memory for up to 2,001 distinct words so far, 0.0 GB are free;"
+        " read less text"
+    )
     for use_cache in (False, True):
         with pytest.raises(RunError, match=re.escape(expected)):
             read(tmp_path / "corpus.txt", use_cache=use_cache)

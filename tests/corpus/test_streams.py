@@ -14,8 +14,18 @@ import zstandard
 
 from w2v.errors import InputError, RunError
 
-COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
-TEXT = "".join(random.Random(1).choice(["alpha ", "beta ", "gamma\n", "delta é "]) for _ in range(3000)) + "end"
+COMPRESS = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.compress,
+}
+TEXT = (
+    "".join(
+        random.Random(1).choice(["alpha ", "beta ", "gamma\n", "delta é "]) for _ in range(3000)
+    )
+    + "end"
+)
 SKIPPABLE_FRAME = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
 
 every_compression = pytest.mark.parametrize("suffix", COMPRESS)
@@ -48,7 +58,9 @@ def test_concatenated_members_are_one_text(suffix, tmp_path, read, check):
 
 
 def test_zstd_skippable_frames(tmp_path, read, check):
-    (tmp_path / "corpus.zst").write_bytes(SKIPPABLE_FRAME + zstandard.compress(TEXT.encode()) + SKIPPABLE_FRAME)
+    (tmp_path / "corpus.zst").write_bytes(
+        SKIPPABLE_FRAME + zstandard.compress(TEXT.encode()) + SKIPPABLE_FRAME
+    )
     check(read(tmp_path / "corpus.zst"), TEXT)
 
 
@@ -106,13 +118,17 @@ def test_a_device_that_fails_while_reading(read):
 
 def test_a_closed_standard_input(read, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(InputError, match=r"standard input \(-\) is closed; name a file, or pipe the text in"):
+    with pytest.raises(
+        InputError, match=r"standard input \(-\) is closed; name a file, or pipe the text in"
+    ):
         read("-")
 
 
 def test_garbage_behind_an_xz_stream(tmp_path, read, check):
     (tmp_path / "c.xz").write_bytes(lzma.compress(b"a b\n") + b"\0" * 12)
     check(read(tmp_path / "c.xz"), "a b\n")
-    (tmp_path / "c.xz").write_bytes(lzma.compress(b"a b\n") + b"\0" * 12 + lzma.compress(b"c\n")[1:])
+    (tmp_path / "c.xz").write_bytes(
+        lzma.compress(b"a b\n") + b"\0" * 12 + lzma.compress(b"c\n")[1:]
+    )
     with pytest.raises(InputError, match="is damaged: its compressed data cannot be read"):
         read(tmp_path / "c.xz")

@@ -19,11 +19,18 @@ from pyarrow import parquet
 
 from w2v.errors import InputError
 
-# Quotes, separators, words that pandas takes for missing values, numbers, an empty document, lines of its own.
+# Quotes, separators, words that pandas takes for missing values, numbers, an empty document, lines
+# of its own.
 DOCUMENTS = ['one two\nthree, "four"', "NA", "007", "nul null nan", "", "fünf\n\nsechs\n", "a\tb"]
 # Every document ends its last line, whether it has a newline there or not.
 TEXT = "".join(document if document.endswith("\n") else document + "\n" for document in DOCUMENTS)
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
+COMPRESS = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.compress,
+}
 
 
 def as_csv(column: str, separator: str) -> bytes:
@@ -88,21 +95,27 @@ def test_a_table_in_a_fifo(tmp_path, read, check):
 
 def test_nothing_is_asked_of_the_network(tmp_path, read, monkeypatch):
     asked = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: asked.append(arguments) or [])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *arguments, **options: asked.append(arguments) or []
+    )
     (tmp_path / "a.jsonl").write_bytes(encoded("jsonl"))
     read(tmp_path / "a.jsonl")
     assert asked == []
 
 
 def test_missing_values_are_no_documents(tmp_path, read, check):
-    (tmp_path / "a.jsonl").write_text('{"text": "a b"}\n{"text": null}\n{"other": 1}\n{"text": "c"}\n')
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "a b"}\n{"text": null}\n{"other": 1}\n{"text": "c"}\n'
+    )
     check(read(tmp_path / "a.jsonl"), "a b\nc\n")
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv", "parquet"])
 def test_a_missing_column_names_those_there_are(kind, tmp_path, read, capfd):
     (tmp_path / f"a.{kind}").write_bytes(encoded(kind, "body"))
-    with pytest.raises(InputError, match=rf"a\.{kind} has no column 'text'; choose one with --column: n, body"):
+    with pytest.raises(
+        InputError, match=rf"a\.{kind} has no column 'text'; choose one with --column: n, body"
+    ):
         read(tmp_path / f"a.{kind}")
     assert capfd.readouterr() == ("", "")
 
@@ -137,7 +150,11 @@ def test_an_empty_table_has_no_words(name, tmp_path, read):
 def test_progress_ends_at_the_size(tmp_path, read):
     (tmp_path / "a.jsonl").write_bytes(encoded("jsonl"))
     calls = []
-    read(tmp_path / "a.jsonl", progress=lambda done, total: calls.append((done, total)), chunk_bytes=8)
+    read(
+        tmp_path / "a.jsonl",
+        progress=lambda done, total: calls.append((done, total)),
+        chunk_bytes=8,
+    )
     size = (tmp_path / "a.jsonl").stat().st_size
     assert calls[-1] == (size, size)
     assert len(calls) > 1

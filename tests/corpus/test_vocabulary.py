@@ -16,10 +16,17 @@ from w2v.corpus import Vocabulary
 from w2v.corpus.vocabulary import BLOCK, PackedWords
 from w2v.errors import InputError
 
-WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Zs", "Cc", "Zl", "Zp"]), min_size=1))
+WORDS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Zs", "Cc", "Zl", "Zp"]), min_size=1)
+)
 
 
-@given(words=WORDS, start=st.integers(-9, 9), stop=st.integers(-9, 9), step=st.sampled_from([None, 1, 2, -1]))
+@given(
+    words=WORDS,
+    start=st.integers(-9, 9),
+    stop=st.integers(-9, 9),
+    step=st.sampled_from([None, 1, 2, -1]),
+)
 def test_packed_words_are_a_sequence(words, start, stop, step):
     packed = PackedWords.pack(words)
     assert list(packed) == words
@@ -43,12 +50,20 @@ def test_packed_words_have_ends():
 
 def test_index():
     vocabulary = Vocabulary(["the", "of"], np.array([5, 2]))
-    assert (vocabulary.index("the"), vocabulary.index("of"), vocabulary.index("The")) == (0, 1, None)
+    assert (vocabulary.index("the"), vocabulary.index("of"), vocabulary.index("The")) == (
+        0,
+        1,
+        None,
+    )
     assert "of" in vocabulary
     assert "off" not in vocabulary
 
 
-@given(counts=st.lists(st.integers(1, 9), max_size=30), min_count=st.integers(0, 11), max_vocab=st.integers(0, 40))
+@given(
+    counts=st.lists(st.integers(1, 9), max_size=30),
+    min_count=st.integers(0, 11),
+    max_vocab=st.integers(0, 40),
+)
 def test_truncated(counts, min_count, max_vocab):
     counts = sorted(counts, reverse=True)
     words = [f"w{number}" for number in range(len(counts))]

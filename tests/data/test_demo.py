@@ -49,7 +49,8 @@ def similarity() -> list[tuple[str, str, float]]:
 
 
 def leaks(lines: list[list[str]], questions: dict[str, list[tuple[Pair, Pair]]]) -> list[str]:
-    """The sentences that hold all words of two different pairs of one section (every question is two such pairs)."""
+    """The sentences that hold all words of two different pairs of one section (every question is
+    two such pairs)."""
     partners: dict[str, set[tuple[str, str, str]]] = {}
     for section, pairs in questions.items():
         for first, second in {pair for question in pairs for pair in question}:
@@ -57,16 +58,21 @@ def leaks(lines: list[list[str]], questions: dict[str, list[tuple[Pair, Pair]]])
     found = []
     for line in lines:
         here = set(line)
-        whole = [pair for word in here & partners.keys() for pair in partners[word] if pair[2] in here]
+        whole = [
+            pair for word in here & partners.keys() for pair in partners[word] if pair[2] in here
+        ]
         if len({section for section, _, _ in whole}) < len(whole):
             found.append(" ".join(line))
     return found
 
 
 def test_the_generator_writes_what_is_checked_in(tmp_path: Path) -> None:
-    """Every process has its own hash seed, so that this also fails when the order of a set gets into the text."""
+    """Every process has its own hash seed, so that this also fails when the order of a set gets
+    into the text."""
     subprocess.run([sys.executable, DATA / "make_demo.py", "--output", tmp_path], check=True)
-    made, kept = (lzma.decompress((folder / "demo.txt.xz").read_bytes()) for folder in (tmp_path, DATA))
+    made, kept = (
+        lzma.decompress((folder / "demo.txt.xz").read_bytes()) for folder in (tmp_path, DATA)
+    )
     assert made == kept  # the text: compressed bytes may differ between versions of liblzma
     for name in ("demo-analogies.txt", "demo-similarity.tsv"):
         assert (tmp_path / name).read_bytes() == (SETS / name).read_bytes()
@@ -91,12 +97,20 @@ def test_every_word_of_the_sets_is_frequent_enough_to_be_trained(
     questions: dict[str, list[tuple[Pair, Pair]]],
     similarity: list[tuple[str, str, float]],
 ) -> None:
-    asked = {w for section in questions.values() for question in section for pair in question for w in pair}
+    asked = {
+        w
+        for section in questions.values()
+        for question in section
+        for pair in question
+        for w in pair
+    }
     asked |= {w for a, b, _ in similarity for w in (a, b)}
     assert {w: counts[w] for w in asked if counts[w] < 5} == {}
 
 
-def test_sections_are_balanced_and_questions_unique(questions: dict[str, list[tuple[Pair, Pair]]]) -> None:
+def test_sections_are_balanced_and_questions_unique(
+    questions: dict[str, list[tuple[Pair, Pair]]],
+) -> None:
     assert len(questions) >= 12
     assert sum(name.startswith("gram") for name in questions) == 9
     assert min(map(len, questions.values())) >= 200
@@ -108,7 +122,9 @@ def test_sections_are_balanced_and_questions_unique(questions: dict[str, list[tu
         assert max(used.values()) <= 0.15 * 2 * len(section)
 
 
-def test_similarity_pairs_are_unique_and_spread_over_the_scale(similarity: list[tuple[str, str, float]]) -> None:
+def test_similarity_pairs_are_unique_and_spread_over_the_scale(
+    similarity: list[tuple[str, str, float]],
+) -> None:
     assert len(similarity) >= 200
     assert len({frozenset(row[:2]) for row in similarity}) == len(similarity)
     assert all(a != b and 0 <= score <= 10 for a, b, score in similarity)
@@ -118,7 +134,8 @@ def test_similarity_pairs_are_unique_and_spread_over_the_scale(similarity: list[
 
 
 def test_the_corpus_has_the_shape_of_text(lines: list[list[str]], counts: Counter[str]) -> None:
-    """Size within the demo's time, a few thousand words, varied sentences, few very frequent function words."""
+    """Size within the demo's time, a few thousand words, varied sentences, few very frequent
+    function words."""
     words = sum(counts.values())
     assert 1_000_000 < words < 3_000_000
     assert (DATA / "demo.txt.xz").stat().st_size < 3_000_000

@@ -1,4 +1,5 @@
-"""data/run_losses.py: every loss is trained with its recipe, the table goes between the README's markers."""
+"""data/run_losses.py: every loss is trained with its recipe, the table goes between the README's
+markers."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def commands(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[s
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=120
+    )
 
 
 def test_a_loss_for_real() -> None:
@@ -60,7 +63,9 @@ def test_a_loss_for_real() -> None:
     assert done.returncode == 1
     assert done.stderr.endswith("below 70 %: neg with skip-gram\n")
     assert re.search(
-        r"^\$ w2v train data/demo.txt.xz --loss neg --model skip-gram .*--json$", done.stderr, re.MULTILINE
+        r"^\$ w2v train data/demo.txt.xz --loss neg --model skip-gram .*--json$",
+        done.stderr,
+        re.MULTILINE,
     )
 
 
@@ -105,7 +110,9 @@ def test_nothing_is_written_when_a_loss_is_below_the_mark(
 def test_a_recipe_of_the_loss_is_used(script: ModuleType, commands: list[list[str]]) -> None:
     script.main(["am-softmax", "neg", "--train", "--seed 7"])
     trained = [command for command in commands if command[0] == "train"]
-    assert [command[2:4] for command in trained[:2]] == [["--config", "configs/am-softmax.yaml"]] * 2
+    assert [command[2:4] for command in trained[:2]] == [
+        ["--config", "configs/am-softmax.yaml"]
+    ] * 2
     assert all("--config" not in command for command in trained[2:])
     assert all(command[command.index("--seed") + 1] == "7" for command in trained)
 
@@ -128,7 +135,9 @@ def test_the_readme_has_a_table_of_losses_that_pass(script: ModuleType) -> None:
     assert all(float(cell.removesuffix(" %")) >= 70 for row in rows for cell in row[-2:])
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "recipe", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_recipes_begin_with_a_command_that_is_a_valid_configuration(recipe: Path) -> None:
     first = recipe.read_text(encoding="utf-8").splitlines()[0]
     verb, *words = shlex.split(first.removeprefix("# w2v "))

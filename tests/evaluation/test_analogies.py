@@ -1,4 +1,5 @@
-"""Counting as compute-accuracy.c does, on vectors small enough to work out, and against a plain loop."""
+"""Counting as compute-accuracy.c does, on vectors small enough to work out, and against a plain
+loop."""
 
 import numpy as np
 import pytest
@@ -22,7 +23,12 @@ def plane():
 
 def test_sections_totals_and_coverage(plane):
     sections = [
-        section("capitals", "france paris germany berlin", "france paris italy rome", "france paris spain madrid"),
+        section(
+            "capitals",
+            "france paris germany berlin",
+            "france paris italy rome",
+            "france paris spain madrid",
+        ),
         section("gram1-odd", "france paris germany other"),
         section("gram2-empty"),
         section("loose", "germany berlin italy rome", headed=False),
@@ -44,7 +50,10 @@ def test_sections_totals_and_coverage(plane):
 
 
 def test_sections_of_one_name_are_counted_together(plane):
-    sections = [section("s", "france paris germany berlin"), section("s", "france paris germany other")]
+    sections = [
+        section("s", "france paris germany berlin"),
+        section("s", "france paris germany other"),
+    ]
     assert evaluate_analogies(plane, sections).as_dict()["sections"] == {
         "s": {"accuracy": 0.5, "correct": 1, "covered": 2, "total": 2}
     }
@@ -83,7 +92,10 @@ def test_the_most_frequent_spelling_stands_for_a_word():
     words = ["france", "Paris", "germany", "berlin", "PARIS", "else"]
     rows = [[1, 0, 0], [1, 1, 0], [-1, 0, 0.5], [-1, 1, 0.5], [0, -5, 0], [0, -1, 0]]
     vectors = WordVectors(words, np.array(rows, np.float32))
-    assert evaluate_analogies(vectors, [section("s", "france PARIS germany berlin")]).tally().correct == 1
+    assert (
+        evaluate_analogies(vectors, [section("s", "france PARIS germany berlin")]).tally().correct
+        == 1
+    )
 
 
 def test_an_answer_in_other_capitals_is_right_and_an_input_in_other_capitals_is_an_answer():
@@ -99,7 +111,9 @@ def test_an_answer_in_other_capitals_is_right_and_an_input_in_other_capitals_is_
 
 
 def test_words_given_twice_are_one_input(plane):
-    assert evaluate_analogies(plane, [section("s", "france france germany germany")]).tally() == Tally(0, 1, 1)
+    assert evaluate_analogies(
+        plane, [section("s", "france france germany germany")]
+    ).tally() == Tally(0, 1, 1)
 
 
 @pytest.mark.parametrize("method", ["add", "mul"])
@@ -129,7 +143,11 @@ def test_against_a_plain_loop(method, n_rows, monkeypatch):
     # Blocks of a few questions, so that several are needed.
     monkeypatch.setattr("w2v.evaluation.analogies.BLOCK_SCORES", 2000)
     result = evaluate_analogies(
-        WordVectors(words, matrix), [section("s", *lines)], method=method, restrict_vocab=n_rows, case="exact"
+        WordVectors(words, matrix),
+        [section("s", *lines)],
+        method=method,
+        restrict_vocab=n_rows,
+        case="exact",
     )
     assert result.tally() == Tally(sum(expected), 300, 300)
 
@@ -148,6 +166,8 @@ def test_nan_is_said_and_evaluation_leaves_the_vectors_alone(plane):
     before = plane.matrix.copy()
     evaluate_analogies(plane, [section("s", "france paris germany berlin")], method="mul")
     assert np.array_equal(plane.matrix, before)
-    broken = WordVectors(plane.words, np.where(np.eye(7, 3) > 0, np.nan, before).astype(np.float32), source="run")
+    broken = WordVectors(
+        plane.words, np.where(np.eye(7, 3) > 0, np.nan, before).astype(np.float32), source="run"
+    )
     with pytest.raises(InputError, match="run: the vector of 'france' holds NaN"):
         evaluate_analogies(broken, [section("s", "france paris germany berlin")])

@@ -1,4 +1,5 @@
-"""Confidence intervals against exact distributions, textbook formulas and a bootstrap written out."""
+"""Confidence intervals against exact distributions, textbook formulas and a bootstrap written
+out."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def percentile(probabilities: np.ndarray, level: float) -> float:
 
 
 def clopper_pearson(k: int, n: int) -> tuple[float, float]:
-    """The exact interval: the shares at which k or more, k or fewer right answers still have a chance of 2.5 %."""
+    """The exact interval: the shares at which k or more, k or fewer right answers still have a
+    chance of 2.5 %."""
 
     def where(tail: slice, rising: bool) -> float:
         low, high = 0.0, 1.0
@@ -44,7 +46,8 @@ def clopper_pearson(k: int, n: int) -> tuple[float, float]:
 def test_one_section_is_binomial(correct, covered):
     low, high = accuracy_interval([correct], [covered])
     distribution = binomial(covered, correct / covered)
-    # the percentiles of 1000 draws wander by 0.085 standard deviations, and move in steps of a question
+    # the percentiles of 1000 draws wander by 0.085 standard deviations, and move in steps of a
+    # question
     spread = math.sqrt(correct / covered * (1 - correct / covered) / covered)
     assert low == pytest.approx(percentile(distribution, 0.025), abs=0.25 * spread + 1 / covered)
     assert high == pytest.approx(percentile(distribution, 0.975), abs=0.25 * spread + 1 / covered)
@@ -54,10 +57,13 @@ def test_one_section_is_binomial(correct, covered):
 
 
 def test_sections_are_strata():
-    """With sections all right and all wrong nothing can vary, though half of the questions are wrong."""
+    """With sections all right and all wrong nothing can vary, though half of the questions are
+    wrong."""
     assert accuracy_interval([50, 0], [50, 50]) == (0.5, 0.5)
     correct, covered = [30, 5, 0], [40, 50, 10]
-    distribution = np.convolve(np.convolve(binomial(40, 0.75), binomial(50, 0.1)), binomial(10, 0.0))
+    distribution = np.convolve(
+        np.convolve(binomial(40, 0.75), binomial(50, 0.1)), binomial(10, 0.0)
+    )
     low, high = accuracy_interval(correct, covered)
     assert low == pytest.approx(percentile(distribution, 0.025), abs=0.02)
     assert high == pytest.approx(percentile(distribution, 0.975), abs=0.02)
@@ -149,11 +155,17 @@ def test_results_carry_their_intervals():
     )
     values = AnalogyResult(sections).as_dict(intervals=True)
     assert values["accuracy_ci"] == accuracy_interval([30, 5, 1], [40, 50, 2])
-    assert values["semantic_ci"] == values["sections"]["a"]["accuracy_ci"] == accuracy_interval([30, 1], [40, 2])
+    assert (
+        values["semantic_ci"]
+        == values["sections"]["a"]["accuracy_ci"]
+        == accuracy_interval([30, 1], [40, 2])
+    )
     assert values["syntactic_ci"] == accuracy_interval([5], [50])
     assert not [name for name in AnalogyResult(sections).as_dict() if name.endswith("_ci")]
     words = list("abcdefgh")
-    vectors = WordVectors(words, np.random.default_rng(0).standard_normal((8, 3)).astype(np.float32))
+    vectors = WordVectors(
+        words, np.random.default_rng(0).standard_normal((8, 3)).astype(np.float32)
+    )
     pairs = [(a, b, float(i)) for i, (a, b) in enumerate(pairwise(words))]
     result = evaluate_similarity(vectors, pairs, intervals=True)
     low, high = result.spearman_ci

@@ -1,6 +1,7 @@
 """Queries and evaluations against figures that gensim 4.4 gave for the same vectors.
 
-`dummy4unknown` of gensim (an unknown word counts as a wrong answer) is not an option here, but the counts say the same.
+`dummy4unknown` of gensim (an unknown word counts as a wrong answer) is not an option here, but the
+counts say the same.
 """
 
 import json
@@ -52,7 +53,9 @@ def test_most_similar(query, expected, _):
     signs = [1] * len(query["positive"]) + [-1] * len(query["negative"])
     (found,) = nearest(vectors, [Query("", tuple(rows), tuple(signs))], k=query["topn"])
     assert [neighbour.word for neighbour in found] == [word for word, _ in expected]
-    assert [neighbour.similarity for neighbour in found] == pytest.approx([score for _, score in expected], abs=2e-6)
+    assert [neighbour.similarity for neighbour in found] == pytest.approx(
+        [score for _, score in expected], abs=2e-6
+    )
 
 
 ANALOGY_QUERIES = [q for q in QUERIES if len(q[0]["positive"]) == 2 and len(q[0]["negative"]) == 1]
@@ -64,7 +67,11 @@ def test_cosmul_answers(query, _, expected):
     (a,) = query["negative"]
     for word in VECTORS.words:
         result = evaluate_analogies(
-            VECTORS, [Section("s", ((a, b, c, word),))], method="mul", restrict_vocab=0, case="exact"
+            VECTORS,
+            [Section("s", ((a, b, c, word),))],
+            method="mul",
+            restrict_vocab=0,
+            case="exact",
         )
         assert result.tally().correct == (word == expected[0][0])
 
@@ -92,7 +99,8 @@ def well_formed_questions() -> tuple[Section, ...]:
 
 
 def answers_an_input(question: tuple[str, ...], n_rows: int) -> bool:
-    """Whether the best answer is one of the question's own words in other capitals (float64 reference)."""
+    """Whether the best answer is one of the question's own words in other capitals (float64
+    reference)."""
     matrix = VECTORS.matrix[:n_rows].astype(np.float64)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
     folded = [word.upper() for word in VECTORS.words[:n_rows]]
@@ -104,7 +112,8 @@ def answers_an_input(question: tuple[str, ...], n_rows: int) -> bool:
 
 @pytest.mark.parametrize("run", stored("analogies.npz", "results_json"), ids=run_name)
 def test_analogies(run):
-    """Question by question; gensim, not compute-accuracy.c, passes over answers that are an input in other capitals."""
+    """Question by question; gensim, not compute-accuracy.c, passes over answers that are an input
+    in other capitals."""
     fold = run["case_insensitive"]
     options = {"restrict_vocab": run["restrict_vocab"], "case": "fold" if fold else "exact"}
     sections = well_formed_questions()
@@ -117,7 +126,9 @@ def test_analogies(run):
         solved = 0
         for question in section.questions:
             line = " ".join(question)
-            correct = evaluate_analogies(VECTORS, [Section("s", (question,))], **options).tally().correct
+            correct = (
+                evaluate_analogies(VECTORS, [Section("s", (question,))], **options).tally().correct
+            )
             solved += correct
             if correct != ((line.upper() if fold else line) in expected["correct_list"]):
                 assert fold and not correct and answers_an_input(question, run["restrict_vocab"])
@@ -129,12 +140,16 @@ def test_analogies(run):
 
 
 @pytest.mark.parametrize(
-    "run", [r for r in stored("word_pairs.npz", "results_json") if not r["dummy4unknown"]], ids=run_name
+    "run",
+    [r for r in stored("word_pairs.npz", "results_json") if not r["dummy4unknown"]],
+    ids=run_name,
 )
 def test_word_pairs(run):
     pairs = load_set(GOLDEN / "pairs.tsv")
     assert isinstance(pairs, SimilaritySet)
-    assert pairs.skipped == 2  # the column names and a line of four columns; the comment does not count
+    assert (
+        pairs.skipped == 2
+    )  # the column names and a line of four columns; the comment does not count
     result = evaluate_similarity(
         VECTORS,
         pairs.pairs,

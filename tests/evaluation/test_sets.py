@@ -1,11 +1,19 @@
-"""The kind of a set comes from its content; malformed questions are named by line, lines without a pair counted."""
+"""The kind of a set comes from its content; malformed questions are named by line, lines without a
+pair counted."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v.errors import InputError
-from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set, parse_pair, parse_set
+from w2v.evaluation.sets import (
+    AnalogySet,
+    SimilaritySet,
+    default_sets,
+    load_set,
+    parse_pair,
+    parse_set,
+)
 
 
 def analogies(text: str) -> AnalogySet:
@@ -22,7 +30,8 @@ def similarities(text: str) -> SimilaritySet:
 
 def test_google_format():
     found = analogies(
-        "# made by hand\n: capital-world\nAthens Greece Oslo Norway \n\n: gram1-x y\r\na b\tc  d\r\n: empty\n"
+        "# made by hand\n: capital-world\nAthens Greece Oslo Norway \n\n: gram1-x y\r\na b\tc "
+        " d\r\n: empty\n"
     )
     assert [(s.name, s.kind, s.questions) for s in found.sections] == [
         ("capital-world", "semantic", (("Athens", "Greece", "Oslo", "Norway"),)),
@@ -34,7 +43,12 @@ def test_google_format():
 def test_microsoft_format():
     found = analogies("good\tbetter\trough\trougher\r\nbetter\tgood\trougher\trough\r\n")
     (section,) = found.sections
-    assert (section.name, section.headed, section.kind, len(section.questions)) == ("name", False, None, 2)
+    assert (section.name, section.headed, section.kind, len(section.questions)) == (
+        "name",
+        False,
+        None,
+        2,
+    )
     assert section.questions[0] == ("good", "better", "rough", "rougher")
 
 
@@ -44,7 +58,9 @@ def test_questions_before_the_first_header():
 
 
 def test_only_ascii_spaces_separate():
-    assert analogies(": s\na\u00a0x b c d\n").sections[0].questions == (("a\u00a0x", "b", "c", "d"),)
+    assert analogies(": s\na\u00a0x b c d\n").sections[0].questions == (
+        ("a\u00a0x", "b", "c", "d"),
+    )
 
 
 @pytest.mark.parametrize("line", ["a b c", "a b c d e", "a"])
@@ -75,7 +91,9 @@ def test_pairs(line, pair):
 
 
 def test_similarity_set():
-    found = similarities("# comment\nword1\tword2\tscore\na\tb\t1.5\r\n\nfour\tcolumns\t1.0\textra\nc\td\t2\n")
+    found = similarities(
+        "# comment\nword1\tword2\tscore\na\tb\t1.5\r\n\nfour\tcolumns\t1.0\textra\nc\td\t2\n"
+    )
     assert found.pairs == (("a", "b", 1.5), ("c", "d", 2.0))
     assert found.skipped == 2
 
@@ -84,7 +102,9 @@ def test_a_first_line_of_four_columns_does_not_decide():
     assert len(similarities("w1 w2 s extra\na b 1\nc d 2\n").pairs) == 2
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "just some words of a text here\n", "a b\nc d\n", "\x00\x01"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "just some words of a text here\n", "a b\nc d\n", "\x00\x01"]
+)
 def test_neither(text):
     with pytest.raises(InputError, match=r"set\.txt is neither"):
         parse_set(text.encode(), "name", "set.txt")

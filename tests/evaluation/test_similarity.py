@@ -1,4 +1,5 @@
-"""Rank and linear correlation against values worked out by hand, and the rules about which pairs count."""
+"""Rank and linear correlation against values worked out by hand, and the rules about which pairs
+count."""
 
 import numpy as np
 import pytest
@@ -47,7 +48,13 @@ def test_case_and_coverage():
     exact = evaluate_similarity(VECTORS, pairs, case="exact")
     assert (exact.covered, exact.spearman, exact.pearson) == (0, None, None)
     assert evaluate_similarity(VECTORS, pairs, restrict_vocab=2).covered == 1
-    assert exact.as_dict() == {"spearman": None, "pearson": None, "covered": 0, "total": 3, "skipped": 0}
+    assert exact.as_dict() == {
+        "spearman": None,
+        "pearson": None,
+        "covered": 0,
+        "total": 3,
+        "skipped": 0,
+    }
 
 
 def test_a_vector_of_zeros_is_similar_to_nothing():

@@ -1,4 +1,5 @@
-"""Every loader of files that come from anywhere: valid files, how they are loaded, what must hold of what is loaded.
+"""Every loader of files that come from anywhere: valid files, how they are loaded, what must hold
+of what is loaded.
 
 A new loader is one line in LOADERS.
 """
@@ -42,14 +43,17 @@ from w2v.vectors import WordVectors, load_vectors, write_vectors
 WORDS = ["the", "of", "naïve", "日本", "a.b", "x"]
 COUNTS = [90, 40, 7, 7, 2, 1]
 MATRIX = np.random.default_rng(3).standard_normal((6, 3)).astype(np.float32)
-WORD_LIST = "".join(f"{word}\t{count}\n" for word, count in zip(WORDS, COUNTS, strict=True)).encode()
+WORD_LIST = "".join(
+    f"{word}\t{count}\n" for word, count in zip(WORDS, COUNTS, strict=True)
+).encode()
 
 
 @dataclass(frozen=True)
 class Loader:
-    """`valid`: by file name, files that `load` (given their folder) accepts; `check` fails on an inconsistent result.
-    Messages of errors, one of `refusals`, are at most `longest` characters beyond the folder's name. `forge` makes the
-    checksums of damaged files right again, as somebody who wants them to be read would."""
+    """`valid`: by file name, files that `load` (given their folder) accepts; `check` fails on an
+    inconsistent result. Messages of errors, one of `refusals`, are at most `longest` characters
+    beyond the folder's name. `forge` makes the checksums of damaged files right again, as somebody
+    who wants them to be read would."""
 
     name: str
     valid: Mapping[str, bytes]
@@ -60,7 +64,7 @@ class Loader:
     forge: Callable[[Mapping[str, bytes]], dict[str, bytes]] | None = None
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Vectors
 
 
@@ -84,7 +88,9 @@ def check_vectors(vectors: WordVectors) -> None:
     assert vectors.words[vectors.index(vectors.words[-1])] == vectors.words[-1]
     if vectors.counts is not None:
         assert vectors.counts.shape == (len(vectors),)
-        assert vectors.counts.min() >= 0 and int(vectors.counts.sum()) == sum(vectors.counts.tolist())
+        assert vectors.counts.min() >= 0 and int(vectors.counts.sum()) == sum(
+            vectors.counts.tolist()
+        )
     try:
         assert np.isfinite(vectors.norms).all()
     except InputError as error:  # a memory-mapped matrix is looked at when it is used
@@ -97,7 +103,9 @@ def _file(name: str, **options: Any) -> Callable[[Path], WordVectors]:
 
 def _vector_loaders() -> Iterator[Loader]:
     text, binary, glove = (_vectors(kind) for kind in ("text", "binary", "glove"))
-    gensim = b"6 3\n" + b"".join(word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, MATRIX, strict=True))
+    gensim = b"6 3\n" + b"".join(
+        word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, MATRIX, strict=True)
+    )
     windows = text.replace(b"\n", b" \r\n")
     plain = {
         "text.txt": text,
@@ -109,27 +117,45 @@ def _vector_loaders() -> Iterator[Loader]:
     }
     for name, data in plain.items():
         yield Loader(f"vectors {name}", {name: data}, _file(name), check_vectors)
-    yield Loader("vectors replace", {"v.bin": binary}, _file("v.bin", encoding_errors="replace"), check_vectors)
+    yield Loader(
+        "vectors replace",
+        {"v.bin": binary},
+        _file("v.bin", encoding_errors="replace"),
+        check_vectors,
+    )
     yield Loader("vectors limit", {"v.txt": text}, _file("v.txt", limit=2), check_vectors)
-    compressors = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.compress}
+    compressors = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "zst": zstandard.compress,
+    }
     for suffix, compress in compressors.items():
         name = f"v.bin.{suffix}"
         yield Loader(f"vectors {suffix}", {name: compress(binary)}, _file(name), check_vectors)
     matrices = {
-        "float32": _npy(MATRIX), "float64": _npy(MATRIX.astype(np.float64)), "float16": _npy(MATRIX.astype(np.float16)),
-        "Fortran": _npy(np.asfortranarray(MATRIX)), "version 2": _npy(MATRIX, (2, 0)),
+        "float32": _npy(MATRIX),
+        "float64": _npy(MATRIX.astype(np.float64)),
+        "float16": _npy(MATRIX.astype(np.float16)),
+        "Fortran": _npy(np.asfortranarray(MATRIX)),
+        "version 2": _npy(MATRIX, (2, 0)),
         "Python 2": _npy(MATRIX).replace(b"(6, 3), }  ", b"(6L, 3L), }"),
-    }  # fmt: skip
+    }
     for kind, data in matrices.items():
         files = {"v.npy": data, "v.vocab.tsv": WORD_LIST}
         yield Loader(f"npy {kind}", files, _file("v.npy"), check_vectors)
     bare = "".join(f"{word}\n" for word in WORDS).encode()
-    yield Loader("npy words only", {"v.npy": _npy(MATRIX), "v.vocab.tsv": bare}, _file("v.npy"), check_vectors)
+    yield Loader(
+        "npy words only",
+        {"v.npy": _npy(MATRIX), "v.vocab.tsv": bare},
+        _file("v.npy"),
+        check_vectors,
+    )
     run = {"vectors.npy": _npy(MATRIX), "vocab.tsv": WORD_LIST, "format_version": b"1\n"}
     yield Loader("run directory", run, load_vectors, check_vectors)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Vocabularies, configurations, question sets, the cache
 
 
@@ -142,10 +168,18 @@ def check_vocabulary(vocabulary: Vocabulary) -> None:
 
 
 YAML_FILES = {
-    "plain": b"# w2v train --config x.yaml\ncorpus: [a.txt, 'b c.txt']\nmin-count: 2\ndim: 50\nlr: 1.0e-3\nsample: 0\n",
+    "plain": (
+        b"# w2v train --config x.yaml\ncorpus: [a.txt, 'b c.txt']\nmin-count: 2\ndim: 50\nlr:"
+        b" 1.0e-3\nsample: 0\n"
+    ),
     "nested": b"corpus:\n- a.txt\nloss:\n  name: nce\n  negatives: 9\n  nce-log-z: '0'\nseed: 5\n",
-    "lists": b"corpus: a.txt\nloss: adaptive-softmax\ncutoffs: [2000, 10000]\nhead_bias: yes\noutput: ~\n",
-    "blocks": b'corpus: |\n  a.txt\nmodel: >-\n  cbow\n"dim": &x 5\n? lowercase\n: off\nwindow: !!int 3\n',
+    "lists": (
+        b"corpus: a.txt\nloss: adaptive-softmax\ncutoffs: [2000, 10000]\nhead_bias:"
+        b" yes\noutput: ~\n"
+    ),
+    "blocks": (
+        b'corpus: |\n  a.txt\nmodel: >-\n  cbow\n"dim": &x 5\n? lowercase\n: off\nwindow: !!int 3\n'
+    ),
 }
 
 
@@ -154,38 +188,54 @@ def check_config(config: Config) -> None:
     for name, setting in all_settings().items():
         if name in values and name != "corpus":
             value = values[name]
-            assert setting.convert(list(value) if isinstance(value, tuple) else value, name) == value
+            assert (
+                setting.convert(list(value) if isinstance(value, tuple) else value, name) == value
+            )
             assert not isinstance(value, float) or math.isfinite(value)
     assert config.corpus.corpus and config.to_yaml()
 
 
 def check_set(found: AnalogySet | SimilaritySet) -> None:
     if isinstance(found, AnalogySet):
-        assert all(len(question) == 4 and all(question) for section in found.sections for question in section.questions)
+        assert all(
+            len(question) == 4 and all(question)
+            for section in found.sections
+            for question in section.questions
+        )
         return
     assert found.skipped >= 0
     assert all(a and b and math.isfinite(score) for a, b, score in found.pairs)
     known = [word for pair in found.pairs for word in pair[:2]]
     words = list(dict.fromkeys([*known, "x", "y"]))
     matrix = np.random.default_rng(1).standard_normal((len(words), 2)).astype(np.float32)
-    result = evaluate_similarity(WordVectors(words, matrix), found.pairs, case="exact", skipped=found.skipped)
+    result = evaluate_similarity(
+        WordVectors(words, matrix), found.pairs, case="exact", skipped=found.skipped
+    )
     assert result.covered == result.total == len(found.pairs)
     assert result.spearman is None or -1 <= result.spearman <= 1
 
 
 SETS = {
-    "analogies.txt": b": capital\nAthens Greece Oslo Norway\n# a remark\n: gram1-adverb\ncalm calmly slow slowly\n",
+    "analogies.txt": (
+        b": capital\nAthens Greece Oslo Norway\n# a remark\n: gram1-adverb\ncalm calmly slow"
+        b" slowly\n"
+    ),
     "questions.txt": b"good better rough rougher\r\ngood better bad worse\r\n",
     "pairs.tsv": b"word1\tword2\tscore\ntiger\tcat\t7.35\nold\tnew\t1.58\nking\tqueen\t8.58\n",
     "pairs.csv": b"tiger,cat,7.35\nold,new,1.58\n",
-    "simlex.tsv": b"word1\tword2\tPOS\tSimLex999\tc\nold\tnew\tA\t1.58\t2\nsmart\tdumb\tA\t0.55\t1\n",
+    "simlex.tsv": (
+        b"word1\tword2\tPOS\tSimLex999\tc\nold\tnew\tA\t1.58\t2\nsmart\tdumb\tA\t0.55\t1\n"
+    ),
 }
 CACHED_TEXT = "the cat saw the dog\n\nthe dog 日本 saw\n"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
 def _cached_files() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, W2V_CACHE_DIR=f"{folder}/c"):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, W2V_CACHE_DIR=f"{folder}/c"),
+    ):
         corpus = Path(folder) / "a.txt"
         corpus.write_text(CACHED_TEXT)
         read_corpus([str(corpus)], CorpusSettings()).close()
@@ -206,11 +256,15 @@ def _load_cached(folder: Path) -> TokenStore | None:
 
 
 def check_cached(store: TokenStore | None) -> None:
-    """Either nothing, or what was written: every byte but the manifest's remarks is under a checksum."""
+    """Either nothing, or what was written: every byte but the manifest's remarks is under a
+    checksum."""
     if store is None:
         return
     words = list(store.vocabulary.words)
-    lines = [line.split() for line in " ".join("\n" if i < 0 else words[i] for i in store.ids.tolist()).split("\n")]
+    lines = [
+        line.split()
+        for line in " ".join("\n" if i < 0 else words[i] for i in store.ids.tolist()).split("\n")
+    ]
     assert lines == [line.split() for line in CACHED_TEXT.split("\n")]
     assert (store.n_words, store.n_lines) == (9, 3)
     assert all(isinstance(warning, str) for warning in store.warnings)
@@ -245,10 +299,15 @@ def _language_model_files(**settings: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         corpus, run = Path(name) / "c.txt", Path(name) / "run"
         corpus.write_text(CACHED_TEXT)
-        write_run(run, corpus, **{"dim": "4", "hidden": "4", "layers": "1", "min_count": "1", **settings})
-        # once now: PyTorch imports much of itself when it is first needed, and some of that can start processes
+        write_run(
+            run, corpus, **{"dim": "4", "hidden": "4", "layers": "1", "min_count": "1", **settings}
+        )
+        # once now: PyTorch imports much of itself when it is first needed, and some of that can
+        # start processes
         check_language_model(load_language_model(run))
-        return {file.name: file.read_bytes() for file in run.iterdir() if file.name != "vectors.npy"}
+        return {
+            file.name: file.read_bytes() for file in run.iterdir() if file.name != "vectors.npy"
+        }
 
 
 def check_language_model(saved: SavedModel) -> None:
@@ -257,7 +316,9 @@ def check_language_model(saved: SavedModel) -> None:
     assert ids.dtype == np.int32 and all(0 <= token < len(vocabulary) for token in ids.tolist())
     assert isinstance(vocabulary.decode(ids), str)
     try:
-        score = score_ids(saved.model, np.append(ids, vocabulary.eos), vocabulary.eos, vocabulary.unk)
+        score = score_ids(
+            saved.model, np.append(ids, vocabulary.eos), vocabulary.eos, vocabulary.unk
+        )
     except RunError as error:
         assert "the model's loss is" in str(error)
     else:
@@ -272,7 +333,10 @@ def check_facts(facts: dict[str, Any]) -> None:
 
 def _loaders() -> Iterator[Loader]:
     yield from _vector_loaders()
-    for name, data in {"vocab.tsv": WORD_LIST, "word2vec.txt": b"</s> 0\n" + WORD_LIST.replace(b"\t", b" ")}.items():
+    for name, data in {
+        "vocab.tsv": WORD_LIST,
+        "word2vec.txt": b"</s> 0\n" + WORD_LIST.replace(b"\t", b" "),
+    }.items():
         yield Loader(
             f"vocabulary {name}",
             {name: data},
@@ -281,22 +345,48 @@ def _loaders() -> Iterator[Loader]:
         )
     for name, data in YAML_FILES.items():
         yield Loader(
-            f"config {name}", {"c.yaml": data}, lambda folder: build_config({}, folder / "c.yaml"), check_config, 10_000
+            f"config {name}",
+            {"c.yaml": data},
+            lambda folder: build_config({}, folder / "c.yaml"),
+            check_config,
+            10_000,
         )
     for name, data in SETS.items():
-        yield Loader(f"set {name}", {name: data}, lambda folder, name=name: load_set(folder / name), check_set)
+        yield Loader(
+            f"set {name}",
+            {name: data},
+            lambda folder, name=name: load_set(folder / name),
+            check_set,
+        )
     yield Loader("cache entry", _cached_files(), _load_cached, check_cached)
     refusals = (DamagedCheckpoint,)
     files = _checkpoint_files()
     yield Loader("checkpoint", files, load_checkpoint, check_checkpoint, refusals=refusals)
-    yield Loader("forged checkpoint", files, load_checkpoint, check_checkpoint, 400, refusals, _forged_checkpoint)
-    kinds = {"lstm": {}, "transformer": {"arch": "transformer", "heads": "2"}, "hsigmoid": {"loss": "hsigmoid"}}
+    yield Loader(
+        "forged checkpoint",
+        files,
+        load_checkpoint,
+        check_checkpoint,
+        400,
+        refusals,
+        _forged_checkpoint,
+    )
+    kinds = {
+        "lstm": {},
+        "transformer": {"arch": "transformer", "heads": "2"},
+        "hsigmoid": {"loss": "hsigmoid"},
+    }
     if find_spec("tokenizers"):
         kinds["subwords"] = {"subwords": "260"}
     for kind, settings in kinds.items():
         files = _language_model_files(**settings)
-        yield Loader(f"language model {kind}", files, load_language_model, check_language_model, 10_000)
-    facts = {"summary.json": b'{"loss": 1.5, "words": {"read": 9, "x": [1, null]}}', "config.yaml": YAML_FILES["plain"]}
+        yield Loader(
+            f"language model {kind}", files, load_language_model, check_language_model, 10_000
+        )
+    facts = {
+        "summary.json": b'{"loss": 1.5, "words": {"read": 9, "x": [1, null]}}',
+        "config.yaml": YAML_FILES["plain"],
+    }
     yield Loader("run facts", facts, _run_facts, check_facts)
 
 

@@ -12,9 +12,32 @@ NUMBERS = [
     *(b"0", b"-1", b"1", b"2", b"3", b"7", b"010", b"1:30", b"0x1F", b"1_0", b"+5", b"-0", b" "),
     *(
         str(number).encode()
-        for number in (255, 65_536, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 10**12, 10**18)
+        for number in (
+            255,
+            65_536,
+            2**31 - 1,
+            2**31,
+            2**32,
+            2**62,
+            2**63 - 1,
+            2**63,
+            10**12,
+            10**18,
+        )
     ),
-    *(b"1e9", b"1e39", b"-1e309", b"nan", b"inf", b"-inf", b"0.1", b"1e-400", b".", b"1" * 30, b"9" * 5000),
+    *(
+        b"1e9",
+        b"1e39",
+        b"-1e309",
+        b"nan",
+        b"inf",
+        b"-inf",
+        b"0.1",
+        b"1e-400",
+        b".",
+        b"1" * 30,
+        b"9" * 5000,
+    ),
     *(
         "٣".encode(),
         "１２".encode(),
@@ -45,7 +68,20 @@ INSERTS = [
         b"\xed\xa0\x80",
         "\u2028\u00a0".encode(),
     ),
-    *(b": ", b"# ", b"- ", b",", b'"', b"'", b"[" * 2000, b"{" * 2000, b"(" * 500, b"\\d", b"a" * 70_000, b"\n" * 3000),
+    *(
+        b": ",
+        b"# ",
+        b"- ",
+        b",",
+        b'"',
+        b"'",
+        b"[" * 2000,
+        b"{" * 2000,
+        b"(" * 500,
+        b"\\d",
+        b"a" * 70_000,
+        b"\n" * 3000,
+    ),
     *(
         b"\x1f\x8b",
         b"BZh9",
@@ -56,18 +92,37 @@ INSERTS = [
         b"\x93NUMPY\x02\0\xff\xff\xff\x7f",
     ),
 ]
-OPERATIONS = ("flip", "cut", "behead", "delete", "repeat", "swap", "insert", "bytes", "number", "number", "first line")
+OPERATIONS = (
+    "flip",
+    "cut",
+    "behead",
+    "delete",
+    "repeat",
+    "swap",
+    "insert",
+    "bytes",
+    "number",
+    "number",
+    "first line",
+)
 
 Step = tuple[str, int, int, bytes]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.binary(max_size=8)),
+    st.tuples(
+        st.sampled_from(OPERATIONS),
+        st.integers(0, 1 << 20),
+        st.integers(0, 1 << 20),
+        st.binary(max_size=8),
+    ),
     min_size=1,
     max_size=4,
 )
 RANDOM_BYTES = st.one_of(
     st.binary(max_size=300),
     st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.lists(st.sampled_from([*NUMBERS, *INSERTS, b"word", b"\n", b" "]), max_size=30).map(b"".join),
+    st.lists(st.sampled_from([*NUMBERS, *INSERTS, b"word", b"\n", b" "]), max_size=30).map(
+        b"".join
+    ),
 )
 
 
@@ -88,7 +143,11 @@ def _damaged(data: bytes, operation: str, first: int, second: int, payload: byte
     at = first % (len(data) + 1)
     until = min(len(data), at + second % 64)
     if operation == "flip":
-        return data[:at] + bytes([data[at] ^ (1 << second % 8)]) + data[at + 1 :] if at < len(data) else data
+        return (
+            data[:at] + bytes([data[at] ^ (1 << second % 8)]) + data[at + 1 :]
+            if at < len(data)
+            else data
+        )
     if operation == "cut":
         return data[:at]
     if operation == "behead":

@@ -1,5 +1,5 @@
-"""What must hold of every loader, whatever is in the files: a consistent object or a short error; no warning, no hang,
-memory within what the files' size justifies, nothing executed."""
+"""What must hold of every loader, whatever is in the files: a consistent object or a short error;
+no warning, no hang, memory within what the files' size justifies, nothing executed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from tests.fuzz.loaders import Loader
 from tests.fuzz.mutations import RANDOM_BYTES, STEPS, mutated_files
 
 SECONDS = 10.0  # of the processor
-MEMORY, MEMORY_PER_BYTE = 20 << 20, 300  # a loader reads chunks of up to 16 MB, and a word in a list is a Python string
+MEMORY, MEMORY_PER_BYTE = (
+    20 << 20,
+    300,
+)  # a loader reads chunks of up to 16 MB, and a word in a list is a Python string
 
 
 def check(loader: Loader, files: Mapping[str, bytes]) -> None:
@@ -42,7 +45,9 @@ def check(loader: Loader, files: Mapping[str, bytes]) -> None:
                     loaded = loader.load(folder)
                 except loader.refusals as error:
                     message = str(error).replace(str(folder), "")
-                    assert message and "\n" not in message and len(message) <= loader.longest, message
+                    assert message and "\n" not in message and len(message) <= loader.longest, (
+                        message
+                    )
                 else:
                     loader.check(loaded)
             _, peak = tracemalloc.get_traced_memory()
@@ -72,11 +77,15 @@ def nothing_runs() -> ExitStack:
 
 
 def fuzz(loader: Loader, examples: int, derandomize: bool) -> None:
-    """Damages the loader's valid files `examples` times, and gives it half as many files of random bytes."""
+    """Damages the loader's valid files `examples` times, and gives it half as many files of random
+    bytes."""
     options = settings(
-        max_examples=examples, deadline=None, database=None, derandomize=derandomize,
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=derandomize,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )  # fmt: skip
+    )
 
     @options
     @given(STEPS, st.integers(0, 7))

@@ -1,4 +1,5 @@
-"""Small files that claim to be large, or stand for more than they hold: refused at once, with little memory."""
+"""Small files that claim to be large, or stand for more than they hold: refused at once, with
+little memory."""
 
 from __future__ import annotations
 
@@ -34,10 +35,13 @@ SECONDS = 5.0  # of the processor
 
 @contextmanager
 def little_memory(megabytes: int = MEGABYTES) -> Iterator[None]:
-    """The process may take no more than that beyond what it has: a larger allocation fails, even if never used."""
+    """The process may take no more than that beyond what it has: a larger allocation fails, even if
+    never used."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (megabytes << 20), before[1]))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (pages * resource.getpagesize() + (megabytes << 20), before[1])
+    )
     began = time.process_time()
     try:
         yield
@@ -48,7 +52,8 @@ def little_memory(megabytes: int = MEGABYTES) -> Iterator[None]:
 
 @contextmanager
 def little_traced(megabytes: int = 16) -> Iterator[None]:
-    """The same where a failed allocation would be taken for a damaged file: all of them succeed, and are counted."""
+    """The same where a failed allocation would be taken for a damaged file: all of them succeed,
+    and are counted."""
     tracemalloc.start()
     try:
         yield
@@ -57,7 +62,9 @@ def little_traced(megabytes: int = 16) -> Iterator[None]:
         tracemalloc.stop()
 
 
-def refused(load: Callable[[], object], little: Callable[[], AbstractContextManager[None]] = little_memory) -> str:
+def refused(
+    load: Callable[[], object], little: Callable[[], AbstractContextManager[None]] = little_memory
+) -> str:
     with little(), pytest.raises((InputError, RunError)) as caught:
         load()
     message = str(caught.value)
@@ -70,12 +77,14 @@ def test_the_limit_works() -> None:
         bytearray(2 * MEGABYTES << 20)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Vectors
 
 
 @pytest.mark.parametrize("name", ["v.txt", "v.bin"])
-@pytest.mark.parametrize("header", ["1000000000000 300", "300 1000000000000", "999999999999999999 1", "100000000 100"])
+@pytest.mark.parametrize(
+    "header", ["1000000000000 300", "300 1000000000000", "999999999999999999 1", "100000000 100"]
+)
 def test_a_header_that_promises_the_sky(name: str, header: str, tmp_path: Path) -> None:
     body = b"a 1 2 3\n" if name == "v.txt" else b"a \0\0\0\0\n"
     (tmp_path / name).write_bytes(header.encode() + b"\n" + body * 100)
@@ -93,7 +102,9 @@ def test_a_matrix_that_is_not_there(tmp_path: Path) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 300)}
         np.lib.format.write_array_header_1_0(file, header)
     (tmp_path / "v.vocab.tsv").write_bytes(WORD_LIST)
-    assert "its header says 1000000000000 x 300" in refused(lambda: load_vectors(tmp_path / "v.npy"))
+    assert "its header says 1000000000000 x 300" in refused(
+        lambda: load_vectors(tmp_path / "v.npy")
+    )
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
@@ -102,14 +113,18 @@ def test_a_matrix_cut_anywhere(version: tuple[int, int], tmp_path: Path) -> None
     (tmp_path / "v.vocab.tsv").write_bytes(WORD_LIST)
     for size in range(1, len(data)):
         (tmp_path / "v.npy").write_bytes(data[:size])
-        assert "v.npy" in refused(lambda: load_vectors(tmp_path / "v.npy"), lambda: little_traced(2))
+        assert "v.npy" in refused(
+            lambda: load_vectors(tmp_path / "v.npy"), lambda: little_traced(2)
+        )
 
 
 def test_an_npy_header_of_gigabytes(tmp_path: Path) -> None:
     with open(tmp_path / "v.npy", "wb") as file:
         file.write(b"\x93NUMPY\x02\x00" + (3 << 30).to_bytes(4, "little"))
         file.truncate(4 << 30)
-    assert "header cannot be read" in refused(lambda: load_vectors(tmp_path / "v.npy"), little_traced)
+    assert "header cannot be read" in refused(
+        lambda: load_vectors(tmp_path / "v.npy"), little_traced
+    )
 
 
 def test_values_that_float32_cannot_hold(tmp_path: Path) -> None:
@@ -121,22 +136,30 @@ def test_values_that_float32_cannot_hold(tmp_path: Path) -> None:
 def huge_dictionary(data: bytes) -> bytes:
     """The xz file with a header that asks for a dictionary of 4 GiB, its checksum put right."""
     size = (data[12] + 1) * 4
-    assert data[14:16] == b"\x21\x01", "one filter, LZMA2, with one byte of properties: the dictionary's size"
+    assert data[14:16] == b"\x21\x01", (
+        "one filter, LZMA2, with one byte of properties: the dictionary's size"
+    )
     header = data[12:16] + bytes([40]) + data[17 : 12 + size - 4]
     return data[:12] + header + zlib.crc32(header).to_bytes(4, "little") + data[12 + size :]
 
 
-@pytest.mark.skipif(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") < 1 << 30, reason="needs 1 GiB")
+@pytest.mark.skipif(
+    os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") < 1 << 30, reason="needs 1 GiB"
+)
 def test_an_xz_dictionary_of_gigabytes(tmp_path: Path) -> None:
     (tmp_path / "v.txt.xz").write_bytes(huge_dictionary(lzma.compress(b"1 1\na 1\n")))
-    assert "dictionary needs more than 512 MiB" in refused(lambda: load_vectors(tmp_path / "v.txt.xz"))
+    assert "dictionary needs more than 512 MiB" in refused(
+        lambda: load_vectors(tmp_path / "v.txt.xz")
+    )
     (tmp_path / "c.txt").write_bytes(huge_dictionary(lzma.compress(b"some text\n" * 100)))
     corpus = [str(tmp_path / "c.txt")]
     with pytest.raises(InputError, match="dictionary needs more than 512 MiB"):
         read_corpus(corpus, CorpusSettings(), use_cache=False, threads=1)
 
 
-def test_more_than_the_memory_is_said_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_memory_is_said_before_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = b"".join(b"w%d 1 2 3\n" % i for i in range(5000))
     (tmp_path / "v.txt").write_bytes(b"5000 3\n" + text)
     (tmp_path / "v.txt.gz").write_bytes(gzip.compress(b"5000 3\n" + text))
@@ -153,7 +176,10 @@ def test_more_than_the_memory_is_said_before_it_is_taken(tmp_path: Path, monkeyp
                 assert len(load_vectors(tmp_path / name)) == 5000
                 continue
             with pytest.raises(
-                RunError, match=r"v\..*: reading [45],\d+ words x 3 needs 0\.0 GB of memory, 0\.0 GB are free"
+                RunError,
+                match=(
+                    r"v\..*: reading [45],\d+ words x 3 needs 0\.0 GB of memory, 0\.0 GB are free"
+                ),
             ):
                 load_vectors(tmp_path / name)
     monkeypatch.setattr(content, "available_memory", lambda: 100_000)
@@ -173,14 +199,17 @@ def test_a_run_directory_with_a_device_in_it(name: str, kind: str, tmp_path: Pat
     assert f"{name} is not a file" in refused(lambda: load_vectors(tmp_path))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Configurations
 
 
 def laughs(levels: int) -> str:
     lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     names = "abcdefghijklmnopqrstuvwxyz"
-    lines += [f"{names[i]}: &{names[i]} [{', '.join([f'*{names[i - 1]}'] * 10)}]" for i in range(1, levels)]
+    lines += [
+        f"{names[i]}: &{names[i]} [{', '.join([f'*{names[i - 1]}'] * 10)}]"
+        for i in range(1, levels)
+    ]
     return "\n".join(lines)
 
 
@@ -192,7 +221,10 @@ MERGES = "a: &a {x: 1}\n" + "\n".join(f"b{i}: &b{i} {{<<: [*a, *a]}}" for i in r
     [
         (laughs(10), "line 2: aliases (*name) are not read here"),
         ("corpus: &a [*a]", "line 1: aliases (*name) are not read here"),
-        (f"loss: {{name: neg, x: &b [1], y: *b}}\n{laughs(5)}", "line 1: aliases (*name) are not read here"),
+        (
+            f"loss: {{name: neg, x: &b [1], y: *b}}\n{laughs(5)}",
+            "line 1: aliases (*name) are not read here",
+        ),
         (MERGES, "line 2: aliases (*name) are not read here"),
         ("dim: " + "[" * 100_000, "nested too deeply"),
         ("dim: " + "{a: " * 100_000, "nested too deeply"),
@@ -203,7 +235,10 @@ MERGES = "a: &a {x: 1}\n" + "\n".join(f"b{i}: &b{i} {{<<: [*a, *a]}}" for i in r
         ("dim: 0x" + "F" * 100_000, "is not a whole number"),
         ("dim: " + "9" * 100_000, "is not a whole number"),
         ("dim: " + "1:" * 10_000 + "1", "is not a whole number"),
-        ("\n".join(f"unknown{i}: 1" for i in range(10_000)), "10001 problems: unknown key 'unknown0'"),
+        (
+            "\n".join(f"unknown{i}: 1" for i in range(10_000)),
+            "10001 problems: unknown key 'unknown0'",
+        ),
         ("\n".join("dim: 1" for i in range(10_000)), "dim is given twice"),
         ("a" * 1000 + ": 1", "unknown key 'aaaa"),
         ("dim: !!int ''", "dim in"),
@@ -216,7 +251,7 @@ MERGES = "a: &a {x: 1}\n" + "\n".join(f"b{i}: &b{i} {{<<: [*a, *a]}}" for i in r
         ('output: "\\ud800"', "holds a NUL or half a character"),
         ("dim: {a: {b: [1]}}", "{'a': {'b': ['1']}} is not a whole number"),
     ],
-)  # fmt: skip
+)
 def test_yaml_that_is_more_than_it_seems(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(text)
     told = refused(lambda: build_config({}, tmp_path / "c.yaml"))
@@ -245,13 +280,22 @@ def test_numbers_that_yaml_would_turn_into_others(text: str, tmp_path: Path) -> 
         build_config({}, tmp_path / "c.yaml")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # JSON, the cache, vocabularies
 
 
 def test_json_that_is_more_than_it_seems(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    for text in ("[" * 100_000, '{"a": ' * 100_000, '{"a": ' * 60 + "1" + "}" * 60, "[1]", "7", "", '{"a": 1', "\xff"):
+    for text in (
+        "[" * 100_000,
+        '{"a": ' * 100_000,
+        '{"a": ' * 60 + "1" + "}" * 60,
+        "[1]",
+        "7",
+        "",
+        '{"a": 1',
+        "\xff",
+    ):
         path.write_text(text, encoding="latin-1")
         with pytest.raises(ValueError):
             read_object(path)
@@ -281,19 +325,31 @@ def test_the_facts_of_a_run_that_is_hostile(tmp_path: Path) -> None:
         assert _run_facts(tmp_path) == {}
         assert RunDirectory(tmp_path).summary() is None
     (tmp_path / "config.yaml").write_text("dim: 7\nnew: x\nlr: fast\ncorpus: [a]\n")
-    assert _run_facts(tmp_path) == {"settings": {"dim": 7, "new": "x", "lr": "fast", "corpus": ["a"]}}
+    assert _run_facts(tmp_path) == {
+        "settings": {"dim": 7, "new": "x", "lr": "fast", "corpus": ["a"]}
+    }
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"distinct": 10**12}, {"n_words": 10**15}, {"n_lines": 10**15}, {"n_words": -1, "n_lines": 13},
+        {"distinct": 10**12},
+        {"n_words": 10**15},
+        {"n_lines": 10**15},
+        {"n_words": -1, "n_lines": 13},
         {"n_words": 9.0},
-        {"format": True}, {"warnings": "abc"}, {"warnings": [1]}, {"sources": None}, {"checksum": 10**400}, {"more": 1},
+        {"format": True},
+        {"warnings": "abc"},
+        {"warnings": [1]},
+        {"sources": None},
+        {"checksum": 10**400},
+        {"more": 1},
         {"n_words": 0, "n_lines": 0, "distinct": 0},
     ],
-)  # fmt: skip
-def test_a_manifest_that_lies(change: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+)
+def test_a_manifest_that_lies(
+    change: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = tmp_path / "corpora" / KEY
     entry.mkdir(parents=True)
     monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path))
@@ -308,7 +364,9 @@ def test_a_manifest_that_lies(change: dict[str, object], tmp_path: Path, monkeyp
         assert not entry.exists()
 
 
-def test_a_single_wrong_id_in_the_cache_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_wrong_id_in_the_cache_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = tmp_path / "corpora" / KEY
     monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path))
     for change in (0, 1):

@@ -1,7 +1,8 @@
-"""Skip-gram and CBOW window by window in float64 NumPy, written from the definition: the same windows and noise
-words as the kernel, none of its arithmetic.
+"""Skip-gram and CBOW window by window in float64 NumPy, written from the definition: the same
+windows and noise words as the kernel, none of its arithmetic.
 
-Within a window all scores come from the state at its start, and the updates of a row that occurs more than once add up.
+Within a window all scores come from the state at its start, and the updates of a row that occurs
+more than once add up.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def step(state: int) -> int:
 
 @dataclass
 class Model:
-    """Matrices in float64 and what the losses need: output rows of inner nodes where there are `paths`, output rows of
-    words where there is noise (accept, alias)."""
+    """Matrices in float64 and what the losses need: output rows of inner nodes where there are
+    `paths`, output rows of words where there is noise (accept, alias)."""
 
     w_in: np.ndarray
     w_path: np.ndarray
@@ -55,18 +56,22 @@ class Model:
     share: bool = False  # CBOW: a context row gets its share of the mean's gradient, else all of it
 
 
-def surviving(ids: np.ndarray, start: int, stop: int, thresholds: np.ndarray, key: int) -> list[int]:
+def surviving(
+    ids: np.ndarray, start: int, stop: int, thresholds: np.ndarray, key: int
+) -> list[int]:
     """Positions of the words that are in the vocabulary and survive sub-sampling."""
     V = len(thresholds)
     return [
-        p for p in range(start, stop)
-        if 0 <= ids[p] < V and mix(p * 0x9E3779B97F4A7C15 + key & MASK) >> 32 <= int(thresholds[ids[p]])
-    ]  # fmt: skip
+        p
+        for p in range(start, stop)
+        if 0 <= ids[p] < V
+        and mix(p * 0x9E3779B97F4A7C15 + key & MASK) >> 32 <= int(thresholds[ids[p]])
+    ]
 
 
 def sentence_numbers(ids: np.ndarray, start: int, stop: int, max_sentence: int) -> dict[int, int]:
-    """Position -> number of its sentence; lines are cut after every max_sentence words (of any kind), counted from
-    `start`."""
+    """Position -> number of its sentence; lines are cut after every max_sentence words (of any
+    kind), counted from `start`."""
     numbers, sentence, piece = {}, 0, 0
     for p in range(start, stop):
         if ids[p] < 0:
@@ -89,8 +94,8 @@ def train(
     key: int,
     seed: int,
 ) -> tuple[float, int, int]:
-    """Trains on the whole stream; returns (loss in nats, predictions, trained words). Rows are chosen two windows
-    ahead, as the kernel draws them."""
+    """Trains on the whole stream; returns (loss in nats, predictions, trained words). Rows are
+    chosen two windows ahead, as the kernel draws them."""
     positions = surviving(ids, 0, len(ids), thresholds, key)
     sentence = sentence_numbers(ids, 0, len(ids), max_sentence)
     words = [int(ids[p]) for p in positions]
@@ -106,7 +111,9 @@ def train(
         state = step(state)
         reach = window - ((state >> 32) * window >> 32)
         neighbours = [j for j in range(max(0, i - reach), min(len(words), i + reach + 1)) if j != i]
-        contexts = [words[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]]
+        contexts = [
+            words[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]
+        ]
         if contexts:
             predictions += 1 if model.cbow else len(contexts)
             loss += train_window(model, contexts, words[i], chosen[i], lr)
@@ -129,7 +136,9 @@ def draw_noise(model: Model, target: int, state: int) -> tuple[int, Noise]:
     return state, (np.array(rows), np.array([1.0] + [0.0] * model.negatives), np.array(weights))
 
 
-def train_window(model: Model, contexts: list[int], target: int, noise: Noise | None, lr: float) -> float:
+def train_window(
+    model: Model, contexts: list[int], target: int, noise: Noise | None, lr: float
+) -> float:
     """Every row moves by -lr · gradient of the window's loss, all taken at the window's start."""
     inputs = model.w_in[contexts]
     hidden = inputs
@@ -146,18 +155,24 @@ def train_window(model: Model, contexts: list[int], target: int, noise: Noise | 
         part, moved = train_rows(model, model.w_noise, hidden, noise, lr, link, offset=True)
         loss, change = loss + part, change + moved
     if model.cbow:
-        change = np.repeat(change / (len(contexts) if model.mean and model.share else 1), len(contexts), axis=0)
+        change = np.repeat(
+            change / (len(contexts) if model.mean and model.share else 1), len(contexts), axis=0
+        )
     np.add.at(model.w_in, contexts, change)
     return loss
 
 
-def logistic(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def logistic(
+    scores: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> tuple[float, np.ndarray]:
     """(loss, -gradient by the scores [C, R])."""
     loss = float((weights * (np.logaddexp(0, scores) - labels * scores)).sum())
     return loss, weights * (labels - 1 / (1 + np.exp(-scores)))
 
 
-def cross_entropy(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def cross_entropy(
+    scores: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> tuple[float, np.ndarray]:
     """(loss, -gradient by the scores [C, R]) of a softmax over the rows of weight 1."""
     scores = np.where(weights > 0, scores, -np.inf)
     log_sum = np.logaddexp.reduce(scores, axis=1, keepdims=True)
@@ -166,9 +181,16 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -
 
 
 def train_rows(
-    model: Model, matrix: np.ndarray, hidden: np.ndarray, chosen: Noise, lr: float, link: Link, offset: bool = False
+    model: Model,
+    matrix: np.ndarray,
+    hidden: np.ndarray,
+    chosen: Noise,
+    lr: float,
+    link: Link,
+    offset: bool = False,
 ) -> tuple[float, np.ndarray]:
-    """Updates output rows (and biases); returns the loss and what the hidden rows should move by [C, D]."""
+    """Updates output rows (and biases); returns the loss and what the hidden rows should move by
+    [C, D]."""
     rows, labels, weights = chosen
     outputs = matrix[rows].copy()
     scores = hidden @ outputs.T

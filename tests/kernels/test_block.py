@@ -1,5 +1,5 @@
-"""The kernel makes the same updates as the float64 definition in reference.py, to float32 rounding, whatever the
-loss, the shape and the text."""
+"""The kernel makes the same updates as the float64 definition in reference.py, to float32 rounding,
+whatever the loss, the shape and the text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ LR = 0.05
 
 
 def make_engine(ids: np.ndarray, counts: np.ndarray, **options: object) -> HogwildEngine:
-    """An engine with random weights on both sides (output rows of 0 would hide half of the arithmetic)."""
+    """An engine with random weights on both sides (output rows of 0 would hide half of the
+    arithmetic)."""
     given = {name: str(value) for name, value in options.items()}
     config = build_config({"corpus": ("x",), "threads": "1", **given})
     engine = HogwildEngine(config, ids, counts)
@@ -43,7 +44,9 @@ def matrices(engine: HogwildEngine) -> list[np.ndarray]:
 def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
     """The float64 model that starts where the engine stands."""
     config: Config = engine.config
-    model = reference.Model(*(table.astype(float) for table in matrices(engine)), np.zeros(len(counts)))
+    model = reference.Model(
+        *(table.astype(float) for table in matrices(engine)), np.zeros(len(counts))
+    )
     model.cbow = config.model.model == "cbow"
     model.mean, model.share = config.model.cbow_hidden == "mean", config.model.cbow_grad == "mean"
     loss, options = config.training.loss, config.loss
@@ -54,13 +57,17 @@ def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
         return model
     noise = unigram_probabilities(counts, options.noise_power)
     model.negatives = options.negatives
-    model.skip_hits = loss in ("neg", "hsigmoid+neg") or (loss == "sampled-softmax" and options.remove_hits)
+    model.skip_hits = loss in ("neg", "hsigmoid+neg") or (
+        loss == "sampled-softmax" and options.remove_hits
+    )
     model.accept, model.alias = alias_table(noise)
     if loss == "sampled-softmax":
         model.cross_entropy, model.offsets = True, -np.log(options.negatives * noise)
     if loss == "nce":
         log_z = {"auto": math.log(len(counts)), "learned": 0.0}.get(options.nce_log_z)
-        model.offsets = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(options.negatives * noise)
+        model.offsets = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(
+            options.negatives * noise
+        )
         model.train_bias, model.train_shared_bias = options.nce_bias, options.nce_log_z == "learned"
     return model
 
@@ -75,7 +82,9 @@ def seeds(engine: HogwildEngine, epoch: int = 0, index: int = 0) -> tuple[int, i
     return int(key), int(seed)
 
 
-def assert_same_update(ids: np.ndarray, counts: np.ndarray, lr: float = LR, **options: object) -> None:
+def assert_same_update(
+    ids: np.ndarray, counts: np.ndarray, lr: float = LR, **options: object
+) -> None:
     """Trains one block both ways and compares matrices, biases, loss and counts."""
     engine = make_engine(ids, counts, **options)
     model = definition_of(engine, counts)
@@ -91,11 +100,15 @@ def assert_same_update(ids: np.ndarray, counts: np.ndarray, lr: float = LR, **op
     assert tally.rare == int((ids >= len(counts)).sum())
     assert tally.dropped == tally.read - tally.rare - tally.trained
     np.testing.assert_allclose(tally.loss, loss, rtol=2e-6, atol=1e-6)
-    for found, expected in zip(matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True):
+    for found, expected in zip(
+        matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
     weights = engine.weights
     if model.train_bias:
-        np.testing.assert_allclose(weights.bias.matrix[: len(counts), 0], model.bias, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(
+            weights.bias.matrix[: len(counts), 0], model.bias, rtol=2e-5, atol=2e-6
+        )
     np.testing.assert_allclose(weights.log_z.matrix[0, 0], model.shared_bias, rtol=2e-5, atol=2e-6)
     for table in (weights.input, weights.path, weights.noise):
         padding = table.flat.reshape(-1, table.padded)[:, config.model.dim :]
@@ -104,12 +117,16 @@ def assert_same_update(ids: np.ndarray, counts: np.ndarray, lr: float = LR, **op
         assert not np.allclose(before.w_in, model.w_in)
 
 
-def random_text(words: int, vocabulary: int, line: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def random_text(
+    words: int, vocabulary: int, line: int, seed: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
     """(ids, counts): Zipf-like ids, some beyond the vocabulary, lines of random length."""
     random = np.random.default_rng(seed)
     ids = np.minimum(random.zipf(1.4, words) - 1, vocabulary + 1).astype(np.int32)
     ids[random.random(words) < 1 / line] = -1
-    counts = np.sort(np.bincount(ids[(ids >= 0) & (ids < vocabulary)], minlength=vocabulary) + 1)[::-1]
+    counts = np.sort(np.bincount(ids[(ids >= 0) & (ids < vocabulary)], minlength=vocabulary) + 1)[
+        ::-1
+    ]
     return ids, counts
 
 
@@ -137,7 +154,13 @@ CBOW = [
     {"loss": "neg"},
     {"loss": "neg", "negatives": 1, "cbow_grad": "mean"},
     {"loss": "neg", "negatives": 20, "cbow_hidden": "sum"},
-    {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12, "cbow_grad": "mean"},
+    {
+        "loss": "nce",
+        "nce_bias": "true",
+        "nce_log_z": "learned",
+        "negatives": 12,
+        "cbow_grad": "mean",
+    },
     {"loss": "sampled-softmax"},
     {"loss": "sampled-softmax", "negatives": 20, "cbow_grad": "mean"},
     {"loss": "hsigmoid"},
@@ -148,9 +171,12 @@ CBOW = [
 ]
 
 
-@pytest.mark.parametrize("options", LOSSES, ids=lambda options: "-".join(map(str, options.values())))
+@pytest.mark.parametrize(
+    "options", LOSSES, ids=lambda options: "-".join(map(str, options.values()))
+)
 def test_same_update_as_the_definition(options: dict[str, object]) -> None:
-    # 12 words: windows with repeated contexts, repeated noise words and noise words that hit the target are common
+    # 12 words: windows with repeated contexts, repeated noise words and noise words that hit the
+    # target are common
     ids, counts = random_text(600, vocabulary=12, line=15)
     assert_same_update(ids, counts, dim=20, sample=0.05, **options)
 
@@ -175,7 +201,9 @@ def test_any_window_and_sentence_length(loss: str, window: int, max_sentence: in
     # one line of 1800 words: longer than the buffer that slides over the text
     ids = np.random.default_rng(5).integers(0, 300, 1800).astype(np.int32)
     counts = np.sort(np.bincount(ids, minlength=300) + 1)[::-1]
-    assert_same_update(ids, counts, 0.01, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0)
+    assert_same_update(
+        ids, counts, 0.01, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0
+    )
 
 
 @pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
@@ -195,18 +223,27 @@ def test_tiny_vocabularies(loss: str, vocabulary: int) -> None:
 def test_any_text(text: list[int], window: int, max_sentence: int, loss: str) -> None:
     counts = np.array([9, 7, 5, 5, 2, 1])
     assert_same_update(
-        np.array(text, np.int32), counts, dim=20, window=window, max_sentence=max_sentence, loss=loss, sample=0.1
+        np.array(text, np.int32),
+        counts,
+        dim=20,
+        window=window,
+        max_sentence=max_sentence,
+        loss=loss,
+        sample=0.1,
     )
 
 
 def test_blocks_see_across_their_cuts_when_lines_are_never_split() -> None:
-    """With --max-sentence 0 every pair within reach is trained, wherever the stream is cut: with a window of 1 the
-    number of pairs is exact."""
+    """With --max-sentence 0 every pair within reach is trained, wherever the stream is cut: with a
+    window of 1 the number of pairs is exact."""
     ids, counts = random_text(2000, vocabulary=30, line=10**9)
     engine = make_engine(ids, counts, dim=20, window=1, max_sentence=0, sample=0.02)
     whole = engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0)
     cuts = [0, 1, 13, 700, 701, 1999, len(ids)]
-    parts = [engine.train(Block(0, index, *span, 0.0), LR, 0) for index, span in enumerate(pairwise(cuts))]
+    parts = [
+        engine.train(Block(0, index, *span, 0.0), LR, 0)
+        for index, span in enumerate(pairwise(cuts))
+    ]
     assert sum(part.predictions for part in parts) == whole.predictions == 2 * (whole.trained - 1)
     for name in ("read", "rare", "dropped", "trained"):
         assert sum(getattr(part, name) for part in parts) == getattr(whole, name)
@@ -216,63 +253,89 @@ def test_subsampling_does_not_depend_on_the_blocks() -> None:
     ids, counts = random_text(3000, vocabulary=30, line=25)
     engine = make_engine(ids, counts, dim=20, sample=0.01)
     whole = engine.train(Block(0, 0, 0, len(ids), 0.0), LR, 0)
-    halves = [engine.train(Block(0, 0, *span, 0.0), LR, 0) for span in ((0, 1234), (1234, len(ids)))]
+    halves = [
+        engine.train(Block(0, 0, *span, 0.0), LR, 0) for span in ((0, 1234), (1234, len(ids)))
+    ]
     assert sum(half.dropped for half in halves) == whole.dropped > 0
 
 
 @pytest.mark.parametrize("negatives", [5, 20])
 def test_sampled_softmax_of_large_scores(negatives: int) -> None:
-    """Scores whose exponentials float32 does not hold, for hidden rows of 5 times the usual length (and beyond 50 nats
-    above the target, where the loss no longer grows, at least nothing becomes NaN)."""
+    """Scores whose exponentials float32 does not hold, for hidden rows of 5 times the usual length
+    (and beyond 50 nats above the target, where the loss no longer grows, at least nothing becomes
+    NaN)."""
     ids, counts = random_text(300, vocabulary=12, line=15)
     for scale in (5, 100):
-        engine = make_engine(ids, counts, dim=20, sample=0, loss="sampled-softmax", negatives=negatives)
+        engine = make_engine(
+            ids, counts, dim=20, sample=0, loss="sampled-softmax", negatives=negatives
+        )
         engine.vectors[:] *= scale
         engine.weights.noise.matrix[:] *= scale
         engine.weights.noise.matrix[:, 0] += 300 / scale
         engine.vectors[:, 0] = 1
         model = definition_of(engine, counts)
         tally = engine.train(Block(0, 0, 0, len(ids), 0.0), 1e-5, 0)
-        loss, predictions, _ = reference.train(model, ids, engine._keep, 5, 1000, 1e-5, *seeds(engine))
+        loss, predictions, _ = reference.train(
+            model, ids, engine._keep, 5, 1000, 1e-5, *seeds(engine)
+        )
         assert loss / predictions > 3
         if scale == 100:
             assert 0.1 * 50 < tally.loss / predictions < 60
             continue
         np.testing.assert_allclose(tally.loss, loss, rtol=1e-5)
-        for found, expected in zip(matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True):
+        for found, expected in zip(
+            matrices(engine), (model.w_in, model.w_path, model.w_noise), strict=True
+        ):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_thread_own_rows_come_back_as_damped_changes() -> None:
-    """One of two threads trains: a shared row moves by (1 + x) / (1 + 2 x) of what the thread made of its own, x =
-    0.4 · lr · uses; rows that are not thread-own move by all of it."""
+    """One of two threads trains: a shared row moves by (1 + x) / (1 + 2 x) of what the thread made
+    of its own, x = 0.4 · lr · uses; rows that are not thread-own move by all of it."""
     vocabulary, lr = 40, 0.01
     ids = np.random.default_rng(1).integers(0, vocabulary, 800).astype(np.int32)
     ids[::9] = -1
     counts = np.full(vocabulary, 20)
-    options = {"dim": "20", "window": "1", "sample": "0", "loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
+    options = {
+        "dim": "20",
+        "window": "1",
+        "sample": "0",
+        "loss": "nce",
+        "nce_bias": "true",
+        "nce_log_z": "learned",
+    }
     config = build_config({"corpus": ("x",), "threads": "2", **options})
     alone, one_of_two = (HogwildEngine(config, ids, counts, threads=threads) for threads in (1, 2))
     random = np.random.default_rng(3)
-    start = {name: random.normal(0, 0.3, array.shape).astype(np.float32) for name, array in alone.state().items()}
+    start = {
+        name: random.normal(0, 0.3, array.shape).astype(np.float32)
+        for name, array in alone.state().items()
+    }
     for engine in (alone, one_of_two):
         engine.load_state(start)
         engine.train(Block(0, 0, 0, len(ids), 0.0), lr, 1 if engine is one_of_two else 0)
     hot = one_of_two.weights.input.hot
     assert 0 < hot < vocabulary
-    left = ids[:-1][(ids[:-1] >= 0) & (ids[1:] >= 0)]  # with a window of 1 every word is context of its neighbours
+    left = ids[:-1][
+        (ids[:-1] >= 0) & (ids[1:] >= 0)
+    ]  # with a window of 1 every word is context of its neighbours
     right = ids[1:][(ids[:-1] >= 0) & (ids[1:] >= 0)]
     uses = np.bincount(np.concatenate([left, right]), minlength=vocabulary)
     x = 0.4 * lr * uses
     damped = np.where(np.arange(vocabulary) < hot, (1 + x) / (1 + 2 * x), 1)
     before, lonely, pair = start["input"], alone.state()["input"], one_of_two.state()["input"]
-    np.testing.assert_allclose(pair - before, damped[:, None] * (lonely - before), rtol=1e-3, atol=2e-6)
+    np.testing.assert_allclose(
+        pair - before, damped[:, None] * (lonely - before), rtol=1e-3, atol=2e-6
+    )
     for name in ("output.weight", "output.bias"):
         whole, part = (engine.state()[name] - start[name] for engine in (alone, one_of_two))
         share = part.reshape(vocabulary, -1).sum(1) / whole.reshape(vocabulary, -1).sum(1)
         assert (share[:hot] < 0.95).all() and (share[:hot] > 0.5).all()
         np.testing.assert_allclose(part[hot:], whole[hot:], rtol=1e-3, atol=2e-6)
-    moved = [float(engine.state()["output.log_z"] - start["output.log_z"]) for engine in (alone, one_of_two)]
+    moved = [
+        float(engine.state()["output.log_z"] - start["output.log_z"])
+        for engine in (alone, one_of_two)
+    ]
     assert moved[1] == pytest.approx(moved[0] / 2, rel=1e-4)
 
 

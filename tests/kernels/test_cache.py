@@ -1,5 +1,5 @@
-"""A second process finds the kernel compiled, and the kernel is right on a CPU that has AVX2 only. Both need
-processes of their own."""
+"""A second process finds the kernel compiled, and the kernel is right on a CPU that has AVX2 only.
+Both need processes of their own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ def train_in_a_process(cache: Path, *runs: str, **environment: str) -> dict[str,
     root = Path(__file__).parents[2]
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(root), **environment}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *runs], env=env, capture_output=True, text=True, check=True, cwd=root
+        [sys.executable, "-c", SCRIPT, *runs],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
     )
     return json.loads(done.stdout)
 
@@ -60,5 +65,7 @@ def test_right_with_avx2_only(tmp_path: Path) -> None:
     here = train_in_a_process(tmp_path, *runs)
     haswell = train_in_a_process(tmp_path, *runs, NUMBA_CPU_NAME="haswell")
     for run in runs:
-        np.testing.assert_allclose(haswell[run]["vectors"], here[run]["vectors"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            haswell[run]["vectors"], here[run]["vectors"], rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_allclose(haswell[run]["loss"], here[run]["loss"], rtol=1e-6)

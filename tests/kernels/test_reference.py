@@ -1,5 +1,5 @@
-"""reference.py, which the kernel is checked against, is SGD by autograd on the layers of w2v/losses: one window at a
-time, in float64."""
+"""reference.py, which the kernel is checked against, is SGD by autograd on the layers of
+w2v/losses: one window at a time, in float64."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ def test_a_window_is_a_step_of_sgd(case: dict[str, str], model: dict[str, str]) 
     chosen = None
     if loss != "hsigmoid":
         labels = np.array([1.0] + [0.0] * len(NOISE))
-        hit = np.append(False, NOISE == TARGET) & (loss != "nce") & getattr(options, "remove_hits", True)
+        hit = (
+            np.append(False, NOISE == TARGET)
+            & (loss != "nce")
+            & getattr(options, "remove_hits", True)
+        )
         chosen = np.append(TARGET, NOISE), labels, 1.0 - hit
         if loss in ("nce", "sampled-softmax"):
             z = {"auto": np.log(V), "learned": 0.0}[options.nce_log_z] if loss == "nce" else 0.0
@@ -65,7 +69,13 @@ def test_a_window_is_a_step_of_sgd(case: dict[str, str], model: dict[str, str]) 
     if config.model.model == "cbow":
         mean, total = rows.mean(0, keepdim=True), rows.sum(0, keepdim=True)
         whole = total - (total - mean).detach()  # the value of the mean, the gradient of the sum
-        rows = total if config.model.cbow_hidden == "sum" else mean if config.model.cbow_grad == "mean" else whole
+        rows = (
+            total
+            if config.model.cbow_hidden == "sum"
+            else mean
+            if config.model.cbow_grad == "mean"
+            else whole
+        )
     samples = None
     if loss != "hsigmoid":
         expected = torch.from_numpy(len(NOISE) * q)
@@ -75,15 +85,19 @@ def test_a_window_is_a_step_of_sgd(case: dict[str, str], model: dict[str, str]) 
     losses.sum().backward()
     assert found == pytest.approx(losses.sum().item(), rel=1e-9)
     assert inputs.grad is not None
-    np.testing.assert_allclose(definition.w_in, (inputs - LR * inputs.grad).detach(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        definition.w_in, (inputs - LR * inputs.grad).detach(), rtol=1e-9, atol=1e-12
+    )
     for name, parameter in layer.named_parameters():
         assert parameter.grad is not None
         after = parameter.detach() - LR * parameter.grad.to_dense()
         place = {
             "weight": definition.w_path if loss == "hsigmoid" else definition.w_noise,
-            "path.weight": definition.w_path, "noise.weight": definition.w_noise,
-            "bias": definition.bias, "log_z": np.array(-definition.shared_bias),
-        }[name]  # fmt: skip
+            "path.weight": definition.w_path,
+            "noise.weight": definition.w_noise,
+            "bias": definition.bias,
+            "log_z": np.array(-definition.shared_bias),
+        }[name]
         np.testing.assert_allclose(place, after, rtol=1e-9, atol=1e-12, err_msg=name)
         assert not np.allclose(after, before[name])
 

@@ -37,7 +37,9 @@ def segments_of(source: int, sums: int, first: int) -> None:
 
 
 def test_exp_is_accurate_to_two_ulp() -> None:
-    x = np.concatenate([-np.logspace(-8, 2, 16_000), np.zeros(16), np.linspace(-87, 60, 16_000)]).astype(np.float32)
+    x = np.concatenate(
+        [-np.logspace(-8, 2, 16_000), np.zeros(16), np.linspace(-87, 60, 16_000)]
+    ).astype(np.float32)
     y = np.empty_like(x)
     exp_of(address(x), address(y), len(x))
     exact = np.exp(np.maximum(x.astype(np.float64), -87))

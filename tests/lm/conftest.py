@@ -20,7 +20,9 @@ Make = Callable[..., LanguageModel]
 def make() -> Make:
     """make(arch, loss, **settings): a model over 30 tokens in eval mode, its weights far from 0."""
 
-    def call(arch: str = "lstm", loss: str = "softmax", *, spread: float = 0.4, **given: Any) -> LanguageModel:
+    def call(
+        arch: str = "lstm", loss: str = "softmax", *, spread: float = 0.4, **given: Any
+    ) -> LanguageModel:
         options = LOSSES[loss].options()
         if hasattr(options, "negatives"):
             options = LOSSES[loss].options(negatives=7)
@@ -30,7 +32,13 @@ def make() -> Make:
         settings = lm.LanguageModelSettings(**small | given)
         torch.manual_seed(3)
         entry = LOSSES[loss]
-        model = LanguageModel(torch.arange(V, 0, -1), DIM, loss, options, lm.resolved(settings, DIM, "sgd", entry.bias))
+        model = LanguageModel(
+            torch.arange(V, 0, -1),
+            DIM,
+            loss,
+            options,
+            lm.resolved(settings, DIM, "sgd", entry.bias),
+        )
         if spread:
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter, std=spread)

@@ -45,7 +45,9 @@ def test_blocks_hold_whole_steps_and_cover_all_rows():
 
 def test_finished_rows_are_released_in_every_column():
     released = []
-    columns = Columns(np.zeros(30, np.int32), None, 3, 0, lambda start, stop: released.append((start, stop)))
+    columns = Columns(
+        np.zeros(30, np.int32), None, 3, 0, lambda start, stop: released.append((start, stop))
+    )
     columns.release(2, 5)
     assert released == [(2, 5), (12, 15), (22, 25)]
 

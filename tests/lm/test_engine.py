@@ -19,9 +19,15 @@ from w2v.training.schedule import block_number
 
 V = 20
 SMALL = {
-    "model": "lm", "dim": "12", "heads": "2", "batch_size": "16", "bptt": "10", "threads": "1", "dropout": "0",
+    "model": "lm",
+    "dim": "12",
+    "heads": "2",
+    "batch_size": "16",
+    "bptt": "10",
+    "threads": "1",
+    "dropout": "0",
     "layers": "1",
-}  # fmt: skip
+}
 Make = Callable[..., LanguageModelEngine]
 
 
@@ -56,7 +62,9 @@ def make(ids: np.ndarray) -> Make:
 
 def train(engine: LanguageModelEngine, lr: float, blocks: int = 2) -> list[float]:
     bounds = engine.bounds()
-    return [engine.train(block_number(bounds, 100, number), lr).mean_loss for number in range(blocks)]
+    return [
+        engine.train(block_number(bounds, 100, number), lr).mean_loss for number in range(blocks)
+    ]
 
 
 @torch.no_grad()
@@ -93,7 +101,9 @@ def test_every_architecture_and_optimizer_learns(make, arch, optimizer):
     assert nll(engine) < before - 0.1
 
 
-@pytest.mark.parametrize("settings", [{"loss": "hsigmoid"}, {"loss": "softmax", "tied": "true"}, {"clip": "0"}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "hsigmoid"}, {"loss": "softmax", "tied": "true"}, {"clip": "0"}]
+)
 def test_a_step_is_sgd_on_the_clipped_gradient_of_the_mean(make, settings):
     """Against autograd with dense gradients and torch.nn.utils.clip_grad_norm_."""
     engine = make(**{"clip": "0.05", "optimizer": "sgd", "layers": "2", **settings})
@@ -105,7 +115,9 @@ def test_a_step_is_sgd_on_the_clipped_gradient_of_the_mean(make, settings):
     rows, _ = twin.model.hidden(inputs, twin.model.start(16))
     twin.model.layer(rows.flatten(0, 1), targets.flatten()).mean().backward()
     parameters = dict(twin.model.named_parameters())
-    length = torch.nn.utils.clip_grad_norm_(parameters.values(), float(settings.get("clip", "0.05")) or 1e9)
+    length = torch.nn.utils.clip_grad_norm_(
+        parameters.values(), float(settings.get("clip", "0.05")) or 1e9
+    )
     assert length > 0.05
     for name, value in copied(engine).items():
         expected = parameters[name].detach() - 3.0 * parameters[name].grad
@@ -114,7 +126,8 @@ def test_a_step_is_sgd_on_the_clipped_gradient_of_the_mean(make, settings):
 
 @pytest.mark.parametrize("arch", ["lstm", "ffnn"])
 def test_accumulated_segments_are_one_step_of_their_mean(make, arch):
-    """Two segments of 10 in one step: the gradient is the mean over both, the state goes from one to the other."""
+    """Two segments of 10 in one step: the gradient is the mean over both, the state goes from one
+    to the other."""
     engine = make(arch=arch, accumulate="2", clip="0", optimizer="sgd")
     before = copied(engine)
     engine._state = engine.model.start(16)
@@ -161,13 +174,18 @@ def test_the_state_is_carried_through_blocks_and_starts_anew_with_the_epoch(make
     assert not torch.equal(engine._state[0], after_epoch)
 
 
-@pytest.mark.parametrize("settings", [{"loss": "nce"}, {"arch": "transformer"}, {"variational": "true"}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "nce"}, {"arch": "transformer"}, {"variational": "true"}]
+)
 def test_one_seed_gives_the_same_bits_and_another_gives_others(make, settings):
     settings = {"dropout": "0.3", **settings}
     first, second, other = (make(seed=seed, **settings) for seed in ("1", "1", "2"))
     losses = [train(engine, 0.1, 1) for engine in (first, second, other)]
     assert losses[0] == losses[1] != losses[2]
-    assert all(torch.equal(a, b) for a, b in zip(copied(first).values(), copied(second).values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(copied(first).values(), copied(second).values(), strict=True)
+    )
 
 
 def test_dropout_does_not_depend_on_random_numbers_drawn_elsewhere(make):
@@ -207,7 +225,9 @@ def test_bfloat16_without_instructions_is_refused(make, monkeypatch, tmp_path: P
 
 
 def test_a_text_shorter_than_the_batch_is_refused(make):
-    with pytest.raises(InputError, match=r"has 31 tokens.*--batch-size 16 needs 32.*smaller --batch-size"):
+    with pytest.raises(
+        InputError, match=r"has 31 tokens.*--batch-size 16 needs 32.*smaller --batch-size"
+    ):
         make(np.zeros(31, np.int32))
 
 
@@ -223,7 +243,9 @@ def test_a_missing_compiler_is_told_in_one_sentence(make, monkeypatch):
         raise InductorError("C++ compiler not found\nmore")
 
     monkeypatch.setattr(engine.model, "hidden", fail)
-    with pytest.raises(RunError, match=r"--compile failed \(C\+\+ compiler not found\): leave it out"):
+    with pytest.raises(
+        RunError, match=r"--compile failed \(C\+\+ compiler not found\): leave it out"
+    ):
         train(engine, 0.1)
 
 
@@ -235,5 +257,11 @@ def test_weight_decay_shrinks_matrices_of_the_body_alone(make):
         engine._step(0, 10, 0.01)
     plain, decayed = (copied(engine) for engine in engines)
     for name, value in before.items():
-        expected = -0.01 * 0.5 * value if name.startswith("body.") and value.dim() == 2 else torch.zeros_like(value)
-        torch.testing.assert_close(decayed[name] - plain[name], expected, rtol=1e-3, atol=1e-6, msg=name)
+        expected = (
+            -0.01 * 0.5 * value
+            if name.startswith("body.") and value.dim() == 2
+            else torch.zeros_like(value)
+        )
+        torch.testing.assert_close(
+            decayed[name] - plain[name], expected, rtol=1e-3, atol=1e-6, msg=name
+        )

@@ -51,7 +51,10 @@ class Model(nn.Module):
 
 def drawn(layer: OutputLayer, hidden: Tensor, sampling: Sampling, n: int = 1000) -> np.ndarray:
     random = torch.Generator().manual_seed(3)
-    return np.bincount([next_token(layer, hidden, sampling, random) for _ in range(n)], minlength=V) / n
+    return (
+        np.bincount([next_token(layer, hidden, sampling, random) for _ in range(n)], minlength=V)
+        / n
+    )
 
 
 HIDDEN = torch.randn(1, D, generator=torch.Generator().manual_seed(4))
@@ -62,10 +65,17 @@ def test_the_most_probable_token(loss: str) -> None:
     layer, random = random_layer(loss), torch.Generator()
     log_prob = layer.log_prob(HIDDEN)[0]
     best = int(log_prob.argmax())
-    for sampling in (Sampling(top_k=1), Sampling(temperature=0), Sampling(top_p=1e-9), Sampling(2.5, 1, 0.9)):
+    for sampling in (
+        Sampling(top_k=1),
+        Sampling(temperature=0),
+        Sampling(top_p=1e-9),
+        Sampling(2.5, 1, 0.9),
+    ):
         assert next_token(layer, HIDDEN, sampling, random) == best
     log_prob[best] = -torch.inf
-    assert next_token(layer, HIDDEN, Sampling(temperature=0, banned=best), random) == int(log_prob.argmax())
+    assert next_token(layer, HIDDEN, Sampling(temperature=0, banned=best), random) == int(
+        log_prob.argmax()
+    )
 
 
 @pytest.mark.parametrize("loss", ["softmax", "adaptive-softmax", "hsigmoid", "nce"])
@@ -156,6 +166,12 @@ def test_damaged_models_and_settings() -> None:
         model.layer.weight[3, 2] = torch.nan
     with pytest.raises(RunError, match=r"layer\.weight holds NaN"):
         next(generate(model, [], EOS, Sampling(), seed=1))
-    for wrong in ({"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}):
+    for wrong in (
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+    ):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
             Sampling(**wrong)

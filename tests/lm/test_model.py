@@ -9,7 +9,13 @@ from w2v.losses.table import LOSSES
 from w2v.settings.language_model import ARCHITECTURES
 
 KINDS = [*((arch, "rotary") for arch in ARCHITECTURES), ("transformer", "learned")]
-SEEN = {"lstm": 20, "gru": 20, "transformer": 7, "ffnn": 4, "lbl": 4}  # tokens that a token influences, itself included
+SEEN = {
+    "lstm": 20,
+    "gru": 20,
+    "transformer": 7,
+    "ffnn": 4,
+    "lbl": 4,
+}  # tokens that a token influences, itself included
 
 
 def read(model, ids, cuts=()):
@@ -63,7 +69,10 @@ def test_transformer_attention_is_the_softmax_of_scaled_products_in_the_window(m
         for t in range(9):
             window = range(max(0, t - 3), t + 1)
             score = torch.stack(
-                [made[t, 0, head] @ made[s, 1, head] / 2 + body.distance_scores[head, t - s] for s in window]
+                [
+                    made[t, 0, head] @ made[s, 1, head] / 2 + body.distance_scores[head, t - s]
+                    for s in window
+                ]
             )
             weights = score.softmax(0)
             seen[t, head] = sum(w * made[s, 2, head] for w, s in zip(weights, window, strict=True))
@@ -77,7 +86,9 @@ def test_rotary_scores_depend_on_the_distance_alone():
     from w2v.lm.bodies.transformer import Transformer, turned
     from w2v.settings.language_model import LanguageModelSettings, resolved
 
-    body = Transformer(resolved(LanguageModelSettings(arch="transformer", heads=2), 8, "sgd", True), 8)
+    body = Transformer(
+        resolved(LanguageModelSettings(arch="transformer", heads=2), 8, "sgd", True), 8
+    )
     query, key = torch.randn(2, 1, 2, 1, 4)
     turns = body.turns(30, query)
     scores = {}
@@ -96,11 +107,15 @@ def test_feed_forward_and_log_bilinear_are_their_formulas(make):
     ffnn, lbl = make("ffnn", context=3), make("lbl", context=3)
     for t in range(6):
         for model in (ffnn, lbl):
-            words = [model.input.weight[ids[s, 0]] if s >= 0 else torch.zeros(8) for s in (t - 2, t - 1, t)]
+            words = [
+                model.input.weight[ids[s, 0]] if s >= 0 else torch.zeros(8)
+                for s in (t - 2, t - 1, t)
+            ]
             window, row = torch.cat(words), read(model, ids)[0][t, 0]
             if model is lbl:
                 expected = model.body.combine.bias + sum(
-                    model.body.combine.weight[:, 8 * c : 8 * c + 8] @ word for c, word in enumerate(words)
+                    model.body.combine.weight[:, 8 * c : 8 * c + 8] @ word
+                    for c, word in enumerate(words)
                 )
             else:
                 first, second = model.body.layers
@@ -141,7 +156,8 @@ def test_hsigmoid_cannot_be_tied(make):
 
 
 @pytest.mark.parametrize(
-    "loss", ["softmax", "label-smoothing", "sparse-softmax", "nce", "neg", "sampled-softmax", "hsigmoid"]
+    "loss",
+    ["softmax", "label-smoothing", "sparse-softmax", "nce", "neg", "sampled-softmax", "hsigmoid"],
 )
 @torch.no_grad()
 def test_a_model_with_output_biases_starts_as_the_unigram_distribution(make, loss):
@@ -153,10 +169,14 @@ def test_a_model_with_output_biases_starts_as_the_unigram_distribution(make, los
 
 @torch.no_grad()
 def test_an_adaptive_softmax_starts_with_the_shares_of_frequent_words_and_of_clusters(make):
-    probabilities = make("lstm", "adaptive-softmax", spread=0.0).layer.log_prob(torch.zeros(1, 12)).exp()[0]
+    probabilities = (
+        make("lstm", "adaptive-softmax", spread=0.0).layer.log_prob(torch.zeros(1, 12)).exp()[0]
+    )
     shares = torch.arange(30, 0, -1) / 465  # 30 + 29 + ... + 1
     torch.testing.assert_close(probabilities[:10], shares[:10], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(probabilities[10:], shares[10:].mean().expand(20), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        probabilities[10:], shares[10:].mean().expand(20), rtol=1e-4, atol=1e-6
+    )
 
 
 @torch.no_grad()

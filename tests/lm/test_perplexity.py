@@ -21,7 +21,8 @@ COUNTS = torch.arange(V, 0, -1) * 5
 
 
 class Stub(nn.Module):
-    """A recurrent model in three lines: state = tanh(0.5 state + embedding), with dropout that must be off."""
+    """A recurrent model in three lines: state = tanh(0.5 state + embedding), with dropout that must
+    be off."""
 
     def __init__(self, loss: str = "softmax") -> None:
         super().__init__()
@@ -120,7 +121,9 @@ def test_sums_are_float64() -> None:
     model = Stub()
     nn.init.zeros_(model.layer.weight)
     ids = np.zeros(100_000, np.int32)
-    assert score_ids(model, ids, EOS, UNK, chunk=4096).nats == pytest.approx(1e5 * math.log(V), rel=1e-7)
+    assert score_ids(model, ids, EOS, UNK, chunk=4096).nats == pytest.approx(
+        1e5 * math.log(V), rel=1e-7
+    )
 
 
 def test_parts_of_words() -> None:

@@ -45,7 +45,9 @@ def by_hand(model: LanguageModel, ids: np.ndarray) -> np.ndarray:
     found = []
     with torch.no_grad():
         for place in range(1, len(text)):
-            state = tuple(part.double() if part.is_floating_point() else part for part in exact.start(1))
+            state = tuple(
+                part.double() if part.is_floating_point() else part for part in exact.start(1)
+            )
             hidden, _ = exact.hidden(text[:place, None], state)
             found.append(-exact.layer.log_prob(hidden[-1])[0, text[place]].item())
     return np.array(found)
@@ -71,7 +73,9 @@ def test_neither_chunk_nor_columns_change_the_value(arch: str, ids: np.ndarray) 
     model = make_model(arch, "softmax")
     whole = score_ids(model, ids, EOS, UNK, chunk=TOKENS).perplexity
     for chunk in (1, 3, 6, 7, 40):
-        assert score_ids(model, ids, EOS, UNK, chunk=chunk).perplexity == pytest.approx(whole, rel=1e-5)
+        assert score_ids(model, ids, EOS, UNK, chunk=chunk).perplexity == pytest.approx(
+            whole, rel=1e-5
+        )
     lines = [ids[:9], ids[:0], ids[:30], ids[:4]]
     for line, nll in zip(lines, score_lines(model, lines, EOS), strict=True):
         np.testing.assert_allclose(nll, by_hand(model, np.append(line, EOS)), rtol=1e-4, atol=1e-5)
@@ -88,7 +92,8 @@ def test_tied_and_projected_and_without_biases(arch: str, ids: np.ndarray) -> No
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_text_of_every_architecture(arch: str) -> None:
-    """Generated one token at a time, by the state; the most probable ones by the whole text before them."""
+    """Generated one token at a time, by the state; the most probable ones by the whole text before
+    them."""
     model = make_model(arch, "hsigmoid").eval()
     text = [EOS, 7]
     tokens = generate(model, [7], EOS, Sampling(temperature=0), seed=1)

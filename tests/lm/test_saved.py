@@ -124,7 +124,7 @@ def _other(**changes):
     def change(run):
         text = (run / "config.yaml").read_text()
         for key, value in changes.items():
-            (text, found) = re.subn(rf"(?m)^{key}: .*$", f"{key}: {value}", text)
+            text, found = re.subn(rf"(?m)^{key}: .*$", f"{key}: {value}", text)
             assert found == 1
         (run / "config.yaml").write_text(text)
 
@@ -137,8 +137,12 @@ def _header(**entries):
     def change(run):
         data = (run / "model.safetensors").read_bytes()
         size = int.from_bytes(data[:8], "little")
-        header = json.dumps(json.loads(data[8 : 8 + size]) | {n.replace("_", "."): e for n, e in entries.items()})
-        (run / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header.encode() + data[8 + size :])
+        header = json.dumps(
+            json.loads(data[8 : 8 + size]) | {n.replace("_", "."): e for n, e in entries.items()}
+        )
+        (run / "model.safetensors").write_bytes(
+            len(header).to_bytes(8, "little") + header.encode() + data[8 + size :]
+        )
 
     return change
 
@@ -166,13 +170,22 @@ NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
         (lambda run: (run / "format_version").write_text("99\n"), "format_version '99'"),
         (lambda run: (run / "vocab.tsv").write_text("a\t1\n"), "no <unk>"),
         (_other(model="skip-gram"), "config.yaml is of skip-gram, not of a language model"),
-        (lambda run: (run / "config.yaml").write_text("dim: 8\ncorpus: x\n"), "config.yaml is of skip-gram, not of"),
+        (
+            lambda run: (run / "config.yaml").write_text("dim: 8\ncorpus: x\n"),
+            "config.yaml is of skip-gram, not of",
+        ),
         (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
         (_other(hidden="1000000000"), "no model is as large as that"),
         (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),
         (_header(x=NOTHING), "'x' is in one of them only"),
-        (_header(x={"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}), "'x' is BF16, a model has F32"),
-        (_header(output_bias={"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}), "cannot be read"),
+        (
+            _header(x={"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}),
+            "'x' is BF16, a model has F32",
+        ),
+        (
+            _header(output_bias={"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}),
+            "cannot be read",
+        ),
         (_device("vocab.tsv", lambda path: path.symlink_to("/dev/zero")), "it is not a file"),
         (_device("vocab.tsv", os.mkfifo), "it is not a file"),
         (_device("config.yaml", os.mkfifo), "config.yaml is missing"),
@@ -190,7 +203,9 @@ def test_the_memory_of_the_output_layer_is_checked(saved, monkeypatch):
     _, run = saved(hidden="8")
     rows = len((run / "vocab.tsv").read_text().splitlines())
     monkeypatch.setattr("w2v.lm.saved.available_memory", lambda: 4 * rows * 9 - 1)
-    with pytest.raises(RunError, match=rf"{rows} output rows of 8 numbers need 0.0 GB of memory, 0.0 GB are free"):
+    with pytest.raises(
+        RunError, match=rf"{rows} output rows of 8 numbers need 0.0 GB of memory, 0.0 GB are free"
+    ):
         load_language_model(run)
     monkeypatch.setattr("w2v.lm.saved.available_memory", lambda: 4 * rows * 9)
     load_language_model(run)
@@ -203,7 +218,10 @@ def test_the_memory_of_the_output_layer_is_checked(saved, monkeypatch):
         (_device("tokenizer.json", os.mkfifo), "cannot read .*tokenizer.json: it is not a file"),
         (lambda run: (run / "tokenizer.json").write_text("{"), "tokenizer.json is damaged: "),
         (lambda run: (run / "tokenizer.json").write_bytes(b"\xff"), "tokenizer.json is damaged: "),
-        (lambda run: (run / "tokenizer.json").write_text('{"version": 1, "model": null}'), "tokenizer.json is damaged"),
+        (
+            lambda run: (run / "tokenizer.json").write_text('{"version": 1, "model": null}'),
+            "tokenizer.json is damaged",
+        ),
     ],
 )
 def test_damaged_subwords(saved, damage, told):

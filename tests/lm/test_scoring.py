@@ -43,7 +43,9 @@ def lines() -> list[np.ndarray]:
     return [random.integers(0, V, n).astype(np.int32) for n in (4, 0, 9, 1, 4, 30, 0, 7)]
 
 
-@pytest.mark.parametrize(("chunk", "tokens", "count"), [(1024, 8192, 128), (1024, 20, 128), (6, 8192, 2)])
+@pytest.mark.parametrize(
+    ("chunk", "tokens", "count"), [(1024, 8192, 128), (1024, 20, 128), (6, 8192, 2)]
+)
 def test_lines_side_by_side_score_as_each_alone(
     lines: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, chunk: int, tokens: int, count: int
 ) -> None:
@@ -61,7 +63,10 @@ def test_continued_lines_are_one_text(lines: list[np.ndarray]) -> None:
     model = Model()
     whole = np.concatenate([np.append(line, EOS) for line in lines])
     stream = TokenStream(model, EOS)
-    found = [*continue_lines(model, stream, lines[:3], EOS), *continue_lines(model, stream, lines[3:], EOS)]
+    found = [
+        *continue_lines(model, stream, lines[:3], EOS),
+        *continue_lines(model, stream, lines[3:], EOS),
+    ]
     assert [len(nll) for nll in found] == [len(line) + 1 for line in lines]
     total = score_ids(model, whole, EOS, UNK).nats
     assert np.concatenate(found).sum() == pytest.approx(total, rel=1e-12)

@@ -32,8 +32,17 @@ def test_specials_are_rows_with_their_counts_in_order(opened):
     _, vocabulary, _ = opened()
     rows = dict(zip(vocabulary.vocabulary.words, vocabulary.counts.tolist(), strict=True))
     assert rows == {
-        "<eos>": 5, "the": 2, "cat": 2, "sat": 2, "The": 1, "dog": 1, "down": 1, "ran": 1, "away": 1, "<unk>": 1,
-    }  # fmt: skip
+        "<eos>": 5,
+        "the": 2,
+        "cat": 2,
+        "sat": 2,
+        "The": 1,
+        "dog": 1,
+        "down": 1,
+        "ran": 1,
+        "away": 1,
+        "<unk>": 1,
+    }
     assert list(vocabulary.vocabulary.words)[:4] == ["<eos>", "cat", "sat", "the"]
     assert (np.diff(vocabulary.counts) <= 0).all()
     assert vocabulary.vocabulary.words[vocabulary.unk] == "<unk>"
@@ -46,7 +55,10 @@ def test_rare_words_are_counted_and_read_as_unk(opened):
     assert rows == {"<unk>": 6, "<eos>": 5, "the": 2, "cat": 2, "sat": 2}
     ids = vocabulary.encode_store(store)
     assert np.bincount(ids).tolist() == vocabulary.counts.tolist()
-    assert vocabulary.decode(ids) == ("<unk> cat sat\n\nthe <unk> <unk> sat\n<unk>\nthe cat <unk> <unk>\n")
+    assert (
+        vocabulary.decode(ids)
+        == "<unk> cat sat\n\nthe <unk> <unk> sat\n<unk>\nthe cat <unk> <unk>\n"
+    )
 
 
 def test_a_corpus_is_encoded_line_by_line_with_an_eos_each(opened):
@@ -112,7 +124,9 @@ def test_subwords_cover_every_byte_and_survive_saving(opened, tmp_path):
     config.save_yaml(tmp_path / "config.yaml")
     vocabulary.save(tmp_path)
     again = TokenVocabulary.load(tmp_path)
-    assert again.encode("a new naïve band").tolist() == vocabulary.encode("a new naïve band").tolist()
+    assert (
+        again.encode("a new naïve band").tolist() == vocabulary.encode("a new naïve band").tolist()
+    )
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match=r"tokenizer\.json is damaged"):
         TokenVocabulary.load(tmp_path)

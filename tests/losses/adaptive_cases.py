@@ -16,7 +16,9 @@ def counts_of(V: int) -> torch.Tensor:
     return (10**6 / torch.arange(1, V + 1)).long()
 
 
-def layer_for(V: int = V, dim: int = D, cutoffs=CUTOFFS, div: float = 2.0, dtype=torch.float64, **more):
+def layer_for(
+    V: int = V, dim: int = D, cutoffs=CUTOFFS, div: float = 2.0, dtype=torch.float64, **more
+):
     """A layer with random weights, a head bias unless told otherwise."""
     options = AdaptiveOptions(cutoffs=tuple(map(str, cutoffs)), div_value=div)
     layer = AdaptiveSoftmax(dim, counts_of(V), options, **{"bias": True, **more}).to(dtype)
@@ -30,13 +32,20 @@ def torchs(layer: AdaptiveSoftmax) -> torch.nn.AdaptiveLogSoftmaxWithLoss:
     """torch's module of the same shape, other weights."""
     dtype = layer.head.weight.dtype
     return torch.nn.AdaptiveLogSoftmaxWithLoss(
-        layer.dim, layer.num_classes, layer.cutoffs, layer.options.div_value, layer.head.bias is not None, dtype=dtype
+        layer.dim,
+        layer.num_classes,
+        layer.cutoffs,
+        layer.options.div_value,
+        layer.head.bias is not None,
+        dtype=dtype,
     )
 
 
 def batch_for(N: int, V: int = V, dim: int = D, dtype=torch.float64):
     generator = torch.Generator().manual_seed(N)
-    hidden = torch.randn(N, dim, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+    hidden = (
+        torch.randn(N, dim, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+    )
     return hidden, torch.randint(0, V, (N,), generator=generator)
 
 

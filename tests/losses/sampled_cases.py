@@ -23,10 +23,14 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=seeded(seed), dtype=torch.float64)
 
 
-def layer_of(name: str, *, negatives: int = 6, bias: bool = False, options: dict | None = None, **more) -> SampledLayer:
+def layer_of(
+    name: str, *, negatives: int = 6, bias: bool = False, options: dict | None = None, **more
+) -> SampledLayer:
     """A layer in float64 with random rows."""
     cls, settings_of = LAYERS[name]
-    layer = cls(D, COUNTS, settings_of(negatives=negatives, **(options or {})), bias=bias, **more).double()
+    layer = cls(
+        D, COUNTS, settings_of(negatives=negatives, **(options or {})), bias=bias, **more
+    ).double()
     with torch.no_grad():
         layer.weight.copy_(normal(V, D, seed=1))
         if layer.bias is not None:

@@ -15,11 +15,16 @@ def test_gradients(N):
     layer = layer_for(12, dim=8, cutoffs=(3, 7))
     hidden, target = batch_for(N, 12, 8)
     parameters = tuple(layer.parameters())
-    # A second backward pass over the same graph rounds otherwise: see w2v.losses.math.cross_entropy.
-    assert torch.autograd.gradcheck(lambda *_: layer(hidden, target), (hidden, *parameters), nondet_tol=1e-12)
+    # A second backward pass over the same graph rounds otherwise: see
+    # w2v.losses.math.cross_entropy.
+    assert torch.autograd.gradcheck(
+        lambda *_: layer(hidden, target), (hidden, *parameters), nondet_tol=1e-12
+    )
     row_of = torch.arange(N).repeat(2)
     targets = torch.arange(2 * N) % 12
-    assert torch.autograd.gradcheck(lambda *_: layer(hidden, targets, row_of), (hidden, *parameters), nondet_tol=1e-12)
+    assert torch.autograd.gradcheck(
+        lambda *_: layer(hidden, targets, row_of), (hidden, *parameters), nondet_tol=1e-12
+    )
     if N:
         assert torch.autograd.gradcheck(layer.log_prob, (hidden,))
 
@@ -87,7 +92,9 @@ def test_ignored_targets_are_not_looked_at(shared):
     assert layer(hidden, torch.full((6,), -1)).tolist() == [0.0] * 6
 
 
-@pytest.mark.parametrize(("target", "reached"), [([0, 19], []), ([0, 20], [0]), ([59], [1]), ([39, 40, 5], [0, 1])])
+@pytest.mark.parametrize(
+    ("target", "reached"), [([0, 19], []), ([0, 20], [0]), ([59], [1]), ([39, 40, 5], [0, 1])]
+)
 def test_clusters_without_a_target_get_no_gradient(target, reached):
     layer = layer_for()
     layer(torch.randn(len(target), D, dtype=torch.float64), torch.tensor(target)).sum().backward()
@@ -169,7 +176,14 @@ def test_half_precision_and_autocast_are_computed_in_float32():
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(layer(hidden, target), right, rtol=0, atol=0)
         assert layer.log_prob(hidden).dtype == layer.predict(hidden)[1].dtype == torch.float32
-        close(-layer.log_prob(hidden).gather(1, target[:, None])[:, 0].detach(), right.detach(), torch.float32)
+        close(
+            -layer.log_prob(hidden).gather(1, target[:, None])[:, 0].detach(),
+            right.detach(),
+            torch.float32,
+        )
     layer.bfloat16()
     layer(hidden, target).sum().backward()
-    assert layer(hidden, target).dtype == torch.float32 and layer.tail[0][1].weight.grad.dtype == torch.bfloat16
+    assert (
+        layer(hidden, target).dtype == torch.float32
+        and layer.tail[0][1].weight.grad.dtype == torch.bfloat16
+    )

@@ -21,7 +21,12 @@ def test_tied_rows_are_the_heads_words():
     layer = layer_for(weight=tied)
     assert layer.weight is tied
     assert sorted(layer.state_dict()) == sorted(
-        ["weight", "head.weight", "head.bias", *(f"tail.{i}.{j}.weight" for i in range(2) for j in range(2))]
+        [
+            "weight",
+            "head.weight",
+            "head.bias",
+            *(f"tail.{i}.{j}.weight" for i in range(2) for j in range(2)),
+        ]
     )
     plain = layer_for()
     with torch.no_grad():
@@ -39,7 +44,9 @@ def test_tied_rows_are_the_heads_words():
     close(tied.grad[:20], plain.head.weight.grad[:20], torch.float64)
     assert not tied.grad[20:].any()
     close(layer.head.weight.grad, plain.head.weight.grad[20:], torch.float64)
-    with pytest.raises(ValueError, match=r"weight has shape \[20, 16\], this layer needs \[60, 16\]"):
+    with pytest.raises(
+        ValueError, match=r"weight has shape \[20, 16\], this layer needs \[60, 16\]"
+    ):
         layer_for(weight=torch.zeros(20, D))
 
 
@@ -76,7 +83,9 @@ def test_default_cutoffs_are_the_cheapest(V, dim, overhead, monkeypatch):
     plans = [plan for K in range(1, most + 1) for plan in combinations(grid, K)]
     best = min(plans, key=lambda plan: expected_cost(counts, dim, 4.0, plan))
     chosen = default_cutoffs(counts, dim, 4.0)
-    assert expected_cost(counts, dim, 4.0, tuple(chosen)) == pytest.approx(expected_cost(counts, dim, 4.0, best))
+    assert expected_cost(counts, dim, 4.0, tuple(chosen)) == pytest.approx(
+        expected_cost(counts, dim, 4.0, best)
+    )
 
 
 def test_default_cutoffs_of_large_vocabularies():
@@ -86,8 +95,12 @@ def test_default_cutoffs_of_large_vocabularies():
         assert len(cutoffs) == 2 and 100 < cutoffs[0] < cutoffs[1] < classes
         full = classes * (100 + adaptive.LOGIT_COST)
         assert expected_cost(counts, 100, 4.0, tuple(cutoffs)) < full / 10
-        assert expected_cost(counts, 100, 4.0, tuple(cutoffs)) < expected_cost(counts, 100, 4.0, (2000, 9000))
-    assert AdaptiveSoftmax(100, counts_of(10_000)).cutoffs == default_cutoffs(counts_of(10_000).numpy(), 100, 4.0)
+        assert expected_cost(counts, 100, 4.0, tuple(cutoffs)) < expected_cost(
+            counts, 100, 4.0, (2000, 9000)
+        )
+    assert AdaptiveSoftmax(100, counts_of(10_000)).cutoffs == default_cutoffs(
+        counts_of(10_000).numpy(), 100, 4.0
+    )
     assert default_cutoffs(np.zeros(50, np.int64), 100, 4.0)  # nothing was counted
 
 
@@ -111,13 +124,17 @@ def test_refuses_cutoffs(cutoffs, message):
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="ids are not sorted by frequency: class 2 has count 7, but class 3 has 8"):
+    with pytest.raises(
+        ValueError, match="ids are not sorted by frequency: class 2 has count 7, but class 3 has 8"
+    ):
         AdaptiveSoftmax(D, [9, 8, 7, 8, 9])
     with pytest.raises(ValueError, match=r"dim 3 // div_value 4\^1 is 0: cluster 1"):
         AdaptiveSoftmax(3, counts_of(V))
     layer = layer_for()
     for target in ([0, 60], [-1, 5]):
-        with pytest.raises(ValueError, match=f"targets range from {min(target)} to {max(target)}.* 0 to 59"):
+        with pytest.raises(
+            ValueError, match=f"targets range from {min(target)} to {max(target)}.* 0 to 59"
+        ):
             layer(torch.zeros(2, D, dtype=torch.float64), torch.tensor(target))
     for face in (layer, layer.nll):
         with pytest.raises(ValueError, match="hidden has 3 rows, but there are 2 targets"):
@@ -135,7 +152,10 @@ def test_refuses():
         ({"cutoffs": [0]}, "must ascend from 1"),
         ({"cutoffs": [11]}, r"head_weight has shape \[11, 8\], it must be \[12, 8\]"),
         ({"head_bias": torch.zeros(10)}, r"head_bias has shape \[10\], it must be \[11\]"),
-        ({"tail_weights": [(torch.zeros(2, 7), torch.zeros(20, 2))]}, r"tail 0 has shapes \[2, 7\]"),
+        (
+            {"tail_weights": [(torch.zeros(2, 7), torch.zeros(20, 2))]},
+            r"tail 0 has shapes \[2, 7\]",
+        ),
         ({"tail_weights": [(torch.zeros(2, 8), torch.zeros(20, 3))]}, r"tail 0 .*\[20, 3\]"),
         ({"tail_weights": []}, "1 cutoffs and 0 tails"),
     ],
@@ -155,6 +175,10 @@ def test_the_function_refuses(change, message):
 
 def test_the_function_names_its_results_and_of_nothing_there_is_no_mean():
     result = adaptive_log_softmax_with_loss(
-        torch.zeros(0, 8), torch.zeros(0).long(), torch.zeros(11, 8), [(torch.zeros(2, 8), torch.zeros(20, 2))], [10]
+        torch.zeros(0, 8),
+        torch.zeros(0).long(),
+        torch.zeros(11, 8),
+        [(torch.zeros(2, 8), torch.zeros(20, 2))],
+        [10],
     )
     assert result.output.shape == (0,) and result.loss.isnan()

@@ -1,4 +1,5 @@
-"""The fused linear + cross-entropy against PyTorch's own on the full scores, whole and cut into small blocks."""
+"""The fused linear + cross-entropy against PyTorch's own on the full scores, whole and cut into
+small blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ U, D, V = 11, 5, 23
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Threads that wait for each other in tiny products make these tests many times slower on a busy machine."""
+    """Threads that wait for each other in tiny products make these tests many times slower on a
+    busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -35,7 +37,9 @@ def blocks(request, monkeypatch):
     return request.param
 
 
-def problem(dtype: torch.dtype = torch.float64, targets: int = 17) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def problem(
+    dtype: torch.dtype = torch.float64, targets: int = 17
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(3)
     hidden, weight, bias = (
         torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
@@ -46,8 +50,12 @@ def problem(dtype: torch.dtype = torch.float64, targets: int = 17) -> tuple[Tens
     return hidden, weight, bias, target, row_of
 
 
-def expected(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float = 0.0) -> Tensor:
-    return F.cross_entropy(F.linear(hidden, weight, bias), target, reduction="none", label_smoothing=smoothing)
+def expected(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float = 0.0
+) -> Tensor:
+    return F.cross_entropy(
+        F.linear(hidden, weight, bias), target, reduction="none", label_smoothing=smoothing
+    )
 
 
 def gradients(loss: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -64,10 +72,16 @@ def test_values_and_gradients(blocks, smoothing, with_bias, weighting):
     loss = linear_cross_entropy(hidden, weight, target, used, row_of, smoothing=smoothing)
     want = expected(hidden[row_of], weight, used, target, smoothing)
     torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
-    factor = torch.linspace(-1, 2, len(target), dtype=torch.float64) if weighting == "each its own" else 1.0
+    factor = (
+        torch.linspace(-1, 2, len(target), dtype=torch.float64)
+        if weighting == "each its own"
+        else 1.0
+    )
     reduce = torch.mean if weighting == "mean" else torch.sum
     for got, right in zip(
-        gradients(reduce(loss * factor), *inputs), gradients(reduce(want * factor), *inputs), strict=True
+        gradients(reduce(loss * factor), *inputs),
+        gradients(reduce(want * factor), *inputs),
+        strict=True,
     ):
         torch.testing.assert_close(got, right, rtol=1e-11, atol=1e-12)
 
@@ -94,7 +108,9 @@ def test_ignored_targets_have_no_loss_and_no_gradient(blocks, uniform):
     target[row_of == row_of[0]] = -100  # one hidden row has ignored targets only
     kept = target != -100
     factor = torch.ones(len(target)) if uniform else torch.rand(len(target))
-    loss = linear_cross_entropy(hidden, weight, target, bias, row_of, smoothing=0.1, ignore_index=-100)
+    loss = linear_cross_entropy(
+        hidden, weight, target, bias, row_of, smoothing=0.1, ignore_index=-100
+    )
     want = expected(hidden[row_of[kept]], weight, bias, target[kept], 0.1)
     assert not loss[~kept].any()
     torch.testing.assert_close(loss[kept], want, rtol=1e-12, atol=1e-12)
@@ -109,7 +125,9 @@ def test_gradcheck(blocks):
     hidden, weight, bias, target, row_of = problem()
 
     def loss(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return linear_cross_entropy(hidden, weight, target, bias, row_of, smoothing=0.2, ignore_index=4)
+        return linear_cross_entropy(
+            hidden, weight, target, bias, row_of, smoothing=0.2, ignore_index=4
+        )
 
     assert torch.autograd.gradcheck(loss, (hidden, weight, bias))
 
@@ -119,7 +137,9 @@ def test_gradcheck_of_the_three_sums(blocks):
     for others_only in (False, True):
 
         def sums(hidden, weight, bias, others_only=others_only):
-            return sums_of(hidden, weight, bias, target, row_of, with_mean=True, others_only=others_only)
+            return sums_of(
+                hidden, weight, bias, target, row_of, with_mean=True, others_only=others_only
+            )
 
         assert torch.autograd.gradcheck(sums, (hidden, weight, bias))
 
@@ -146,7 +166,8 @@ def test_inputs_without_gradient_get_none_and_cost_none(blocks, frozen):
     kept = loss.grad_fn.next_functions[0][0].grads
     if kept is not None:
         assert all(
-            (getattr(kept, name) is None) == (i in frozen) for i, name in enumerate(("hidden", "weight", "bias"))
+            (getattr(kept, name) is None) == (i in frozen)
+            for i, name in enumerate(("hidden", "weight", "bias"))
         )
     got = gradients(loss.sum(), *free)
     right = gradients(expected(hidden[row_of], weight, bias, target).sum(), *free)
@@ -182,8 +203,13 @@ def test_order_and_batching_do_not_matter(blocks):
     hidden, weight, bias, target, _ = problem(targets=U)
     loss = linear_cross_entropy(hidden, weight, target, bias)
     order = torch.randperm(U)
-    torch.testing.assert_close(linear_cross_entropy(hidden[order], weight, target[order], bias), loss[order])
-    halves = [linear_cross_entropy(hidden[s], weight, target[s], bias) for s in (slice(0, 4), slice(4, None))]
+    torch.testing.assert_close(
+        linear_cross_entropy(hidden[order], weight, target[order], bias), loss[order]
+    )
+    halves = [
+        linear_cross_entropy(hidden[s], weight, target[s], bias)
+        for s in (slice(0, 4), slice(4, None))
+    ]
     torch.testing.assert_close(torch.cat(halves), loss)
 
 
@@ -195,7 +221,9 @@ def test_float32_at_large_scores(blocks):
     want = expected(exact[0][row_of], exact[1], exact[2], target)
     assert loss.dtype == torch.float32 and want.max().item() > 500
     torch.testing.assert_close(loss.double(), want, rtol=1e-5, atol=1e-4)
-    for a, b in zip(gradients(loss.sum(), far, weight, bias), gradients(want.sum(), *exact), strict=True):
+    for a, b in zip(
+        gradients(loss.sum(), far, weight, bias), gradients(want.sum(), *exact), strict=True
+    ):
         torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=2e-4 * float(b.abs().max()))
 
 
@@ -225,7 +253,8 @@ def test_autocast_changes_nothing(blocks):
 
 
 def test_memory_stays_far_below_the_scores(monkeypatch):
-    """No tensor made on the way holds more than the kept blocks: counted by the sizes of what the operators return."""
+    """No tensor made on the way holds more than the kept blocks: counted by the sizes of what the
+    operators return."""
     monkeypatch.setattr(score_sums, "HELD_BYTES", 1 << 20)
     monkeypatch.setattr(score_sums, "EAGER_ROWS", 16)
     monkeypatch.setattr(score_sums, "BLOCK_ROWS", 32)
@@ -240,7 +269,10 @@ def test_memory_stays_far_below_the_scores(monkeypatch):
                 largest = max(largest, result.numel())
             return result
 
-    hidden, weight = torch.randn(500, 8, requires_grad=True), torch.randn(9000, 8, requires_grad=True)
+    hidden, weight = (
+        torch.randn(500, 8, requires_grad=True),
+        torch.randn(9000, 8, requires_grad=True),
+    )
     with Sizes():
         linear_cross_entropy(hidden, weight, torch.randint(0, 9000, (500,))).mean().backward()
     assert largest == weight.numel() < 500 * 9000 / 8
@@ -250,11 +282,17 @@ def test_memory_stays_far_below_the_scores(monkeypatch):
 def test_functional_reductions(reduction):
     hidden, weight, bias, target, _ = problem(targets=U)
     target[2] = -100
-    got = reduced_cross_entropy(hidden, weight, target, bias, label_smoothing=0.2, reduction=reduction)
-    want = F.cross_entropy(F.linear(hidden, weight, bias), target, label_smoothing=0.2, reduction=reduction)
+    got = reduced_cross_entropy(
+        hidden, weight, target, bias, label_smoothing=0.2, reduction=reduction
+    )
+    want = F.cross_entropy(
+        F.linear(hidden, weight, bias), target, label_smoothing=0.2, reduction=reduction
+    )
     torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
     for a, b in zip(
-        gradients(got.sum(), hidden, weight, bias), gradients(want.sum(), hidden, weight, bias), strict=True
+        gradients(got.sum(), hidden, weight, bias),
+        gradients(want.sum(), hidden, weight, bias),
+        strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
@@ -274,7 +312,11 @@ def test_functional_reductions(reduction):
     ],
 )
 def test_errors_name_both_numbers(change, numbers):
-    arguments = {"hidden": torch.zeros(2, 5), "weight": torch.zeros(23, 5), "target": torch.tensor([0, 22])} | change
+    arguments = {
+        "hidden": torch.zeros(2, 5),
+        "weight": torch.zeros(23, 5),
+        "target": torch.tensor([0, 22]),
+    } | change
     with pytest.raises(ValueError) as error:
         linear_cross_entropy(**arguments)
     assert all(number in str(error.value) for number in numbers)

@@ -1,4 +1,5 @@
-"""One suite over every output layer of the registry: what must hold whatever the rows and the link are."""
+"""One suite over every output layer of the registry: what must hold whatever the rows and the link
+are."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ SAMPLED = ("neg", "nce", "sampled-softmax")
 pytestmark = pytest.mark.parametrize("device", DEVICES)
 
 
-def make_layer(name: str, device: str, dtype: torch.dtype = torch.float64, **options: object) -> OutputLayer:
+def make_layer(
+    name: str, device: str, dtype: torch.dtype = torch.float64, **options: object
+) -> OutputLayer:
     """A layer with random rows (new ones are 0, which would hide most mistakes)."""
     chosen = dataclasses.replace(LOSSES[name].options(), **options)
     layer = layer_class(name)(D, COUNTS, chosen)
@@ -30,13 +33,20 @@ def make_layer(name: str, device: str, dtype: torch.dtype = torch.float64, **opt
     return layer.to(device, dtype)
 
 
-def make_batch(device: str, n: int = N, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
+def make_batch(
+    device: str, n: int = N, dtype: torch.dtype = torch.float64
+) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(n)
     hidden = torch.randn(n, D, generator=random, dtype=dtype).to(device).requires_grad_()
     return hidden, torch.randint(0, V, (n,), generator=random).to(device)
 
 
-def loss_of(layer: OutputLayer, hidden: torch.Tensor, target: torch.Tensor, row_of: torch.Tensor | None = None):
+def loss_of(
+    layer: OutputLayer,
+    hidden: torch.Tensor,
+    target: torch.Tensor,
+    row_of: torch.Tensor | None = None,
+):
     """The loss with the same noise words every time."""
     torch.manual_seed(11)
     return layer(hidden, target, row_of)
@@ -103,8 +113,12 @@ def test_probabilities(name: str, device: str) -> None:
     layer = make_layer(name, device)
     hidden, target = make_batch(device)
     log_prob = layer.log_prob(hidden)
-    torch.testing.assert_close(log_prob.exp().sum(1), torch.ones(N, dtype=torch.float64, device=device))
-    torch.testing.assert_close(layer.nll(hidden, target), -log_prob.gather(1, target[:, None])[:, 0])
+    torch.testing.assert_close(
+        log_prob.exp().sum(1), torch.ones(N, dtype=torch.float64, device=device)
+    )
+    torch.testing.assert_close(
+        layer.nll(hidden, target), -log_prob.gather(1, target[:, None])[:, 0]
+    )
     ids, values = layer.predict(hidden, 5)
     torch.testing.assert_close(values, log_prob.topk(5, dim=1).values)
     torch.testing.assert_close(log_prob.gather(1, ids), values)
@@ -125,7 +139,8 @@ def test_evaluation_keeps_nothing_for_a_backward_pass(name: str, device: str) ->
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         with_graph = layer.nll(hidden, target)
         assert with_graph.requires_grad and kept
-        # an nll that will be differentiated does not hold the scores [N, V], nor a part of them per NLL_ROWS
+        # an nll that will be differentiated does not hold the scores [N, V], nor a part of them per
+        # NLL_ROWS
         assert max(kept) < len(hidden) * V / 2
         kept.clear()
         assert not any(result.requires_grad for result in layer.predict(hidden, 3))
@@ -145,7 +160,9 @@ def test_rows_of_its_own_start_where_they_can_learn(name: str, device: str) -> N
     gradients = torch.autograd.grad(loss.sum(), tuple(layer.parameters()), allow_unused=True)
     assert loss.isfinite().all()
     assert any(bool(gradient.to_dense().any()) for gradient in gradients if gradient is not None)
-    assert all(bool(gradient.to_dense().isfinite().all()) for gradient in gradients if gradient is not None)
+    assert all(
+        bool(gradient.to_dense().isfinite().all()) for gradient in gradients if gradient is not None
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -191,7 +208,9 @@ def test_ignored_targets_cost_nothing(name: str, device: str) -> None:
 def test_a_column_of_targets_is_taken_too(name: str, device: str) -> None:
     layer = make_layer(name, device)
     hidden, target = make_batch(device)
-    torch.testing.assert_close(loss_of(layer, hidden, target[:, None]), loss_of(layer, hidden, target))
+    torch.testing.assert_close(
+        loss_of(layer, hidden, target[:, None]), loss_of(layer, hidden, target)
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -1,4 +1,5 @@
-"""Hierarchical sigmoid against Paddle, a definition in plain NumPy, and what any distribution must be."""
+"""Hierarchical sigmoid against Paddle, a definition in plain NumPy, and what any distribution must
+be."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, balanced, from_tables, huffman
 
-GOLDEN = {f.stem: f for f in sorted((Path(__file__).parent.parent / "golden" / "paddle_hsigmoid").glob("*.npz"))}
+GOLDEN = {
+    f.stem: f
+    for f in sorted((Path(__file__).parent.parent / "golden" / "paddle_hsigmoid").glob("*.npz"))
+}
 REFUSED = "label_equals_num_classes_5rows"  # Paddle takes a label that is out of range
 UNCLIPPED = "default_clip40"
 D = 6
@@ -26,13 +30,19 @@ def softplus(z):
 
 
 def counts_of(V: int) -> torch.Tensor:
-    return torch.from_numpy(np.sort(np.random.default_rng(V).zipf(1.4, V).clip(max=10**6))[::-1].copy())
+    return torch.from_numpy(
+        np.sort(np.random.default_rng(V).zipf(1.4, V).clip(max=10**6))[::-1].copy()
+    )
 
 
 def renumbered(tree: Tree, spare: int = 3) -> Tree:
-    """The same tree with other numbers for its nodes, by way of tables; some rows belong to no node."""
+    """The same tree with other numbers for its nodes, by way of tables; some rows belong to no
+    node."""
     numbers = np.random.default_rng(0).permutation(tree.rows + spare)[: tree.rows]
-    table, code = np.full((len(tree), tree.lengths.max()), -1), np.zeros((len(tree), tree.lengths.max()), int)
+    table, code = (
+        np.full((len(tree), tree.lengths.max()), -1),
+        np.zeros((len(tree), tree.lengths.max()), int),
+    )
     for word in range(len(tree)):
         nodes, codes = tree.path(word)
         table[word, : len(nodes)], code[word, : len(nodes)] = numbers[nodes], 1 - codes
@@ -111,12 +121,23 @@ def test_paddle(case, dtype, sparse):
     with np.load(GOLDEN[case]) as file:
         z = dict(file)
     options = json.loads(str(z["__options__"]))
-    input, weight = (torch.from_numpy(z[name]).to(dtype).requires_grad_() for name in ("input", "weight"))
+    input, weight = (
+        torch.from_numpy(z[name]).to(dtype).requires_grad_() for name in ("input", "weight")
+    )
     bias = torch.from_numpy(z["bias"]).to(dtype)[:, None].requires_grad_() if "bias" in z else None
-    path_table, path_code = (torch.from_numpy(z[n]) if n in z else None for n in ("path_table", "path_code"))
+    path_table, path_code = (
+        torch.from_numpy(z[n]) if n in z else None for n in ("path_table", "path_code")
+    )
     label = torch.from_numpy(z["label"])
     loss = hsigmoid_loss(
-        input, label[:, None], options["num_classes"], weight, bias, path_table, path_code, is_sparse=sparse
+        input,
+        label[:, None],
+        options["num_classes"],
+        weight,
+        bias,
+        path_table,
+        path_code,
+        is_sparse=sparse,
     )
     assert loss.dtype == dtype
     if case == UNCLIPPED:
@@ -136,7 +157,13 @@ def test_paddle(case, dtype, sparse):
         assert bias.grad.is_sparse == sparse
         close(bias.grad.to_dense(), z["d_bias_f64"], dtype)
     flat = hsigmoid_loss(
-        input, label, options["num_classes"], weight, None if bias is None else bias[:, 0], path_table, path_code
+        input,
+        label,
+        options["num_classes"],
+        weight,
+        None if bias is None else bias[:, 0],
+        path_table,
+        path_code,
     )
     assert torch.equal(flat, loss)
 
@@ -153,8 +180,16 @@ def test_the_example_of_paddles_documentation_is_out_of_range():
     input, weight = torch.randn(4, 3), torch.randn(4, 3)
     with pytest.raises(ValueError, match="targets range from 0 to 5, they must lie in 0 to 4"):
         hsigmoid_loss(input, torch.tensor([0, 1, 4, 5]), 5, weight)
-    with np.load(GOLDEN[REFUSED]) as z, pytest.raises(ValueError, match="to 5, they must lie in 0 to 4"):
-        hsigmoid_loss(torch.from_numpy(z["input"]), torch.from_numpy(z["label"]), 5, torch.from_numpy(z["weight"]))
+    with (
+        np.load(GOLDEN[REFUSED]) as z,
+        pytest.raises(ValueError, match="to 5, they must lie in 0 to 4"),
+    ):
+        hsigmoid_loss(
+            torch.from_numpy(z["input"]),
+            torch.from_numpy(z["label"]),
+            5,
+            torch.from_numpy(z["weight"]),
+        )
 
 
 def test_the_function_and_the_layer_agree():
@@ -169,18 +204,35 @@ def test_the_function_and_the_layer_agree():
     [
         ({"num_classes": 1}, "num_classes is 1"),
         ({"weight": torch.zeros(35, D)}, "weight has 35 rows, 37 classes need 36"),
-        ({"weight": torch.zeros(36, D + 1)}, rf"weight has shape \[36, 7\], it must be \[rows, {D}\]"),
+        (
+            {"weight": torch.zeros(36, D + 1)},
+            rf"weight has shape \[36, 7\], it must be \[rows, {D}\]",
+        ),
         ({"bias": torch.zeros(37)}, r"bias has shape \[37\], it must be \[36\] or \[36, 1\]"),
         ({"label": torch.tensor([0, -1])}, "targets range from -1 to 0, they must lie in 0 to 36"),
         ({"label": torch.tensor([0])}, r"path_table has shape \[1, 6\].*\[2, L\]"),
         ({"path_table": torch.zeros(2, 3).long()}, "come together"),
-        ({"path_table": torch.zeros(2, 3).long(), "path_code": torch.zeros(2, 4).long()}, r"\[2, 3\].*\[2, 4\]"),
-        ({"path_table": torch.zeros(3, 3).long(), "path_code": torch.zeros(3, 3).long()}, r"\[3, 3\].*\[2, L\]"),
-        ({"path_table": torch.full((2, 1), 36), "path_code": torch.zeros(2, 1)}, "holds node 36.*36 rows"),
+        (
+            {"path_table": torch.zeros(2, 3).long(), "path_code": torch.zeros(2, 4).long()},
+            r"\[2, 3\].*\[2, 4\]",
+        ),
+        (
+            {"path_table": torch.zeros(3, 3).long(), "path_code": torch.zeros(3, 3).long()},
+            r"\[3, 3\].*\[2, L\]",
+        ),
+        (
+            {"path_table": torch.full((2, 1), 36), "path_code": torch.zeros(2, 1)},
+            "holds node 36.*36 rows",
+        ),
     ],
 )
 def test_the_function_refuses(change, message):
-    arguments = {"label": torch.tensor([0, 36]), "num_classes": 37, "weight": torch.zeros(36, D), **change}
+    arguments = {
+        "label": torch.tensor([0, 36]),
+        "num_classes": 37,
+        "weight": torch.zeros(36, D),
+        **change,
+    }
     with pytest.raises(ValueError, match=message):
         hsigmoid_loss(torch.zeros(2, D), **arguments)
 
@@ -195,15 +247,21 @@ def test_loss_is_the_definition(tree, bias):
     right = by_definition(layer, hidden, target)
     assert layer(hidden, target).detach().numpy() == pytest.approx(right, rel=1e-12)
     assert layer.nll(hidden, target[:, None]).detach().numpy() == pytest.approx(right, rel=1e-12)
-    assert -layer.log_prob(hidden).gather(1, target[:, None])[:, 0].detach().numpy() == pytest.approx(right, rel=1e-12)
+    assert -layer.log_prob(hidden).gather(1, target[:, None])[
+        :, 0
+    ].detach().numpy() == pytest.approx(right, rel=1e-12)
 
 
 def test_huffmans_tree_is_the_default_and_new_rows_are_0():
     counts = counts_of(37)
     layer = Hsigmoid(D, counts.tolist(), HsigmoidOptions())
     expected = huffman(counts.numpy())
-    assert np.array_equal(layer.tree.nodes, expected.nodes) and np.array_equal(layer.tree.codes, expected.codes)
-    assert layer.rows() == 36 and layer.weight.shape == (36, D) and layer.bias is None and layer.exact
+    assert np.array_equal(layer.tree.nodes, expected.nodes) and np.array_equal(
+        layer.tree.codes, expected.codes
+    )
+    assert (
+        layer.rows() == 36 and layer.weight.shape == (36, D) and layer.bias is None and layer.exact
+    )
     assert not layer.weight.any()
     assert list(layer.state_dict()) == ["weight"]
     loss = layer(torch.randn(37, D), torch.arange(37))
@@ -215,7 +273,9 @@ def test_gradients(tree, N):
     layer = layer_for(tree)
     hidden, target = batch_for(len(tree), N)
     parameters = tuple(layer.parameters())
-    assert torch.autograd.gradcheck(lambda *_: layer(hidden, target), (hidden, *parameters), fast_mode=len(tree) > 3)
+    assert torch.autograd.gradcheck(
+        lambda *_: layer(hidden, target), (hidden, *parameters), fast_mode=len(tree) > 3
+    )
     assert torch.autograd.gradcheck(
         lambda *_: layer(hidden, target[:1].repeat(2 * N), torch.arange(N).repeat(2)),
         (hidden, *parameters),
@@ -223,7 +283,9 @@ def test_gradients(tree, N):
     )
     dense = torch.autograd.grad(layer(hidden, target).square().sum(), parameters)
     layer.sparse = True
-    for one, other in zip(torch.autograd.grad(layer(hidden, target).square().sum(), parameters), dense, strict=True):
+    for one, other in zip(
+        torch.autograd.grad(layer(hidden, target).square().sum(), parameters), dense, strict=True
+    ):
         assert one.is_sparse
         torch.testing.assert_close(one.to_dense(), other)
 

@@ -1,4 +1,5 @@
-"""Margin losses: reference figures, definitions on full scores, limits, numerical traps, what every layer promises."""
+"""Margin losses: reference figures, definitions on full scores, limits, numerical traps, what every
+layer promises."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ LAYERS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Threads that wait for each other in tiny products make these tests many times slower on a busy machine."""
+    """Threads that wait for each other in tiny products make these tests many times slower on a
+    busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -42,11 +44,18 @@ def name(request):
     return request.param
 
 
-def parts(dtype: torch.dtype = torch.float64, targets: int = 20, rows: int = 6) -> tuple[Tensor, ...]:
+def parts(
+    dtype: torch.dtype = torch.float64, targets: int = 20, rows: int = 6
+) -> tuple[Tensor, ...]:
     """20 targets of 6 rows: several per row, some of them the same class."""
     generator = torch.Generator().manual_seed(5)
-    hidden, weight = (torch.randn(n, D, generator=generator, dtype=torch.float64).to(dtype) for n in (rows, V))
-    target, row_of = torch.randint(0, V, (targets,), generator=generator), torch.arange(targets) % rows
+    hidden, weight = (
+        torch.randn(n, D, generator=generator, dtype=torch.float64).to(dtype) for n in (rows, V)
+    )
+    target, row_of = (
+        torch.randint(0, V, (targets,), generator=generator),
+        torch.arange(targets) % rows,
+    )
     if targets > 2 * rows:
         target[rows] = target[0]
     return hidden.requires_grad_(), weight.requires_grad_(), target, row_of
@@ -59,7 +68,8 @@ def scores_of(name: str, hidden: Tensor, weight: Tensor) -> Tensor:
 
 
 def by_definition(name: str, hidden: Tensor, weight: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of full scores [N, V] with the target's moved, L-softmax through the angle itself."""
+    """Cross-entropy of full scores [N, V] with the target's moved, L-softmax through the angle
+    itself."""
     scores = scores_of(name, hidden, weight)
     own = scores.gather(1, target[:, None])[:, 0]
     if name == "l":
@@ -69,7 +79,9 @@ def by_definition(name: str, hidden: Tensor, weight: Tensor, target: Tensor) -> 
         moved = length * ((-1) ** k * torch.cos(3 * angle) - 2 * k + 0.5 * torch.cos(angle)) / 1.5
     else:
         moved = own - {"am": 5 * 0.2, "sm": 0.7}[name]
-    return F.cross_entropy(scores.scatter(1, target[:, None], moved[:, None]), target, reduction="none")
+    return F.cross_entropy(
+        scores.scatter(1, target[:, None], moved[:, None]), target, reduction="none"
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -77,13 +89,22 @@ def by_definition(name: str, hidden: Tensor, weight: Tensor, target: Tensor) -> 
 def test_reference(case, by):
     arrays = np.load(GOLDEN / f"{case}.npz", allow_pickle=False)
     options = json.loads(str(arrays["__options__"]))
-    z = {key: torch.from_numpy(arrays[key]) for key in arrays.files if arrays[key].dtype.kind in "fi"}
+    z = {
+        key: torch.from_numpy(arrays[key]) for key in arrays.files if arrays[key].dtype.kind in "fi"
+    }
     inputs = {key: z[key].requires_grad_() for key in ("input", "weight", "bias") if key in z}
-    hidden, weight, bias, target = inputs["input"], inputs["weight"], inputs.get("bias"), z["target"]
+    hidden, weight, bias, target = (
+        inputs["input"],
+        inputs["weight"],
+        inputs.get("bias"),
+        z["target"],
+    )
     margin, counts, dim = options["margin"], [1] * options["classes"], options["dim"]
     if case.startswith("am"):
         layer = AmSoftmax(dim, counts, AmSoftmaxOptions(options["scale"], margin), weight=weight)
-        function = am_softmax_loss(hidden, weight, target, options["scale"], margin, reduction="none")
+        function = am_softmax_loss(
+            hidden, weight, target, options["scale"], margin, reduction="none"
+        )
     elif case.startswith("l"):
         layer = LSoftmax(dim, counts, LSoftmaxOptions(margin, options["lam"]), weight=weight)
         function = l_softmax_loss(hidden, weight, target, margin, options["lam"], reduction="none")
@@ -134,7 +155,9 @@ def test_gradcheck(name, shared):
 def test_bias_of_the_soft_margin():
     hidden, weight, target, row_of = parts()
     bias = torch.randn(V, dtype=torch.float64, requires_grad=True)
-    loss = SmSoftmax(D, COUNTS, SmSoftmaxOptions(0.7), weight=weight, bias=bias)(hidden, target, row_of)
+    loss = SmSoftmax(D, COUNTS, SmSoftmaxOptions(0.7), weight=weight, bias=bias)(
+        hidden, target, row_of
+    )
     logits = F.linear(hidden[row_of], weight, bias)
     want = F.cross_entropy(logits - 0.7 * F.one_hot(target, V).double(), target, reduction="none")
     torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
@@ -160,7 +183,9 @@ def test_float32_keeps_its_digits_where_the_target_dominates(shared):
             loss = layer(h[row_of], target)
         else:
             scores = 120 * F.normalize(h[row_of], dim=1) @ F.normalize(w, dim=1).t()
-            loss = F.cross_entropy(scores - 108 * F.one_hot(target, 5).double(), target, reduction="none")
+            loss = F.cross_entropy(
+                scores - 108 * F.one_hot(target, 5).double(), target, reduction="none"
+            )
         losses.append(loss.double())
         gradients.append([g.double() for g in torch.autograd.grad(loss.sum(), (h, w))])
     assert losses[1][0] > 50
@@ -170,7 +195,9 @@ def test_float32_keeps_its_digits_where_the_target_dominates(shared):
 
 
 def test_other_pairs():
-    score = torch.tensor([0.3, 90.0, -1.0, 2.0, 2.0, -300.0, 5.0], dtype=torch.float64, requires_grad=True)
+    score = torch.tensor(
+        [0.3, 90.0, -1.0, 2.0, 2.0, -300.0, 5.0], dtype=torch.float64, requires_grad=True
+    )
     rows = torch.tensor([0, 0, 0, 1, 1, 1, 3])
     same = (rows[:, None] == rows) & ~torch.eye(7, dtype=torch.bool)
     want = score.expand(7, 7).masked_fill(~same, -torch.inf)[:6].logsumexp(1)
@@ -207,7 +234,8 @@ def test_a_margin_makes_the_loss_larger(name):
 
 
 def test_angle_boundaries_are_continuous():
-    """psi has no jump where k changes, and ends at (-1)^(m-1) cos(m pi) - 2 (m - 1) = 1 - 2m for opposite vectors."""
+    """psi has no jump where k changes, and ends at (-1)^(m-1) cos(m pi) - 2 (m - 1) = 1 - 2m for
+    opposite vectors."""
     for margin in (2, 3, 4):
         for i in range(1, margin):
             edge = i * math.pi / margin
@@ -215,16 +243,22 @@ def test_angle_boundaries_are_continuous():
             angles = torch.tensor([edge - 1e-9, edge + 1e-9], dtype=torch.float64)
             hidden = torch.stack([angles.cos(), angles.sin()], dim=1)
             weight[0, 0] = 1
-            losses = l_softmax_loss(hidden, weight, torch.zeros(2, dtype=torch.long), margin, reduction="none")
+            losses = l_softmax_loss(
+                hidden, weight, torch.zeros(2, dtype=torch.long), margin, reduction="none"
+            )
             assert abs(float(losses[0] - losses[1])) < 1e-7
         opposite = l_softmax_loss(
-            torch.tensor([[-1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([0]), margin
+            torch.tensor([[-1.0, 0.0]]),
+            torch.tensor([[1.0, 0.0], [0.0, 0.0]]),
+            torch.tensor([0]),
+            margin,
         )
         assert opposite.item() == pytest.approx(math.log(1 + math.exp(2 * margin - 1)), rel=1e-6)
 
 
 def test_rows_of_zeros(name):
-    """No direction, no angle: finite losses and gradients; the zero rows of L- and soft-margin layers can learn."""
+    """No direction, no angle: finite losses and gradients; the zero rows of L- and soft-margin
+    layers can learn."""
     hidden, _, target, row_of = parts(torch.float32)
     weight = torch.zeros(V, D, requires_grad=True)
     loss = LAYERS[name](weight=weight)(hidden, target, row_of)
@@ -274,7 +308,9 @@ def test_probabilities_are_without_margin(name):
     log_prob = layer.log_prob(hidden)
     torch.testing.assert_close(log_prob, scores_of(name, hidden, weight).log_softmax(1))
     torch.testing.assert_close(log_prob.exp().sum(1), torch.ones(6, dtype=torch.float64))
-    torch.testing.assert_close(layer.nll(hidden, target), -log_prob.gather(1, target[:, None])[:, 0])
+    torch.testing.assert_close(
+        layer.nll(hidden, target), -log_prob.gather(1, target[:, None])[:, 0]
+    )
     ids, best = layer.predict(hidden, 3)
     torch.testing.assert_close(log_prob.gather(1, ids), best)
     torch.testing.assert_close(best, log_prob.topk(3, dim=1).values)
@@ -329,12 +365,32 @@ def test_functions_reduce_and_ignore(reduction):
         (lambda: SmSoftmax(D, COUNTS, SmSoftmaxOptions(-2.0)), ("-2.0", "0 or more")),
         (lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0, 13])), ("13", "12")),
         (lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0])), ("1", "2")),
-        (lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0]), torch.tensor([2])), ("2", "1")),
-        (lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0]), torch.tensor([-1])), ("-1", "1")),
-        (lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0, 1]), torch.tensor([0])), ("1", "2")),
-        (lambda: l_softmax_loss(torch.zeros(2, 3), torch.zeros(5, 3), torch.tensor([0, 5])), ("5", "4")),
-        (lambda: l_softmax_loss(torch.zeros(2, 3), torch.zeros(5, 4), torch.tensor([0, 1])), ("3", "4")),
-        (lambda: soft_margin_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 1.0), ("5", "4")),
+        (
+            lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0]), torch.tensor([2])),
+            ("2", "1"),
+        ),
+        (
+            lambda: SmSoftmax(D, COUNTS)(torch.zeros(2, D), torch.tensor([0]), torch.tensor([-1])),
+            ("-1", "1"),
+        ),
+        (
+            lambda: SmSoftmax(D, COUNTS)(
+                torch.zeros(2, D), torch.tensor([0, 1]), torch.tensor([0])
+            ),
+            ("1", "2"),
+        ),
+        (
+            lambda: l_softmax_loss(torch.zeros(2, 3), torch.zeros(5, 3), torch.tensor([0, 5])),
+            ("5", "4"),
+        ),
+        (
+            lambda: l_softmax_loss(torch.zeros(2, 3), torch.zeros(5, 4), torch.tensor([0, 1])),
+            ("3", "4"),
+        ),
+        (
+            lambda: soft_margin_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 1.0),
+            ("5", "4"),
+        ),
     ],
 )
 def test_errors_name_both_numbers(call, numbers):

@@ -18,7 +18,9 @@ LEAST_P = 1e-4  # of a right sampler, one seed in 10,000 gives less; the seeds a
 
 
 def random_layer(name: str, bias: bool = False) -> OutputLayer:
-    options = AdaptiveOptions(cutoffs=("5", "12"), div_value=2) if name == "adaptive-softmax" else None
+    options = (
+        AdaptiveOptions(cutoffs=("5", "12"), div_value=2) if name == "adaptive-softmax" else None
+    )
     layer = make_layer(name, D, COUNTS, options, **({"bias": True} if bias else {})).double()
     torch.manual_seed(3)
     with torch.no_grad():
@@ -29,7 +31,10 @@ def random_layer(name: str, bias: bool = False) -> OutputLayer:
 
 def p_value(ids: torch.Tensor, probability: torch.Tensor) -> float:
     """Of Pearson's test; classes expected less than 5 times are put together."""
-    observed, expected = np.bincount(ids.numpy(), minlength=V), probability.double().numpy() * len(ids)
+    observed, expected = (
+        np.bincount(ids.numpy(), minlength=V),
+        probability.double().numpy() * len(ids),
+    )
     rare = expected < 5
     if rare.any():
         observed = np.append(observed[~rare], observed[rare].sum())
@@ -60,7 +65,9 @@ def test_samples_have_the_probabilities_of_the_layer(name: str, bias: bool) -> N
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
-@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("adaptive-softmax", "hsigmoid")])
+@pytest.mark.parametrize(
+    "name", [name for name in LOSSES if name not in ("adaptive-softmax", "hsigmoid")]
+)
 def test_temperature_is_a_power_of_the_probabilities(name: str, temperature: float) -> None:
     layer, hidden = random_layer(name), hidden_rows(2)[:1]
     ids = layer.sample(hidden.expand(DRAWS, D), torch.Generator().manual_seed(6), temperature)
@@ -99,7 +106,9 @@ def test_no_score_of_all_words(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_same_seed_draws_the_same(name: str) -> None:
     layer, hidden = random_layer(name).float(), hidden_rows(3).float().repeat(20, 1)
-    first, again, other = (layer.sample(hidden, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        layer.sample(hidden, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert layer.sample(hidden[:0]).shape == (0,)
     for temperature in (0.0, -1.0, float("nan")):

@@ -18,25 +18,35 @@ from .sampled_cases import COUNTS, LAYERS, D, V, layer_of, normal, seeded
 
 
 def test_links_are_exact_for_large_scores():
-    z = torch.tensor([[-700.0, -30], [-21, 22], [39, -45], [50, 600], [-38, 30]], dtype=torch.float64)
+    z = torch.tensor(
+        [[-700.0, -30], [-21, 22], [39, -45], [50, 600], [-38, 30]], dtype=torch.float64
+    )
     for T in (1, 2):
         true, noise = z[:, :T], z[:, T:]
-        found = [math.fsum(math.log1p(math.exp(-abs(x))) + max(x, 0) for x in row) for row in z.tolist()]
+        found = [
+            math.fsum(math.log1p(math.exp(-abs(x))) + max(x, 0) for x in row) for row in z.tolist()
+        ]
         expected = torch.tensor(found, dtype=torch.float64) - true.mean(1)
         torch.testing.assert_close(logistic(true, noise), expected, rtol=1e-13, atol=1e-12)
-        torch.testing.assert_close(cross_entropy(true, noise), z.logsumexp(1) - true.mean(1), rtol=1e-13, atol=1e-12)
+        torch.testing.assert_close(
+            cross_entropy(true, noise), z.logsumexp(1) - true.mean(1), rtol=1e-13, atol=1e-12
+        )
     tiny = logistic(torch.tensor([[30.0]]), torch.tensor([[-30.0]]))
     torch.testing.assert_close(tiny, torch.tensor([2 * math.exp(-30)]), rtol=1e-6, atol=0)
     assert cross_entropy(torch.tensor([[3.0]]), torch.tensor([[REMOVED]])).tolist() == [0]
 
 
-def written_out(name: str, layer: SampledLayer, hidden: Tensor, target: list[list[int]], samples: Candidates) -> Tensor:
+def written_out(
+    name: str, layer: SampledLayer, hidden: Tensor, target: list[list[int]], samples: Candidates
+) -> Tensor:
     """The formulas of the module's docstring, number by number."""
     bias = torch.zeros(V) if layer.bias is None else layer.bias
     S, losses = samples.sampled.shape[-1], []
     for n, labels in enumerate(target):
         noise = (samples.sampled if samples.sampled.dim() == 1 else samples.sampled[n]).tolist()
-        tries = samples.num_tries if isinstance(samples.num_tries, int) else int(samples.num_tries[n])
+        tries = (
+            samples.num_tries if isinstance(samples.num_tries, int) else int(samples.num_tries[n])
+        )
 
         def z(word, n=n, tries=tries):
             s = layer.weight[word] @ hidden[n] + bias[word]
@@ -81,7 +91,9 @@ def test_layers_follow_their_formula(name, T, bias, per_row):
 def test_given_expected_counts_are_taken():
     layer = layer_of("sampled-softmax")
     hidden, target = normal(3, D), torch.tensor([1, 4, 11])
-    samples = Candidates(torch.tensor([2, 5]), torch.tensor([0.5, 0.25, 2.0]), torch.tensor([1.5, 0.75]))
+    samples = Candidates(
+        torch.tensor([2, 5]), torch.tensor([0.5, 0.25, 2.0]), torch.tensor([1.5, 0.75])
+    )
     found = layer.link(layer.score(hidden, samples), target)
     expected = sampled_softmax_loss(layer.weight, None, target, hidden, 2, V, 1, samples)
     torch.testing.assert_close(found, expected)
@@ -94,12 +106,18 @@ def test_given_expected_counts_are_taken():
 def test_layers_gradcheck(name, sparse):
     options = {"nce_log_z": "learned"} if name == "nce" else {}
     layer = layer_of(name, bias=True, sparse=sparse, options=options)
-    hidden, target, row_of = normal(3, D).requires_grad_(), torch.tensor([1, 4, 1, 11]), torch.tensor([0, 2, 1, 2])
+    hidden, target, row_of = (
+        normal(3, D).requires_grad_(),
+        torch.tensor([1, 4, 1, 11]),
+        torch.tensor([0, 2, 1, 2]),
+    )
     samples = layer.draw(hidden)
     names, parameters = zip(*layer.named_parameters(), strict=True)
 
     def loss(hidden, *values):
-        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (hidden, target, row_of))
+        return torch.func.functional_call(
+            layer, dict(zip(names, values, strict=True)), (hidden, target, row_of)
+        )
 
     layer.draw = lambda _: samples
     if sparse:
@@ -118,13 +136,21 @@ def test_layers_gradcheck(name, sparse):
 @pytest.mark.parametrize("name", LAYERS)
 def test_targets_may_share_hidden_rows(name, per_row):
     layer = layer_of(name, bias=True, per_row=per_row)
-    hidden, target, row_of = normal(4, D), torch.tensor([1, 4, 1, 11, 0, 2]), torch.tensor([0, 3, 1, 3, 0, 2])
+    hidden, target, row_of = (
+        normal(4, D),
+        torch.tensor([1, 4, 1, 11, 0, 2]),
+        torch.tensor([0, 3, 1, 3, 0, 2]),
+    )
     scores = layer.score(hidden)
     assert len(scores.logits) == 4
     samples = scores.extra
     if per_row:
-        tries = samples.num_tries if isinstance(samples.num_tries, int) else samples.num_tries[row_of]
-        samples = Candidates(samples.sampled[row_of], None, samples.sampled_expected_count[row_of], tries)
+        tries = (
+            samples.num_tries if isinstance(samples.num_tries, int) else samples.num_tries[row_of]
+        )
+        samples = Candidates(
+            samples.sampled[row_of], None, samples.sampled_expected_count[row_of], tries
+        )
     expected = layer.link(layer.score(hidden[row_of], samples), target)
     torch.testing.assert_close(layer.link(scores, target, row_of), expected, rtol=1e-12, atol=1e-12)
 
@@ -149,7 +175,8 @@ def test_all_candidates_with_counts_of_one_are_the_full_softmax():
     layer = layer_of("sampled-softmax", bias=True, negatives=V, sampler=AllCandidateSampler(V))
     hidden, target = normal(9, D), torch.randint(V, (9,), generator=seeded(1))
     torch.testing.assert_close(
-        layer(hidden, target), F.cross_entropy(hidden @ layer.weight.T + layer.bias, target, reduction="none")
+        layer(hidden, target),
+        F.cross_entropy(hidden @ layer.weight.T + layer.bias, target, reduction="none"),
     )
     values = AllCandidateSampler(V).sample(target, V, True)
     found = sampled_softmax_loss(layer.weight, layer.bias, target, hidden, V, V, 1, values)
@@ -165,7 +192,9 @@ def test_small_batches(name, N):
         for row_of in (None, torch.zeros(N, dtype=torch.int64)):
             loss = layer(hidden, target, row_of)
             loss.sum().backward()
-            assert loss.shape == (N,) and bool(loss.isfinite().all()) and hidden.grad.shape == (N, D)
+            assert (
+                loss.shape == (N,) and bool(loss.isfinite().all()) and hidden.grad.shape == (N, D)
+            )
         assert layer.log_prob(hidden).shape == (N, V) and layer.nll(hidden, target).shape == (N,)
 
 
@@ -180,10 +209,17 @@ def test_ignored_targets_have_no_loss_and_no_gradient(name):
     alone = layer.link(layer.score(kept, samples), target[::2])
     assert loss[1::2].tolist() == [0, 0] and bool((gradients[0][1::2] == 0).all())
     torch.testing.assert_close(loss[::2], alone)
-    for ours, theirs in zip(gradients[1:], torch.autograd.grad(alone.sum(), [layer.weight, layer.bias]), strict=True):
+    for ours, theirs in zip(
+        gradients[1:], torch.autograd.grad(alone.sum(), [layer.weight, layer.bias]), strict=True
+    ):
         torch.testing.assert_close(ours, theirs)
     pairs = torch.tensor([[3, 4], [3, -100], [5, 5], [-100, -100]])
-    assert (layer.link(layer.score(hidden, samples), pairs) == 0).tolist() == [False, True, False, True]
+    assert (layer.link(layer.score(hidden, samples), pairs) == 0).tolist() == [
+        False,
+        True,
+        False,
+        True,
+    ]
     with pytest.raises(ValueError, match=r"range from 3 to 12"):
         layer(hidden[:2], torch.tensor([3, 12]))
 
@@ -205,11 +241,18 @@ def test_log_z():
         layer_of("nce", options={"nce_log_z": value}) for value in ("auto", "learned", "2.5")
     )
     samples = automatic.draw(hidden)
-    losses = [layer.link(layer.score(hidden, samples), target) for layer in (automatic, learned, given_log_z)]
+    losses = [
+        layer.link(layer.score(hidden, samples), target)
+        for layer in (automatic, learned, given_log_z)
+    ]
     torch.testing.assert_close(losses[0], losses[1])
     assert automatic.log_z == math.log(V) and given_log_z.log_z == 2.5
-    assert "log_z" in dict(learned.named_parameters()) and "log_z" not in dict(automatic.named_parameters())
-    torch.testing.assert_close(losses[2], written_out("nce", given_log_z, hidden, [[0], [1], [2]], samples))
+    assert "log_z" in dict(learned.named_parameters()) and "log_z" not in dict(
+        automatic.named_parameters()
+    )
+    torch.testing.assert_close(
+        losses[2], written_out("nce", given_log_z, hidden, [[0], [1], [2]], samples)
+    )
     losses[1].sum().backward()
     assert float(learned.log_z.grad) != 0
     assert layer_of("nce", options={"nce_bias": True}).bias is not None and automatic.bias is None
@@ -222,7 +265,9 @@ def test_hits_are_kept_on_request():
     samples = Candidates(torch.tensor([2, 5]), torch.ones(2, 1), torch.ones(2))
     hidden = normal(2, D)
     found = layer.link(layer.score(hidden, samples), torch.tensor([2, 0]))
-    expected = sampled_softmax_loss(layer.weight, None, torch.tensor([2, 0]), hidden, 2, V, 1, samples, False)
+    expected = sampled_softmax_loss(
+        layer.weight, None, torch.tensor([2, 0]), hidden, 2, V, 1, samples, False
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -260,11 +305,17 @@ def test_shared_weights():
 @pytest.mark.parametrize(
     ("message", "wrong"),
     [
-        (r"sampler has 5 classes, counts has 12", lambda: layer_of("neg", sampler=LogUniformSampler(5))),
+        (
+            r"sampler has 5 classes, counts has 12",
+            lambda: layer_of("neg", sampler=LogUniformSampler(5)),
+        ),
         (r"negatives is 13.*only 12", lambda: layer_of("sampled-softmax", negatives=13)),
         (r"counts holds -1", lambda: Neg(D, [3, -1], NegOptions())),
         (r"all 2 weights are 0", lambda: Neg(D, [0, 0], NegOptions())),
-        (r"targets for 2 rows, hidden has 3", lambda: layer_of("nce")(normal(3, D), torch.tensor([1, 2]))),
+        (
+            r"targets for 2 rows, hidden has 3",
+            lambda: layer_of("nce")(normal(3, D), torch.tensor([1, 2])),
+        ),
         (r"range from -3 to 2", lambda: layer_of("nce")(normal(2, D), torch.tensor([-3, 2]))),
     ],
 )

@@ -1,4 +1,5 @@
-"""Softmax, label smoothing and sparse softmax: reference figures, definitions, limits, what every layer promises."""
+"""Softmax, label smoothing and sparse softmax: reference figures, definitions, limits, what every
+layer promises."""
 
 from __future__ import annotations
 
@@ -18,7 +19,16 @@ from w2v.losses.options import LabelSmoothingOptions, SparseSoftmaxOptions
 from w2v.losses.softmax import LabelSmoothing, Softmax, SparseSoftmax
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SMOOTHING_CASES = ["basic", "zero", "one", "ignore_index", "weights", "weights_ignore", "large_logits", "k2"]
+SMOOTHING_CASES = [
+    "basic",
+    "zero",
+    "one",
+    "ignore_index",
+    "weights",
+    "weights_ignore",
+    "large_logits",
+    "k2",
+]
 SPARSE_CASES = ["k1", "k2_target_never_top", "k3", "k5_wide", "k_full"]
 D, V = 4, 13
 COUNTS = list(range(V, 0, -1))
@@ -26,13 +36,16 @@ LAYERS = {
     "softmax": lambda **kw: Softmax(D, COUNTS, **kw),
     "label smoothing": lambda **kw: LabelSmoothing(D, COUNTS, LabelSmoothingOptions(0.2), **kw),
     "sparse, with target": lambda **kw: SparseSoftmax(D, COUNTS, SparseSoftmaxOptions(3), **kw),
-    "sparse, top k only": lambda **kw: SparseSoftmax(D, COUNTS, SparseSoftmaxOptions(3, keep_target=False), **kw),
+    "sparse, top k only": lambda **kw: SparseSoftmax(
+        D, COUNTS, SparseSoftmaxOptions(3, keep_target=False), **kw
+    ),
 }
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Threads that wait for each other in tiny products make these tests many times slower on a busy machine."""
+    """Threads that wait for each other in tiny products make these tests many times slower on a
+    busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -42,7 +55,11 @@ def one_thread():
 def golden(family: str, case: str) -> tuple[dict[str, Tensor], dict]:
     arrays = np.load(GOLDEN / family / f"{case}.npz", allow_pickle=False)
     options = json.loads(str(arrays["__options__"]))
-    return {key: torch.from_numpy(arrays[key]) for key in arrays.files if arrays[key].dtype.kind in "fib"}, options
+    return {
+        key: torch.from_numpy(arrays[key])
+        for key in arrays.files
+        if arrays[key].dtype.kind in "fib"
+    }, options
 
 
 @pytest.fixture(params=list(LAYERS))
@@ -50,11 +67,20 @@ def name(request):
     return request.param
 
 
-def parts(dtype: torch.dtype = torch.float64, targets: int = 9, rows: int = 6) -> tuple[Tensor, ...]:
+def parts(
+    dtype: torch.dtype = torch.float64, targets: int = 9, rows: int = 6
+) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(11)
-    made = [torch.randn(*s, generator=generator, dtype=torch.float64).to(dtype) for s in ((rows, D), (V, D), (V,))]
+    made = [
+        torch.randn(*s, generator=generator, dtype=torch.float64).to(dtype)
+        for s in ((rows, D), (V, D), (V,))
+    ]
     target = torch.randint(0, V, (targets,), generator=generator)
-    return *(t.requires_grad_() for t in made), target, torch.randint(0, rows, (targets,), generator=generator)
+    return (
+        *(t.requires_grad_() for t in made),
+        target,
+        torch.randint(0, rows, (targets,), generator=generator),
+    )
 
 
 def by_definition(name: str, scores: Tensor, target: Tensor) -> Tensor:
@@ -63,9 +89,13 @@ def by_definition(name: str, scores: Tensor, target: Tensor) -> Tensor:
     if name == "softmax":
         return scores.logsumexp(1) - own
     if name == "label smoothing":
-        q = torch.full_like(scores, 0.2 / V).scatter_add(1, target[:, None], torch.full_like(own, 0.8)[:, None])
+        q = torch.full_like(scores, 0.2 / V).scatter_add(
+            1, target[:, None], torch.full_like(own, 0.8)[:, None]
+        )
         return -(q * scores.log_softmax(1)).sum(1)
-    kept = torch.zeros_like(scores, dtype=torch.bool).scatter(1, scores.topk(3, dim=1).indices, True)
+    kept = torch.zeros_like(scores, dtype=torch.bool).scatter(
+        1, scores.topk(3, dim=1).indices, True
+    )
     if name == "sparse, with target":
         kept = kept.scatter(1, target[:, None], True)
     return scores.masked_fill(~kept, -torch.inf).logsumexp(1) - own
@@ -75,26 +105,39 @@ def by_definition(name: str, scores: Tensor, target: Tensor) -> Tensor:
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_label_smoothing_reference(case, reduction):
     z, options = golden("label_smoothing", case)
-    for suffix, dtype, rtol, atol in (("f64", torch.float64, 1e-10, 1e-12), ("f32", torch.float32, 1e-5, 2e-5)):
+    for suffix, dtype, rtol, atol in (
+        ("f64", torch.float64, 1e-10, 1e-12),
+        ("f32", torch.float32, 1e-5, 2e-5),
+    ):
         logits = z["logits"].to(dtype).requires_grad_()
         weight = z["class_weight"].to(dtype) if "class_weight" in z else None
         loss = label_smoothing_cross_entropy(
             logits, z["target"], options["alpha"], weight, options["ignore_index"], reduction
         )
-        torch.testing.assert_close(loss.detach(), z[f"loss_{reduction}_{suffix}"], rtol=rtol, atol=atol)
+        torch.testing.assert_close(
+            loss.detach(), z[f"loss_{reduction}_{suffix}"], rtol=rtol, atol=atol
+        )
         cotangent = z["cotangent"].to(dtype) if reduction == "none" else torch.ones((), dtype=dtype)
         gradient = torch.autograd.grad((loss * cotangent).sum(), logits)[0]
-        torch.testing.assert_close(gradient, z[f"d_logits_{reduction}_{suffix}"], rtol=rtol, atol=min(atol, 1e-6))
+        torch.testing.assert_close(
+            gradient, z[f"d_logits_{reduction}_{suffix}"], rtol=rtol, atol=min(atol, 1e-6)
+        )
 
 
-@pytest.mark.parametrize("case", [case for case in SMOOTHING_CASES if not case.startswith("weights")])
+@pytest.mark.parametrize(
+    "case", [case for case in SMOOTHING_CASES if not case.startswith("weights")]
+)
 def test_label_smoothing_layer_reference(case):
     """The logits as hidden rows of a layer whose weight is the unit matrix."""
     z, options = golden("label_smoothing", case)
     classes = options["classes"]
     weight = torch.eye(classes, dtype=torch.float64)
     layer = LabelSmoothing(
-        classes, [1] * classes, LabelSmoothingOptions(options["alpha"]), weight=weight, ignore_index=-100
+        classes,
+        [1] * classes,
+        LabelSmoothingOptions(options["alpha"]),
+        weight=weight,
+        ignore_index=-100,
     )
     hidden = z["logits"].requires_grad_()
     loss = layer(hidden, z["target"])
@@ -108,7 +151,13 @@ def test_sparse_softmax_reference(case):
     z, options = golden("sparse_topk_softmax", case)
     k, classes = options["k"], options["classes"]
 
-    def same(loss: Tensor, want: str, gradient_of: Tensor, want_gradient: str, cotangent: Tensor | None = None) -> None:
+    def same(
+        loss: Tensor,
+        want: str,
+        gradient_of: Tensor,
+        want_gradient: str,
+        cotangent: Tensor | None = None,
+    ) -> None:
         torch.testing.assert_close(loss.detach(), z[want], rtol=1e-10, atol=1e-12, equal_nan=True)
         if not loss.isnan().any():
             total = loss if cotangent is None else (loss * cotangent).sum()
@@ -127,7 +176,9 @@ def test_sparse_softmax_reference(case):
     same(masked, "loss_mean_masked_f64", logits, "d_logits_mean_masked_f64")
     for keep_target, want in ((False, "_f64"), (True, "_union_f64")):
         options = SparseSoftmaxOptions(k, keep_target)
-        layer = SparseSoftmax(classes, [1] * classes, options, weight=torch.eye(classes, dtype=torch.float64))
+        layer = SparseSoftmax(
+            classes, [1] * classes, options, weight=torch.eye(classes, dtype=torch.float64)
+        )
         same(layer(logits, target), "loss" + want, logits, "d_logits" + want, cotangent)
 
 
@@ -142,7 +193,9 @@ def test_layer_is_its_definition(name, shared):
     torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
     factor = torch.linspace(0.5, 2, len(target), dtype=torch.float64)
     got = torch.autograd.grad((loss * factor).sum(), (hidden, weight, bias))
-    for a, b in zip(got, torch.autograd.grad((want * factor).sum(), (hidden, weight, bias)), strict=True):
+    for a, b in zip(
+        got, torch.autograd.grad((want * factor).sum(), (hidden, weight, bias)), strict=True
+    ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
@@ -168,7 +221,9 @@ def test_sparse_softmax_in_parts(monkeypatch):
         monkeypatch.setattr(top_scores, "HELD_BYTES", size)
         loss = layer(hidden, target, row_of)
         torch.testing.assert_close(loss, want)
-        for a, b in zip(torch.autograd.grad(loss.sum(), (hidden, weight, bias)), gradients, strict=True):
+        for a, b in zip(
+            torch.autograd.grad(loss.sum(), (hidden, weight, bias)), gradients, strict=True
+        ):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
@@ -179,9 +234,15 @@ def test_no_targets_one_target_and_order(name):
     assert empty.shape == (0,)
     empty.sum().backward()
     assert not weight.grad.any()
-    assert layer(hidden, target[:0], target[:0]).shape == layer.nll(hidden[:0], target[:0]).shape == (0,)
+    assert (
+        layer(hidden, target[:0], target[:0]).shape
+        == layer.nll(hidden[:0], target[:0]).shape
+        == (0,)
+    )
     loss = layer(hidden, target)
-    torch.testing.assert_close(torch.cat([layer(h[None], t[None]) for h, t in zip(hidden, target, strict=True)]), loss)
+    torch.testing.assert_close(
+        torch.cat([layer(h[None], t[None]) for h, t in zip(hidden, target, strict=True)]), loss
+    )
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     torch.testing.assert_close(layer(hidden[order], target[order]), loss[order])
     torch.testing.assert_close(layer(hidden, target[:, None]), loss)
@@ -223,7 +284,9 @@ def test_limits_are_the_plain_softmax():
     for layer in (
         LabelSmoothing(D, COUNTS, LabelSmoothingOptions(0.0), weight=weight, bias=bias),
         SparseSoftmax(D, COUNTS, SparseSoftmaxOptions(V), weight=weight, bias=bias),
-        SparseSoftmax(D, COUNTS, SparseSoftmaxOptions(V + 5, keep_target=False), weight=weight, bias=bias),
+        SparseSoftmax(
+            D, COUNTS, SparseSoftmaxOptions(V + 5, keep_target=False), weight=weight, bias=bias
+        ),
     ):
         torch.testing.assert_close(layer(hidden, target, row_of), want, rtol=1e-12, atol=1e-12)
 
@@ -234,7 +297,11 @@ def test_optimum_of_label_smoothing(alpha):
     layer = LabelSmoothing(1, [1] * V, LabelSmoothingOptions(alpha), bias=True).double()
     hidden, target = torch.zeros(1, 1, dtype=torch.float64), torch.tensor([5])
     optimiser = torch.optim.LBFGS(
-        [layer.bias], max_iter=200, tolerance_grad=1e-12, tolerance_change=0, line_search_fn="strong_wolfe"
+        [layer.bias],
+        max_iter=200,
+        tolerance_grad=1e-12,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
     )
 
     def step() -> Tensor:
@@ -245,7 +312,9 @@ def test_optimum_of_label_smoothing(alpha):
 
     optimiser.step(step)
     gaps = layer.bias.detach()[5] - layer.bias.detach()[torch.arange(V) != 5]
-    torch.testing.assert_close(gaps, torch.full_like(gaps, math.log((V - (V - 1) * alpha) / alpha)), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        gaps, torch.full_like(gaps, math.log((V - (V - 1) * alpha) / alpha)), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -255,7 +324,9 @@ def test_target_outside_the_top_k_alone(k):
     loss = sparse_softmax_cross_entropy(logits, torch.tensor([0]), k, keep_target=False)
     assert loss.item() >= math.log(k)
     assert torch.autograd.grad(loss, logits)[0][0, 0] == -1
-    nothing = sparse_softmax_cross_entropy(logits, torch.tensor([0]), k, keep_target=False, masked_mean=True)
+    nothing = sparse_softmax_cross_entropy(
+        logits, torch.tensor([0]), k, keep_target=False, masked_mean=True
+    )
     assert nothing.isnan()
 
 
@@ -272,22 +343,32 @@ def test_bfloat16_and_autocast(name):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = LAYERS[name](weight=exact[1], bias=exact[2])
         torch.testing.assert_close(mixed(hidden, target, row_of), want, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(mixed.log_prob(exact[0]).exp().sum(1), torch.ones(6), rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            mixed.log_prob(exact[0]).exp().sum(1), torch.ones(6), rtol=1e-5, atol=0
+        )
 
 
 @pytest.mark.parametrize("keep_target", [True, False])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_further_axes_are_positions(keep_target, reduction):
-    """[N, C, d1, d2] equals the same positions in a row, with class weights and ignored positions."""
-    logits, weight = torch.randn(2, V, 3, 4, dtype=torch.float64), torch.rand(V, dtype=torch.float64)
+    """[N, C, d1, d2] equals the same positions in a row, with class weights and ignored
+    positions."""
+    logits, weight = (
+        torch.randn(2, V, 3, 4, dtype=torch.float64),
+        torch.rand(V, dtype=torch.float64),
+    )
     target = torch.randint(0, V, (2, 3, 4))
     target[0, 1, 2] = -100
     flat, ids = logits.movedim(1, -1).reshape(-1, V), target.flatten()
     got = sparse_softmax_cross_entropy(logits, target, 4, keep_target, weight, reduction=reduction)
     want = sparse_softmax_cross_entropy(flat, ids, 4, keep_target, weight, reduction=reduction)
     torch.testing.assert_close(got.flatten(), want.flatten())
-    everything = sparse_softmax_cross_entropy(logits, target, V, keep_target, weight, reduction=reduction)
-    torch.testing.assert_close(everything, F.cross_entropy(logits, target, weight, reduction=reduction))
+    everything = sparse_softmax_cross_entropy(
+        logits, target, V, keep_target, weight, reduction=reduction
+    )
+    torch.testing.assert_close(
+        everything, F.cross_entropy(logits, target, weight, reduction=reduction)
+    )
     smooth = label_smoothing_cross_entropy(logits, target, 0.1, weight, reduction=reduction)
     torch.testing.assert_close(
         smooth, F.cross_entropy(logits, target, weight, reduction=reduction, label_smoothing=0.1)
@@ -303,12 +384,30 @@ def test_further_axes_are_positions(keep_target, reduction):
         (lambda: Softmax(D, COUNTS).nll(torch.zeros(2, D), torch.tensor([0, V])), ("13", "12")),
         (lambda: SparseSoftmax(D, COUNTS, SparseSoftmaxOptions(0)), ("0", "1")),
         (lambda: LabelSmoothing(D, COUNTS, LabelSmoothingOptions(1.2)), ("1.2", "0 to 1")),
-        (lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 6), ("6", "5")),
-        (lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 0), ("0", "5")),
-        (lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 2), ("5", "4")),
-        (lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 0.1), ("5", "4")),
-        (lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0]), 0.1), ("[2, 5]", "[1]")),
-        (lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), -1), ("-1", "0 to 1")),
+        (
+            lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 6),
+            ("6", "5"),
+        ),
+        (
+            lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 0),
+            ("0", "5"),
+        ),
+        (
+            lambda: sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 2),
+            ("5", "4"),
+        ),
+        (
+            lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 5]), 0.1),
+            ("5", "4"),
+        ),
+        (
+            lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0]), 0.1),
+            ("[2, 5]", "[1]"),
+        ),
+        (
+            lambda: label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), -1),
+            ("-1", "0 to 1"),
+        ),
     ],
 )
 def test_errors_name_both_numbers(call, numbers):
@@ -319,6 +418,10 @@ def test_errors_name_both_numbers(call, numbers):
 
 def test_unknown_reduction():
     with pytest.raises(ValueError, match=r"'average'.*'mean'"):
-        label_smoothing_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 0.1, reduction="average")
+        label_smoothing_cross_entropy(
+            torch.zeros(2, 5), torch.tensor([0, 1]), 0.1, reduction="average"
+        )
     with pytest.raises(ValueError, match="'sum'"):
-        sparse_softmax_cross_entropy(torch.zeros(2, 5), torch.tensor([0, 1]), 2, reduction="sum", masked_mean=True)
+        sparse_softmax_cross_entropy(
+            torch.zeros(2, 5), torch.tensor([0, 1]), 2, reduction="sum", masked_mean=True
+        )

@@ -1,4 +1,5 @@
-"""Checkpoints as files: what is written can be read by the safetensors library, and nothing damaged is believed."""
+"""Checkpoints as files: what is written can be read by the safetensors library, and nothing damaged
+is believed."""
 
 import json
 import os
@@ -26,13 +27,19 @@ BOUNDS = np.array([0, 5, 9], np.int64)
 def tensors() -> dict[str, np.ndarray]:
     padded = np.arange(700 * 16, dtype=np.float32).reshape(700, 16)
     return {
-        "input": padded[:, :11], "a": np.float64([1.5, -2]), "steps": np.array(7), "mask": np.array([1, 0], np.uint8),
-        "none": np.zeros((0, 3), np.float32), "ids": np.array([[-1]], np.int32),
-    }  # fmt: skip
+        "input": padded[:, :11],
+        "a": np.float64([1.5, -2]),
+        "steps": np.array(7),
+        "mask": np.array([1, 0], np.uint8),
+        "none": np.zeros((0, 3), np.float32),
+        "ids": np.array([[-1]], np.int32),
+    }
 
 
 def make(folder: Path, step: int = 3, **values: object) -> Path:
-    return save_checkpoint(folder, Checkpoint(step, tensors(), BOUNDS, {"x": 1, **values}, ['{"a": 1}', '{"a": 2}']))
+    return save_checkpoint(
+        folder, Checkpoint(step, tensors(), BOUNDS, {"x": 1, **values}, ['{"a": 1}', '{"a": 2}'])
+    )
 
 
 def test_what_is_saved_is_loaded(tmp_path, monkeypatch):
@@ -40,7 +47,12 @@ def test_what_is_saved_is_loaded(tmp_path, monkeypatch):
     path = make(tmp_path, name="caf\udce9")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["step-3"]
     found = load_checkpoint(path)
-    assert (found.step, found.state["x"], found.state["name"], found.path) == (3, 1, "caf\udce9", path)
+    assert (found.step, found.state["x"], found.state["name"], found.path) == (
+        3,
+        1,
+        "caf\udce9",
+        path,
+    )
     assert found.metrics == ['{"a": 1}', '{"a": 2}']
     assert found.bounds.tolist() == [0, 5, 9]
     assert set(found.tensors) == set(tensors())
@@ -71,18 +83,30 @@ BOUNDS_ENTRY = {"trainer.bounds": {"dtype": "I64", "shape": [2], "data_offsets":
 LIES = {
     "no manifest": lambda path: (path / "manifest.json").unlink(),
     "no tensors": lambda path: (path / "tensors.safetensors").unlink(),
-    "a folder instead": lambda path: ((path / "state.json").unlink(), (path / "state.json").mkdir()),
-    "cut": lambda path: (path / "tensors.safetensors").write_bytes((path / "tensors.safetensors").read_bytes()[:-1]),
+    "a folder instead": lambda path: (
+        (path / "state.json").unlink(),
+        (path / "state.json").mkdir(),
+    ),
+    "cut": (
+        lambda path: (path / "tensors.safetensors").write_bytes(
+            (path / "tensors.safetensors").read_bytes()[:-1]
+        )
+    ),
     "manifest is a list": lambda path: (path / "manifest.json").write_text("[]"),
-    "manifest of another kind": lambda path: (path / "manifest.json").write_text('{"format_version": 1, "files": 3}'),
+    "manifest of another kind": (
+        lambda path: (path / "manifest.json").write_text('{"format_version": 1, "files": 3}')
+    ),
     "newer": lambda path: (path / "manifest.json").write_text('{"format_version": 2, "files": {}}'),
     "manifest is deep": lambda path: (path / "manifest.json").write_text("[" * 100_000),
     "manifest of megabytes": lambda path: (path / "manifest.json").write_bytes(b" " * (17 << 20)),
     "manifest without end": lambda path: (
-        (path / "manifest.json").unlink(), (path / "manifest.json").symlink_to("/dev/zero"),
+        (path / "manifest.json").unlink(),
+        (path / "manifest.json").symlink_to("/dev/zero"),
     ),
     "a pipe": lambda path: (
-        change(path, "metrics.jsonl", b""), (path / "metrics.jsonl").unlink(), os.mkfifo(path / "metrics.jsonl"),
+        change(path, "metrics.jsonl", b""),
+        (path / "metrics.jsonl").unlink(),
+        os.mkfifo(path / "metrics.jsonl"),
     ),
     "not utf-8": lambda path: (path / "manifest.json").write_bytes(b'{"\xff": 1}'),
     "state is text": lambda path: change(path, "state.json", b'"x"'),
@@ -93,23 +117,32 @@ LIES = {
     "step is true": lambda path: change(path, "state.json", b'{"step": true}'),
     "state is deep": lambda path: change(path, "state.json", b"[" * 100_000),
     "metrics not utf-8": lambda path: change(path, "metrics.jsonl", b"\xff"),
-    "metadata only": lambda path: change(path, "tensors.safetensors", tensor_file({"__metadata__": {"a": "b"}})),
+    "metadata only": lambda path: change(
+        path, "tensors.safetensors", tensor_file({"__metadata__": {"a": "b"}})
+    ),
     "empty tensors": lambda path: change(path, "tensors.safetensors", b""),
-    "header beyond the end": lambda path: change(path, "tensors.safetensors", (1 << 62).to_bytes(8, "little")),
+    "header beyond the end": lambda path: change(
+        path, "tensors.safetensors", (1 << 62).to_bytes(8, "little")
+    ),
     "header is a list": lambda path: change(path, "tensors.safetensors", tensor_file([])),
     "no bounds": lambda path: change(path, "tensors.safetensors", tensor_file({})),
     "bounds fall": lambda path: change(path, "tensors.safetensors", tensor_file(BOUNDS_ENTRY)),
     "outside": lambda path: change(
-        path, "tensors.safetensors",
+        path,
+        "tensors.safetensors",
         tensor_file({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}),
     ),
     "shape too large": lambda path: change(
-        path, "tensors.safetensors", tensor_file({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 8]}})
+        path,
+        "tensors.safetensors",
+        tensor_file({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 8]}}),
     ),
     "odd type": lambda path: change(
-        path, "tensors.safetensors", tensor_file({"a": {"dtype": "O", "shape": [1], "data_offsets": [0, 8]}})
+        path,
+        "tensors.safetensors",
+        tensor_file({"a": {"dtype": "O", "shape": [1], "data_offsets": [0, 8]}}),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -125,7 +158,9 @@ def test_every_changed_byte_is_noticed(tmp_path):
     for name in ("tensors.safetensors", "state.json", "metrics.jsonl"):
         content = (path / name).read_bytes()
         for place in (0, len(content) // 2, len(content) - 1):
-            (path / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            (path / name).write_bytes(
+                content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+            )
             with pytest.raises(DamagedCheckpoint, match=rf"{name} does not have the checksum"):
                 load_checkpoint(path)
         (path / name).write_bytes(content)
@@ -144,7 +179,9 @@ def test_the_latest_sound_one_is_used_and_damaged_ones_are_named(tmp_path):
     (folder / "step-200" / "state.json").write_text("{}")
     found, damaged = newest_checkpoint(tmp_path)
     assert found is not None and found.step == 10
-    assert damaged == [f"the checkpoint {folder}/step-200 is damaged: state.json has 2 bytes instead of 48"]
+    assert damaged == [
+        f"the checkpoint {folder}/step-200 is damaged: state.json has 2 bytes instead of 48"
+    ]
 
 
 def test_pruning_keeps_the_latest_up_to_the_one_just_written(tmp_path):
@@ -160,7 +197,9 @@ def test_a_checkpoint_of_the_same_step_is_replaced_or_stays(tmp_path, monkeypatc
     make(tmp_path, x=1)
     path = make(tmp_path, x=2)
     assert load_checkpoint(path).state["x"] == 2
-    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(RunError, match="No space left on device"):
         make(tmp_path, x=3)
     assert load_checkpoint(path).state["x"] == 2
@@ -170,16 +209,23 @@ def test_a_checkpoint_of_the_same_step_is_replaced_or_stays(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("30s", Interval(seconds=30)), ("5m", Interval(seconds=300)), ("2h", Interval(seconds=7200)),
-        ("1.5 s", Interval(seconds=1.5)), ("500k", Interval(words=500_000)), ("2M", Interval(words=2_000_000)),
-        ("0.5G", Interval(words=500_000_000)), ("3K", Interval(words=3000)),
+        ("30s", Interval(seconds=30)),
+        ("5m", Interval(seconds=300)),
+        ("2h", Interval(seconds=7200)),
+        ("1.5 s", Interval(seconds=1.5)),
+        ("500k", Interval(words=500_000)),
+        ("2M", Interval(words=2_000_000)),
+        ("0.5G", Interval(words=500_000_000)),
+        ("3K", Interval(words=3000)),
     ],
-)  # fmt: skip
+)
 def test_intervals(text, expected):
     assert parse_interval(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "-1s", "0s", "0M", "0.0001k", "1e3s", "infs", "5 minutes", "٣s", "1d"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "-1s", "0s", "0M", "0.0001k", "1e3s", "infs", "5 minutes", "٣s", "1d"]
+)
 def test_what_is_no_interval(text):
     with pytest.raises(ValueError, match="is no interval: give a time such as 30s"):
         parse_interval(text)

@@ -1,4 +1,5 @@
-"""Checkpoints whose checksums are right and whose content is made up: resumed, or refused in one sentence."""
+"""Checkpoints whose checksums are right and whose content is made up: resumed, or refused in one
+sentence."""
 
 import copy
 import hashlib
@@ -20,11 +21,20 @@ from w2v.errors import InputError
 from w2v.runs.checkpoint import load_checkpoint
 from w2v.settings.language_model import ARCHITECTURES
 
-LM = {"model": "lm", "dim": "8", "hidden": "8", "batch_size": "4", "min_count": "1", "heads": "2", "epochs": "2"}
+LM = {
+    "model": "lm",
+    "dim": "8",
+    "hidden": "8",
+    "batch_size": "4",
+    "min_count": "1",
+    "heads": "2",
+    "epochs": "2",
+}
 
 
 class Forger:
-    """A run that was killed after its first epoch, and its one checkpoint, which can be changed and put right again."""
+    """A run that was killed after its first epoch, and its one checkpoint, which can be changed and
+    put right again."""
 
     def __init__(self, train: Callable[..., Any], lines: Any, **settings: object) -> None:
         train(lines, output="run", checkpoint_every="1h", keep=2, **settings)
@@ -46,7 +56,10 @@ class Forger:
         """Another content for a file of the checkpoint, for which the manifest vouches."""
         (self.place / name).write_bytes(content)
         manifest = json.loads((self.place / "manifest.json").read_text())
-        manifest["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        manifest["files"][name] = {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
         (self.place / "manifest.json").write_text(json.dumps(manifest))
 
     def tensors(self, change: Callable[[dict[str, np.ndarray]], object]) -> None:
@@ -60,7 +73,13 @@ class Forger:
 def leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
     """The places of all values in nested ones, inner and outer; of lists the first."""
     yield path
-    inside = value.items() if isinstance(value, dict) else list(enumerate(value))[:1] if isinstance(value, list) else ()
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else list(enumerate(value))[:1]
+        if isinstance(value, list)
+        else ()
+    )
     for key, part in inside:
         yield from leaves(part, (*path, key))
 
@@ -78,15 +97,38 @@ def with_value(state: Any, path: tuple, value: object) -> Any:
 
 
 LIES: list[Any] = [
-    None, "x", -1, 1 << 63, 10**400, 1e308, math.nan, math.inf, [], {}, True, [[]], 0, -(10**30), {"x": 1}, "../..",
-]  # fmt: skip
+    None,
+    "x",
+    -1,
+    1 << 63,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+    [],
+    {},
+    True,
+    [[]],
+    0,
+    -(10**30),
+    {"x": 1},
+    "../..",
+]
 
 
 @pytest.mark.parametrize(
     ("settings", "parts", "lies"),
     [
-        ({"loss": "neg", "sample": 0.01}, ("corpus", "result", "settings", "schedule", "step", "watchers"), 1),
-        ({**LM, "valid": "corpus.txt", "schedule": "plateau", "lr": "20"}, ("schedule", "watchers"), 3),
+        (
+            {"loss": "neg", "sample": 0.01},
+            ("corpus", "result", "settings", "schedule", "step", "watchers"),
+            1,
+        ),
+        (
+            {**LM, "valid": "corpus.txt", "schedule": "plateau", "lr": "20"},
+            ("schedule", "watchers"),
+            3,
+        ),
     ],
 )
 def test_whatever_the_state_says(train, zipf_lines, settings, parts, lies):
@@ -106,7 +148,10 @@ def test_whatever_the_state_says(train, zipf_lines, settings, parts, lies):
             else:
                 words = summary.words
                 assert words.passed == words.trained + words.subsampled + words.passed_left_out
-                for line in [Path("run/summary.json").read_text(), *Path("run/metrics.jsonl").read_text().splitlines()]:
+                for line in [
+                    Path("run/summary.json").read_text(),
+                    *Path("run/metrics.jsonl").read_text().splitlines(),
+                ]:
                     json.loads(line, parse_constant=lambda name: pytest.fail(name))
     assert refused > len(places) // 2
 
@@ -115,17 +160,24 @@ def test_blocks_beyond_the_text(train, zipf_lines):
     forger = Forger(train, zipf_lines)
     for change, message in (
         (lambda bounds: bounds + 5, "begin at 5 instead of 0"),
-        (lambda bounds: np.append(bounds, 1 << 40), "its blocks end at 1,099,511,627,776, the text at"),
+        (
+            lambda bounds: np.append(bounds, 1 << 40),
+            "its blocks end at 1,099,511,627,776, the text at",
+        ),
         (lambda bounds: bounds[:-1], "its blocks end at"),
         (lambda bounds: np.append(-5, bounds), "begin at -5 instead of 0"),
     ):
         forger.anew()
-        forger.tensors(lambda all, change=change: all.update({"trainer.bounds": change(all["trainer.bounds"])}))
+        forger.tensors(
+            lambda all, change=change: all.update({"trainer.bounds": change(all["trainer.bounds"])})
+        )
         with pytest.raises(InputError, match=message):
             go_on()
     forger.anew()
     forger.write("state.json", json.dumps({**forger.state, "step": 10**9}).encode())
-    with pytest.raises(InputError, match=r"does not fit this run: it is after block 1,000,000,000 of \d+$"):
+    with pytest.raises(
+        InputError, match=r"does not fit this run: it is after block 1,000,000,000 of \d+$"
+    ):
         go_on()
 
 
@@ -135,7 +187,9 @@ def test_tallies_that_do_not_add_up(train, zipf_lines):
         result = copy.deepcopy(forger.state["result"])
         result[part][name] += 1
         forger.write("state.json", json.dumps({**forger.state, "result": result}).encode())
-        with pytest.raises(InputError, match=r"does not fit this run: .*(not those left out|do not add up)"):
+        with pytest.raises(
+            InputError, match=r"does not fit this run: .*(not those left out|do not add up)"
+        ):
             go_on()
 
 
@@ -169,7 +223,10 @@ def test_a_cached_text_that_is_not_the_checkpoint_s(train, zipf_lines):
     corpus = {**forger.state["corpus"], "key": entry.name, "words": 7}
     forger.anew()
     forger.write("state.json", json.dumps({**forger.state, "corpus": corpus}).encode())
-    with pytest.raises(InputError, match=r"run cannot go on: the text is another one: 7 words then, [\d,]+ now; put"):
+    with pytest.raises(
+        InputError,
+        match=r"run cannot go on: the text is another one: 7 words then, [\d,]+ now; put",
+    ):
         go_on(use_cache=True)
 
 

@@ -1,4 +1,5 @@
-"""Runs to go on with that are named oddly or lack a file, and runs that are not for this program."""
+"""Runs to go on with that are named oddly or lack a file, and runs that are not for this
+program."""
 
 import threading
 from pathlib import Path
@@ -33,7 +34,13 @@ def stopped(train, folder):
 
 def go_on(path):
     config = resumed_config(Path(path), {})
-    return run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event(), resume=Path(path))
+    return run(
+        config,
+        use_cache=False,
+        reporter=SilentReporter(),
+        stop=threading.Event(),
+        resume=Path(path),
+    )
 
 
 @pytest.mark.parametrize("name", [".", "../run", "checkpoints/..", "../link"])
@@ -42,7 +49,9 @@ def test_a_run_under_another_name(stopped, folder, monkeypatch, name):
     monkeypatch.chdir(folder / "run")
     summary = go_on(name)
     assert not summary.interrupted
-    assert (folder / "run" / "vectors.npy").read_bytes() == (folder / "whole" / "vectors.npy").read_bytes()
+    assert (folder / "run" / "vectors.npy").read_bytes() == (
+        folder / "whole" / "vectors.npy"
+    ).read_bytes()
     assert Path(summary.output).resolve() == folder.resolve() / "run"
     assert not list(folder.glob(".*"))
 
@@ -61,7 +70,9 @@ def test_a_file_that_a_run_begins_with_is_made_again(stopped, folder, name):
     (folder / "run" / name).unlink()
     go_on("run")
     assert (folder / "run" / name).read_bytes() == before
-    assert (folder / "run" / "vectors.npy").read_bytes() == (folder / "whole" / "vectors.npy").read_bytes()
+    assert (folder / "run" / "vectors.npy").read_bytes() == (
+        folder / "whole" / "vectors.npy"
+    ).read_bytes()
 
 
 def test_a_run_of_a_newer_version(stopped, folder, train):
@@ -76,7 +87,9 @@ def test_a_run_of_a_newer_version(stopped, folder, train):
 
 def test_settings_that_are_lost(stopped, folder):
     (folder / "run" / "config.yaml").write_bytes(b"")
-    with pytest.raises(InputError, match=r"--resume run: the run's settings cannot be read: no corpus"):
+    with pytest.raises(
+        InputError, match=r"--resume run: the run's settings cannot be read: no corpus"
+    ):
         go_on("run")
 
 
@@ -87,11 +100,21 @@ def test_two_damaged_checkpoints(train, folder):
     for place in places:
         (place / "manifest.json").write_bytes(b"")
     config = build_config({"epochs": "3"}, "run/config.yaml")
-    with pytest.raises(InputError, match=r"manifest.json holds something else .* So is the one before it; remove"):
-        run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event(), resume=Path("run"))
+    with pytest.raises(
+        InputError, match=r"manifest.json holds something else .* So is the one before it; remove"
+    ):
+        run(
+            config,
+            use_cache=False,
+            reporter=SilentReporter(),
+            stop=threading.Event(),
+            resume=Path("run"),
+        )
 
 
 def test_a_language_model_is_no_start_for_word_vectors(train, folder):
     train(TEXT, output="lm", model="lm", batch_size=2)
-    with pytest.raises(InputError, match=r"--init lm is the run of a language model: .* w2v export lm -o"):
+    with pytest.raises(
+        InputError, match=r"--init lm is the run of a language model: .* w2v export lm -o"
+    ):
         train(TEXT, output="new", init="lm")

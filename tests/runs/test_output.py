@@ -1,4 +1,5 @@
-"""Where results go: names, formats, the run directory, --overwrite, and disks and folders that refuse."""
+"""Where results go: names, formats, the run directory, --overwrite, and disks and folders that
+refuse."""
 
 import errno
 import json
@@ -18,7 +19,14 @@ from w2v.training.report import SilentReporter
 from w2v.vectors import load_vectors
 
 LINES = [["a", "b", "c"], ["b", "a"], ["c", "ü", "a", "b"]] * 40
-RUN_FILES = ["config.yaml", "format_version", "metrics.jsonl", "summary.json", "vectors.npy", "vocab.tsv"]
+RUN_FILES = [
+    "config.yaml",
+    "format_version",
+    "metrics.jsonl",
+    "summary.json",
+    "vectors.npy",
+    "vocab.tsv",
+]
 COUNTS = {"a": 120, "b": 120, "c": 80, "ü": 40}
 
 
@@ -30,7 +38,9 @@ def content(path: Path) -> dict[str, bytes]:
     """All files below a folder, or one file."""
     if path.is_file():
         return {"": path.read_bytes()}
-    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    return {
+        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
+    }
 
 
 def no_space(*_: object, **__: object) -> None:
@@ -42,7 +52,9 @@ def test_the_run_directory(train):
     path = trained.path
     assert names(path) == RUN_FILES
     assert (path / "format_version").read_text() == "1\n"
-    vocabulary = [line.split("\t") for line in (path / "vocab.tsv").read_text(encoding="utf-8").splitlines()]
+    vocabulary = [
+        line.split("\t") for line in (path / "vocab.tsv").read_text(encoding="utf-8").splitlines()
+    ]
     assert vocabulary == [[word, str(count)] for word, count in COUNTS.items()]
     matrix = np.load(path / "vectors.npy")
     assert (matrix.shape, matrix.dtype, matrix.flags.c_contiguous) == ((4, 16), np.float32, True)
@@ -53,16 +65,30 @@ def test_the_run_directory(train):
     assert metrics[-1]["fraction"] == 1
     assert metrics[-1]["words"] == 2 * sum(map(len, LINES))
     assert set(metrics[-1]) == {
-        "seconds", "epoch", "fraction", "words", "trained", "subsampled", "left_out", "words_per_second", "lr",
-        "predictions", "loss",
-    }  # fmt: skip
-    stored, told = json.loads((path / "summary.json").read_text(encoding="utf-8")), trained.summary.as_dict()
+        "seconds",
+        "epoch",
+        "fraction",
+        "words",
+        "trained",
+        "subsampled",
+        "left_out",
+        "words_per_second",
+        "lr",
+        "predictions",
+        "loss",
+    }
+    stored, told = (
+        json.loads((path / "summary.json").read_text(encoding="utf-8")),
+        trained.summary.as_dict(),
+    )
     assert stored.pop("seconds")["training"] == told.pop("seconds")["training"]
     assert told.pop("checkpoint") is None
     assert stored == told
     assert told["output"] == path.name == "corpus-skip-gram-nce"
     for name in RUN_FILES:
-        assert stat.S_IMODE((path / name).stat().st_mode) == stat.S_IMODE((path.parent / "corpus.txt").stat().st_mode)
+        assert stat.S_IMODE((path / name).stat().st_mode) == stat.S_IMODE(
+            (path.parent / "corpus.txt").stat().st_mode
+        )
 
 
 @pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
@@ -74,7 +100,9 @@ def test_config_yaml_repeats_the_run(train, loss):
     assert content(again.path)["config.yaml"] == content(first.path)["config.yaml"]
 
 
-@pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.npy", "v.glove", "v.glove.txt", "V.TXT", "sub/v.bin"])
+@pytest.mark.parametrize(
+    "name", ["v.txt", "v.vec", "v.bin", "v.npy", "v.glove", "v.glove.txt", "V.TXT", "sub/v.bin"]
+)
 def test_vector_files(train, folder, name):
     expected = train(LINES)
     (folder / "sub").mkdir()
@@ -101,12 +129,23 @@ def test_default_names_are_numbered(train, folder):
 @pytest.mark.parametrize(
     ("corpus", "expected"),
     [
-        ("text.txt", "text"), ("data/text.txt.gz", "text"), ("wiki.en.txt.zst", "wiki.en"), ("-", "stdin"),
-        ("a b (c).txt", "a-b-c"), ("*.txt", "corpus"), ("/", "corpus"), ("text", "text"), ("x.jsonl", "x"),
-        (".hidden", "hidden"), ("日本.txt", "日本"), ("caf\udce9.txt", "caf"), ("x" * 300, "x" * STEM_BYTES),
-        ("é" * 200, "é" * (STEM_BYTES // 2)), ("日" * 200, "日" * (STEM_BYTES // 3)),
+        ("text.txt", "text"),
+        ("data/text.txt.gz", "text"),
+        ("wiki.en.txt.zst", "wiki.en"),
+        ("-", "stdin"),
+        ("a b (c).txt", "a-b-c"),
+        ("*.txt", "corpus"),
+        ("/", "corpus"),
+        ("text", "text"),
+        ("x.jsonl", "x"),
+        (".hidden", "hidden"),
+        ("日本.txt", "日本"),
+        ("caf\udce9.txt", "caf"),
+        ("x" * 300, "x" * STEM_BYTES),
+        ("é" * 200, "é" * (STEM_BYTES // 2)),
+        ("日" * 200, "日" * (STEM_BYTES // 3)),
     ],
-)  # fmt: skip
+)
 def test_default_name(corpus, expected):
     assert str(default_name(build_config({"corpus": (corpus,)}))) == f"{expected}-skip-gram-neg"
 
@@ -199,7 +238,9 @@ def test_a_mount_point_cannot_be_replaced(train):
         train(["no-such-corpus.txt"], output="/proc", overwrite="true")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to"
+)
 def test_a_folder_that_cannot_be_written(train):
     with pytest.raises(InputError, match=r"--output /proc/self/model cannot be written"):
         train(["no-such-corpus.txt"], output="/proc/self/model")
@@ -254,7 +295,9 @@ def test_overwrite_of_a_vector_file(train, folder):
 
 @pytest.mark.parametrize("output", ["model", "v.bin", "v.npy", "v.txt"])
 @pytest.mark.parametrize("call", ["fsync", "chmod"])
-def test_a_disk_that_is_full_in_the_end_keeps_what_was_there(train, folder, monkeypatch, output, call):
+def test_a_disk_that_is_full_in_the_end_keeps_what_was_there(
+    train, folder, monkeypatch, output, call
+):
     train(LINES, output=output)
     before = content(folder)
     with monkeypatch.context() as patch:
@@ -262,7 +305,9 @@ def test_a_disk_that_is_full_in_the_end_keeps_what_was_there(train, folder, monk
         with pytest.raises(RunError, match="No space left on device"):
             train(LINES, output=output, overwrite="true", seed=2)
     assert content(folder) == before
-    assert set(names(folder)) == {"corpus.txt", output} | ({"v.vocab.tsv"} if output == "v.npy" else set())
+    assert set(names(folder)) == {"corpus.txt", output} | (
+        {"v.vocab.tsv"} if output == "v.npy" else set()
+    )
 
 
 @pytest.mark.parametrize("output", [None, "model"])
@@ -291,7 +336,9 @@ def test_vectors_that_are_no_numbers_are_not_written(train, folder, monkeypatch,
 
     monkeypatch.setattr(HogwildEngine, "initialise", spoil)
     monkeypatch.setattr("w2v.training.trainer.math.isfinite", lambda loss: True)
-    with pytest.raises(RunError, match=r"NaN or infinity; try a smaller --lr\. Nothing was written"):
+    with pytest.raises(
+        RunError, match=r"NaN or infinity; try a smaller --lr\. Nothing was written"
+    ):
         train(LINES, output=output)
     assert names(folder) == ["corpus.txt"]
 
@@ -315,7 +362,9 @@ def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, fo
     for thread in threads:
         thread.join()
     assert sorted(outputs) == ["corpus-skip-gram-neg", "corpus-skip-gram-neg-2"]
-    documents = [json.loads((folder / output / "summary.json").read_text()) for output in sorted(outputs)]
+    documents = [
+        json.loads((folder / output / "summary.json").read_text()) for output in sorted(outputs)
+    ]
     assert [document["output"] for document in documents] == sorted(outputs)
     assert sorted(document["seed"] for document in documents) == [1, 2]
     assert names(folder) == [
@@ -328,7 +377,9 @@ def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, fo
 
 
 @pytest.mark.parametrize("output", ["model", "v.bin"])
-def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(train, folder, output):
+def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(
+    train, folder, output
+):
     warnings = []
 
     class Intruder(SilentReporter):
@@ -343,4 +394,6 @@ def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(tr
     assert (folder / output).read_text() == "theirs"
     assert summary.output == {"model": "model-2", "v.bin": "v-2.bin"}[output]
     assert load_vectors(folder / summary.output).words
-    assert warnings == [f"{output} was taken by another run meanwhile; the result is in {summary.output}"]
+    assert warnings == [
+        f"{output} was taken by another run meanwhile; the result is in {summary.output}"
+    ]

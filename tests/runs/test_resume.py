@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.resumption import Killed, StopAfter, Told, go_on, kill, killed_after, plain, steps, vectors
+from tests.resumption import (
+    Killed,
+    StopAfter,
+    Told,
+    go_on,
+    kill,
+    killed_after,
+    plain,
+    steps,
+    vectors,
+)
 from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import load_checkpoint
 from w2v.runs.resume import finished, resumed_config
@@ -21,8 +31,20 @@ RUNS = {
     "hsigmoid": {"loss": "hsigmoid"},
     "nce": {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"},
     "softmax": {"loss": "softmax", "batch_size": 1000},
-    "adam": {"loss": "nce", "nce_log_z": "learned", "nce_bias": "true", "optimizer": "sparse-adam", "batch_size": 1000},
-    "cbow": {"model": "cbow", "loss": "adaptive-softmax", "cutoffs": "8,30", "div_value": 2, "batch_size": 1000},
+    "adam": {
+        "loss": "nce",
+        "nce_log_z": "learned",
+        "nce_bias": "true",
+        "optimizer": "sparse-adam",
+        "batch_size": 1000,
+    },
+    "cbow": {
+        "model": "cbow",
+        "loss": "adaptive-softmax",
+        "cutoffs": "8,30",
+        "div_value": 2,
+        "batch_size": 1000,
+    },
 }
 
 
@@ -41,7 +63,10 @@ def test_a_killed_run_ends_in_the_same_bytes(train, zipf_lines, monkeypatch, nam
     summary = go_on()
     assert vectors("run") == vectors("whole")
     assert plain(summary) == plain(whole.summary)
-    last = [load_checkpoint(Path(path) / "checkpoints" / f"step-{steps(path)[-1]}") for path in ("run", "whole")]
+    last = [
+        load_checkpoint(Path(path) / "checkpoints" / f"step-{steps(path)[-1]}")
+        for path in ("run", "whole")
+    ]
     for key, array in last[0].tensors.items():
         assert array.tobytes() == last[1].tensors[key].tobytes(), key
     for key in ("settings", "schedule", "watchers"):
@@ -75,15 +100,25 @@ def test_the_metrics_reconcile_across_a_resumption(train, zipf_lines, monkeypatc
         values = [line[name] for line in lines]
         assert values == sorted(values), name
     last = lines[-1]
-    assert (last["words"], last["trained"], last["subsampled"], last["left_out"], last["fraction"]) == (
-        words.passed, words.trained, words.subsampled, words.passed_left_out, 1,
-    )  # fmt: skip
-    state = json.loads((Path("run") / "checkpoints" / f"step-{steps()[-1]}" / "state.json").read_text())["result"]
+    assert (
+        last["words"],
+        last["trained"],
+        last["subsampled"],
+        last["left_out"],
+        last["fraction"],
+    ) == (words.passed, words.trained, words.subsampled, words.passed_left_out, 1)
+    state = json.loads(
+        (Path("run") / "checkpoints" / f"step-{steps()[-1]}" / "state.json").read_text()
+    )["result"]
     assert sum(line["predictions"] for line in lines) == state["total"]["predictions"]
     booked = sum(line["predictions"] * (line["loss"] or 0) for line in lines)
     assert booked == pytest.approx(state["total"]["loss"], rel=1e-12)
-    assert sum(tally["loss"] for tally in state["epochs"]) == pytest.approx(state["total"]["loss"], rel=1e-12)
-    assert json.loads((Path("run") / "summary.json").read_text())["words"] == dataclasses.asdict(words)
+    assert sum(tally["loss"] for tally in state["epochs"]) == pytest.approx(
+        state["total"]["loss"], rel=1e-12
+    )
+    assert json.loads((Path("run") / "summary.json").read_text())["words"] == dataclasses.asdict(
+        words
+    )
 
 
 @pytest.mark.parametrize("every", [None, "1h"])
@@ -101,7 +136,9 @@ def test_a_stopped_run_can_always_go_on(train, zipf_lines, every):
     assert json.loads((Path("run") / "summary.json").read_text())["interrupted"] is False
 
 
-def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(train, zipf_lines, monkeypatch):
+def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(
+    train, zipf_lines, monkeypatch
+):
     def no_space(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -109,7 +146,9 @@ def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(train, zipf
     told = Told()
     stopped = train(zipf_lines, output="run", epochs=4, stop=StopAfter(15), reporter=told)
     assert (stopped.summary.interrupted, stopped.summary.checkpoint) == (True, None)
-    assert told.said[-1].startswith("the run cannot be gone on with, its state could not be saved: cannot write")
+    assert told.said[-1].startswith(
+        "the run cannot be gone on with, its state could not be saved: cannot write"
+    )
     assert len(stopped.matrix) == 60
     assert steps() == []
     with pytest.raises(InputError, match="run holds a result but no checkpoint"):
@@ -119,7 +158,10 @@ def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(train, zipf
 def test_a_vector_file_keeps_no_checkpoint(train, zipf_lines):
     stopped = train(zipf_lines, output="v.npy", epochs=4, stop=StopAfter(15))
     assert stopped.summary.interrupted and stopped.summary.checkpoint is None
-    with pytest.raises(InputError, match=r"--checkpoint-every needs a run directory, and --output w.bin is a vector"):
+    with pytest.raises(
+        InputError,
+        match=r"--checkpoint-every needs a run directory, and --output w.bin is a vector",
+    ):
         train(zipf_lines, output="w.bin", checkpoint_every="0.5k")
 
 
@@ -176,7 +218,9 @@ def test_a_failing_run_says_what_is_kept(train, zipf_lines, monkeypatch):
     told = Told()
     with monkeypatch.context() as patch:
         killed_after(patch, 6, RunError("x"))
-        with pytest.raises(RunError, match=r"x. Kept is run/checkpoints/step-\d+; to go on: w2v train --resume run"):
+        with pytest.raises(
+            RunError, match=r"x. Kept is run/checkpoints/step-\d+; to go on: w2v train --resume run"
+        ):
             train(zipf_lines, output="run", checkpoint_every="0.5k", reporter=told)
     with monkeypatch.context() as patch:
         killed_after(patch, 6)

@@ -1,4 +1,5 @@
-"""What must be as it was for a run to be gone on with: options, checkpoints, text; or a refusal that says why."""
+"""What must be as it was for a run to be gone on with: options, checkpoints, text; or a refusal
+that says why."""
 
 import dataclasses
 import os
@@ -21,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("prompt")
 
 REFUSED = [
     ({"dim": "20"}, r"--dim 20 cannot be changed \(it is 16\)"),
-    ({"lr": "0.1", "loss": "nce"}, r"--lr 0.1 cannot be changed \(it is 0.025\); --loss nce cannot be changed"),
+    (
+        {"lr": "0.1", "loss": "nce"},
+        r"--lr 0.1 cannot be changed \(it is 0.025\); --loss nce cannot be changed",
+    ),
     ({"corpus": ("other.txt",)}, r"it names no CORPUS"),
     ({"output": "x"}, r"--output x cannot be changed"),
     ({"epochs": "1"}, r"--epochs 1 is less than the 2 of the run"),
@@ -39,12 +43,13 @@ def test_what_would_make_another_run_is_refused_by_name(train, zipf_lines, given
 def test_what_changes_nothing_may_be_said_again(train, zipf_lines):
     train(zipf_lines, output="run", checkpoint_every="0.5k")
     config = resumed_config(
-        Path("run"), {"corpus": ("corpus.txt",), "output": "run", "dim": "16", "keep": "5", "threads": "3"}
+        Path("run"),
+        {"corpus": ("corpus.txt",), "output": "run", "dim": "16", "keep": "5", "threads": "3"},
     )
     assert (config.checkpoints.keep, config.threads) == (5, 3)
     assert config.notes == (
         "with --threads 3 instead of 1 the result is not bit for bit that of an unbroken run",
-    )  # fmt: skip
+    )
     assert finished(Path("run"), config)
 
 
@@ -60,7 +65,9 @@ def test_a_run_whose_config_was_edited(train, zipf_lines, monkeypatch):
     kill(train, zipf_lines, monkeypatch, 7, checkpoint_every="0.5k")
     path = Path("run") / "config.yaml"
     path.write_text(path.read_text().replace("window: 3", "window: 4"))
-    with pytest.raises(InputError, match=r"run/config.yaml says window: 4, but the checkpoint .* was made with 3"):
+    with pytest.raises(
+        InputError, match=r"run/config.yaml says window: 4, but the checkpoint .* was made with 3"
+    ):
         go_on()
 
 
@@ -84,7 +91,10 @@ def test_damaged_checkpoints_are_passed_over(train, zipf_lines, monkeypatch):
     assert third not in steps()
     for step in (first, second):
         (Path("all") / "checkpoints" / f"step-{step}" / "manifest.json").write_text("{")
-    with pytest.raises(InputError, match=rf"step-{third} is damaged.* So are the 2 before it; remove all/checkpoints"):
+    with pytest.raises(
+        InputError,
+        match=rf"step-{third} is damaged.* So are the 2 before it; remove all/checkpoints",
+    ):
         go_on("all")
     assert steps("all") == [first, second, third]
 
@@ -100,7 +110,10 @@ def test_a_corpus_that_is_not_as_it_was(train, zipf_lines, monkeypatch, change):
         message = r"run cannot go on without the text that it was trained on: no such corpus"
     elif change == "changed":
         Path("corpus.txt").write_text(text.replace("w1 ", "w2 w1 ", 3))
-        message = r"run cannot go on: .*corpus.txt has changed \(.* bytes then, .* now\): .* words then, .* now; put"
+        message = (
+            r"run cannot go on: .*corpus.txt has changed \(.* bytes then, .* now\): .* words then,"
+            r" .* now; put"
+        )
     else:
         os.utime("corpus.txt", (1, 1))
         message = ""
@@ -131,7 +144,10 @@ def test_the_cache_still_holds_a_text_that_has_vanished(train, zipf_lines, monke
     os.unlink("corpus.txt")
     told = Told()
     go_on(use_cache=True, reporter=told)
-    gone = f"{folder}/corpus.txt has vanished since the run began; it goes on with the text as it was, which the cache"
+    gone = (
+        f"{folder}/corpus.txt has vanished since the run began; it goes on with the text as it was,"
+        " which the cache"
+    )
     assert f"{gone} holds" in told.said
     assert vectors("run") == vectors("whole")
 
@@ -145,6 +161,11 @@ def test_a_finished_run_without_checkpoints_cannot_grow(train, zipf_lines):
 
 def test_checkpoints_of_another_engine_do_not_fit(train, zipf_lines, monkeypatch):
     kill(train, zipf_lines, monkeypatch, 7, checkpoint_every="0.5k")
-    monkeypatch.setattr(HogwildEngine, "state", lambda self: {"input": np.zeros((60, 17), np.float32)})
-    with pytest.raises(InputError, match=r"the checkpoint run/checkpoints/step-\d+ does not fit this run: the state"):
+    monkeypatch.setattr(
+        HogwildEngine, "state", lambda self: {"input": np.zeros((60, 17), np.float32)}
+    )
+    with pytest.raises(
+        InputError,
+        match=r"the checkpoint run/checkpoints/step-\d+ does not fit this run: the state",
+    ):
         go_on()

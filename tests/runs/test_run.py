@@ -1,4 +1,5 @@
-"""Whole runs: repeatable, stopped, diverged, too large for memory, and what they would do (`plan`)."""
+"""Whole runs: repeatable, stopped, diverged, too large for memory, and what they would do
+(`plan`)."""
 
 import json
 import os
@@ -38,7 +39,9 @@ def test_one_thread_and_a_seed_repeat_bit_for_bit(train, zipf_lines, loss):
 
 
 def test_a_seed_beyond_32_bits_counts_whole(train, zipf_lines):
-    matrices = [train(zipf_lines, seed=seed, epochs=1).matrix for seed in (1, 1 + 2**32, 2**63 - 1, 0)]
+    matrices = [
+        train(zipf_lines, seed=seed, epochs=1).matrix for seed in (1, 1 + 2**32, 2**63 - 1, 0)
+    ]
     assert len({matrix.tobytes() for matrix in matrices}) == 4
 
 
@@ -60,8 +63,8 @@ import sys, threading
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
 from w2v.run import run
-config = build_config({"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "epochs": "2", "threads": "1",
-                       "window": "3", "sample": "0.01", "output": sys.argv[1]})
+config = build_config({"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "epochs": "2",
+    "threads": "1", "window": "3", "sample": "0.01", "output": sys.argv[1]})
 run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event())
 """
 
@@ -69,20 +72,35 @@ run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event())
 def test_a_kernel_from_the_cache_gives_the_same_vectors(train, zipf_lines, folder):
     here = train(zipf_lines, sample=0.01, output="here.npy")
     environment = {
-        **os.environ, "NUMBA_CACHE_DIR": str(folder / "numba"), "PYTHONPATH": str(Path(w2v.__file__).parents[1]),
-    }  # fmt: skip
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "PYTHONPATH": str(Path(w2v.__file__).parents[1]),
+    }
     for name in ("cold.npy", "warm.npy"):
-        subprocess.run([sys.executable, "-c", SCRIPT, name], cwd=folder, env=environment, check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, name],
+            cwd=folder,
+            env=environment,
+            check=True,
+            timeout=120,
+        )
         assert np.load(folder / name).tobytes() == here.matrix.tobytes(), name
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(("loss", "lr"), [("neg", 1e6), ("nce", 1e8), ("hsigmoid", 1e8), ("neg", 1e30)])
+@pytest.mark.parametrize(
+    ("loss", "lr"), [("neg", 1e6), ("nce", 1e8), ("hsigmoid", 1e8), ("neg", 1e30)]
+)
 def test_divergence_is_an_error_and_writes_nothing(train, folder, zipf_lines, threads, loss, lr):
     with pytest.raises(RunError) as caught:
         train(zipf_lines, loss=loss, lr=lr, threads=threads, epochs=5)
     message = str(caught.value)
-    assert "loss" in message and "epoch" in message and "try a smaller --lr" in message and f"{lr:g}" in message
+    assert (
+        "loss" in message
+        and "epoch" in message
+        and "try a smaller --lr" in message
+        and f"{lr:g}" in message
+    )
     assert names(folder) == ["corpus.txt"]
 
 
@@ -98,7 +116,9 @@ def test_a_failing_engine_is_not_hidden(train, folder, zipf_lines, monkeypatch):
     assert names(folder) == ["corpus.txt"]
 
 
-def test_a_kernel_that_cannot_be_compiled_is_told_once(train, folder, zipf_lines, monkeypatch, capsys):
+def test_a_kernel_that_cannot_be_compiled_is_told_once(
+    train, folder, zipf_lines, monkeypatch, capsys
+):
     def broken(config):
         raise ZeroDivisionError("no compiler")
 
@@ -124,13 +144,16 @@ def test_stopped_before_training_keeps_the_untrained_vectors(train, zipf_lines, 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_stopped_while_training_keeps_what_was_learnt(train, zipf_lines, threads):
-    trained = train(zipf_lines, epochs=50, threads=threads, stop=StopAfter(101), sample=0.01, min_count=100)
+    trained = train(
+        zipf_lines, epochs=50, threads=threads, stop=StopAfter(101), sample=0.01, min_count=100
+    )
     summary, words = trained.summary, trained.summary.words
     assert summary.interrupted
     assert 0 < summary.epochs_done < summary.epochs == 50
     assert 0 < words.passed < 50 * words.read
     assert words.passed == words.trained + words.subsampled + words.passed_left_out
-    # what was passed is what the epochs say; they are measured in stream positions, which include line ends
+    # what was passed is what the epochs say; they are measured in stream positions, which include
+    # line ends
     assert words.passed == pytest.approx(summary.epochs_done * words.read, rel=0.02)
     assert np.abs(trained.matrix).max() > 0.25 / 16**0.5
     assert summary.final_loss is not None
@@ -142,7 +165,8 @@ def test_stopped_while_training_keeps_what_was_learnt(train, zipf_lines, threads
 def test_memory_that_does_not_suffice(train, folder, zipf_lines, monkeypatch, free):
     monkeypatch.setattr(w2v.run, "available_memory", lambda: free)
     with pytest.raises(
-        RunError, match=r"training 60 words x 16 needs 0\.2 GB of memory, 0\.\d GB are free; lower --dim"
+        RunError,
+        match=r"training 60 words x 16 needs 0\.2 GB of memory, 0\.\d GB are free; lower --dim",
     ):
         train(zipf_lines)
     assert names(folder) == ["corpus.txt"]
@@ -153,7 +177,9 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
     config = build_config({"corpus": ("x",), "dim": "16", "threads": "1"})
     enough = w2v.run.BASE_BYTES + memory_bytes(config, 100)
     monkeypatch.setattr(w2v.run, "available_memory", lambda: enough)
-    with pytest.raises(RunError, match=r"training 3,001 words x 16 .*raise --min-count or set --max-vocab"):
+    with pytest.raises(
+        RunError, match=r"training 3,001 words x 16 .*raise --min-count or set --max-vocab"
+    ):
         train(lines)
     assert train(lines, max_vocab=100).summary.vocabulary == 100
 
@@ -166,7 +192,9 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
         ({"window": 10**10, "loss": "hsigmoid"}, "--window or --threads"),
     ],
 )
-def test_settings_too_large_for_any_memory(train, folder, zipf_lines, monkeypatch, capsys, settings, remedy):
+def test_settings_too_large_for_any_memory(
+    train, folder, zipf_lines, monkeypatch, capsys, settings, remedy
+):
     monkeypatch.setattr(w2v.run, "available_memory", lambda: 64 << 30)
     allocated = []
     monkeypatch.setattr("w2v.words.fused.compiled_kernel", allocated.append)
@@ -184,14 +212,22 @@ def test_where_the_system_does_not_tell_its_memory(train, zipf_lines, monkeypatc
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
-    "settings", [{}, {"window": "200"}, {"negatives": "500"}, {"loss": "hsigmoid"}, {"deterministic": "true"}]
+    "settings",
+    [{}, {"window": "200"}, {"negatives": "500"}, {"loss": "hsigmoid"}, {"deterministic": "true"}],
 )
 def test_the_estimate_of_memory_covers_what_is_allocated(settings, threads):
     config = build_config({"corpus": ("x",), "dim": "100", "threads": str(threads), **settings})
     V = 20_000
-    engine = HogwildEngine(config, np.zeros(1, np.int32), np.maximum(1, 10**6 // np.arange(1, V + 1)))
+    engine = HogwildEngine(
+        config, np.zeros(1, np.int32), np.maximum(1, 10**6 // np.arange(1, V + 1))
+    )
     owners = [engine, *engine.weights.tables, *engine._workspaces]
-    arrays = {id(value): value.nbytes for owner in owners for value in vars(owner).values() if hasattr(value, "nbytes")}
+    arrays = {
+        id(value): value.nbytes
+        for owner in owners
+        for value in vars(owner).values()
+        if hasattr(value, "nbytes")
+    }
     arrays |= {id(array): array.nbytes for array in engine._arrays}
     allocated = sum(arrays.values())
     assert allocated <= memory_bytes(config, V) + (64 << 10)
@@ -202,14 +238,23 @@ def test_plan_tells_what_run_does_and_writes_nothing(train, folder, zipf_lines):
     done = train(zipf_lines, min_count=100, threads=2)
     before = names(folder)
     config = build_config(
-        {"corpus": ("corpus.txt",), "dim": "16", "min_count": "100", "epochs": "2", "threads": "2", "window": "3"}
+        {
+            "corpus": ("corpus.txt",),
+            "dim": "16",
+            "min_count": "100",
+            "epochs": "2",
+            "threads": "2",
+            "window": "3",
+        }
     )
     planned = plan(config, use_cache=False, reporter=SilentReporter())
     assert names(folder) == before
     words = done.summary.words
     assert (planned.words, planned.in_vocabulary, planned.vocabulary) == (
-        words.read, words.in_vocabulary, done.summary.vocabulary,
-    )  # fmt: skip
+        words.read,
+        words.in_vocabulary,
+        done.summary.vocabulary,
+    )
     assert planned.distinct_words == 60
     assert planned.output == "corpus-skip-gram-neg-2"
     assert planned.output_bytes == done.matrix.nbytes
@@ -220,7 +265,9 @@ def test_plan_without_memory(train, folder, zipf_lines, monkeypatch):
     train(zipf_lines)
     monkeypatch.setattr(w2v.run, "available_memory", lambda: 5)
     planned = plan(
-        build_config({"corpus": ("corpus.txt",), "window": str(10**12)}), use_cache=False, reporter=SilentReporter()
+        build_config({"corpus": ("corpus.txt",), "window": str(10**12)}),
+        use_cache=False,
+        reporter=SilentReporter(),
     )
     assert planned.training_seconds is None
     assert planned.memory_available_bytes == 5 < planned.memory_bytes

@@ -1,4 +1,5 @@
-"""Candidate samplers against TensorFlow's figures, exact probabilities and exhaustive definitions."""
+"""Candidate samplers against TensorFlow's figures, exact probabilities and exhaustive
+definitions."""
 
 import json
 from pathlib import Path
@@ -31,7 +32,9 @@ def cases(folder: str) -> list[str]:
 def load(folder: str, name: str) -> tuple[dict, dict]:
     with np.load(GOLDEN / folder / f"{name}.npz") as arrays:
         options = json.loads(str(arrays["__options__"]))
-        return options, {key: torch.from_numpy(arrays[key]) for key in arrays.files if key[0] != "_"}
+        return options, {
+            key: torch.from_numpy(arrays[key]) for key in arrays.files if key[0] != "_"
+        }
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -42,7 +45,9 @@ def sampler_of(options: dict, arrays: dict) -> Sampler:
     kind = options["sampler"]
     if kind == "fixed_unigram":
         more = {
-            key: options[key] for key in ("distortion", "num_reserved_ids", "num_shards", "shard") if key in options
+            key: options[key]
+            for key in ("distortion", "num_reserved_ids", "num_shards", "shard")
+            if key in options
         }
         if "vocab_file" in options:
             more["vocab_file"] = GOLDEN / options["vocab_file"]
@@ -53,7 +58,8 @@ def sampler_of(options: dict, arrays: dict) -> Sampler:
 
 
 def chi2_deviations(observed: torch.Tensor, p: torch.Tensor) -> float:
-    """How many standard deviations chi-square lies from its mean, cells of less than 5 expected counts put together."""
+    """How many standard deviations chi-square lies from its mean, cells of less than 5 expected
+    counts put together."""
     expected = p.double() * observed.sum()
     assert (observed[p == 0] == 0).all()
     rare = expected < 5
@@ -77,7 +83,10 @@ def test_expected_counts_are_tensorflow_s(name):
     if "probability_f64" in arrays:
         p = sampler.probability(torch.arange(sampler.range_max))
         torch.testing.assert_close(p, arrays["probability_f64"], rtol=1e-12, atol=0)
-    for ids, counts in (("true_classes", "true_expected_count"), ("sampled", "sampled_expected_count")):
+    for ids, counts in (
+        ("true_classes", "true_expected_count"),
+        ("sampled", "sampled_expected_count"),
+    ):
         ours = sampler.expected_count(arrays[ids], S, tries)
         assert ours.dtype == torch.float64
         torch.testing.assert_close(ours.float(), arrays[counts], rtol=1e-5, atol=1e-7)
@@ -92,8 +101,12 @@ def test_draws_have_their_probabilities_and_their_counts(name):
     S, labels = options["num_sampled"], arrays["true_classes"]
     found = sampler.sample(labels, S, options.get("unique", True), seeded())
     assert found.sampled.shape == (S,) and found.sampled.dtype == torch.int64
-    torch.testing.assert_close(found.true_expected_count, sampler.expected_count(labels, S, found.num_tries))
-    torch.testing.assert_close(found.sampled_expected_count, sampler.expected_count(found.sampled, S, found.num_tries))
+    torch.testing.assert_close(
+        found.true_expected_count, sampler.expected_count(labels, S, found.num_tries)
+    )
+    torch.testing.assert_close(
+        found.sampled_expected_count, sampler.expected_count(found.sampled, S, found.num_tries)
+    )
     if options.get("unique", True):
         assert len(found.sampled.unique()) == S
     if options["sampler"] != "all":
@@ -112,7 +125,9 @@ def test_learned_unigram_is_tensorflow_s(name):
         tries, labels = int(arrays["num_tries_inferred"][step]), arrays["true_classes"][step]
         for ids, counts in ((labels, "true"), (arrays["sampled"][step], "sampled")):
             golden = arrays[f"{counts}_expected_count"][step]
-            torch.testing.assert_close(sampler.expected_count(ids, S, tries).float(), golden, rtol=1e-5, atol=0)
+            torch.testing.assert_close(
+                sampler.expected_count(ids, S, tries).float(), golden, rtol=1e-5, atol=0
+            )
         draws = sampler.draw((100_000,), seeded(step), torch.device("cpu"))
         p = sampler.probability(torch.arange(sampler.range_max))
         assert chi2_deviations(draws.bincount(minlength=sampler.range_max), p) < SURE
@@ -128,7 +143,9 @@ def test_learned_unigram_goes_on_from_saved_weights():
     one.sample(torch.tensor([3, 3, 7]), 5, False)
     two.weights = one.weights
     labels = torch.tensor([[1], [3]])
-    for ours, theirs in zip(one.sample(labels, 4, True, seeded()), two.sample(labels, 4, True, seeded()), strict=True):
+    for ours, theirs in zip(
+        one.sample(labels, 4, True, seeded()), two.sample(labels, 4, True, seeded()), strict=True
+    ):
         assert torch.equal(torch.as_tensor(ours), torch.as_tensor(theirs))
 
 
@@ -156,7 +173,9 @@ def test_accidental_hits_are_tensorflow_s(name):
 def test_accidental_hits_by_definition(labels, sampled):
     last = {word: position for position, word in enumerate(sampled)}
     expected = [(n, last[word]) for n, row in enumerate(labels) for word in row if word in last]
-    found = compute_accidental_hits(torch.tensor(labels).reshape(-1, 2).long(), torch.tensor(sampled))
+    found = compute_accidental_hits(
+        torch.tensor(labels).reshape(-1, 2).long(), torch.tensor(sampled)
+    )
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
@@ -173,17 +192,26 @@ def definition(p: np.ndarray, wanted: int, random: np.random.Generator) -> tuple
 
 @pytest.mark.parametrize("wanted", [2, 4, 5])
 def test_distinct_classes_and_tries_are_those_of_drawing_one_by_one(wanted):
-    """Order of the classes and number of draws, also where the last ones are not found by drawing."""
+    """Order of the classes and number of draws, also where the last ones are not found by
+    drawing."""
     weights, sets = [40.0, 20, 0, 5, 1, 0.2], 4000
     sampler = UnigramSampler(weights)
     found = sampler.sample(None, wanted, True, seeded(3), rows=sets)
     random = np.random.default_rng(0)
-    one_by_one = [definition(np.array(weights) / sum(weights), wanted, random) for _ in range(sets // 4)]
+    one_by_one = [
+        definition(np.array(weights) / sum(weights), wanted, random) for _ in range(sets // 4)
+    ]
     digits = 6 ** torch.arange(wanted)
     ours = (found.sampled * digits).sum(1).bincount(minlength=6**wanted) / sets
-    theirs = (torch.tensor([order for order, _ in one_by_one]) * digits).sum(1).bincount(minlength=6**wanted)
+    theirs = (
+        (torch.tensor([order for order, _ in one_by_one]) * digits)
+        .sum(1)
+        .bincount(minlength=6**wanted)
+    )
     theirs = theirs * 4 / sets
-    deviation = (ours - theirs).abs() / ((ours + theirs) / 2 * (1 / sets + 4 / sets)).clamp_min(1e-9).sqrt()
+    deviation = (ours - theirs).abs() / ((ours + theirs) / 2 * (1 / sets + 4 / sets)).clamp_min(
+        1e-9
+    ).sqrt()
     assert float(deviation.max()) < SURE
     tries = torch.tensor([tries for _, tries in one_by_one]).double()
     ranks = torch.cat([found.num_tries.double(), tries]).sort().values
@@ -196,11 +224,14 @@ def test_distinct_classes_and_tries_are_those_of_drawing_one_by_one(wanted):
 
 
 def test_the_race_counts_all_draws():
-    """From one draw on to all V classes: V (1 + 1/2 + ... + 1/V) draws in the mean, the coupon collector's number."""
+    """From one draw on to all V classes: V (1 + 1/2 + ... + 1/V) draws in the mean, the coupon
+    collector's number."""
     V, sets = 20, 20_000
     start, missing = torch.full((sets, 1), 7), torch.full((sets,), V - 1)
     classes, more = UniformSampler(V)._race(start, missing, seeded())
-    assert torch.equal(torch.cat([start, classes], 1).sort(1).values, torch.arange(V).expand(sets, V))
+    assert torch.equal(
+        torch.cat([start, classes], 1).sort(1).values, torch.arange(V).expand(sets, V)
+    )
     mean = V * sum(1 / k for k in range(1, V + 1)) - 1
     variance = sum((1 - k / V) / (k / V) ** 2 for k in range(1, V))
     assert abs(float(more.double().mean()) - mean) < SURE * (variance / sets) ** 0.5
@@ -231,13 +262,17 @@ def test_nearly_all_classes_of_a_steep_distribution(wanted):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_distinct_property(data):
-    weights = data.draw(st.lists(st.sampled_from([0.0, 1e-9, 0.5, 1, 3, 1e6]), min_size=1, max_size=30).filter(any))
+    weights = data.draw(
+        st.lists(st.sampled_from([0.0, 1e-9, 0.5, 1, 3, 1e6]), min_size=1, max_size=30).filter(any)
+    )
     sampler = UnigramSampler(weights)
     wanted = data.draw(st.integers(1, sampler.support()))
     rows = data.draw(st.sampled_from([None, 1, 3]))
     found = sampler.sample(None, wanted, True, seeded(data.draw(st.integers(0, 9))), rows=rows)
     assert found.sampled.shape == ((wanted,) if rows is None else (rows, wanted))
-    for row, tries in zip(found.sampled.view(-1, wanted), torch.as_tensor(found.num_tries).view(-1), strict=True):
+    for row, tries in zip(
+        found.sampled.view(-1, wanted), torch.as_tensor(found.num_tries).view(-1), strict=True
+    ):
         assert len(row.unique()) == wanted <= int(tries)
         assert all(weights[word] > 0 for word in row.tolist())
 
@@ -250,8 +285,12 @@ def test_sets_for_every_row():
     for n in range(6):
         assert len(found.sampled[n].unique()) == 20
         tries = int(found.num_tries[n])
-        torch.testing.assert_close(found.sampled_expected_count[n], sampler.expected_count(found.sampled[n], 20, tries))
-        torch.testing.assert_close(found.true_expected_count[n], sampler.expected_count(labels[n], 20, tries))
+        torch.testing.assert_close(
+            found.sampled_expected_count[n], sampler.expected_count(found.sampled[n], 20, tries)
+        )
+        torch.testing.assert_close(
+            found.true_expected_count[n], sampler.expected_count(labels[n], 20, tries)
+        )
     repeats = sampler.sample(labels, 20, False, seeded(), rows=6)
     torch.testing.assert_close(repeats.true_expected_count, sampler.probability(labels) * 20)
     assert sampler.sample(None, 3, True, rows=0).sampled.shape == (0, 3)
@@ -259,7 +298,13 @@ def test_sets_for_every_row():
 
 @pytest.mark.parametrize("unique", [False, True])
 @pytest.mark.parametrize(
-    "sampler", [UniformSampler(30), LogUniformSampler(30), UnigramSampler(range(1, 31)), LearnedUnigramSampler(30)]
+    "sampler",
+    [
+        UniformSampler(30),
+        LogUniformSampler(30),
+        UnigramSampler(range(1, 31)),
+        LearnedUnigramSampler(30),
+    ],
 )
 def test_a_generator_decides(sampler, unique):
     one, same, other = (sampler.sample(None, 29, unique, seeded(seed)) for seed in (1, 1, 2))
@@ -274,8 +319,14 @@ def test_classes_beyond_float32(V):
         assert int(draws.min()) >= 0 and int(draws.max()) < V
         late = draws[draws >= V // 2]
         assert abs(int((late % 2).sum()) / len(late) - 0.5) < SURE * 0.5 / len(late) ** 0.5
-        share = 0.5 if isinstance(sampler, UniformSampler) else 1 - float(np.log1p(V // 2) / np.log1p(V))
-        assert len(late) / len(draws) == pytest.approx(share, abs=SURE * (share / len(draws)) ** 0.5)
+        share = (
+            0.5
+            if isinstance(sampler, UniformSampler)
+            else 1 - float(np.log1p(V // 2) / np.log1p(V))
+        )
+        assert len(late) / len(draws) == pytest.approx(
+            share, abs=SURE * (share / len(draws)) ** 0.5
+        )
     ids = torch.tensor([V - 2, V - 1])
     exact = np.log1p(1 / np.array([V - 1, V], float)) / np.log1p(float(V))
     np.testing.assert_allclose(LogUniformSampler(V).probability(ids), exact, rtol=1e-12)
@@ -314,14 +365,26 @@ def test_extreme_weights_and_distortions():
     ("message", "wrong"),
     [
         (r"num_sampled is 11.*only 10 classes", lambda: UniformSampler(10).sample(None, 11, True)),
-        (r"num_sampled is 3.*only 2 classes", lambda: UnigramSampler([1, 0, 1]).sample(None, 3, True)),
+        (
+            r"num_sampled is 3.*only 2 classes",
+            lambda: UnigramSampler([1, 0, 1]).sample(None, 3, True),
+        ),
         (r"num_sampled is 0", lambda: UniformSampler(10).sample(None, 0, False)),
-        (r"range from -1 to 10.*0 to 9", lambda: UniformSampler(10).sample(torch.tensor([-1, 10]), 1, True)),
-        (r"true_classes has 2 rows.*for 3", lambda: UniformSampler(9).sample(torch.tensor([1, 2]), 1, True, rows=3)),
+        (
+            r"range from -1 to 10.*0 to 9",
+            lambda: UniformSampler(10).sample(torch.tensor([-1, 10]), 1, True),
+        ),
+        (
+            r"true_classes has 2 rows.*for 3",
+            lambda: UniformSampler(9).sample(torch.tensor([1, 2]), 1, True, rows=3),
+        ),
         (r"range from -2 to 1", lambda: UnigramSampler([1, -2])),
         (r"finite", lambda: UnigramSampler([1, float("nan")])),
         (r"all 2 weights are 0", lambda: UnigramSampler([0, 0])),
-        (r"range_max is 4.*3 classes", lambda: UnigramSampler([1, 2], num_reserved_ids=1, range_max=4)),
+        (
+            r"range_max is 4.*3 classes",
+            lambda: UnigramSampler([1, 2], num_reserved_ids=1, range_max=4),
+        ),
         (r"exactly one", lambda: UnigramSampler()),
         (r"shard is 2", lambda: UnigramSampler([1, 2], num_shards=2, shard=2)),
         (r"num_reserved_ids is -1", lambda: UnigramSampler([1, 2], num_reserved_ids=-1)),

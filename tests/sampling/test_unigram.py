@@ -1,4 +1,5 @@
-"""The noise distribution, its alias table, and sub-sampling, against word2vec.c and against exact arithmetic."""
+"""The noise distribution, its alias table, and sub-sampling, against word2vec.c and against exact
+arithmetic."""
 
 from pathlib import Path
 
@@ -15,13 +16,15 @@ SIZES = ("small", "zipf_200")
 
 
 def implied(accept: np.ndarray, alias: np.ndarray) -> np.ndarray:
-    """The distribution that drawing from a table has: a cell uniformly, then u < accept[cell] of 2^32."""
+    """The distribution that drawing from a table has: a cell uniformly, then u < accept[cell] of
+    2^32."""
     own = accept.astype(np.float64) * CELL
     return (own + np.bincount(alias, 1 - own, minlength=len(accept))) / len(accept)
 
 
 def check_table(q: np.ndarray) -> None:
-    """Fails unless the table for `q` draws every word with its probability, to 2^-32 per cell that may give it."""
+    """Fails unless the table for `q` draws every word with its probability, to 2^-32 per cell that
+    may give it."""
     accept, alias = alias_table(q)
     assert (accept.dtype, alias.dtype) == (np.uint32, np.int32)
     assert accept.shape == alias.shape == q.shape
@@ -31,7 +34,10 @@ def check_table(q: np.ndarray) -> None:
     assert (np.abs(implied(accept, alias) - q) * len(q) <= cells * CELL + rounding).all()
 
 
-@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=200), st.sampled_from([-1.0, 0.0, 0.5, 0.75, 1.0, 2.0]))
+@given(
+    st.lists(st.integers(1, 10**9), min_size=1, max_size=200),
+    st.sampled_from([-1.0, 0.0, 0.5, 0.75, 1.0, 2.0]),
+)
 def test_alias_table_is_exact(counts, power):
     check_table(unigram_probabilities(np.array(counts), power))
 
@@ -67,14 +73,18 @@ def test_unigram_table_of_word2vec_c(size):
 
 
 @pytest.mark.parametrize(
-    ("power", "expected"), [(0, [1 / 3, 1 / 3, 1 / 3]), (1, [4 / 7, 2 / 7, 1 / 7]), (-1, [1 / 7, 2 / 7, 4 / 7])]
+    ("power", "expected"),
+    [(0, [1 / 3, 1 / 3, 1 / 3]), (1, [4 / 7, 2 / 7, 1 / 7]), (-1, [1 / 7, 2 / 7, 4 / 7])],
 )
 def test_powers(power, expected):
-    assert unigram_probabilities(np.array([40, 20, 10]), power) == pytest.approx(expected, rel=1e-13)
+    assert unigram_probabilities(np.array([40, 20, 10]), power) == pytest.approx(
+        expected, rel=1e-13
+    )
 
 
 @pytest.mark.parametrize(
-    ("power", "expected"), [(1000, [0.5, 0.5, 0]), (-1e300, [0, 0, 1]), (1e300, [0.5, 0.5, 0]), (-400, [0, 0, 1])]
+    ("power", "expected"),
+    [(1000, [0.5, 0.5, 0]), (-1e300, [0, 0, 1]), (1e300, [0.5, 0.5, 0]), (-400, [0, 0, 1])],
 )
 @pytest.mark.filterwarnings("error")
 def test_extreme_powers_are_their_limits(power, expected):
@@ -88,7 +98,9 @@ def test_subsampling_of_word2vec_c(size):
             keep = keep_probabilities(z["counts"], sample)
             assert keep == pytest.approx(np.minimum(1, z[f"keep_ratio_f64_{k}"]), rel=1e-12)
             assert keep == pytest.approx(np.minimum(1, z[f"ran_c_float32_{k}"]), rel=1e-6)
-            assert keep == pytest.approx(z[f"keep_probability_16bit_{k}"], abs=2**-15)  # the C draw has 16 bits
+            assert keep == pytest.approx(
+                z[f"keep_probability_16bit_{k}"], abs=2**-15
+            )  # the C draw has 16 bits
             assert 0 < keep.min() < 1
 
 

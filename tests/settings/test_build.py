@@ -1,4 +1,5 @@
-"""The configuration: precedence, YAML spellings, all problems at once, and saved files that give back the same run."""
+"""The configuration: precedence, YAML spellings, all problems at once, and saved files that give
+back the same run."""
 
 from __future__ import annotations
 
@@ -42,15 +43,39 @@ def problem_of(cli: dict[str, Any], yaml_path: Path | None = None) -> str:
 def test_defaults_are_those_of_word2vec_c() -> None:
     config = build_config(CORPUS)
     assert config.as_dict() == {
-        "corpus": ["a.txt"], "column": None, "lowercase": False, "encoding_errors": "replace",
-        "min_count": 5, "max_vocab": 0, "max_sentence": 1000,
-        "model": "skip-gram", "dim": 100, "window": 5, "cbow_hidden": "mean", "cbow_grad": "word2vec",
-        "loss": "neg", "sample": 1e-3, "lr": 0.025, "epochs": 5, "threads": available_cores(), "seed": 1,
-        "deterministic": False, "engine": "hogwild", "device": "auto", "batch_size": None, "optimizer": "sgd",
-        "negatives": 5, "noise_power": 0.75, "init": None, "freeze": False, "extend_vocab": False,
-        "checkpoint_every": None, "keep": 2,
-        "output": None, "overwrite": False,
-    }  # fmt: skip
+        "corpus": ["a.txt"],
+        "column": None,
+        "lowercase": False,
+        "encoding_errors": "replace",
+        "min_count": 5,
+        "max_vocab": 0,
+        "max_sentence": 1000,
+        "model": "skip-gram",
+        "dim": 100,
+        "window": 5,
+        "cbow_hidden": "mean",
+        "cbow_grad": "word2vec",
+        "loss": "neg",
+        "sample": 1e-3,
+        "lr": 0.025,
+        "epochs": 5,
+        "threads": available_cores(),
+        "seed": 1,
+        "deterministic": False,
+        "engine": "hogwild",
+        "device": "auto",
+        "batch_size": None,
+        "optimizer": "sgd",
+        "negatives": 5,
+        "noise_power": 0.75,
+        "init": None,
+        "freeze": False,
+        "extend_vocab": False,
+        "checkpoint_every": None,
+        "keep": 2,
+        "output": None,
+        "overwrite": False,
+    }
     assert config.loss == NegOptions(5, 0.75)
     assert config.training.lr == 0.025
     assert config.training.threads == config.threads >= 1
@@ -83,8 +108,8 @@ def test_yaml_spellings_mean_the_same(tmp_path: Path, text: str) -> None:
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "x.yaml", "windw: 5\nepochs: many\nloss.dim: 4\n5: 6\n")
     message = problem_of({"dim": "0", "lr": "nan", "los": "x"}, path)
-    assert message == (
-        "8 problems: "
+    assert (
+        message == "8 problems: "
         f"unknown key 'windw' in {path} (did you mean 'window'?); "
         f"unknown key 'loss.dim' in {path} (w2v train --help lists the settings); "
         f"unknown key '5' in {path} (w2v train --help lists the settings); "
@@ -97,7 +122,10 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_single_problem_stands_alone() -> None:
-    assert problem_of({**CORPUS, "threads": "0"}) == "--threads 0 is below 1: give a whole number, 1 to 1024"
+    assert (
+        problem_of({**CORPUS, "threads": "0"})
+        == "--threads 0 is below 1: give a whole number, 1 to 1024"
+    )
     assert problem_of({}) == "no corpus: name a text file, a folder, or - for standard input"
     assert problem_of({"corpus": ("",)}).startswith("CORPUS: '' is not a name")
 
@@ -185,13 +213,20 @@ def test_the_engine_follows_from_what_is_asked_for(
 ) -> None:
     config = build_config({**CORPUS, **given})
     assert (config.engine, config.optimizer, config.lr) == (engine, optimizer, lr)
-    assert (config.training.engine, config.training.optimizer, config.training.lr) == (engine, optimizer, lr)
+    assert (config.training.engine, config.training.optimizer, config.training.lr) == (
+        engine,
+        optimizer,
+        lr,
+    )
 
 
 def test_an_engine_that_cannot_is_refused_and_says_why() -> None:
-    message = problem_of({**CORPUS, "engine": "hogwild", "loss": "softmax", "optimizer": "adagrad", "device": "cuda"})
-    assert message == (
-        "--engine hogwild cannot do --loss softmax, --optimizer adagrad and --device cuda:"
+    message = problem_of(
+        {**CORPUS, "engine": "hogwild", "loss": "softmax", "optimizer": "adagrad", "device": "cuda"}
+    )
+    assert (
+        message
+        == "--engine hogwild cannot do --loss softmax, --optimizer adagrad and --device cuda:"
         " use --engine autograd or auto"
     )
 
@@ -216,25 +251,32 @@ def test_losses_that_share_a_setting_agree_on_it() -> None:
     assert len(common) == len(set(common) - set(loss_settings()))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Saved files
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20
+)
 LOSS_OPTIONS = st.one_of(
     st.fixed_dictionaries({"loss": st.just("hsigmoid")}),
-    st.fixed_dictionaries({
-        "loss": st.sampled_from(["neg", "nce"]),
-        "negatives": st.integers(1, 100).map(str),
-        "noise_power": st.floats(-5, 5).map(repr),
-    }),
-    st.fixed_dictionaries({
-        "loss": st.just("nce"),
-        "nce_log_z": st.one_of(
-            st.sampled_from(["auto", "learned"]), st.floats(allow_nan=False, allow_infinity=False).map(repr)
-        ),
-        "nce_bias": st.booleans(),
-    }),
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {
+            "loss": st.sampled_from(["neg", "nce"]),
+            "negatives": st.integers(1, 100).map(str),
+            "noise_power": st.floats(-5, 5).map(repr),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "loss": st.just("nce"),
+            "nce_log_z": st.one_of(
+                st.sampled_from(["auto", "learned"]),
+                st.floats(allow_nan=False, allow_infinity=False).map(repr),
+            ),
+            "nce_bias": st.booleans(),
+        }
+    ),
+)
 COMMON = st.fixed_dictionaries(
     {"corpus": st.lists(TEXTS, min_size=1, max_size=3).map(tuple)},
     optional={
@@ -258,7 +300,9 @@ COMMON = st.fixed_dictionaries(
 
 def from_anywhere(config: Config) -> Config:
     """The configuration with absolute paths, as a saved one has them."""
-    corpus = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in config.corpus.corpus)
+    corpus = tuple(
+        entry if entry == "-" else os.path.abspath(entry) for entry in config.corpus.corpus
+    )
     return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, corpus=corpus))
 
 
@@ -315,7 +359,7 @@ def test_saving_where_it_is_not_possible(tmp_path: Path) -> None:
         build_config(CORPUS).save_yaml(tmp_path / "none" / "c.yaml")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Cores and imports
 
 
@@ -330,15 +374,27 @@ def test_cores_are_at_most_the_affinity() -> None:
         ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
         ("0::/a/b\n", {"a/b/cpu.max": "max 100000"}, None),
         ("0::/elsewhere\n", {"cpu.max": "200000 100000"}, 2.0),
-        ("3:cpu,cpuacct:/x\n0::/\n", {"cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
-                                     "cpu,cpuacct/x/cpu.cfs_period_us": "100000"}, 3.0),
+        (
+            "3:cpu,cpuacct:/x\n0::/\n",
+            {
+                "cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
+                "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
+            },
+            3.0,
+        ),
         ("3:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, None),
-        ("3:cpuset:/x\n", {"cpuset/x/cpu.cfs_quota_us": "5", "cpuset/x/cpu.cfs_period_us": "100000"}, None),
+        (
+            "3:cpuset:/x\n",
+            {"cpuset/x/cpu.cfs_quota_us": "5", "cpuset/x/cpu.cfs_period_us": "100000"},
+            None,
+        ),
         ("0::/\n", {"cpu.max": "nonsense"}, None),
         ("", {}, None),
     ],
-)  # fmt: skip
-def test_cgroup_quotas(tmp_path: Path, groups: str, files: dict[str, str], expected: float | None) -> None:
+)
+def test_cgroup_quotas(
+    tmp_path: Path, groups: str, files: dict[str, str], expected: float | None
+) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     write(tmp_path / "proc/self/cgroup", groups)
     for name, content in files.items():
@@ -347,13 +403,22 @@ def test_cgroup_quotas(tmp_path: Path, groups: str, files: dict[str, str], expec
         write(path, content)
     assert cgroup_quota(tmp_path) == expected
     cores = len(os.sched_getaffinity(0))
-    assert available_cores(tmp_path) == (cores if expected is None else max(1, min(cores, -int(-expected // 1))))
+    assert available_cores(tmp_path) == (
+        cores if expected is None else max(1, min(cores, -int(-expected // 1)))
+    )
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import w2v, w2v.settings.build, w2v.losses.table, w2v.training.report, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"numpy", "torch", "numba", "pyarrow", "datasets", "rich", "typer", "yaml"} & set(loaded)
+    code = (
+        "import w2v, w2v.settings.build, w2v.losses.table, w2v.training.report, sys;"
+        " print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"numpy", "torch", "numba", "pyarrow", "datasets", "rich", "typer", "yaml"} & set(
+        loaded
+    )
 
 
 def test_names_of_settings_are_plain() -> None:

@@ -35,23 +35,45 @@ def test_only_declared_fields_are_settings_in_order() -> None:
 
 def test_types_come_from_the_annotations() -> None:
     assert [(s.kind, s.optional) for s in SETTINGS.values()] == [
-        ("int", False), ("float", False), ("float", True), ("str", False), ("str", False), ("bool", False),
-        ("str", True), ("words", False),
-    ]  # fmt: skip
+        ("int", False),
+        ("float", False),
+        ("float", True),
+        ("str", False),
+        ("str", False),
+        ("bool", False),
+        ("str", True),
+        ("words", False),
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("count", "1", 1), ("count", 9, 9), ("count", " 4 ", 4),
-        ("rate", "1e-3", 0.001), ("rate", 2, 2.0), ("rate", "5e-324", 5e-324),
-        ("share", None, None), ("share", "0", 0.0), ("share", 1, 1.0),
-        ("kind", "large", "large"), ("level", "auto", "auto"), ("level", 0, "0"), ("level", "-1.5", "-1.5"),
-        ("lower", "yes", True), ("lower", "OFF", False), ("lower", True, True), ("lower", 1, True),
-        ("name", "x", "x"), ("name", 5, "5"), ("name", None, None),
-        ("files", "a.txt", ("a.txt",)), ("files", ["a", "b"], ("a", "b")), ("files", ("-",), ("-",)),
+        ("count", "1", 1),
+        ("count", 9, 9),
+        ("count", " 4 ", 4),
+        ("rate", "1e-3", 0.001),
+        ("rate", 2, 2.0),
+        ("rate", "5e-324", 5e-324),
+        ("share", None, None),
+        ("share", "0", 0.0),
+        ("share", 1, 1.0),
+        ("kind", "large", "large"),
+        ("level", "auto", "auto"),
+        ("level", 0, "0"),
+        ("level", "-1.5", "-1.5"),
+        ("lower", "yes", True),
+        ("lower", "OFF", False),
+        ("lower", True, True),
+        ("lower", 1, True),
+        ("name", "x", "x"),
+        ("name", 5, "5"),
+        ("name", None, None),
+        ("files", "a.txt", ("a.txt",)),
+        ("files", ["a", "b"], ("a", "b")),
+        ("files", ("-",), ("-",)),
     ],
-)  # fmt: skip
+)
 def test_good_values(name: str, value: object, expected: object) -> None:
     converted = SETTINGS[name].convert(value, "here")
     assert converted == expected
@@ -63,9 +85,17 @@ def test_good_values(name: str, value: object, expected: object) -> None:
     [
         ("count", "0", "--count 0 is below 1: give a whole number, 1 to 9"),
         ("count", 10, "--count 10 is above 9: give a whole number, 1 to 9"),
-        ("count", "9223372036854775808", "--count 9223372036854775808 is beyond 64 bits: give a whole number, 1 to 9"),
+        (
+            "count",
+            "9223372036854775808",
+            "--count 9223372036854775808 is beyond 64 bits: give a whole number, 1 to 9",
+        ),
         ("name", "a\0b", "--name 'a\\x00b' holds a NUL or half a character: give another name"),
-        ("files", ["\ud800"], "--files '\\ud800' holds a NUL or half a character: give another name"),
+        (
+            "files",
+            ["\ud800"],
+            "--files '\\ud800' holds a NUL or half a character: give another name",
+        ),
         ("count", "2.0", "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
         ("count", 2.0, "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
         ("count", True, "--count true is not a whole number: give a whole number, 1 to 9"),
@@ -93,7 +123,7 @@ def test_good_values(name: str, value: object, expected: object) -> None:
         ("files", [""], "--files: '' is not a name: give a text or a list of texts"),
         ("files", 3, "--files 3 is not a text or a list of texts"),
     ],
-)  # fmt: skip
+)
 def test_bad_values(name: str, value: object, message: str) -> None:
     with pytest.raises(BadValue) as caught:
         SETTINGS[name].convert(value, f"--{name}")
@@ -101,13 +131,27 @@ def test_bad_values(name: str, value: object, message: str) -> None:
 
 
 def test_integers_too_long_to_print() -> None:
-    with pytest.raises(BadValue, match=r"^--count beyond 10\^60 is beyond 64 bits: give a whole number, 1 to 9$"):
+    with pytest.raises(
+        BadValue, match=r"^--count beyond 10\^60 is beyond 64 bits: give a whole number, 1 to 9$"
+    ):
         SETTINGS["count"].convert(10**5000, "--count")
-    with pytest.raises(BadValue, match=r"^--rate below -10\^60 is not a number: give a number, above 0$"):
+    with pytest.raises(
+        BadValue, match=r"^--rate below -10\^60 is not a number: give a number, above 0$"
+    ):
         SETTINGS["rate"].convert(-(10**5000), "--rate")
 
 
-@given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()))
+@given(
+    st.one_of(
+        st.text(),
+        st.integers(),
+        st.floats(),
+        st.booleans(),
+        st.none(),
+        st.lists(st.text()),
+        st.binary(),
+    )
+)
 def test_any_value_is_converted_or_refused_in_one_line(value: object) -> None:
     for known in SETTINGS.values():
         try:
@@ -119,7 +163,11 @@ def test_any_value_is_converted_or_refused_in_one_line(value: object) -> None:
 
 @given(st.integers(1, 9))
 def test_integers_in_range_survive_as_text_and_as_number(number: int) -> None:
-    assert SETTINGS["count"].convert(str(number), "x") == SETTINGS["count"].convert(number, "x") == number
+    assert (
+        SETTINGS["count"].convert(str(number), "x")
+        == SETTINGS["count"].convert(number, "x")
+        == number
+    )
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))

@@ -1,7 +1,8 @@
-"""Runs `w2v` in forks of one process that has imported everything: a run starts in milliseconds, and can be killed.
+"""Runs `w2v` in forks of one process that has imported everything: a run starts in milliseconds,
+and can be killed.
 
-As a script it reads one JSON object a line, {"arguments": […], "folder": …, "kill_after": seconds or null}, and answers
-with {"status": exit code, -9 when killed, "seconds": …, "out": …, "err": …}.
+As a script it reads one JSON object a line, {"arguments": […], "folder": …, "kill_after": seconds
+or null}, and answers with {"status": exit code, -9 when killed, "seconds": …, "out": …, "err": …}.
 """
 
 from __future__ import annotations
@@ -24,9 +25,17 @@ class Forks:
     def __init__(self) -> None:
         import w2v
 
-        environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(w2v.__file__).parents[1]),
+            "OMP_NUM_THREADS": "1",
+        }
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
 
     def __enter__(self) -> Forks:
@@ -38,7 +47,8 @@ class Forks:
         self._process.wait(timeout=60)
 
     def w2v(self, folder: Path, *arguments: str, kill_after: float | None = None) -> dict[str, Any]:
-        """Runs `w2v` with these arguments in a folder, killed after so many seconds if it has not ended by then."""
+        """Runs `w2v` with these arguments in a folder, killed after so many seconds if it has not
+        ended by then."""
         assert self._process.stdin and self._process.stdout
         task = {"arguments": arguments, "folder": str(folder), "kill_after": kill_after}
         self._process.stdin.write(json.dumps(task) + "\n")
@@ -76,7 +86,12 @@ def serve() -> None:
         texts = [Path(name).read_text() if os.path.exists(name) else "" for name in names]
         for name in names:
             Path(name).unlink(missing_ok=True)
-        answer = {"status": status, "seconds": time.perf_counter() - began, "out": texts[0], "err": texts[1]}
+        answer = {
+            "status": status,
+            "seconds": time.perf_counter() - began,
+            "out": texts[0],
+            "err": texts[1],
+        }
         print(json.dumps(answer), flush=True)
 
 

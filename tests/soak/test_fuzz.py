@@ -1,4 +1,5 @@
-"""The fuzzers' long budget: W2V_FUZZ_EXAMPLES damaged files of each kind, and half as many of random bytes."""
+"""The fuzzers' long budget: W2V_FUZZ_EXAMPLES damaged files of each kind, and half as many of
+random bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs killed at random moments, over and over, end in the same bytes as a run that nobody disturbed."""
+"""Runs killed at random moments, over and over, end in the same bytes as a run that nobody
+disturbed."""
 
 from __future__ import annotations
 
@@ -16,15 +17,64 @@ from .forks import Forks
 COMMON = ["--min-count", "1", "--dim", "8", "--threads", "1", "--checkpoint-every", "3k"]
 ENGINES = {
     "hogwild": ["--loss", "neg", "--epochs", "100"],
-    "hogwild-hsigmoid": ["--loss", "hsigmoid", "--epochs", "100", "--valid", "c.txt", "--patience", "50"],
+    "hogwild-hsigmoid": [
+        "--loss",
+        "hsigmoid",
+        "--epochs",
+        "100",
+        "--valid",
+        "c.txt",
+        "--patience",
+        "50",
+    ],
     "hogwild-nce": ["--loss", "nce", "--nce-bias", "--nce-log-z", "learned", "--epochs", "100"],
     "hogwild-cbow": ["--model", "cbow", "--loss", "sampled-softmax", "--epochs", "100"],
     "rounds": ["--loss", "neg", "--threads", "2", "--deterministic", "--epochs", "60"],
     "autograd": ["--loss", "softmax", "--batch-size", "512", "--epochs", "5"],
-    "autograd-adam": ["--loss", "neg", "--optimizer", "sparse-adam", "--batch-size", "512", "--epochs", "5"],
-    "cbow": ["--model", "cbow", "--loss", "adaptive-softmax", "--cutoffs", "20,60", "--div-value", "2"],
-    "lm": ["--model", "lm", "--hidden", "8", "--dropout", "0.2", "--batch-size", "8", "--valid", "c.txt"],
-    "lm-adam": ["--model", "lm", "--arch", "transformer", "--heads", "2", "--hidden", "8", "--batch-size", "8"],
+    "autograd-adam": [
+        "--loss",
+        "neg",
+        "--optimizer",
+        "sparse-adam",
+        "--batch-size",
+        "512",
+        "--epochs",
+        "5",
+    ],
+    "cbow": [
+        "--model",
+        "cbow",
+        "--loss",
+        "adaptive-softmax",
+        "--cutoffs",
+        "20,60",
+        "--div-value",
+        "2",
+    ],
+    "lm": [
+        "--model",
+        "lm",
+        "--hidden",
+        "8",
+        "--dropout",
+        "0.2",
+        "--batch-size",
+        "8",
+        "--valid",
+        "c.txt",
+    ],
+    "lm-adam": [
+        "--model",
+        "lm",
+        "--arch",
+        "transformer",
+        "--heads",
+        "2",
+        "--hidden",
+        "8",
+        "--batch-size",
+        "8",
+    ],
 }
 KILLS = 200
 
@@ -52,14 +102,23 @@ def write_corpus(path: Path) -> None:
 def digests(run: Path) -> dict[str, str]:
     """SHA-256 of all that is the same whenever a run is the same."""
     names = ("vectors.npy", "vocab.tsv", "model.safetensors")
-    return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in names if (run / name).exists()}
+    return {
+        name: hashlib.sha256((run / name).read_bytes()).hexdigest()
+        for name in names
+        if (run / name).exists()
+    }
 
 
-def kill_and_resume(forks: Forks, folder: Path, engine: str, kills: int, random: Random) -> tuple[int, int]:
-    """Kills a run `kills` times at least, starting new ones where it ends; (kills, runs that ended)."""
+def kill_and_resume(
+    forks: Forks, folder: Path, engine: str, kills: int, random: Random
+) -> tuple[int, int]:
+    """Kills a run `kills` times at least, starting new ones where it ends; (kills, runs that
+    ended)."""
     write_corpus(folder / "c.txt")
     train = ["train", "c.txt", *COMMON, *ENGINES[engine], "--quiet"]
-    forks.w2v(folder, *train, "--epochs", "1", "--output", "warm")  # from now on the kernel is compiled
+    forks.w2v(
+        folder, *train, "--epochs", "1", "--output", "warm"
+    )  # from now on the kernel is compiled
     whole = forks.w2v(folder, *train, "--output", "whole")
     assert whole["status"] == 0, whole["err"]
     expected, killed, ended, number = digests(folder / "whole"), 0, 0, 0
@@ -69,7 +128,11 @@ def kill_and_resume(forks: Forks, folder: Path, engine: str, kills: int, random:
         arguments = [*train, "--output", run]
         while True:
             wanted = killed < kills
-            done = forks.w2v(folder, *arguments, kill_after=random.uniform(0, whole["seconds"]) if wanted else None)
+            done = forks.w2v(
+                folder,
+                *arguments,
+                kill_after=random.uniform(0, whole["seconds"]) if wanted else None,
+            )
             assert done["status"] in (0, -9), done["err"]
             assert "damaged" not in done["err"] and "Traceback" not in done["err"]
             killed += done["status"] == -9
@@ -85,7 +148,9 @@ def kill_and_resume(forks: Forks, folder: Path, engine: str, kills: int, random:
 
 
 @pytest.mark.parametrize("engine", ["hogwild", "rounds", "autograd", "lm"])
-def test_a_run_that_is_killed_ends_as_if_it_had_not_been(forks: Forks, tmp_path: Path, engine: str) -> None:
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(
+    forks: Forks, tmp_path: Path, engine: str
+) -> None:
     assert kill_and_resume(forks, tmp_path, engine, 1, Random(engine))[0] == 1
 
 

@@ -1,4 +1,5 @@
-"""Equal seeds, equal bytes: every loss with both models and both engines, on one thread, and in rounds on two."""
+"""Equal seeds, equal bytes: every loss with both models and both engines, on one thread, and in
+rounds on two."""
 
 from __future__ import annotations
 
@@ -19,8 +20,19 @@ from .test_kills import own_cache, write_corpus
 __all__ = ["own_cache"]
 
 COMMON = [
-    "--min-count", "1", "--window", "3", "--dim", "8", "--epochs", "2", "--no-cache", "--quiet", "--device", "cpu",
-]  # fmt: skip
+    "--min-count",
+    "1",
+    "--window",
+    "3",
+    "--dim",
+    "8",
+    "--epochs",
+    "2",
+    "--no-cache",
+    "--quiet",
+    "--device",
+    "cpu",
+]
 MORE = {"adaptive-softmax": ["--cutoffs", "20,60", "--div-value", "2"]}
 THREADS = [["--threads", "1"]]
 if "deterministic" in all_settings():
@@ -41,8 +53,10 @@ def possible() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
 
 
 SAMPLE = [
-    case for case in possible() if case[:3] in (("neg", "skip-gram", "hogwild"), ("softmax", "cbow", "autograd"))
-]  # fmt: skip
+    case
+    for case in possible()
+    if case[:3] in (("neg", "skip-gram", "hogwild"), ("softmax", "cbow", "autograd"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +65,26 @@ def forks() -> Iterator[Forks]:
         yield found
 
 
-def check(forks: Forks, folder: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]) -> None:
+def check(
+    forks: Forks, folder: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
+) -> None:
     write_corpus(folder / "c.txt")
-    options = [*COMMON, *threads, *MORE.get(loss, []), "--loss", loss, "--model", model, "--engine", engine]
+    options = [
+        *COMMON,
+        *threads,
+        *MORE.get(loss, []),
+        "--loss",
+        loss,
+        "--model",
+        model,
+        "--engine",
+        engine,
+    ]
     found = []
     for number, seed in enumerate(("7", "7", "8")):
-        done = forks.w2v(folder, "train", "c.txt", *options, "--seed", seed, "--output", f"{number}.npy")
+        done = forks.w2v(
+            folder, "train", "c.txt", *options, "--seed", seed, "--output", f"{number}.npy"
+        )
         assert done["status"] == 0, done["err"]
         found.append(hashlib.sha256((folder / f"{number}.npy").read_bytes()).hexdigest())
     assert found[0] == found[1] != found[2]

@@ -71,7 +71,10 @@ def test_a_file_of_a_failed_block_never_existed(tmp_path, error, before):
 def test_a_file_that_cannot_be_written(tmp_path, monkeypatch, call):
     (tmp_path / "a").write_bytes(b"old")
     monkeypatch.setattr(os, call, no_space)
-    with pytest.raises(RunError, match=r"cannot write .*a: No space left on device"), atomic_file(tmp_path / "a"):
+    with (
+        pytest.raises(RunError, match=r"cannot write .*a: No space left on device"),
+        atomic_file(tmp_path / "a"),
+    ):
         pass
     assert names(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
@@ -113,7 +116,9 @@ def test_a_directory_appears_whole_at_the_end(tmp_path):
         (folder / "sub").mkdir()
         (folder / "sub" / "y").write_text("2")
         assert not (tmp_path / "d").exists()
-        assert folder.parent == tmp_path, "beside the target: the rename must not cross file systems"
+        assert folder.parent == tmp_path, (
+            "beside the target: the rename must not cross file systems"
+        )
     assert names(tmp_path) == ["d"]
     assert (tmp_path / "d" / "sub" / "y").read_text() == "2"
 
@@ -182,7 +187,9 @@ def test_a_directory_that_cannot_be_written(old, monkeypatch, call):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "disk broke"), KeyboardInterrupt(), Boom()])
-def test_the_old_directory_comes_back_when_the_new_one_cannot_take_its_place(old, monkeypatch, error):
+def test_the_old_directory_comes_back_when_the_new_one_cannot_take_its_place(
+    old, monkeypatch, error
+):
     rename, calls = os.rename, []
 
     def second_fails(source, target):
@@ -262,11 +269,15 @@ def test_check_refuses_a_name_that_is_too_long(tmp_path, length):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_check_refuses_a_folder_without_rights(tmp_path):
     tmp_path.chmod(0o555)
-    with pytest.raises(InputError, match=r"cannot be written: Permission denied; choose another folder"):
+    with pytest.raises(
+        InputError, match=r"cannot be written: Permission denied; choose another folder"
+    ):
         check_writable(tmp_path / "x", overwrite=False)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to"
+)
 def test_check_refuses_a_folder_that_nobody_can_write_to():
     with pytest.raises(InputError, match=r"cannot be written: .*; choose another folder"):
         check_writable("/proc/self/x", overwrite=False)

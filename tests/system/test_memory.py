@@ -17,8 +17,11 @@ def system(tmp_path):
     def make(files: dict[str, object], meminfo: int | None = 8 * GB) -> Path:
         if meminfo is not None:
             files = {
-                "proc/meminfo": f"MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:  {meminfo // 1024} kB\n", **files,
-            }  # fmt: skip
+                "proc/meminfo": (
+                    f"MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:  {meminfo // 1024} kB\n"
+                ),
+                **files,
+            }
         for name, content in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,17 +33,25 @@ def system(tmp_path):
 
 def v2(limit, usage, group="", cached=0):
     folder = f"{V2}/{group}".rstrip("/")
-    stat = f"anon 1\ninactive_file {cached // 2}\nactive_file {cached - cached // 2}\nfile {cached + 5}"
-    return {f"{folder}/memory.max": limit, f"{folder}/memory.current": usage, f"{folder}/memory.stat": stat}
+    stat = (
+        f"anon 1\ninactive_file {cached // 2}\nactive_file {cached - cached // 2}\nfile"
+        f" {cached + 5}"
+    )
+    return {
+        f"{folder}/memory.max": limit,
+        f"{folder}/memory.current": usage,
+        f"{folder}/memory.stat": stat,
+    }
 
 
 def v1(limit, usage, group="", cached=0):
     folder = f"{V1}/{group}".rstrip("/")
     stat = f"inactive_file 7\nactive_file 7\ntotal_inactive_file {cached}\ntotal_active_file 0"
     return {
-        f"{folder}/memory.limit_in_bytes": limit, f"{folder}/memory.usage_in_bytes": usage,
+        f"{folder}/memory.limit_in_bytes": limit,
+        f"{folder}/memory.usage_in_bytes": usage,
         f"{folder}/memory.stat": stat,
-    }  # fmt: skip
+    }
 
 
 def test_this_system_tells():
@@ -90,17 +101,22 @@ def test_without_statistics_all_usage_counts(system):
 
 def test_the_tightest_of_nested_groups(system):
     nested = {
-        "proc/self/cgroup": "0::/user/job/step", **v2(6 * GB, 1 * GB, "user"), **v2(3 * GB, 1 * GB, "user/job"),
-        **v2("max", 1 * GB, "user/job/step"), **v2(GB, GB, "other"),
-    }  # fmt: skip
+        "proc/self/cgroup": "0::/user/job/step",
+        **v2(6 * GB, 1 * GB, "user"),
+        **v2(3 * GB, 1 * GB, "user/job"),
+        **v2("max", 1 * GB, "user/job/step"),
+        **v2(GB, GB, "other"),
+    }
     assert available_memory(system(nested)) == 2 * GB
 
 
 def test_the_groups_of_version_1(system):
     nested = {
-        "proc/self/cgroup": "5:cpu,cpuacct:/cpu\n4:memory:/job\n0::/elsewhere", **v1(3 * GB, 1 * GB, "job"),
-        **v1(9223372036854771712, 5 * GB), **v1(GB, GB, "cpu"),
-    }  # fmt: skip
+        "proc/self/cgroup": "5:cpu,cpuacct:/cpu\n4:memory:/job\n0::/elsewhere",
+        **v1(3 * GB, 1 * GB, "job"),
+        **v1(9223372036854771712, 5 * GB),
+        **v1(GB, GB, "cpu"),
+    }
     assert available_memory(system(nested)) == 2 * GB
 
 

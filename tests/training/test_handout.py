@@ -13,17 +13,31 @@ from w2v.training.handout import Handout, Rest
 
 
 class Crew:
-    """Workers who take blocks until there are none; notes who did what, and what was seen at every rest."""
+    """Workers who take blocks until there are none; notes who did what, and what was seen at every
+    rest."""
 
-    def __init__(self, blocks: int, epochs: int, workers: int, *, ends_at: int | None = None, seed: int = 0, **how):
+    def __init__(
+        self,
+        blocks: int,
+        epochs: int,
+        workers: int,
+        *,
+        ends_at: int | None = None,
+        seed: int = 0,
+        **how,
+    ):
         self.done: list[int] = []
         self.by_worker: dict[int, list[int]] = {worker: [] for worker in range(workers)}
         self.rests: list[tuple[Rest, list[int]]] = []
         self.at_work = 0
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
-        self.handout = Handout(np.arange(blocks + 1), epochs, workers, self.at_rest, self.stop.is_set, **how)
-        self.threads = [threading.Thread(target=self.work, args=(number,)) for number in range(workers)]
+        self.handout = Handout(
+            np.arange(blocks + 1), epochs, workers, self.at_rest, self.stop.is_set, **how
+        )
+        self.threads = [
+            threading.Thread(target=self.work, args=(number,)) for number in range(workers)
+        ]
 
     def at_rest(self, rest: Rest) -> bool:
         assert self.at_work == 0
@@ -59,10 +73,21 @@ class Crew:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 7), st.integers(1, 3), st.integers(1, 4), st.booleans(), st.booleans(), st.integers(0, 20))
-def test_every_block_is_done_once_and_nobody_works_during_a_rest(blocks, epochs, workers, rounds, epoch_ends, begin):
+@given(
+    st.integers(1, 7),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 20),
+)
+def test_every_block_is_done_once_and_nobody_works_during_a_rest(
+    blocks, epochs, workers, rounds, epoch_ends, begin
+):
     begin = min(begin, blocks * epochs - 1)
-    crew = Crew(blocks, epochs, workers, in_rounds=rounds, epoch_ends=epoch_ends, blocks_done=begin).run()
+    crew = Crew(
+        blocks, epochs, workers, in_rounds=rounds, epoch_ends=epoch_ends, blocks_done=begin
+    ).run()
     assert sorted(crew.done) == list(range(begin, blocks * epochs))
     before = begin
     for rest, done in crew.rests:

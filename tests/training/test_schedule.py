@@ -1,11 +1,19 @@
-"""What is trained when: blocks that cover the stream once and leave lines whole, and the learning rate."""
+"""What is trained when: blocks that cover the stream once and leave lines whole, and the learning
+rate."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v.training.schedule import LONGEST_SENTENCE, LinearDecay, Scheduled, block_number, cut_blocks, sentence_limit
+from w2v.training.schedule import (
+    LONGEST_SENTENCE,
+    LinearDecay,
+    Scheduled,
+    block_number,
+    cut_blocks,
+    sentence_limit,
+)
 
 
 def stream(lengths: list[int]) -> np.ndarray:
@@ -75,7 +83,8 @@ def test_blocks_of_a_run(lengths, size, epochs):
 
 
 @pytest.mark.parametrize(
-    ("fraction", "expected"), [(0, 0.5), (0.25, 0.375), (0.5, 0.25), (0.9998, 1e-4), (0.99999, 5e-5), (1, 5e-5)]
+    ("fraction", "expected"),
+    [(0, 0.5), (0.25, 0.375), (0.5, 0.25), (0.9998, 1e-4), (0.99999, 5e-5), (1, 5e-5)],
 )
 def test_learning_rate(fraction, expected):
     # word2vec.c: alpha = start · (1 - progress), not below start · 0.0001

@@ -1,4 +1,5 @@
-"""The loop over blocks with engines made for the test: what is handed out, counted, reported, and what ends it."""
+"""The loop over blocks with engines made for the test: what is handed out, counted, reported, and
+what ends it."""
 
 import math
 import threading
@@ -18,7 +19,8 @@ ALL = [(epoch, index) for epoch in range(3) for index in range(3)]
 
 
 class FakeEngine:
-    """Every word is one prediction that costs epoch + 1 nats; remembers who trained what at which rate."""
+    """Every word is one prediction that costs epoch + 1 nats; remembers who trained what at which
+    rate."""
 
     name = "fake"
     in_rounds = False
@@ -59,7 +61,9 @@ def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
     result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert [key for key, _, _ in engine.calls] == ALL
     places = [0, 10, 25, 40, 50, 65, 80, 90, 105]
-    assert [lr for _, lr, _ in engine.calls] == pytest.approx([0.5 * (1 - place / 120) for place in places])
+    assert [lr for _, lr, _ in engine.calls] == pytest.approx(
+        [0.5 * (1 - place / 120) for place in places]
+    )
     assert (result.fraction, result.interrupted, result.total.read) == (1, False, 120)
     assert [tally.mean_loss for tally in result.epochs] == [1, 2, 3]
     assert result.total.mean_loss == 2
@@ -112,7 +116,10 @@ def test_a_loss_that_is_no_number_ends_the_run(loss):
             return Tally(loss, 1) if (block.epoch, block.index) == (1, 2) else tally
 
     engine = Diverging()
-    message = rf"loss became {loss} in epoch 2 after 54.2 % of the words \(step 5\) at learning rate 0.2292; .*--lr"
+    message = (
+        rf"loss became {loss} in epoch 2 after 54.2 % of the words \(step 5\) at learning rate"
+        r" 0.2292; .*--lr"
+    )
     with pytest.raises(Diverged, match=message + r" \(given: 0.5\)$"):
         Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
     assert engine.calls[-1][0] == (1, 2)
@@ -142,7 +149,12 @@ def test_stopped_before_it_begins():
     stop.set()
     result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop)
     assert engine.calls == []
-    assert (result.fraction, result.interrupted, result.epochs, result.total.read) == (0, True, [], 0)
+    assert (result.fraction, result.interrupted, result.epochs, result.total.read) == (
+        0,
+        True,
+        [],
+        0,
+    )
     assert math.isnan(result.total.mean_loss)
 
 
@@ -172,7 +184,9 @@ def test_a_stop_after_the_last_block_interrupts_nothing():
                 stop.set()
             return super().train(block, lr, thread)
 
-    assert not Trainer(Stopping(), BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop).interrupted
+    assert (
+        not Trainer(Stopping(), BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop).interrupted
+    )
 
 
 def test_progress_and_metrics(monkeypatch):
@@ -207,7 +221,9 @@ def test_progress_and_metrics(monkeypatch):
     assert float(words @ losses) == pytest.approx(result.total.loss)
     assert len(result.metrics) == len(listener.progress) - 1  # all but the one before the beginning
     assert result.metrics[-1]["fraction"] == 1
-    assert {metric["words"] for metric in result.metrics} <= {progress.words for progress in listener.progress}
+    assert {metric["words"] for metric in result.metrics} <= {
+        progress.words for progress in listener.progress
+    }
     assert all(metric["loss"] is None or 1 <= metric["loss"] <= 3 for metric in result.metrics)
     assert result.seconds >= 9 * 0.02
 
@@ -268,11 +284,17 @@ def test_rounds_go_on_where_they_stopped(last):
 
 def test_a_watcher_that_asks_after_every_block_sees_every_block():
     pauser = Pauser()
-    Trainer(FakeEngine(), BOUNDS, 2, LinearDecay(0.5), watchers=[pauser]).run(SilentReporter(), never())
+    Trainer(FakeEngine(), BOUNDS, 2, LinearDecay(0.5), watchers=[pauser]).run(
+        SilentReporter(), never()
+    )
     assert pauser.rests == [
-        (1, None, 10, 10 / 80), (2, None, 25, 25 / 80), (3, 0, 40, 40 / 80),
-        (4, None, 50, 50 / 80), (5, None, 65, 65 / 80), (6, 1, 80, 1),
-    ]  # fmt: skip
+        (1, None, 10, 10 / 80),
+        (2, None, 25, 25 / 80),
+        (3, 0, 40, 40 / 80),
+        (4, None, 50, 50 / 80),
+        (5, None, 65, 65 / 80),
+        (6, 1, 80, 1),
+    ]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

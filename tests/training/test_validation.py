@@ -17,17 +17,28 @@ from w2v.runs.resume import resumed_config
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
 
-SMALL = {"model": "lm", "dim": "12", "batch_size": "8", "bptt": "10", "threads": "1", "epochs": "3", "heads": "2"}
+SMALL = {
+    "model": "lm",
+    "dim": "12",
+    "batch_size": "8",
+    "bptt": "10",
+    "threads": "1",
+    "epochs": "3",
+    "heads": "2",
+}
 
 
 @pytest.fixture
 def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of train.txt, about 5,600 tokens of regular sentences, and valid.txt, 700 of the same kind."""
+    """The folder of train.txt, about 5,600 tokens of regular sentences, and valid.txt, 700 of the
+    same kind."""
     generator = np.random.default_rng(3)
     nouns, verbs = [f"noun{i}" for i in range(12)], [f"verb{i}" for i in range(6)]
     for name, lines in (("train.txt", 800), ("valid.txt", 100)):
         drawn = generator.integers(0, 12, (lines, 3))
-        sentences = [f"the {nouns[a]} {verbs[a % 6]} the {nouns[(a + b % 2) % 12]} ." for a, b, _ in drawn]
+        sentences = [
+            f"the {nouns[a]} {verbs[a % 6]} the {nouns[(a + b % 2) % 12]} ." for a, b, _ in drawn
+        ]
         (tmp_path / name).write_text("\n".join(sentences) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -51,7 +62,9 @@ def scored(run_path: str) -> float:
 
 
 def lines_of(run_path: str) -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in (Path(run_path) / "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (Path(run_path) / "metrics.jsonl").read_text().splitlines()
+    ]
     return [line for line in lines if "validation_perplexity" in line]
 
 
@@ -60,16 +73,25 @@ def test_a_run_directory_holds_the_model_that_the_summary_tells_of(texts):
     summary = trained(output="run", **learning)
     files = {path.name for path in Path("run").iterdir()}
     assert files == {
-        "config.yaml", "format_version", "metrics.jsonl", "model.safetensors", "summary.json", "vectors.npy",
+        "config.yaml",
+        "format_version",
+        "metrics.jsonl",
+        "model.safetensors",
+        "summary.json",
+        "vectors.npy",
         "vocab.tsv",
-    }  # fmt: skip
+    }
     assert summary.validation["perplexity"] == pytest.approx(scored("run"), rel=1e-6)
     assert summary.validation["tokens"] == 700
-    assert summary.validation["perplexity"] == min(line["validation_perplexity"] for line in lines_of("run"))
+    assert summary.validation["perplexity"] == min(
+        line["validation_perplexity"] for line in lines_of("run")
+    )
     assert summary.validation["perplexity"] < 5  # 24 per sentence of 7 tokens would be 1.57
     assert [line["epoch"] for line in lines_of("run")] == [1, 2, 3]
     saved = load_language_model("run")
-    np.testing.assert_array_equal(np.load("run/vectors.npy"), saved.model.input.weight.detach().numpy())
+    np.testing.assert_array_equal(
+        np.load("run/vectors.npy"), saved.model.input.weight.detach().numpy()
+    )
     assert json.loads(Path("run/summary.json").read_text())["validation"] == summary.validation
     assert summary.words.trained == 3 * 5600
     repeated = trained(output="again", **learning)
@@ -77,14 +99,26 @@ def test_a_run_directory_holds_the_model_that_the_summary_tells_of(texts):
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_training(texts):
-    summary = trained(valid="valid.txt", output="run", epochs="9", optimizer="sgd", lr="200", clip="0", patience="2",
-                      schedule="constant", dropout="0", hidden="12")  # fmt: skip
+    summary = trained(
+        valid="valid.txt",
+        output="run",
+        epochs="9",
+        optimizer="sgd",
+        lr="200",
+        clip="0",
+        patience="2",
+        schedule="constant",
+        dropout="0",
+        hidden="12",
+    )
     lines = lines_of("run")
     best = int(np.argmin([line["validation_nats_per_token"] for line in lines])) + 1
     assert len(lines) == best + 2 < 9
     for line in lines:  # JSON has no infinity
         nats = line["validation_nats_per_token"]
-        assert line["validation_perplexity"] == (pytest.approx(np.exp(nats), rel=1e-9) if nats < 709 else None)
+        assert line["validation_perplexity"] == (
+            pytest.approx(np.exp(nats), rel=1e-9) if nats < 709 else None
+        )
     assert summary.epochs_done == pytest.approx(best + 2)
     assert summary.validation["epoch"] == best
     assert summary.validation["perplexity"] == pytest.approx(scored("run"), rel=1e-6)
@@ -107,7 +141,9 @@ def _with_best(lines):
         best = min(best, line["validation_nats_per_token"])
 
 
-@pytest.mark.parametrize("settings", [{}, {"arch": "transformer"}, {"loss": "nce", "negatives": "10", "tied": "true"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"arch": "transformer"}, {"loss": "nce", "negatives": "10", "tied": "true"}]
+)
 def test_a_stopped_run_is_saved_measured_and_goes_on_to_the_same_end(texts, settings, polled):
     whole = trained(valid="valid.txt", output="whole", **settings)
     stop = threading.Event()
@@ -122,7 +158,9 @@ def test_a_stopped_run_is_saved_measured_and_goes_on_to_the_same_end(texts, sett
 
 
 def test_a_plan_trains_a_moment_and_writes_nothing(texts):
-    found = plan(config_of(output="run", valid="valid.txt"), use_cache=False, reporter=SilentReporter())
+    found = plan(
+        config_of(output="run", valid="valid.txt"), use_cache=False, reporter=SilentReporter()
+    )
     assert found.vocabulary == 12 + 6 + 4  # the, ., <unk>, <eos>
     assert found.words == 5600
     assert found.memory_bytes > 300 << 20
@@ -140,8 +178,14 @@ BAD = [
     ({"max_vocab": "1"}, "--max-vocab 1 leaves one word"),
     ({"schedule": "plateau"}, "--schedule plateau needs --valid"),
     ({"patience": "2"}, "--patience 2 needs --valid"),
-    ({"loss": "hsigmoid", "tied": "true"}, "--tied: the output rows of --loss hsigmoid are not words"),
-    ({"loss": "am-softmax", "output_bias": "true"}, "--output-bias: --loss am-softmax has no biases"),
+    (
+        {"loss": "hsigmoid", "tied": "true"},
+        "--tied: the output rows of --loss hsigmoid are not words",
+    ),
+    (
+        {"loss": "am-softmax", "output_bias": "true"},
+        "--output-bias: --loss am-softmax has no biases",
+    ),
     ({"arch": "transformer", "heads": "5"}, "--heads 5 does not divide the layers' width, 12"),
     ({"arch": "transformer", "heads": "4"}, "an odd number"),
     ({"engine": "hogwild"}, "--engine hogwild cannot do --model lm"),
@@ -166,22 +210,38 @@ def test_what_has_no_effect_is_noted(texts):
     assert any("--layers is not used by --arch lbl" in note for note in notes)
     assert any("--window is not used by --model lm" in note for note in notes)
     words = build_config({"corpus": ("train.txt",), "bptt": "3"})
-    assert any("--bptt is not used by --model skip-gram (only by lm)" in note for note in words.notes)
+    assert any(
+        "--bptt is not used by --model skip-gram (only by lm)" in note for note in words.notes
+    )
 
 
 def test_defaults_follow_model_optimizer_and_architecture():
     lstm, transformer = config_of(), config_of(arch="transformer", valid="valid.txt")
-    assert (lstm.optimizer, lstm.lr, lstm.lm.clip, lstm.lm.schedule, lstm.lm.bptt) == ("sgd", 20, 0.25, "linear", 10)
-    assert (transformer.optimizer, transformer.lm.schedule, transformer.lm.context) == ("adamw", "cosine", 256)
+    assert (lstm.optimizer, lstm.lr, lstm.lm.clip, lstm.lm.schedule, lstm.lm.bptt) == (
+        "sgd",
+        20,
+        0.25,
+        "linear",
+        10,
+    )
+    assert (transformer.optimizer, transformer.lm.schedule, transformer.lm.context) == (
+        "adamw",
+        "cosine",
+        256,
+    )
     assert config_of(valid="valid.txt").lm.schedule == "plateau"
     assert (lstm.training.loss, lstm.corpus.min_count, lstm.training.sample) == ("softmax", 1, 0)
-    heads = [config_of(arch="transformer", heads=None, dim=dim).lm.heads for dim in ("200", "100", "6")]
+    heads = [
+        config_of(arch="transformer", heads=None, dim=dim).lm.heads for dim in ("200", "100", "6")
+    ]
     assert heads == [4, 2, 1]
     assert config_of(arch="ffnn").optimizer == "adagrad"
     assert config_of(loss="nce").loss.negatives == 1024
     assert [config_of(loss=loss).optimizer for loss in ("nce", "hsigmoid", "label-smoothing")] == [
-        "adagrad", "adagrad", "sgd",
-    ]  # fmt: skip
+        "adagrad",
+        "adagrad",
+        "sgd",
+    ]
     assert build_config({"corpus": ("a",)}).training.loss == "neg"
 
 

@@ -46,16 +46,23 @@ def test_word2vec_c(file):
         assert (V - 2 - nodes).tolist() == points[word, : lengths[word]].tolist()
 
 
-sorted_counts = st.lists(st.integers(0, 10**12), min_size=1, max_size=80).map(lambda c: sorted(c, reverse=True))
-few_distinct = st.lists(st.integers(0, 3), min_size=1, max_size=80).map(lambda c: sorted(c, reverse=True))
+sorted_counts = st.lists(st.integers(0, 10**12), min_size=1, max_size=80).map(
+    lambda c: sorted(c, reverse=True)
+)
+few_distinct = st.lists(st.integers(0, 3), min_size=1, max_size=80).map(
+    lambda c: sorted(c, reverse=True)
+)
 
 
 def check_shape(tree: Tree, V: int) -> None:
-    """Fails unless the paths are those of one full binary tree over V leaves, numbered from the root."""
+    """Fails unless the paths are those of one full binary tree over V leaves, numbered from the
+    root."""
     assert len(tree) == V
     assert (tree.starts.dtype, tree.nodes.dtype, tree.codes.dtype) == (np.int64, np.int32, np.int8)
     assert tree.starts[0] == 0 and tree.starts[-1] == len(tree.nodes) == len(tree.codes)
-    paths = [tuple(zip(*(part.tolist() for part in tree.path(word)), strict=True)) for word in range(V)]
+    paths = [
+        tuple(zip(*(part.tolist() for part in tree.path(word)), strict=True)) for word in range(V)
+    ]
     codes = sorted("".join(str(code) for _, code in path) for path in paths)
     # in sorted order a prefix stands directly before a word that it begins
     assert all(not longer.startswith(shorter) for shorter, longer in pairwise(codes))
@@ -86,7 +93,9 @@ def test_more_frequent_words_have_no_longer_codes():
     counts = np.sort(np.random.default_rng(0).zipf(1.3, 5000).clip(max=10**9))[::-1]
     lengths, counts = huffman(counts).lengths, counts.tolist()
     assert all(
-        lengths[i] <= lengths[j] for i, j in zip(range(4999), range(1, 5000), strict=True) if counts[i] > counts[j]
+        lengths[i] <= lengths[j]
+        for i, j in zip(range(4999), range(1, 5000), strict=True)
+        if counts[i] > counts[j]
     )
 
 
@@ -108,7 +117,10 @@ def test_one_word_has_an_empty_path():
 def test_two_words():
     tree = huffman(np.array([7, 3]))
     assert tree.nodes.tolist() == [0, 0]
-    assert tree.codes.tolist() == [1, 0]  # the rarer one is taken first, the second of the two gets code 1
+    assert tree.codes.tolist() == [
+        1,
+        0,
+    ]  # the rarer one is taken first, the second of the two gets code 1
     assert tree.steps().tolist() == [0, 1]
 
 

@@ -1,4 +1,5 @@
-"""The complete tree and given trees, against Paddle's own paths; and what a walk from the root needs."""
+"""The complete tree and given trees, against Paddle's own paths; and what a walk from the root
+needs."""
 
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 
 from w2v.tree import Tree, balanced, from_tables, huffman
 
-PADDLE = sorted((Path(__file__).parents[1] / "golden" / "paddle_hsigmoid").glob("default_all_classes_*.npz"))
+PADDLE = sorted(
+    (Path(__file__).parents[1] / "golden" / "paddle_hsigmoid").glob("default_all_classes_*.npz")
+)
 
 
 def tables(tree: Tree, *, leaf_to_root: bool, spare: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """The tree in Paddle's form: [V, L] with negative padding and codes turned around; what pads the codes is noise."""
+    """The tree in Paddle's form: [V, L] with negative padding and codes turned around; what pads
+    the codes is noise."""
     width = int(tree.lengths.max()) + spare
     table, code = np.full((len(tree), width), -1), np.full((len(tree), width), 7)
     for word in range(len(tree)):
@@ -26,7 +30,10 @@ def tables(tree: Tree, *, leaf_to_root: bool, spare: int = 2) -> tuple[np.ndarra
 
 
 def same(one: Tree, other: Tree) -> bool:
-    return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in ("starts", "nodes", "codes"))
+    return all(
+        np.array_equal(getattr(one, part), getattr(other, part))
+        for part in ("starts", "nodes", "codes")
+    )
 
 
 def test_there_are_golden_cases():
@@ -36,7 +43,9 @@ def test_there_are_golden_cases():
 @pytest.mark.parametrize("file", PADDLE, ids=lambda file: file.stem)
 def test_balanced_is_paddles_default_tree(file):
     with np.load(file) as z:
-        labels, table, code, lengths = (z[k] for k in ("label", "tree_path_table", "tree_path_code", "path_length"))
+        labels, table, code, lengths = (
+            z[k] for k in ("label", "tree_path_table", "tree_path_code", "path_length")
+        )
     tree = balanced(len(table))
     for row, label in enumerate(labels):
         nodes, codes = tree.path(label)
@@ -56,11 +65,19 @@ def test_balanced_is_full_and_root_first(V):
     within = np.ones(len(tree.nodes) - 1, bool)
     within[tree.starts[1:-1] - 1] = False  # from one word's path to the next one's
     assert (np.diff(tree.nodes)[within] > 0).all()
-    assert same(from_tables(*tables(tree, leaf_to_root=True)), tree)  # which checks that it is a tree
+    assert same(
+        from_tables(*tables(tree, leaf_to_root=True)), tree
+    )  # which checks that it is a tree
 
 
-@given(st.lists(st.integers(0, 50), min_size=2, max_size=40), st.booleans(), st.randoms(use_true_random=False))
-def test_from_tables_gives_back_any_tree_whatever_its_order_and_numbers(counts, leaf_to_root, random):
+@given(
+    st.lists(st.integers(0, 50), min_size=2, max_size=40),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_from_tables_gives_back_any_tree_whatever_its_order_and_numbers(
+    counts, leaf_to_root, random
+):
     tree = huffman(np.array(counts))
     numbers = np.array(random.sample(range(2 * len(counts)), tree.rows), np.int32)
     renamed = Tree(tree.starts, numbers[tree.nodes], tree.codes)
@@ -68,7 +85,9 @@ def test_from_tables_gives_back_any_tree_whatever_its_order_and_numbers(counts, 
 
 
 def test_a_path_ends_at_its_first_negative_entry_and_any_code_but_0_counts():
-    tree = from_tables(np.array([[0, -1, 0], [0, 1, -5], [0, 1, -1]]), np.array([[0, 9, 9], [3, 0, 9], [-1, 1, 9]]))
+    tree = from_tables(
+        np.array([[0, -1, 0], [0, 1, -5], [0, 1, -1]]), np.array([[0, 9, 9], [3, 0, 9], [-1, 1, 9]])
+    )
     assert tree.lengths.tolist() == [1, 2, 2]
     assert [tree.path(word)[1].tolist() for word in range(3)] == [[1], [0, 1], [0, 0]]
 
@@ -98,9 +117,13 @@ def test_a_node_reached_twice_is_refused():
     # Both children of the root are node 1, with paths that use different codes there.
     with pytest.raises(ValueError, match="node 1"):
         from_tables(np.array([[0, 1], [0, 1]]), np.array([[0, 0], [1, 1]]))
-    # Node 2 has both of its codes, but one path comes to it through node 1 and the other straight from the root.
+    # Node 2 has both of its codes, but one path comes to it through node 1 and the other straight
+    # from the root.
     with pytest.raises(ValueError, match="node 2 is reached in more than one way"):
-        from_tables(np.array([[0, 1, 2], [0, 1, -1], [0, 2, -1]]), np.array([[0, 0, 0], [0, 1, 0], [1, 1, 0]]))
+        from_tables(
+            np.array([[0, 1, 2], [0, 1, -1], [0, 2, -1]]),
+            np.array([[0, 0, 0], [0, 1, 0], [1, 1, 0]]),
+        )
 
 
 @pytest.mark.parametrize("V", [-1, 0, 1])

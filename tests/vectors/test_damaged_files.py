@@ -1,4 +1,5 @@
-"""Files are not trusted: whatever is in them, the answer is vectors or a short InputError, and little memory."""
+"""Files are not trusted: whatever is in them, the answer is vectors or a short InputError, and
+little memory."""
 
 import gzip
 import io
@@ -27,10 +28,17 @@ def encoded(kind: str) -> bytes:
 
 
 def gensim_binary() -> bytes:
-    return b"5 3\n" + b"".join(word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, MATRIX, strict=True))
+    return b"5 3\n" + b"".join(
+        word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, MATRIX, strict=True)
+    )
 
 
-CONTENT = {"text": encoded("text"), "binary": encoded("binary"), "glove": encoded("glove"), "gensim": gensim_binary()}
+CONTENT = {
+    "text": encoded("text"),
+    "binary": encoded("binary"),
+    "glove": encoded("glove"),
+    "gensim": gensim_binary(),
+}
 
 
 def load_bytes(data: bytes, name: str = "v", **options):
@@ -140,7 +148,9 @@ def test_trailing_garbage(kind):
 def test_messages_say_what_and_what_to_do():
     assert "line 3 has 'x' where a number belongs" in refused(b"2 2\na 1 2\nb 1 x\n")
     assert "line 3 has 1 numbers" in refused(b"2 2\na 1 2\nb 1\n")
-    assert "header says 3 dimensions, but line 2 has 5" in refused(b"2 3\na 1 2 3 4 5\nb 1 2 3 4 5\n")
+    assert "header says 3 dimensions, but line 2 has 5" in refused(
+        b"2 3\na 1 2 3 4 5\nb 1 2 3 4 5\n"
+    )
     assert "only 1" in refused(b"2 1\na 1.25\n")
     assert "header says 1 words, but more" in refused(b"1 2\na 1 2\nb 1 2\n")
     assert "'a' is both word 1 and word 3" in refused(b"3 1\na 1\nb 1\na 1\n")
@@ -152,7 +162,17 @@ def test_messages_say_what_and_what_to_do():
 def test_numbers_that_are_none():
     for field in ("nan", "inf", "-inf", "1e400"):
         assert "'b' holds NaN or infinity" in refused(f"2 2\na 1 2\nb 1 {field}\n".encode())
-    for field in ("0x10", "1_0", "1,5", "1-2", "", "1\t2", "--1", "1e", "\N{ARABIC-INDIC DIGIT ONE}"):
+    for field in (
+        "0x10",
+        "1_0",
+        "1,5",
+        "1-2",
+        "",
+        "1\t2",
+        "--1",
+        "1e",
+        "\N{ARABIC-INDIC DIGIT ONE}",
+    ):
         refused(f"2 2\na 1 2\nb {field} 3\n".encode(), "v.txt")
     # An empty field and a double one in the same file must not make up for each other.
     refused(b"3 2\na 1 2\nb  2\nc 1\t2 3\n", "v.txt")
@@ -168,7 +188,11 @@ def test_invalid_utf8():
     data = b"2 1\nok 1\ncaf\xe9 2\n"
     message = refused(data)
     place = data.index(b"\xe9")
-    assert "word 2" in message and f"byte {place} " in message and "--encoding-errors replace" in message
+    assert (
+        "word 2" in message
+        and f"byte {place} " in message
+        and "--encoding-errors replace" in message
+    )
     assert load_bytes(data, encoding_errors="replace").words == ["ok", "caf\ufffd"]
     binary = CONTENT["binary"].replace("naïve".encode(), b"na\xefve")
     place = binary.index(b"\xef")
@@ -275,11 +299,17 @@ def test_random_damage(kind, flaws, name):
         if what == "cut":
             data = data[:place]
         else:
-            data = data[:place] + content + data[place + (len(content) if what == "replace" else 0) :]
+            data = (
+                data[:place] + content + data[place + (len(content) if what == "replace" else 0) :]
+            )
     valid_or_refused(data, name)
 
 
-@given(st.binary(max_size=200), st.booleans(), st.sampled_from(["v.bin", "v.txt", "v.glove", "v", "v.npy"]))
+@given(
+    st.binary(max_size=200),
+    st.booleans(),
+    st.sampled_from(["v.bin", "v.txt", "v.glove", "v", "v.npy"]),
+)
 @settings(max_examples=250, deadline=None)
 def test_random_bytes(data, with_header, name):
     valid_or_refused((b"2 3\n" if with_header else b"") + data, name)
@@ -314,14 +344,18 @@ def test_a_matrix_that_cannot_be_mapped(tmp_path, monkeypatch):
         raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr(np, "memmap", refuse)
-    with pytest.raises(RunError, match=r"cannot map .*v\.npy into memory: .*Cannot allocate memory"):
+    with pytest.raises(
+        RunError, match=r"cannot map .*v\.npy into memory: .*Cannot allocate memory"
+    ):
         load_vectors(tmp_path / "v.npy")
 
 
 def test_a_compressed_matrix_and_a_limit_of_nothing(tmp_path):
     save_vectors(tmp_path / "v.npy", WORDS, MATRIX)
     (tmp_path / "v.npy.gz").write_bytes(gzip.compress((tmp_path / "v.npy").read_bytes()))
-    with pytest.raises(InputError, match=r"a compressed \.npy file cannot be memory-mapped; decompress it first"):
+    with pytest.raises(
+        InputError, match=r"a compressed \.npy file cannot be memory-mapped; decompress it first"
+    ):
         load_vectors(tmp_path / "v.npy.gz")
     with pytest.raises(InputError, match="limit 0 is out of range"):
         load_vectors(tmp_path / "v.npy", limit=0)
@@ -336,12 +370,15 @@ def test_a_last_line_without_its_end_is_warned_about(kind, end, tmp_path):
     np.testing.assert_array_equal(vectors.matrix, MATRIX)
     assert len(vectors.warnings) == (end == b"")
     if not end:
-        assert "does not end with a line end, its last number may be cut short" in vectors.warnings[0]
+        assert (
+            "does not end with a line end, its last number may be cut short" in vectors.warnings[0]
+        )
         assert load_vectors(tmp_path / "v", limit=2).words == WORDS[:2]
 
 
 def test_a_file_that_fits_two_formats_is_what_its_name_says():
-    """Records of one word and one value, whose bytes are digits and spaces, are lines of text as well."""
+    """Records of one word and one value, whose bytes are digits and spaces, are lines of text as
+    well."""
     both = b"2 1\na 1 2\nb 3 4\n"
     assert load_bytes(both, "v.bin").matrix.tobytes() == b"1 2\n3 4\n"
     assert load_bytes(b"2 1\na 12\nb 34\n", "v.txt").matrix.tolist() == [[12], [34]]

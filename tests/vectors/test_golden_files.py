@@ -1,4 +1,5 @@
-"""The readers against files in gensim's and word2vec.c's forms; gensim, where it is installed, against ours."""
+"""The readers against files in gensim's and word2vec.c's forms; gensim, where it is installed,
+against ours."""
 
 from pathlib import Path
 

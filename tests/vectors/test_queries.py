@@ -44,7 +44,9 @@ def test_malformed_expressions(text):
 @pytest.fixture(scope="module")
 def random_vectors():
     rng = np.random.default_rng(6)
-    return WordVectors([f"w{i}" for i in range(500)], rng.standard_normal((500, 12)).astype(np.float32))
+    return WordVectors(
+        [f"w{i}" for i in range(500)], rng.standard_normal((500, 12)).astype(np.float32)
+    )
 
 
 def reference(vectors, terms, k):
@@ -79,7 +81,9 @@ def test_equal_similarities_stay_in_the_order_of_frequency(monkeypatch):
         assert [neighbour.word for neighbour in found] == [f"w{i}" for i in expected][:k]
 
 
-@given(st.lists(st.integers(-2, 2), min_size=2, max_size=30), st.integers(1, 12), st.integers(1, 40))
+@given(
+    st.lists(st.integers(-2, 2), min_size=2, max_size=30), st.integers(1, 12), st.integers(1, 40)
+)
 @settings(max_examples=100, deadline=None)
 def test_ties_against_a_stable_sort(values, k, block):
     # Whole angles of a circle give many equal cosines.
@@ -116,13 +120,18 @@ def test_queries_without_a_direction():
         with pytest.raises(QueryError, match="zeros"):
             resolve(vectors, text)
     (found,) = nearest(vectors, [resolve(vectors, "a")], 5)
-    assert [(n.word, pytest.approx(n.similarity, abs=1e-6)) for n in found] == [("b", 5 / np.sqrt(50)), ("zero", 0)]
+    assert [(n.word, pytest.approx(n.similarity, abs=1e-6)) for n in found] == [
+        ("b", 5 / np.sqrt(50)),
+        ("zero", 0),
+    ]
     assert nearest(vectors, [], 5) == []
 
 
 def test_very_long_and_very_short_vectors():
     matrix = np.array([[1e38, 2e38], [1e-44, 2e-44], [3e38, -3e38]], np.float32)
     vectors = WordVectors(["long", "short", "other"], matrix)
-    assert np.linalg.norm(vectors.unit([0, 1, 2]).astype(np.float64), axis=1) == pytest.approx([1, 1, 1], abs=1e-6)
+    assert np.linalg.norm(vectors.unit([0, 1, 2]).astype(np.float64), axis=1) == pytest.approx(
+        [1, 1, 1], abs=1e-6
+    )
     (found,) = nearest(vectors, [resolve(vectors, "long")], 2)
     assert found[0].word == "short" and found[0].similarity == pytest.approx(1, abs=0.01)

@@ -23,7 +23,9 @@ from w2v.errors import InputError, RunError
 from w2v.vectors import check_format, load_vectors, save_vectors, write_vectors
 
 NAMES = ["v.txt", "v.vec", "v.bin", "v.glove", "v.glove.txt", "v.npy"]
-WORD = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(lambda w: not any(c.isspace() for c in w))
+WORD = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(
+    lambda w: not any(c.isspace() for c in w)
+)
 VALUE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -70,7 +72,12 @@ def test_compressed(kind, suffix, tmp_path):
     words = [f"w{i}" for i in range(500)]
     file = io.BytesIO()
     write_vectors(file, words, matrix, kind)
-    compress = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}[suffix]
+    compress = {
+        ".gz": gzip.compress,
+        ".bz2": bz2.compress,
+        ".xz": lzma.compress,
+        ".zst": zstandard.compress,
+    }[suffix]
     data = compress(file.getvalue())
     path = tmp_path / f"v{suffix}"
     path.write_bytes(data)
@@ -107,17 +114,31 @@ def test_nothing_heavy_is_imported(tmp_path):
     """Queries start in a fraction of a second."""
     save_vectors(tmp_path / "v.npy", ["a", "b"], np.eye(2, dtype=np.float32))
     code = (
-        "import sys; from w2v.vectors import load_vectors; from w2v.vectors.queries import nearest, resolve\n"
-        "from w2v.evaluation import analogies, similarity, sets\n"
-        "v = load_vectors(sys.argv[1]); nearest(v, [resolve(v, 'a')])\n"
-        "print([m for m in ('pyarrow', 'numba', 'torch', 'scipy', 'pandas', 'datasets', 'typer') if m in sys.modules])"
+        "import sys; from w2v.vectors import load_vectors; from w2v.vectors.queries import nearest,"
+        " resolve\nfrom w2v.evaluation import analogies, similarity, sets\nv ="
+        " load_vectors(sys.argv[1]); nearest(v, [resolve(v, 'a')])\nprint([m for m in ('pyarrow',"
+        " 'numba', 'torch', 'scipy', 'pandas', 'datasets', 'typer') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "v.npy"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "v.npy"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 
 def test_words_that_split_would_break(tmp_path):
-    words = ["a\u00a0b", "a\u2003b", "x\u0085", "\u2028", "3", "-0.5", "1e5", "\ufeffbom", "\x1c", "e\u0301", "</s>"]
+    words = [
+        "a\u00a0b",
+        "a\u2003b",
+        "x\u0085",
+        "\u2028",
+        "3",
+        "-0.5",
+        "1e5",
+        "\ufeffbom",
+        "\x1c",
+        "e\u0301",
+        "</s>",
+    ]
     matrix = np.arange(len(words) * 3, dtype=np.float32).reshape(-1, 3)
     for name in ("v.txt", "v.bin", "v.glove", "v.npy"):
         save_vectors(tmp_path / name, words, matrix)
@@ -149,7 +170,9 @@ def test_run_directory_is_memory_mapped(tmp_path):
     assert vectors.counts.tolist() == [10, 7, 7, 1]
     assert np.array_equal(vectors.matrix, matrix)
     few = load_vectors(tmp_path, limit=2)
-    assert few.words == ["the", "of"] and few.matrix.shape == (2, 3) and few.counts.tolist() == [10, 7]
+    assert (
+        few.words == ["the", "of"] and few.matrix.shape == (2, 3) and few.counts.tolist() == [10, 7]
+    )
 
 
 def test_npy_keeps_counts_and_other_dtypes_are_converted(tmp_path):

@@ -1,4 +1,5 @@
-"""The autograd engine: single steps against plain autograd, optimizers against torch's, whole runs of every loss."""
+"""The autograd engine: single steps against plain autograd, optimizers against torch's, whole runs
+of every loss."""
 
 from __future__ import annotations
 
@@ -29,7 +30,14 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def config_of(**settings):
-    given = {"dim": "6", "threads": "1", "sample": "0", "window": "2", "engine": "autograd", "device": "cpu"}
+    given = {
+        "dim": "6",
+        "threads": "1",
+        "sample": "0",
+        "window": "2",
+        "engine": "autograd",
+        "device": "cpu",
+    }
     given |= {name: str(value) for name, value in settings.items()}
     return build_config({"corpus": ("x",), **given})
 
@@ -45,7 +53,8 @@ def engine_of(ids, words=12, **settings):
 
 
 def plain_steps(engine, block, lr, steps):
-    """(input matrix, output matrix, summed loss, predictions) of SGD with a full softmax, one prediction at a time."""
+    """(input matrix, output matrix, summed loss, predictions) of SGD with a full softmax, one
+    prediction at a time."""
     _, own = block_seeds(engine.config.training.seed, block)
     windows = engine._reader.read(block.start, block.stop, 0, int(own))
     w_in, w_out = engine._w_in.double().clone(), engine.layer.weight.detach().double().clone()
@@ -89,16 +98,22 @@ def plain_steps(engine, block, lr, steps):
     ],
 )
 def test_steps_are_those_of_plain_autograd(model, device):
-    engine = engine_of(stream(), **model, loss="softmax", optimizer="sgd", batch_size=100, device=device)
+    engine = engine_of(
+        stream(), **model, loss="softmax", optimizer="sgd", batch_size=100, device=device
+    )
     with torch.no_grad():
-        engine.layer.weight.copy_(torch.randn(12, 6, generator=torch.Generator().manual_seed(1)) / 3)
+        engine.layer.weight.copy_(
+            torch.randn(12, 6, generator=torch.Generator().manual_seed(1)) / 3
+        )
     block = Block(0, 0, 0, 300, 0.0)
     w_in, w_out, loss, predictions = plain_steps(engine, block, 0.01, 3)
     tally = engine.train(block, 0.01)
     assert tally.predictions == predictions
     assert tally.loss == pytest.approx(loss, rel=1e-6)
     assert (tally.read, tally.trained) == (int((stream()[:300] >= 0).sum()),) * 2
-    torch.testing.assert_close(torch.from_numpy(engine.vectors).double(), w_in.cpu(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        torch.from_numpy(engine.vectors).double(), w_in.cpu(), rtol=1e-4, atol=1e-6
+    )
     torch.testing.assert_close(engine.layer.weight.detach().double(), w_out, rtol=1e-4, atol=1e-6)
 
 
@@ -108,7 +123,9 @@ def test_rows_without_a_gradient_stand_still(loss, model):
     ids = np.array([0, 1, 2, 0, 1, 2, -1] * 5, np.int32)
     engine = engine_of(ids, loss=loss, model=model)
     before = engine.vectors.copy()
-    for index in range(3):  # the output rows start at 0, so that the input rows only move from the second step on
+    for index in range(
+        3
+    ):  # the output rows start at 0, so that the input rows only move from the second step on
         engine.train(Block(0, index, 0, len(ids), 0.0), 0.1)
     moved = np.abs(engine.vectors - before).max(1)
     assert (moved[:3] > 0).all()
@@ -138,7 +155,7 @@ def test_empty_blocks_and_lonely_words():
     assert engine.train(Block(0, 1, 3, 3, 0.5), 0.1).read == 0
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Optimizers
 
 
@@ -157,7 +174,9 @@ def test_sgd_and_adam_are_torchs(shape, sparse):
             if sparse:
                 rows = torch.randint(7, (5,), generator=generator)
                 values = torch.randn(5, *shape[1:], generator=generator)
-                gradient = torch.sparse_coo_tensor(rows[None], values, shape, check_invariants=False)
+                gradient = torch.sparse_coo_tensor(
+                    rows[None], values, shape, check_invariants=False
+                )
             else:
                 gradient = torch.randn(shape, generator=generator)
             parameter.grad = gradient
@@ -171,11 +190,20 @@ def test_adagrad_has_one_rate_per_row():
     optimizer = OPTIMIZERS["adagrad"](table)
     optimizer.update(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), 0.1, torch.tensor([2, 0]))
     rms = math.sqrt((9 + 16) / 2)
-    assert table.tolist() == [[0, 0], [0, 0], [pytest.approx(-0.3 / rms), pytest.approx(-0.4 / rms)], [0, 0]]
+    assert table.tolist() == [
+        [0, 0],
+        [0, 0],
+        [pytest.approx(-0.3 / rms), pytest.approx(-0.4 / rms)],
+        [0, 0],
+    ]
     optimizer.update(torch.tensor([[0.0, 0.0], [0.0, 0.0], [-3.0, 4.0], [1e-3, 1e-3]]), 0.1)
     rms = 5.0
-    assert table[2].tolist() == pytest.approx([-0.3 / math.sqrt(12.5) + 0.3 / rms, -0.4 / math.sqrt(12.5) - 0.4 / rms])
-    assert table[3].tolist() == pytest.approx([-0.1, -0.1]), "a row's first step is as long as the rate"
+    assert table[2].tolist() == pytest.approx(
+        [-0.3 / math.sqrt(12.5) + 0.3 / rms, -0.4 / math.sqrt(12.5) - 0.4 / rms]
+    )
+    assert table[3].tolist() == pytest.approx([-0.1, -0.1]), (
+        "a row's first step is as long as the rate"
+    )
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
@@ -184,16 +212,22 @@ def test_optimizers_take_rows_sparse_and_dense_gradients_alike(name):
     rows = torch.tensor([4, 1])
     gradient[rows] = torch.tensor([[1.0, 2, 3], [4, -5, 6]])
     halved = torch.tensor([[0.5, 1, 2], [4, -5, 6], [0.5, 1, 1]])  # row 4 in two parts
-    sparse = torch.sparse_coo_tensor(torch.tensor([[4, 1, 4]]), halved, (6, 3), check_invariants=False)
+    sparse = torch.sparse_coo_tensor(
+        torch.tensor([[4, 1, 4]]), halved, (6, 3), check_invariants=False
+    )
     tables = []
-    for given in ({"gradient": gradient}, {"gradient": gradient[rows], "rows": rows}, {"gradient": sparse}):
+    for given in (
+        {"gradient": gradient},
+        {"gradient": gradient[rows], "rows": rows},
+        {"gradient": sparse},
+    ):
         tables.append(torch.ones(6, 3))
         OPTIMIZERS[name](tables[-1]).update(lr=0.1, **given)
     torch.testing.assert_close(tables[1], tables[0])
     torch.testing.assert_close(tables[2], tables[0])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Blocks and devices
 
 
@@ -224,21 +258,26 @@ def test_devices(monkeypatch):
         find_device("cuda:2")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Whole runs
 
 
 def halves(count=1500):
     """Lines in which either one half of the words stands or the other."""
     generator = np.random.default_rng(2)
-    return [[f"{'uv'[side]}{i}" for i in generator.integers(0, 12, 8)] for side in generator.integers(0, 2, count)]
+    return [
+        [f"{'uv'[side]}{i}" for i in generator.integers(0, 12, 8)]
+        for side in generator.integers(0, 2, count)
+    ]
 
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize("loss", list(LOSSES))
 def test_every_loss_learns(train, loss, model):
     more = {"cutoffs": "8"} if loss == "adaptive-softmax" else {}
-    trained = train(halves(), loss=loss, model=model, epochs=3, engine="autograd", device="cpu", **more)
+    trained = train(
+        halves(), loss=loss, model=model, epochs=3, engine="autograd", device="cpu", **more
+    )
     assert (trained.summary.engine, trained.summary.model) == ("autograd", model)
     assert trained.summary.final_loss is not None
     rows = trained.matrix / np.linalg.norm(trained.matrix, axis=1, keepdims=True)
@@ -250,11 +289,19 @@ def test_every_loss_learns(train, loss, model):
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adamw"])
 @pytest.mark.parametrize("loss", ["hsigmoid", "neg"])
 def test_one_thread_and_a_seed_repeat_bit_for_bit(train, zipf_lines, loss, optimizer):
-    settings = {"loss": loss, "optimizer": optimizer, "sample": 0.01, "engine": "autograd", "device": "cpu"}
+    settings = {
+        "loss": loss,
+        "optimizer": optimizer,
+        "sample": 0.01,
+        "engine": "autograd",
+        "device": "cpu",
+    }
     first, second = (train(zipf_lines, seed=7, epochs=1, **settings) for _ in range(2))
     assert first.matrix.tobytes() == second.matrix.tobytes()
     assert first.summary.final_loss == second.summary.final_loss
-    assert np.abs(train(zipf_lines, seed=8, epochs=1, **settings).matrix - first.matrix).max() > 1e-3
+    assert (
+        np.abs(train(zipf_lines, seed=8, epochs=1, **settings).matrix - first.matrix).max() > 1e-3
+    )
 
 
 def test_the_words_reconcile(train, zipf_lines):
@@ -292,9 +339,21 @@ class Listener(SilentReporter):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "training 60 words x 16, skip-gram, loss neg, 1 threads; engine hogwild: the fused CPU kernels"),
-        ({"loss": "neg", "engine": "autograd"}, "1 threads; engine autograd with adagrad: as --engine says"),
-        ({"model": "cbow", "optimizer": "adagrad"}, "cbow, loss neg, 1 threads; engine autograd with adagrad: --opti"),
+        (
+            {},
+            (
+                "training 60 words x 16, skip-gram, loss neg, 1 threads; engine hogwild: the fused"
+                " CPU kernels"
+            ),
+        ),
+        (
+            {"loss": "neg", "engine": "autograd"},
+            "1 threads; engine autograd with adagrad: as --engine says",
+        ),
+        (
+            {"model": "cbow", "optimizer": "adagrad"},
+            "cbow, loss neg, 1 threads; engine autograd with adagrad: --opti",
+        ),
         ({"loss": "softmax"}, "engine autograd with adagrad: --loss softmax needs it"),
     ],
 )
@@ -309,17 +368,21 @@ def test_stopped_before_training_keeps_the_starting_vectors(train, zipf_lines):
     stop = threading.Event()
     stop.set()
     engines = ("hogwild", "autograd")
-    here, there = (train(zipf_lines, stop=stop, engine=engine, device="cpu").matrix for engine in engines)
+    here, there = (
+        train(zipf_lines, stop=stop, engine=engine, device="cpu").matrix for engine in engines
+    )
     assert (here == there).all()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The table of layers, and what is imported when
 
 
 def test_every_loss_has_a_layer():
     for name in LOSSES:
-        layer = make_layer(name, 4, torch.tensor([5, 4, 3, 2, 1]), **({"sampler": None} if name == "neg" else {}))
+        layer = make_layer(
+            name, 4, torch.tensor([5, 4, 3, 2, 1]), **({"sampler": None} if name == "neg" else {})
+        )
         assert isinstance(layer, layer_class(name))
         assert layer.log_prob(torch.randn(3, 4)).shape == (3, 5)
     with pytest.raises(ValueError, match="no loss 'hs': there are softmax, "):
@@ -328,19 +391,29 @@ def test_every_loss_has_a_layer():
 
 def loaded_after(code: str, folder: Path) -> set[str]:
     """Which heavy modules a new process has loaded after `code`."""
-    script = f"import sys\n{code}\nprint([name for name in ('torch', 'numba', 'numpy') if name in sys.modules])"
+    script = (
+        f"import sys\n{code}\nprint([name for name in ('torch', 'numba', 'numpy') if name in"
+        " sys.modules])"
+    )
     environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return set(eval(done.stdout.splitlines()[-1]))
 
 
 def test_importing_the_table_of_losses_imports_nothing_heavy(folder):
-    assert loaded_after("import w2v, w2v.losses.table, w2v.losses.options, w2v.losses.layers", folder) == set()
+    assert (
+        loaded_after("import w2v, w2v.losses.table, w2v.losses.options, w2v.losses.layers", folder)
+        == set()
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--loss", "neg"], ["--loss", "hsigmoid"], ["--dry-run"]])
 def test_the_hogwild_engine_never_imports_torch(folder, arguments):
     (folder / "corpus.txt").write_text("a b c d\n" * 50)
-    code = f"from w2v.cli.app import main\nmain(['train', 'corpus.txt', '--no-cache', *{arguments}])"
+    code = (
+        f"from w2v.cli.app import main\nmain(['train', 'corpus.txt', '--no-cache', *{arguments}])"
+    )
     assert "torch" not in loaded_after(code, folder)

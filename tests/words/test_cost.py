@@ -1,4 +1,5 @@
-"""What a run of the autograd engine is said to cost before it begins, and what happens when it is too much."""
+"""What a run of the autograd engine is said to cost before it begins, and what happens when it is
+too much."""
 
 from __future__ import annotations
 
@@ -24,9 +25,13 @@ def test_a_run_of_hours_is_foretold(monkeypatch):
     counts = np.maximum(5, 10**7 // np.arange(1, 200_001))
     cpu = torch.device("cpu")
     monkeypatch.setattr(estimate, "speed_of", lambda device, dim: 1e11)
-    message = estimate.warning(config_of(loss="softmax", dim=100, window=5), counts, int(counts.sum()), cpu)
+    message = estimate.warning(
+        config_of(loss="softmax", dim=100, window=5), counts, int(counts.sum()), cpu
+    )
     assert message is not None
-    assert message.startswith("--loss softmax scores all 200,000 words for every hidden vector: this will take about")
+    assert message.startswith(
+        "--loss softmax scores all 200,000 words for every hidden vector: this will take about"
+    )
     assert "days. Cheaper: --loss neg, hsigmoid, sampled-softmax or adaptive-softmax" in message
     assert estimate.warning(config_of(loss="adaptive-softmax"), counts, 10**9, cpu) is None
     assert estimate.warning(config_of(loss="softmax"), counts[:50], 10**5, cpu) is None
@@ -36,15 +41,26 @@ def test_the_estimate_counts_the_products():
     # sentences of one distinct word per batch cannot be: every word is in every batch of 16384
     counts, length = np.full(10, 1000), 10_000
     config = config_of(loss="softmax", dim=100, window=5, epochs=3, batch_size=1000)
-    assert estimate.products_of(config, counts, length) == pytest.approx(2 * 3 * 10 * 10 * 100 * 10 * 3, rel=1e-3)
+    assert estimate.products_of(config, counts, length) == pytest.approx(
+        2 * 3 * 10 * 10 * 100 * 10 * 3, rel=1e-3
+    )
     cbow = config_of(loss="softmax", model="cbow", dim=100, window=5, epochs=3, batch_size=1000)
-    assert estimate.products_of(cbow, counts, length) == pytest.approx(2 * 3 * 10_000 * 10 * 100 * 3)
+    assert estimate.products_of(cbow, counts, length) == pytest.approx(
+        2 * 3 * 10_000 * 10 * 100 * 3
+    )
 
 
 def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
     train(zipf_lines, loss="sampled-softmax")
     config = build_config(
-        {"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "model": "cbow", "loss": "nce", "engine": "autograd"}
+        {
+            "corpus": ("corpus.txt",),
+            "dim": "16",
+            "min_count": "1",
+            "model": "cbow",
+            "loss": "nce",
+            "engine": "autograd",
+        }
     )
     planned = plan(config, use_cache=False, reporter=SilentReporter())
     assert planned.training_seconds is not None and planned.training_seconds > 0
@@ -53,13 +69,16 @@ def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU that can be asked for its memory and nothing else; a function that sets the free bytes."""
+    """A GPU that can be asked for its memory and nothing else; a function that sets the free
+    bytes."""
     monkeypatch.setattr(estimate, "find_device", lambda name: torch.device("cuda", 1))
     monkeypatch.setattr(w2v.run, "available_memory", lambda: 8 << 30)
     asked = []
 
     def free(count, reserved=0, allocated=0):
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (count, 80 << 30))
+        monkeypatch.setattr(
+            torch.cuda, "mem_get_info", lambda device: asked.append(device) or (count, 80 << 30)
+        )
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved)
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated)
         return asked
@@ -80,12 +99,16 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
     with pytest.raises(
         RunError,
         match=rf"training 3,000,000 words x 100 needs {needed / 1e9:.1f} GB of memory on cuda:1, "
-        rf"{needed / 1e9:.1f} GB are free; lower --dim, raise --min-count or set --max-vocab, or use --device cpu",
+        rf"{needed / 1e9:.1f} GB are free; lower --dim, raise --min-count or set --max-vocab, or"
+        r" use --device cpu",
     ):
         check(config, words)
     assert set(asked) == {torch.device("cuda", 1)}
     gpu(10 << 20)
-    with pytest.raises(RunError, match=r"of memory on cuda:1, 0\.0 GB are free; lower --dim, --batch-size, --window"):
+    with pytest.raises(
+        RunError,
+        match=r"of memory on cuda:1, 0\.0 GB are free; lower --dim, --batch-size, --window",
+    ):
         check(config, words)
     gpu(80 << 30)
     monkeypatch.setattr(w2v.run, "available_memory", lambda: 1 << 30)
@@ -93,7 +116,9 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
         check(config, words)
 
 
-def test_the_plan_tells_the_memory_where_training_happens(gpu, folder, zipf_lines, train, monkeypatch):
+def test_the_plan_tells_the_memory_where_training_happens(
+    gpu, folder, zipf_lines, train, monkeypatch
+):
     train(zipf_lines)
     gpu(7 << 10)
     monkeypatch.setattr(w2v.run, "check_device", lambda config: None)

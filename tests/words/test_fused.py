@@ -60,9 +60,13 @@ def random_numbers(monkeypatch, **settings):
 @pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**63 - 1])
 def test_random_numbers_belong_to_epoch_and_block(monkeypatch, seed):
     found = random_numbers(monkeypatch, seed=seed)
-    assert all(found[epoch, index, 0] == found[epoch, index, 1] for epoch, index, _ in found), "whichever thread"
+    assert all(found[epoch, index, 0] == found[epoch, index, 1] for epoch, index, _ in found), (
+        "whichever thread"
+    )
     keys = {epoch: {found[epoch, index, 0][0] for index in range(40)} for epoch in range(12)}
-    assert all(len(each) == 1 for each in keys.values()), "sub-sampling has one key per epoch, for all its blocks"
+    assert all(len(each) == 1 for each in keys.values()), (
+        "sub-sampling has one key per epoch, for all its blocks"
+    )
     assert len(set.union(*keys.values())) == 12
     assert len({numbers[1] for numbers in found.values()}) == 12 * 40
 
@@ -74,7 +78,9 @@ def test_random_numbers_depend_on_the_seed(monkeypatch):
     }
 
 
-@pytest.mark.parametrize("settings", [{}, {"loss": "hsigmoid"}, {"dim": "300", "window": "10", "negatives": "20"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"loss": "hsigmoid"}, {"dim": "300", "window": "10", "negatives": "20"}]
+)
 def test_blocks_are_small(settings):
     ids = np.tile(np.append(np.arange(30), -1), 60_000).astype(np.int32)
     config = config_of(**settings)
@@ -83,7 +89,9 @@ def test_blocks_are_small(settings):
     sizes = np.diff(bounds)
     assert sizes[:-1].min() >= 1000
     rows = config.loss.negatives + 1 if hasattr(config.loss, "negatives") else 16
-    assert 6 * sizes.max() * config.model.dim * rows * (config.model.window + 1) < 4e9, "0.1 s at 40 GFLOP/s"
+    assert 6 * sizes.max() * config.model.dim * rows * (config.model.window + 1) < 4e9, (
+        "0.1 s at 40 GFLOP/s"
+    )
 
 
 def test_a_huge_max_sentence_leaves_blocks_small():

@@ -1,6 +1,8 @@
-"""Corpora of more than 2^31 words: every place in the text and every count is a 64-bit number on its whole way.
+"""Corpora of more than 2^31 words: every place in the text and every count is a 64-bit number on
+its whole way.
 
-The text is a sparse file of 3.2 billion ids, nearly all of it holes, which take neither disk nor memory.
+The text is a sparse file of 3.2 billion ids, nearly all of it holes, which take neither disk nor
+memory.
 """
 
 from __future__ import annotations
@@ -13,7 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from w2v.corpus.store import ID_TYPE, TokenStore, TokenStoreBuilder, _overwrite, _ranked, _read, map_ids
+from w2v.corpus.store import (
+    ID_TYPE,
+    TokenStore,
+    TokenStoreBuilder,
+    _overwrite,
+    _ranked,
+    _read,
+    map_ids,
+)
 from w2v.corpus.tokenizer import EncodedChunk
 from w2v.corpus.vocabulary import Vocabulary
 from w2v.lm.columns import Columns
@@ -26,7 +36,8 @@ from w2v.words.fused import HogwildEngine
 from w2v.words.windows import WindowReader, upper_bits
 
 LENGTH = 3_200_000_000
-START = 3_000_000_000  # of the text in the file; what lies before is id 0, the end of a line just before it
+# of the text in the file; what lies before is id 0, the end of a line just before it
+START = 3_000_000_000
 COUNTS = np.array([4_000_000_000, 3_000_000_000, 2_500_000_000, 900, 30, 7, 2, 1], np.int64)
 
 
@@ -45,7 +56,9 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
         file.truncate(LENGTH * ID_TYPE.itemsize)
         _overwrite(file, np.int64(START - 1), np.array([-1], np.int32))
         _overwrite(file, np.int64(START), small_text())
-        assert _read(file, np.int64(START), np.int64(START + 3000)).tolist() == small_text().tolist()
+        assert (
+            _read(file, np.int64(START), np.int64(START + 3000)).tolist() == small_text().tolist()
+        )
         ids = map_ids(file, LENGTH)
     assert path.stat().st_blocks * 512 < 1 << 20
     path.unlink()
@@ -67,7 +80,9 @@ def test_blocks(sparse):
     bounds = cut_blocks(sparse, 1 << 26, 1000)
     assert bounds.dtype == np.int64 and bounds[-1] == LENGTH
     assert (np.diff(bounds) > 0).all() and (np.diff(bounds) <= (1 << 26) + 1001).all()
-    assert cut_blocks(sparse, START - 100, 1000).tolist() == [0, START, LENGTH], "the cut falls on the line end"
+    assert cut_blocks(sparse, START - 100, 1000).tolist() == [0, START, LENGTH], (
+        "the cut falls on the line end"
+    )
 
 
 def test_learning_rate_and_seeds():
@@ -79,7 +94,9 @@ def test_learning_rate_and_seeds():
         assert LinearDecay(0.025).rate(block.fraction) == pytest.approx(
             0.025 * float(max(Fraction(1, 10**4), 1 - exact))
         )
-    assert block_number(bounds, 7, 20) == Block(6, 2, START, LENGTH, float(Fraction(6 * LENGTH + START, 7 * LENGTH)))
+    assert block_number(bounds, 7, 20) == Block(
+        6, 2, START, LENGTH, float(Fraction(6 * LENGTH + START, 7 * LENGTH))
+    )
     seeds = [block_seeds(1, Block(2, index, 0, 1, 0.0)) for index in (5, 5 + 2**31, 5 + 2**32)]
     assert len({seed for _, seed in seeds}) == 3
     assert len({key for key, _ in seeds}) == 1
@@ -90,7 +107,13 @@ def test_learning_rate_and_seeds():
 @pytest.mark.parametrize("loss", ["neg", "hsigmoid"])
 def test_the_kernel_reads_there_what_it_reads_at_the_start(sparse, sample, max_sentence, loss):
     text = small_text()
-    given = {"sample": sample, "max_sentence": max_sentence, "loss": loss, "threads": "1", "dim": "16"}
+    given = {
+        "sample": sample,
+        "max_sentence": max_sentence,
+        "loss": loss,
+        "threads": "1",
+        "dim": "16",
+    }
     config = build_config({"corpus": ("x",), **given})
     tallies, vectors = [], []
     for ids, start in ((text, 0), (sparse, START)):
@@ -104,7 +127,11 @@ def test_the_kernel_reads_there_what_it_reads_at_the_start(sparse, sample, max_s
     words = (text >= 0) & (text < len(COUNTS))
     places = np.flatnonzero(words)
     survivors = splitmix(places + START, int(key)) <= keep[text[places]]
-    assert (far.read, far.rare) == (near.read, near.rare) == ((text >= 0).sum(), (text >= len(COUNTS)).sum())
+    assert (
+        (far.read, far.rare)
+        == (near.read, near.rare)
+        == ((text >= 0).sum(), (text >= len(COUNTS)).sum())
+    )
     assert (far.trained, far.dropped) == (survivors.sum(), (~survivors).sum())
     if sample == "0":  # then nothing depends on the place
         assert far == near
@@ -154,7 +181,9 @@ def test_counts_gathered_from_many_chunks(tmp_path):
         builder = TokenStoreBuilder(file, str(tmp_path), merge_entries=6)
         counts = np.array([100_000_000, 3, 50_000_000], np.int64)
         for _ in range(40):
-            builder.add(EncodedChunk(np.zeros(1, np.int32), pa.array(["a", "b", "\n"]), counts, 0, 0))
+            builder.add(
+                EncodedChunk(np.zeros(1, np.int32), pa.array(["a", "b", "\n"]), counts, 0, 0)
+            )
         builder._merge()
         vocabulary, ranks, lines = _ranked(builder._words, builder._counts)
     assert list(vocabulary.words) == ["a", "b"]
@@ -194,12 +223,17 @@ def test_the_path_of_a_saved_vocabulary(tmp_path: Path):
 
 def mapped_file_bytes() -> int:
     """What of files is mapped into this process right now."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile")]
+    (line,) = [
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("RssFile")
+    ]
     return int(line.split()[1]) * 1024
 
 
 def test_looking_for_line_ends_does_not_map_the_text(tmp_path: Path):
-    """The system maps whole neighbourhoods of what is read: the text itself would count as the process's memory."""
+    """The system maps whole neighbourhoods of what is read: the text itself would count as the
+    process's memory."""
     size = 32 << 20  # 128 MB
     with open(tmp_path / "ids", "w+b") as file:
         for start in range(0, size, 1 << 22):

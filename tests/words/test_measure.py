@@ -1,4 +1,5 @@
-"""What an engine measures over another text is the definition's loss, to float32 rounding, and it learns nothing."""
+"""What an engine measures over another text is the definition's loss, to float32 rounding, and it
+learns nothing."""
 
 from __future__ import annotations
 
@@ -53,11 +54,15 @@ def engine_of(ids: np.ndarray, **settings: object) -> HogwildEngine | AutogradEn
 
 
 def bits(engine: HogwildEngine | AutogradEngine) -> dict[str, bytes]:
-    """All that training goes on from; of hogwild also thread-own rows and how often they were used."""
+    """All that training goes on from; of hogwild also thread-own rows and how often they were
+    used."""
     found = {name: np.ascontiguousarray(array).tobytes() for name, array in engine.state().items()}
     if isinstance(engine, HogwildEngine):
         for number, table in enumerate(engine.weights.tables):
-            found |= {f"table {number}": table.flat.tobytes(), f"uses {number}": table.uses.tobytes()}
+            found |= {
+                f"table {number}": table.flat.tobytes(),
+                f"uses {number}": table.uses.tobytes(),
+            }
     return found
 
 
@@ -68,7 +73,11 @@ def examples(ids: np.ndarray, cbow: bool) -> list[tuple[tuple[int, ...], int]]:
         words = [int(word) for word in line if 0 <= word < V]
         for i, target in enumerate(words):
             contexts = words[max(0, i - 1) : i] + words[i + 1 : i + 2]
-            found += [(tuple(contexts), target)] * bool(contexts) if cbow else [((word,), target) for word in contexts]
+            found += (
+                [(tuple(contexts), target)] * bool(contexts)
+                if cbow
+                else [((word,), target) for word in contexts]
+            )
     return found
 
 
@@ -86,8 +95,13 @@ def softmax_nll(scores: np.ndarray, place: int) -> float:
 
 
 def adaptive_nll(state: dict[str, np.ndarray], hidden: np.ndarray, target: int) -> float:
-    """Clusters of 10, 10 and 20 words; the head has two more entries, for the second and the third."""
-    parts = {name.removeprefix("output."): array for name, array in state.items() if name.startswith("output.")}
+    """Clusters of 10, 10 and 20 words; the head has two more entries, for the second and the
+    third."""
+    parts = {
+        name.removeprefix("output."): array
+        for name, array in state.items()
+        if name.startswith("output.")
+    }
     head = parts["head.weight"] @ hidden
     if target < 10:
         return softmax_nll(head, target)
@@ -98,15 +112,20 @@ def adaptive_nll(state: dict[str, np.ndarray], hidden: np.ndarray, target: int) 
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize("options", [*({"loss": loss} for loss in FEW_ROWS), LEARNT_Z], ids=str)
-def test_the_kernel_measures_what_the_definition_says(options: dict[str, object], model: str) -> None:
-    """Windows, sub-sampling and noise words drawn anew from the same seeds in plain Python, losses in float64."""
+def test_the_kernel_measures_what_the_definition_says(
+    options: dict[str, object], model: str
+) -> None:
+    """Windows, sub-sampling and noise words drawn anew from the same seeds in plain Python, losses
+    in float64."""
     ids, counts = random_text(700, 60, 12)
     settings = {"model": model, "dim": DIM, "window": 4, "sample": 0.02, "seed": 99, **options}
     engine = make_engine(np.zeros(1, np.int32), counts, **settings)
     definition, before = definition_of(engine, counts), bits(engine)
     found = engine.measure(read_only(ids), whole(ids), 0)
     key, own = (int(seed) for seed in block_seeds(MEASURED_SEED, whole(ids)))
-    loss, predictions, trained = reference.train(definition, ids, engine._keep, 4, 1000, 0.0, key, own)
+    loss, predictions, trained = reference.train(
+        definition, ids, engine._keep, 4, 1000, 0.0, key, own
+    )
     assert (found.predictions, found.trained) == (predictions, trained)
     assert found.rare == int((ids >= 60).sum()) > 0 < found.dropped
     np.testing.assert_allclose(found.loss, loss, rtol=2e-6)
@@ -116,9 +135,16 @@ def test_the_kernel_measures_what_the_definition_says(options: dict[str, object]
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize(
     ("loss", "engine"),
-    [("hsigmoid", "hogwild"), ("hsigmoid", "autograd"), ("softmax", "autograd"), ("adaptive-softmax", "autograd")],
+    [
+        ("hsigmoid", "hogwild"),
+        ("hsigmoid", "autograd"),
+        ("softmax", "autograd"),
+        ("adaptive-softmax", "autograd"),
+    ],
 )
-def test_exact_losses_give_the_mean_negative_log_probability(loss: str, engine: str, model: str) -> None:
+def test_exact_losses_give_the_mean_negative_log_probability(
+    loss: str, engine: str, model: str
+) -> None:
     more = {"cutoffs": "10,20", "div_value": 2} if loss == "adaptive-softmax" else {}
     trained = engine_of(text_of(seed=1), loss=loss, model=model, engine=engine, **more)
     ids, before = text_of(), bits(trained)
@@ -141,17 +167,26 @@ def test_exact_losses_give_the_mean_negative_log_probability(loss: str, engine: 
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize("loss", NOISY)
-def test_autograd_measures_with_the_noise_it_draws(loss: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The noise words are overheard where they are drawn; everything else is computed anew in float64."""
+def test_autograd_measures_with_the_noise_it_draws(
+    loss: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The noise words are overheard where they are drawn; everything else is computed anew in
+    float64."""
     trained = engine_of(text_of(seed=1), loss=loss, model=model, engine="autograd", batch_size=2000)
     ids, before = text_of(), bits(trained)
     state = {name: array.astype(float) for name, array in trained.state().items()}
     layer = trained.layer.noise if loss == "hsigmoid+neg" else trained.layer
     heard = []
     draw, link = layer.draw, layer.link
-    monkeypatch.setattr(layer, "draw", lambda hidden: heard.append([hidden, draw(hidden)]) or heard[-1][1])
     monkeypatch.setattr(
-        layer, "link", lambda *given: heard[-1].extend([given[1], given[2] if len(given) > 2 else None]) or link(*given)
+        layer, "draw", lambda hidden: heard.append([hidden, draw(hidden)]) or heard[-1][1]
+    )
+    monkeypatch.setattr(
+        layer,
+        "link",
+        lambda *given: (
+            heard[-1].extend([given[1], given[2] if len(given) > 2 else None]) or link(*given)
+        ),
     )
     found = trained.measure(ids, whole(ids), 0)
     assert len(heard) == 1
@@ -163,11 +198,19 @@ def test_autograd_measures_with_the_noise_it_draws(loss: str, model: str, monkey
         for contexts, target in examples(ids, model == "cbow")
     )
     assert (
-        Counter((tuple(np.round(hidden[row], 4)), target) for row, target in zip(rows, targets, strict=True)) == wanted
+        Counter(
+            (tuple(np.round(hidden[row], 4)), target)
+            for row, target in zip(rows, targets, strict=True)
+        )
+        == wanted
     )
     k, q = 5, COUNTS**0.75 / (COUNTS**0.75).sum()
     weight = state["output.noise.weight" if loss == "hsigmoid+neg" else "output.weight"]
-    tries = None if samples.num_tries is None else np.broadcast_to(np.asarray(samples.num_tries), len(hidden))
+    tries = (
+        None
+        if samples.num_tries is None
+        else np.broadcast_to(np.asarray(samples.num_tries), len(hidden))
+    )
     expected = []
     for row, target in zip(rows, targets, strict=True):
         noise = samples.sampled[row].numpy()
@@ -178,7 +221,9 @@ def test_autograd_measures_with_the_noise_it_draws(loss: str, model: str, monkey
             others[:] = True
         if loss == "sampled-softmax":
             assert len(set(noise.tolist())) == k
-            count = k * q if tries[row] == k else 1 - (1 - q) ** tries[row]  # k distinct ones in k tries: TensorFlow's
+            count = (
+                k * q if tries[row] == k else 1 - (1 - q) ** tries[row]
+            )  # k distinct ones in k tries: TensorFlow's
             z_t, z = z_t - np.log(count[target]), z - np.log(count[noise])
             expected.append(softmax_nll(np.append(z[others], z_t), int(others.sum())))
             continue
@@ -193,7 +238,8 @@ def test_autograd_measures_with_the_noise_it_draws(loss: str, model: str, monkey
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize(
-    ("engine", "loss"), [(engine, name) for name, entry in LOSSES.items() for engine in entry.engines]
+    ("engine", "loss"),
+    [(engine, name) for name, entry in LOSSES.items() for engine in entry.engines],
 )
 def test_every_loss_measures_what_training_prints(engine: str, loss: str, model: str) -> None:
     """Training at a rate of nearly 0, with the seed of measurements, finds the same figure."""
@@ -215,8 +261,11 @@ def test_every_loss_measures_what_training_prints(engine: str, loss: str, model:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("deterministic", ["false", "true"])
 @pytest.mark.parametrize("options", [LEARNT_Z, {"loss": "hsigmoid+neg"}], ids=str)
-def test_threads_with_rows_of_their_own_measure_the_shared_state(options, deterministic, threads) -> None:
-    """Between blocks, any thread; thread-own rows, counts of their uses and a learnt log Z stay as they are."""
+def test_threads_with_rows_of_their_own_measure_the_shared_state(
+    options, deterministic, threads
+) -> None:
+    """Between blocks, any thread; thread-own rows, counts of their uses and a learnt log Z stay as
+    they are."""
     text, ids = text_of(4000, seed=1), text_of()
     engine = engine_of(text, threads=threads, deterministic=deterministic, window=3, **options)
     for thread in range(threads):
@@ -225,5 +274,7 @@ def test_threads_with_rows_of_their_own_measure_the_shared_state(options, determ
     alone = engine_of(text, window=3, **options)
     alone.load_state(engine.state())
     before, expected = bits(engine), alone.measure(ids, whole(ids), 0)
-    assert [engine.measure(ids, whole(ids), thread) for thread in range(threads)] == [expected] * threads
+    assert [engine.measure(ids, whole(ids), thread) for thread in range(threads)] == [
+        expected
+    ] * threads
     assert bits(engine) == before

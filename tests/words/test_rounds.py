@@ -1,5 +1,5 @@
-"""--deterministic: several threads in rounds give the same bits whatever their speed; and what `state` holds is enough
-to go on."""
+"""--deterministic: several threads in rounds give the same bits whatever their speed; and what
+`state` holds is enough to go on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,16 @@ LOSSES = [
 ]
 
 
-def engine_of(threads: int, deterministic: bool = True, words: int = 12 * BLOCK, **settings: object) -> HogwildEngine:
-    given = {"dim": "20", "sample": "0.01", "threads": threads, "deterministic": deterministic, **settings}
+def engine_of(
+    threads: int, deterministic: bool = True, words: int = 12 * BLOCK, **settings: object
+) -> HogwildEngine:
+    given = {
+        "dim": "20",
+        "sample": "0.01",
+        "threads": threads,
+        "deterministic": deterministic,
+        **settings,
+    }
     config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
     share = 1 / np.arange(1, V + 1)
     ids = np.random.default_rng(5).choice(V, words, p=share / share.sum()).astype(np.int32)
@@ -39,9 +47,13 @@ def block(number: int) -> Block:
 
 
 def train_rounds(
-    engine: HogwildEngine, rounds: range, order: Callable[[int], list[int]] | None = None, last: int | None = None
+    engine: HogwildEngine,
+    rounds: range,
+    order: Callable[[int], list[int]] | None = None,
+    last: int | None = None,
 ) -> None:
-    """Each thread one block per round, at once, or one after another in an `order`; `last` blocks in the last round."""
+    """Each thread one block per round, at once, or one after another in an `order`; `last` blocks
+    in the last round."""
     for number in rounds:
         blocks = last if last is not None and number == rounds[-1] else engine.threads
 
@@ -67,7 +79,12 @@ def bits(engine: HogwildEngine) -> dict[str, bytes]:
 @pytest.mark.parametrize("options", LOSSES, ids=lambda options: options["loss"])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_threads_speed_does_not_matter(threads: int, options: dict[str, str]) -> None:
-    orders = [None, None, lambda number: list(range(threads)), lambda number: list(range(threads))[::-1]]
+    orders = [
+        None,
+        None,
+        lambda number: list(range(threads)),
+        lambda number: list(range(threads))[::-1],
+    ]
     found = []
     for order in orders:
         engine = engine_of(threads, **options)
@@ -81,8 +98,8 @@ def test_the_threads_speed_does_not_matter(threads: int, options: dict[str, str]
 
 @pytest.mark.parametrize("options", LOSSES, ids=lambda options: options["loss"])
 def test_a_round_adds_up_what_the_threads_changed(options: dict[str, str]) -> None:
-    """The sum of the threads' changes, damped by (1 + x) / (1 + N x), x = 0.4 · lr · uses by each of the N threads
-    that have used the row; a learnt log Z moves by their mean."""
+    """The sum of the threads' changes, damped by (1 + x) / (1 + N x), x = 0.4 · lr · uses by each
+    of the N threads that have used the row; a learnt log Z moves by their mean."""
     together = engine_of(3, **options)
     train_rounds(together, range(1))  # output rows start at 0: now they are something
     state = {name: np.array(array) for name, array in together.state().items()}
@@ -119,9 +136,12 @@ def test_a_round_adds_up_what_the_threads_changed(options: dict[str, str]) -> No
         assert not table.uses.any()
 
 
-@pytest.mark.parametrize("options", [{"loss": "neg"}, {"loss": "hsigmoid"}, {"loss": "neg", "model": "cbow"}])
+@pytest.mark.parametrize(
+    "options", [{"loss": "neg"}, {"loss": "hsigmoid"}, {"loss": "neg", "model": "cbow"}]
+)
 def test_many_threads_learn_as_one_does(options: dict[str, str]) -> None:
-    """Frequent rows do not swing, which plain sums over 8 threads let them do until the loss is infinite."""
+    """Frequent rows do not swing, which plain sums over 8 threads let them do until the loss is
+    infinite."""
     losses = []
     for threads in (1, 8):
         engine = engine_of(threads, words=16 * 4000, sample=0, **options)
@@ -156,8 +176,12 @@ def test_the_state_has_the_layers_names_and_shapes() -> None:
 
     for options in (*LOSSES, {"loss": "hsigmoid"}, {"loss": "sampled-softmax"}):
         engine = engine_of(1, **options)
-        layer = make_layer(engine.config.training.loss, 20, torch.from_numpy(COUNTS), engine.config.loss)
-        expected = {f"output.{name}": tuple(array.shape) for name, array in layer.state_dict().items()}
+        layer = make_layer(
+            engine.config.training.loss, 20, torch.from_numpy(COUNTS), engine.config.loss
+        )
+        expected = {
+            f"output.{name}": tuple(array.shape) for name, array in layer.state_dict().items()
+        }
         found = {name: array.shape for name, array in engine.state().items()}
         assert found == {"input": (V, 20), **expected}
 
@@ -172,9 +196,12 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the state lacks 'output.weight'"):
         engine.load_state({"input": np.zeros((V, 20), np.float32)})
     with pytest.raises(
-        ValueError, match=r"output.weight is float32 \[299, 20\] in the state, here float32 \[300, 20\]"
+        ValueError,
+        match=r"output.weight is float32 \[299, 20\] in the state, here float32 \[300, 20\]",
     ):
-        engine.load_state({name: np.zeros((V - (name != "input"), 20), np.float32) for name in engine.state()})
+        engine.load_state(
+            {name: np.zeros((V - (name != "input"), 20), np.float32) for name in engine.state()}
+        )
 
 
 def test_one_thread_is_deterministic_anyway() -> None:
@@ -188,8 +215,13 @@ def test_one_thread_is_deterministic_anyway() -> None:
 def test_rounds_take_memory_for_every_thread() -> None:
     plain, rounds = (engine_of(3, deterministic=on).config for on in (False, True))
     row = 128 + 4  # and a count of its uses
-    assert memory_bytes(rounds, 100_000) - memory_bytes(plain, 100_000) == 2 * 3 * (100_000 - 2 * 1024) * row
-    assert memory_bytes(engine_of(1).config, 1000) == memory_bytes(engine_of(1, deterministic=False).config, 1000)
+    assert (
+        memory_bytes(rounds, 100_000) - memory_bytes(plain, 100_000)
+        == 2 * 3 * (100_000 - 2 * 1024) * row
+    )
+    assert memory_bytes(engine_of(1).config, 1000) == memory_bytes(
+        engine_of(1, deterministic=False).config, 1000
+    )
 
 
 def test_rounds_are_short() -> None:

@@ -1,4 +1,5 @@
-"""Training that starts from a run or from a file of vectors: which rows come from where, and what stays."""
+"""Training that starts from a run or from a file of vectors: which rows come from where, and what
+stays."""
 
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def test_words_that_are_not_utf8_are_read_as_those_of_the_text(train, folder):
 @pytest.mark.parametrize("loss", ["neg", "hsigmoid", "softmax"])
 def test_a_run_keeps_its_vocabulary_and_goes_on(train, told, loss):
     train(OLD, output="old", loss=loss, checkpoint_every="1k")
-    trained = train(NEW, output="new", init="old", loss=loss, checkpoint_every="1k", reporter=told, **HELD)
+    trained = train(
+        NEW, output="new", init="old", loss=loss, checkpoint_every="1k", reporter=told, **HELD
+    )
     old, new = rows("old"), rows("new")
     assert list(new) == list(old) == ["a", "b", "c", "d", "e"]
     assert (Path("new") / "vocab.tsv").read_bytes() == (Path("old") / "vocab.tsv").read_bytes()
@@ -85,7 +88,10 @@ def test_a_run_keeps_its_vocabulary_and_goes_on(train, told, loss):
     assert (words.read, words.in_vocabulary, words.left_out) == (270, 150, 120)
     assert (words.passed, words.passed_left_out) == (270, 120)
     assert told.said == [
-        "2 words of the text are not in the vocabulary of old and are left out (--extend-vocab takes them in)",
+        (
+            "2 words of the text are not in the vocabulary of old and are left out (--extend-vocab"
+            " takes them in)"
+        ),
         "5 of 5 words start from their rows in old, 0 as usual",
         "the output layer goes on from old",
     ]
@@ -95,17 +101,34 @@ def test_new_words_beside_the_old(train, told):
     train(OLD, output="old", checkpoint_every="1k")
     usual = train(NEW, output="usual", **HELD)
     trained = train(
-        NEW, output="new", init="old", extend_vocab="true", checkpoint_every="1k", reporter=told, min_count=30, **HELD
+        NEW,
+        output="new",
+        init="old",
+        extend_vocab="true",
+        checkpoint_every="1k",
+        reporter=told,
+        min_count=30,
+        **HELD,
     )
     vocabulary = Vocabulary.load("new/vocab.tsv")
     counts = dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
-    assert counts == {"b": 120 + 90, "a": 120 + 30, "x": 90, "c": 80, "e": 40 + 30, "d": 40, "y": 30}
+    assert counts == {
+        "b": 120 + 90,
+        "a": 120 + 30,
+        "x": 90,
+        "c": 80,
+        "e": 40 + 30,
+        "d": 40,
+        "y": 30,
+    }
     assert list(counts) == ["b", "a", "x", "c", "e", "d", "y"]
     old, new = rows("old"), rows("new")
     assert all(near(new[word], old[word]) for word in old)
     assert 0 < np.abs(new["x"]).max() <= 0.126 and np.abs(usual.matrix).max() <= 0.126
     before, after = outputs("old"), outputs("new")
-    assert all(near(before[word], after[word]) and np.abs(before[word]).max() > 1e-3 for word in before)
+    assert all(
+        near(before[word], after[word]) and np.abs(before[word]).max() > 1e-3 for word in before
+    )
     assert np.abs(after["x"]).max() < 1e-4
     assert (trained.summary.words.in_vocabulary, trained.summary.words.passed_left_out) == (270, 0)
     assert told.said[:2] == [
@@ -116,13 +139,25 @@ def test_new_words_beside_the_old(train, told):
 
 def test_the_tree_of_an_extended_vocabulary_is_a_new_one(train, told):
     train(OLD, output="old", loss="hsigmoid", checkpoint_every="1k")
-    train(NEW, output="new", init="old", extend_vocab="true", loss="hsigmoid", reporter=told, **HELD)
-    assert "the output layer starts anew (weight): its rows do not belong to words one by one" in told.said
+    train(
+        NEW, output="new", init="old", extend_vocab="true", loss="hsigmoid", reporter=told, **HELD
+    )
+    assert (
+        "the output layer starts anew (weight): its rows do not belong to words one by one"
+        in told.said
+    )
 
 
 def test_the_counts_may_reorder_words_without_new_ones(train):
     train(OLD, output="old", checkpoint_every="1k")
-    train([["e", "d"]] * 200, output="new", init="old", extend_vocab="true", checkpoint_every="1k", **HELD)
+    train(
+        [["e", "d"]] * 200,
+        output="new",
+        init="old",
+        extend_vocab="true",
+        checkpoint_every="1k",
+        **HELD,
+    )
     old, new = outputs("old"), outputs("new")
     assert list(new) == ["d", "e", "a", "b", "c"]  # 240, 240, 120, 120, 80
     assert all(near(old[word], new[word]) for word in old)
@@ -131,14 +166,25 @@ def test_the_counts_may_reorder_words_without_new_ones(train):
 
 @pytest.mark.parametrize("given", ["file", "run"])
 @pytest.mark.parametrize(
-    "settings", [{"loss": "neg"}, {"loss": "softmax", "optimizer": "sparse-adam"}, {"model": "cbow"}]
+    "settings",
+    [{"loss": "neg"}, {"loss": "softmax", "optimizer": "sparse-adam"}, {"model": "cbow"}],
 )
 def test_frozen_rows_do_not_move(train, folder, given, settings):
     train(OLD, output="old", **({"checkpoint_every": "1k"} if given == "run" else {}))
     save_vectors(folder / "old.bin", list(rows("old")), np.array(list(rows("old").values())))
     init = "old" if given == "run" else "old.bin"
     extend = {"extend_vocab": "true"} if given == "run" else {}
-    train(NEW, output="new", init=init, freeze="true", epochs=3, lr=0.5, batch_size=50, **extend, **settings)
+    train(
+        NEW,
+        output="new",
+        init=init,
+        freeze="true",
+        epochs=3,
+        lr=0.5,
+        batch_size=50,
+        **extend,
+        **settings,
+    )
     usual, new = rows("old"), rows("new")
     for word in set(usual) & set(new):
         assert new[word].tobytes() == usual[word].tobytes(), word
@@ -147,7 +193,13 @@ def test_frozen_rows_do_not_move(train, folder, given, settings):
 
 def test_a_frozen_run_goes_on_frozen_and_the_same(train, folder, monkeypatch):
     train(OLD, output="old", checkpoint_every="1k")
-    settings = {"init": "old", "extend_vocab": "true", "freeze": "true", "epochs": 40, "batch_size": 64}
+    settings = {
+        "init": "old",
+        "extend_vocab": "true",
+        "freeze": "true",
+        "epochs": 40,
+        "batch_size": 64,
+    }
     train(NEW, output="whole", **settings)
     stopped = train(NEW, output="run", stop=StopAfter(8), **settings)
     assert stopped.summary.interrupted
@@ -161,7 +213,14 @@ def test_a_frozen_run_goes_on_frozen_and_the_same(train, folder, monkeypatch):
 def test_steps_in_which_all_words_are_frozen(train, optimizer, settings):
     train(OLD, output="old", checkpoint_every="1k")
     trained = train(
-        OLD, output="new", init="old", freeze="true", epochs=2, batch_size=50, optimizer=optimizer, **settings
+        OLD,
+        output="new",
+        init="old",
+        freeze="true",
+        epochs=2,
+        batch_size=50,
+        optimizer=optimizer,
+        **settings,
     )
     assert trained.summary.final_loss is not None
     assert all(row.tobytes() == rows("old")[word].tobytes() for word, row in rows("new").items())
@@ -176,10 +235,16 @@ def test_what_cannot_be_started_from(train, folder):
         ({"init": "old"}, r"--init old has vectors of 8 numbers, and --dim is 16: give --dim 8"),
         ({"init": "missing"}, r"missing"),
         ({"init": "notes.txt"}, r"notes.txt is not a file of word vectors"),
-        ({"init": "v.bin", "extend_vocab": "true"}, r"--extend-vocab needs the vocabulary of a run, and --init v.bin"),
+        (
+            {"init": "v.bin", "extend_vocab": "true"},
+            r"--extend-vocab needs the vocabulary of a run, and --init v.bin",
+        ),
         ({"init": "nan.npy"}, r"--init nan.npy holds NaN"),
         ({"freeze": "true"}, r"--freeze needs --init"),
-        ({"init": "v.bin", "freeze": "true", "engine": "hogwild"}, r"--engine hogwild cannot do --freeze"),
+        (
+            {"init": "v.bin", "freeze": "true", "engine": "hogwild"},
+            r"--engine hogwild cannot do --freeze",
+        ),
     ]:
         with pytest.raises(InputError, match=message):
             train(NEW, output="new", **settings)
@@ -189,7 +254,9 @@ def test_what_cannot_be_started_from(train, folder):
 def test_a_run_with_another_loss_gives_its_vectors_only(train, told):
     train(OLD, output="old", loss="nce", checkpoint_every="1k")
     train(NEW, output="new", init="old", reporter=told, **HELD)
-    assert told.said[-1].startswith("the output layer starts anew (weight): old was trained with another loss")
+    assert told.said[-1].startswith(
+        "the output layer starts anew (weight): old was trained with another loss"
+    )
 
 
 def test_init_is_part_of_the_configuration(folder):

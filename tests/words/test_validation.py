@@ -1,4 +1,5 @@
-"""--valid for word vectors: what a run tells of another text, and that it does not change what the run learns."""
+"""--valid for word vectors: what a run tells of another text, and that it does not change what the
+run learns."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ RUNS = {
     "deterministic": {"loss": "neg", "threads": "2", "deterministic": "true"},
     "cbow": {"model": "cbow", "loss": "hsigmoid+neg"},
     "autograd": {"loss": "softmax", "batch_size": "1000"},
-    "noise": {"loss": "sampled-softmax", "engine": "autograd", "batch_size": "1000", "optimizer": "sparse-adam"},
+    "noise": {
+        "loss": "sampled-softmax",
+        "engine": "autograd",
+        "batch_size": "1000",
+        "optimizer": "sparse-adam",
+    },
 }
 
 
@@ -68,51 +74,67 @@ class Told(SilentReporter):
 def test_vectors_are_the_same_bits_with_and_without_it(train, zipf_lines, valid, name):
     without = train(zipf_lines, output="without", epochs=3, **RUNS[name])
     told = Told()
-    found = train(zipf_lines, output="with", epochs=3, valid=valid, reporter=told, **RUNS[name]).summary
+    found = train(
+        zipf_lines, output="with", epochs=3, valid=valid, reporter=told, **RUNS[name]
+    ).summary
     assert vectors("with") == vectors("without")
-    assert found.final_loss == pytest.approx(without.summary.final_loss, rel=1e-12)  # threads book in any order
+    assert found.final_loss == pytest.approx(
+        without.summary.final_loss, rel=1e-12
+    )  # threads book in any order
     assert "validation" not in without.summary.as_dict()
     lines = lines_of("with")
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert lines[2]["validation_loss"] < lines[0]["validation_loss"]
     assert len({line["validation_predictions"] for line in lines}) == 1
     assert told.milestones == [
-        f"after epoch {line['epoch']}: validation loss {line['validation_loss']:.4f} nats per prediction"
+        f"after epoch {line['epoch']}: validation loss {line['validation_loss']:.4f} nats per"
+        " prediction"
         for line in lines
     ]
     assert told.notes == [
-        f"7 of the {found.validation['words']:,} words of --valid {found.validation['file']} are not in the vocabulary"
-        " and are left out"
+        f"7 of the {found.validation['words']:,} words of --valid {found.validation['file']} are"
+        " not in the vocabulary and are left out"
     ]
     assert found.validation == json.loads(Path("with/summary.json").read_text())["validation"]
     assert found.validation["loss"] == lines[2]["validation_loss"]
     assert found.validation["predictions"] == lines[2]["validation_predictions"]
     assert (found.validation["epoch"], found.validation["oov"]) == (3, 7)
-    assert found.validation["loss"] == pytest.approx(found.final_loss, rel=0.15)  # a text of the same kind
+    assert found.validation["loss"] == pytest.approx(
+        found.final_loss, rel=0.15
+    )  # a text of the same kind
 
 
 def test_the_figure_can_be_computed_from_what_the_run_leaves(train, zipf_lines, valid, folder):
-    """The mean -log P of the pairs of neighbours, from vectors, counts and output rows in the run's directory."""
-    found = train(zipf_lines, output="run", loss="hsigmoid", window=1, valid=valid, checkpoint_every="1h").summary
+    """The mean -log P of the pairs of neighbours, from vectors, counts and output rows in the run's
+    directory."""
+    found = train(
+        zipf_lines, output="run", loss="hsigmoid", window=1, valid=valid, checkpoint_every="1h"
+    ).summary
     words = [line.split("\t") for line in Path("run/vocab.tsv").read_text().splitlines()]
     ids = {word: place for place, (word, _) in enumerate(words)}
     tree = huffman(np.array([int(count) for _, count in words]))
     checkpoint, _ = newest_checkpoint(Path("run"))
-    rows, outputs = np.load("run/vectors.npy").astype(float), checkpoint.tensors["output.weight"].astype(float)
+    rows, outputs = (
+        np.load("run/vectors.npy").astype(float),
+        checkpoint.tensors["output.weight"].astype(float),
+    )
     losses = []
     for line in (folder / valid).read_text().splitlines():
         known = [ids[word] for word in line.split() if word in ids]
         for first, second in pairwise(known):
             for context, target in ((first, second), (second, first)):
                 nodes, codes = tree.path(target)
-                losses.append(np.logaddexp(0, -(1 - 2 * codes) * (outputs[nodes] @ rows[context])).sum())
+                losses.append(
+                    np.logaddexp(0, -(1 - 2 * codes) * (outputs[nodes] @ rows[context])).sum()
+                )
     assert found.validation["predictions"] == len(losses) > 1000
     assert found.validation["loss"] == pytest.approx(np.mean(losses), rel=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["hogwild", "autograd"])
 def test_blocks_and_threads_do_not_matter(train, zipf_lines, valid, monkeypatch, engine):
-    """Cut into blocks that several threads measure, the text has the same windows; their draws alone are others."""
+    """Cut into blocks that several threads measure, the text has the same windows; their draws
+    alone are others."""
     settings = {"engine": engine, "loss": "hsigmoid", "valid": valid, "window": 1, "epochs": 1}
     whole = train(zipf_lines, output="whole", **settings).summary.validation
     monkeypatch.setattr(word_validation, "BLOCK_WORDS", 50)
@@ -131,24 +153,37 @@ def test_blocks_and_threads_do_not_matter(train, zipf_lines, valid, monkeypatch,
 
     monkeypatch.setattr(WordValidation, "score", scored_by_some)
     threads = 3 if engine == "hogwild" else 1
-    train(zipf_lines, output="threads", threads=threads, **{**settings, "loss": "neg", "sample": "0.01", "window": 4})
+    train(
+        zipf_lines,
+        output="threads",
+        threads=threads,
+        **{**settings, "loss": "neg", "sample": "0.01", "window": 4},
+    )
     assert all(each == found[0] for each in found)
     assert len(found) == (3 if engine == "hogwild" else 0)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(train, zipf_lines, valid, polled, name):
+def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(
+    train, zipf_lines, valid, polled, name
+):
     settings = {"epochs": 8, "valid": valid, "patience": 7, **RUNS[name]}
     whole = train(zipf_lines, output="whole", **settings).summary
     stop = threading.Event()
-    part = train(zipf_lines, output="part", stop=stop, reporter=StopAt(stop, 0.3), **settings).summary
+    part = train(
+        zipf_lines, output="part", stop=stop, reporter=StopAt(stop, 0.3), **settings
+    ).summary
     assert part.interrupted
-    assert part.validation["loss"] == min(line["validation_loss"] for line in lines_of("part"))  # the best is kept
+    assert part.validation["loss"] == min(
+        line["validation_loss"] for line in lines_of("part")
+    )  # the best is kept
     assert lines_of("part")[-1]["epoch"] == round(part.epochs_done, 6)
     rest = go_on("part")
     assert vectors("part") == vectors("whole")
     assert rest.validation == whole.validation | {"seconds": rest.validation["seconds"]}
-    assert [line for line in lines_of("part") if line["epoch"] == int(line["epoch"])] == lines_of("whole")
+    assert [line for line in lines_of("part") if line["epoch"] == int(line["epoch"])] == lines_of(
+        "whole"
+    )
 
 
 def test_another_text_is_told_when_the_run_goes_on(train, zipf_lines, valid, folder):
@@ -168,13 +203,16 @@ def test_another_text_is_told_when_the_run_goes_on(train, zipf_lines, valid, fol
 def test_stopped_before_training_is_measured_too(train, zipf_lines, valid):
     stop = threading.Event()
     stop.set()
-    found = train(zipf_lines, output="run", stop=stop, valid=valid, patience=1, loss="softmax").summary
+    found = train(
+        zipf_lines, output="run", stop=stop, valid=valid, patience=1, loss="softmax"
+    ).summary
     assert found.validation["loss"] == pytest.approx(np.log(60), rel=1e-6)  # output rows of 0
     assert found.validation["epoch"] == 0
 
 
 def test_patience_ends_training_and_keeps_the_best_vectors(train, folder, zipf_lines, monkeypatch):
-    """There is nothing in few random words but their frequencies: what else is learnt is of no use elsewhere."""
+    """There is nothing in few random words but their frequencies: what else is learnt is of no use
+    elsewhere."""
     write_corpus(folder / "valid.txt", zipf_lines[200:300])
     seen, losses = [], []
     original = WordValidation.score
@@ -187,11 +225,20 @@ def test_patience_ends_training_and_keeps_the_best_vectors(train, folder, zipf_l
 
     monkeypatch.setattr(WordValidation, "score", watched)
     told = Told()
-    settings = {"loss": "softmax", "lr": "0.2", "batch_size": "100", "epochs": "20", "valid": "valid.txt"}
+    settings = {
+        "loss": "softmax",
+        "lr": "0.2",
+        "batch_size": "100",
+        "epochs": "20",
+        "valid": "valid.txt",
+    }
     found = train(zipf_lines[:60], output="run", patience=2, reporter=told, **settings)
     best = int(np.argmin(losses))
     assert 4 <= len(losses) == best + 3 < 20
-    assert (found.summary.validation["epoch"], found.summary.validation["loss"]) == (best + 1, losses[best])
+    assert (found.summary.validation["epoch"], found.summary.validation["loss"]) == (
+        best + 1,
+        losses[best],
+    )
     assert found.summary.epochs_done == pytest.approx(best + 3)
     assert not found.summary.interrupted
     assert told.milestones[-1] == "stopping: the last 2 epochs were not better (--patience 2)"
@@ -206,14 +253,21 @@ def test_a_plan_reads_the_text_and_writes_nothing(train, zipf_lines, valid, fold
     assert found.training_seconds > 0
     assert not (folder / "planned").exists()
     with pytest.raises(InputError, match="--valid"):
-        plan(build_config({**given, "valid": "absent.txt"}), use_cache=False, reporter=SilentReporter())
+        plan(
+            build_config({**given, "valid": "absent.txt"}),
+            use_cache=False,
+            reporter=SilentReporter(),
+        )
 
 
 BAD = [
     ({"valid": "absent.txt"}, "--valid: .*absent.txt"),
     ({"valid": "empty.txt"}, "--valid: .*empty.txt is empty"),
     ({"valid": "binary.txt"}, "--valid: .*binary.txt"),
-    ({"valid": "foreign.txt"}, "--valid .*foreign.txt: none of its words is in the vocabulary of 60 words"),
+    (
+        {"valid": "foreign.txt"},
+        "--valid .*foreign.txt: none of its words is in the vocabulary of 60 words",
+    ),
     ({"valid": "lonely.txt"}, "--valid .*lonely.txt: no word of it has a context word"),
     ({"valid": "-"}, "--valid - is not possible"),
     ({"patience": "2"}, "--patience 2 needs --valid FILE"),
@@ -229,7 +283,9 @@ def test_bad_texts_are_told_before_training_in_one_sentence(
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 40)
     (folder / "foreign.txt").write_text("ganz andere Wörter\n\n")
     (folder / "lonely.txt").write_text("w1 unheard\nw2\n\nunheard w3\n")
-    monkeypatch.setattr("w2v.training.trainer.Trainer.run", lambda self, reporter, stop: pytest.fail("trained"))
+    monkeypatch.setattr(
+        "w2v.training.trainer.Trainer.run", lambda self, reporter, stop: pytest.fail("trained")
+    )
     with pytest.raises(InputError, match=told) as caught:
         train(zipf_lines, output="run", engine=engine, **settings)
     assert "\n" not in str(caught.value)
@@ -245,7 +301,11 @@ def test_a_loss_that_is_no_number_ends_the_run(train, zipf_lines, valid, monkeyp
 
     monkeypatch.setattr(WordValidation, "score", broken)
     with pytest.raises(
-        RunError, match=r"--valid .*valid.txt after epoch 1: the loss became nan; try a smaller --lr. Nothing was"
+        RunError,
+        match=(
+            r"--valid .*valid.txt after epoch 1: the loss became nan; try a smaller --lr."
+            r" Nothing was"
+        ),
     ):
         train(zipf_lines, output="run", valid=valid)
     assert not Path("run").exists()
@@ -253,7 +313,9 @@ def test_a_loss_that_is_no_number_ends_the_run(train, zipf_lines, valid, monkeyp
 
 def test_the_run_remembers_its_text(train, zipf_lines, valid, folder):
     train(zipf_lines, output="run", valid=valid, checkpoint_every="1h")
-    assert resumed_config(Path("run"), {"valid": "valid.txt", "epochs": "3"}).validation.valid == str(folder / valid)
+    assert resumed_config(
+        Path("run"), {"valid": "valid.txt", "epochs": "3"}
+    ).validation.valid == str(folder / valid)
     with pytest.raises(InputError, match=r"--valid other.txt cannot be changed"):
         resumed_config(Path("run"), {"valid": "other.txt"})
     train(zipf_lines, output="plain")

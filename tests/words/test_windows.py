@@ -1,4 +1,5 @@
-"""Windows made by tensors against a plain loop over words, and against the fused kernel's own reader."""
+"""Windows made by tensors against a plain loop over words, and against the fused kernel's own
+reader."""
 
 from __future__ import annotations
 
@@ -21,10 +22,13 @@ EVERY = np.uint32(2**32 - 1)
 
 
 def expected_windows(ids, keep, start, stop, key, window, max_sentence, reach_of):
-    """[(target position, its word, [context words])] by a loop over the stream; and words read, rare, dropped."""
+    """[(target position, its word, [context words])] by a loop over the stream; and words read,
+    rare, dropped."""
     sentences, kept = [], []  # of all positions; surviving positions
     number = piece = 0
-    for position in range(0 if max_sentence == 0 else start, len(ids) if max_sentence == 0 else stop):
+    for position in range(
+        0 if max_sentence == 0 else start, len(ids) if max_sentence == 0 else stop
+    ):
         word = ids[position]
         if word < 0:
             number, piece = number + 1, 0
@@ -41,7 +45,12 @@ def expected_windows(ids, keep, start, stop, key, window, max_sentence, reach_of
             continue
         reach = reach_of(position)
         around = [j for j in range(i - reach, i + reach + 1) if j != i and 0 <= j < len(kept)]
-        found.append((int(ids[position]), [int(ids[kept[j]]) for j in around if sentences[j] == sentences[i]]))
+        found.append(
+            (
+                int(ids[position]),
+                [int(ids[kept[j]]) for j in around if sentences[j] == sentences[i]],
+            )
+        )
     inside = ids[start:stop]
     read, rare = int((inside >= 0).sum()), int((inside >= len(keep)).sum())
     return found, (read, rare, read - rare - len(found))
@@ -79,10 +88,17 @@ def test_the_hash_is_uniform():
 @settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.integers(-1, 6), min_size=1, max_size=60),
-    st.integers(0, 60), st.integers(0, 60), st.integers(1, 9), st.sampled_from([0, 1, 2, 3, 7, 1000]),
-    st.sampled_from(KEYS), st.sampled_from([0.3, 1.0]), st.integers(1, 7),
-)  # fmt: skip
-def test_windows_are_those_of_a_loop_over_words(stream, a, b, window, max_sentence, key, share, batch):
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(1, 9),
+    st.sampled_from([0, 1, 2, 3, 7, 1000]),
+    st.sampled_from(KEYS),
+    st.sampled_from([0.3, 1.0]),
+    st.integers(1, 7),
+)
+def test_windows_are_those_of_a_loop_over_words(
+    stream, a, b, window, max_sentence, key, share, batch
+):
     ids = np.array(stream, np.int32)
     start, stop = sorted(min(place, len(ids)) for place in (a, b))
     keep = np.full(5, int(EVERY * share), np.uint32)
@@ -107,7 +123,9 @@ def test_reach_is_uniform_from_1_to_the_window():
 def test_both_engines_train_on_the_same_words():
     generator = np.random.default_rng(3)
     ids = generator.integers(-1, 40, 20_000).astype(np.int32)
-    config = build_config({"corpus": ("x",), "dim": "4", "threads": "1", "sample": "0.01", "max_sentence": "12"})
+    config = build_config(
+        {"corpus": ("x",), "dim": "4", "threads": "1", "sample": "0.01", "max_sentence": "12"}
+    )
     kernel = HogwildEngine(config, ids, np.arange(30, 0, -1) * 100)
     kernel.initialise()
     reader = WindowReader(ids, kernel._keep, 5, 12)
@@ -115,11 +133,16 @@ def test_both_engines_train_on_the_same_words():
         tally = kernel.train(block, 0.01, 0)
         windows = reader.read(block.start, block.stop, *map(int, block_seeds(1, block)))
         assert (tally.read, tally.rare, tally.dropped, tally.trained) == (
-            windows.read, windows.rare, windows.dropped, windows.trained,
-        )  # fmt: skip
+            windows.read,
+            windows.rare,
+            windows.dropped,
+            windows.trained,
+        )
         assert 0 < tally.dropped < tally.read
         contexts, _ = windows.pairs(0, windows.trained)
-        assert len(contexts) == pytest.approx(tally.predictions, rel=0.05), "windows are drawn, but alike"
+        assert len(contexts) == pytest.approx(tally.predictions, rel=0.05), (
+            "windows are drawn, but alike"
+        )
 
 
 def test_a_huge_window_costs_no_more_than_the_longest_sentence():

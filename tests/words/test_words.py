@@ -1,4 +1,5 @@
-"""Every word of the corpus is accounted for: runs against a count of the same text in plain Python."""
+"""Every word of the corpus is accounted for: runs against a count of the same text in plain
+Python."""
 
 from collections import Counter
 
@@ -11,7 +12,9 @@ from w2v.errors import InputError
 def check_words(trained, lines, *, epochs=2, min_count=1, max_vocab=0, sample=False):
     """Fails unless the summary's words agree with `lines` and with each other; returns them."""
     counts = Counter(word for line in lines for word in line)
-    ranked = [word for word, count in counts.most_common() if count >= min_count][: max_vocab or None]
+    ranked = [word for word, count in counts.most_common() if count >= min_count][
+        : max_vocab or None
+    ]
     words = trained.summary.words
     assert words.read == sum(map(len, lines))
     assert words.in_vocabulary == sum(counts[word] for word in ranked)
@@ -31,7 +34,9 @@ EMPTY = [[], *[[]] * 5000, ["a", "b"], *[[]] * 5000]
 
 
 @pytest.mark.parametrize("max_sentence", [0, 3, 1000, 10**12])
-@pytest.mark.parametrize("lines", [GIANT, SHORT, EMPTY], ids=["one giant line", "short lines", "empty lines"])
+@pytest.mark.parametrize(
+    "lines", [GIANT, SHORT, EMPTY], ids=["one giant line", "short lines", "empty lines"]
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shapes_of_text(train, lines, max_sentence, threads):
     check_words(train(lines, max_sentence=max_sentence, threads=threads), lines)
@@ -40,7 +45,11 @@ def test_shapes_of_text(train, lines, max_sentence, threads):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("max_sentence", [0, 7])
 def test_lines_of_all_lengths(train, zipf_lines, threads, max_sentence):
-    check_words(train(zipf_lines, epochs=3, threads=threads, max_sentence=max_sentence), zipf_lines, epochs=3)
+    check_words(
+        train(zipf_lines, epochs=3, threads=threads, max_sentence=max_sentence),
+        zipf_lines,
+        epochs=3,
+    )
 
 
 @pytest.mark.parametrize("min_count", [1, 2, 60, 300])
@@ -53,15 +62,23 @@ def test_min_count(train, zipf_lines, min_count, threads):
 @pytest.mark.parametrize("max_vocab", [2, 5, 10**9])
 @pytest.mark.parametrize("max_sentence", [0, 5])
 def test_max_vocab(train, zipf_lines, max_vocab, max_sentence):
-    check_words(train(zipf_lines, max_vocab=max_vocab, max_sentence=max_sentence), zipf_lines, max_vocab=max_vocab)
+    check_words(
+        train(zipf_lines, max_vocab=max_vocab, max_sentence=max_sentence),
+        zipf_lines,
+        max_vocab=max_vocab,
+    )
 
 
 @pytest.mark.parametrize("max_sentence", [0, 4, 1000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_subsampling_drops_as_many_as_its_formula_says(train, zipf_lines, threads, max_sentence):
-    trained = train(zipf_lines, sample=0.01, min_count=5, epochs=4, threads=threads, max_sentence=max_sentence)
+    trained = train(
+        zipf_lines, sample=0.01, min_count=5, epochs=4, threads=threads, max_sentence=max_sentence
+    )
     words = check_words(trained, zipf_lines, epochs=4, min_count=5, sample=True)
-    counts = np.array([count for _, count in Counter(w for line in zipf_lines for w in line).most_common()])
+    counts = np.array(
+        [count for _, count in Counter(w for line in zipf_lines for w in line).most_common()]
+    )
     counts = counts[counts >= 5]
     ratio = 0.01 * counts.sum() / counts
     keep = np.minimum(1, np.sqrt(ratio) + ratio)
@@ -78,7 +95,9 @@ def test_which_words_are_dropped_depends_on_seed_and_epoch_alone(train, zipf_lin
 
 
 def test_every_epoch_drops_other_words(train, zipf_lines):
-    once, twice = (train(zipf_lines, sample=0.005, epochs=epochs).summary.words.trained for epochs in (1, 2))
+    once, twice = (
+        train(zipf_lines, sample=0.005, epochs=epochs).summary.words.trained for epochs in (1, 2)
+    )
     assert twice != 2 * once
 
 
@@ -97,8 +116,16 @@ def test_everything_subsampled(train, folder):
 @pytest.mark.parametrize(
     ("lines", "settings", "message"),
     [
-        ([["a", "b"]] * 3, {"min_count": 4}, r"no word reaches --min-count 4.*2 distinct words.*try --min-count 3"),
-        ([["a", "a", "b"]], {"min_count": 2}, r"only one word.* reaches --min-count 2.*try --min-count 1"),
+        (
+            [["a", "b"]] * 3,
+            {"min_count": 4},
+            r"no word reaches --min-count 4.*2 distinct words.*try --min-count 3",
+        ),
+        (
+            [["a", "a", "b"]],
+            {"min_count": 2},
+            r"only one word.* reaches --min-count 2.*try --min-count 1",
+        ),
         ([["a", "a"]] * 3, {}, r"repeats a single word, 'a'"),
         ([["a", "b"]] * 3, {"max_vocab": 1}, r"--max-vocab 1 leaves one word"),
     ],

@@ -1,4 +1,5 @@
-"""The rows of the training table: a system on a case, its runs by round, and the figures that come out of them."""
+"""The rows of the training table: a system on a case, its runs by round, and the figures that come
+out of them."""
 
 from __future__ import annotations
 
@@ -24,9 +25,12 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "seconds": self.seconds, "training_seconds": self.training_seconds,
-            "words_per_second": self.words_per_second, "peak_bytes": self.peak_bytes, "accuracy": self.accuracy,
-        }  # fmt: skip
+            "seconds": self.seconds,
+            "training_seconds": self.training_seconds,
+            "words_per_second": self.words_per_second,
+            "peak_bytes": self.peak_bytes,
+            "accuracy": self.accuracy,
+        }
 
 
 @dataclass
@@ -43,9 +47,13 @@ class Entry:
 
 
 def entries_of(
-    cases: Iterable[Case], variants: Sequence[tuple[str, ...]], peers: Sequence[Peer], say: Callable[[str], None]
+    cases: Iterable[Case],
+    variants: Sequence[tuple[str, ...]],
+    peers: Sequence[Peer],
+    say: Callable[[str], None],
 ) -> Iterable[Entry]:
-    """The table's rows, which is also the order of a round: for every case w2v, its variants, then the peers."""
+    """The table's rows, which is also the order of a round: for every case w2v, its variants, then
+    the peers."""
     for case in cases:
         yield Entry("w2v", case)
         for options in variants:
@@ -60,21 +68,32 @@ def entries_of(
 def describe(entry: Entry) -> str:
     """One system on one case, for messages."""
     case = entry.case
-    return f"{entry.system} ({case.model}, {case.loss}, {case.threads} thread{'s' * (case.threads > 1)})"
+    return (
+        f"{entry.system} ({case.model}, {case.loss}, {case.threads}"
+        f" thread{'s' * (case.threads > 1)})"
+    )
 
 
 def as_row(entry: Entry, ours: Entry, share: Spread | None) -> dict[str, Any]:
-    """An entry's figures as plain values: medians with their spread, ratios to `ours`, w2v's entry on the same case."""
+    """An entry's figures as plain values: medians with their spread, ratios to `ours`, w2v's entry
+    on the same case."""
     runs = entry.runs
     threads = entry.case.threads
     speed = {number: run.words_per_second for number, run in runs.items()}
     seconds = {number: run.seconds for number, run in runs.items()}
     speed_ratio = time_ratio = None
     if entry is not ours:
-        speed_ratio = paired_ratio({number: run.words_per_second for number, run in ours.runs.items()}, speed)
-        time_ratio = paired_ratio(seconds, {number: run.seconds for number, run in ours.runs.items()})
+        speed_ratio = paired_ratio(
+            {number: run.words_per_second for number, run in ours.runs.items()}, speed
+        )
+        time_ratio = paired_ratio(
+            seconds, {number: run.seconds for number, run in ours.runs.items()}
+        )
     return {
-        "system": entry.system, "model": entry.case.model, "loss": entry.case.loss, "threads": threads,
+        "system": entry.system,
+        "model": entry.case.model,
+        "loss": entry.case.loss,
+        "threads": threads,
         "first_run": entry.first,
         "training_timed": all(run.training_seconds is not None for run in runs.values()),
         "words_per_second": as_dict(spread(speed.values())),
@@ -86,11 +105,14 @@ def as_row(entry: Entry, ours: Entry, share: Spread | None) -> dict[str, Any]:
         "time_ratio": as_dict(time_ratio),
         "matrix_share": as_dict(share),
         "runs": [run.as_dict() for run in runs.values()],
-    }  # fmt: skip
+    }
 
 
-def matrix_share(entry: Entry, output_rows: float | None, rates: Mapping[int, float]) -> Spread | None:
-    """Share of the matrix rate: 6 D * predictions * output rows per prediction / seconds / the round's rate."""
+def matrix_share(
+    entry: Entry, output_rows: float | None, rates: Mapping[int, float]
+) -> Spread | None:
+    """Share of the matrix rate: 6 D * predictions * output rows per prediction / seconds / the
+    round's rate."""
     if output_rows is None:
         return None
     done = {

@@ -1,10 +1,12 @@
-"""Starts one program and writes "seconds, peak memory in kilobytes, exit status" to a file. A script, run by `process`.
+"""Starts one program and writes "seconds, peak memory in kilobytes, exit status" to a file. A
+script, run by `process`.
 
     python -I -S launch.py RESULT PROGRAM ARGUMENTS...
 
-A process of its own, because Linux counts the memory that the starting process ever had into the peak memory of the
-one it starts: the launcher must be small, which a process that evaluates vectors is not. It imports nothing but
-built-ins. The peak is that of the program or of the largest process that it started and waited for.
+A process of its own, because Linux counts the memory that the starting process ever had into the
+peak memory of the one it starts: the launcher must be small, which a process that evaluates vectors
+is not. It imports nothing but built-ins. The peak is that of the program or of the largest process
+that it started and waited for.
 """
 
 import os

@@ -1,7 +1,9 @@
-"""Forward + backward of the output layers against other libraries' own, paired: A B A B, round by round.
+"""Forward + backward of the output layers against other libraries' own, paired: A B A B, round by
+round.
 
-Every library runs in a process of its own, with as many threads, on the same numbers (`peers/serve.py`); a turn is as
-many calls as fit into `seconds`, its result the mean time of a call. Labels follow Zipf's law with exponent 1.3.
+Every library runs in a process of its own, with as many threads, on the same numbers
+(`peers/serve.py`); a turn is as many calls as fit into `seconds`, its result the mean time of a
+call. Labels follow Zipf's law with exponent 1.3.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from w2v.bench.worker import Worker
 from w2v.errors import InputError, RunError
 
 PEERS = Path(__file__).parent / "peers"
-SANE = 1.5  # losses of the same data may differ by this factor: noise words and starting weights are random
+# losses of the same data may differ by this factor: noise words and starting weights are random
+SANE = 1.5
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,36 @@ class Contest:
 CONTESTS = (
     Contest("nce", False, "functional.nce_loss(sparse=True)", (("tensorflow", "nce_loss"),)),
     Contest(
-        "sampled-softmax", False, "functional.sampled_softmax_loss(sparse=True)",
+        "sampled-softmax",
+        False,
+        "functional.sampled_softmax_loss(sparse=True)",
         (("tensorflow", "sampled_softmax_loss"),),
     ),
-    # Paddle 3.3 crashes with is_sparse=True, and its layer ignores it; both are tried, the faster one is its best.
+    # Paddle 3.3 crashes with is_sparse=True, and its layer ignores it; both are tried, the faster
+    # one is its best.
     Contest(
-        "hsigmoid", False, "functional.hsigmoid_loss(is_sparse=True)",
+        "hsigmoid",
+        False,
+        "functional.hsigmoid_loss(is_sparse=True)",
         (("paddle", "hsigmoid_loss(is_sparse=True)"), ("paddle", "hsigmoid_loss(is_sparse=False)")),
     ),
-    Contest("adaptive-softmax", False, "AdaptiveSoftmax", (("torch", "AdaptiveLogSoftmaxWithLoss"),)),
+    Contest(
+        "adaptive-softmax", False, "AdaptiveSoftmax", (("torch", "AdaptiveLogSoftmaxWithLoss"),)
+    ),
     Contest("neg", False, "Neg(sparse=True)"),
     Contest("hsigmoid+neg", False, "HsigmoidNeg(sparse=True)"),
     Contest("softmax", True, "Softmax", (("torch", "log_softmax + nll_loss"),)),
-    Contest("label-smoothing", True, "LabelSmoothing", (("torch", "cross_entropy(label_smoothing=0.1)"),)),
+    Contest(
+        "label-smoothing",
+        True,
+        "LabelSmoothing",
+        (("torch", "cross_entropy(label_smoothing=0.1)"),),
+    ),
     Contest("sparse-softmax", True, "SparseSoftmax"),
     Contest("am-softmax", True, "AmSoftmax"),
     Contest("l-softmax", True, "LSoftmax"),
     Contest("sm-softmax", True, "SmSoftmax"),
-)  # fmt: skip
+)
 MEMORY = "softmax-memory"
 NAMES = (*(contest.loss for contest in CONTESTS), MEMORY)
 
@@ -74,7 +89,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Setup:
-    """What to measure, and how. `pythons`: the interpreter of each library; one that is left out is not measured."""
+    """What to measure, and how. `pythons`: the interpreter of each library; one that is left out is
+    not measured."""
 
     pythons: Mapping[str, str]
     losses: tuple[str, ...] = NAMES
@@ -92,14 +108,21 @@ def check(setup: Setup) -> None:
     """Raises InputError for shapes that do not fit together."""
     shape = setup.sampled
     if {"nce", "sampled-softmax"} & {*setup.losses} and setup.samples > shape.vocabulary:
-        raise InputError(f"--samples {setup.samples} is more than --vocabulary {shape.vocabulary}; draw fewer")
+        raise InputError(
+            f"--samples {setup.samples} is more than --vocabulary {shape.vocabulary}; draw fewer"
+        )
     cutoffs = setup.cutoffs
     if "adaptive-softmax" not in setup.losses:
         return
-    if list(cutoffs) != sorted(set(cutoffs)) or not cutoffs or cutoffs[0] < 1 or cutoffs[-1] >= shape.vocabulary:
+    if (
+        list(cutoffs) != sorted(set(cutoffs))
+        or not cutoffs
+        or cutoffs[0] < 1
+        or cutoffs[-1] >= shape.vocabulary
+    ):
         raise InputError(
-            f"--cutoffs {','.join(map(str, cutoffs))} must ascend and lie in 1 to {shape.vocabulary - 1}; "
-            "give others, or a larger --vocabulary"
+            f"--cutoffs {','.join(map(str, cutoffs))} must ascend and lie in 1 to"
+            f" {shape.vocabulary - 1}; give others, or a larger --vocabulary"
         )
 
 
@@ -123,7 +146,10 @@ def measure(setup: Setup, say: Callable[[str], None]) -> dict[str, Any]:
         "bench": "losses",
         "machine": machine(),
         "settings": {
-            "threads": setup.threads, "repeat": setup.repeat, "samples": setup.samples, "cutoffs": list(setup.cutoffs),
+            "threads": setup.threads,
+            "repeat": setup.repeat,
+            "samples": setup.samples,
+            "cutoffs": list(setup.cutoffs),
         },
         "versions": {
             library: version(library, python)
@@ -131,22 +157,36 @@ def measure(setup: Setup, say: Callable[[str], None]) -> dict[str, Any]:
         },
         "rows": rows,
         "memory": memory,
-    }  # fmt: skip
+    }
 
 
 def thread_limits(threads: int) -> dict[str, str]:
     """The environment that holds every library to so many threads."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "FLAGS_paddle_num_threads")
-    return {**{name: str(threads) for name in names}, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "FLAGS_paddle_num_threads",
+    )
+    return {
+        **{name: str(threads) for name in names},
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
 
 
 def _contest(contest: Contest, setup: Setup, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The rows of one loss, ours first. Every contestant has its own process: one that crashes takes none along."""
+    """The rows of one loss, ours first. Every contestant has its own process: one that crashes
+    takes none along."""
     shape = setup.full if contest.full else setup.sampled
     case = {
-        "n": shape.n, "dim": shape.dim, "vocabulary": shape.vocabulary, "samples": setup.samples,
-        "cutoffs": list(setup.cutoffs), "seconds": setup.seconds,
-    }  # fmt: skip
+        "n": shape.n,
+        "dim": shape.dim,
+        "vocabulary": shape.vocabulary,
+        "samples": setup.samples,
+        "cutoffs": list(setup.cutoffs),
+        "seconds": setup.seconds,
+    }
     ours = ("w2v", contest.ours)
     losses: dict[tuple[str, str], float] = {}
     times: dict[tuple[str, str], dict[int, float | None]] = {}
@@ -167,16 +207,26 @@ def _contest(contest: Contest, setup: Setup, say: Callable[[str], None]) -> list
                 times[who][number] = worker.ask({"seconds": setup.seconds})["seconds"]
     for who, loss in losses.items():
         if not 1 / SANE < loss / losses[ours] < SANE:
-            say(f"warning: {contest.loss}: the loss of {' '.join(who)} is {loss:.4f}, w2v's is {losses[ours]:.4f}")
+            say(
+                f"warning: {contest.loss}: the loss of {' '.join(who)} is {loss:.4f}, w2v's is"
+                f" {losses[ours]:.4f}"
+            )
     return [
         {
-            "loss": contest.loss, "n": shape.n, "dim": shape.dim, "vocabulary": shape.vocabulary,
-            "library": who[0], "function": who[1], "mean_loss": losses[who],
-            "milliseconds": as_dict(spread(1e3 * value for value in found.values() if value is not None)),
+            "loss": contest.loss,
+            "n": shape.n,
+            "dim": shape.dim,
+            "vocabulary": shape.vocabulary,
+            "library": who[0],
+            "function": who[1],
+            "mean_loss": losses[who],
+            "milliseconds": as_dict(
+                spread(1e3 * value for value in found.values() if value is not None)
+            ),
             "ratio": None if who == ours else as_dict(paired_ratio(found, times[ours])),
         }
         for who, found in times.items()
-    ]  # fmt: skip
+    ]
 
 
 def _worker(library: str, setup: Setup) -> Worker:
@@ -189,16 +239,23 @@ def _worker(library: str, setup: Setup) -> Worker:
 
 
 def softmax_memory(shape: Shape, threads: int) -> dict[str, Any]:
-    """Growth of the peak memory in forward + backward of the full softmax, and the size of the [N, V] logits, in bytes.
+    """Growth of the peak memory in forward + backward of the full softmax, and the size of the [N,
+    V] logits, in bytes.
 
     Raises:
         RunError: the measurement failed.
     """
     case = {"n": shape.n, "dim": shape.dim, "vocabulary": shape.vocabulary}
-    command = [sys.executable, str(PEERS / "softmax_memory.py"), json.dumps({**case, "threads": threads})]
+    command = [
+        sys.executable,
+        str(PEERS / "softmax_memory.py"),
+        json.dumps({**case, "threads": threads}),
+    ]
     done = run(command, {**thread_limits(threads), **own_environment()})
     if done.status:
-        raise RunError(f"the memory of the full softmax could not be measured ({how_it_ended(done)})")
+        raise RunError(
+            f"the memory of the full softmax could not be measured ({how_it_ended(done)})"
+        )
     found = json.loads(done.output.last_line)
     return {**case, "growth_bytes": found["growth"], "logits_bytes": found["logits"]}
 

@@ -1,4 +1,5 @@
-"""The machine: its processor's name, and its rate of matrix products, which is the yardstick for the kernels."""
+"""The machine: its processor's name, and its rate of matrix products, which is the yardstick for
+the kernels."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def matrix_rates(threads: Sequence[int]) -> dict[int, float]:
-    """Floating-point operations per second of `torch.mm`, float32, by number of threads, measured now.
+    """Floating-point operations per second of `torch.mm`, float32, by number of threads, measured
+    now.
 
     Raises:
         RunError: it cannot be measured.

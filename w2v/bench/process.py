@@ -1,9 +1,11 @@
-"""One run of a program: wall-clock seconds, peak memory, what it printed, and how long its training took.
+"""One run of a program: wall-clock seconds, peak memory, what it printed, and how long its training
+took.
 
-Seconds of training, for programs that print their progress (word2vec.c, pWord2Vec, fastText: "Progress: 37.20%"):
+Seconds of training, for programs that print their progress (word2vec.c, pWord2Vec, fastText:
+"Progress: 37.20%"):
     (time of the last report - time of the first) * 100 / (last percentage - first percentage),
-so that reading the vocabulary before and writing the vectors after do not count. A program may instead print
-"training seconds: 12.3".
+so that reading the vocabulary before and writing the vectors after do not count. A program may
+instead print "training seconds: 12.3".
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ SHARE = 50.0  # percent that the reports must span, or they say too little
 
 
 class Output:
-    """What a program prints, read as it comes: its progress reports with their times, and the last part of the text."""
+    """What a program prints, read as it comes: its progress reports with their times, and the last
+    part of the text."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -76,22 +79,27 @@ class Finished:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
-    """Runs a program to its end, in a process group of its own, which dies when this is interrupted.
+    """Runs a program to its end, in a process group of its own, which dies when this is
+    interrupted.
 
     Args:
         environment: changes to this process's environment.
 
     Raises:
-        RunError: what measures it was ended by somebody. (A program that cannot be started has status 127.)
+        RunError: what measures it was ended by somebody. (A program that cannot be started has
+            status 127.)
     """
     output = Output()
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         result = Path(folder) / "result"
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER), str(result), *command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})}, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
         assert process.stdout is not None
         try:
             while piece := os.read(process.stdout.fileno(), 1 << 16):

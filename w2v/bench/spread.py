@@ -25,10 +25,13 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     return Spread(statistics.median(known), min(known), max(known))
 
 
-def paired_ratio(above: Mapping[int, float | None], below: Mapping[int, float | None]) -> Spread | None:
+def paired_ratio(
+    above: Mapping[int, float | None], below: Mapping[int, float | None]
+) -> Spread | None:
     """Spread of above[r] / below[r] over the rounds r that both have; None when there is none.
 
-    The machine's speed changes from minute to minute; a round's two measurements see the same change.
+    The machine's speed changes from minute to minute; a round's two measurements see the same
+    change.
     """
     ratios = []
     for number, value in above.items():

@@ -1,11 +1,12 @@
-"""The systems that train word vectors: how each is called for the same settings, and what it cannot do.
+"""The systems that train word vectors: how each is called for the same settings, and what it cannot
+do.
 
     peer = parse_peer("word2vec.c=/opt/word2vec")
     peer.cannot(case) or peer.command(case, corpus, output, seed)
 
-All get the same dimension, window, negatives, subsampling threshold, minimum count, learning rate, epochs and threads.
-What has no option of the same meaning everywhere is each system's own: fastText draws noise words with power 0.5, the
-others with 0.75.
+All get the same dimension, window, negatives, subsampling threshold, minimum count, learning rate,
+epochs and threads. What has no option of the same meaning everywhere is each system's own: fastText
+draws noise words with power 0.5, the others with 0.75.
 """
 
 from __future__ import annotations
@@ -54,17 +55,38 @@ class Case:
         return int("hsigmoid" in self.loss)
 
 
-def w2v_command(case: Case, corpus: str, output: str, seed: int, options: Iterable[str] = ()) -> list[str]:
+def w2v_command(
+    case: Case, corpus: str, output: str, seed: int, options: Iterable[str] = ()
+) -> list[str]:
     """`w2v train` for this case; prints its summary as JSON."""
     values: dict[str, Any] = {
-        "model": case.model, "loss": case.loss, "threads": case.threads, "dim": case.dim, "window": case.window,
-        "sample": case.sample, "min-count": case.min_count, "lr": case.lr, "epochs": case.epochs, "seed": seed,
+        "model": case.model,
+        "loss": case.loss,
+        "threads": case.threads,
+        "dim": case.dim,
+        "window": case.window,
+        "sample": case.sample,
+        "min-count": case.min_count,
+        "lr": case.lr,
+        "epochs": case.epochs,
+        "seed": seed,
         "output": output,
-    }  # fmt: skip
+    }
     if case.loss in losses_with("negatives"):
         values["negatives"] = case.negatives
     named = [text for name, value in values.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "w2v", "train", corpus, *named, "--overwrite", "--quiet", "--json", *options]
+    return [
+        sys.executable,
+        "-m",
+        "w2v",
+        "train",
+        corpus,
+        *named,
+        "--overwrite",
+        "--quiet",
+        "--json",
+        *options,
+    ]
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,8 @@ class Peer:
         return KINDS[self.kind].cannot(case)
 
     def command(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
-        """The command line that trains a case from a text file and writes word2vec's binary format."""
+        """The command line that trains a case from a text file and writes word2vec's binary
+        format."""
         return [self.program, *KINDS[self.kind].arguments(case, corpus, output, seed)]
 
 
@@ -109,10 +132,20 @@ class Gensim(Kind):
 
     def arguments(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
         given = {
-            "corpus": corpus, "output": output, "seed": seed, "model": case.model, "hs": case.hs,
-            "negatives": case.noise_words, "dim": case.dim, "window": case.window, "sample": case.sample,
-            "min_count": case.min_count, "lr": case.lr, "epochs": case.epochs, "threads": case.threads,
-        }  # fmt: skip
+            "corpus": corpus,
+            "output": output,
+            "seed": seed,
+            "model": case.model,
+            "hs": case.hs,
+            "negatives": case.noise_words,
+            "dim": case.dim,
+            "window": case.window,
+            "sample": case.sample,
+            "min_count": case.min_count,
+            "lr": case.lr,
+            "epochs": case.epochs,
+            "threads": case.threads,
+        }
         return [str(SCRIPTS / self.script), json.dumps(given)]
 
 
@@ -129,16 +162,38 @@ class Word2VecC(Kind):
     def arguments(self, case: Case, corpus: str, output: str, seed: int) -> list[str]:
         return [
             *self._shared(case, corpus, output),
-            "-cbow", str(int(case.model == "cbow")), "-hs", str(case.hs),
-        ]  # fmt: skip
+            "-cbow",
+            str(int(case.model == "cbow")),
+            "-hs",
+            str(case.hs),
+        ]
 
     @staticmethod
     def _shared(case: Case, corpus: str, output: str) -> list[str]:
         return [
-            "-train", corpus, "-output", output, "-size", str(case.dim), "-window", str(case.window),
-            "-negative", str(case.noise_words), "-sample", str(case.sample), "-threads", str(case.threads),
-            "-iter", str(case.epochs), "-min-count", str(case.min_count), "-alpha", str(case.lr), "-binary", "1",
-        ]  # fmt: skip
+            "-train",
+            corpus,
+            "-output",
+            output,
+            "-size",
+            str(case.dim),
+            "-window",
+            str(case.window),
+            "-negative",
+            str(case.noise_words),
+            "-sample",
+            str(case.sample),
+            "-threads",
+            str(case.threads),
+            "-iter",
+            str(case.epochs),
+            "-min-count",
+            str(case.min_count),
+            "-alpha",
+            str(case.lr),
+            "-binary",
+            "1",
+        ]
 
 
 class PWord2Vec(Word2VecC):
@@ -152,8 +207,11 @@ class PWord2Vec(Word2VecC):
 
 
 KINDS: Mapping[str, Kind] = {
-    "gensim": Gensim(), "fasttext": FastText(), "word2vec.c": Word2VecC(), "pword2vec": PWord2Vec(),
-}  # fmt: skip
+    "gensim": Gensim(),
+    "fasttext": FastText(),
+    "word2vec.c": Word2VecC(),
+    "pword2vec": PWord2Vec(),
+}
 
 
 def parse_peer(text: str) -> Peer:
@@ -170,10 +228,19 @@ def parse_peer(text: str) -> Peer:
     kind = KINDS[name]
     if kind.module is None:
         if not program:
-            raise InputError(f"--peer {name} needs its program: --peer {name}=PATH (from {kind.origin})")
-        return Peer(name, _program(program, f"--peer {text}", f"give the path of the program (from {kind.origin})"))
+            raise InputError(
+                f"--peer {name} needs its program: --peer {name}=PATH (from {kind.origin})"
+            )
+        return Peer(
+            name,
+            _program(
+                program, f"--peer {text}", f"give the path of the program (from {kind.origin})"
+            ),
+        )
     if given and not program:
-        raise InputError(f"--peer {text} names no Python: leave = away, or give the one that has {name}")
+        raise InputError(
+            f"--peer {text} names no Python: leave = away, or give the one that has {name}"
+        )
     return Peer(name, python_with(kind.module, program, f"--peer {text}", f"--peer {name}=PYTHON"))
 
 
@@ -192,14 +259,21 @@ def python_with(module: str, python: str, place: str, option: str) -> str:
     Raises:
         InputError: it is no program, or does not have the module.
     """
-    found = _program(python, place, f"give the path of a Python that has {module}") if python else sys.executable
+    found = (
+        _program(python, place, f"give the path of a Python that has {module}")
+        if python
+        else sys.executable
+    )
     if not _imports(found, module):
-        raise InputError(f"{place}: {found} has no module {module}; pip install it there, or use {option}")
+        raise InputError(
+            f"{place}: {found} has no module {module}; pip install it there, or use {option}"
+        )
     return found
 
 
 def _program(path: str, place: str, remedy: str) -> str:
-    """The absolute path of a program. A link stays as it is: a virtual environment's Python is one."""
+    """The absolute path of a program. A link stays as it is: a virtual environment's Python is
+    one."""
     found = shutil.which(path)
     if found is None:
         raise InputError(f"{place}: no program {path}; {remedy}")

@@ -1,4 +1,5 @@
-"""The corpus as one plain text file, as the peers read it, and what its vocabulary says about the work."""
+"""The corpus as one plain text file, as the peers read it, and what its vocabulary says about the
+work."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ PIECE_BYTES = 1 << 22
 
 
 def plain_text(corpus: Sequence[str], folder: Path, say: Callable[[str], None]) -> str:
-    """The path of the corpus as plain text: the file itself if it is one, else a copy in `folder`, unpacked.
+    """The path of the corpus as plain text: the file itself if it is one, else a copy in `folder`,
+    unpacked.
 
     Raises:
         InputError: a source cannot be read, or is a table; there is no text.
@@ -26,7 +28,9 @@ def plain_text(corpus: Sequence[str], folder: Path, say: Callable[[str], None]) 
     sources, _ = resolve_sources(corpus)
     for source in sources:
         if source.format != "text":
-            raise InputError(f"{source.name} is a table, which the other systems cannot read; give plain text")
+            raise InputError(
+                f"{source.name} is a table, which the other systems cannot read; give plain text"
+            )
     if len(sources) == 1 and sources[0].path is not None and sources[0].lasting and sources[0].size:
         with open(sources[0].path, "rb") as file:
             if compression(file.read(MAGIC_BYTES)) is None:
@@ -48,18 +52,22 @@ def plain_text(corpus: Sequence[str], folder: Path, say: Callable[[str], None]) 
 def rows_per_prediction(case: Case, corpus: str, environment: Mapping[str, str]) -> float | None:
     """Output rows that one prediction scores: 1 + noise words, inner nodes on the path, or both.
 
-    For hsigmoid the mean of the path lengths over the words as they are trained: count * probability to survive
-    subsampling. None for losses that do not choose a few rows for each prediction.
+    For hsigmoid the mean of the path lengths over the words as they are trained: count *
+    probability to survive subsampling. None for losses that do not choose a few rows for each
+    prediction.
     """
     parts = case.loss.split("+")
     if not set(parts) <= {"neg", "nce", "sampled-softmax", "hsigmoid"}:
         return None
     rows = sum(1.0 + case.negatives for part in parts if part != "hsigmoid")
-    return rows + (mean_path(word_counts(corpus, case.min_count, environment), case.sample) if case.hs else 0.0)
+    return rows + (
+        mean_path(word_counts(corpus, case.min_count, environment), case.sample) if case.hs else 0.0
+    )
 
 
 def mean_path(counts: np.ndarray, sample: float) -> float:
-    """Mean length of the paths in the Huffman tree of counts [V], over the words that survive subsampling."""
+    """Mean length of the paths in the Huffman tree of counts [V], over the words that survive
+    subsampling."""
     from w2v.sampling.unigram import keep_probabilities
     from w2v.tree.build import huffman
 
@@ -70,7 +78,17 @@ def mean_path(counts: np.ndarray, sample: float) -> float:
 def word_counts(corpus: str, min_count: int, environment: Mapping[str, str]) -> np.ndarray:
     """The vocabulary's counts [V], from `w2v vocab`."""
     vocabulary = Path(environment["W2V_CACHE_DIR"]).parent / "vocabulary.tsv"
-    command = [sys.executable, "-m", "w2v", "vocab", corpus, "--min-count", str(min_count), "--quiet", "--overwrite"]
+    command = [
+        sys.executable,
+        "-m",
+        "w2v",
+        "vocab",
+        corpus,
+        "--min-count",
+        str(min_count),
+        "--quiet",
+        "--overwrite",
+    ]
     done = run([*command, "--output", str(vocabulary)], environment)
     if done.status:
         raise RunError(f"w2v vocab failed ({how_it_ended(done)})")

@@ -1,13 +1,16 @@
-"""w2v and its peers train on one corpus, one after the other in rounds; what each needs and how good its vectors are.
+"""w2v and its peers train on one corpus, one after the other in rounds; what each needs and how
+good its vectors are.
 
-Words per second = words of the corpus * epochs / seconds of training, for every system the same words (all that the
-corpus has, once per epoch). Seconds of training leave out reading the vocabulary and writing the vectors: w2v says
-them in its summary, gensim's are between its callbacks, those of the others come from their progress reports
-(`process`). Of a program that does not tell, the whole time counts, and its row says so.
+Words per second = words of the corpus * epochs / seconds of training, for every system the same
+words (all that the corpus has, once per epoch). Seconds of training leave out reading the
+vocabulary and writing the vectors: w2v says them in its summary, gensim's are between its
+callbacks, those of the others come from their progress reports (`process`). Of a program that does
+not tell, the whole time counts, and its row says so.
 
-Share of the matrix rate = 6 D * predictions * output rows per prediction / seconds of training / the rate of torch.mm
-with as many threads, measured in every round: a score, its gradient for the output row and its gradient for the hidden
-vector are a product of D multiplications and additions each.
+Share of the matrix rate = 6 D * predictions * output rows per prediction / seconds of training /
+the rate of torch.mm with as many threads, measured in every round: a score, its gradient for the
+output row and its gradient for the hidden vector are a product of D multiplications and additions
+each.
 """
 
 from __future__ import annotations
@@ -91,7 +94,9 @@ class TrainingBench:
             kernel = (entry.case.model, entry.case.loss, entry.options)
             if entry.peer is None and kernel not in seen:
                 seen.add(kernel)
-                first = Entry(f"{entry.system}, first run", entry.case, options=entry.options, first=True)
+                first = Entry(
+                    f"{entry.system}, first run", entry.case, options=entry.options, first=True
+                )
                 self._take(first, 0, corpus, folder, environment)
                 self.first_runs.append(first)
 
@@ -99,9 +104,14 @@ class TrainingBench:
         threads = sorted({1, *(case.threads for case in self._setup.cases)})
         for count, rate in matrix_rates(threads).items():
             self._rates.setdefault(count, {})[number] = rate
-            self._say(f"round {number}: torch.mm with {count} thread{'s' * (count > 1)}: {rate / 1e9:.0f} GFLOP/s")
+            self._say(
+                f"round {number}: torch.mm with {count} thread{'s' * (count > 1)}: {rate / 1e9:.0f}"
+                " GFLOP/s"
+            )
 
-    def _take(self, entry: Entry, number: int, corpus: str, folder: Path, environment: dict[str, str]) -> None:
+    def _take(
+        self, entry: Entry, number: int, corpus: str, folder: Path, environment: dict[str, str]
+    ) -> None:
         """One run of one system, into its entry."""
         name = f"{f'round {number}: ' if number else ''}{describe(entry)}"
         self._say(f"{name} ...")
@@ -125,7 +135,9 @@ class TrainingBench:
             entry.failed = True
             self._say(f"warning: {describe(entry)} failed and is left out from here on ({error})")
             return
-        accuracy = "" if found.accuracy is None else f", {100 * found.accuracy:.1f} % of the analogies"
+        accuracy = (
+            "" if found.accuracy is None else f", {100 * found.accuracy:.1f} % of the analogies"
+        )
         self._say(f"{name}: {found.seconds:.1f} s, {found.words_per_second:,.0f} words/s{accuracy}")
 
     def _judged(self, entry: Entry, done: Finished, output: Path) -> Run:
@@ -137,9 +149,13 @@ class TrainingBench:
             self._words = summary["words"]["read"]
         words = self._words * entry.case.epochs
         return Run(
-            done.seconds, training, words / max(training or done.seconds, 1e-9), done.peak_bytes,
-            self._accuracy(output), predictions,
-        )  # fmt: skip
+            done.seconds,
+            training,
+            words / max(training or done.seconds, 1e-9),
+            done.peak_bytes,
+            self._accuracy(output),
+            predictions,
+        )
 
     def _accuracy(self, output: Path) -> float | None:
         from w2v.evaluation.analogies import evaluate_analogies
@@ -157,7 +173,9 @@ class TrainingBench:
 
     def _results(self) -> dict[str, Any]:
         """Everything that was measured, in the order of the table."""
-        plain = {entry.case: entry for entry in self.entries if entry.peer is None and not entry.options}
+        plain = {
+            entry.case: entry for entry in self.entries if entry.peer is None and not entry.options
+        }
         rows = [
             as_row(entry, plain[entry.case], self._share(entry))
             for entry in (*self.first_runs, *self.entries)
@@ -169,16 +187,24 @@ class TrainingBench:
             "corpus": [Path(each).name for each in self._setup.corpus],
             "words": self._words,
             "settings": {
-                "dim": case.dim, "window": case.window, "negatives": case.negatives, "sample": case.sample,
-                "min_count": case.min_count, "epochs": case.epochs, "repeat": self._setup.repeat,
-                "lr": {each.model: each.lr for each in self._setup.cases}, "cache": self._setup.cache,
+                "dim": case.dim,
+                "window": case.window,
+                "negatives": case.negatives,
+                "sample": case.sample,
+                "min_count": case.min_count,
+                "epochs": case.epochs,
+                "repeat": self._setup.repeat,
+                "lr": {each.model: each.lr for each in self._setup.cases},
+                "cache": self._setup.cache,
             },
             "questions": self._questions.name if self._questions else None,
             "restrict_vocab": self._setup.restrict_vocab,
             "machine": machine(),
-            "matrix_rates": {str(count): as_dict(spread(by.values())) for count, by in self._rates.items()},
+            "matrix_rates": {
+                str(count): as_dict(spread(by.values())) for count, by in self._rates.items()
+            },
             "rows": rows,
-        }  # fmt: skip
+        }
 
     def _share(self, entry: Entry) -> Spread | None:
         if entry.peer is not None or entry.first:

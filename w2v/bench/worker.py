@@ -1,6 +1,7 @@
 """A process that stays, answers requests, and is stopped (SIGSTOP) while it has none.
 
-Stopped, because the threads of an idle library spin for a while and would take cores from the one that is measured.
+Stopped, because the threads of an idle library spin for a while and would take cores from the one
+that is measured.
 """
 
 from __future__ import annotations
@@ -18,22 +19,30 @@ from w2v.errors import RunError
 
 
 class Worker:
-    """A program that answers JSON lines with JSON lines. A context manager: the program ends with the block."""
+    """A program that answers JSON lines with JSON lines. A context manager: the program ends with
+    the block."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the block
-        # A process group of its own keeps Ctrl-C away from it; in the same session, so that the system wakes it up and
-        # ends it should this process die while it is stopped.
+        # A process group of its own keeps Ctrl-C away from it; in the same session, so that the
+        # system wakes it up and ends it should this process die while it is stopped.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env={**os.environ, **environment}, preexec_fn=os.setpgrp,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, **environment},
+            preexec_fn=os.setpgrp,
+        )
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -1,1 +1,2 @@
-"""The command line: one file per verb, which parses, calls the library and prints. Only this package prints."""
+"""The command line: one file per verb, which parses, calls the library and prints. Only this
+package prints."""

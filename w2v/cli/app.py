@@ -18,13 +18,27 @@ import typer
 import typer.main
 
 from w2v import __version__
-from w2v.cli import bench, cache, compare, eval, export, generate, info, losses, nearest, score, train, vocab
+from w2v.cli import (
+    bench,
+    cache,
+    compare,
+    eval,
+    export,
+    generate,
+    info,
+    losses,
+    nearest,
+    score,
+    train,
+    vocab,
+)
 from w2v.cli.interrupt import Interrupted, leave
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings.declare import nearest as nearest_name
 
-# typer brings its own copy of click or uses the installed one; this is the usage error of the one in use.
+# typer brings its own copy of click or uses the installed one; this is the usage error of the one
+# in use.
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,7 +50,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses, bench):
+for verb in (
+    train,
+    eval,
+    score,
+    generate,
+    compare,
+    nearest,
+    vocab,
+    info,
+    export,
+    cache,
+    losses,
+    bench,
+):
     app.command(name=verb.NAME, help=verb.__doc__, cls=getattr(verb, "CLASS", None))(verb.command)
 
 
@@ -50,7 +77,10 @@ def _show_version(wanted: bool) -> None:
 def start(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="show the version and exit"
+        ),
     ] = False,
 ) -> None:
     """Word vectors from text, with a selectable output layer: train, evaluate, query.
@@ -111,12 +141,16 @@ def _guarded(given: list[str]) -> int:
         if os.environ.get("W2V_TRACEBACK"):
             raise
         reason = " ".join(str(error).split()) or "no message"
-        say(f"{name}: internal error: {type(error).__name__}: {reason} (set W2V_TRACEBACK=1 to see the traceback)")
+        say(
+            f"{name}: internal error: {type(error).__name__}: {reason} (set W2V_TRACEBACK=1 to see"
+            " the traceback)"
+        )
         return 1
 
 
 def _run(arguments: list[str]) -> int:
-    """The verb's exit code. Exceptions come out as they are, which click's own runner would not let them."""
+    """The verb's exit code. Exceptions come out as they are, which click's own runner would not let
+    them."""
     program = typer.main.get_command(app)
     try:
         with program.make_context("w2v", list(arguments)) as context:
@@ -130,7 +164,8 @@ def _run(arguments: list[str]) -> int:
 
 @contextmanager
 def _termination_as_exception() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays ignored."""
+    """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays
+    ignored."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         leave(number)
@@ -163,7 +198,11 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         parameters = error.ctx.command.params
-        options = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)]
+        options = [
+            name
+            for parameter in parameters
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        ]
         guess = nearest_name(option, [name for name in options if name.startswith("--")])
         return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
     message = " ".join(error.format_message().split()).rstrip(".")

@@ -1,12 +1,14 @@
-"""Measure training against other systems on a corpus: speed, whole time, memory, analogies; every system in turns.
+"""Measure training against other systems on a corpus: speed, whole time, memory, analogies; every
+system in turns.
 
-Peers: gensim and fasttext as this Python, or the one after =, has them; word2vec.c and pword2vec by their program's
-path. Without --peer those of gensim and fasttext that are installed; --peer none for w2v alone. --model, --loss and
---threads take several values, separated by commas. w2v bench losses measures the output layers instead; a corpus of
-that name is ./losses.
+Peers: gensim and fasttext as this Python, or the one after =, has them; word2vec.c and pword2vec by
+their program's path. Without --peer those of gensim and fasttext that are installed; --peer none
+for w2v alone. --model, --loss and --threads take several values, separated by commas. w2v bench
+losses measures the output layers instead; a corpus of that name is ./losses.
 
-Piped output has the columns system, model, loss, threads, then median, low and high each of words/s, words/s per
-thread, seconds, memory in MB, accuracy, w2v's speed / its speed, its time / w2v's time, share of the matrix rate.
+Piped output has the columns system, model, loss, threads, then median, low and high each of
+words/s, words/s per thread, seconds, memory in MB, accuracy, w2v's speed / its speed, its time /
+w2v's time, share of the matrix rate.
 
 \b
   w2v bench corpus.txt
@@ -38,13 +40,18 @@ SHARED = ("dim", "window", "negatives", "sample", "min_count", "lr", "epochs")
 
 
 class BenchCommand(typer.core.TyperCommand):
-    """`w2v bench CORPUS`, which hands `w2v bench losses` on to the command of its own that it is."""
+    """`w2v bench CORPUS`, which hands `w2v bench losses` on to the command of its own that it
+    is."""
 
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
         if args[:1] == ["losses"]:
             from w2v.cli.bench_losses import losses_command
 
-            return losses_command().make_context(f"{info_name} losses", args[1:], parent=parent, **extra)
+            return losses_command().make_context(
+                f"{info_name} losses", args[1:], parent=parent, **extra
+            )
         return super().make_context(info_name, args, parent=parent, **extra)
 
 
@@ -54,28 +61,49 @@ CLASS = BenchCommand
 @with_settings(all_settings()[name] for name in SHARED)
 def command(
     corpus: Annotated[list[str], typer.Argument(metavar="CORPUS", hidden=True)],
-    model: Annotated[str, typer.Option("--model", metavar="skip-gram|cbow", help="one or several")] = "skip-gram",
-    loss: Annotated[str, typer.Option("--loss", metavar="A,B,…", help="one or several; w2v losses lists them")] = "neg",
+    model: Annotated[
+        str, typer.Option("--model", metavar="skip-gram|cbow", help="one or several")
+    ] = "skip-gram",
+    loss: Annotated[
+        str, typer.Option("--loss", metavar="A,B,…", help="one or several; w2v losses lists them")
+    ] = "neg",
     threads: Annotated[
-        str | None, typer.Option("--threads", metavar="A,B,…", help="one or several numbers [default: all cores]")
+        str | None,
+        typer.Option(
+            "--threads", metavar="A,B,…", help="one or several numbers [default: all cores]"
+        ),
     ] = None,
     peer: Annotated[
-        list[str] | None, typer.Option("--peer", metavar="NAME[=PATH]", help="another system; may be repeated")
+        list[str] | None,
+        typer.Option("--peer", metavar="NAME[=PATH]", help="another system; may be repeated"),
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option("--variant", metavar="OPTIONS", help="w2v once more with these options of w2v train"),
+        typer.Option(
+            "--variant", metavar="OPTIONS", help="w2v once more with these options of w2v train"
+        ),
     ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="INT", help="rounds")] = 3,
     questions: Annotated[
         str | None,
-        typer.Option("--questions", metavar="FILE", help="analogy questions [default: the demo set if it fits]"),
+        typer.Option(
+            "--questions",
+            metavar="FILE",
+            help="analogy questions [default: the demo set if it fits]",
+        ),
     ] = None,
     restrict_vocab: Annotated[
         int,
-        typer.Option("--restrict-vocab", min=0, metavar="INT", help="analogies: the most frequent words; 0 for all"),
+        typer.Option(
+            "--restrict-vocab",
+            min=0,
+            metavar="INT",
+            help="analogies: the most frequent words; 0 for all",
+        ),
     ] = 30000,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="w2v reads the text anew in every run")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="w2v reads the text anew in every run")
+    ] = False,
     output: Results = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -90,7 +118,9 @@ def command(
 
     loaded = load_set(questions) if questions is not None else None
     if loaded is not None and not isinstance(loaded, AnalogySet):
-        raise InputError(f"--questions {questions} holds similarities; give analogies, lines of four words")
+        raise InputError(
+            f"--questions {questions} holds similarities; give analogies, lines of four words"
+        )
     if peer and "none" in peer:
         if len(peer) > 1:
             raise InputError("--peer none leaves all others out; give it alone, or not at all")
@@ -101,13 +131,24 @@ def command(
             speak("no other system is installed here: pip install gensim, or name one with --peer")
     variants = tuple(tuple(shlex.split(text)) for text in variant or ())
     setup = Setup(
-        tuple(corpus), tuple(cases), tuple(peers), variants, repeat, not no_cache, loaded, restrict_vocab
-    )  # fmt: skip
+        tuple(corpus),
+        tuple(cases),
+        tuple(peers),
+        variants,
+        repeat,
+        not no_cache,
+        loaded,
+        restrict_vocab,
+    )
     show(TrainingBench(setup, speak).measure(), output, json)
 
 
 def _cases(
-    corpus: Sequence[str], model: str, loss: str, threads: str | None, given: dict[str, str | bool | None]
+    corpus: Sequence[str],
+    model: str,
+    loss: str,
+    threads: str | None,
+    given: dict[str, str | bool | None],
 ) -> list[Case]:
     """Every combination of the models, losses and numbers of threads, with all settings checked."""
     from w2v.bench.systems import Case
@@ -118,9 +159,18 @@ def _cases(
     for chosen in product(listed("--model", model), listed("--loss", loss), numbers):
         named = dict(zip(("model", "loss", "threads"), chosen, strict=True))
         config = build_config({"corpus": tuple(corpus), "lr": given["lr"], **named})
-        found.append(Case(
-            config.model.model, config.training.loss, config.threads, shared.model.dim, shared.model.window,
-            shared.loss.negatives, shared.training.sample, shared.corpus.min_count, config.lr,
-            shared.training.epochs,
-        ))  # fmt: skip
+        found.append(
+            Case(
+                config.model.model,
+                config.training.loss,
+                config.threads,
+                shared.model.dim,
+                shared.model.window,
+                shared.loss.negatives,
+                shared.training.sample,
+                shared.corpus.min_count,
+                config.lr,
+                shared.training.epochs,
+            )
+        )
     return found

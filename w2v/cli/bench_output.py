@@ -1,4 +1,5 @@
-"""The results of `w2v bench` as tables: for a pipe, a terminal, the README; and what its two commands share."""
+"""The results of `w2v bench` as tables: for a pipe, a terminal, the README; and what its two
+commands share."""
 
 from __future__ import annotations
 
@@ -12,13 +13,22 @@ from w2v.cli.output import Cell, human_count, is_terminal, print_json, print_lin
 from w2v.errors import InputError
 
 Results = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="also keep the results there, as JSON")
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="also keep the results there, as JSON"),
 ]
 
 Found = dict[str, float] | None  # median, low, high
 
-TRAINING_COLUMNS = ("words_per_second", "words_per_second_per_thread", "seconds", "peak_megabytes", "accuracy",
-                    "speed_ratio", "time_ratio", "matrix_share")  # fmt: skip
+TRAINING_COLUMNS = (
+    "words_per_second",
+    "words_per_second_per_thread",
+    "seconds",
+    "peak_megabytes",
+    "accuracy",
+    "speed_ratio",
+    "time_ratio",
+    "matrix_share",
+)
 
 
 def show(results: dict[str, Any], output: str | None, json: bool) -> None:
@@ -66,18 +76,40 @@ def plain_rows(results: dict[str, Any]) -> list[tuple[Cell, ...]]:
     """Rows of numbers. Every figure is three cells: median, low, high."""
     if results["bench"] == "training":
         return [
-            (row["system"], row["model"], row["loss"], row["threads"],
-             *(cell for name in TRAINING_COLUMNS for cell in _three(row[name])))
+            (
+                row["system"],
+                row["model"],
+                row["loss"],
+                row["threads"],
+                *(cell for name in TRAINING_COLUMNS for cell in _three(row[name])),
+            )
             for row in results["rows"]
-        ]  # fmt: skip
+        ]
     rows: list[tuple[Cell, ...]] = [
-        (row["loss"], row["library"], row["function"], row["n"], row["dim"], row["vocabulary"],
-         *_three(row["milliseconds"]), *_three(row["ratio"]))
+        (
+            row["loss"],
+            row["library"],
+            row["function"],
+            row["n"],
+            row["dim"],
+            row["vocabulary"],
+            *_three(row["milliseconds"]),
+            *_three(row["ratio"]),
+        )
         for row in results["rows"]
-    ]  # fmt: skip
+    ]
     if memory := results["memory"]:
         shape = (memory["n"], memory["dim"], memory["vocabulary"])
-        rows.append(("softmax-memory", "w2v", "Softmax", *shape, memory["growth_bytes"], memory["logits_bytes"]))
+        rows.append(
+            (
+                "softmax-memory",
+                "w2v",
+                "Softmax",
+                *shape,
+                memory["growth_bytes"],
+                memory["logits_bytes"],
+            )
+        )
     return rows
 
 
@@ -96,7 +128,10 @@ def notes(results: dict[str, Any]) -> list[str]:
 def markdown(results: dict[str, Any]) -> str:
     """The table and its notes in Markdown."""
     headings, rows = table(results)
-    right = [all(row[column][:1].isdigit() or not row[column] for row in rows) for column in range(len(headings))]
+    right = [
+        all(row[column][:1].isdigit() or not row[column] for row in rows)
+        for column in range(len(headings))
+    ]
     lines = [
         "| " + " | ".join(headings) + " |",
         "|" + "|".join("---:" if each else "---" for each in right) + "|",
@@ -109,9 +144,19 @@ def _training(results: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str,
     rows = results["rows"]
     several = {name: len({row[name] for row in rows}) > 1 for name in ("model", "loss", "threads")}
     headings = (
-        "system", "model", "loss", "threads", "words/s", "per thread", "w2v is faster", "seconds", "times w2v's",
-        "memory", "analogies", "matrix rate",
-    )  # fmt: skip
+        "system",
+        "model",
+        "loss",
+        "threads",
+        "words/s",
+        "per thread",
+        "w2v is faster",
+        "seconds",
+        "times w2v's",
+        "memory",
+        "analogies",
+        "matrix rate",
+    )
     return headings, [
         (
             row["system"],
@@ -134,21 +179,35 @@ def _training_notes(results: dict[str, Any]) -> list[str]:
     kinds = " and ".join(dict.fromkeys(f"{row['model']} {row['loss']}" for row in rows))
     counts = " and ".join(dict.fromkeys(f"{row['threads']}" for row in rows))
     rates = ", ".join(
-        f"{rate['median'] / 1e9:.0f} GFLOP/s with {threads}" for threads, rate in results["matrix_rates"].items()
+        f"{rate['median'] / 1e9:.0f} GFLOP/s with {threads}"
+        for threads, rate in results["matrix_rates"].items()
     )
     found = [
-        f"{', '.join(results['corpus'])}, {results['words']:,} words, "
-        f"{of['epochs']} epoch{'s' * (of['epochs'] != 1)}, {kinds}, dim {of['dim']}, "
-        f"window {of['window']}, {of['negatives']} negatives, sample {of['sample']:g}, min-count {of['min_count']}; "
-        f"{counts} threads of {results['machine']['processor']}.",
-        "Words/s: words of the corpus × epochs ÷ seconds of training, without reading the vocabulary and writing the "
-        "vectors (w2v: its summary; gensim: its callbacks; the others: their progress reports).",
-        f"Seconds: start to vectors on disk{', corpus in the cache' if of['cache'] else ', without cache'}.",
+        (
+            f"{', '.join(results['corpus'])}, {results['words']:,} words, {of['epochs']}"
+            f" epoch{'s' * (of['epochs'] != 1)}, {kinds}, dim {of['dim']}, window {of['window']},"
+            f" {of['negatives']} negatives, sample {of['sample']:g}, min-count {of['min_count']};"
+            f" {counts} threads of {results['machine']['processor']}."
+        ),
+        (
+            "Words/s: words of the corpus × epochs ÷ seconds of training, without reading the"
+            " vocabulary and writing the vectors (w2v: its summary; gensim: its callbacks; the"
+            " others: their progress reports)."
+        ),
+        (
+            "Seconds: start to vectors on"
+            f" disk{', corpus in the cache' if of['cache'] else ', without cache'}."
+        ),
     ]
     if of["repeat"] > 1:
-        found.append(f"Medians of {of['repeat']} rounds, in which the systems took turns (smallest–largest).")
+        found.append(
+            f"Medians of {of['repeat']} rounds, in which the systems took turns (smallest–largest)."
+        )
     if any(row["accuracy"] for row in rows):
-        found.append(f"Analogies: {results['questions']}, the {results['restrict_vocab']:,} most frequent words.")
+        found.append(
+            f"Analogies: {results['questions']}, the {results['restrict_vocab']:,} most frequent"
+            " words."
+        )
     if any(row["matrix_share"] for row in rows):
         found.append(f"Matrix rate: share of torch.mm's rate with as many threads; {rates}.")
     return found
@@ -156,10 +215,15 @@ def _training_notes(results: dict[str, Any]) -> list[str]:
 
 def _losses(results: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return ("loss", "library", "function", "forward + backward", "w2v is faster"), [
-        (row["loss"], row["library"], f"`{row['function']}`", _number(row["milliseconds"], "ms"),
-         _number(row["ratio"], "×"))
+        (
+            row["loss"],
+            row["library"],
+            f"`{row['function']}`",
+            _number(row["milliseconds"], "ms"),
+            _number(row["ratio"], "×"),
+        )
         for row in results["rows"]
-    ]  # fmt: skip
+    ]
 
 
 def _losses_notes(results: dict[str, Any]) -> list[str]:
@@ -171,18 +235,20 @@ def _losses_notes(results: dict[str, Any]) -> list[str]:
         f"N = {n:,}, D = {dim}, V = {vocabulary:,}: {', '.join(dict.fromkeys(losses))}."
         for (n, dim, vocabulary), losses in shapes.items()
     ]
-    versions = ", ".join(f"{library} {version}" for library, version in results["versions"].items() if version)
+    versions = ", ".join(
+        f"{library} {version}" for library, version in results["versions"].items() if version
+    )
     found.append(
-        f"{of['samples']} samples, cutoffs {', '.join(map(str, of['cutoffs']))}; medians of {of['repeat']} rounds, in "
-        f"which the libraries took turns (smallest–largest); {of['threads']} threads of "
-        f"{results['machine']['processor']}; {versions}."
+        f"{of['samples']} samples, cutoffs {', '.join(map(str, of['cutoffs']))}; medians of"
+        f" {of['repeat']} rounds, in which the libraries took turns (smallest–largest);"
+        f" {of['threads']} threads of {results['machine']['processor']}; {versions}."
     )
     if memory := results["memory"]:
         growth, logits = memory["growth_bytes"], memory["logits_bytes"]
         found.append(
-            f"Full softmax, N = {memory['n']:,}, D = {memory['dim']}, V = {memory['vocabulary']:,}: peak memory grows "
-            f"by {growth / 1e6:,.0f} MB, gradients included; the [N, V] logits would take {logits / 1e6:,.0f} MB "
-            f"({logits / max(growth, 1):.1f} times that)."
+            f"Full softmax, N = {memory['n']:,}, D = {memory['dim']}, V = {memory['vocabulary']:,}:"
+            f" peak memory grows by {growth / 1e6:,.0f} MB, gradients included; the [N, V] logits"
+            f" would take {logits / 1e6:,.0f} MB ({logits / max(growth, 1):.1f} times that)."
         )
     return found
 
@@ -218,4 +284,6 @@ def _without_empty(
     headings: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     kept = [column for column in range(len(headings)) if any(row[column] for row in rows)]
-    return tuple(headings[column] for column in kept), [tuple(row[column] for column in kept) for row in rows]
+    return tuple(headings[column] for column in kept), [
+        tuple(row[column] for column in kept) for row in rows
+    ]

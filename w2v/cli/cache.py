@@ -1,7 +1,7 @@
 """List or clear the cache of tokenised corpora.
 
-Piped output of list has the columns source, words, bytes, last use. The cache is in W2V_CACHE_DIR, else in w2v under
-XDG_CACHE_HOME or ~/.cache; W2V_CACHE_SIZE, such as 5G, caps it.
+Piped output of list has the columns source, words, bytes, last use. The cache is in W2V_CACHE_DIR,
+else in w2v under XDG_CACHE_HOME or ~/.cache; W2V_CACHE_SIZE, such as 5G, caps it.
 
 \b
   w2v cache
@@ -31,7 +31,10 @@ def command(
 ) -> None:
     if action not in ACTIONS:
         guess = nearest(action, ACTIONS)
-        raise InputError(f"no action {action!r}: {f'did you mean {guess}?' if guess else 'there are list and clear'}")
+        raise InputError(
+            f"no action {action!r}:"
+            f" {f'did you mean {guess}?' if guess else 'there are list and clear'}"
+        )
     from w2v.corpus import cache
 
     terminal = is_terminal(sys.stdout) and not json
@@ -46,18 +49,29 @@ def command(
     entries = cache.list_entries()
     if json:
         for entry in entries:
-            print_json({"name": entry.name, "sources": list(entry.sources), "words": entry.words,
-                        "bytes": entry.bytes, "last_used": _time(entry.last_used)})  # fmt: skip
+            print_json(
+                {
+                    "name": entry.name,
+                    "sources": list(entry.sources),
+                    "words": entry.words,
+                    "bytes": entry.bytes,
+                    "last_used": _time(entry.last_used),
+                }
+            )
         return
     print_table(
         ("corpus", "words", "size", "last used"),
         [
-            (" ".join(entry.sources), entry.words, human_bytes(entry.bytes) if terminal else entry.bytes,
-             _time(entry.last_used))
+            (
+                " ".join(entry.sources),
+                entry.words,
+                human_bytes(entry.bytes) if terminal else entry.bytes,
+                _time(entry.last_used),
+            )
             for entry in entries
         ],
         title=f"{cache.cache_directory()}: {human_bytes(sum(entry.bytes for entry in entries))}",
-    )  # fmt: skip
+    )
 
 
 def _time(seconds: float) -> str:

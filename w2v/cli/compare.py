@@ -1,13 +1,15 @@
 """Train the same model under several losses and print what each of them buys.
 
-The table has the columns loss, validation perplexity (of --model lm; of word vectors: share of right answers to the
-analogies of --questions), seconds per epoch, tokens per second, speed-up over the full softmax (if it is one of the
-losses), peak memory, and status; piped output the same with bytes. Every loss is trained in a process and a run
-directory of its own in the --output folder, beside compare.tsv, compare.json and compare.png. A loss that fails is
-reported in its row, the others go on (exit code 1 at the end). Run again, what is finished is kept, and what was
-stopped goes on.
+The table has the columns loss, validation perplexity (of --model lm; of word vectors: share of
+right answers to the analogies of --questions), seconds per epoch, tokens per second, speed-up over
+the full softmax (if it is one of the losses), peak memory, and status; piped output the same with
+bytes. Every loss is trained in a process and a run directory of its own in the --output folder,
+beside compare.tsv, compare.json and compare.png. A loss that fails is reported in its row, the
+others go on (exit code 1 at the end). Run again, what is finished is kept, and what was stopped
+goes on.
 
-Settings that differ between the losses stand in the --config file: losses: {softmax: {lr: 20}, nce: {lr: 10}}
+Settings that differ between the losses stand in the --config file: losses: {softmax: {lr: 20}, nce:
+{lr: 10}}
 
 \b
   w2v compare train.txt --model lm --valid valid.txt --losses softmax,adaptive-softmax,nce
@@ -41,21 +43,37 @@ OWN = ("loss", "output", "overwrite")  # settings of w2v train that compare itse
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
-        str | None, typer.Option("--losses", metavar="A,B,…", help="what to compare; all that --config lists if absent")
+        str | None,
+        typer.Option(
+            "--losses", metavar="A,B,…", help="what to compare; all that --config lists if absent"
+        ),
     ] = None,
-    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
+    ] = None,
     questions: Annotated[
-        str | None, typer.Option("--questions", metavar="FILE", help="word vectors: the set of analogies")
+        str | None,
+        typer.Option("--questions", metavar="FILE", help="word vectors: the set of analogies"),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="DIR", help="folder of the runs and tables [default: MODEL-compare]"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="folder of the runs and tables [default: MODEL-compare]",
+        ),
     ] = None,
     plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help=".png or .svg [default: compare.png in the folder]")
+        str | None,
+        typer.Option(
+            "--plot", metavar="FILE", help=".png or .svg [default: compare.png in the folder]"
+        ),
     ] = None,
     overwrite: Overwrite = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,
@@ -64,8 +82,12 @@ def command(
     from w2v.comparison.contenders import read_contenders
     from w2v.comparison.plot import check_plot
 
-    names = [name.strip() for name in losses.split(",") if name.strip()] if losses is not None else None
-    contenders, notes = read_contenders(names, {"corpus": tuple(corpus) if corpus else None, **given}, config)
+    names = (
+        [name.strip() for name in losses.split(",") if name.strip()] if losses is not None else None
+    )
+    contenders, notes = read_contenders(
+        names, {"corpus": tuple(corpus) if corpus else None, **given}, config
+    )
     folder = Path(output or f"{contenders[0].config.model.model}-compare")
     picture = plot or str(folder / "compare.png")
     check_plot(picture)
@@ -73,9 +95,14 @@ def command(
         for note in notes:
             reporter.note(note)
         comparison = Comparison(
-            contenders, folder, questions, overwrite, not no_cache, reporter,
+            contenders,
+            folder,
+            questions,
+            overwrite,
+            not no_cache,
+            reporter,
             stopped=lambda: stop.signal_number if stop.is_set() else None,
-        )  # fmt: skip
+        )
         rows = comparison.run(comparison.prepare())
     _print_rows(rows, contenders[0].config.model.model == "lm", json)
     _draw(rows, picture, reporter)
@@ -104,8 +131,12 @@ def _print_rows(rows: Sequence[Row], is_lm: bool, json: bool) -> None:
             speedup = None if row.speedup is None else f"{row.speedup:.2f} x"
         status = row.status if row.problem is None else f"{row.status}: {row.problem}"
         table.append((row.name, figure, row.seconds_per_epoch, speed, speedup, memory, status))
-    figure_name, speed_name = ("valid. perplexity", "tokens/s") if is_lm else ("analogies", "words/s")
-    print_table(("loss", figure_name, "s/epoch", speed_name, "speed-up", "peak memory", "status"), table)
+    figure_name, speed_name = (
+        ("valid. perplexity", "tokens/s") if is_lm else ("analogies", "words/s")
+    )
+    print_table(
+        ("loss", figure_name, "s/epoch", speed_name, "speed-up", "peak memory", "status"), table
+    )
 
 
 def _draw(rows: Sequence[Row], path: str, reporter: ConsoleReporter) -> None:

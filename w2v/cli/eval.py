@@ -1,13 +1,15 @@
 """Evaluate word vectors on analogy and similarity sets, or a language model's perplexity on a text.
 
-SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353), recognised by their content
-(- is stdin); without any, the sets that come with w2v. Piped output has the columns set, section or measure, value,
-correct, covered, total; --ci adds the two ends of the value's 95 % interval.
+SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
+recognised by their content (- is stdin); without any, the sets that come with w2v. Piped output has
+the columns set, section or measure, value, correct, covered, total; --ci adds the two ends of the
+value's 95 % interval.
 
---text FILE: perplexity = exp(nats / tokens) of the text read as one stream, every token scored once and given all
-before it. Each line end is a token, <eos>, and is counted; an <eos> stands before the first token. A word that the
-model does not know is scored as <unk>; oov says how many those are (and any <unk> written in the text). Perplexities
-of models with different vocabularies do not compare. Piped output has a name and a value per line.
+--text FILE: perplexity = exp(nats / tokens) of the text read as one stream, every token scored once
+and given all before it. Each line end is a token, <eos>, and is counted; an <eos> stands before the
+first token. A word that the model does not know is scored as <unk>; oov says how many those are
+(and any <unk> written in the text). Perplexities of models with different vocabularies do not
+compare. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -54,17 +56,31 @@ def command(
         ),
     ] = 30000,
     case: Annotated[
-        str, typer.Option("--case", metavar="[fold|exact]", help="compare words in capitals, or as they are")
+        str,
+        typer.Option(
+            "--case", metavar="[fold|exact]", help="compare words in capitals, or as they are"
+        ),
     ] = "fold",
     ci: Annotated[
-        bool, typer.Option("--ci", help="95 % confidence intervals: bootstrap over questions or pairs; not for --text")
+        bool,
+        typer.Option(
+            "--ci",
+            help="95 % confidence intervals: bootstrap over questions or pairs; not for --text",
+        ),
     ] = False,
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", metavar="FILE", help="text for a language model: a file, folder or glob, - is stdin"),
+        typer.Option(
+            "--text",
+            metavar="FILE",
+            help="text for a language model: a file, folder or glob, - is stdin",
+        ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option("--column", metavar="NAME", help="--text: the column of .jsonl, .csv and .parquet")
+        str | None,
+        typer.Option(
+            "--column", metavar="NAME", help="--text: the column of .jsonl, .csv and .parquet"
+        ),
     ] = None,
     device: Device = "auto",
     encoding_errors: Annotated[
@@ -80,9 +96,14 @@ def command(
 ) -> None:
     if text:
         if sets:
-            raise InputError("SETS are for word vectors and --text for language models: give one of them")
+            raise InputError(
+                "SETS are for word vectors and --text for language models: give one of them"
+            )
         if ci:
-            raise InputError("--ci is for questions and pairs, and a --text is one stream of tokens: leave it away")
+            raise InputError(
+                "--ci is for questions and pairs, and a --text is one stream of tokens: leave it"
+                " away"
+            )
         _evaluate_text(model, text, column, encoding_errors or "replace", device, quiet, json)
         return
     from w2v.evaluation.analogies import evaluate_analogies
@@ -102,17 +123,26 @@ def command(
             )
             covered, what = analogies[name].tally().covered, "question"
         else:
-            similarity[name] = evaluate_similarity(vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci)
+            similarity[name] = evaluate_similarity(
+                vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci
+            )
             covered, what = similarity[name].covered, "pair"
-        if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:  # one may hold the columns' names
-            say(f"warning: {each.skipped} lines of {name} are no pair of words with a score and were skipped")
+        if (
+            isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet
+        ):  # one may hold the columns' names
+            say(
+                f"warning: {each.skipped} lines of {name} are no pair of words with a score and"
+                " were skipped"
+            )
         if not covered and not quiet:
             say(f"warning: no {what} of {name} has all its words among the vectors")
     if json:
-        print_json({
-            "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
-            "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
-        })  # fmt: skip
+        print_json(
+            {
+                "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
+                "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
+            }
+        )
         return
     for name, answers in analogies.items():
         _print_analogies(name, answers, ci)
@@ -121,7 +151,13 @@ def command(
 
 
 def _evaluate_text(
-    run: str, text: list[str], column: str | None, encoding_errors: str, device: str, quiet: bool, json: bool
+    run: str,
+    text: list[str],
+    column: str | None,
+    encoding_errors: str,
+    device: str,
+    quiet: bool,
+    json: bool,
 ) -> None:
     """Prints the perplexity of the language model `run` on the texts, one after another."""
     if encoding_errors not in ("strict", "replace"):
@@ -143,17 +179,25 @@ def _evaluate_text(
             ids, words = vocabulary.encode_store(store), store.n_words + store.n_lines
         if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
             raise InputError(
-                f"{run} knows no word of {' '.join(text)}: give a text in the language and with the tokens it was"
-                f" trained on{' (in lower case)' if settings.lowercase else ''}"
+                f"{run} knows no word of {' '.join(text)}: give a text in the language and with the"
+                f" tokens it was trained on{' (in lower case)' if settings.lowercase else ''}"
             )
         score = score_ids(
-            saved.model, ids, vocabulary.eos, vocabulary.unk, words=words,
+            saved.model,
+            ids,
+            vocabulary.eos,
+            vocabulary.unk,
+            words=words,
             progress=lambda done, total: reporter.working("scoring", done, total, "tokens"),
-        )  # fmt: skip
+        )
     values: dict[str, Any] = {
-        "perplexity": score.perplexity, "bits_per_word": score.bits_per_word,
-        "tokens": score.tokens, "eos": score.eos, "oov": score.oov, "nats": score.nats,
-    }  # fmt: skip
+        "perplexity": score.perplexity,
+        "bits_per_word": score.bits_per_word,
+        "tokens": score.tokens,
+        "eos": score.eos,
+        "oov": score.oov,
+        "nats": score.nats,
+    }
     if score.words != score.tokens:  # the tokens are parts of words
         values |= {"words": score.words, "word_perplexity": score.word_perplexity}
     if json:
@@ -170,37 +214,72 @@ def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:
 
     intervals: list[Interval | None] = [None] * len(tallies)
     if ci:
-        intervals = [accuracy_interval([tally.correct], [tally.covered]) for _, _, tally in result.sections]
+        intervals = [
+            accuracy_interval([tally.correct], [tally.covered]) for _, _, tally in result.sections
+        ]
         intervals += [result.interval("semantic"), result.interval("syntactic"), result.interval()]
     if is_terminal(sys.stdout):
         rows: list[tuple[Cell, ...]] = [
-            (section, _percent(t.accuracy), *([_percent_range(ends)] if ci else []), t.correct, t.covered, t.total)
+            (
+                section,
+                _percent(t.accuracy),
+                *([_percent_range(ends)] if ci else []),
+                t.correct,
+                t.covered,
+                t.total,
+            )
             for (section, t), ends in zip(tallies, intervals, strict=True)
         ]
-        headings = ("section", "accuracy", *([INTERVAL] if ci else []), "correct", "covered", "total")
+        headings = (
+            "section",
+            "accuracy",
+            *([INTERVAL] if ci else []),
+            "correct",
+            "covered",
+            "total",
+        )
         print_table(headings, rows, title=f"analogies: {name}")
         print()
     else:
-        print_table((), [
-            (name, section, t.accuracy, t.correct, t.covered, t.total, *_ends(ends, ci))
-            for (section, t), ends in zip(tallies, intervals, strict=True)
-        ])  # fmt: skip
+        print_table(
+            (),
+            [
+                (name, section, t.accuracy, t.correct, t.covered, t.total, *_ends(ends, ci))
+                for (section, t), ends in zip(tallies, intervals, strict=True)
+            ],
+        )
 
 
 def _print_similarity(results: dict[str, SimilarityResult], ci: bool) -> None:
     if is_terminal(sys.stdout):
         rows: list[tuple[Cell, ...]] = [
-            (name, r.spearman, *([_range(r.spearman_ci)] if ci else []), r.pearson,
-             *([_range(r.pearson_ci)] if ci else []), r.covered, r.total)
+            (
+                name,
+                r.spearman,
+                *([_range(r.spearman_ci)] if ci else []),
+                r.pearson,
+                *([_range(r.pearson_ci)] if ci else []),
+                r.covered,
+                r.total,
+            )
             for name, r in results.items()
-        ]  # fmt: skip
+        ]
         more = (INTERVAL,) if ci else ()
-        print_table(("set", "Spearman", *more, "Pearson", *more, "covered", "total"), rows, title="similarity")
+        print_table(
+            ("set", "Spearman", *more, "Pearson", *more, "covered", "total"),
+            rows,
+            title="similarity",
+        )
         return
     for name, r in results.items():
         measures = (("spearman", r.spearman, r.spearman_ci), ("pearson", r.pearson, r.pearson_ci))
-        print_table((), [(name, measure, value, None, r.covered, r.total, *_ends(ends, ci))
-                         for measure, value, ends in measures])  # fmt: skip
+        print_table(
+            (),
+            [
+                (name, measure, value, None, r.covered, r.total, *_ends(ends, ci))
+                for measure, value, ends in measures
+            ],
+        )
 
 
 def _ends(interval: Interval | None, ci: bool) -> tuple[Cell, ...]:

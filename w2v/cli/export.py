@@ -29,12 +29,20 @@ NAME = "export"
 
 def command(
     model: Model,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")
+    ],
     format: Annotated[
         str | None,
-        typer.Option("--format", metavar="[text|binary|glove|npy]", help="when the extension of FILE does not say"),
+        typer.Option(
+            "--format",
+            metavar="[text|binary|glove|npy]",
+            help="when the extension of FILE does not say",
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="INT", help="only the first words")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="INT", help="only the first words")
+    ] = None,
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
     json: Json = False,
@@ -48,9 +56,13 @@ def command(
     if output == "-":
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
-            raise InputError(f"--format {kind} is not for a terminal; name a file with -o, or pipe the output")
+            raise InputError(
+                f"--format {kind} is not for a terminal; name a file with -o, or pipe the output"
+            )
         if sys.stdout is None:
-            raise InputError("-o - writes to stdout, which is closed; name a file, or pipe the vectors on")
+            raise InputError(
+                "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
+            )
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
         write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
         return

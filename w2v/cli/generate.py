@@ -1,13 +1,15 @@
 """Write text with a language model, word by word.
 
-PROMPT: what the text begins with (- is stdin); without it the text begins as after a line end. <eos> ends a line and
-counts as a word. Words of the prompt that the model does not know are read as <unk>; <unk> is never written unless
---unk is given. Several texts (--number) are separated by an empty line; text i is what --seed SEED + i - 1 gives.
+PROMPT: what the text begins with (- is stdin); without it the text begins as after a line end.
+<eos> ends a line and counts as a word. Words of the prompt that the model does not know are read as
+<unk>; <unk> is never written unless --unk is given. Several texts (--number) are separated by an
+empty line; text i is what --seed SEED + i - 1 gives.
 
-Each word is drawn from the model's probabilities to the power 1 / --temperature, from the --top-k most probable words,
-then from the fewest that have probability --top-p together. With neither, hsigmoid walks its tree and adaptive-softmax
-draws from its head, then from a cluster: --temperature then applies to each of these decisions (--top-p 1 makes it
-apply to the words). --temperature 0 or --top-k 1 takes the most probable word.
+Each word is drawn from the model's probabilities to the power 1 / --temperature, from the --top-k
+most probable words, then from the fewest that have probability --top-p together. With neither,
+hsigmoid walks its tree and adaptive-softmax draws from its head, then from a cluster: --temperature
+then applies to each of these decisions (--top-p 1 makes it apply to the words). --temperature 0 or
+--top-k 1 takes the most probable word.
 
 \b
   w2v generate wiki-lm "the king of"
@@ -38,19 +40,36 @@ def command(
     run: Run,
     prompt: Annotated[str | None, typer.Argument(metavar="[PROMPT]", hidden=True)] = None,
     words: Annotated[
-        int, typer.Option("--words", min=1, metavar="INT", help="how many, parts of words with a subword vocabulary")
+        int,
+        typer.Option(
+            "--words",
+            min=1,
+            metavar="INT",
+            help="how many, parts of words with a subword vocabulary",
+        ),
     ] = 50,
     temperature: Annotated[
-        float, typer.Option("--temperature", min=0.0, metavar="FLOAT", help="below 1: likelier words more often")
+        float,
+        typer.Option(
+            "--temperature", min=0.0, metavar="FLOAT", help="below 1: likelier words more often"
+        ),
     ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", min=1, metavar="INT", help="only from so many most probable words")
+        int | None,
+        typer.Option("--top-k", min=1, metavar="INT", help="only from so many most probable words"),
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", metavar="FLOAT", help="only from the words that make up this share")
+        float | None,
+        typer.Option(
+            "--top-p", metavar="FLOAT", help="only from the words that make up this share"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**62, metavar="INT", help="of the random numbers")] = 1,
-    number: Annotated[int, typer.Option("--number", min=1, metavar="INT", help="how many texts")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**62, metavar="INT", help="of the random numbers")
+    ] = 1,
+    number: Annotated[
+        int, typer.Option("--number", min=1, metavar="INT", help="how many texts")
+    ] = 1,
     unk: Annotated[bool, typer.Option("--unk", help="allow <unk>")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -77,7 +96,10 @@ def _prompt_text(prompt: str | None) -> str:
     if prompt != "-":
         return prompt or ""
     if sys.stdin is None:
-        raise InputError("PROMPT - reads the prompt from stdin, which is closed; give it as an argument, or pipe it in")
+        raise InputError(
+            "PROMPT - reads the prompt from stdin, which is closed; give it as an argument, or pipe"
+            " it in"
+        )
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave PROMPT away to begin without one")
@@ -91,7 +113,9 @@ def _prompt_ids(saved: SavedModel, text: str) -> list[int]:
     unknown: dict[str, None] = {}
     for number, line in enumerate(text.split("\n") if text else []):
         ids += [*([vocabulary.eos] if number else []), *vocabulary.encode(line).tolist()]
-        unknown |= dict.fromkeys(word for word in line.split() if vocabulary.unk in vocabulary.encode(word).tolist())
+        unknown |= dict.fromkeys(
+            word for word in line.split() if vocabulary.unk in vocabulary.encode(word).tolist()
+        )
     if unknown:
         shown = ", ".join(map(repr, list(unknown)[:5])) + (", …" if len(unknown) > 5 else "")
         say(f"warning: the model does not know {shown}: read as <unk>")
@@ -99,16 +123,24 @@ def _prompt_ids(saved: SavedModel, text: str) -> list[int]:
 
 
 def _write(
-    saved: SavedModel, prompt: list[int], words: int, sampling: Sampling, seed: int, json: bool,
-    place: tuple[int, int], reporter: ConsoleReporter,
-) -> None:  # fmt: skip
+    saved: SavedModel,
+    prompt: list[int],
+    words: int,
+    sampling: Sampling,
+    seed: int,
+    json: bool,
+    place: tuple[int, int],
+    reporter: ConsoleReporter,
+) -> None:
     """One text: its lines as soon as they end, or one JSON object."""
     from w2v.lm.generation import generate
 
     vocabulary = saved.vocabulary
     tokens = list(prompt)
     line: list[int] = list(prompt)
-    for done, token in enumerate(generate(saved.model, prompt, vocabulary.eos, sampling, seed=seed), 1):
+    for done, token in enumerate(
+        generate(saved.model, prompt, vocabulary.eos, sampling, seed=seed), 1
+    ):
         tokens.append(token)
         if token != vocabulary.eos:
             line.append(token)
@@ -122,7 +154,9 @@ def _write(
             break
     if json:
         text = vocabulary.decode(tokens)
-        print_json({"text": text, "prompt": vocabulary.decode(prompt), "words": words, "seed": seed})
+        print_json(
+            {"text": text, "prompt": vocabulary.decode(prompt), "words": words, "seed": seed}
+        )
     elif line:
         reporter.close()
         print_line(vocabulary.decode(line))

@@ -74,5 +74,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else value
+            flat[f"{prefix}{key}"] = (
+                ", ".join(map(str, value)) if isinstance(value, list) else value
+            )
     return flat

@@ -1,7 +1,9 @@
-"""Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the second ends at once.
+"""Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the
+second ends at once.
 
-An exception that a signal raises may come up where it is lost (in a callback of Python's import system, say), or leave
-a lock behind that somebody waits for. A program of its own is therefore ended a few seconds later in any case.
+An exception that a signal raises may come up where it is lost (in a callback of Python's import
+system, say), or leave a lock behind that somebody waits for. A program of its own is therefore
+ended a few seconds later in any case.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _owned = False  # whether the process is this program's, to be ended whatever it
 
 
 class Interrupted(BaseException):
-    """A signal ends the program. Like KeyboardInterrupt not an Exception, so that nothing swallows it by mistake."""
+    """A signal ends the program. Like KeyboardInterrupt not an Exception, so that nothing swallows
+    it by mistake."""
 
     def __init__(self, number: int, message: str | None = None) -> None:
         super().__init__(message or ("interrupted" if number == signal.SIGINT else "terminated"))
@@ -32,7 +35,8 @@ class Interrupted(BaseException):
 
 
 def own_process() -> None:
-    """From now on `leave` ends the process even if its exception is lost, and nothing is told of one that is."""
+    """From now on `leave` ends the process even if its exception is lost, and nothing is told of
+    one that is."""
     global _owned
     _owned = True
 
@@ -65,7 +69,8 @@ class Stop(threading.Event):
 
 @contextmanager
 def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
-    """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, a second one raises Interrupted.
+    """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, a second one raises
+    Interrupted.
 
     Args:
         may_wait: whether there is something to keep yet; if not, already the first signal raises.
@@ -77,12 +82,17 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
             leave(number)
         stop.signal_number = number
         stop.set()
-        say("stopping: what was learnt so far is being saved (once more ends at once, without saving)")
+        say(
+            "stopping: what was learnt so far is being saved (once more ends at once, without"
+            " saving)"
+        )
 
     before = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup and in background jobs
+            if (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):  # ignored under nohup and in background jobs
                 before[number] = signal.signal(number, handle)
     except ValueError:  # not in the main thread: signals are somebody else's
         pass

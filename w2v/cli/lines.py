@@ -9,7 +9,8 @@ READ_BYTES = 1 << 16
 
 
 def batches_of_lines(stream: io.BufferedReader) -> Iterator[list[bytes]]:
-    """The lines that are there, without their ends: many at a time from a file, at once for somebody who types.
+    """The lines that are there, without their ends: many at a time from a file, at once for
+    somebody who types.
 
     Empty lines are lines; behind the last line end there is one only if something stands there.
     """

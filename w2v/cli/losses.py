@@ -1,7 +1,8 @@
 """List the output layers that --loss selects.
 
-Which rows of the output matrix each one scores for a target word t, how, and its settings; with LOSS also its formula
-and paper. Piped output has the columns loss, rows, link, probabilities, settings.
+Which rows of the output matrix each one scores for a target word t, how, and its settings; with
+LOSS also its formula and paper. Piped output has the columns loss, rows, link, probabilities,
+settings.
 
 \b
   w2v losses
@@ -24,7 +25,9 @@ NAME = "losses"
 
 
 def command(
-    loss: Annotated[str | None, typer.Argument(metavar="[LOSS]", help="only this one, in full")] = None,
+    loss: Annotated[
+        str | None, typer.Argument(metavar="[LOSS]", help="only this one, in full")
+    ] = None,
     json: Json = False,
 ) -> None:
     if loss is not None and loss not in LOSSES:
@@ -37,7 +40,12 @@ def command(
             print_json(_facts(entry))
     elif loss is not None:
         facts = _facts(LOSSES[loss])
-        print_values({key: ", ".join(value) if isinstance(value, list) else value for key, value in facts.items()})
+        print_values(
+            {
+                key: ", ".join(value) if isinstance(value, list) else value
+                for key, value in facts.items()
+            }
+        )
     else:
         print_table(
             ("loss", "rows scored for target t", "link", "probabilities", "settings"),
@@ -51,7 +59,12 @@ def _options(entry: LossEntry) -> list[str]:
 
 def _facts(entry: LossEntry) -> dict[str, Any]:
     return {
-        "name": entry.name, "rows": entry.rows, "link": entry.link, "formula": entry.formula,
-        "probabilities": entry.probabilities, "settings": _options(entry), "engines": list(entry.engines),
+        "name": entry.name,
+        "rows": entry.rows,
+        "link": entry.link,
+        "formula": entry.formula,
+        "probabilities": entry.probabilities,
+        "settings": _options(entry),
+        "engines": list(entry.engines),
         "paper": entry.paper,
-    }  # fmt: skip
+    }

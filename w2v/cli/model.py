@@ -1,5 +1,5 @@
-"""Opens the MODEL argument, which several verbs have: a run directory, a vector file, or - for vectors on stdin; and
-the RUN argument of those that need a language model."""
+"""Opens the MODEL argument, which several verbs have: a run directory, a vector file, or - for
+vectors on stdin; and the RUN argument of those that need a language model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from w2v.vectors import WordVectors
 
 
-def open_model(model: str, *, limit: int | None = None, encoding_errors: str = "strict") -> WordVectors:
+def open_model(
+    model: str, *, limit: int | None = None, encoding_errors: str = "strict"
+) -> WordVectors:
     """The words and vectors that `model` names.
 
     Raises:
@@ -29,9 +31,13 @@ def open_model(model: str, *, limit: int | None = None, encoding_errors: str = "
     path = model
     if model == "-":
         if sys.stdin is None:
-            raise InputError("MODEL - reads vectors from stdin, which is closed; name a file, or pipe one in")
+            raise InputError(
+                "MODEL - reads vectors from stdin, which is closed; name a file, or pipe one in"
+            )
         if is_terminal(sys.stdin):
-            raise InputError("MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in")
+            raise InputError(
+                "MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in"
+            )
         path = "/dev/stdin"
     vectors = load_vectors(path, limit=limit, encoding_errors=encoding_errors)
     for warning in vectors.warnings:
@@ -47,12 +53,16 @@ def open_language_model(run: str, device: str) -> SavedModel:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
-    if not os.path.isfile(os.path.join(run, "model.safetensors")):  # said before PyTorch is loaded, which takes seconds
+    if not os.path.isfile(
+        os.path.join(run, "model.safetensors")
+    ):  # said before PyTorch is loaded, which takes seconds
         what = "holds no language model" if os.path.isdir(run) else "is no run directory"
-        if os.path.isdir(os.path.join(run, "checkpoints")) and not os.path.exists(os.path.join(run, "vectors.npy")):
+        if os.path.isdir(os.path.join(run, "checkpoints")) and not os.path.exists(
+            os.path.join(run, "vectors.npy")
+        ):
             raise InputError(
-                f"{run} is a run that has not come to its end, so it has no model yet; go on with it:"
-                f" w2v train --resume {run}"
+                f"{run} is a run that has not come to its end, so it has no model yet; go on with"
+                f" it: w2v train --resume {run}"
             )
         raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
     from w2v.lm.saved import load_language_model

@@ -1,7 +1,8 @@
 """Show the words nearest to a word, or to a sum such as king - man + woman.
 
-Several words are several queries; a quoted text is one. The only word - reads queries from stdin, one per line; a bad
-one is reported there and the stream goes on. Piped output has the columns query, word, cosine similarity.
+Several words are several queries; a quoted text is one. The only word - reads queries from stdin,
+one per line; a bad one is reported there and the stream goes on. Piped output has the columns
+query, word, cosine similarity.
 
 \b
   w2v nearest vectors.bin paris berlin
@@ -41,7 +42,9 @@ def command(
 ) -> int:
     streaming = list(words) == ["-"]
     if streaming and sys.stdin is None:
-        raise InputError("WORD - reads queries from stdin, which is closed; name words, or pipe them in")
+        raise InputError(
+            "WORD - reads queries from stdin, which is closed; name words, or pipe them in"
+        )
     if streaming and model == "-":
         raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
     vectors = open_model(model, encoding_errors=encoding_errors)
@@ -55,7 +58,8 @@ def command(
 
 
 def split_queries(words: Sequence[str]) -> list[str]:
-    """The queries in the command line's words: a sign joins the words beside it, all others stand alone."""
+    """The queries in the command line's words: a sign joins the words beside it, all others stand
+    alone."""
     queries: list[list[str]] = []
     for word in words:
         after_sign = bool(queries) and len(queries[-1]) > 1 and queries[-1][-1] in SIGNS
@@ -66,7 +70,9 @@ def split_queries(words: Sequence[str]) -> list[str]:
     return [" ".join(query) for query in queries]
 
 
-def _answer(vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool) -> tuple[int, int]:
+def _answer(
+    vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool
+) -> tuple[int, int]:
     """Answers the queries in their order; returns how many could be answered and how many not."""
     from w2v.vectors.queries import Query, QueryError, nearest, resolve
 

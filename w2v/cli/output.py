@@ -1,6 +1,7 @@
 """Where things are printed: results on stdout, everything for people on stderr.
 
-Results are tables for a terminal, tab-separated lines without a heading for a pipe, JSON with --json.
+Results are tables for a terminal, tab-separated lines without a heading for a pipe, JSON with
+--json.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ Cell = str | int | float | None
 
 
 def set_up_streams() -> None:
-    """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as they are."""
+    """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as
+    they are."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:  # closed: the next file would get its number, and what libraries print would end up in there
+        # closed: the next file would get its number, and what libraries print would end up in there
+        except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
                 stream.reconfigure(errors="backslashreplace" if stream.writable() else "replace")
             else:
-                stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream.writable() else "replace")
+                stream.reconfigure(
+                    encoding="utf-8", errors="surrogateescape" if stream.writable() else "replace"
+                )
 
 
 def is_terminal(stream: Any) -> bool:
@@ -46,13 +51,18 @@ def print_json(value: object) -> None:
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # a file name that is not UTF-8: escaped, or the line would not be JSON
+    except (
+        UnicodeEncodeError
+    ):  # a file name that is not UTF-8: escaped, or the line would not be JSON
         text = json.dumps(_plain(value), allow_nan=False)
     print(text)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None) -> None:
-    """A table for a terminal, tab-separated lines otherwise. Numbers are aligned to the right, None is n/a."""
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None
+) -> None:
+    """A table for a terminal, tab-separated lines otherwise. Numbers are aligned to the right, None
+    is n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(cell) for cell in row))
@@ -61,11 +71,20 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, titl
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     content = list(rows)
     for column, heading in enumerate(headings):
         numeric = all(_is_quantity(row[column]) for row in content)
-        table.add_column(heading, justify="right" if numeric and content else "left", overflow="fold")
+        table.add_column(
+            heading, justify="right" if numeric and content else "left", overflow="fold"
+        )
     for row in content:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     Console(highlight=False).print(table)
@@ -74,15 +93,18 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, titl
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
     """Keys and values, one pair per line: for people in a terminal, `key<TAB>value` otherwise."""
     terminal = is_terminal(sys.stdout)
-    shown = {(labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell for key, cell in values.items()}
+    shown = {
+        (labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell
+        for key, cell in values.items()
+    }
     width = max((len(key) for key in shown), default=0)
     for key, cell in shown.items():
         print(f"{key:<{width}}  {_shown(cell)}" if terminal else f"{key}\t{_tsv(cell)}")
 
 
 def say(text: str = "") -> None:
-    """One line for people, on stderr. A stderr that takes no more (its reader or terminal gone, a full disk) does not
-    end the work."""
+    """One line for people, on stderr. A stderr that takes no more (its reader or terminal gone, a
+    full disk) does not end the work."""
     if sys.stderr is None:  # closed; print would turn to stdout
         return
     try:
@@ -92,14 +114,16 @@ def say(text: str = "") -> None:
 
 
 def silence(descriptor: int) -> None:
-    """Points a closed stdout or stderr to nowhere, so that the interpreter's last flush does not complain."""
+    """Points a closed stdout or stderr to nowhere, so that the interpreter's last flush does not
+    complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def takes(stream: Any) -> bool:
-    """Whether what was printed to the stream has got there: a full disk and a reader that is gone keep it back."""
+    """Whether what was printed to the stream has got there: a full disk and a reader that is gone
+    keep it back."""
     try:
         if stream is not None and not stream.closed:
             stream.flush()

@@ -1,4 +1,5 @@
-"""Progress of a long run on stderr: a bar if that is a terminal, else a plain line per interval, for readable logs."""
+"""Progress of a long run on stderr: a bar if that is a terminal, else a plain line per interval,
+for readable logs."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
 
 
 class ConsoleReporter:
-    """Shows on stderr what a run reports. A context manager: the bar is gone before anything else is printed.
+    """Shows on stderr what a run reports. A context manager: the bar is gone before anything else
+    is printed.
 
     Args:
         quiet: only warnings.
@@ -26,7 +28,11 @@ class ConsoleReporter:
     """
 
     def __init__(
-        self, *, quiet: bool = False, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        quiet: bool = False,
+        interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.training_began = False
         self.last: Progress | None = None
@@ -41,7 +47,10 @@ class ConsoleReporter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -81,12 +90,13 @@ class ConsoleReporter:
         self._show(
             "training",
             progress.fraction,
-            f"{human_count(progress.words_per_second)} {progress.unit}/s  lr {progress.lr:.5f}  loss {loss}"
-            f"  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
+            f"{human_count(progress.words_per_second)} {progress.unit}/s  lr {progress.lr:.5f} "
+            f" loss {loss}  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
         )
 
     def working(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Something else than training is `done` of `total` units on (None: nobody knows); may be called often."""
+        """Something else than training is `done` of `total` units on (None: nobody knows); may be
+        called often."""
         if total is None:
             self._show(what, None, f"{human_count(done)} {unit}")
         else:
@@ -102,7 +112,9 @@ class ConsoleReporter:
             return
         if not terminal:
             self._due[what] = now + self._interval
-            say(f"{what}  {text}" if fraction is None else f"{what}  {100 * fraction:.1f} %  {text}")
+            say(
+                f"{what}  {text}" if fraction is None else f"{what}  {100 * fraction:.1f} %  {text}"
+            )
             return
         if self._bar_of != what:
             self.close()

@@ -1,9 +1,10 @@
 """Log-probability of each line of stdin under a language model.
 
-One line of output per line of input: log P(line), tokens, tokens that are <unk>; with --tokens each token and its
-log-probability in further columns. A line's tokens are its words and the <eos> at its end; words outside the vocabulary
-count as <unk>. Each line starts afresh, as after an <eos>; --continuous reads the lines as one text, as w2v eval --text
-does. Logarithms are natural (nats) unless --base says otherwise.
+One line of output per line of input: log P(line), tokens, tokens that are <unk>; with --tokens each
+token and its log-probability in further columns. A line's tokens are its words and the <eos> at its
+end; words outside the vocabulary count as <unk>. Each line starts afresh, as after an <eos>;
+--continuous reads the lines as one text, as w2v eval --text does. Logarithms are natural (nats)
+unless --base says otherwise.
 
 \b
   w2v score wiki-lm < lines.txt
@@ -38,10 +39,15 @@ NAME = "score"
 def command(
     run: Run,
     text: Annotated[str, typer.Argument(metavar="[-]", hidden=True)] = "-",
-    base: Annotated[str, typer.Option("--base", metavar="e|2|10|FLOAT", help="of the logarithms")] = "e",
-    tokens: Annotated[bool, typer.Option("--tokens", help="also each token's log-probability")] = False,
+    base: Annotated[
+        str, typer.Option("--base", metavar="e|2|10|FLOAT", help="of the logarithms")
+    ] = "e",
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="also each token's log-probability")
+    ] = False,
     continuous: Annotated[
-        bool, typer.Option("--continuous", help="carry the model's state on from line to line: one text")
+        bool,
+        typer.Option("--continuous", help="carry the model's state on from line to line: one text"),
     ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -63,7 +69,9 @@ def command(
     with evaluating(model):
         stream = TokenStream(model, vocabulary.eos)
     done = 0
-    with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:  # lines on a terminal show the progress
+    with ConsoleReporter(
+        quiet=quiet or is_terminal(sys.stdout)
+    ) as reporter:  # lines on a terminal show the progress
         for raw in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
             if not done:
                 check_text(b"\n".join(raw), "standard input", strict=False)
@@ -95,12 +103,25 @@ def _print_score(
 ) -> None:
     total = float(log_prob.sum())
     if not math.isfinite(total):
-        raise RunError(f"a line's log-probability is {total}: the model's parameters are damaged; train it again")
+        raise RunError(
+            f"a line's log-probability is {total}: the model's parameters are damaged; train it"
+            " again"
+        )
     oov = sum(token == vocabulary.unk for token in ids)
     words = [vocabulary.vocabulary.words[token] for token in ids] if tokens else []
     if json:
-        detail = [{"token": word, "log_prob": float(each)} for word, each in zip(words, log_prob, strict=False)]
-        print_json({"log_prob": total, "tokens": len(ids), "oov": oov, **({"detail": detail} if tokens else {})})
+        detail = [
+            {"token": word, "log_prob": float(each)}
+            for word, each in zip(words, log_prob, strict=False)
+        ]
+        print_json(
+            {
+                "log_prob": total,
+                "tokens": len(ids),
+                "oov": oov,
+                **({"detail": detail} if tokens else {}),
+            }
+        )
         return
     cells = [f"{total:.6f}", str(len(ids)), str(oov)]
     for word, each in zip(words, log_prob, strict=False):

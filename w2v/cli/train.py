@@ -1,4 +1,5 @@
-"""Train word vectors, or a language model, from text and save them. Prints the path of what was written.
+"""Train word vectors, or a language model, from text and save them. Prints the path of what was
+written.
 
 --output - writes word2vec text to stdout.
 
@@ -59,22 +60,32 @@ NAME = "train"
 @with_settings(all_settings().values())
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
-    config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
-            "--resume", metavar="RUN", help="go on with a run that was stopped or killed; only --epochs may grow"
+            "--resume",
+            metavar="RUN",
+            help="go on with a run that was stopped or killed; only --epochs may grow",
         ),
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="only read the corpus; print vocabulary, memory and time estimates")
+        bool,
+        typer.Option(
+            "--dry-run", help="only read the corpus; print vocabulary, memory and time estimates"
+        ),
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
-    os.getcwd()  # a working directory that was removed is told at once: Numba and PyTorch cannot do without
+    # a working directory that was removed is told at once: Numba and PyTorch cannot do without
+    os.getcwd()
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
     run_before = None if resume is None else Path(resume)
     if run_before is None:
@@ -83,12 +94,19 @@ def command(
         from w2v.runs.output import claimed
         from w2v.runs.resume import finished
 
-        settings = _settings_of(run_before, given, {"--config": config is not None, "--dry-run": dry_run})
-        with claimed(settings, run_before):  # not while it is at work; and what a kill has left behind goes
+        settings = _settings_of(
+            run_before, given, {"--config": config is not None, "--dry-run": dry_run}
+        )
+        with claimed(
+            settings, run_before
+        ):  # not while it is at work; and what a kill has left behind goes
             done = finished(run_before, settings)
         if done is not None:
             if not quiet:
-                say(f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may grow")
+                say(
+                    f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may"
+                    " grow"
+                )
             print_json(done) if json else print_line(str(run_before))
             return 0
     with ConsoleReporter(quiet=quiet) as reporter:
@@ -99,7 +117,10 @@ def command(
 
         suffix = Path(settings.output.output or "").suffix.lower()
         if 1 < len(suffix) <= 6 and suffix not in FORMATS and suffix[1:].isalpha():
-            reporter.note(f"{settings.output.output} becomes a run directory; vector files end in {' '.join(FORMATS)}")
+            reporter.note(
+                f"{settings.output.output} becomes a run directory; vector files end in"
+                f" {' '.join(FORMATS)}"
+            )
         if dry_run:
             plan = run.plan(settings, use_cache=not no_cache, reporter=reporter)
             reporter.close()
@@ -107,8 +128,13 @@ def command(
             return 0
         if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
             reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
-        with stopping_softly(lambda: reporter.training_began) as stop, _to_stdout(settings, json) as settings:
-            summary = run.run(settings, use_cache=not no_cache, reporter=reporter, stop=stop, resume=run_before)
+        with (
+            stopping_softly(lambda: reporter.training_began) as stop,
+            _to_stdout(settings, json) as settings,
+        ):
+            summary = run.run(
+                settings, use_cache=not no_cache, reporter=reporter, stop=stop, resume=run_before
+            )
             if given.get("output") == "-":
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
@@ -132,7 +158,8 @@ def command(
 
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
-    """The settings of a run to go on with. `given` beside --resume are settings, `others` are further options.
+    """The settings of a run to go on with. `given` beside --resume are settings, `others` are
+    further options.
 
     Raises:
         InputError: there is no such run, or something was given that would make another run of it.
@@ -140,30 +167,45 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
     from w2v.runs.resume import resumed_config
 
     for option in (option for option, present in others.items() if present):
-        raise InputError(f"{option} beside --resume is too much: the settings are those of the run; leave it away")
+        raise InputError(
+            f"{option} beside --resume is too much: the settings are those of the run; leave it"
+            " away"
+        )
     return resumed_config(run, given)
 
 
 @contextmanager
 def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
-    """With `--output -`, settings that write word2vec text to a temporary file, which is there while the block runs."""
+    """With `--output -`, settings that write word2vec text to a temporary file, which is there
+    while the block runs."""
     if settings.output.output != "-":
         yield settings
         return
     if json:
-        raise InputError("--output - writes vectors to stdout, where --json puts its object; choose one of them")
+        raise InputError(
+            "--output - writes vectors to stdout, where --json puts its object; choose one of them"
+        )
     if sys.stdout is None:
-        raise InputError("--output - writes vectors to stdout, which is closed; name a file, or pipe them on")
+        raise InputError(
+            "--output - writes vectors to stdout, which is closed; name a file, or pipe them on"
+        )
     if settings.checkpoints.checkpoint_every is not None:
-        raise InputError("--checkpoint-every needs a run directory, and --output - is a stream: leave one of them away")
+        raise InputError(
+            "--checkpoint-every needs a run directory, and --output - is a stream: leave one of"
+            " them away"
+        )
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
-        yield replace(settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False))
+        yield replace(
+            settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False)
+        )
 
 
 def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
-    how = "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
+    how = (
+        "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
+    )
     what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
     learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
@@ -173,7 +215,10 @@ def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
 
 def _tell(summary: RunSummary, max_vocab: int) -> None:
     words = summary.words
-    times = f"{human_seconds(summary.seconds.training)} training, {human_seconds(summary.seconds.total)} in all"
+    times = (
+        f"{human_seconds(summary.seconds.training)} training,"
+        f" {human_seconds(summary.seconds.total)} in all"
+    )
     if summary.model == "lm":
         _tell_language_model(summary, times)
         return
@@ -184,14 +229,15 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
-        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per prediction,"
-        f" {human_count(summary.words_per_second)} words/s, {times}"
+        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
+        f" prediction, {human_count(summary.words_per_second)} words/s, {times}"
     )
     if summary.validation is not None:
         found = summary.validation
         say(
-            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch {found['epoch']:.3g}"
-            f" ({found['predictions']:,} predictions; {found['oov']:,} of {found['words']:,} words unknown)"
+            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch"
+            f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
+            f" {found['words']:,} words unknown)"
         )
 
 
@@ -199,20 +245,22 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     from w2v.losses.table import training_figure
 
     say(
-        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among them;"
-        f" {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are <unk>"
+        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among"
+        f" them; {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are"
+        " <unk>"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
-        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}: {training_figure(summary.loss)} {loss} per"
-        f" token in the last epoch, {human_count(summary.words_per_second)} tokens/s, {times}"
+        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}:"
+        f" {training_figure(summary.loss)} {loss} per token in the last epoch,"
+        f" {human_count(summary.words_per_second)} tokens/s, {times}"
     )
     if summary.validation is not None:
         best = summary.validation
         say(
             f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
-            f" ({best['bits_per_word']:.3f} bits per word) over"
-            f" {best['tokens']:,} tokens, {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
+            f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
+            f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
         )
 
 
@@ -235,5 +283,12 @@ def _print_plan(plan: Plan, json: bool) -> None:
             values[name] = human_bytes(values[name])
     if values["training_seconds"] is not None:
         values["training_seconds"] = human_seconds(values["training_seconds"])
-    print_values(values, {"memory_bytes": "memory needed", "memory_available_bytes": "memory available",
-                          "output_bytes": "output size", "training_seconds": "training time"})  # fmt: skip
+    print_values(
+        values,
+        {
+            "memory_bytes": "memory needed",
+            "memory_available_bytes": "memory available",
+            "output_bytes": "output size",
+            "training_seconds": "training time",
+        },
+    )

@@ -34,7 +34,9 @@ def command(
     corpus: Annotated[list[str], typer.Argument(metavar="CORPUS", hidden=True)],
     output: Output = None,
     overwrite: Overwrite = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,
@@ -48,14 +50,19 @@ def command(
     from w2v.corpus.selection import select_vocabulary
 
     with ConsoleReporter(quiet=quiet) as reporter:
-        store = read_corpus(settings.corpus, settings, use_cache=not no_cache, progress=reporter.reading)
+        store = read_corpus(
+            settings.corpus, settings, use_cache=not no_cache, progress=reporter.reading
+        )
         for warning in store.warnings:
             reporter.warn(warning)
     vocabulary = select_vocabulary(store.vocabulary, settings)
     facts = _facts(store, vocabulary)
     if not quiet:
-        say(f"{facts['words']:,} words, {facts['distinct']:,} distinct; {facts['vocabulary']:,} of these occur "
-            f"at least {settings.min_count} times and are {100 * facts['coverage']:.1f} % of the text")  # fmt: skip
+        say(
+            f"{facts['words']:,} words, {facts['distinct']:,} distinct; {facts['vocabulary']:,} of"
+            f" these occur at least {settings.min_count} times and are"
+            f" {100 * facts['coverage']:.1f} % of the text"
+        )
     if output not in (None, "-"):
         vocabulary.save(output)
         if json:
@@ -69,19 +76,28 @@ def command(
 def _facts(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
     kept = int(vocabulary.counts.sum())
     return {
-        "words": store.n_words, "lines": store.n_lines, "distinct": len(store.vocabulary),
-        "vocabulary": len(vocabulary), "in_vocabulary": kept, "coverage": kept / store.n_words,
-    }  # fmt: skip
+        "words": store.n_words,
+        "lines": store.n_lines,
+        "distinct": len(store.vocabulary),
+        "vocabulary": len(vocabulary),
+        "in_vocabulary": kept,
+        "coverage": kept / store.n_words,
+    }
 
 
 def _print_words(vocabulary: Vocabulary, json: bool) -> None:
-    rows = ((word, int(count)) for word, count in zip(vocabulary.words, vocabulary.counts, strict=True))
+    rows = (
+        (word, int(count)) for word, count in zip(vocabulary.words, vocabulary.counts, strict=True)
+    )
     if json:
         for word, count in rows:
             print_json({"word": word, "count": count})
     elif is_terminal(sys.stdout):
         print_table(("word", "count"), islice(rows, SHOWN))
         if len(vocabulary) > SHOWN:
-            say(f"... and {len(vocabulary) - SHOWN:,} more: pipe the output, or write it with -o FILE")
+            say(
+                f"... and {len(vocabulary) - SHOWN:,} more: pipe the output, or write it with -o"
+                " FILE"
+            )
     else:
         print_table((), rows)

@@ -1,8 +1,9 @@
-"""Trains the contenders one after another, each by `w2v train` in a process and a run directory of its own.
+"""Trains the contenders one after another, each by `w2v train` in a process and a run directory of
+its own.
 
-The output folder holds a run directory by each contender's name, and the table of what is finished. Finished runs of
-the same settings are kept, those that were stopped or killed go on from their last checkpoint, and what failed is
-trained anew.
+The output folder holds a run directory by each contender's name, and the table of what is finished.
+Finished runs of the same settings are kept, those that were stopped or killed go on from their last
+checkpoint, and what failed is trained anew.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Listener(Protocol):
 class Comparison:
     """A comparison in the folder `output`.
 
-    questions: analogy set for word vectors; None: the sets that come with w2v. overwrite: train all anew. use_cache:
-    whether the corpus is read from and kept in the cache. stopped: the number of the signal that asks for an end.
+    questions: analogy set for word vectors; None: the sets that come with w2v. overwrite: train all
+    anew. use_cache: whether the corpus is read from and kept in the cache. stopped: the number of
+    the signal that asks for an end.
     """
 
     contenders: Sequence[Contender]
@@ -59,12 +61,20 @@ class Comparison:
             self._check_questions(self.questions)
         if self.output.exists() and not self.output.is_dir():
             raise InputError(f"--output {self.output} is a file: name a folder for the runs")
-        if self.output.is_dir() and any(self.output.iterdir()) and not (self.output / TABLE_JSON).is_file():
-            raise InputError(f"--output {self.output} holds other things than a comparison: name another folder")
+        if (
+            self.output.is_dir()
+            and any(self.output.iterdir())
+            and not (self.output / TABLE_JSON).is_file()
+        ):
+            raise InputError(
+                f"--output {self.output} holds other things than a comparison: name another folder"
+            )
         try:
             self.output.mkdir(exist_ok=True)
         except OSError as error:
-            raise InputError(f"--output {self.output} cannot be made: {error.strerror}; name another folder") from None
+            raise InputError(
+                f"--output {self.output} cannot be made: {error.strerror}; name another folder"
+            ) from None
         earlier = load_table(self.output)
         for each in self.contenders:
             row = earlier.get(each.name)
@@ -79,12 +89,16 @@ class Comparison:
     def _check_questions(self, questions: str) -> None:
         """Raises InputError when the set of analogies could not be used after all the training."""
         if self.contenders[0].config.model.model == "lm":
-            self.listener.note("--questions is for word vectors: language models are compared by perplexity")
+            self.listener.note(
+                "--questions is for word vectors: language models are compared by perplexity"
+            )
             return
         from w2v.evaluation.sets import AnalogySet, load_set
 
         if not isinstance(load_set(questions), AnalogySet):
-            raise InputError(f"--questions {questions} holds pairs of words with scores: name a set of analogies")
+            raise InputError(
+                f"--questions {questions} holds pairs of words with scores: name a set of analogies"
+            )
 
     def run(self, earlier: dict[str, Row]) -> list[Row]:
         """Trains what is not done among the earlier rows; all rows. Saves the table after each run.
@@ -93,31 +107,45 @@ class Comparison:
             RunError: the table cannot be written.
         """
         rows = [
-            row if (row := earlier.get(each.name)) and row.status == "done" else Row(each.name, each.loss)
+            (
+                row
+                if (row := earlier.get(each.name)) and row.status == "done"
+                else Row(each.name, each.loss)
+            )
             for each in self.contenders
         ]
         names = {row.name for row in rows}
         others = [row for name, row in earlier.items() if name not in names]
         for place, each in enumerate(self.contenders):
             if rows[place].status == "done":
-                self.listener.note(f"{each.name}: kept from {self.output / each.name} (--overwrite trains it anew)")
+                self.listener.note(
+                    f"{each.name}: kept from {self.output / each.name} (--overwrite trains it anew)"
+                )
             elif self.stopped() is None:
                 self.listener.stage(f"{each.name} ({place + 1} of {len(self.contenders)})")
                 rows[place] = replace(rows[place], status="training", settings=settings_asked(each))
-                save_table(self.output, with_speedups(rows), others)  # a run that is killed can be gone on with
+                save_table(
+                    self.output, with_speedups(rows), others
+                )  # a run that is killed can be gone on with
                 rows[place] = self._train(each, rows[place], earlier.get(each.name))
             save_table(self.output, with_speedups(rows), others)
         return with_speedups(rows)
 
     def _train(self, each: Contender, row: Row, before: Row | None) -> Row:
-        """The row of one contender, trained now; goes on with what `before` left, if its settings were the same."""
+        """The row of one contender, trained now; goes on with what `before` left, if its settings
+        were the same."""
         folder = self.output / each.name
-        # Where this process alone was killed, the training went on without it: nobody saw its memory.
+        # Where this process alone was killed, the training went on without it: nobody saw its
+        # memory.
         was_finished = False
         with tempfile.TemporaryDirectory(prefix="w2v-compare-") as place:
             recipe = Path(place) / "config.yaml"
             each.config.save_yaml(recipe)
-            if before is not None and before.settings == row.settings and _can_go_on(before, folder):
+            if (
+                before is not None
+                and before.settings == row.settings
+                and _can_go_on(before, folder)
+            ):
                 arguments = ["train", "--resume", str(folder), "--json"]
                 was_finished = before.status == "training" and (folder / "summary.json").is_file()
             else:
@@ -128,13 +156,23 @@ class Comparison:
             def plain(text: str) -> str:  # the file is ours: it means nothing to the user
                 return text.replace(str(recipe), "its settings")
 
-            done = run_verb(arguments, lambda line: self.listener.stage(f"{each.name}: {plain(line)}"), self.stopped)
+            done = run_verb(
+                arguments,
+                lambda line: self.listener.stage(f"{each.name}: {plain(line)}"),
+                self.stopped,
+            )
         row = replace(row, peak_memory_bytes=None if was_finished else done.peak_memory)
         summary = _object(done.output)
         if summary is None or (done.status != 0 and not summary.get("interrupted")):
             if self.stopped() is not None:
-                return replace(row, status="interrupted", problem="stopped before there was anything to keep")
-            return replace(row, status="failed", problem=plain(done.problem) if done.status else "printed no summary")
+                return replace(
+                    row, status="interrupted", problem="stopped before there was anything to keep"
+                )
+            return replace(
+                row,
+                status="failed",
+                problem=plain(done.problem) if done.status else "printed no summary",
+            )
         try:
             row = _filled(row, summary, folder)
         except RunError as error:
@@ -144,13 +182,17 @@ class Comparison:
         if each.config.model.model != "lm":
             return self._with_accuracy(row, folder)
         if row.perplexity is None:
-            return replace(row, status="failed", problem="its summary holds no validation perplexity")
+            return replace(
+                row, status="failed", problem="its summary holds no validation perplexity"
+            )
         return row
 
     def _with_accuracy(self, row: Row, folder: Path) -> Row:
         """The row with the vectors' share of right answers to the analogy questions."""
         sets = [] if self.questions is None else [self.questions]
-        done = run_verb(["eval", str(folder), *sets, "--json", "--quiet"], lambda line: None, self.stopped)
+        done = run_verb(
+            ["eval", str(folder), *sets, "--json", "--quiet"], lambda line: None, self.stopped
+        )
         if self.stopped() is not None:
             return replace(row, status="interrupted", problem="stopped during the evaluation")
         answers = (_object(done.output) or {}).get("analogies", {})
@@ -163,21 +205,33 @@ def check_comparable(configs: Sequence[Config]) -> None:
     """Refuses what could not be compared, before anything is trained.
 
     Raises:
-        InputError: stdin as corpus, no validation text for a language model, different models, or no such files.
+        InputError: stdin as corpus, no validation text for a language model, different models, or
+            no such files.
     """
     from w2v.corpus.sources import resolve_sources
 
     if len({config.model.model for config in configs}) > 1:
-        raise InputError("w2v compare trains one model under several losses: give the same `model` to all of them")
-    if configs[0].model.model == "lm" and any(config.validation.valid is None for config in configs):
-        raise InputError("w2v compare --model lm needs --valid FILE, the text whose perplexity is compared")
+        raise InputError(
+            "w2v compare trains one model under several losses: give the same `model` to all of"
+            " them"
+        )
+    if configs[0].model.model == "lm" and any(
+        config.validation.valid is None for config in configs
+    ):
+        raise InputError(
+            "w2v compare --model lm needs --valid FILE, the text whose perplexity is compared"
+        )
     for config in configs:
         valid = config.validation.valid
         texts = [config.corpus.corpus, *([] if valid is None else [(valid,)])]
-        for source in [source for text in texts for source in resolve_sources(text, config.corpus.column)[0]]:
+        for source in [
+            source for text in texts for source in resolve_sources(text, config.corpus.column)[0]
+        ]:
             if not source.lasting:
-                raise InputError(f"w2v compare reads its texts once per loss, {source.name} can be read once only:"
-                                 " save it to a file")  # fmt: skip
+                raise InputError(
+                    f"w2v compare reads its texts once per loss, {source.name} can be read once"
+                    " only: save it to a file"
+                )
 
 
 def check_same(each: Contender, row: Row, output: Path) -> None:
@@ -190,8 +244,8 @@ def check_same(each: Contender, row: Row, output: Path) -> None:
     for name in [*now, *before]:
         if before.get(name) != now.get(name):
             raise InputError(
-                f"{output / each.name} was trained with {name} {before.get(name)}, now it is {now.get(name)}:"
-                " add --overwrite to train all anew, or name another --output"
+                f"{output / each.name} was trained with {name} {before.get(name)}, now it is"
+                f" {now.get(name)}: add --overwrite to train all anew, or name another --output"
             )
 
 
@@ -206,23 +260,34 @@ def settings_asked(each: Contender) -> dict[str, Any]:
 def _can_go_on(before: Row, folder: Path) -> bool:
     """Whether a run was stopped or killed and has left a checkpoint."""
     checkpoints = folder / "checkpoints"
-    return before.status in ("interrupted", "training") and checkpoints.is_dir() and any(checkpoints.iterdir())
+    return (
+        before.status in ("interrupted", "training")
+        and checkpoints.is_dir()
+        and any(checkpoints.iterdir())
+    )
 
 
 def _filled(row: Row, summary: dict[str, Any], folder: Path) -> Row:
     """The row with the figures of a run. All seconds are of training itself, without validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
     return replace(
-        row, status="done", perplexity=(summary.get("validation") or {}).get("perplexity"),
-        curve=read_curve(folder, summary["epochs"], epochs, seconds), epochs=epochs,
-        seconds_per_epoch=seconds / epochs if epochs else None, tokens_per_second=summary["words_per_second"],
-    )  # fmt: skip
+        row,
+        status="done",
+        perplexity=(summary.get("validation") or {}).get("perplexity"),
+        curve=read_curve(folder, summary["epochs"], epochs, seconds),
+        epochs=epochs,
+        seconds_per_epoch=seconds / epochs if epochs else None,
+        tokens_per_second=summary["words_per_second"],
+    )
 
 
-def read_curve(folder: Path, epochs: int, epochs_done: float, seconds: float) -> tuple[tuple[float, float], ...]:
+def read_curve(
+    folder: Path, epochs: int, epochs_done: float, seconds: float
+) -> tuple[tuple[float, float], ...]:
     """(seconds of training, validation perplexity) of every validation in a run's metrics.jsonl.
 
-    A validation says after which epoch it was; when that was, the lines about training around it tell.
+    A validation says after which epoch it was; when that was, the lines about training around it
+    tell.
 
     Args:
         epochs: asked for; epochs_done: trained, in these seconds.
@@ -239,7 +304,9 @@ def read_curve(folder: Path, epochs: int, epochs_done: float, seconds: float) ->
             elif "fraction" in entry:
                 times.append((entry["fraction"] * epochs, float(entry["seconds"])))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{folder / 'metrics.jsonl'} cannot be read: {' '.join(str(error).split())}") from None
+        raise RunError(
+            f"{folder / 'metrics.jsonl'} cannot be read: {' '.join(str(error).split())}"
+        ) from None
     times = sorted({*times, (epochs_done, seconds)})
     return tuple((_at(epoch, times), value) for epoch, value in values)
 

@@ -1,6 +1,7 @@
 """What is compared: a name and the complete configuration of each run.
 
-On the command line `--losses softmax,nce`; in a YAML file, beside the settings that all of them share:
+On the command line `--losses softmax,nce`; in a YAML file, beside the settings that all of them
+share:
 
     model: lm
     losses:
@@ -57,14 +58,17 @@ def read_contenders(
         path: the YAML file, or None.
 
     Raises:
-        InputError: the file cannot be used, a name is unknown or given twice, or a setting is wrong.
+        InputError: the file cannot be used, a name is unknown or given twice, or a setting is
+            wrong.
     """
     common, own = _read_file(path) if path is not None else ([], {})
     options = [(name, value, _place(name)) for name, value in cli.items() if value is not None]
     names = list(losses) if losses else list(own)
     if not names:
-        raise InputError("nothing to compare: name losses, such as --losses softmax,nce,hsigmoid, or list them under"
-                         " `losses` in the --config file")  # fmt: skip
+        raise InputError(
+            "nothing to compare: name losses, such as --losses softmax,nce,hsigmoid, or list them"
+            " under `losses` in the --config file"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"--losses names {twice[0]} twice: keep one")
     found: list[Contender] = []
@@ -87,19 +91,31 @@ def _place(name: str) -> str:
 
 
 def _contender(
-    name: str, common: list[Given], own: list[Given], options: list[Given], others: Mapping[str, Any]
+    name: str,
+    common: list[Given],
+    own: list[Given],
+    options: list[Given],
+    others: Mapping[str, Any],
 ) -> Contender:
     loss: Any = next((value for setting, value, _ in own if setting == "loss"), name)
     if loss not in LOSSES:
         guess = nearest(str(loss), [*LOSSES, *others])
-        remedy = f"did you mean {guess}?" if guess and guess != name else f"there are {', '.join(LOSSES)}"
+        remedy = (
+            f"did you mean {guess}?"
+            if guess and guess != name
+            else f"there are {', '.join(LOSSES)}"
+        )
         what = "" if loss == name else f" of {name}"
         raise InputError(f"no loss {str(loss)!r}{what}: {remedy}")
     if not NAME.fullmatch(name) or name.startswith("."):
-        raise InputError(f"{name!r} cannot be the name of a folder: use letters, digits, dots and hyphens")
+        raise InputError(
+            f"{name!r} cannot be the name of a folder: use letters, digits, dots and hyphens"
+        )
     # A setting that other losses have, given for all, is no mistake.
     elsewhere = set(loss_settings()) - set(settings_of(LOSSES[loss].options))
-    common, options = ([each for each in given if each[0] not in elsewhere] for given in (common, options))
+    common, options = (
+        [each for each in given if each[0] not in elsewhere] for given in (common, options)
+    )
     own = [each for each in own if each[0] != "loss"]
     return Contender(name, config_of([*common, *own, *options, ("loss", loss, f"loss of {name}")]))
 
@@ -113,7 +129,10 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, lis
         if key == "losses":
             names = value if isinstance(value, list) else [value]
             if not all(isinstance(name, str) for name in names):
-                problems.append(f"losses in {path} is neither a list of names nor a mapping from names to settings")
+                problems.append(
+                    f"losses in {path} is neither a list of names nor a mapping from names to"
+                    " settings"
+                )
             own |= {str(name): [] for name in names}
         elif key.startswith("losses."):
             name, _, setting = key.removeprefix("losses.").partition("/")
@@ -121,12 +140,21 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, lis
             if setting:
                 own[name].append((setting, value, f"{setting} of {name} in {path}"))
             elif value is not None:
-                problems.append(f"{name} under losses in {path} is not followed by settings, such as {{lr: 0.1}}")
+                problems.append(
+                    f"{name} under losses in {path} is not followed by settings, such as {{lr:"
+                    " 0.1}"
+                )
         elif key in OWN:
-            remedy = "list them under `losses`" if key == "loss" else f"give --{key} on the command line"
+            remedy = (
+                "list them under `losses`" if key == "loss" else f"give --{key} on the command line"
+            )
             problems.append(f"{key} in {path}: w2v compare trains several losses; {remedy}")
         else:
             common.append((key.removeprefix("loss."), value, f"{key} in {path}"))
     if problems:
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: {'; '.join(problems)}")
+        raise InputError(
+            problems[0]
+            if len(problems) == 1
+            else f"{len(problems)} problems: {'; '.join(problems)}"
+        )
     return common, own

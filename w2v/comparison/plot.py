@@ -1,4 +1,5 @@
-"""The picture of a comparison: validation perplexity against wall time (or accuracy of word vectors), PNG, SVG or PDF.
+"""The picture of a comparison: validation perplexity against wall time (or accuracy of word
+vectors), PNG, SVG or PDF.
 
 Needs matplotlib, which is not among w2v's dependencies: pip install 'w2v[plot]'.
 """
@@ -33,9 +34,12 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     """Writes the picture of the rows that have a figure; the extension of `path` names the format.
 
     Raises:
-        RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be written.
+        RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be
+            written.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells everybody that it looks for fonts
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # it tells everybody that it looks for fonts
     try:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
@@ -51,9 +55,14 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     for place, (row, curve) in enumerate(curves):
         seconds, values = zip(*curve, strict=True)
         axes.plot(
-            seconds, values, label=row.name, linewidth=1.5, markersize=5,
-            color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
-        )  # fmt: skip
+            seconds,
+            values,
+            label=row.name,
+            linewidth=1.5,
+            markersize=5,
+            color=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
+        )
     axes.set_xlabel("training time, seconds")
     axes.set_xlim(left=0)
     if is_perplexity:
@@ -74,7 +83,9 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     except RunError:
         raise
     except Exception as error:  # whatever a foreign library does, the table stands
-        raise RunError(f"matplotlib failed: {type(error).__name__}: {' '.join(str(error).split())}") from None
+        raise RunError(
+            f"matplotlib failed: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from None
 
 
 def _end(row: Row) -> tuple[tuple[float, float], ...]:

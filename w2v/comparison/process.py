@@ -1,4 +1,5 @@
-"""One verb of w2v as a process of its own, so that its memory is its own and its failure is only its own."""
+"""One verb of w2v as a process of its own, so that its memory is its own and its failure is only
+its own."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process left behind: exit code (negative: the signal that killed it), stdout, the last line of its stderr,
-    and the most memory it had resident at a time, in bytes."""
+    """What a process left behind: exit code (negative: the signal that killed it), stdout, the last
+    line of its stderr, and the most memory it had resident at a time, in bytes."""
 
     status: int
     output: str
@@ -30,24 +31,33 @@ class Finished:
         """Why it failed, in one phrase."""
         if self.status < 0:
             name = signal.Signals(-self.status).name
-            return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+            return f"killed by {name}" + (
+                ", perhaps for want of memory" if name == "SIGKILL" else ""
+            )
         return self.last_words or f"exit code {self.status}"
 
 
 def run_verb(
-    arguments: Sequence[str], heard: Callable[[str], None], stopped: Callable[[], int | None] = lambda: None
+    arguments: Sequence[str],
+    heard: Callable[[str], None],
+    stopped: Callable[[], int | None] = lambda: None,
 ) -> Finished:
     """Runs `w2v ARGUMENTS` to its end.
 
     Args:
         heard: gets every line of its stderr.
-        stopped: the number of the signal by which it is to end softly, None as long as it may go on.
+        stopped: the number of the signal by which it is to end softly, None as long as it may go
+            on.
     """
-    # A session of its own: Ctrl-C in the terminal reaches this process only, which passes it on once.
+    # A session of its own: Ctrl-C in the terminal reaches this process only, which passes it on
+    # once.
     process = subprocess.Popen(
-        [sys.executable, "-m", "w2v", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "w2v", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert process.stdout and process.stderr
     output: list[bytes] = []
     lines: list[str] = []
@@ -79,9 +89,11 @@ def run_verb(
     process.stderr.close()
     last = next((line for line in reversed(lines) if line.strip()), "")
     return Finished(
-        process.returncode, b"".join(output).decode("utf-8", "replace"),
-        last.removeprefix(f"w2v {arguments[0]}: "), usage.ru_maxrss * MAXRSS_BYTES,
-    )  # fmt: skip
+        process.returncode,
+        b"".join(output).decode("utf-8", "replace"),
+        last.removeprefix(f"w2v {arguments[0]}: "),
+        usage.ru_maxrss * MAXRSS_BYTES,
+    )
 
 
 def _read_all(stream: IO[bytes], into: list[bytes]) -> None:

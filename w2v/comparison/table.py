@@ -1,7 +1,9 @@
-"""The rows of a comparison, and the files that hold them: compare.tsv and compare.json in the output folder.
+"""The rows of a comparison, and the files that hold them: compare.tsv and compare.json in the
+output folder.
 
-perplexity: of the validation text, the best epoch's. speed-up: tokens per second over those of the full softmax, if it
-is among the losses. peak memory: the most that the training process had resident (on a GPU: without its memory).
+perplexity: of the validation text, the best epoch's. speed-up: tokens per second over those of the
+full softmax, if it is among the losses. peak memory: the most that the training process had
+resident (on a GPU: without its memory).
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from w2v.errors import InputError
 from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
-COLUMNS = ("perplexity", "accuracy", "seconds_per_epoch", "tokens_per_second", "speedup", "peak_memory_bytes")
+COLUMNS = (
+    "perplexity",
+    "accuracy",
+    "seconds_per_epoch",
+    "tokens_per_second",
+    "speedup",
+    "peak_memory_bytes",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,9 @@ class Row:
     epochs: float | None = None  # trained
     problem: str | None = None
     settings: dict[str, Any] | None = None  # asked for, by name
-    curve: tuple[tuple[float, float], ...] = ()  # (seconds of training, validation perplexity), one per epoch
+    curve: tuple[
+        tuple[float, float], ...
+    ] = ()  # (seconds of training, validation perplexity), one per epoch
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -43,10 +54,17 @@ class Row:
 
 
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
-    """The rows with their speed over that of the first full softmax that is done; None without one."""
-    full = next((row.tokens_per_second for row in rows if row.loss == "softmax" and row.status == "done"), None)
+    """The rows with their speed over that of the first full softmax that is done; None without
+    one."""
+    full = next(
+        (row.tokens_per_second for row in rows if row.loss == "softmax" and row.status == "done"),
+        None,
+    )
     return [
-        replace(row, speedup=row.tokens_per_second / full if full and row.tokens_per_second else None) for row in rows
+        replace(
+            row, speedup=row.tokens_per_second / full if full and row.tokens_per_second else None
+        )
+        for row in rows
     ]
 
 
@@ -59,12 +77,17 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
         RunError: a file cannot be written.
     """
     document = {
-        "format_version": 1, "rows": [row.as_dict() for row in rows], "others": [row.as_dict() for row in others],
-    }  # fmt: skip
+        "format_version": 1,
+        "rows": [row.as_dict() for row in rows],
+        "others": [row.as_dict() for row in others],
+    }
     with atomic_file(folder / TABLE_JSON) as file:
         file.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
     columns = ("name", "loss", "status", *COLUMNS, "problem")
-    lines = ["\t".join(columns), *("\t".join(_cell(getattr(row, column)) for column in columns) for row in rows)]
+    lines = [
+        "\t".join(columns),
+        *("\t".join(_cell(getattr(row, column)) for column in columns) for row in rows),
+    ]
     with atomic_file(folder / TABLE_TSV) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
 
@@ -82,12 +105,18 @@ def load_table(folder: Path) -> dict[str, Row]:
         document = json.loads(path.read_text(encoding="utf-8"))
         known = {field.name for field in fields(Row)}
         rows = [
-            {key: value for key, value in row.items() if key in known} for row in document["rows"] + document["others"]
+            {key: value for key, value in row.items() if key in known}
+            for row in document["rows"] + document["others"]
         ]
-        return {row["name"]: Row(**{**row, "curve": tuple(map(tuple, row.get("curve", ())))}) for row in rows}
+        return {
+            row["name"]: Row(**{**row, "curve": tuple(map(tuple, row.get("curve", ())))})
+            for row in rows
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another --output"
-                         ) from None  # fmt: skip
+        raise InputError(
+            f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
+            " --output"
+        ) from None
 
 
 def _cell(value: object) -> str:

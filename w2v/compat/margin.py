@@ -1,4 +1,5 @@
-"""Margin softmax losses as functions. `reduction` is "none", "mean" (over targets that are not ignored) or "sum".
+"""Margin softmax losses as functions. `reduction` is "none", "mean" (over targets that are not
+ignored) or "sum".
 
 Sums are in float32 (float64 stays). The formulas are in `w2v.losses.margin`.
 """
@@ -28,7 +29,8 @@ def soft_margin_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """cross_entropy of logits [N, C] or [N, C, d1, …] with the target's logit lowered by margin; weight [C] or None.
+    """cross_entropy of logits [N, C] or [N, C, d1, …] with the target's logit lowered by margin;
+    weight [C] or None.
 
     Raises:
         ValueError: margin is negative, a class is outside 0 … C - 1, shapes do not fit.
@@ -36,7 +38,9 @@ def soft_margin_cross_entropy(
     check_margin(margin)
     check_reduction(reduction)
     logits, classes, _ = checked_logits(input, target, ignore_index)
-    moved = logits.scatter_add(1, classes.unsqueeze(1), logits.new_full((), -margin).expand_as(classes.unsqueeze(1)))
+    moved = logits.scatter_add(
+        1, classes.unsqueeze(1), logits.new_full((), -margin).expand_as(classes.unsqueeze(1))
+    )
     return F.cross_entropy(moved, target, weight, ignore_index=ignore_index, reduction=reduction)
 
 
@@ -49,17 +53,21 @@ def am_softmax_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of scale x cos(input, weight), the target's cosine lowered by margin: input [N, D], weight [C, D].
+    """Cross-entropy of scale x cos(input, weight), the target's cosine lowered by margin: input [N,
+    D], weight [C, D].
 
     Raises:
-        ValueError: scale is not above 0, margin is negative, a class is outside 0 … C - 1, shapes do not fit.
+        ValueError: scale is not above 0, margin is negative, a class is outside 0 … C - 1, shapes
+            do not fit.
     """
     check_scale(scale)
     check_margin(margin)
     check_reduction(reduction)
     with torch.autocast(input.device.type, enabled=False):
         h, w = am_operands(input, weight, scale)
-    loss = moved_cross_entropy(h, w, target, None, None, lambda z, *_: z - scale * margin, ignore_index)
+    loss = moved_cross_entropy(
+        h, w, target, None, None, lambda z, *_: z - scale * margin, ignore_index
+    )
     return reduced(loss, target.reshape(loss.shape) != ignore_index, reduction)
 
 
@@ -72,12 +80,14 @@ def l_softmax_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of input @ weight.T, the target's angle multiplied by margin: input [N, D], weight [C, D].
+    """Cross-entropy of input @ weight.T, the target's angle multiplied by margin: input [N, D],
+    weight [C, D].
 
     annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
 
     Raises:
-        ValueError: margin is not 1, 2, 3 or 4, annealing is negative, a class is outside 0 … C - 1, shapes do not fit.
+        ValueError: margin is not 1, 2, 3 or 4, annealing is negative, a class is outside 0 … C - 1,
+            shapes do not fit.
     """
     check_angular(margin, annealing)
     check_reduction(reduction)

@@ -1,4 +1,5 @@
-"""Tables of weights and biases that may be cut into shards, as TensorFlow's partitioned variables are."""
+"""Tables of weights and biases that may be cut into shards, as TensorFlow's partitioned variables
+are."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ STRATEGIES = ("div", "mod")
 class Tables:
     """Weights [num_classes, D] and biases [num_classes] or None, each one tensor or its shards.
 
-    strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after another, the first
-    num_classes % P of them one more ("div"). sparse: gradients hold only the rows taken.
+    strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after
+    another, the first num_classes % P of them one more ("div"). sparse: gradients hold only the
+    rows taken.
     """
 
     weights: Shards
@@ -32,7 +34,8 @@ class Tables:
         """(weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`.
 
         Raises:
-            ValueError: there are too few rows, the shards' lengths do not fit the strategy, or there is no such one.
+            ValueError: there are too few rows, the shards' lengths do not fit the strategy, or
+                there is no such one.
         """
         weights, biases = self._parts(self.weights, "weights"), None
         if self.biases is not None:
@@ -45,7 +48,10 @@ class Tables:
     def _parts(self, shards: Shards, name: str) -> list[Tensor]:
         """The shards of a table, checked."""
         if self.strategy not in STRATEGIES:
-            raise ValueError(f"partition_strategy is '{self.strategy}', it must be one of {', '.join(STRATEGIES)}")
+            raise ValueError(
+                f"partition_strategy is '{self.strategy}', it must be one of"
+                f" {', '.join(STRATEGIES)}"
+            )
         parts = [shards] if isinstance(shards, Tensor) else list(shards)
         total = sum(len(part) for part in parts)
         if total < self.num_classes:
@@ -53,7 +59,10 @@ class Tables:
         size, longer = divmod(total, len(parts))
         wanted = [size + (p < longer) for p in range(len(parts))]
         if [len(part) for part in parts] != wanted:
-            raise ValueError(f"the shards of {name} have {[len(part) for part in parts]} rows, they must have {wanted}")
+            raise ValueError(
+                f"the shards of {name} have {[len(part) for part in parts]} rows, they must have"
+                f" {wanted}"
+            )
         return parts
 
     def _taken(self, parts: list[Tensor], ids: Tensor) -> Tensor:
@@ -65,8 +74,12 @@ class Tables:
             shard, row = ids % P, ids // P
         else:
             early = longer * (size + 1)  # classes in the shards that are longer by one
-            shard = torch.where(ids < early, ids // (size + 1), longer + (ids - early) // max(size, 1))
+            shard = torch.where(
+                ids < early, ids // (size + 1), longer + (ids - early) // max(size, 1)
+            )
             row = ids - (shard * size + shard.clamp(max=longer))
         where = [(shard == p).nonzero()[:, 0] for p in range(P)]
-        rows = torch.cat([take_rows(part, row[at], self.sparse) for part, at in zip(parts, where, strict=True)])
+        rows = torch.cat(
+            [take_rows(part, row[at], self.sparse) for part, at in zip(parts, where, strict=True)]
+        )
         return rows.index_select(0, torch.cat(where).argsort())

@@ -1,7 +1,9 @@
-"""Cross-entropies on given logits, with the manners of `torch.nn.functional.cross_entropy`, and the fused linear one.
+"""Cross-entropies on given logits, with the manners of `torch.nn.functional.cross_entropy`, and the
+fused linear one.
 
-Logits are [N, C] or [N, C, d1, …], targets [N] or [N, d1, …]. Computed in float32 (float64 stays). `reduction` is
-"none", "sum" or "mean": over the targets that are not ignored; with class weights, divided by their weights' sum.
+Logits are [N, C] or [N, C, d1, …], targets [N] or [N, d1, …]. Computed in float32 (float64 stays).
+`reduction` is "none", "sum" or "mean": over the targets that are not ignored; with class weights,
+divided by their weights' sum.
 """
 
 from __future__ import annotations
@@ -32,7 +34,12 @@ def label_smoothing_cross_entropy(
     logits, _, _ = checked_logits(input, target, ignore_index)
     check_reduction(reduction)
     return F.cross_entropy(
-        logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=smoothing
+        logits,
+        target,
+        weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        label_smoothing=smoothing,
     )
 
 
@@ -46,12 +53,14 @@ def sparse_softmax_cross_entropy(
     reduction: str = "mean",
     masked_mean: bool = False,
 ) -> Tensor:
-    """logsumexp over the k highest logits (and the target's, with keep_target) - the target's logit.
+    """logsumexp over the k highest logits (and the target's, with keep_target) - the target's
+    logit.
 
     masked_mean: the mean goes only over targets that are among the k highest; NaN when none is.
 
     Raises:
-        ValueError: k is outside 1 … C, a class is outside 0 … C - 1, shapes do not fit, masked_mean without "mean".
+        ValueError: k is outside 1 … C, a class is outside 0 … C - 1, shapes do not fit, masked_mean
+            without "mean".
     """
     logits, target, valid = checked_logits(input, target, ignore_index)
     check_reduction(reduction)
@@ -64,7 +73,9 @@ def sparse_softmax_cross_entropy(
     inside = (ids == target.unsqueeze(1)).any(1)
     loss = kept_cross_entropy(values.logsumexp(1), score, inside, keep_target)
     counted = valid & inside if masked_mean else valid
-    return reduced(loss, counted, reduction, None if weight is None else weight.to(loss.dtype)[target])
+    return reduced(
+        loss, counted, reduction, None if weight is None else weight.to(loss.dtype)[target]
+    )
 
 
 def linear_cross_entropy(
@@ -77,10 +88,12 @@ def linear_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """cross_entropy(input @ weight.T + bias, target) without holding these logits: input [N, D], weight [C, D].
+    """cross_entropy(input @ weight.T + bias, target) without holding these logits: input [N, D],
+    weight [C, D].
 
     Raises:
-        ValueError: shapes do not fit, a class is outside 0 … C - 1, label_smoothing is outside 0 … 1.
+        ValueError: shapes do not fit, a class is outside 0 … C - 1, label_smoothing is outside 0 …
+            1.
     """
     check_reduction(reduction)
     loss = cross_entropy.linear_cross_entropy(
@@ -89,8 +102,11 @@ def linear_cross_entropy(
     return reduced(loss, target.reshape(loss.shape) != ignore_index, reduction)
 
 
-def checked_logits(input: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(logits in the dtype of the sums, target with ignored entries replaced by 0, mask of those that count).
+def checked_logits(
+    input: Tensor, target: Tensor, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(logits in the dtype of the sums, target with ignored entries replaced by 0, mask of those
+    that count).
 
     Raises:
         ValueError: shapes do not fit, a class is out of range.
@@ -112,7 +128,8 @@ def check_reduction(reduction: str) -> None:
 
 
 def reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
-    """Losses where `counted`, 0 elsewhere; times the targets' weights; reduced. A mean over nothing is NaN."""
+    """Losses where `counted`, 0 elsewhere; times the targets' weights; reduced. A mean over nothing
+    is NaN."""
     loss = torch.where(counted, loss if weight is None else loss * weight, 0)
     if reduction == "none":
         return loss

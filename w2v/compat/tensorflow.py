@@ -1,9 +1,11 @@
 """TensorFlow's nce_loss and sampled_softmax_loss: same arguments, same values, same gradients.
 
-    loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)     # [N] nats, no reduction
+    # [N] nats, no reduction
+    loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)
 
-Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected counts; then,
-summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true. Both are for training only.
+Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected
+counts; then, summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true.
+Both are for training only.
 """
 
 from __future__ import annotations
@@ -43,16 +45,19 @@ def nce_loss(
         biases: [num_classes], shards of it, or None.
         labels: [N, num_true], or [N] if num_true is 1.
         inputs: [N, D].
-        sampled_values: (sampled [num_sampled], true_expected_count [N, num_true], sampled_expected_count
-            [num_sampled]), as a sampler of `w2v.sampling.samplers` gives them; None: log-uniform, unique.
+        sampled_values: (sampled [num_sampled], true_expected_count [N, num_true],
+            sampled_expected_count [num_sampled]), as a sampler of `w2v.sampling.samplers` gives
+            them; None: log-uniform, unique.
         remove_accidental_hits: leave out candidates that equal one of the row's labels.
-        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after
-            another, the first num_classes % P of them one more ("div"). TensorFlow 1 defaults to "mod".
+        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the
+            classes one after another, the first num_classes % P of them one more ("div").
+            TensorFlow 1 defaults to "mod".
         seed: draws the same candidates at every call; to go on drawing give a generator.
         sparse: give weights and biases gradients that hold only the rows used.
 
     Raises:
-        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates than classes.
+        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates
+            than classes.
     """
     labels = _checked_labels(labels, num_true, num_classes, len(inputs))
     samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
@@ -95,7 +100,9 @@ def _loss(
     ids, expected_counts = samples
     rows, bias = tables.rows(ids)
     if rows.shape[1] != inputs.shape[1]:
-        raise ValueError(f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}")
+        raise ValueError(
+            f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}"
+        )
     log_counts = log_count(expected_counts, accumulate_dtype(inputs))
     hits = compute_accidental_hits(labels, ids[labels.numel() :]) if remove_hits else None
     return sampled_loss(link, inputs, rows, bias, log_counts, labels.shape[1], hits)
@@ -120,13 +127,17 @@ def _candidates(
     seed: int | None,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
-    """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates, or drawn ones.
+    """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates,
+    or drawn ones.
 
     One tensor for both, so that they are gathered at once and weights get one gradient.
     """
     if sampled_values is None:
         if num_sampled > num_classes:
-            raise ValueError(f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw from")
+            raise ValueError(
+                f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw"
+                " from"
+            )
         if num_sampled < 1:
             raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
         if generator is None and seed is not None:
@@ -137,16 +148,29 @@ def _candidates(
         ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
         return ids, sampler.expected_count(ids, num_sampled, int(tries))
     if sampled_values[1] is None:
-        raise ValueError("sampled_values has no true_expected_count: sample with the labels as true_classes")
-    sampled, true_count, sampled_count = (torch.as_tensor(value, device=labels.device) for value in sampled_values[:3])
+        raise ValueError(
+            "sampled_values has no true_expected_count: sample with the labels as true_classes"
+        )
+    sampled, true_count, sampled_count = (
+        torch.as_tensor(value, device=labels.device) for value in sampled_values[:3]
+    )
     if sampled.dim() != 1 or len(sampled) != num_sampled:
-        raise ValueError(f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is {num_sampled}")
+        raise ValueError(
+            f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is"
+            f" {num_sampled}"
+        )
     sampled = checked_classes(sampled, num_classes)[0].long()
     true_count = true_count[:, None] if true_count.dim() == 1 else true_count
     for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
         if count.shape != ids.shape:
-            raise ValueError(f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}")
+            raise ValueError(
+                f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}"
+            )
         if count.numel() and float(count.min()) < 0:
-            raise ValueError(f"{name}_expected_count holds {float(count.min()):g}, it must not be negative")
+            raise ValueError(
+                f"{name}_expected_count holds {float(count.min()):g}, it must not be negative"
+            )
     true_count, sampled_count = true_count.detach().double(), sampled_count.detach().double()
-    return torch.cat([labels.reshape(-1), sampled]), torch.cat([true_count.reshape(-1), sampled_count])
+    return torch.cat([labels.reshape(-1), sampled]), torch.cat(
+        [true_count.reshape(-1), sampled_count]
+    )

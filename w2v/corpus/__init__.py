@@ -1,4 +1,5 @@
-"""Corpus -> ids: read text from files, folders, pipes and tables; split, count and number its words.
+"""Corpus -> ids: read text from files, folders, pipes and tables; split, count and number its
+words.
 
     store = read_corpus(["wiki.txt.zst"], settings)
     store.ids, store.vocabulary

@@ -1,12 +1,14 @@
-"""The cache of token stores, so that a corpus is split and counted once: `w2v cache` lists and clears it.
+"""The cache of token stores, so that a corpus is split and counted once: `w2v cache` lists and
+clears it.
 
     $W2V_CACHE_DIR, else $XDG_CACHE_HOME/w2v, else ~/.cache/w2v
       corpora/KEY/manifest.json   sources, numbers, checksum; its time is that of the last use
                   ids.i32 counts.i64 words.txt
 
-KEY is a hash of each file's absolute path, size and time, the tokeniser's settings and the format version. Entries are
-written under a temporary name, synced and renamed, so that concurrent processes see whole entries only. Nothing here
-fails a run: what goes wrong becomes a warning, and the ids live in a temporary file instead.
+KEY is a hash of each file's absolute path, size and time, the tokeniser's settings and the format
+version. Entries are written under a temporary name, synced and renamed, so that concurrent
+processes see whole entries only. Nothing here fails a run: what goes wrong becomes a warning, and
+the ids live in a temporary file instead.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ from w2v.errors import InputError
 from w2v.system.files import sync_directory, sync_file
 from w2v.system.json import read_object
 
-# Raise it whenever the tokeniser or an entry's files change: old entries are then never met again, and age out.
+# Raise it whenever the tokeniser or an entry's files change: old entries are then never met again,
+# and age out.
 FORMAT_VERSION = 2
 DEFAULT_SIZE_CAP = 20 << 30
 TEMPORARY_PREFIX = ".building-"
-# A temporary directory that nothing was written to for this long belongs to a process that was killed.
+# A temporary directory that nothing was written to for this long belongs to a process that was
+# killed.
 STALE_SECONDS = 3600.0
 COUNT_BYTES = 8
 CHECKED_IDS = 1 << 22  # ids of a checksum at a time
@@ -51,8 +55,8 @@ class CacheUnavailable(Exception):
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One cached corpus: its directory's name, the files it was read from, words in it, bytes on disk, time of the last
-    use (seconds since the epoch)."""
+    """One cached corpus: its directory's name, the files it was read from, words in it, bytes on
+    disk, time of the last use (seconds since the epoch)."""
 
     name: str
     sources: tuple[str, ...]
@@ -81,7 +85,8 @@ def cache_directory() -> Path:
 
 
 def size_cap() -> int:
-    """Bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G", "1.5T" (powers of 1024).
+    """Bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G", "1.5T" (powers
+    of 1024).
 
     Raises:
         InputError: the variable is no such size.
@@ -91,7 +96,9 @@ def size_cap() -> int:
         return DEFAULT_SIZE_CAP
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if match is None or len(match[1]) > 18:
-        raise InputError(f'W2V_CACHE_SIZE={text[:60]} is no size: give bytes, or a number with a unit like "5G"')
+        raise InputError(
+            f'W2V_CACHE_SIZE={text[:60]} is no size: give bytes, or a number with a unit like "5G"'
+        )
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
@@ -103,8 +110,8 @@ def entry_key(sources: Sequence[Source], column: str, lowercase: bool, encoding_
 
 
 def load_entry(key: str) -> TokenStore | None:
-    """The cached store, None if there is none; a damaged entry is removed. A key that `entry_key` cannot have made,
-    which might lead elsewhere, names none."""
+    """The cached store, None if there is none; a damaged entry is removed. A key that `entry_key`
+    cannot have made, which might lead elsewhere, names none."""
     directory = _corpora() / key
     if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
         return None
@@ -117,8 +124,18 @@ def load_entry(key: str) -> TokenStore | None:
             with open(directory / IDS, "rb") as file:
                 ids = map_ids(file, size)
             words = PackedWords(text)
-            store = TokenStore(ids, Vocabulary(words, counts), manifest.n_words, manifest.n_lines, manifest.warnings)
-            if text[-1:] == b"\n" and counts.sum() == manifest.n_words and _checksum(store, text) == manifest.checksum:
+            store = TokenStore(
+                ids,
+                Vocabulary(words, counts),
+                manifest.n_words,
+                manifest.n_lines,
+                manifest.warnings,
+            )
+            if (
+                text[-1:] == b"\n"
+                and counts.sum() == manifest.n_words
+                and _checksum(store, text) == manifest.checksum
+            ):
                 _touch(directory)
                 return store
     except (OSError, ValueError):
@@ -128,7 +145,8 @@ def load_entry(key: str) -> TokenStore | None:
 
 
 class NewEntry:
-    """An entry in the making: write the ids into `file`, then `commit`. Without a commit nothing stays behind.
+    """An entry in the making: write the ids into `file`, then `commit`. Without a commit nothing
+    stays behind.
 
     Raises:
         CacheUnavailable: on entering the context, the cache directory cannot be written.
@@ -145,19 +163,24 @@ class NewEntry:
             self.directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=corpora))
             self.file: IO[bytes] = open(self.directory / IDS, "w+b")
         except OSError as error:
-            raise CacheUnavailable(f"the cache {corpora} cannot be written: {error.strerror}") from None
+            raise CacheUnavailable(
+                f"the cache {corpora} cannot be written: {error.strerror}"
+            ) from None
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.file.close()
         if not self._published:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
-        """Makes the entry of `store`, whose ids are in `file`, unless another process has made it meanwhile; then
-        removes the least recently used entries until the cache is within its size.
+        """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
+        meanwhile; then removes the least recently used entries until the cache is within its size.
 
         Raises:
             CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
@@ -175,7 +198,9 @@ class NewEntry:
         )
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
         if size > size_cap():
-            raise CacheUnavailable(f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)")
+            raise CacheUnavailable(
+                f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)"
+            )
         try:
             (self.directory / WORDS).write_bytes(text)
             store.vocabulary.counts.tofile(self.directory / COUNTS)
@@ -184,7 +209,9 @@ class NewEntry:
                 sync_file(self.directory / name)
             sync_directory(self.directory)
         except OSError as error:
-            raise CacheUnavailable(f"the cache {_corpora()} cannot be written: {error.strerror}") from None
+            raise CacheUnavailable(
+                f"the cache {_corpora()} cannot be written: {error.strerror}"
+            ) from None
         try:
             os.rename(self.directory, _corpora() / self._key)
         except OSError:
@@ -203,13 +230,17 @@ def list_entries() -> list[CacheEntry]:
             used = (directory / MANIFEST).stat().st_mtime
         except (OSError, ValueError):
             continue
-        entries.append(CacheEntry(directory.name, tuple(manifest.sources), manifest.n_words, _size_of(directory), used))
+        entries.append(
+            CacheEntry(
+                directory.name, tuple(manifest.sources), manifest.n_words, _size_of(directory), used
+            )
+        )
     return sorted(entries, key=lambda entry: (-entry.last_used, entry.name))
 
 
 def clear() -> int:
-    """Removes all entries, and what killed processes left; returns the bytes freed. Running processes keep their ids:
-    an open file outlives its name."""
+    """Removes all entries, and what killed processes left; returns the bytes freed. Running
+    processes keep their ids: an open file outlives its name."""
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
 
@@ -219,7 +250,9 @@ def _corpora() -> Path:
 
 def _entry_directories() -> list[Path]:
     try:
-        return sorted(path for path in _corpora().iterdir() if path.is_dir() and not path.name.startswith("."))
+        return sorted(
+            path for path in _corpora().iterdir() if path.is_dir() and not path.name.startswith(".")
+        )
     except OSError:
         return []
 
@@ -281,7 +314,8 @@ def _shrink(keep: str) -> None:
 
 def _touch(directory: Path) -> None:
     try:
-        # Finer than utime's own clock, which ticks every few milliseconds: two uses in a row stay in order.
+        # Finer than utime's own clock, which ticks every few milliseconds: two uses in a row stay
+        # in order.
         now = time.time_ns()
         os.utime(directory / MANIFEST, ns=(now, now))
     except OSError:
@@ -306,16 +340,22 @@ def _read_manifest(directory: Path) -> _Manifest:
 
 
 def _has_sizes(directory: Path, distinct: int, size: int) -> bool:
-    """Whether the entry's files have the sizes that the manifest says, before anything is read or allocated."""
+    """Whether the entry's files have the sizes that the manifest says, before anything is read or
+    allocated."""
     files = [directory / name for name in (IDS, COUNTS, WORDS)]
     if not all(file.is_file() for file in files):
         return False
     ids, counts, text = (file.stat().st_size for file in files)
-    return 0 < ids == size * ID_TYPE.itemsize and 0 < counts == distinct * COUNT_BYTES and text >= 2 * distinct
+    return (
+        0 < ids == size * ID_TYPE.itemsize
+        and 0 < counts == distinct * COUNT_BYTES
+        and text >= 2 * distinct
+    )
 
 
 def _checksum(store: TokenStore, text: bytes) -> int:
-    """CRC-32 of words, counts and ids: what a disk or another program damaged is found, an attack is not."""
+    """CRC-32 of words, counts and ids: what a disk or another program damaged is found, an attack
+    is not."""
     checksum = zlib.crc32(np.ascontiguousarray(store.vocabulary.counts).data, zlib.crc32(text))
     for start in range(0, len(store.ids), CHECKED_IDS):
         stop = min(start + CHECKED_IDS, len(store.ids))

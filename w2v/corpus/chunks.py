@@ -1,7 +1,8 @@
 """Sources -> chunks of UTF-8 text, cut at whitespace: the unit of work of the tokeniser.
 
-A chunk may begin and end inside a line, and may hold many small files; a line end is made only where a source ends
-without one. So memory is bounded by the chunk and the longest word, whatever the length of the lines.
+A chunk may begin and end inside a line, and may hold many small files; a line end is made only
+where a source ends without one. So memory is bounded by the chunk and the longest word, whatever
+the length of the lines.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\
 
 @dataclass(frozen=True)
 class Chunk:
-    """Text that begins and ends at a word's edge. `spans` tells where it comes from: (offset in `data`, source name,
-    offset in the source's decompressed text), ascending."""
+    """Text that begins and ends at a word's edge. `spans` tells where it comes from: (offset in
+    `data`, source name, offset in the source's decompressed text), ascending."""
 
     data: bytes
     spans: tuple[tuple[int, str, int], ...]
@@ -50,11 +51,13 @@ def read_chunks(
 
     Args:
         column: the text column of tables.
-        strict: invalid UTF-8 will be refused by the tokeniser, with its place; it is then no sign of a binary file.
+        strict: invalid UTF-8 will be refused by the tokeniser, with its place; it is then no sign
+            of a binary file.
         advance: gets the number of raw bytes of each read.
 
     Raises:
-        InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1 GiB.
+        InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1
+            GiB.
     """
     from w2v.corpus.tables import read_documents, sniff_format
 
@@ -82,7 +85,9 @@ def read_chunks(
                 del buffer[:cut]
                 spans = [_moved(spans, cut)]
             elif len(buffer) > LONGEST_WORD_BYTES:
-                raise InputError(f"{source.name} has no whitespace in 1 GiB of text: is it a plain text corpus?")
+                raise InputError(
+                    f"{source.name} has no whitespace in 1 GiB of text: is it a plain text corpus?"
+                )
             searched = len(buffer)
         if last != b"\n":
             buffer += b"\n"
@@ -91,7 +96,8 @@ def read_chunks(
 
 
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
-    """The offset behind the last whitespace character of `text`, 0 if there is none; nothing before `start` has one."""
+    """The offset behind the last whitespace character of `text`, 0 if there is none; nothing before
+    `start` has one."""
     edge = max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1
     if edge:
         return edge
@@ -102,14 +108,19 @@ def last_edge(text: bytes | bytearray, start: int = 0) -> int:
 
 
 def _moved(spans: list[tuple[int, str, int]], cut: int) -> tuple[int, str, int]:
-    """The span at the start of a buffer from which `cut` bytes were taken off. Cuts lie in the newest source: when the
-    buffer is full it was the newest piece that filled it, and every source before it ends in a line end."""
+    """The span at the start of a buffer from which `cut` bytes were taken off. Cuts lie in the
+    newest source: when the buffer is full it was the newest piece that filled it, and every source
+    before it ends in a line end.
+    """
     start, name, base = spans[-1]
     return 0, name, base + cut - start
 
 
-def _text_pieces(source: Source, strict: bool, piece_bytes: int, advance: Advance) -> tuple[int, Iterator[bytes]]:
-    """How many bytes of byte order mark were dropped, and the text behind them, checked to be text."""
+def _text_pieces(
+    source: Source, strict: bool, piece_bytes: int, advance: Advance
+) -> tuple[int, Iterator[bytes]]:
+    """How many bytes of byte order mark were dropped, and the text behind them, checked to be
+    text."""
     pieces = read_pieces(source, piece_bytes, advance)
     sample = bytearray()
     for piece in pieces:
@@ -130,7 +141,9 @@ def _text_pieces(source: Source, strict: bool, piece_bytes: int, advance: Advanc
 def check_text(sample: bytes, name: str, strict: bool) -> None:
     """Raises InputError when `sample`, the start of a source, is UTF-16 or no text at all."""
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name} is in UTF-16, not UTF-8; convert it first, e.g. iconv -f UTF-16 -t UTF-8")
+        raise InputError(
+            f"{name} is in UTF-16, not UTF-8; convert it first, e.g. iconv -f UTF-16 -t UTF-8"
+        )
     binary = b"\x00" in sample
     controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
     binary |= controls > BINARY_CONTROL_SHARE * len(sample)
@@ -138,4 +151,6 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
         invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
         binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
     if binary:
-        raise InputError(f"{name} looks like a binary file or another encoding; the corpus must be UTF-8 text")
+        raise InputError(
+            f"{name} looks like a binary file or another encoding; the corpus must be UTF-8 text"
+        )

@@ -1,4 +1,5 @@
-"""Which text a run reads, so that one can tell later whether it is the same: files, sizes, a checksum of the ids."""
+"""Which text a run reads, so that one can tell later whether it is the same: files, sizes, a
+checksum of the ids."""
 
 from __future__ import annotations
 
@@ -15,16 +16,22 @@ CHUNK_IDS = 4 << 20  # ids looked at, and held in memory, at a time
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Plain values that two corpora share only if they are the same text with the same vocabulary, but for `files`."""
+    """Plain values that two corpora share only if they are the same text with the same vocabulary,
+    but for `files`."""
     checksum = 0
     for start in range(0, len(store.ids), CHUNK_IDS):
         stop = min(start + CHUNK_IDS, len(store.ids))
         checksum = zlib.crc32(store.ids[start:stop].astype(ID_TYPE, copy=False).data, checksum)
         store.release(start, stop)
     return {
-        "files": [list(source) for source in store.sources], "key": store.key, "words": store.n_words,
-        "lines": store.n_lines, "ids": checksum, "vocabulary": len(vocabulary), "vocabulary_sha256": digest(vocabulary),
-    }  # fmt: skip
+        "files": [list(source) for source in store.sources],
+        "key": store.key,
+        "words": store.n_words,
+        "lines": store.n_lines,
+        "ids": checksum,
+        "vocabulary": len(vocabulary),
+        "vocabulary_sha256": digest(vocabulary),
+    }
 
 
 def digest(vocabulary: Vocabulary) -> str:
@@ -44,20 +51,30 @@ def check_description(description: object) -> Mapping[str, Any]:
         raise ValueError("it describes no text")
     counts = [description.get(name) for name in ("words", "lines", "ids", "vocabulary")]
     files, key = description.get("files"), description.get("key", 0)
-    if not all(type(count) is int for count in counts) or not isinstance(description.get("vocabulary_sha256"), str):
+    if not all(type(count) is int for count in counts) or not isinstance(
+        description.get("vocabulary_sha256"), str
+    ):
         raise ValueError("a text's words and lines are whole numbers")
     if not isinstance(files, list) or not (key is None or isinstance(key, str)):
         raise ValueError("a text has a list of files")
     for file in files:
         path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
-        if not isinstance(path, str) or "\0" in path or not all(n is None or type(n) is int for n in numbers):
+        if (
+            not isinstance(path, str)
+            or "\0" in path
+            or not all(n is None or type(n) is int for n in numbers)
+        ):
             raise ValueError("a file has a path, a size and a time")
     return description
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """A phrase on what is not the same text any more; None if all is."""
-    for name, what in (("words", "words"), ("lines", "lines"), ("vocabulary", "words in the vocabulary")):
+    for name, what in (
+        ("words", "words"),
+        ("lines", "lines"),
+        ("vocabulary", "words in the vocabulary"),
+    ):
         if then[name] != now[name]:
             return f"{then[name]:,} {what} then, {now[name]:,} now"
     if then["ids"] != now["ids"]:
@@ -68,7 +85,8 @@ def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def changed_files(then: Mapping[str, Any]) -> list[str]:
-    """A phrase on each file of a corpus that is not as it was: "a.txt has vanished", "a.txt has changed"."""
+    """A phrase on each file of a corpus that is not as it was: "a.txt has vanished", "a.txt has
+    changed"."""
     found = []
     for path, size, mtime in then["files"]:
         if size is None:

@@ -1,8 +1,9 @@
 """`read_corpus`: what the user named -> a TokenStore, from the cache or by reading the text once.
 
-The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks, and the results are
-added in corpus order; so the outcome does not depend on the number of threads. What cannot be read twice (standard
-input, FIFOs) needs no copy of its text either: the ids are that copy.
+The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks,
+and the results are added in corpus order; so the outcome does not depend on the number of threads.
+What cannot be read twice (standard input, FIFOs) needs no copy of its text either: the ids are that
+copy.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 
-# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight takes some 15 MB.
+# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight
+# takes some 15 MB.
 CHUNK_BYTES = 2 << 20
 DEFAULT_COLUMN = "text"
 
@@ -46,23 +48,31 @@ def read_corpus(
     Args:
         corpus: files, folders, globs and `-`, see `resolve_sources`.
         settings: `column` (None: "text"), `lowercase`, `encoding_errors` ("replace" or "strict").
-        use_cache: look the corpus up in the cache and keep it there; else the ids live in a nameless temporary file.
-        progress: called with the bytes read so far and in all (None when a pipe is among the sources).
+        use_cache: look the corpus up in the cache and keep it there; else the ids live in a
+            nameless temporary file.
+        progress: called with the bytes read so far and in all (None when a pipe is among the
+            sources).
         threads: threads that split text; None: as many as this process may use.
         chunk_bytes: text worked on at a time, per thread.
 
     Raises:
-        InputError: nothing to read, unreadable, binary or damaged files, no word at all, invalid UTF-8 when strict.
-        RunError: a file changed while it was read, a device failed, or the disk for temporary files is full.
+        InputError: nothing to read, unreadable, binary or damaged files, no word at all, invalid
+            UTF-8 when strict.
+        RunError: a file changed while it was read, a device failed, or the disk for temporary files
+            is full.
     """
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
-    reader = _Reader(sources, warnings, column, settings, threads or available_cores(), chunk_bytes, progress)
+    reader = _Reader(
+        sources, warnings, column, settings, threads or available_cores(), chunk_bytes, progress
+    )
     key = None
     if all(source.lasting for source in sources):
         key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
-    store.sources = tuple((source.path or source.name, source.size, source.mtime_ns) for source in sources)
+    store.sources = tuple(
+        (source.path or source.name, source.size, source.mtime_ns) for source in sources
+    )
     store.key = key
     return store
 
@@ -85,11 +95,14 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
     try:
         return _read_privately(reader)
     except SpoolError as problem:
-        raise RunError(f"{problem}; point TMPDIR or W2V_CACHE_DIR to a disk with more room") from problem
+        raise RunError(
+            f"{problem}; point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+        ) from problem
 
 
 def _read_privately(reader: _Reader) -> TokenStore:
-    """The store over a temporary file that has no name, so that not even a killed process leaves it behind."""
+    """The store over a temporary file that has no name, so that not even a killed process leaves it
+    behind."""
     try:
         folder = tempfile.gettempdir()
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -102,7 +115,8 @@ def _read_privately(reader: _Reader) -> TokenStore:
 
 @contextmanager
 def _frugal_arrow() -> Iterator[None]:
-    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's does not."""
+    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's
+    does not."""
     import pyarrow
 
     usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
@@ -114,7 +128,8 @@ def _frugal_arrow() -> Iterator[None]:
 
 
 class _Reader:
-    """Reads resolved sources into a file of ids; may do so again when the first place was too small."""
+    """Reads resolved sources into a file of ids; may do so again when the first place was too
+    small."""
 
     def __init__(
         self,
@@ -147,15 +162,22 @@ class _Reader:
             source.check_unchanged()
         found = list(self.warnings)
         if builder.invalid:
-            sequences = f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
+            sequences = (
+                f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
+            )
             found.append(f"{sequences} replaced by U+FFFD (--encoding-errors strict refuses them)")
         if builder.nul:
-            found.append(f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as blanks")
+            found.append(
+                f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"
+                " blanks"
+            )
         store = builder.finish(self._threads, found)
         if store is None:
             names = [source.name for source in self.sources]
             named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-            raise InputError(f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty")
+            raise InputError(
+                f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty"
+            )
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:
@@ -175,9 +197,16 @@ class _Reader:
         waiting: deque[Future[EncodedChunk]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                for chunk in read_chunks(self.sources, self._column, self._strict, self._chunk_bytes, advance):
-                    waiting.append(pool.submit(encode_chunk, chunk, lowercase=self._lowercase, strict=self._strict))
-                    # One chunk waits beside those worked on: no thread idles, and memory stays bounded.
+                for chunk in read_chunks(
+                    self.sources, self._column, self._strict, self._chunk_bytes, advance
+                ):
+                    waiting.append(
+                        pool.submit(
+                            encode_chunk, chunk, lowercase=self._lowercase, strict=self._strict
+                        )
+                    )
+                    # One chunk waits beside those worked on: no thread idles, and memory stays
+                    # bounded.
                     while len(waiting) > self._threads + 1:
                         builder.add(waiting.popleft().result())
                 while waiting:

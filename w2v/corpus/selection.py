@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
-    """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most frequent of them.
+    """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most
+    frequent of them.
 
     Raises:
         InputError: that is no word, or one is too long for the readers of vector files.
@@ -23,7 +24,9 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
     if not len(chosen):
         highest = int(vocabulary.counts[0])
         words = "1 distinct word" if len(vocabulary) == 1 else f"{len(vocabulary):,} distinct words"
-        times, remedy = ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
+        times, remedy = (
+            ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
+        )
         raise InputError(
             f"no word reaches --min-count {settings.min_count}: {words}, the most frequent "
             f"({vocabulary.words[0]!r}) occurs {times}; try --min-count {remedy}"
@@ -33,8 +36,9 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
     size = len(word.encode())
     if size > MAX_WORD_BYTES:
         raise InputError(
-            f"the corpus has a word of {size:,} bytes that occurs {chosen.counts[longest]:,} times ({shown(word)}), and"
-            f" files of vectors hold at most {MAX_WORD_BYTES:,}; split such words, or raise --min-count"
+            f"the corpus has a word of {size:,} bytes that occurs {chosen.counts[longest]:,} times"
+            f" ({shown(word)}), and files of vectors hold at most {MAX_WORD_BYTES:,}; split such"
+            " words, or raise --min-count"
         )
     return chosen
 

@@ -1,7 +1,9 @@
-"""From what the user named to the list of sources to read: files, folders, globs, `-` for standard input, FIFOs.
+"""From what the user named to the list of sources to read: files, folders, globs, `-` for standard
+input, FIFOs.
 
-The list is deterministic: arguments keep their order, a folder gives its files sorted by path (recursively, without
-hidden ones), a glob gives its matches sorted. What a source's bytes mean is settled later, in `streams` and `tables`.
+The list is deterministic: arguments keep their order, a folder gives its files sorted by path
+(recursively, without hidden ones), a glob gives its matches sorted. What a source's bytes mean is
+settled later, in `streams` and `tables`.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ TABLE_FORMATS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read. `path` is absolute and None for standard input; `size` (bytes) and `mtime_ns` are those of the
-    moment the corpus was resolved, None where the source has no lasting content (pipes, devices)."""
+    """One thing to read. `path` is absolute and None for standard input; `size` (bytes) and
+    `mtime_ns` are those of the moment the corpus was resolved, None where the source has no lasting
+    content (pipes, devices).
+    """
 
     name: str
     path: str | None
@@ -46,48 +50,65 @@ class Source:
         return self.size is not None
 
     def check_unchanged(self) -> None:
-        """Raises RunError when a regular file's size or time differs from what it was when the corpus was resolved."""
+        """Raises RunError when a regular file's size or time differs from what it was when the
+        corpus was resolved."""
         if self.path is None or not self.lasting:
             return
         try:
             now = os.stat(self.path)
         except OSError as error:
-            raise RunError(f"{self.name} vanished while it was being read ({error.strerror}); start again") from None
+            raise RunError(
+                f"{self.name} vanished while it was being read ({error.strerror}); start again"
+            ) from None
         if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise RunError(f"{self.name} changed while it was being read; start again once it is complete")
+            raise RunError(
+                f"{self.name} changed while it was being read; start again once it is complete"
+            )
 
 
 def table_format(name: str) -> str | None:
-    """The format of a table by its file name less its compression suffix ("a.jsonl.gz": "json"), None for text."""
+    """The format of a table by its file name less its compression suffix ("a.jsonl.gz": "json"),
+    None for text."""
     stem = name.lower()
     for suffix in COMPRESSION_SUFFIXES:
         stem = stem.removesuffix(suffix)
     return TABLE_FORMATS.get(os.path.splitext(stem)[1])
 
 
-def resolve_sources(corpus: Sequence[str], column: str | None = None) -> tuple[list[Source], list[str]]:
+def resolve_sources(
+    corpus: Sequence[str], column: str | None = None
+) -> tuple[list[Source], list[str]]:
     """The sources that `corpus` names, in reading order, and warnings about them.
 
     Args:
         corpus: files, folders, globs (for shells or YAML files that did not expand them) and `-`.
-        column: `--column` as given, None if it was not. Without it everything but a table's file name is plain text.
+        column: `--column` as given, None if it was not. Without it everything but a table's file
+            name is plain text.
 
     Raises:
-        InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given twice, or a column
-            is named although no source is a table.
+        InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
+            twice, or a column is named although no source is a table.
     """
     if not corpus:
-        raise InputError("no corpus is named: give a file, a folder, a glob or - for standard input")
-    sources = [source for argument in corpus for source in _resolve_one(os.fspath(argument), column)]
+        raise InputError(
+            "no corpus is named: give a file, a folder, a glob or - for standard input"
+        )
+    sources = [
+        source for argument in corpus for source in _resolve_one(os.fspath(argument), column)
+    ]
     if column is not None and all(source.format == "text" for source in sources):
         raise InputError(
-            f"--column {column} needs a table (.jsonl .json .csv .tsv .parquet), and {sources[0].name} is plain text; "
-            "leave --column away"
+            f"--column {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
+            f" {sources[0].name} is plain text; leave --column away"
         )
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")
-    warnings = [f"{path} is named {times} times and read as often" for path, times in repeated.items() if times > 1]
+    warnings = [
+        f"{path} is named {times} times and read as often"
+        for path, times in repeated.items()
+        if times > 1
+    ]
     return sources, warnings
 
 
@@ -100,13 +121,18 @@ def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
     if os.path.exists(argument):
         matches = [argument]
     elif glob.has_magic(argument):
-        matches = sorted(set(glob.glob(argument, recursive=True)), key=lambda path: Path(path).parts)
-        # ** follows links to folders, even in circles: of several ways to a file the shortest counts
+        matches = sorted(
+            set(glob.glob(argument, recursive=True)), key=lambda path: Path(path).parts
+        )
+        # ** follows links to folders, even in circles: of several ways to a file the shortest
+        # counts
         ways = sorted(matches, key=len)
         first = {os.path.realpath(path): path for path in reversed(ways)}
         matches = [path for path in matches if first[os.path.realpath(path)] == path]
         if not matches:
-            raise InputError(f"{argument} matches no file; check the pattern, or quote a name that holds * ? [")
+            raise InputError(
+                f"{argument} matches no file; check the pattern, or quote a name that holds * ? ["
+            )
     else:
         raise InputError(_not_found(argument))
     found = 0
@@ -139,13 +165,17 @@ def _not_found(argument: str) -> str:
 
 def _files_in(folder: str) -> list[str]:
     def refuse(error: OSError) -> None:
-        raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}; check its permissions")
+        raise InputError(
+            f"the folder {error.filename} cannot be read: {error.strerror}; check its permissions"
+        )
 
     paths: list[str] = []
     for directory, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths.extend(os.path.join(directory, name) for name in names if not name.startswith("."))
-    return sorted((path for path in paths if os.path.isfile(path)), key=lambda path: Path(path).parts)
+    return sorted(
+        (path for path in paths if os.path.isfile(path)), key=lambda path: Path(path).parts
+    )
 
 
 def _describe(path: str, column: str | None) -> Source:
@@ -154,8 +184,11 @@ def _describe(path: str, column: str | None) -> Source:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     table = table_format(path)
-    # A device or pipe under /dev or /proc names another content each time, whatever its status says.
-    passing = not stat.S_ISREG(status.st_mode) or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    # A device or pipe under /dev or /proc names another content each time, whatever its status
+    # says.
+    passing = not stat.S_ISREG(status.st_mode) or os.path.abspath(path).startswith(
+        ("/dev/", "/proc/")
+    )
     if table is None:
         table = "sniff" if column is not None and passing else "text"
     if passing:

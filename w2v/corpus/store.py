@@ -1,9 +1,10 @@
 """The token store: a corpus as word ids in a memory-mapped file, and its vocabulary.
 
-While the text is read, each chunk's words get the codes of the chunk's own dictionary, which are written out at once.
-The dictionaries are merged when they have grown as large as the merged one: so merging costs a constant per word of a
-chunk's dictionary, and memory is bounded by the distinct words of the corpus. At the end, when the order by count is
-known, the codes on disk are replaced by ids in place, chunk by chunk.
+While the text is read, each chunk's words get the codes of the chunk's own dictionary, which are
+written out at once. The dictionaries are merged when they have grown as large as the merged one: so
+merging costs a constant per word of a chunk's dictionary, and memory is bounded by the distinct
+words of the corpus. At the end, when the order by count is known, the codes on disk are replaced by
+ids in place, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
-# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are short.
+# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are
+# short.
 MERGE_ENTRIES = 1 << 20
 MERGE_BYTES = 64 << 20
-# What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14 bytes, 1.4 GB).
+# What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14
+# bytes, 1.4 GB).
 ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
@@ -42,18 +45,25 @@ class TokenStore:
     """A corpus as ids.
 
     Attributes:
-        ids: int32 [n_words + n_lines], memory-mapped: ids of the full vocabulary, -1 at every line end (empty lines
-            keep theirs, and a missing final newline counts as one).
+        ids: int32 [n_words + n_lines], memory-mapped: ids of the full vocabulary, -1 at every line
+            end (empty lines keep theirs, and a missing final newline counts as one).
         vocabulary: every word, by count descending, ties by UTF-8 bytes.
         n_words, n_lines: the numbers of ids >= 0 and of line ends.
         warnings: what the user should know about the corpus, in plain sentences.
-        sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it does not last.
-        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of them.
+        sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it
+            does not last.
+        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of
+            them.
         key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
     def __init__(
-        self, ids: np.ndarray, vocabulary: Vocabulary, n_words: int, n_lines: int, warnings: Sequence[str] = ()
+        self,
+        ids: np.ndarray,
+        vocabulary: Vocabulary,
+        n_words: int,
+        n_lines: int,
+        warnings: Sequence[str] = (),
     ) -> None:
         self.ids = ids
         self.vocabulary = vocabulary
@@ -69,23 +79,29 @@ class TokenStore:
         release_pages(self.ids, start, stop)
 
     def close(self) -> None:
-        """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view of them."""
+        """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view
+        of them."""
         self.ids = np.empty(0, dtype=ID_TYPE)
 
     def __enter__(self) -> TokenStore:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
-    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing for other arrays.
+    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing
+    for other arrays.
 
-    Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before `start`, mapped again
-    after they had been given back, go as well. Who still needs them gets them back without reading the disk.
+    Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before
+    `start`, mapped again after they had been given back, go as well. Who still needs them gets them
+    back without reading the disk.
     """
     mapping = getattr(ids, "_mmap", None)
     if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -97,7 +113,8 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
 
 
 class SpoolError(Exception):
-    """The ids could not be written: `folder` and the reason. Caught by `read_corpus`, which knows another place."""
+    """The ids could not be written: `folder` and the reason. Caught by `read_corpus`, which knows
+    another place."""
 
     def __init__(self, folder: str, error: OSError) -> None:
         super().__init__(f"cannot write the corpus' ids to {folder}: {error.strerror or error}")
@@ -109,7 +126,8 @@ class TokenStoreBuilder:
 
     Args:
         file: an empty file open for reading and writing; the caller keeps or removes it.
-        folder: where the file lies; a nameless file with the chunks' mappings is made there as well.
+        folder: where the file lies; a nameless file with the chunks' mappings is made there as
+            well.
         merge_entries: see MERGE_ENTRIES.
     """
 
@@ -152,7 +170,8 @@ class TokenStoreBuilder:
             raise SpoolError(self._folder, error) from error
 
     def _merge(self) -> None:
-        """Adds the pending dictionaries to the merged one, whose codes stay, and writes their mappings into it."""
+        """Adds the pending dictionaries to the merged one, whose codes stay, and writes their
+        mappings into it."""
         import pyarrow as pa
 
         _check_memory(len(self._counts) + self._pending_entries)
@@ -163,7 +182,9 @@ class TokenStoreBuilder:
         self._words = merged.chunk(merged.num_chunks - 1).dictionary
         counts = np.zeros(len(self._words), dtype=np.int64)
         counts[: len(self._counts)] = self._counts
-        for encoded, (_, additional) in zip(merged.chunks[len(known) :], self._pending, strict=True):
+        for encoded, (_, additional) in zip(
+            merged.chunks[len(known) :], self._pending, strict=True
+        ):
             mapping = encoded.indices.to_numpy()
             np.add.at(counts, mapping, additional)
             self._write(self._mappings, mapping)
@@ -173,7 +194,8 @@ class TokenStoreBuilder:
         self._pending_entries = self._pending_bytes = 0
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
-        """The finished store over the file, None when there was no word. Raises SpoolError when the disk is full."""
+        """The finished store over the file, None when there was no word. Raises SpoolError when the
+        disk is full."""
         if self._pending:
             self._merge()
         if self._words is None:
@@ -211,15 +233,17 @@ class TokenStoreBuilder:
 
 
 def _check_memory(entries: int) -> None:
-    """Raises RunError when there is not enough memory for dictionaries of so many entries, before it is taken."""
+    """Raises RunError when there is not enough memory for dictionaries of so many entries, before
+    it is taken."""
     needed = entries * ENTRY_BYTES
     if needed < CHECKED_BYTES:
         return
     available = available_memory()
     if available is not None and needed > available:
         raise RunError(
-            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far, "
-            f"{available / 1e9:.1f} GB are free; read less text at once, or clean it of what are no words"
+            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words"
+            f" so far, {available / 1e9:.1f} GB are free; read less text at once, or clean it of"
+            " what are no words"
         )
 
 
@@ -244,7 +268,8 @@ def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
 
 
 def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
-    """The vocabulary, the id of every code (int32; -1 for the line end), and the number of lines."""
+    """The vocabulary, the id of every code (int32; -1 for the line end), and the number of
+    lines."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -252,7 +277,9 @@ def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray
 
     table = pa.table({"word": words, "count": counts})
     # Arrow compares strings by their bytes.
-    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("word", "ascending")]).to_numpy()
+    order = pc.sort_indices(
+        table, sort_keys=[("count", "descending"), ("word", "ascending")]
+    ).to_numpy()
     line_end = pc.index(words, LINE_END).as_py()
     n_lines = int(counts[line_end]) if line_end >= 0 else 0
     # Left over are the words: not the line end, nor "", which no code stands for.

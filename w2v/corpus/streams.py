@@ -1,7 +1,8 @@
 """A source's bytes: opened, decompressed, handed on in pieces of bounded size.
 
-The compression is known by its magic bytes, not by the file's name, so that a mis-named or extension-less file and a
-compressed pipe are read rightly too. Concatenated members (gzip, bzip2, xz) and frames (zstd) are one stream.
+The compression is known by its magic bytes, not by the file's name, so that a mis-named or
+extension-less file and a compressed pipe are read rightly too. Concatenated members (gzip, bzip2,
+xz) and frames (zstd) are one stream.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from w2v.system.xz import XzReader
 Advance = Callable[[int], None]
 
 RAW_BUFFER_BYTES = 1 << 20
-# zstd gives all output of one input at once, at most 32 kB per byte: this bounds the memory of a hostile file.
+# zstd gives all output of one input at once, at most 32 kB per byte: this bounds the memory of a
+# hostile file.
 ZSTD_INPUT_BYTES = 1 << 14
 MAGIC_BYTES = 6
 
 
 class _CountedInput(io.RawIOBase):
-    """A raw file that gives back `head`, bytes already taken off `file`, and reports every byte passed on.
+    """A raw file that gives back `head`, bytes already taken off `file`, and reports every byte
+    passed on.
 
     It ends after `size` bytes, if given: a file that grows as fast as it is read would never end.
     """
@@ -76,7 +79,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
-    """The decompressed bytes of `source` in pieces of about `piece_bytes`; `advance` gets the raw bytes of each read.
+    """The decompressed bytes of `source` in pieces of about `piece_bytes`; `advance` gets the raw
+    bytes of each read.
 
     Raises:
         InputError: the source cannot be opened, or its compressed data are damaged or cut short.
@@ -85,7 +89,9 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
     with opened(source) as file:
         try:
             head = file.read(MAGIC_BYTES)
-            stream = io.BufferedReader(_CountedInput(file, head, source.size, advance), RAW_BUFFER_BYTES)
+            stream = io.BufferedReader(
+                _CountedInput(file, head, source.size, advance), RAW_BUFFER_BYTES
+            )
             kind = compression(head)
             if kind == "zstd":
                 yield from _zstd_pieces(stream, source.name, piece_bytes)
@@ -94,7 +100,9 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
             while piece := plain.read(piece_bytes):
                 yield piece
         except EOFError:
-            raise InputError(f"{source.name} is cut short: its compressed data end too early; get it again") from None
+            raise InputError(
+                f"{source.name} is cut short: its compressed data end too early; get it again"
+            ) from None
         except (gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
             raise _damaged(source.name, error) from None
         except OSError as error:
@@ -112,7 +120,9 @@ def compression(head: bytes) -> str | None:
     if head.startswith(b"\xfd7zXZ\x00"):
         return "xz"
     # The second form is a skippable frame, with which pzstd's files begin.
-    if head.startswith(b"\x28\xb5\x2f\xfd") or (head[:1] and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"):
+    if head.startswith(b"\x28\xb5\x2f\xfd") or (
+        head[:1] and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"
+    ):
         return "zstd"
     return None
 
@@ -125,7 +135,9 @@ _DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {
 
 
 def _damaged(name: str, error: object) -> InputError:
-    return InputError(f"{name} is damaged: its compressed data cannot be read ({error}); get it again")
+    return InputError(
+        f"{name} is damaged: its compressed data cannot be read ({error}); get it again"
+    )
 
 
 def _zstd_pieces(stream: IO[bytes], name: str, piece_bytes: int) -> Iterator[bytes]:

@@ -1,7 +1,9 @@
-"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read by Hugging Face `datasets` as streams.
+"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read by Hugging Face `datasets` as
+streams.
 
-A value of the column is one document: its own newlines are line ends, and its end is a line end. Missing values (null)
-are no documents. Only local files are read; what comes through a pipe is spooled to a temporary file first.
+A value of the column is one document: its own newlines are line ends, and its end is a line end.
+Missing values (null) are no documents. Only local files are read; what comes through a pipe is
+spooled to a temporary file first.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ SNIFF_BYTES = 1 << 12
 def sniff_format(source: Source) -> Source:
     """A pipe's table format by its content, for `--column` with a source that has no telling name.
 
-    The source that comes back is a temporary file with the pipe's content; `read_documents` removes it.
+    The source that comes back is a temporary file with the pipe's content; `read_documents` removes
+    it.
     """
     path = _spool(source, "")
     with open(path, "rb") as file:
@@ -49,21 +52,30 @@ def _spool(source: Source, suffix: str) -> str:
     except OSError as error:
         os.unlink(path)
         folder = tempfile.gettempdir()
-        raise RunError(f"cannot spool {source.name} to {folder}: {error.strerror}; point TMPDIR elsewhere") from error
+        raise RunError(
+            f"cannot spool {source.name} to {folder}: {error.strerror}; point TMPDIR elsewhere"
+        ) from error
     except BaseException:
         os.unlink(path)
         raise
     return path
 
 
-def read_documents(source: Source, column: str, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
-    """The documents of one table as UTF-8 text in pieces of about `piece_bytes`, each document ended by a newline.
+def read_documents(
+    source: Source, column: str, piece_bytes: int, advance: Advance
+) -> Iterator[bytes]:
+    """The documents of one table as UTF-8 text in pieces of about `piece_bytes`, each document
+    ended by a newline.
 
     Raises:
         InputError: the file is no such table, or has no such column, or the column holds no text.
         RunError: a pipe's content does not fit the temporary folder.
     """
-    path, spooled, kind = source.path, source.format.startswith("spooled "), source.format.removeprefix("spooled ")
+    path, spooled, kind = (
+        source.path,
+        source.format.startswith("spooled "),
+        source.format.removeprefix("spooled "),
+    )
     if not spooled and not source.lasting:
         # datasets tells the compression by the extension, so that the spool file keeps it.
         path, spooled = _spool(source, os.path.basename(source.path or "")), True
@@ -95,8 +107,8 @@ def read_documents(source: Source, column: str, piece_bytes: int, advance: Advan
 
 @contextmanager
 def _local_and_silent(datasets: Any) -> Iterator[None]:
-    """Keeps `datasets` from asking its server to count the use, which takes seconds where there is no network, and from
-    logging to stderr what is raised as an error anyway."""
+    """Keeps `datasets` from asking its server to count the use, which takes seconds where there is
+    no network, and from logging to stderr what is raised as an error anyway."""
     offline, verbosity = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
     datasets.config.HF_HUB_OFFLINE = True
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
@@ -113,7 +125,11 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
     options: dict[str, Any] = {}
     if kind in ("csv", "tsv"):
         # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
-        options = {"converters": {column: str}, "keep_default_na": False, "sep": "\t" if kind == "tsv" else ","}
+        options = {
+            "converters": {column: str},
+            "keep_default_na": False,
+            "sep": "\t" if kind == "tsv" else ",",
+        }
         kind = "csv"
     if kind == "parquet":
         options = {"columns": _checked_parquet_column(path, name, column)}
@@ -135,7 +151,8 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
         except MemoryError:
             raise
         except Exception as error:
-            # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own, decompressors').
+            # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own,
+            # decompressors').
             reason = str(error.__cause__ or error).strip().split("\n")[0] or type(error).__name__
             raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
 
@@ -154,11 +171,14 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
 
 
 def _no_column(name: str, column: str, names: list[str]) -> InputError:
-    return InputError(f"{name} has no column {column!r}; choose one with --column: {', '.join(map(str, names))}")
+    return InputError(
+        f"{name} has no column {column!r}; choose one with --column: {', '.join(map(str, names))}"
+    )
 
 
 def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
-    """The non-null values of a text column as UTF-8 bytes; not as str, which invalid UTF-8 cannot become."""
+    """The non-null values of a text column as UTF-8 bytes; not as str, which invalid UTF-8 cannot
+    become."""
     import pyarrow
 
     kind = values.type
@@ -166,7 +186,15 @@ def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
         kind = kind.value_type
     if pyarrow.types.is_null(kind):
         return []
-    if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
-        raise InputError(f"column {column!r} of {name} holds {kind}, not text; choose another one with --column")
-    documents: list[bytes] = values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
+    if not (
+        pyarrow.types.is_string(kind)
+        or pyarrow.types.is_large_string(kind)
+        or pyarrow.types.is_string_view(kind)
+    ):
+        raise InputError(
+            f"column {column!r} of {name} holds {kind}, not text; choose another one with --column"
+        )
+    documents: list[bytes] = (
+        values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
+    )
     return documents

@@ -1,12 +1,15 @@
-"""Text -> words: split at Unicode whitespace, dictionary-encode, count; a chunk at a time, by NumPy and Arrow.
+"""Text -> words: split at Unicode whitespace, dictionary-encode, count; a chunk at a time, by NumPy
+and Arrow.
 
-A word is a longest run of characters that are neither whitespace (the definition is Python's `str.split()`) nor NUL.
-A line end is "\\n" alone; "\\r", U+0085, U+2028 and the like are whitespace inside a line.
+A word is a longest run of characters that are neither whitespace (the definition is Python's
+`str.split()`) nor NUL. A line end is "\\n" alone; "\\r", U+0085, U+2028 and the like are whitespace
+inside a line.
 
-No object per word is made. All whitespace but "\\n" is overwritten by blanks, and the text is cut behind every blank
-and on both sides of every "\\n", so that it becomes an Arrow string array without being copied: "the cat\\n" has the
-elements "the ", "cat", "\\n". The blanks are trimmed off the distinct elements only, after the encoding. The element
-"\\n", which no word can be, marks the line ends; the element " " stands for repeated whitespace and is dropped.
+No object per word is made. All whitespace but "\\n" is overwritten by blanks, and the text is cut
+behind every blank and on both sides of every "\\n", so that it becomes an Arrow string array
+without being copied: "the cat\\n" has the elements "the ", "cat", "\\n". The blanks are trimmed off
+the distinct elements only, after the encoding. The element "\\n", which no word can be, marks the
+line ends; the element " " stands for repeated whitespace and is dropped.
 """
 
 from __future__ import annotations
@@ -31,9 +34,10 @@ _REPLACEMENT = "\ufffd"
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """One chunk's words: `codes` [n] int32 point into `words` [d], an Arrow string array whose elements may repeat
-    (LINE_END and perhaps "" are among them); `counts` [d] int64 says how often each code stands in `codes`, but for "",
-    which stands nowhere. `invalid` counts replaced UTF-8 sequences, `nul` NUL bytes."""
+    """One chunk's words: `codes` [n] int32 point into `words` [d], an Arrow string array whose
+    elements may repeat (LINE_END and perhaps "" are among them); `counts` [d] int64 says how often
+    each code stands in `codes`, but for "", which stands nowhere. `invalid` counts replaced UTF-8
+    sequences, `nul` NUL bytes."""
 
     codes: np.ndarray
     words: pa.Array
@@ -92,7 +96,8 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
 
 
 def _blanked(text: bytes) -> bytes | np.ndarray:
-    """The text with a blank for every byte of whitespace other than "\\n"; valid UTF-8 in, valid UTF-8 out."""
+    """The text with a blank for every byte of whitespace other than "\\n"; valid UTF-8 in, valid
+    UTF-8 out."""
     characters = np.frombuffer(text, dtype=np.uint8)
     plain = np.count_nonzero(characters == _BLANK) + np.count_nonzero(characters == _NEWLINE)
     if plain < np.count_nonzero(characters <= _BLANK):
@@ -124,7 +129,8 @@ def _blank(characters: np.ndarray, at: np.ndarray, length: int) -> None:
 
 
 def _elements(text: bytes | np.ndarray) -> pa.Array:
-    """The Arrow string array of the text's elements (see the module's docstring), sharing the text's memory."""
+    """The Arrow string array of the text's elements (see the module's docstring), sharing the
+    text's memory."""
     characters = np.frombuffer(text, dtype=np.uint8)
     size = len(characters)
     newline = characters == _NEWLINE
@@ -137,8 +143,10 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
 
 
 def _lowered(words: pa.Array) -> pa.Array:
-    """`str.lower()` of each element. Arrow's kernel would differ where lower case has another length or depends on the
-    neighbours (U+0130, final sigma), so that words beyond ASCII go through Python: distinct words of a chunk only."""
+    """`str.lower()` of each element. Arrow's kernel would differ where lower case has another
+    length or depends on the neighbours (U+0130, final sigma), so that words beyond ASCII go through
+    Python: distinct words of a chunk only.
+    """
     lower = pc.ascii_lower(words)
     wide = np.flatnonzero(~pc.string_is_ascii(words).to_numpy(zero_copy_only=False))
     if not len(wide):

@@ -1,7 +1,8 @@
-"""The vocabulary: distinct words and their counts, most frequent first; saved as TSV ("word\\tcount\\n").
+"""The vocabulary: distinct words and their counts, most frequent first; saved as TSV
+("word\\tcount\\n").
 
-Words are kept as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes a word instead of 60 or more for
-Python strings: a corpus may have many millions of distinct words.
+Words are kept as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes a word
+instead of 60 or more for Python strings: a corpus may have many millions of distinct words.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ BLOCK = 1 << 16
 
 
 class PackedWords(Sequence[str]):
-    """An immutable sequence of words that hold no newline, over UTF-8 text with one newline behind each word.
+    """An immutable sequence of words that hold no newline, over UTF-8 text with one newline behind
+    each word.
 
     Args:
         text: the words of this sequence, and perhaps others around them.
-        ends: int64 [V + 1]; `ends[i] : ends[i + 1] - 1` are word i's bytes. Computed from `text` when not given.
+        ends: int64 [V + 1]; `ends[i] : ends[i + 1] - 1` are word i's bytes. Computed from `text`
+            when not given.
     """
 
     def __init__(self, text: bytes, ends: np.ndarray | None = None) -> None:
@@ -78,7 +81,9 @@ class PackedWords(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedWords):
             return self.text == other.text
-        return isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
+        return (
+            isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -112,14 +117,17 @@ class Vocabulary:
         return self.index(word) is not None
 
     def index(self, word: str) -> int | None:
-        """The word's id, its rank by count from 0; None for an unknown word. The first call builds the lookup."""
+        """The word's id, its rank by count from 0; None for an unknown word. The first call builds
+        the lookup."""
         if self._places is None:
             self._places = {known: place for place, known in enumerate(self.words)}
         return self._places.get(word)
 
     def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
-        """The words that occur at least `min_count` times, at most the `max_vocab` most frequent of them (0: no limit).
-        Ids stay what they were: the rest is cut off the end. Empty when no word is frequent enough."""
+        """The words that occur at least `min_count` times, at most the `max_vocab` most frequent of
+        them (0: no limit). Ids stay what they were: the rest is cut off the end. Empty when no word
+        is frequent enough.
+        """
         # Counts fall, their negatives rise: searchsorted finds where they pass -min_count.
         size = int(np.searchsorted(-self.counts, -min_count, side="right"))
         if max_vocab:
@@ -140,33 +148,42 @@ class Vocabulary:
         """Writes the same to an open file; raises ValueError as `save`."""
         for start in range(0, len(self), BLOCK):
             words = list(self.words[start : start + BLOCK])
-            # One split for all instead of a test per word: it gives the words back only if all are sound.
+            # One split for all instead of a test per word: it gives the words back only if all are
+            # sound.
             if " ".join(words).split() != words:
                 broken = next(word for word in words if word.split() != [word])
                 raise ValueError(f"the word {broken!r} is empty or holds whitespace")
             counts = self.counts[start : start + BLOCK].tolist()
-            file.write("".join([f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]).encode())
+            file.write(
+                "".join(
+                    [f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]
+                ).encode()
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Reads what `save` wrote, or the file of word2vec.c's -save-vocab ("word count").
 
-        word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the words are sorted by
-        count (ties keep their order), and words of count 0 are left out.
+        word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the
+        words are sorted by count (ties keep their order), and words of count 0 are left out.
 
         Raises:
-            InputError: the file cannot be read, or a line is no word and count, names a word twice, or has a higher
-                count than the line before; the line's number is named.
+            InputError: the file cannot be read, or a line is no word and count, names a word twice,
+                or has a higher count than the line before; the line's number is named.
         """
         try:
-            if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe might never end
+            if os.path.exists(path) and not os.path.isfile(
+                path
+            ):  # a device or a pipe might never end
                 raise InputError(f"the vocabulary {path} cannot be read: it is not a file")
             with open(path, "rb") as file:
                 text = file.read().decode()
         except OSError as error:
             raise InputError(f"the vocabulary {path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise InputError(f"the vocabulary {path} is not valid UTF-8 at byte {error.start}") from None
+            raise InputError(
+                f"the vocabulary {path} is not valid UTF-8 at byte {error.start}"
+            ) from None
         lines = text.split("\n")
         if lines[-1] == "":
             lines.pop()
@@ -176,7 +193,9 @@ class Vocabulary:
             first: dict[str, int] = {}
             for number, word in enumerate(words, 1):
                 if first.setdefault(word, number) != number:
-                    raise InputError(f"{path} line {number}: {shown(word)} stands on line {first[word]} already")
+                    raise InputError(
+                        f"{path} line {number}: {shown(word)} stands on line {first[word]} already"
+                    )
         if separator == " ":
             order = np.argsort(-counts, kind="stable")
             order = order[counts[order] > 0]
@@ -185,17 +204,23 @@ class Vocabulary:
         if len(rises):
             number = int(rises[0]) + 2
             raise InputError(
-                f"{path} line {number}: the count {counts[number - 1]} is higher than the line before has; "
-                "a vocabulary is sorted by count, highest first"
+                f"{path} line {number}: the count {counts[number - 1]} is higher than the line"
+                " before has; a vocabulary is sorted by count, highest first"
             )
         return cls(words, counts)
 
 
-def _parsed(text: str, lines: list[str], separator: str, path: object) -> tuple[list[str], np.ndarray]:
-    """Words and counts of a vocabulary's lines, checked one by one. Only "word2vec" files may have counts of 0."""
+def _parsed(
+    text: str, lines: list[str], separator: str, path: object
+) -> tuple[list[str], np.ndarray]:
+    """Words and counts of a vocabulary's lines, checked one by one. Only "word2vec" files may have
+    counts of 0."""
     fields = text.split()
     if len(fields) == 2 * len(lines) and text == "".join(
-        [f"{word}{separator}{count}\n" for word, count in zip(fields[::2], fields[1::2], strict=True)]
+        [
+            f"{word}{separator}{count}\n"
+            for word, count in zip(fields[::2], fields[1::2], strict=True)
+        ]
     ):
         words, numbers = fields[::2], fields[1::2]
     else:
@@ -204,7 +229,9 @@ def _parsed(text: str, lines: list[str], separator: str, path: object) -> tuple[
             word, found, count = line.removesuffix("\r").rpartition(separator)
             if not found or word.split() != [word]:
                 expected = "word, tab, count" if separator == "\t" else "word, blank, count"
-                raise InputError(f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})")
+                raise InputError(
+                    f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"
+                )
             words.append(word)
             numbers.append(count)
     least = 1 if separator == "\t" else 0
@@ -212,9 +239,12 @@ def _parsed(text: str, lines: list[str], separator: str, path: object) -> tuple[
         # beyond 18 digits it might not fit 64 bits
         if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < least:
             raise InputError(
-                f"{path} line {number}: the count {shown(count)} is not a whole number of at least {least}"
+                f"{path} line {number}: the count {shown(count)} is not a whole number of at least"
+                f" {least}"
             )
     counts = np.array(list(map(int, numbers)), dtype=np.int64)
     if counts.sum(dtype=np.float64) >= 2**63:
-        raise InputError(f"the counts of the vocabulary {path} add up to more than any corpus has words")
+        raise InputError(
+            f"the counts of the vocabulary {path} add up to more than any corpus has words"
+        )
     return words, counts

@@ -1,14 +1,15 @@
 """Analogy questions "a is to b as c is to d": how often the vectors name d first.
 
 On unit vectors, over the first `restrict_vocab` words without a, b and c:
-    add: argmax_x  cos(x, b) - cos(x, a) + cos(x, c)                       (Mikolov et al. 2013, arXiv:1301.3781)
-    mul: argmax_x  s(x, b) s(x, c) / (s(x, a) + 1e-6),  s = (1 + cos) / 2     (Levy & Goldberg 2014, ACL W14-1618)
+    add: argmax_x  cos(x, b) - cos(x, a) + cos(x, c)          (Mikolov et al. 2013, arXiv:1301.3781)
+    mul: argmax_x  s(x, b) s(x, c) / (s(x, a) + 1e-6),  s = (1 + cos) / 2  (ACL W14-1618)
 
-The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary is not covered,
-exactly the three rows of a, b, c are excluded, and an answer is right when its folded spelling is d's. (gensim instead
-skips every answer whose folded spelling is one of the three, and looks at the best five only.) compute-accuracy.c calls
-the first five sections semantic; here those are syntactic whose name starts with "gram", which is the same for
-questions-words.txt and does not depend on the order. Questions that stand before any section header (Microsoft's set
+The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary
+is not covered, exactly the three rows of a, b, c are excluded, and an answer is right when its
+folded spelling is d's. (gensim instead skips every answer whose folded spelling is one of the
+three, and looks at the best five only.) compute-accuracy.c calls the first five sections semantic;
+here those are syntactic whose name starts with "gram", which is the same for questions-words.txt
+and does not depend on the order. Questions that stand before any section header (Microsoft's set
 has none) count in neither total.
 """
 
@@ -66,12 +67,15 @@ class Tally:
         return self.correct / self.covered if self.covered else None
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.correct + other.correct, self.covered + other.covered, self.total + other.total)
+        return Tally(
+            self.correct + other.correct, self.covered + other.covered, self.total + other.total
+        )
 
 
 @dataclass(frozen=True)
 class AnalogyResult:
-    """What came out of one set: for each section its name, its kind and its tally, in the order of the file."""
+    """What came out of one set: for each section its name, its kind and its tally, in the order of
+    the file."""
 
     sections: tuple[tuple[str, str | None, Tally], ...]
 
@@ -80,15 +84,19 @@ class AnalogyResult:
         return sum((tally for _, of, tally in self.sections if kind is None or of == kind), Tally())
 
     def interval(self, kind: str | None = None, name: str | None = None) -> Interval | None:
-        """The 95 % interval of the accuracy of all sections, or of those of one kind or one name, see `bootstrap`."""
-        tallies = [t for each, of, t in self.sections if kind in (None, of) and name in (None, each)]
+        """The 95 % interval of the accuracy of all sections, or of those of one kind or one name,
+        see `bootstrap`."""
+        tallies = [
+            t for each, of, t in self.sections if kind in (None, of) and name in (None, each)
+        ]
         return accuracy_interval([t.correct for t in tallies], [t.covered for t in tallies])
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
 
         Args:
-            intervals: with the 95 % interval [low, high] of every accuracy, under its name and `_ci`.
+            intervals: with the 95 % interval [low, high] of every accuracy, under its name and
+                `_ci`.
         """
         everything = self.tally()
         sections: dict[str, Tally] = {}
@@ -106,7 +114,12 @@ class AnalogyResult:
             values |= {"accuracy_ci": self.interval(), "semantic_ci": self.interval("semantic")}
             values |= {"syntactic_ci": self.interval("syntactic")}
         parts: dict[str, dict[str, object]] = {
-            name: {"accuracy": t.accuracy, "correct": t.correct, "covered": t.covered, "total": t.total}
+            name: {
+                "accuracy": t.accuracy,
+                "correct": t.correct,
+                "covered": t.covered,
+                "total": t.total,
+            }
             for name, t in sections.items()
         }
         if intervals:
@@ -128,7 +141,8 @@ def evaluate_analogies(
 
     Args:
         method: "add" or "mul", see above.
-        restrict_vocab: only so many of the most frequent words are looked up and may answer, 0 = all.
+        restrict_vocab: only so many of the most frequent words are looked up and may answer, 0 =
+            all.
         case: "fold" compares words in capitals, "exact" as they stand.
 
     Raises:
@@ -183,7 +197,8 @@ def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6).
 
-    `unit` has a last column of ones here, so that the products are 1 + cos without another pass over them.
+    `unit` has a last column of ones here, so that the products are 1 + cos without another pass
+    over them.
     """
     scores: np.ndarray = np.matmul(unit[b], unit.T)
     other = np.matmul(unit[c], unit.T)

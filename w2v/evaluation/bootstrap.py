@@ -1,18 +1,21 @@
 """Bootstrap confidence intervals of what an evaluation found, at 95 %.
 
-The questions of a set are a sample of those that could have been asked. Resampling them with replacement B = 1000 times
-shows how far the result would have moved with another sample; the interval reaches from the 2.5th to the 97.5th
-percentile of the B results (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13: the percentile
-interval). It says nothing about other training runs, whose seeds move the vectors as well. Where every answer is right
-(or none), all resamples agree and the interval is that single point.
+The questions of a set are a sample of those that could have been asked. Resampling them with
+replacement B = 1000 times shows how far the result would have moved with another sample; the
+interval reaches from the 2.5th to the 97.5th percentile of the B results (Efron & Tibshirani 1993,
+An Introduction to the Bootstrap, chapter 13: the percentile interval). It says nothing about other
+training runs, whose seeds move the vectors as well. Where every answer is right (or none), all
+resamples agree and the interval is that single point.
 
-Accuracy: questions are resampled within their section, so that the mixture of sections stays as it is; of n_s questions
-with a share p_s of right answers a resample has Binomial(n_s, p_s) right ones, which is drawn directly:
+Accuracy: questions are resampled within their section, so that the mixture of sections stays as it
+is; of n_s questions with a share p_s of right answers a resample has Binomial(n_s, p_s) right ones,
+which is drawn directly:
 
     accuracy* = Σ_s Binomial(n_s, p_s) / Σ_s n_s
 
-Correlations: pairs are resampled. A resample is the number of times w_i that pair i is in it; the rank of a value is
-then the sum of the w of smaller ones plus (1 + the w of all equal to it) / 2, and no resample needs to be sorted.
+Correlations: pairs are resampled. A resample is the number of times w_i that pair i is in it; the
+rank of a value is then the sum of the w of smaller ones plus (1 + the w of all equal to it) / 2,
+and no resample needs to be sorted.
 
 The seed is fixed: the same vectors and the same set give the same interval.
 """
@@ -47,8 +50,10 @@ def accuracy_interval(correct: Sequence[int], covered: Sequence[int]) -> Interva
 
 
 def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None, Interval | None]:
-    """Intervals of Spearman's and of Pearson's correlation of the pairs x [n], y [n]; None where the correlation itself
-    is not defined (n < 2, or one of them constant). Resamples in which it is not defined are left out."""
+    """Intervals of Spearman's and of Pearson's correlation of the pairs x [n], y [n]; None where
+    the correlation itself is not defined (n < 2, or one of them constant). Resamples in which it is
+    not defined are left out.
+    """
     n = len(x)
     if n < 2 or x.min() == x.max() or y.min() == y.max():
         return None, None
@@ -58,7 +63,9 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
         chosen = random.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        weights = np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        weights = (
+            np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        )
         spearman.append(_correlations(_ranks(x, weights), _ranks(y, weights), weights))
         pearson.append(_correlations(_near_one(x), _near_one(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
@@ -73,7 +80,8 @@ def _percentiles(values: np.ndarray) -> Interval | None:
 
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average ranks [B, n] of `values` [n] in resamples that hold each of them `weights` [B, n] times."""
+    """Average ranks [B, n] of `values` [n] in resamples that hold each of them `weights` [B, n]
+    times."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(group, kind="stable")
     held = np.add.reduceat(weights[:, order], np.cumsum(sizes) - sizes, axis=1)
@@ -88,11 +96,13 @@ def _near_one(values: np.ndarray) -> np.ndarray:
 
 
 def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pearson's correlations [B] of x and y ([n] or [B, n]) with weights [B, n]; NaN where one of them is constant."""
+    """Pearson's correlations [B] of x and y ([n] or [B, n]) with weights [B, n]; NaN where one of
+    them is constant."""
     total = weights.sum(axis=1, keepdims=True)
     # The mean of a constant is not always that constant: what is left by rounding is no spread.
     spreads = [
-        np.where(weights > 0, v, -np.inf).max(axis=1) > np.where(weights > 0, v, np.inf).min(axis=1) for v in (x, y)
+        np.where(weights > 0, v, -np.inf).max(axis=1) > np.where(weights > 0, v, np.inf).min(axis=1)
+        for v in (x, y)
     ]
     x = x - (x * weights).sum(axis=1, keepdims=True) / total
     y = y - (y * weights).sum(axis=1, keepdims=True) / total
@@ -100,5 +110,7 @@ def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarr
     squares = np.einsum("ij,ij->i", weighted, x) * np.einsum("ij,ij->i", y * weights, y)
     defined = spreads[0] & spreads[1] & (squares > 0)
     products = np.einsum("ij,ij->i", weighted, y)
-    correlations: np.ndarray = np.where(defined, products / np.sqrt(np.where(defined, squares, 1.0)), np.nan)
+    correlations: np.ndarray = np.where(
+        defined, products / np.sqrt(np.where(defined, squares, 1.0)), np.nan
+    )
     return np.clip(correlations, -1.0, 1.0)

@@ -1,7 +1,8 @@
-"""Which row of the vectors a set's word means: by its exact spelling, or by its spelling in capitals.
+"""Which row of the vectors a set's word means: by its exact spelling, or by its spelling in
+capitals.
 
-Folding is compute-accuracy's and gensim's: both sides through `upper()`, and of several words that become the same the
-most frequent one (the first) stands for all.
+Folding is compute-accuracy's and gensim's: both sides through `upper()`, and of several words that
+become the same the most frequent one (the first) stands for all.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class WordMatcher:
         if case not in CASES:
             raise InputError(f"--case {case} is unknown; use one of {', '.join(CASES)}")
         if restrict_vocab < 0:
-            raise InputError(f"--restrict-vocab {restrict_vocab} is negative; use 0 for the whole vocabulary")
+            raise InputError(
+                f"--restrict-vocab {restrict_vocab} is negative; use 0 for the whole vocabulary"
+            )
         self.n_rows = min(restrict_vocab or len(vectors), len(vectors))
         self._fold = str.upper if case == "fold" else str
         self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
@@ -42,5 +45,6 @@ class WordMatcher:
         return self._row_of.get(self._fold(word))
 
     def representatives(self) -> np.ndarray:
-        """For every row the one that stands for its spelling, [n_rows] int64: equal numbers are equal words."""
+        """For every row the one that stands for its spelling, [n_rows] int64: equal numbers are
+        equal words."""
         return np.fromiter(map(self._row_of.__getitem__, self._keys), np.int64, self.n_rows)

@@ -1,9 +1,10 @@
-"""Question and similarity sets on disk, told apart by their content, and the two that come with the package.
+"""Question and similarity sets on disk, told apart by their content, and the two that come with the
+package.
 
-Analogies: `: section` headers and lines of four words (questions-words.txt), or only lines of four words (Microsoft's
-set). Similarity: lines of two words and a score, separated by tabs, spaces or commas, or rows of a wider table
-(SimLex-999); lines that are no such pair (column names) are skipped. In both, empty lines and lines that start with
-"#" and a space are left out.
+Analogies: `: section` headers and lines of four words (questions-words.txt), or only lines of four
+words (Microsoft's set). Similarity: lines of two words and a score, separated by tabs, spaces or
+commas, or rows of a wider table (SimLex-999); lines that are no such pair (column names) are
+skipped. In both, empty lines and lines that start with "#" and a space are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def default_sets() -> list[AnalogySet | SimilaritySet]:
     """The sets that come with the package, in the order of their names."""
     folder = resources.files("w2v.evaluation").joinpath("sets")
     files = sorted(
-        (file for file in folder.iterdir() if file.name.endswith((".txt", ".tsv"))), key=lambda file: file.name
+        (file for file in folder.iterdir() if file.name.endswith((".txt", ".tsv"))),
+        key=lambda file: file.name,
     )
     return [parse_set(file.read_bytes(), Path(file.name).stem, file.name) for file in files]
 
@@ -70,7 +72,9 @@ def parse_set(data: bytes, name: str, source: str) -> AnalogySet | SimilaritySet
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8") from None
+        raise InputError(
+            f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
+        ) from None
     if _is_analogies(text, source):
         return AnalogySet(name, _parse_sections(text, name, source))
     lines = list(_lines(text))
@@ -87,13 +91,19 @@ def parse_pair(line: str) -> tuple[str, str, float] | None:
         splits = [line.split(","), line.split(" ")]
     for fields in splits:
         fields = [field.strip(" ") for field in fields if field]
-        if len(fields) == 3 and fields[0] and fields[1] and (score := _score(fields[2])) is not None:
+        if (
+            len(fields) == 3
+            and fields[0]
+            and fields[1]
+            and (score := _score(fields[2])) is not None
+        ):
             return fields[0], fields[1], score
     return None
 
 
 def parse_row(line: str) -> tuple[str, str, float] | None:
-    """(word, word, score) of a row of a wider table: two words, perhaps a part of speech, the score, more columns.
+    """(word, word, score) of a row of a wider table: two words, perhaps a part of speech, the
+    score, more columns.
 
     SimLex-999 as distributed is one: word1, word2, POS, SimLex999, ...
     """
@@ -136,8 +146,8 @@ def _is_analogies(text: str, source: str) -> bool:
             break
     if not questions and not pairs:
         raise InputError(
-            f"{source} is neither a set of analogies (lines of four words, sections headed by ': name') "
-            "nor of similarities (lines of two words and a score)"
+            f"{source} is neither a set of analogies (lines of four words, sections headed by ':"
+            " name') nor of similarities (lines of two words and a score)"
         )
     return questions > pairs
 
@@ -150,7 +160,10 @@ def _parse_sections(text: str, name: str, source: str) -> tuple[Section, ...]:
             continue
         words = _words(line)
         if len(words) != 4:
-            raise InputError(f"{source}: line {number} has {len(words)} words, but a question has four; correct it")
+            raise InputError(
+                f"{source}: line {number} has {len(words)} words, but a question has four;"
+                " correct it"
+            )
         if not found:
             found.append((name, False, []))
         found[-1][2].append((words[0], words[1], words[2], words[3]))

@@ -1,7 +1,7 @@
 """Word similarity sets: how well the cosines of word pairs rank as people's scores do.
 
-Spearman's correlation is Pearson's of the ranks, where equal values share the mean of their ranks. Pairs with a word
-outside the vocabulary do not take part.
+Spearman's correlation is Pearson's of the ranks, where equal values share the mean of their ranks.
+Pairs with a word outside the vocabulary do not take part.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from w2v.vectors.word_vectors import WordVectors
 
 @dataclass(frozen=True)
 class SimilarityResult:
-    """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is constant.
+    """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is
+    constant.
 
     Attributes:
         covered: pairs with both words in the vocabulary.
         total: pairs in the set.
         skipped: lines of the file that are no pair, such as a line of column names.
-        spearman_ci, pearson_ci: the 95 % intervals, see `bootstrap`, where they were asked for and are defined.
+        spearman_ci, pearson_ci: the 95 % intervals, see `bootstrap`, where they were asked for and
+            are defined.
     """
 
     spearman: float | None
@@ -89,10 +91,12 @@ def evaluate_similarity(
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of them constant)."""
+    """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of
+    them constant)."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
-    # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or underflows.
+    # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or
+    # underflows.
     x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])
     y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])
     x -= x.mean()
@@ -103,7 +107,8 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks 1 … n of `values` [n] as float64; equal values get the mean of the ranks that they take up together."""
+    """Ranks 1 … n of `values` [n] as float64; equal values get the mean of the ranks that they take
+    up together."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[inverse]

@@ -1,4 +1,5 @@
-"""Language models: an embedding, a body that turns it into hidden rows, and any output layer of the registry.
+"""Language models: an embedding, a body that turns it into hidden rows, and any output layer of the
+registry.
 
 options and vocabulary import no torch.
 """

@@ -5,8 +5,8 @@
                                               c g                b   f
                                               d h                c   g
 
-Every token but the last few (fewer than B) is a target once an epoch; its input is the token before it in the text. Ids
-are taken from the memory map segment by segment.
+Every token but the last few (fewer than B) is a target once an epoch; its input is the token before
+it in the text. Ids are taken from the memory map segment by segment.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Columns:
         if first[0] == 0:  # there is nothing before the first token
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
         rows = np.stack(stored, axis=1)
-        tokens = torch.from_numpy((rows if self._table is None else self._table[rows]).astype(np.int64))
+        tokens = torch.from_numpy(
+            (rows if self._table is None else self._table[rows]).astype(np.int64)
+        )
         if first[0] == 0:
             tokens[0, 0] = self._eos
         return tokens[:-1], tokens[1:]
@@ -65,8 +67,8 @@ class Columns:
             self._release(column * self.rows + start, column * self.rows + stop)
 
     def bounds(self, segment: int, accumulate: int) -> np.ndarray:
-        """Bounds [blocks + 1] int64 of an epoch's blocks in tokens: row · B, each a whole number of steps of
-        `accumulate` segments of `segment` rows."""
+        """Bounds [blocks + 1] int64 of an epoch's blocks in tokens: row · B, each a whole number of
+        steps of `accumulate` segments of `segment` rows."""
         step = segment * accumulate
         rows = step * max(1, -(-BLOCK_TOKENS // (step * self.columns)))
         return np.append(np.arange(0, self.rows, rows, dtype=np.int64), self.rows) * self.columns

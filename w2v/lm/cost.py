@@ -19,13 +19,16 @@ def parameter_count(config: Config, vocabulary: int) -> int:
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model, one step."""
+    """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model,
+    one step."""
     dim, lm, loss = config.model.dim, config.lm, LOSSES[config.training.loss]
     tokens = (config.training.batch_size or 1) * (lm.bptt or 1)
     states = STATE_ROWS[config.optimizer] + (config.validation.valid is not None)
     # a sparse gradient holds the rows of a step only
     dense = _body_count(config) + (0 if loss.sparse else _output_count(config, vocabulary))
-    width = max(lm.hidden or dim, dim) * (lm.context if lm.arch in ("ffnn", "lbl") and lm.context else 1)
+    width = max(lm.hidden or dim, dim) * (
+        lm.context if lm.arch in ("ffnn", "lbl") and lm.context else 1
+    )
     return (
         LIBRARY_BYTES
         + 4 * (1 + states) * parameter_count(config, vocabulary)
@@ -38,7 +41,9 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 def _body_count(config: Config) -> int:
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in make_body(config.lm, config.model.dim).parameters())
+        return sum(
+            parameter.numel() for parameter in make_body(config.lm, config.model.dim).parameters()
+        )
 
 
 def _output_count(config: Config, vocabulary: int) -> int:

@@ -1,10 +1,12 @@
 """The engine of the language model: truncated backpropagation through time over contiguous batches.
 
-A step takes the gradient of the mean loss over `accumulate` segments of `bptt` tokens in every column, scales it down
-if its norm is above `clip`, and updates. The body's state is carried on from segment to segment, without gradients, and
-starts anew with every epoch. Dropout and noise words depend on (seed, epoch, block) alone.
+A step takes the gradient of the mean loss over `accumulate` segments of `bptt` tokens in every
+column, scales it down if its norm is above `clip`, and updates. The body's state is carried on from
+segment to segment, without gradients, and starts anew with every epoch. Dropout and noise words
+depend on (seed, epoch, block) alone.
 
-Rows of the embedding, and of the output layers that score few rows, are updated only where a step has used them.
+Rows of the embedding, and of the output layers that score few rows, are updated only where a step
+has used them.
 """
 
 from __future__ import annotations
@@ -34,12 +36,13 @@ CARRY = "carry."  # begins the names of the body's state in a checkpoint
 class LanguageModelEngine:
     """Trains a language model on the columns of a text.
 
-    ids: int32 stream as stored; table: leads from them to tokens (None: they are tokens). counts [V]: of the
-    vocabulary, never increasing. eos: the token at line ends. release: told of positions of `ids` done with.
+    ids: int32 stream as stored; table: leads from them to tokens (None: they are tokens). counts
+    [V]: of the vocabulary, never increasing. eos: the token at line ends. release: told of
+    positions of `ids` done with.
 
     Raises:
-        InputError: the text is too short for the batch; the device or the precision is not there; the loss cannot be
-            used with this vocabulary.
+        InputError: the text is too short for the batch; the device or the precision is not there;
+            the loss cannot be used with this vocabulary.
         RunError: the GPU's memory does not suffice.
     """
 
@@ -65,8 +68,9 @@ class LanguageModelEngine:
             self.columns = Columns(ids, table, batch, eos, release)
         except ValueError:
             raise InputError(
-                f"the corpus has {len(ids):,} tokens, line ends among them, and --batch-size {batch} needs"
-                f" {2 * batch:,}: two for each of its columns; give more text or a smaller --batch-size"
+                f"the corpus has {len(ids):,} tokens, line ends among them, and --batch-size"
+                f" {batch} needs {2 * batch:,}: two for each of its columns; give more text or a"
+                " smaller --batch-size"
             ) from None
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
@@ -81,17 +85,27 @@ class LanguageModelEngine:
                 torch.manual_seed(config.training.seed)
                 self.model = make_language_model(config, self._counts, generator=self._generator)
         except ValueError as error:
-            raise InputError(f"--loss {config.training.loss} with {len(self._counts):,} tokens: {error}") from error
+            raise InputError(
+                f"--loss {config.training.loss} with {len(self._counts):,} tokens: {error}"
+            ) from error
         self.model.to(self.device).train()
         if config.lm.compile:
             self.model.body.compile()
-        self._optimizers = {name: self._optimizer(name, table) for name, table in self.model.named_parameters()}
+        self._optimizers = {
+            name: self._optimizer(name, table) for name, table in self.model.named_parameters()
+        }
         self._state: State = ()
 
     def warm_up(self) -> None:
-        """Compiles what is compiled at the first use, so that training's first step takes no longer than others."""
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), self._enough_memory():
-            inputs = torch.zeros(self._bptt, self.columns.columns, dtype=torch.int64, device=self.device)
+        """Compiles what is compiled at the first use, so that training's first step takes no longer
+        than others."""
+        with (
+            torch.random.fork_rng([self.device] if self.device.type == "cuda" else []),
+            self._enough_memory(),
+        ):
+            inputs = torch.zeros(
+                self._bptt, self.columns.columns, dtype=torch.int64, device=self.device
+            )
             with working_precision(self.config.lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(self.columns.columns))
             rows.sum().backward()
@@ -116,7 +130,10 @@ class LanguageModelEngine:
         self._generator.manual_seed(own)
         columns = self.columns.columns
         start, stop = block.start // columns, block.stop // columns
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), self._enough_memory():
+        with (
+            torch.random.fork_rng([self.device] if self.device.type == "cuda" else []),
+            self._enough_memory(),
+        ):
             torch.manual_seed(own)
             if block.index == 0 or not self._state:
                 self._state = self.model.start(columns)
@@ -132,8 +149,8 @@ class LanguageModelEngine:
         """Nothing to put together: there is one worker."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Parameters by their names, optimizer.*: what the optimizers remember, carry.*: the body's state, as float32;
-        views of them on the CPU."""
+        """Parameters by their names, optimizer.*: what the optimizers remember, carry.*: the body's
+        state, as float32; views of them on the CPU."""
         tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
         tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(self._state)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
@@ -144,26 +161,41 @@ class LanguageModelEngine:
         kept = {name: array for name, array in arrays.items() if name not in carried}
         tensors = self._tensors()
         check_state(kept, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
-        start = {f"{CARRY}{place}": part for place, part in enumerate(self.model.start(self.columns.columns))}
+        start = {
+            f"{CARRY}{place}": part
+            for place, part in enumerate(self.model.start(self.columns.columns))
+        }
         if carried and carried != sorted(start):
-            raise ValueError(f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}")
+            raise ValueError(
+                f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}"
+            )
         for name in carried:
-            shape, fits = arrays[name].shape, start[name].shape  # where it starts from nothing, it may have grown
+            shape, fits = (
+                arrays[name].shape,
+                start[name].shape,
+            )  # where it starts from nothing, it may have grown
             if (
                 len(shape) != len(fits)
                 or arrays[name].dtype != np.float32
                 or any(length != other for length, other in zip(shape, fits, strict=True) if other)
             ):
-                raise ValueError(f"{name} is {arrays[name].dtype} {list(shape)}, the model starts from {list(fits)}")
+                raise ValueError(
+                    f"{name} is {arrays[name].dtype} {list(shape)}, the model starts from"
+                    f" {list(fits)}"
+                )
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(np.array(kept[name])))
-        self._state = tuple(torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried)
+        self._state = tuple(
+            torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
+        )
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = dict(self.model.named_parameters())
         for name, optimizer in self._optimizers.items():
-            tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
+            tensors |= {
+                f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()
+            }
         return tensors
 
     @property
@@ -195,7 +227,8 @@ class LanguageModelEngine:
 
     @torch.no_grad()
     def _update(self, lr: float, tokens: int) -> None:
-        """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is limited."""
+        """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
+        limited."""
         gradients = gathered(self.model.named_parameters())
         scale = 1 / tokens
         if clip := self.config.lm.clip:
@@ -220,8 +253,11 @@ class LanguageModelEngine:
                 f" {self.columns.columns:,}) with --accumulate, a smaller --bptt, --hidden or --dim"
             ) from error
         except Exception as error:
-            if self.config.lm.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            if self.config.lm.compile and type(error).__module__.startswith(
+                ("torch._dynamo", "torch._inductor")
+            ):
                 raise RunError(
-                    f"--compile failed ({str(error).splitlines()[0][:120]}): leave it out, or install a C++ compiler"
+                    f"--compile failed ({str(error).splitlines()[0][:120]}): leave it out, or"
+                    " install a C++ compiler"
                 ) from error
             raise

@@ -1,10 +1,11 @@
 """Text from a language model, one token after the other.
 
-Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k most probable,
-then from the fewest most probable that together have probability top_p. With neither of these, `OutputLayer.sample`
-draws, which scores all V words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax
-draws from the head and then from a cluster. There a temperature other than 1 applies to each of these decisions.
-top_p = 1 asks for the whole distribution, to which a temperature then applies exactly, whatever the layer.
+Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k
+most probable, then from the fewest most probable that together have probability top_p. With neither
+of these, `OutputLayer.sample` draws, which scores all V words only where the layer cannot do
+without: hsigmoid walks its tree, the adaptive softmax draws from the head and then from a cluster.
+There a temperature other than 1 applies to each of these decisions. top_p = 1 asks for the whole
+distribution, to which a temperature then applies exactly, whatever the layer.
 
 Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
 
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
     from w2v.lm.model import LanguageModel
     from w2v.losses.base import OutputLayer
 
-TRIES = 64  # draws that may give the banned token, before the probabilities of all others are computed
+TRIES = (
+    64  # draws that may give the banned token, before the probabilities of all others are computed
+)
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How a token is chosen.
 
-    temperature: 0 takes the most probable one. top_k: only from so many; 1 is the most probable one; None: from all.
-    top_p: only from the most probable that together have this probability; None: from all. banned: never this one.
+    temperature: 0 takes the most probable one. top_k: only from so many; 1 is the most probable
+    one; None: from all. top_p: only from the most probable that together have this probability;
+    None: from all. banned: never this one.
     """
 
     temperature: float = 1.0
@@ -53,7 +57,9 @@ class Sampling:
             raise ValueError(f"top_p is {self.top_p}, it must be above 0, at most 1")
 
 
-def generate(model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int) -> Iterator[int]:
+def generate(
+    model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
+) -> Iterator[int]:
     """Tokens that follow <eos> and the prompt, without end. The same seed gives the same tokens.
 
     Raises:
@@ -61,7 +67,10 @@ def generate(model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sa
     """
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise RunError(f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it again")
+            raise RunError(
+                f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it"
+                " again"
+            )
     random = torch.Generator().manual_seed(seed)
     device = next(model.parameters()).device
     with evaluating(model):
@@ -75,7 +84,9 @@ def generate(model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sa
         read = torch.tensor([token])
 
 
-def next_token(layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+def next_token(
+    layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: torch.Generator
+) -> int:
     """One token by the hidden row [1, H]."""
     temperature, banned = sampling.temperature, sampling.banned
     if temperature == 0:
@@ -92,7 +103,8 @@ def next_token(layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: t
 
 
 def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
-    """log_prob [N, C], descending in each row, without the columns beyond the first whose probabilities reach top_p."""
+    """log_prob [N, C], descending in each row, without the columns beyond the first whose
+    probabilities reach top_p."""
     if top_p is None or top_p >= 1:
         return log_prob
     probability = log_prob.softmax(1)
@@ -101,7 +113,8 @@ def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
 
 
 def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tuple[Tensor, Tensor]:
-    """The k most probable tokens but for the banned one: (ids [1, k], log-probabilities [1, k]), best first."""
+    """The k most probable tokens but for the banned one: (ids [1, k], log-probabilities [1, k]),
+    best first."""
     if k >= layer.num_classes:  # all of them: nothing to search for
         log_prob, ids = layer.log_prob(hidden).sort(dim=1, descending=True)
     else:

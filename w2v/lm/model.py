@@ -1,13 +1,14 @@
 """The language model: embedding -> body -> hidden rows -> an output layer of the registry.
 
-    model = LanguageModel(counts, dim=200, loss="softmax", options=SoftmaxOptions(), settings=resolved(...))
+    model = LanguageModel(counts, 200, "softmax", SoftmaxOptions(), resolved(...))
     hidden, state = model.hidden(ids, model.start(batch))     # ids [T, B]
     loss = model.layer(hidden.flatten(0, 1), targets.flatten())
 
 The hidden row at place t has seen ids[0 … t] and the state only.
 
-Starting values are those of pytorch/examples' word_language_model, embeddings and output rows uniform in ±0.1. But
-where a loss has biases, these make the model start as the unigram distribution instead of a uniform one.
+Starting values are those of pytorch/examples' word_language_model, embeddings and output rows
+uniform in ±0.1. But where a loss has biases, these make the model start as the unigram distribution
+instead of a uniform one.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class LanguageModel(nn.Module):
             more["weight"] = self.input.weight
         self.output = make_layer(loss, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
-            if name.endswith("weight") and not rows.any():  # adaptive softmax has starting values of its own
+            if (
+                name.endswith("weight") and not rows.any()
+            ):  # adaptive softmax has starting values of its own
                 nn.init.uniform_(rows, -REACH, REACH)
         for part in self.output.modules():
             if isinstance(part, OutputLayer):
@@ -94,11 +97,13 @@ class LanguageModel(nn.Module):
         return self.output
 
     def start(self, batch: int) -> State:
-        """The state before the first token of `batch` columns: tensors with the columns in their second dimension."""
+        """The state before the first token of `batch` columns: tensors with the columns in their
+        second dimension."""
         return self.body.start(batch)
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """(hidden [T, B, H], state after the last token) of ids [T, B]. The state is attached to the graph."""
+        """(hidden [T, B, H], state after the last token) of ids [T, B]. The state is attached to
+        the graph."""
         embedded = F.embedding(ids, self.input.weight, sparse=self.sparse)
         rows, state = self.body(embedded, state)
         if rows.dtype == torch.bfloat16:  # under autocast; what follows decides for itself
@@ -114,9 +119,12 @@ class LanguageModel(nn.Module):
 
 
 def make_language_model(config: Config, counts: Tensor, **more: Any) -> LanguageModel:
-    """The model that a configuration describes, for a vocabulary with these counts [V]; `more` as LanguageModel.
+    """The model that a configuration describes, for a vocabulary with these counts [V]; `more` as
+    LanguageModel.
 
     Raises:
         ValueError: as LanguageModel.
     """
-    return LanguageModel(counts, config.model.dim, config.training.loss, config.loss, config.lm, **more)
+    return LanguageModel(
+        counts, config.model.dim, config.training.loss, config.loss, config.lm, **more
+    )

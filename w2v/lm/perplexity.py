@@ -1,10 +1,12 @@
-"""How well a language model predicts a text: every token scored once, as one stream from the start state.
+"""How well a language model predicts a text: every token scored once, as one stream from the start
+state.
 
-    perplexity = exp(nats / tokens),   nats = sum over the tokens of -log P(token | all tokens before it)
+    perplexity = exp(nats / tokens),   nats = sum over the tokens of -log P(token | all before it)
 
-A line end is a token, <eos>, and is counted; before the first token the model has seen one <eos>. A word outside the
-vocabulary is scored as the token <unk>. The model's state is carried from chunk to chunk, so that neither the chunk's
-length nor a batch size changes the value. -log P comes from the output layer's `nll`, never from its training loss.
+A line end is a token, <eos>, and is counted; before the first token the model has seen one <eos>. A
+word outside the vocabulary is scored as the token <unk>. The model's state is carried from chunk to
+chunk, so that neither the chunk's length nor a batch size changes the value. -log P comes from the
+output layer's `nll`, never from its training loss.
 
     score_ids(model, vocabulary.encode_store(store), vocabulary.eos, vocabulary.unk).perplexity
 """
@@ -35,9 +37,9 @@ Progress = Callable[[int, int], None]
 class TextScore:
     """What a language model makes of a text.
 
-    tokens: how many were scored, line ends among them. nats: the float64 sum of their -log P. oov: how many of them
-    were <unk>, eos: how many were line ends. words: words and line ends of the text; other than `tokens` only where
-    the tokens are parts of words.
+    tokens: how many were scored, line ends among them. nats: the float64 sum of their -log P. oov:
+    how many of them were <unk>, eos: how many were line ends. words: words and line ends of the
+    text; other than `tokens` only where the tokens are parts of words.
     """
 
     tokens: int
@@ -63,7 +65,8 @@ class TextScore:
 
 
 class TokenStream:
-    """A text that a language model reads from its start state on, piece by piece; before it stands one <eos>.
+    """A text that a language model reads from its start state on, piece by piece; before it stands
+    one <eos>.
 
     Use it inside `evaluating(model)`.
     """
@@ -75,7 +78,8 @@ class TokenStream:
         self._device = next(model.parameters()).device
 
     def nll(self, ids: np.ndarray) -> np.ndarray:
-        """-log P in nats, float64 [n], of the next tokens [n], each given all that came before it."""
+        """-log P in nats, float64 [n], of the next tokens [n], each given all that came before
+        it."""
         if not len(ids):
             return np.zeros(0)
         hidden, target = self._read(ids)
@@ -83,7 +87,9 @@ class TokenStream:
 
     def _read(self, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """(hidden rows [n, H] before each of the tokens [n], the tokens)."""
-        tokens = torch.from_numpy(np.concatenate([[self._last], ids]).astype(np.int64)).to(self._device)
+        tokens = torch.from_numpy(np.concatenate([[self._last], ids]).astype(np.int64)).to(
+            self._device
+        )
         hidden, self._state = self._model.hidden(tokens[:-1, None], self._state)
         self._last = int(ids[-1])
         return hidden[:, 0], tokens[1:]
@@ -91,7 +97,8 @@ class TokenStream:
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """No dropout and no gradients inside the block; afterwards every module is in the mode it was in."""
+    """No dropout and no gradients inside the block; afterwards every module is in the mode it was
+    in."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -118,7 +125,8 @@ def score_ids(
         ids: the tokens [n], possibly memory-mapped; they are read chunk by chunk.
         eos, unk: ids of the line end and of the unknown word.
         chunk: tokens read at a time: memory, not the result, depends on it.
-        words: words and line ends of the text, where the tokens are parts of words; None: as many as tokens.
+        words: words and line ends of the text, where the tokens are parts of words; None: as many
+            as tokens.
         progress: called with the tokens scored so far and in all.
 
     Raises:
@@ -139,8 +147,9 @@ def score_ids(
             ends += int(np.count_nonzero(part == eos))
             if not math.isfinite(nats):
                 raise RunError(
-                    f"the model's loss is {nats} within the first {start + len(part):,} tokens: its parameters are"
-                    " damaged or training diverged; train it again with a smaller --lr"
+                    f"the model's loss is {nats} within the first {start + len(part):,} tokens: its"
+                    " parameters are damaged or training diverged; train it again with a smaller"
+                    " --lr"
                 )
             if progress is not None:
                 progress(start + len(part), len(ids))
@@ -148,7 +157,8 @@ def score_ids(
 
 
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
-    """Whether the tokens [n] hold anything but line ends and unknown words; else a perplexity would say nothing."""
+    """Whether the tokens [n] hold anything but line ends and unknown words; else a perplexity would
+    say nothing."""
     for start in range(0, len(ids), SEARCH):
         part = np.asarray(ids[start : start + SEARCH])
         if ((part != eos) & (part != unk)).any():

@@ -12,12 +12,27 @@ import numpy as np
 
 from w2v.errors import RunError
 from w2v.losses.options import SampledOptions
-from w2v.run import BASE_BYTES, COMPILE_SECONDS, PLAN_SECONDS, check_device, import_meanwhile, read_vocabulary
+from w2v.run import (
+    BASE_BYTES,
+    COMPILE_SECONDS,
+    PLAN_SECONDS,
+    check_device,
+    import_meanwhile,
+    read_vocabulary,
+)
 from w2v.runs.output import Output, claimed
 from w2v.runs.resume import latest, read_again
 from w2v.settings.config import Config
 from w2v.system.memory import available_memory, return_freed_memory
-from w2v.training.report import Plan, Reporter, RunSummary, Seconds, SilentReporter, StopSignal, Words
+from w2v.training.report import (
+    Plan,
+    Reporter,
+    RunSummary,
+    Seconds,
+    SilentReporter,
+    StopSignal,
+    Words,
+)
 from w2v.training.validation import read_validation
 
 if TYPE_CHECKING:
@@ -32,9 +47,15 @@ if TYPE_CHECKING:
 
 
 def run_language_model(
-    config: Config, *, use_cache: bool, reporter: Reporter, stop: StopSignal, resume: Path | None = None
+    config: Config,
+    *,
+    use_cache: bool,
+    reporter: Reporter,
+    stop: StopSignal,
+    resume: Path | None = None,
 ) -> RunSummary:
-    """Trains a language model and writes its run directory: the best of the epochs if there is a validation text.
+    """Trains a language model and writes its run directory: the best of the epochs if there is a
+    validation text.
 
     resume: the directory of a run to go on with.
 
@@ -49,7 +70,9 @@ def run_language_model(
         valid = read_validation(config, use_cache, reporter)
         earlier = None if resume is None else latest(resume, config, reporter)
         if resume is not None and earlier is not None:
-            store, _ = read_again(config, resume, earlier, use_cache, reporter, lambda text: _tokens(text, config))
+            store, _ = read_again(
+                config, resume, earlier, use_cache, reporter, lambda text: _tokens(text, config)
+            )
         else:
             store, _ = read_vocabulary(config, use_cache, reporter)
         with store:
@@ -60,9 +83,16 @@ def run_language_model(
 
 
 def _train(
-    config: Config, store: TokenStore, vocabulary: TokenVocabulary, text: ValidationText | None, output: Output,
-    earlier: Checkpoint | None, reporter: Reporter, stop: StopSignal, began: float,
-) -> RunSummary:  # fmt: skip
+    config: Config,
+    store: TokenStore,
+    vocabulary: TokenVocabulary,
+    text: ValidationText | None,
+    output: Output,
+    earlier: Checkpoint | None,
+    reporter: Reporter,
+    stop: StopSignal,
+    began: float,
+) -> RunSummary:
     """The part after the texts are read; `earlier` is the checkpoint to go on from."""
     from w2v.lm.saved import model_arrays, model_files
     from w2v.lm.validation import LanguageModelValidation
@@ -74,21 +104,37 @@ def _train(
     engine, schedule = _engine(config, store, vocabulary, reporter), _schedule(config)
     validation = None
     if text is not None:
-        validation = LanguageModelValidation(engine, text, vocabulary, schedule, config.validation.patience, reporter)
+        validation = LanguageModelValidation(
+            engine, text, vocabulary, schedule, config.validation.patience, reporter
+        )
 
     def learnt() -> tuple[np.ndarray, Files]:
         arrays = model_arrays(engine.model) if validation is None else validation.learnt()
         return arrays["input.weight"], model_files(arrays, vocabulary)
 
     with Saving(
-        config, store, vocabulary.vocabulary, output, engine, engine.bounds(), schedule, reporter,
-        [] if validation is None else [validation], learnt,
-    ) as saving:  # fmt: skip
+        config,
+        store,
+        vocabulary.vocabulary,
+        output,
+        engine,
+        engine.bounds(),
+        schedule,
+        reporter,
+        [] if validation is None else [validation],
+        learnt,
+    ) as saving:
         result, blocks_done = saving.begin(earlier)
         trainer = Trainer(
-            engine, saving.bounds, config.training.epochs, schedule, watchers=saving.watchers,
-            blocks_done=blocks_done, result=result, unit="tokens",
-        )  # fmt: skip
+            engine,
+            saving.bounds,
+            config.training.epochs,
+            schedule,
+            watchers=saving.watchers,
+            blocks_done=blocks_done,
+            result=result,
+            unit="tokens",
+        )
         with saving.told_when_it_fails():
             result = trainer.run(reporter, stop)
             if validation is not None:
@@ -100,13 +146,18 @@ def _train(
                 summary = dataclasses.replace(summary, validation=validation.summary())
             path, checkpoint = saving.finish(trainer.blocks_done, result, summary)
         if path != output.path:
-            reporter.warn(f"{output.path} was taken by another run meanwhile; the result is in {path}")
+            reporter.warn(
+                f"{output.path} was taken by another run meanwhile; the result is in {path}"
+            )
         seconds = Seconds(read - began, result.seconds, time.perf_counter() - began)
-        return dataclasses.replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
+        return dataclasses.replace(
+            summary, output=str(path), seconds=seconds, checkpoint=checkpoint
+        )
 
 
 def plan_language_model(config: Config, *, use_cache: bool, reporter: Reporter) -> Plan:
-    """What `run_language_model` would do and need; writes nothing. The time comes from about a second of training.
+    """What `run_language_model` would do and need; writes nothing. The time comes from about a
+    second of training.
 
     Raises:
         InputError: the corpus, the validation text, the output or the settings cannot be used.
@@ -124,16 +175,29 @@ def plan_language_model(config: Config, *, use_cache: bool, reporter: Reporter) 
         from w2v.lm.cost import parameter_count
 
         return Plan(
-            output=str(output.path), model=config.model.model, loss=config.training.loss,
-            words=words.read, in_vocabulary=words.in_vocabulary, distinct_words=len(store.vocabulary),
-            vocabulary=len(vocabulary), dim=config.model.dim, epochs=config.training.epochs, threads=config.threads,
-            memory_bytes=needed, memory_available_bytes=available,
-            output_bytes=4 * (parameter_count(config, len(vocabulary)) + len(vocabulary) * config.model.dim),
-            training_seconds=_training_seconds(config, store, vocabulary, reporter) if fits else None,
-        )  # fmt: skip
+            output=str(output.path),
+            model=config.model.model,
+            loss=config.training.loss,
+            words=words.read,
+            in_vocabulary=words.in_vocabulary,
+            distinct_words=len(store.vocabulary),
+            vocabulary=len(vocabulary),
+            dim=config.model.dim,
+            epochs=config.training.epochs,
+            threads=config.threads,
+            memory_bytes=needed,
+            memory_available_bytes=available,
+            output_bytes=4
+            * (parameter_count(config, len(vocabulary)) + len(vocabulary) * config.model.dim),
+            training_seconds=(
+                _training_seconds(config, store, vocabulary, reporter) if fits else None
+            ),
+        )
 
 
-def _vocabulary(config: Config, store: TokenStore, reporter: Reporter) -> tuple[TokenVocabulary, Config]:
+def _vocabulary(
+    config: Config, store: TokenStore, reporter: Reporter
+) -> tuple[TokenVocabulary, Config]:
     """The tokens, and the configuration with no more noise words than there are to draw."""
     from w2v.lm.vocabulary import TokenVocabulary
 
@@ -154,7 +218,9 @@ def _tokens(store: TokenStore, config: Config) -> Vocabulary:
     return TokenVocabulary.of_corpus(store, config).vocabulary
 
 
-def _encoded(config: Config, valid: TokenStore | None, vocabulary: TokenVocabulary) -> ValidationText | None:
+def _encoded(
+    config: Config, valid: TokenStore | None, vocabulary: TokenVocabulary
+) -> ValidationText | None:
     if valid is None:
         return None
     from w2v.lm.validation import ValidationText
@@ -163,23 +229,33 @@ def _encoded(config: Config, valid: TokenStore | None, vocabulary: TokenVocabula
         return ValidationText.of_store(str(config.validation.valid), valid, vocabulary)
 
 
-def _engine(config: Config, store: TokenStore, vocabulary: TokenVocabulary, reporter: Reporter) -> LanguageModelEngine:
+def _engine(
+    config: Config, store: TokenStore, vocabulary: TokenVocabulary, reporter: Reporter
+) -> LanguageModelEngine:
     """The engine over the corpus; says what it will do."""
     from w2v.lm.engine import LanguageModelEngine
 
     if vocabulary.subwords is None:
         engine = LanguageModelEngine(
-            config, store.ids, vocabulary.table(store), vocabulary.counts, vocabulary.eos, store.release
+            config,
+            store.ids,
+            vocabulary.table(store),
+            vocabulary.counts,
+            vocabulary.eos,
+            store.release,
         )
     else:
         ids = vocabulary.encode_store(store)
         engine = LanguageModelEngine(config, ids, None, vocabulary.counts, vocabulary.eos)
     where = f"{config.threads} threads" if engine.device.type == "cpu" else str(engine.device)
     reporter.stage(
-        f"training {config.lm.arch}, {len(vocabulary):,} tokens x {config.model.dim}, loss {config.training.loss},"
-        f" {where}, {config.optimizer}, learning rate {config.lr:g} {config.lm.schedule}"
+        f"training {config.lm.arch}, {len(vocabulary):,} tokens x {config.model.dim}, loss"
+        f" {config.training.loss}, {where}, {config.optimizer}, learning rate {config.lr:g}"
+        f" {config.lm.schedule}"
     )
-    timer = threading.Timer(COMPILE_SECONDS, reporter.stage, ["compiling (once for this kind of model)"])
+    timer = threading.Timer(
+        COMPILE_SECONDS, reporter.stage, ["compiling (once for this kind of model)"]
+    )
     timer.start()
     try:
         engine.warm_up()
@@ -205,9 +281,9 @@ def _check_memory(config: Config, vocabulary: int) -> None:
     needed, available = _memory(config, vocabulary)
     if available is not None and needed > available:
         raise RunError(
-            f"training {vocabulary:,} tokens x {config.model.dim} needs {needed / 1e9:.1f} GB of memory,"
-            f" {available / 1e9:.1f} GB are free; lower --dim, --hidden or --batch-size, raise --min-count, or set"
-            " --max-vocab"
+            f"training {vocabulary:,} tokens x {config.model.dim} needs {needed / 1e9:.1f} GB of"
+            f" memory, {available / 1e9:.1f} GB are free; lower --dim, --hidden or --batch-size,"
+            " raise --min-count, or set --max-vocab"
         )
 
 
@@ -237,16 +313,30 @@ def _words(store: TokenStore, vocabulary: TokenVocabulary, trained: int) -> Word
 
 
 def _summary(
-    config: Config, store: TokenStore, vocabulary: TokenVocabulary, engine: LanguageModelEngine,
-    result: TrainingResult, output: Path, seconds: Seconds,
-) -> RunSummary:  # fmt: skip
+    config: Config,
+    store: TokenStore,
+    vocabulary: TokenVocabulary,
+    engine: LanguageModelEngine,
+    result: TrainingResult,
+    output: Path,
+    seconds: Seconds,
+) -> RunSummary:
     finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(
-        output=str(output), model=config.model.model, loss=config.training.loss, engine=engine.name,
-        words=_words(store, vocabulary, result.total.trained), vocabulary=len(vocabulary), seconds=seconds,
+        output=str(output),
+        model=config.model.model,
+        loss=config.training.loss,
+        engine=engine.name,
+        words=_words(store, vocabulary, result.total.trained),
+        vocabulary=len(vocabulary),
+        seconds=seconds,
         words_per_second=result.total.read / max(result.seconds, 1e-9),
-        final_loss=finished[-1] if finished else None, predictions=result.total.predictions, dim=config.model.dim,
+        final_loss=finished[-1] if finished else None,
+        predictions=result.total.predictions,
+        dim=config.model.dim,
         epochs=config.training.epochs,
-        epochs_done=result.fraction * config.training.epochs, interrupted=result.interrupted,
-        seed=config.training.seed, threads=config.threads,
-    )  # fmt: skip
+        epochs_done=result.fraction * config.training.epochs,
+        interrupted=result.interrupted,
+        seed=config.training.seed,
+        threads=config.threads,
+    )

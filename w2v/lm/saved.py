@@ -1,4 +1,5 @@
-"""A trained language model on disk: model.safetensors and the vocabulary inside a run directory. Never pickles."""
+"""A trained language model on disk: model.safetensors and the vocabulary inside a run directory.
+Never pickles."""
 
 from __future__ import annotations
 
@@ -37,11 +38,16 @@ def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
     return {name: parameter.detach().cpu().numpy() for name, parameter in named.items()}
 
 
-def model_files(arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary) -> dict[str, Callable[[IO[bytes]], Any]]:
-    """What writes the files of a model with these parameters into a run directory that has its vocab.tsv, by name."""
+def model_files(
+    arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary
+) -> dict[str, Callable[[IO[bytes]], Any]]:
+    """What writes the files of a model with these parameters into a run directory that has its
+    vocab.tsv, by name."""
     from safetensors.numpy import save
 
-    files: dict[str, Callable[[IO[bytes]], Any]] = {MODEL_FILE: lambda file: file.write(save(dict(arrays)))}
+    files: dict[str, Callable[[IO[bytes]], Any]] = {
+        MODEL_FILE: lambda file: file.write(save(dict(arrays)))
+    }
     if (subwords := vocabulary.subwords) is not None:
         files["tokenizer.json"] = lambda file: file.write(subwords.to_json().encode())
     return files
@@ -71,18 +77,25 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
         raise InputError(f"{folder} is no run directory: name one that w2v train --model lm wrote")
     if not (folder / MODEL_FILE).is_file():
         raise InputError(
-            f"{folder} holds no language model ({MODEL_FILE} is missing): name a run of w2v train --model lm"
+            f"{folder} holds no language model ({MODEL_FILE} is missing): name a run of w2v train"
+            " --model lm"
         )
     version = folder / "format_version"
-    if version.is_file() and (found := version.read_text(errors="replace").strip()[:32]) != RUN_VERSION:
+    if (
+        version.is_file()
+        and (found := version.read_text(errors="replace").strip()[:32]) != RUN_VERSION
+    ):
         raise InputError(
-            f"{folder} has format_version {found!r}, this w2v reads {RUN_VERSION}; use the w2v that wrote it"
+            f"{folder} has format_version {found!r}, this w2v reads {RUN_VERSION}; use the w2v that"
+            " wrote it"
         )
     if not (folder / "config.yaml").is_file():
         raise InputError(f"{folder} is incomplete: config.yaml is missing")
     config = Config.load(folder / "config.yaml")
     if config.model.model != "lm":
-        raise InputError(f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)")
+        raise InputError(
+            f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"
+        )
     vocabulary = TokenVocabulary.load(folder)
     shapes = _shapes(folder / MODEL_FILE)
     try:
@@ -105,40 +118,53 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
             for name in file.keys():  # noqa: SIM118  it is no dict
                 part = file.get_slice(name)
                 if part.get_dtype() != "F32":
-                    raise InputError(f"{path}: {shown(name)} is {part.get_dtype()}, a model has F32")
+                    raise InputError(
+                        f"{path}: {shown(name)} is {part.get_dtype()}, a model has F32"
+                    )
                 shapes[name] = tuple(part.get_shape())
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     return shapes
 
 
-def _check_size(config: Config, words: int, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """Before anything of config.yaml's size is allocated: are embeddings and body as large in the file, and is there
-    memory for the output layer?"""
+def _check_size(
+    config: Config, words: int, shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    """Before anything of config.yaml's size is allocated: are embeddings and body as large in the
+    file, and is there memory for the output layer?"""
     try:
         with torch.device("meta"):
             body = make_body(config.lm, config.model.dim)
     except RuntimeError:  # more numbers than 64 bits count
-        raise InputError(f"{path} does not fit config.yaml beside it: no model is as large as that") from None
-    known: dict[str, torch.Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
+        raise InputError(
+            f"{path} does not fit config.yaml beside it: no model is as large as that"
+        ) from None
+    known: dict[str, torch.Tensor] = {
+        f"body.{name}": part for name, part in body.named_parameters()
+    }
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
     needed, available = 4 * words * (body.width + 1), available_memory()  # of the output layer
     if available is not None and needed > available:
         raise RunError(
-            f"{path}: {words:,} output rows of {body.width:,} numbers need {needed / 1e9:.1f} GB of memory,"
-            f" {available / 1e9:.1f} GB are free"
+            f"{path}: {words:,} output rows of {body.width:,} numbers need {needed / 1e9:.1f} GB of"
+            f" memory, {available / 1e9:.1f} GB are free"
         )
 
 
-def _check_shapes(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check_shapes(
+    shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor], path: Path
+) -> None:
     if set(shapes) != set(expected):
         odd = sorted(set(shapes) ^ set(expected))[0]
-        raise InputError(f"{path} does not fit config.yaml beside it: {shown(odd)} is in one of them only")
+        raise InputError(
+            f"{path} does not fit config.yaml beside it: {shown(odd)} is in one of them only"
+        )
     for name, parameter in expected.items():
         if shapes[name] != tuple(parameter.shape):
             raise InputError(
-                f"{path}: {name} is {list(shapes[name])}, config.yaml and vocab.tsv make it {list(parameter.shape)}"
+                f"{path}: {name} is {list(shapes[name])}, config.yaml and vocab.tsv make it"
+                f" {list(parameter.shape)}"
             )
 
 

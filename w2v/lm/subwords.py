@@ -1,7 +1,8 @@
-"""Byte-level BPE subwords by Hugging Face `tokenizers`, trained on the words of a corpus and their counts.
+"""Byte-level BPE subwords by Hugging Face `tokenizers`, trained on the words of a corpus and their
+counts.
 
-A word is cut by itself, its first subword marked by the blank before it ("Ġ"), so that cutting the distinct words of a
-corpus once is enough. Every byte is a subword: nothing is unknown.
+A word is cut by itself, its first subword marked by the blank before it ("Ġ"), so that cutting the
+distinct words of a corpus once is enough. Every byte is a subword: nothing is unknown.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ class Subwords:
         tokenizers = _library()
         if size < BYTES + SPECIALS:
             raise InputError(
-                f"--subwords {size} is below {BYTES + SPECIALS}: every byte is a subword, and there are <unk> and <eos>"
+                f"--subwords {size} is below {BYTES + SPECIALS}: every byte is a subword, and there"
+                " are <unk> and <eos>"
             )
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+            add_prefix_space=True, use_regex=False
+        )
         tokenizer.decoder = tokenizers.decoders.ByteLevel()
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=size - SPECIALS,
@@ -58,7 +62,10 @@ class Subwords:
         found: list[list[str]] = []
         for start in range(0, len(words), BATCH):
             batch = list(words[start : start + BATCH])
-            found += [encoding.tokens for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)]
+            found += [
+                encoding.tokens
+                for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)
+            ]
         return found
 
     def vocabulary(self, store: TokenStore) -> Vocabulary:
@@ -68,7 +75,9 @@ class Subwords:
         counts = dict.fromkeys(self._tokenizer.get_vocab(), 0)
         specials = {UNK: 0, EOS: store.n_lines}
         words = list(store.vocabulary.words)
-        for word, pieces, count in zip(words, self.cut(words), store.vocabulary.counts.tolist(), strict=True):
+        for word, pieces, count in zip(
+            words, self.cut(words), store.vocabulary.counts.tolist(), strict=True
+        ):
             if word in specials:
                 specials[word] += count
                 continue
@@ -77,7 +86,8 @@ class Subwords:
         return sorted_vocabulary([*counts.items(), *specials.items()])
 
     def text(self, pieces: Sequence[str], unknown: str) -> str:
-        """The words that subwords make up, with blanks between them; `unknown` stands for itself."""
+        """The words that subwords make up, with blanks between them; `unknown` stands for
+        itself."""
         parts: list[list[str]] = [[]]
         for piece in pieces:
             if piece == unknown:
@@ -112,7 +122,8 @@ class Subwords:
 
 
 def _repeated(vocabulary: Vocabulary) -> Iterator[list[str]]:
-    """Batches of words, each as often as its count, scaled down for a large corpus; a rare word stays in."""
+    """Batches of words, each as often as its count, scaled down for a large corpus; a rare word
+    stays in."""
     total = int(vocabulary.counts.sum())
     counts = np.maximum(1, vocabulary.counts * min(1.0, TRAINING_WORDS / total)).astype(np.int64)
     batch: list[str] = []
@@ -137,6 +148,7 @@ def _library() -> Any:
         import tokenizers.trainers
     except ImportError:
         raise RunError(
-            "--subwords needs the package tokenizers: pip install 'w2v[subwords]', or train on words without --subwords"
+            "--subwords needs the package tokenizers: pip install 'w2v[subwords]', or train on"
+            " words without --subwords"
         ) from None
     return tokenizers

@@ -12,7 +12,7 @@ from w2v.errors import InputError
 from w2v.lm.engine import LanguageModelEngine
 from w2v.lm.perplexity import TextScore, has_known_word, score_ids
 from w2v.lm.vocabulary import TokenVocabulary
-from w2v.runs.checkpoint import real_number, whole_number
+from w2v.system.json import real_number, whole_number
 from w2v.training.report import Reporter
 from w2v.training.schedule import Scheduled
 from w2v.training.validation import Validation
@@ -36,14 +36,16 @@ class ValidationText:
         ids = vocabulary.encode_store(store)
         if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
             raise InputError(
-                f"--valid {path}: none of its words is in the vocabulary of {len(vocabulary):,} tokens, so its"
-                " perplexity would say nothing; give a text of the corpus's language"
+                f"--valid {path}: none of its words is in the vocabulary of {len(vocabulary):,}"
+                " tokens, so its perplexity would say nothing; give a text of the corpus's"
+                " language"
             )
         return cls(path, ids, len(store.ids))
 
 
 class LanguageModelValidation(Validation[TextScore]):
-    """Keeps the best model, always; a learning rate with plateaus falls after an epoch that was not better."""
+    """Keeps the best model, always; a learning rate with plateaus falls after an epoch that was not
+    better."""
 
     def __init__(
         self,
@@ -55,11 +57,22 @@ class LanguageModelValidation(Validation[TextScore]):
         reporter: Reporter,
     ) -> None:
         super().__init__(text.path, text.ids, patience, True, reporter)
-        self._engine, self._text, self._vocabulary, self._schedule = engine, text, vocabulary, schedule
+        self._engine, self._text, self._vocabulary, self._schedule = (
+            engine,
+            text,
+            vocabulary,
+            schedule,
+        )
 
     def score(self) -> TextScore:
         vocabulary = self._vocabulary
-        return score_ids(self._engine.model, self._text.ids, vocabulary.eos, vocabulary.unk, words=self._text.words)
+        return score_ids(
+            self._engine.model,
+            self._text.ids,
+            vocabulary.eos,
+            vocabulary.unk,
+            words=self._text.words,
+        )
 
     def loss(self, score: TextScore) -> float:
         """Nats, summed over the same tokens every time."""
@@ -76,15 +89,19 @@ class LanguageModelValidation(Validation[TextScore]):
 
     def metrics(self, score: TextScore) -> dict[str, Any]:
         return {
-            "validation_perplexity": score.perplexity, "validation_tokens": score.tokens,
+            "validation_perplexity": score.perplexity,
+            "validation_tokens": score.tokens,
             "validation_nats_per_token": score.nats / score.tokens,
-        }  # fmt: skip
+        }
 
     def figures(self, score: TextScore) -> dict[str, Any]:
         return {
-            "perplexity": score.perplexity, "bits_per_word": score.bits_per_word, "tokens": score.tokens,
-            "oov": score.oov, "eos": score.eos,
-        }  # fmt: skip
+            "perplexity": score.perplexity,
+            "bits_per_word": score.bits_per_word,
+            "tokens": score.tokens,
+            "oov": score.oov,
+            "eos": score.eos,
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The model's parameters by name."""

@@ -1,8 +1,9 @@
 """The vocabulary of a language model: words or subwords, and the two specials <unk> and <eos>.
 
-Both specials are ordinary rows, sorted by count with the others, so that the losses that rely on the order (adaptive
-softmax) or on counts (Huffman's tree, noise) hold for them too. <eos> stands at every line end. What is not in the
-vocabulary is read as <unk>. A literal "<unk>" or "<eos>" in the text is the special.
+Both specials are ordinary rows, sorted by count with the others, so that the losses that rely on
+the order (adaptive softmax) or on counts (Huffman's tree, noise) hold for them too. <eos> stands at
+every line end. What is not in the vocabulary is read as <unk>. A literal "<unk>" or "<eos>" in the
+text is the special.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class TokenVocabulary:
         InputError: a special is missing.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, lowercase: bool = False, subwords: Subwords | None = None) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, *, lowercase: bool = False, subwords: Subwords | None = None
+    ) -> None:
         places = [vocabulary.index(special) for special in (UNK, EOS)]
         for special, place in zip((UNK, EOS), places, strict=True):
             if place is None:
@@ -50,7 +53,8 @@ class TokenVocabulary:
 
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
-        """The corpus's words that --min-count and --max-vocab leave, or subwords trained on all of its words.
+        """The corpus's words that --min-count and --max-vocab leave, or subwords trained on all of
+        its words.
 
         Raises:
             InputError: fewer than two words are left, or --subwords cannot be used.
@@ -71,7 +75,9 @@ class TokenVocabulary:
         if (literal := store.vocabulary.index(EOS)) is not None:
             count = int(store.vocabulary.counts[literal])
             left_out, ends = left_out - count, ends + count
-        return cls(sorted_vocabulary([*kept, (UNK, left_out), (EOS, ends)]), lowercase=corpus.lowercase)
+        return cls(
+            sorted_vocabulary([*kept, (UNK, left_out), (EOS, ends)]), lowercase=corpus.lowercase
+        )
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -90,11 +96,14 @@ class TokenVocabulary:
             starts, pieces = self._pieces(words)
             return pieces[: starts[-1]]
         index = self.vocabulary.index
-        return np.array([self.unk if (place := index(word)) is None else place for word in words], np.int32)
+        return np.array(
+            [self.unk if (place := index(word)) is None else place for word in words], np.int32
+        )
 
     def table(self, store: TokenStore) -> np.ndarray:
-        """int32 [distinct words of the store + 1]: the id of each word of the store, and last <eos>, which is where an
-        index of -1, the store's line end, leads. Vocabularies of words only."""
+        """int32 [distinct words of the store + 1]: the id of each word of the store, and last
+        <eos>, which is where an index of -1, the store's line end, leads. Vocabularies of words
+        only."""
         index = self.vocabulary.index
         ids = np.empty(len(store.vocabulary) + 1, np.int32)
         ids[-1] = self.eos
@@ -104,7 +113,8 @@ class TokenVocabulary:
         return ids
 
     def encode_store(self, store: TokenStore) -> np.ndarray:
-        """int32 [tokens + line ends] of a corpus; of a large one in a temporary file, memory-mapped.
+        """int32 [tokens + line ends] of a corpus; of a large one in a temporary file,
+        memory-mapped.
 
         The store must have been read with the same `lowercase`.
         """
@@ -142,7 +152,9 @@ class TokenVocabulary:
                 lines[-1].append(int(token))
         words = self.vocabulary.words
         if self.subwords is not None:
-            return "\n".join(self.subwords.text([words[token] for token in line], UNK) for line in lines)
+            return "\n".join(
+                self.subwords.text([words[token] for token in line], UNK) for line in lines
+            )
         return "\n".join(" ".join(words[token] for token in line) for line in lines)
 
     def save(self, folder: Path) -> None:
@@ -181,7 +193,8 @@ class TokenVocabulary:
         index = self.vocabulary.index
         specials = {UNK: [self.unk], EOS: [self.eos]}
         ids = [
-            specials.get(word) or [self.unk if (place := index(piece)) is None else place for piece in pieces]
+            specials.get(word)
+            or [self.unk if (place := index(piece)) is None else place for piece in pieces]
             for word, pieces in zip(words, cut, strict=True)
         ]
         starts = np.concatenate([[0], np.cumsum([len(part) for part in ids], dtype=np.int64)])
@@ -192,7 +205,10 @@ def sorted_vocabulary(pairs: list[tuple[str, int]]) -> Vocabulary:
     """The vocabulary of (token, count) by count, ties by UTF-8 bytes; a count below 1 becomes 1."""
     pairs = [(word, max(1, count)) for word, count in pairs]
     pairs.sort(key=lambda pair: (-pair[1], pair[0].encode()))
-    return Vocabulary(PackedWords.pack([word for word, _ in pairs]), np.array([count for _, count in pairs], np.int64))
+    return Vocabulary(
+        PackedWords.pack([word for word, _ in pairs]),
+        np.array([count for _, count in pairs], np.int64),
+    )
 
 
 def _empty(size: int) -> np.ndarray:

@@ -1,14 +1,16 @@
-"""Adaptive softmax: the head's rows, then the rows of the cluster that holds the target x cross-entropy per level.
+"""Adaptive softmax: the head's rows, then the rows of the cluster that holds the target x
+cross-entropy per level.
 
-Ids are sorted by frequency. The most frequent c_0 words and one row per cluster make up the head, a softmax; cluster i
-holds words c_i … c_(i+1) - 1 behind a projection to D // div_value^(i+1) dimensions, a softmax of its own:
+Ids are sorted by frequency. The most frequent c_0 words and one row per cluster make up the head, a
+softmax; cluster i holds words c_i … c_(i+1) - 1 behind a projection to D // div_value^(i+1)
+dimensions, a softmax of its own:
 
     P(w | h) = head_w(h)                       w < c_0
     P(w | h) = head_(c_0 + i)(h) · tail_i,w(h)      w in cluster i
 
-Exact. A target costs the head, and its cluster only if it has one: rare words are many, but rarely targets. Parameters
-have the names and shapes of torch.nn.AdaptiveLogSoftmaxWithLoss, state dicts load both ways. Grave et al. 2017,
-arXiv:1609.04309.
+Exact. A target costs the head, and its cluster only if it has one: rare words are many, but rarely
+targets. Parameters have the names and shapes of torch.nn.AdaptiveLogSoftmaxWithLoss, state dicts
+load both ways. Grave et al. 2017, arXiv:1609.04309.
 
     layer = AdaptiveSoftmax(dim, counts, AdaptiveOptions(cutoffs=("2000", "10000")))
     layer(hidden, target).mean().backward()
@@ -29,8 +31,11 @@ from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, dra
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.options import AdaptiveOptions
 
-LOGIT_COST = 40.0  # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
-CLUSTER_COST = 4000.0  # of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
+# of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
+LOGIT_COST = 40.0
+CLUSTER_COST = (
+    4000.0  # of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
+)
 CANDIDATES = 64  # cutoffs that the cost model tries, in geometric steps
 MOST_CLUSTERS = 3
 SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot tell many words apart
@@ -44,21 +49,25 @@ class Tail(NamedTuple):
 
 
 class AdaptiveSoftmax(OutputLayer):
-    """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight, tail.i.1.weight.
+    """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight,
+    tail.i.1.weight.
 
     `weight` holds the tied rows, none [0, D] if nothing is tied.
 
-    Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave zero in the tails.
+    Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave
+    zero in the tails.
 
     Args:
         counts: [V], never increasing; from them come the default cutoffs.
-        weight: tied [V, D]: its first c_0 rows are the head's words. head.weight then has the clusters' rows only.
-        bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as options.head_bias says.
+        weight: tied [V, D]: its first c_0 rows are the head's words. head.weight then has the
+            clusters' rows only.
+        bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
+            options.head_bias says.
         dim, options, ignore_index: as in OutputLayer.
 
     Raises:
-        ValueError: as OutputLayer; counts are not sorted; a cutoff is not a number from 1 to V - 1, or not above the
-            one before it; a cluster's vectors would have no dimension left.
+        ValueError: as OutputLayer; counts are not sorted; a cutoff is not a number from 1 to V - 1,
+            or not above the one before it; a cluster's vectors would have no dimension left.
     """
 
     exact = True
@@ -86,11 +95,15 @@ class AdaptiveSoftmax(OutputLayer):
         self.head = _Head(dim, self.cutoffs[0], len(self.cutoffs), weight is not None, bias)
         ends = [*self.cutoffs[1:], self.num_classes]
         self.tail = nn.ModuleList(
-            nn.Sequential(nn.Linear(dim, width, bias=False), nn.Linear(width, end - low, bias=False))
+            nn.Sequential(
+                nn.Linear(dim, width, bias=False), nn.Linear(width, end - low, bias=False)
+            )
             for width, low, end in zip(widths, self.cutoffs, ends, strict=True)
         )
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> tuple[Tensor, None]:
+    def make_rows(
+        self, rows: int, weight: Tensor | None, bias: Tensor | bool
+    ) -> tuple[Tensor, None]:
         """The tied weight [V, D], or [0, D]: what is not tied lives in `head` and `tail`."""
         if weight is None:
             return torch.empty(0, self.dim), None
@@ -98,7 +111,8 @@ class AdaptiveSoftmax(OutputLayer):
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
-        """As in OutputLayer, but tails have no biases: within a cluster a hidden row of zeros prefers no word."""
+        """As in OutputLayer, but tails have no biases: within a cluster a hidden row of zeros
+        prefers no word."""
         if self.head.bias is None:
             return
         shares = self.log_shares().exp()
@@ -107,7 +121,8 @@ class AdaptiveSoftmax(OutputLayer):
         self.head.bias.copy_(torch.cat([shares[: self.cutoffs[0]], torch.stack(clusters)]).log())
 
     def score(self, hidden: Tensor, samples: Any = None) -> Scores:
-        """Nothing yet: the head is scored together with its link, and a tail once there are targets in it."""
+        """Nothing yet: the head is scored together with its link, and a tail once there are targets
+        in it."""
         return Scores(hidden)
 
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
@@ -122,14 +137,18 @@ class AdaptiveSoftmax(OutputLayer):
             hidden = hidden.index_select(0, kept)
         else:
             row_of = row_of[kept]
-        loss = -adaptive_log_prob(hidden, target[kept], *self._weights(hidden), self.cutoffs, row_of)
+        loss = -adaptive_log_prob(
+            hidden, target[kept], *self._weights(hidden), self.cutoffs, row_of
+        )
         return loss.new_zeros(len(target)).index_copy(0, kept, loss)
 
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         """-log P(target | hidden) [N]: the loss itself, a few hundred rows at a time."""
         target = target.reshape(len(target))
         check_rows(hidden, target, None)
-        parts = [self(*part) for part in zip(hidden.split(NLL_ROWS), target.split(NLL_ROWS), strict=True)]
+        parts = [
+            self(*part) for part in zip(hidden.split(NLL_ROWS), target.split(NLL_ROWS), strict=True)
+        ]
         return torch.cat(parts) if len(target) else self(hidden, target)
 
     def log_prob(self, hidden: Tensor) -> Tensor:
@@ -139,22 +158,29 @@ class AdaptiveSoftmax(OutputLayer):
             hidden = hidden.to(weight.dtype)
             head = F.log_softmax(F.linear(hidden, weight, bias), dim=1)
             words, clusters = head[:, : self.cutoffs[0]], head[:, self.cutoffs[0] :]
-            below = [tail_log_prob(hidden, tail) + clusters[:, i, None] for i, tail in enumerate(tails)]
+            below = [
+                tail_log_prob(hidden, tail) + clusters[:, i, None] for i, tail in enumerate(tails)
+            ]
             return torch.cat([words, *below], dim=1)
 
     @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """The k most probable classes: (ids [N, k], log-probabilities [N, k]), best first.
 
-        No word is more probable than its cluster: a tail is scored for those rows only where the cluster as a whole is
-        more probable than the k-th best word so far.
+        No word is more probable than its cluster: a tail is scored for those rows only where the
+        cluster as a whole is more probable than the k-th best word so far.
         """
         k = min(k, self.num_classes)
         weight, bias, tails = self._weights(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
-            parts = [self._best(rows.to(weight.dtype), k, weight, bias, tails) for rows in hidden.split(NLL_ROWS)]
+            parts = [
+                self._best(rows.to(weight.dtype), k, weight, bias, tails)
+                for rows in hidden.split(NLL_ROWS)
+            ]
         if not parts:
-            return hidden.new_zeros(0, k, dtype=torch.int64), hidden.new_zeros(0, k, dtype=weight.dtype)
+            return hidden.new_zeros(0, k, dtype=torch.int64), hidden.new_zeros(
+                0, k, dtype=weight.dtype
+            )
         return torch.cat([ids for ids, _ in parts]), torch.cat([log_p for _, log_p in parts])
 
     def _best(
@@ -174,8 +200,11 @@ class AdaptiveSoftmax(OutputLayer):
         return ids, best
 
     @torch.no_grad()
-    def sample(self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        """One class [N] per row: a word or a cluster by the head, then a word of the cluster; each by temperature."""
+    def sample(
+        self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
+    ) -> Tensor:
+        """One class [N] per row: a word or a cluster by the head, then a word of the cluster; each
+        by temperature."""
         weight, bias, tails = self._weights(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(weight.dtype)
@@ -184,36 +213,53 @@ class AdaptiveSoftmax(OutputLayer):
             for i, tail in enumerate(tails):
                 rows = (cluster == i).nonzero()[:, 0]
                 if len(rows):
-                    ids[rows] = draw(tail_log_prob(hidden[rows], tail), generator, temperature) + self.cutoffs[i]
+                    ids[rows] = (
+                        draw(tail_log_prob(hidden[rows], tail), generator, temperature)
+                        + self.cutoffs[i]
+                    )
         return ids
 
     def _weights(self, hidden: Tensor) -> tuple[Tensor, Tensor | None, list[Tail]]:
-        """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss is computed in."""
+        """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss
+        is computed in."""
         dtype = accumulate_dtype(hidden)
         weight, bias = self.head.weight, self.head.bias
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
-        tails = [Tail(projection.weight.to(dtype), output.weight.to(dtype)) for projection, output in self._pairs()]
+        tails = [
+            Tail(projection.weight.to(dtype), output.weight.to(dtype))
+            for projection, output in self._pairs()
+        ]
         return weight.to(dtype), None if bias is None else bias.to(dtype), tails
 
     def _pairs(self) -> list[tuple[nn.Linear, nn.Linear]]:
-        return [cast(tuple[nn.Linear, nn.Linear], tuple(cast(nn.Sequential, pair))) for pair in self.tail]
+        return [
+            cast(tuple[nn.Linear, nn.Linear], tuple(cast(nn.Sequential, pair)))
+            for pair in self.tail
+        ]
 
 
 class _Head(nn.Module):
-    """weight [c_0 + clusters, D], or [clusters, D] when the words' rows are tied, and bias [c_0 + clusters] or None."""
+    """weight [c_0 + clusters, D], or [clusters, D] when the words' rows are tied, and bias [c_0 +
+    clusters] or None."""
 
     bias: Tensor | None
 
-    def __init__(self, dim: int, words: int, clusters: int, tied: bool, bias: Tensor | bool) -> None:
+    def __init__(
+        self, dim: int, words: int, clusters: int, tied: bool, bias: Tensor | bool
+    ) -> None:
         super().__init__()
         new_bias = bias is True
         rows = nn.Linear(dim, clusters if tied else words + clusters, bias=new_bias and not tied)
         self.weight = rows.weight
         if not isinstance(bias, Tensor):
-            self.bias = nn.Parameter(torch.zeros(words + clusters)) if new_bias and tied else rows.bias
+            self.bias = (
+                nn.Parameter(torch.zeros(words + clusters)) if new_bias and tied else rows.bias
+            )
         elif tuple(bias.shape) != (words + clusters,):
-            raise ValueError(f"bias has shape {list(bias.shape)}, this head needs [{words + clusters}]")
+            raise ValueError(
+                f"bias has shape {list(bias.shape)}, this head needs [{words + clusters}]"
+            )
         else:
             self.bias = bias
 
@@ -227,14 +273,17 @@ def adaptive_log_prob(
     cutoffs: Sequence[int],
     row_of: Tensor | None = None,
 ) -> Tensor:
-    """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype to compute in.
+    """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
+    to compute in.
 
-    Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it, and a cluster without
-    a target is not touched, so that its weights get no gradient.
+    Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it,
+    and a cluster without a target is not touched, so that its weights get no gradient.
     """
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(head_weight.dtype)
-        cluster = torch.bucketize(target, torch.tensor(cutoffs, device=target.device), right=True)  # 0: in the head
+        cluster = torch.bucketize(
+            target, torch.tensor(cutoffs, device=target.device), right=True
+        )  # 0: in the head
         in_head = torch.where(cluster == 0, target, cutoffs[0] - 1 + cluster)
         log_p = _target_log_prob(hidden, head_weight, head_bias, in_head, row_of)
         ends = torch.bincount(cluster, minlength=len(cutoffs) + 1).cumsum(0).tolist()
@@ -248,7 +297,9 @@ def adaptive_log_prob(
                 rows, within = row_of[members].unique(return_inverse=True)
             projected = F.linear(hidden.index_select(0, rows), tail.projection)
             local = target[members] - cutoffs[i]
-            log_p = log_p.index_add(0, members, _target_log_prob(projected, tail.output, None, local, within))
+            log_p = log_p.index_add(
+                0, members, _target_log_prob(projected, tail.output, None, local, within)
+            )
         return log_p
 
 
@@ -277,8 +328,9 @@ def check_sorted(counts: Tensor) -> None:
     if len(rising):
         at = int(rising[0, 0])
         raise ValueError(
-            f"ids are not sorted by frequency: class {at} has count {counts[at].item()}, "
-            f"but class {at + 1} has {counts[at + 1].item()}; the adaptive softmax needs the most frequent first"
+            f"ids are not sorted by frequency: class {at} has count {counts[at].item()}, but class"
+            f" {at + 1} has {counts[at + 1].item()}; the adaptive softmax needs the most frequent"
+            " first"
         )
 
 
@@ -286,18 +338,23 @@ def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     """The cutoffs as numbers.
 
     Raises:
-        ValueError: one is no whole number, is not above the one before it, or lies outside 1 … num_classes - 1.
+        ValueError: one is no whole number, is not above the one before it, or lies outside 1 …
+            num_classes - 1.
     """
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:
-        raise ValueError(f"cutoffs are {', '.join(map(str, cutoffs))}, they must be whole numbers") from None
+        raise ValueError(
+            f"cutoffs are {', '.join(map(str, cutoffs))}, they must be whole numbers"
+        ) from None
     if not numbers:
         raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
         raise ValueError(f"cutoff {numbers[-1]} is not below the number of classes, {num_classes}")
     if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
-        raise ValueError(f"cutoffs are {', '.join(map(str, numbers))}, they must ascend from 1 or more")
+        raise ValueError(
+            f"cutoffs are {', '.join(map(str, numbers))}, they must ascend from 1 or more"
+        )
     return numbers
 
 
@@ -310,8 +367,8 @@ def cluster_width(dim: int, div_value: float, cluster: int) -> int:
     width = int(dim // div_value ** (cluster + 1))
     if width < 1:
         raise ValueError(
-            f"dim {dim} // div_value {div_value:g}^{cluster + 1} is 0: "
-            f"cluster {cluster + 1} would have vectors of no dimension; use fewer cutoffs or a smaller div_value"
+            f"dim {dim} // div_value {div_value:g}^{cluster + 1} is 0: cluster {cluster + 1} would"
+            " have vectors of no dimension; use fewer cutoffs or a smaller div_value"
         )
     return width
 
@@ -321,24 +378,29 @@ def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]
 
         cost = (c_0 + K) (D + E) + sum_i P(cluster i) (d_i D + words_i (d_i + E)) + K C
 
-    with d_i = D // div_value^(i+1), K clusters, E = LOGIT_COST and C = CLUSTER_COST, measured forward and backward on a
-    CPU. All combinations of 64 candidates, geometrically spaced in 1 … V - 1, are compared for K = 1, 2, 3, as long as
-    d_i is 4 or more (one cluster is always tried).
+    with d_i = D // div_value^(i+1), K clusters, E = LOGIT_COST and C = CLUSTER_COST, measured
+    forward and backward on a CPU. All combinations of 64 candidates, geometrically spaced in 1 … V
+    - 1, are compared for K = 1, 2, 3, as long as d_i is 4 or more (one cluster is always tried).
     """
     V = len(counts)
     grid = np.unique(np.geomspace(1, V - 1, CANDIDATES).round().astype(np.int64))
     edges = np.append(grid, V)
-    mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])[edges] / max(float(counts.sum()), 1.0)
+    mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])[edges] / max(
+        float(counts.sum()), 1.0
+    )
     cheapest: tuple[float, list[int]] = (np.inf, [])
     for clusters in range(1, MOST_CLUSTERS + 1):
         widths = [int(dim // div_value ** (i + 1)) for i in range(clusters)]
         if clusters > 1 and widths[-1] < SHORTEST:
             break
-        # from the last cluster to the first: cost[a] = of all words from edge a on, next_edge[a] = where to cut next
+        # from the last cluster to the first: cost[a] = of all words from edge a on, next_edge[a] =
+        # where to cut next
         cost, plan = np.append(np.full(len(grid), np.inf), 0.0), []
         for width in reversed(widths):
             words, share = edges[None, :] - edges[:, None], mass[None, :] - mass[:, None]
-            through = np.where(words > 0, share * (width * dim + words * (width + LOGIT_COST)) + cost, np.inf)
+            through = np.where(
+                words > 0, share * (width * dim + words * (width + LOGIT_COST)) + cost, np.inf
+            )
             plan.append(through.argmin(axis=1))
             cost = through.min(axis=1)
         cost = cost + (edges + clusters) * (dim + LOGIT_COST) + clusters * CLUSTER_COST

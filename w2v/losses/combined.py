@@ -1,10 +1,11 @@
-"""Hierarchical sigmoid and negative sampling at once: one hidden vector, two matrices of output rows, the sum of both
-losses, as word2vec.c trains with -hs 1 -negative 5.
+"""Hierarchical sigmoid and negative sampling at once: one hidden vector, two matrices of output
+rows, the sum of both losses, as word2vec.c trains with -hs 1 -negative 5.
 
-    loss = -sum over the nodes n of t's path of log s(±h.u_n)  -  log s(h.w_t) - sum over noise words k of log s(-h.w_k)
+    loss = -sum over the nodes n of t's path of log s(±h.u_n)
+           - log s(h.w_t) - sum over noise words k of log s(-h.w_k)
 
-Probabilities are those of the hierarchical sigmoid, which are exact; negative sampling's would only be estimates.
-The training loss is their sum and so not a -log P. arXiv:1310.4546.
+Probabilities are those of the hierarchical sigmoid, which are exact; negative sampling's would only
+be estimates. The training loss is their sum and so not a -log P. arXiv:1310.4546.
 
     layer = HsigmoidNeg(dim, counts, HsigmoidNegOptions(negatives=5))
     layer(hidden, target).mean().backward()
@@ -25,8 +26,8 @@ from w2v.sampling.samplers import Candidates, Sampler
 
 
 class HsigmoidNeg(OutputLayer):
-    """The sum of `path`, a Hsigmoid, and `noise`, a Neg, which hold the rows: path.weight [V - 1, D], noise.weight
-    [V, D].
+    """The sum of `path`, a Hsigmoid, and `noise`, a Neg, which hold the rows: path.weight [V - 1,
+    D], noise.weight [V, D].
 
     Args:
         weight: share this [V, D] tensor as noise.weight.
@@ -59,11 +60,20 @@ class HsigmoidNeg(OutputLayer):
         super().__init__(dim, counts, options, ignore_index=ignore_index)
         self.path = Hsigmoid(dim, counts, sparse=sparse, bias=bias)
         self.noise = Neg(
-            dim, counts, NegOptions(options.negatives, options.noise_power), weight=weight, bias=bias,
-            sampler=sampler, per_row=per_row, sparse=sparse, generator=generator,
-        )  # fmt: skip
+            dim,
+            counts,
+            NegOptions(options.negatives, options.noise_power),
+            weight=weight,
+            bias=bias,
+            sampler=sampler,
+            per_row=per_row,
+            sparse=sparse,
+            generator=generator,
+        )
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> tuple[Tensor, None]:
+    def make_rows(
+        self, rows: int, weight: Tensor | None, bias: Tensor | bool
+    ) -> tuple[Tensor, None]:
         """No rows, [0, D]: they live in `path` and `noise`."""
         return torch.empty(0, self.dim), None
 
@@ -79,14 +89,17 @@ class HsigmoidNeg(OutputLayer):
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
         """The sum of both losses [N] of the targets [N] or [N, 1]."""
         target, valid = self.checked(target)
-        loss = self.path.link(Scores(scores.hidden), target, row_of) + self.noise.link(scores, target, row_of)
+        loss = self.path.link(Scores(scores.hidden), target, row_of) + self.noise.link(
+            scores, target, row_of
+        )
         return loss if valid is None else torch.where(valid, loss, 0)
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         return self.path.log_prob(hidden)
 
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N] of the hierarchical sigmoid, which visits one path per target."""
+        """-log P(target | hidden) [N] of the hierarchical sigmoid, which visits one path per
+        target."""
         target, valid = self.checked(target)
         nll = self.path.nll(hidden, target)
         return nll if valid is None else torch.where(valid, nll, 0)

@@ -22,7 +22,9 @@ def layer_class(loss: str) -> type[OutputLayer]:
     return found
 
 
-def make_layer(loss: str, dim: int, counts: Tensor | Sequence[int], options: Any = None, **more: Any) -> OutputLayer:
+def make_layer(
+    loss: str, dim: int, counts: Tensor | Sequence[int], options: Any = None, **more: Any
+) -> OutputLayer:
     """The output layer of a loss by name.
 
     Args:
@@ -34,4 +36,6 @@ def make_layer(loss: str, dim: int, counts: Tensor | Sequence[int], options: Any
     """
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
-    return layer_class(loss)(dim, counts, LOSSES[loss].options() if options is None else options, **more)
+    return layer_class(loss)(
+        dim, counts, LOSSES[loss].options() if options is None else options, **more
+    )

@@ -1,11 +1,12 @@
-"""Softmax losses that make training harder by a margin: the target's score is moved, the others are not.
+"""Softmax losses that make training harder by a margin: the target's score is moved, the others are
+not.
 
     loss = log(exp z' + sum_{j != t} exp z_j) - z'
-    SmSoftmax  z = h @ w.T + b     z' = z_t - m                              Liang et al. 2017 (soft margin)
-    AmSoftmax  z = s cos(h, w)     z' = s (cos(h, w_t) - m)                  Wang et al. 2018, arXiv:1801.05599
+    SmSoftmax  z = h @ w.T + b     z' = z_t - m                      Liang et al. 2017 (soft margin)
+    AmSoftmax  z = s cos(h, w)     z' = s (cos(h, w_t) - m)       Wang et al. 2018, arXiv:1801.05599
     LSoftmax   z = h @ w.T         z' = |w_t| |h| (psi + lambda cos) / (1 + lambda),
                psi(angle) = (-1)^k cos(m angle) - 2k for an angle in [k pi/m, (k + 1) pi/m]
-                                                                             Liu et al. 2016, arXiv:1612.02295
+                                               Liu et al. 2016, arXiv:1612.02295
 Probabilities are the softmax of z, without the margin. The scores [N, V] are never held.
 """
 
@@ -37,10 +38,12 @@ def moved_cross_entropy(
     move: Move,
     ignore_index: int | None = None,
 ) -> Tensor:
-    """Softmax cross-entropy [N] in which z' = move(z_t, rows, classes) stands for the target's score.
+    """Softmax cross-entropy [N] in which z' = move(z_t, rows, classes) stands for the target's
+    score.
 
-    Targets that share a hidden row are each other's wrong answers, with their scores unmoved. `move` is called with
-    the scores [P] of the distinct pairs (hidden row, class), their rows (None: 0 … P - 1) and their classes.
+    Targets that share a hidden row are each other's wrong answers, with their scores unmoved.
+    `move` is called with the scores [P] of the distinct pairs (hidden row, class), their rows
+    (None: 0 … P - 1) and their classes.
     """
     if target.dim() == 2 and target.shape[1] == 1:
         target = target[:, 0]
@@ -51,7 +54,10 @@ def moved_cross_entropy(
             loss = -F.logsigmoid(move(score, None, target) - total)
         else:
             if row_of.shape != target.shape:
-                raise ValueError(f"row_of has shape {list(row_of.shape)}, it must be [{len(target)}], one per target")
+                raise ValueError(
+                    f"row_of has shape {list(row_of.shape)}, it must be [{len(target)}], one per"
+                    " target"
+                )
             pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
             rows = torch.div(pairs, len(weight), rounding_mode="floor")
             classes = pairs - rows * len(weight)
@@ -62,10 +68,11 @@ def moved_cross_entropy(
 
 
 def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
-    """log of the sum of exp(score) over the *other* pairs of each pair's row: [P]; `floor_of` where there is none.
+    """log of the sum of exp(score) over the *other* pairs of each pair's row: [P]; `floor_of` where
+    there is none.
 
-    No digits cancel: the sum without a row's largest is taken separately, and from the full sum only smaller terms
-    than the largest are subtracted.
+    No digits cancel: the sum without a row's largest is taken separately, and from the full sum
+    only smaller terms than the largest are subtracted.
     """
     floor = floor_of(score.dtype)
 
@@ -80,19 +87,24 @@ def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
     first = largest(fixed)
     number = torch.arange(len(score), device=score.device)
     leader = number.new_full((num_rows,), len(score))
-    leader = leader.scatter_reduce_(0, rows, torch.where(fixed == first, number, len(score)), "amin")
+    leader = leader.scatter_reduce_(
+        0, rows, torch.where(fixed == first, number, len(score)), "amin"
+    )
     leads = leader.index_select(0, rows) == number
     second = largest(torch.where(leads, floor, fixed))
     alone = second == floor
     share = (score - first).exp()
-    without_leader = sum_of((torch.where(leads, floor, score) - torch.where(alone, 0, second)).exp())
+    without_leader = sum_of(
+        (torch.where(leads, floor, score) - torch.where(alone, 0, second)).exp()
+    )
     of_leader = torch.where(alone, 1, without_leader).log() + second
     of_rest = torch.where(leads, 1, sum_of(share) - share).log() + first
     return torch.where(leads, of_leader, of_rest)
 
 
 def unit_rows(x: Tensor) -> Tensor:
-    """Rows divided by their lengths. A row of zeros has no direction: it stays 0, and its gradient is 0."""
+    """Rows divided by their lengths. A row of zeros has no direction: it stays 0, and its gradient
+    is 0."""
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return x * torch.where(length > 0, 1 / torch.where(length > 0, length, 1), 0)
 
@@ -104,7 +116,8 @@ def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, T
 
 
 def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) -> Tensor:
-    """length x (psi(angle) + annealing cos(angle)) / (1 + annealing), cos(angle) = score / length: L-softmax's z'.
+    """length x (psi(angle) + annealing cos(angle)) / (1 + annealing), cos(angle) = score / length:
+    L-softmax's z'.
 
     length [N] = |w_t| |h|. Where it is 0 there is no angle, and the score stays.
     """
@@ -166,7 +179,13 @@ class SmSoftmax(FullLayer):
         ValueError: sm_margin is negative.
     """
 
-    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: SmSoftmaxOptions | None = None, **kw: Any):
+    def __init__(
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: SmSoftmaxOptions | None = None,
+        **kw: Any,
+    ):
         options = options or SmSoftmaxOptions()
         check_margin(options.sm_margin)
         super().__init__(dim, counts, options, **kw)
@@ -175,21 +194,34 @@ class SmSoftmax(FullLayer):
         """Cross-entropy [N] with the target's score lowered by the margin."""
         margin = self.options.sm_margin
         return moved_cross_entropy(
-            scores.hidden, self.weight, target, self.bias, row_of, lambda z, *_: z - margin, self.ignore_index
+            scores.hidden,
+            self.weight,
+            target,
+            self.bias,
+            row_of,
+            lambda z, *_: z - margin,
+            self.ignore_index,
         )
 
 
 class AmSoftmax(FullLayer):
-    """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training. No bias.
+    """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training. No
+    bias.
 
-    Its own output rows start as random directions of length about 1: rows of zeros would have no direction. Rows that
-    are passed in must not be 0 either.
+    Its own output rows start as random directions of length about 1: rows of zeros would have no
+    direction. Rows that are passed in must not be 0 either.
 
     Raises:
         ValueError: scale is not above 0, am_margin is negative, there is a bias.
     """
 
-    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: AmSoftmaxOptions | None = None, **kw: Any):
+    def __init__(
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: AmSoftmaxOptions | None = None,
+        **kw: Any,
+    ):
         options = options or AmSoftmaxOptions()
         check_scale(options.scale)
         check_margin(options.am_margin)
@@ -208,20 +240,29 @@ class AmSoftmax(FullLayer):
         shift = self.options.scale * self.options.am_margin
         with torch.autocast(scores.hidden.device.type, enabled=False):
             h, weight, _ = self.operands(scores.hidden)
-        return moved_cross_entropy(h, weight, target, None, row_of, lambda z, *_: z - shift, self.ignore_index)
+        return moved_cross_entropy(
+            h, weight, target, None, row_of, lambda z, *_: z - shift, self.ignore_index
+        )
 
 
 class LSoftmax(FullLayer):
-    """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training. No bias.
+    """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training. No
+    bias.
 
-    Its own output rows start as random directions of length about 1: with rows of zeros there is no angle, and no
-    margin until they have moved. Rows that are passed in should not be 0 either.
+    Its own output rows start as random directions of length about 1: with rows of zeros there is no
+    angle, and no margin until they have moved. Rows that are passed in should not be 0 either.
 
     Raises:
         ValueError: angular_margin is not 1, 2, 3 or 4, annealing is negative, there is a bias.
     """
 
-    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: LSoftmaxOptions | None = None, **kw: Any):
+    def __init__(
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: LSoftmaxOptions | None = None,
+        **kw: Any,
+    ):
         options = options or LSoftmaxOptions()
         check_angular(options.angular_margin, options.annealing)
         if kw.get("bias", False) is not False:
@@ -231,6 +272,11 @@ class LSoftmax(FullLayer):
             start_as_directions(self.weight)
 
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Cross-entropy [N] with |w_t| |h| (psi + lambda cos) / (1 + lambda) for the target's score."""
-        move = l_move(scores.hidden, self.weight, self.options.angular_margin, self.options.annealing)
-        return moved_cross_entropy(scores.hidden, self.weight, target, None, row_of, move, self.ignore_index)
+        """Cross-entropy [N] with |w_t| |h| (psi + lambda cos) / (1 + lambda) for the target's
+        score."""
+        move = l_move(
+            scores.hidden, self.weight, self.options.angular_margin, self.options.annealing
+        )
+        return moved_cross_entropy(
+            scores.hidden, self.weight, target, None, row_of, move, self.ignore_index
+        )

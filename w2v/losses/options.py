@@ -1,4 +1,5 @@
-"""The losses' own settings: what exists only for one loss. Free of torch and NumPy, so that --help can list them.
+"""The losses' own settings: what exists only for one loss. Free of torch and NumPy, so that --help
+can list them.
 
 On the command line `--negatives 10`, in YAML `negatives: 10` or `loss.negatives: 10`.
 """
@@ -16,7 +17,10 @@ class SampledOptions:
 
     negatives: int = setting(5, "noise words drawn per window", low=1)
     noise_power: float = setting(
-        0.75, "the noise is drawn by count to this power (0: uniform, 1: by frequency)", low=-5, high=5
+        0.75,
+        "the noise is drawn by count to this power (0: uniform, 1: by frequency)",
+        low=-5,
+        high=5,
     )
 
 
@@ -54,14 +58,17 @@ class SoftmaxOptions:
 class LabelSmoothingOptions:
     """Full softmax against the target mixed with the uniform distribution."""
 
-    smoothing: float = setting(0.1, "share alpha of the probability spread evenly over all classes", low=0, high=1)
+    smoothing: float = setting(
+        0.1, "share alpha of the probability spread evenly over all classes", low=0, high=1
+    )
 
 
 @dataclass(frozen=True)
 class SparseSoftmaxOptions:
     """Softmax over the highest scores only.
 
-    On the demo corpus (4,297 words) a top k of 32, 64, 128 gives 76, 86, 97 % of the analogies after two epochs.
+    On the demo corpus (4,297 words) a top k of 32, 64, 128 gives 76, 86, 97 % of the analogies
+    after two epochs.
     """
 
     top_k: int = setting(128, "how many of the highest scores are kept; fewer learn less", low=1)
@@ -72,25 +79,34 @@ class SparseSoftmaxOptions:
 class AmSoftmaxOptions:
     """Additive margin: scale * (cos - margin) for the target, scale * cos for the others.
 
-    The defaults are for text, where a context leaves many right answers. The paper's are for faces, each of which has
-    one; with them the demo corpus gets half as many questions right. `functional.am_softmax_loss` keeps the paper's.
+    The defaults are for text, where a context leaves many right answers. The paper's are for faces,
+    each of which has one; with them the demo corpus gets half as many questions right.
+    `functional.am_softmax_loss` keeps the paper's.
     """
 
-    scale: float = setting(15.0, "factor on the cosines (30 in the paper, for faces)", low=0, low_exclusive=True)
-    am_margin: float = setting(0.1, "margin subtracted from the target's cosine (0.35 in the paper)", low=0)
+    scale: float = setting(
+        15.0, "factor on the cosines (30 in the paper, for faces)", low=0, low_exclusive=True
+    )
+    am_margin: float = setting(
+        0.1, "margin subtracted from the target's cosine (0.35 in the paper)", low=0
+    )
 
 
 @dataclass(frozen=True)
 class LSoftmaxOptions:
     """Large margin: the target's angle is multiplied.
 
-    The bare margin (annealing 0, as in `functional.l_softmax_loss`) asks every right answer to stand out from all
-    others; a word's context leaves many right answers, and vectors shrink towards 0 instead.
+    The bare margin (annealing 0, as in `functional.l_softmax_loss`) asks every right answer to
+    stand out from all others; a word's context leaves many right answers, and vectors shrink
+    towards 0 instead.
     """
 
     angular_margin: int = setting(2, "factor m on the target's angle", low=1, high=4)
     annealing: float = setting(
-        10.0, "lambda: (lambda * plain score + margin score) / (1 + lambda); near 0 nothing is learnt from text", low=0
+        10.0,
+        "lambda: (lambda * plain score + margin score) / (1 + lambda); near 0 nothing is learnt"
+        " from text",
+        low=0,
     )
 
 
@@ -105,8 +121,12 @@ class SmSoftmaxOptions:
 class AdaptiveOptions:
     """Adaptive softmax: frequent words in the head, others in clusters of decreasing size."""
 
-    cutoffs: tuple[str, ...] = setting((), "first ids of the clusters, ascending; none: chosen by a cost model")
-    div_value: float = setting(4.0, "each further cluster's vectors are shorter by this factor", low=1)
+    cutoffs: tuple[str, ...] = setting(
+        (), "first ids of the clusters, ascending; none: chosen by a cost model"
+    )
+    div_value: float = setting(
+        4.0, "each further cluster's vectors are shorter by this factor", low=1
+    )
     head_bias: bool = setting(False, "give the head a bias")
 
 

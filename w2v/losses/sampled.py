@@ -1,13 +1,13 @@
 """Losses that score the target against a few noise words: negative sampling, NCE, sampled softmax.
 
-With the score s(w) = h.w (+ b_w), k noise words drawn from q, and n(w) how often w is to be expected among them (k q(w)
-when words may repeat):
+With the score s(w) = h.w (+ b_w), k noise words drawn from q, and n(w) how often w is to be
+expected among them (k q(w) when words may repeat):
 
-    neg              logistic        z(w) = s(w)                       noise words that equal the target are left out
+    neg              logistic        z(w) = s(w)     noise words equal to the target left out
     nce              logistic        z(w) = s(w) - log Z - log n(w)
-    sampled-softmax  cross-entropy   z(w) = s(w) - log n(w)            noise words that equal the target are left out
+    sampled-softmax  cross-entropy   z(w) = s(w) - log n(w) noise words equal to the target left out
 
-    logistic:      sum over the target's T labels of softplus(z) - z / T, plus the noise words' softplus(z)
+    logistic:      sum over the T labels of softplus(z) - z / T, plus the noise words' softplus(z)
     cross-entropy: logsumexp over labels and noise words - mean of the labels' z
 
 arXiv:1310.4546 (neg), arXiv:1206.6426 (nce), arXiv:1412.2007 (sampled softmax).
@@ -30,24 +30,27 @@ from w2v.losses.math.products import linear, outer, product_dtype
 from w2v.losses.options import NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.sampling.samplers import Candidates, Sampler, UnigramSampler
 
-REMOVED = torch.finfo(torch.float32).min  # the score of a noise word left out: finite, so that nothing becomes NaN
+REMOVED = torch.finfo(
+    torch.float32
+).min  # the score of a noise word left out: finite, so that nothing becomes NaN
 LINEAR_FROM = 40.0  # softplus(z) = z from here on, exactly in float64
 
 
 class SampledLayer(OutputLayer):
-    """Base of the sampled losses: `score` draws the noise words and scores them for every hidden row, `link` scores the
-    labels. Targets are [N], or [N, T] for T labels a row.
+    """Base of the sampled losses: `score` draws the noise words and scores them for every hidden
+    row, `link` scores the labels. Targets are [N], or [N, T] for T labels a row.
 
     Args:
-        dim, counts, options, weight, bias, ignore_index: as in OutputLayer; a row of T labels is ignored if one of them
-            is ignore_index.
+        dim, counts, options, weight, bias, ignore_index: as in OutputLayer; a row of T labels is
+            ignored if one of them is ignore_index.
         sampler: where the noise words come from; None: counts^options.noise_power.
         per_row: draw noise words for every hidden row instead of once for all of them.
         sparse: give `weight` and `bias` sparse gradients that hold only the rows scored.
         generator: for the draws; it may be replaced at any time.
 
     Raises:
-        ValueError: the sampler has other classes than counts, or not as many as there are noise words to draw.
+        ValueError: the sampler has other classes than counts, or not as many as there are noise
+            words to draw.
     """
 
     exact = False
@@ -73,22 +76,36 @@ class SampledLayer(OutputLayer):
         if sampler is None:
             sampler = UnigramSampler(torch.as_tensor(counts), distortion=options.noise_power)
         if sampler.range_max != self.num_classes:
-            raise ValueError(f"the sampler has {sampler.range_max} classes, counts has {self.num_classes}")
+            raise ValueError(
+                f"the sampler has {sampler.range_max} classes, counts has {self.num_classes}"
+            )
         if self.unique and options.negatives > sampler.support():
             raise ValueError(
-                f"negatives is {options.negatives}, but there are only {sampler.support()} distinct words to draw"
+                f"negatives is {options.negatives}, but there are only {sampler.support()} distinct"
+                " words to draw"
             )
-        self.sampler, self.per_row, self.sparse, self.generator = sampler, per_row, sparse, generator
+        self.sampler, self.per_row, self.sparse, self.generator = (
+            sampler,
+            per_row,
+            sparse,
+            generator,
+        )
 
     def draw(self, hidden: Tensor) -> Candidates:
         """Noise words for the rows of `hidden`."""
         rows = len(hidden) if self.per_row else None
         return self.sampler.sample(
-            None, self.options.negatives, self.unique, self.generator, rows=rows, device=hidden.device
+            None,
+            self.options.negatives,
+            self.unique,
+            self.generator,
+            rows=rows,
+            device=hidden.device,
         )
 
     def score(self, hidden: Tensor, samples: Candidates | None = None) -> Scores:
-        """Scores of the noise words, [U, S]; samples: the noise words to use instead of drawing some."""
+        """Scores of the noise words, [U, S]; samples: the noise words to use instead of drawing
+        some."""
         if samples is None:
             samples = self.draw(hidden)
         rows = take_rows(self.weight, samples.sampled, self.sparse)
@@ -110,7 +127,9 @@ class SampledLayer(OutputLayer):
             raise ValueError(f"there are targets for {len(labels)} rows, hidden has {rows}")
         samples, noise = scores.extra, scores.logits
         assert noise is not None
-        true = label_scores(rows_for(scores.hidden, row_of), take_rows(self.weight, labels, self.sparse))
+        true = label_scores(
+            rows_for(scores.hidden, row_of), take_rows(self.weight, labels, self.sparse)
+        )
         if self.bias is not None:
             true = true + take_rows(self.bias, labels, self.sparse)
         if self.subtracts_counts:
@@ -127,7 +146,8 @@ class SampledLayer(OutputLayer):
         return loss if valid is None else torch.where(valid.all(1), loss, 0)
 
     def combine(self, true: Tensor, noise: Tensor, row_of: Tensor | None) -> Tensor:
-        """Loss [N] of the labels' z [N, T] and the noise words' z [U, S]; row_of [N] leads from N to U."""
+        """Loss [N] of the labels' z [N, T] and the noise words' z [U, S]; row_of [N] leads from N
+        to U."""
         return logistic(true, noise, row_of)
 
     def corrected(self, logits: Tensor, expected_count: Tensor) -> Tensor:
@@ -135,7 +155,8 @@ class SampledLayer(OutputLayer):
         return logits - log_count(expected_count, logits.dtype) if self.subtracts_counts else logits
 
     def class_biases(self, device: torch.device) -> Tensor | None:
-        """What is added to h.w for the scores whose softmax is the layer's distribution: [V] or None."""
+        """What is added to h.w for the scores whose softmax is the layer's distribution: [V] or
+        None."""
         return self.bias
 
     def unigram_bias(self) -> Tensor:
@@ -148,7 +169,9 @@ class SampledLayer(OutputLayer):
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         """-log P(target | hidden) [N], a block of scores at a time."""
         bias = self.class_biases(hidden.device)
-        return linear_cross_entropy(hidden, self.weight, target, bias, ignore_index=self.ignore_index)
+        return linear_cross_entropy(
+            hidden, self.weight, target, bias, ignore_index=self.ignore_index
+        )
 
     def _label_counts(self, samples: Candidates, labels: Tensor, row_of: Tensor | None) -> Tensor:
         """Expected counts [N, T]: those that came with the samples, else the sampler's."""
@@ -160,13 +183,16 @@ class SampledLayer(OutputLayer):
             return self.sampler.expected_count(labels, samples.sampled.shape[-1], tries)
         counts = counts[:, None] if counts.dim() == 1 else counts
         if counts.shape != labels.shape:
-            raise ValueError(f"true_expected_count has shape {list(counts.shape)}, the targets {list(labels.shape)}")
+            raise ValueError(
+                f"true_expected_count has shape {list(counts.shape)}, the targets"
+                f" {list(labels.shape)}"
+            )
         return counts
 
 
 class Neg(SampledLayer):
-    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is added back for
-    log_prob and nll."""
+    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is
+    added back for log_prob and nll."""
 
     removes_hits = True
     subtracts_counts = False
@@ -174,7 +200,11 @@ class Neg(SampledLayer):
     def unigram_bias(self) -> Tensor:
         """As its scores are log P / q, less log k."""
         noise = self.sampler.probability(torch.arange(self.num_classes)).to(self.counts.device)
-        return super().unigram_bias() - log_count(noise, torch.float64) - math.log(self.options.negatives)
+        return (
+            super().unigram_bias()
+            - log_count(noise, torch.float64)
+            - math.log(self.options.negatives)
+        )
 
     def class_biases(self, device: torch.device) -> Tensor | None:
         """log q, and the bias if there is one."""
@@ -184,19 +214,31 @@ class Neg(SampledLayer):
 
 
 class Nce(SampledLayer):
-    """Noise-contrastive estimation. options.nce_log_z: "auto" (log V), "learned" (a parameter that starts there), or a
-    number; options.nce_bias: a bias for every word, as bias=True."""
+    """Noise-contrastive estimation. options.nce_log_z: "auto" (log V), "learned" (a parameter that
+    starts there), or a number; options.nce_bias: a bias for every word, as bias=True."""
 
     def __init__(
-        self, dim: int, counts: Tensor | Sequence[int], options: NceOptions, *, bias: Tensor | bool = False, **more: Any
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: NceOptions,
+        *,
+        bias: Tensor | bool = False,
+        **more: Any,
     ) -> None:
-        super().__init__(dim, counts, options, bias=options.nce_bias if bias is False else bias, **more)
+        super().__init__(
+            dim, counts, options, bias=options.nce_bias if bias is False else bias, **more
+        )
         self.log_z: float | nn.Parameter
         start = math.log(self.num_classes)
         try:
-            self.log_z = start if options.nce_log_z in ("auto", "learned") else float(options.nce_log_z)
+            self.log_z = (
+                start if options.nce_log_z in ("auto", "learned") else float(options.nce_log_z)
+            )
         except ValueError:
-            raise ValueError(f"nce_log_z is '{options.nce_log_z}', it must be auto, learned or a number") from None
+            raise ValueError(
+                f"nce_log_z is '{options.nce_log_z}', it must be auto, learned or a number"
+            ) from None
         if options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(start))
 
@@ -208,12 +250,14 @@ class Nce(SampledLayer):
 
 
 class SampledSoftmax(SampledLayer):
-    """Softmax over the target and the noise words, which are distinct; options.remove_hits leaves out those that equal
-    the target."""
+    """Softmax over the target and the noise words, which are distinct; options.remove_hits leaves
+    out those that equal the target."""
 
     unique = True
 
-    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: SampledSoftmaxOptions, **more: Any) -> None:
+    def __init__(
+        self, dim: int, counts: Tensor | Sequence[int], options: SampledSoftmaxOptions, **more: Any
+    ) -> None:
         super().__init__(dim, counts, options, **more)
         self.removes_hits = options.remove_hits
 
@@ -222,7 +266,8 @@ class SampledSoftmax(SampledLayer):
 
 
 def logistic(true: Tensor, noise: Tensor, row_of: Tensor | None = None) -> Tensor:
-    """Sum over the columns of the logistic loss [N], labels 1 / T for `true` [N, T], 0 for `noise` [U, S]."""
+    """Sum over the columns of the logistic loss [N], labels 1 / T for `true` [N, T], 0 for `noise`
+    [U, S]."""
     # softplus(z) - z / T = softplus(-z) + (1 - 1 / T) z, without the loss of digits for a large z
     loss = F.softplus(-true, threshold=LINEAR_FROM).sum(1)
     if true.shape[1] > 1:
@@ -285,22 +330,34 @@ class _Product(torch.autograd.Function):
 
 
 class _SparseRows(torch.autograd.Function):
-    """table[ids] with a sparse gradient. (torch.nn.functional.embedding has one for [V, D] only.)"""
+    """table[ids] with a sparse gradient. (torch.nn.functional.embedding has one for [V, D]
+    only.)"""
 
     @staticmethod
     def forward(ctx: Any, ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(ids)
         ctx.shapes = [table.shape for table in tables]
         flat = ids.reshape(-1)
-        return tuple(table.index_select(0, flat).view(*ids.shape, *table.shape[1:]) for table in tables)
+        return tuple(
+            table.index_select(0, flat).view(*ids.shape, *table.shape[1:]) for table in tables
+        )
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         return None, *(
-            torch.sparse_coo_tensor(ids.reshape(1, -1), gradient.reshape(-1, *shape[1:]), shape, check_invariants=False)
-            if wanted
-            else None
-            for gradient, shape, wanted in zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
+            (
+                torch.sparse_coo_tensor(
+                    ids.reshape(1, -1),
+                    gradient.reshape(-1, *shape[1:]),
+                    shape,
+                    check_invariants=False,
+                )
+                if wanted
+                else None
+            )
+            for gradient, shape, wanted in zip(
+                gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True
+            )
         )

@@ -1,12 +1,12 @@
 """Softmax over all V classes and its relatives: label smoothing, sparse softmax.
 
-    Softmax         log sum_j exp z_j - z_t                                     z = hidden @ weight.T + bias
+    Softmax         log sum_j exp z_j - z_t                             z = hidden @ weight.T + bias
     LabelSmoothing  log sum_j exp z_j - sum_j q_j z_j,   q = (1 - a) onehot(t) + a / V
-    SparseSoftmax   log sum_{j in K} exp z_j - z_t,      K = the k highest scores and t, or the k highest alone
+    SparseSoftmax   log sum_{j in K} exp z_j - z_t,     K = the k highest scores and t, or without t
 
-Label smoothing as in PyTorch: the target's class takes part in the uniform share (Szegedy et al. 2016,
-arXiv:1512.00567). Sparse softmax: Sun et al. 2021, arXiv:2112.12433. Probabilities are the plain softmax of the scores.
-None of them ever holds the scores [N, V] of a batch.
+Label smoothing as in PyTorch: the target's class takes part in the uniform share (Szegedy et al.
+2016, arXiv:1512.00567). Sparse softmax: Sun et al. 2021, arXiv:2112.12433. Probabilities are the
+plain softmax of the scores. None of them ever holds the scores [N, V] of a batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ import torch
 from torch import Tensor
 
 from w2v.losses.base import OutputLayer, Scores, rows_for
-from w2v.losses.math.cross_entropy import all_scores, check_shapes, check_smoothing, linear_cross_entropy
+from w2v.losses.math.cross_entropy import (
+    all_scores,
+    check_shapes,
+    check_smoothing,
+    linear_cross_entropy,
+)
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
 
@@ -55,7 +60,13 @@ class Softmax(FullLayer):
 
     exact = True
 
-    def __init__(self, dim: int, counts: Tensor | Sequence[int], options: SoftmaxOptions | None = None, **kw: Any):
+    def __init__(
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: SoftmaxOptions | None = None,
+        **kw: Any,
+    ):
         super().__init__(dim, counts, options or SoftmaxOptions(), **kw)
 
     def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
@@ -73,7 +84,11 @@ class LabelSmoothing(FullLayer):
     """
 
     def __init__(
-        self, dim: int, counts: Tensor | Sequence[int], options: LabelSmoothingOptions | None = None, **kw: Any
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: LabelSmoothingOptions | None = None,
+        **kw: Any,
     ):
         options = options or LabelSmoothingOptions()
         check_smoothing(options.smoothing)
@@ -93,17 +108,22 @@ class LabelSmoothing(FullLayer):
 
 
 class SparseSoftmax(FullLayer):
-    """Cross-entropy over the top_k highest scores and the target's (keep_target), or over the top_k alone.
+    """Cross-entropy over the top_k highest scores and the target's (keep_target), or over the top_k
+    alone.
 
-    Without keep_target, a target outside the top k costs at least log k and nothing pulls its score into the sum.
-    A top_k above V means V.
+    Without keep_target, a target outside the top k costs at least log k and nothing pulls its score
+    into the sum. A top_k above V means V.
 
     Raises:
         ValueError: top_k is below 1.
     """
 
     def __init__(
-        self, dim: int, counts: Tensor | Sequence[int], options: SparseSoftmaxOptions | None = None, **kw: Any
+        self,
+        dim: int,
+        counts: Tensor | Sequence[int],
+        options: SparseSoftmaxOptions | None = None,
+        **kw: Any,
     ):
         options = options or SparseSoftmaxOptions()
         if options.top_k < 1:
@@ -117,12 +137,15 @@ class SparseSoftmax(FullLayer):
         k = min(self.options.top_k, self.num_classes)
         values, ids, score = top_scores(scores.hidden, self.weight, self.bias, target, row_of, k)
         inside = (rows_for(ids, row_of) == target[:, None]).any(1)
-        loss = kept_cross_entropy(rows_for(values.logsumexp(1), row_of), score, inside, self.options.keep_target)
+        loss = kept_cross_entropy(
+            rows_for(values.logsumexp(1), row_of), score, inside, self.options.keep_target
+        )
         return loss if valid is None else torch.where(valid, loss, 0)
 
 
 def kept_cross_entropy(top: Tensor, score: Tensor, inside: Tensor, keep_target: bool) -> Tensor:
-    """Loss [N] from the log-sum-exp `top` of the highest scores, the target's score and whether it is among them."""
+    """Loss [N] from the log-sum-exp `top` of the highest scores, the target's score and whether it
+    is among them."""
     if keep_target:
         top = torch.where(inside, top, torch.logaddexp(top, score))
     return top - score

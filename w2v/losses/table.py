@@ -1,6 +1,8 @@
-"""The table of output layers. Every loss is: which output rows are scored for a target x a link function on the scores.
+"""The table of output layers. Every loss is: which output rows are scored for a target x a link
+function on the scores.
 
-Reading this table imports neither torch nor NumPy. Adding a loss = its module, its options, one entry here, its tests.
+Reading this table imports neither torch nor NumPy. Adding a loss = its module, its options, one
+entry here, its tests.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from w2v.losses.options import (
 
 @dataclass(frozen=True)
 class LossEntry:
-    """One output layer. Formulas: h is the hidden vector, w_i the output row of i, t the target, s = sigmoid."""
+    """One output layer. Formulas: h is the hidden vector, w_i the output row of i, t the target, s
+    = sigmoid."""
 
     name: str
     layer: str  # its class, module:name
@@ -191,5 +194,6 @@ LOSSES: dict[str, LossEntry] = {
 
 
 def training_figure(loss: str) -> str:
-    """What the training loss of an output layer is, in words: only of exact ones is it -log P of the target."""
+    """What the training loss of an output layer is, in words: only of exact ones is it -log P of
+    the target."""
     return "-log P" if LOSSES[loss].probabilities == "exact" else "training objective (not -log P)"

@@ -1,12 +1,13 @@
-"""Checkpoints of a run: RUN/checkpoints/step-N, N the number of blocks trained. Tensors and plain JSON, never pickles.
+"""Checkpoints of a run: RUN/checkpoints/step-N, N the number of blocks trained. Tensors and plain
+JSON, never pickles.
 
     tensors.safetensors   what the engine's `state()` gave, and the blocks' bounds
-    state.json            how far the run is, its tallies, schedule, settings, and which corpus it reads
+    state.json        how far the run is, its tallies, schedule, settings, and which corpus it reads
     metrics.jsonl         the run's metrics so far
     manifest.json         size and SHA-256 of each of these
 
-A checkpoint is written under a temporary name, synced and renamed, so that it is there whole or not at all; reading
-one verifies the checksums, and what is damaged is named and passed over.
+A checkpoint is written under a temporary name, synced and renamed, so that it is there whole or not
+at all; reading one verifies the checksums, and what is damaged is named and passed over.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,17 +25,29 @@ from typing import Any
 
 import numpy as np
 
-from w2v.errors import shown
 from w2v.system.files import atomic_directory
-from w2v.system.json import read_object
+from w2v.system.json import read_object, whole_number
 
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
-TENSORS, STATE, METRICS, MANIFEST = "tensors.safetensors", "state.json", "metrics.jsonl", "manifest.json"
+TENSORS, STATE, METRICS, MANIFEST = (
+    "tensors.safetensors",
+    "state.json",
+    "metrics.jsonl",
+    "manifest.json",
+)
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
 CHUNK = 16 << 20  # bytes hashed and written at a time
 LONGEST_HEADER = 100 << 20  # bytes of JSON, as in the safetensors library
-DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U64": "<u8", "U32": "<u4", "U8": "|u1"}
+DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "I64": "<i8",
+    "I32": "<i4",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U8": "|u1",
+}
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 
 
@@ -47,8 +59,9 @@ class DamagedCheckpoint(Exception):
 class Checkpoint:
     """The state of a run between two blocks.
 
-    step: blocks trained. tensors: what the engine's `state()` gave. bounds: of the blocks. state: plain values for
-    JSON, see `w2v.runs.checkpointer`. metrics: the lines of metrics.jsonl so far, without line ends.
+    step: blocks trained. tensors: what the engine's `state()` gave. bounds: of the blocks. state:
+    plain values for JSON, see `w2v.runs.checkpointer`. metrics: the lines of metrics.jsonl so far,
+    without line ends.
     """
 
     step: int
@@ -69,7 +82,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     with atomic_directory(path, replace=True) as place:
         files = {
             TENSORS: _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds}),
-            STATE: iter([_json({"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state})]),
+            STATE: iter(
+                [
+                    _json(
+                        {
+                            "format_version": FORMAT_VERSION,
+                            "step": checkpoint.step,
+                            **checkpoint.state,
+                        }
+                    )
+                ]
+            ),
             METRICS: iter(["".join(f"{line}\n" for line in checkpoint.metrics).encode()]),
         }
         manifest = {name: _write(place / name, chunks) for name, chunks in files.items()}
@@ -78,17 +101,21 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads and verifies one checkpoint. The tensors are memory-mapped, so they cost no memory before they are used.
+    """Reads and verifies one checkpoint. The tensors are memory-mapped, so they cost no memory
+    before they are used.
 
     Raises:
-        DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it should.
+        DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it
+            should.
     """
     reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)
         files = manifest["files"]
         if manifest["format_version"] != FORMAT_VERSION:
-            raise DamagedCheckpoint(f"it has format_version {manifest['format_version']!r}, this w2v reads 1")
+            raise DamagedCheckpoint(
+                f"it has format_version {manifest['format_version']!r}, this w2v reads 1"
+            )
         for name in (TENSORS, STATE, METRICS):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
         reading = STATE
@@ -99,38 +126,32 @@ def load_checkpoint(path: Path) -> Checkpoint:
         reading = TENSORS
         tensors = _map_tensors(path / TENSORS)
         bounds = tensors.pop(BOUNDS)
-        if bounds.ndim != 1 or bounds.dtype != np.int64 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
+        if (
+            bounds.ndim != 1
+            or bounds.dtype != np.int64
+            or len(bounds) < 2
+            or (bounds[1:] <= bounds[:-1]).any()
+        ):
             raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} do not rise")
         if bounds[0] != 0:
-            raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0")
+            raise DamagedCheckpoint(
+                f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0"
+            )
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedCheckpoint(f"{reading} holds something else ({type(error).__name__}: {error})") from None
+    except (
+        AttributeError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise DamagedCheckpoint(
+            f"{reading} holds something else ({type(error).__name__}: {error})"
+        ) from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
-
-
-def whole_number(value: object) -> int:
-    """A value of state.json that counts something.
-
-    Raises:
-        ValueError: it is no whole number from 0 to 2^63 - 1.
-    """
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
-    return value
-
-
-def real_number(value: object) -> float:
-    """A value of state.json that measures something.
-
-    Raises:
-        ValueError: it is no finite number.
-    """
-    if type(value) not in (int, float) or not -sys.float_info.max <= value <= sys.float_info.max:  # type: ignore[operator]
-        raise ValueError(f"{shown(value)} is not a finite number")
-    return float(value)  # type: ignore[arg-type]
 
 
 def checkpoints_of(run: Path) -> list[Path]:
@@ -143,7 +164,8 @@ def checkpoints_of(run: Path) -> list[Path]:
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The latest sound checkpoint of a run, None if there is none; and a sentence on each damaged one after it."""
+    """The latest sound checkpoint of a run, None if there is none; and a sentence on each damaged
+    one after it."""
     damaged: list[str] = []
     for path in checkpoints_of(run):
         try:
@@ -154,7 +176,8 @@ def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def prune(folder: Path, last: int, keep: int) -> None:
-    """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what killed runs left."""
+    """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what
+    killed runs left."""
     steps = {entry: _step(entry.name) for entry in folder.iterdir()}
     kept = sorted((step for step in steps.values() if 0 <= step <= last), reverse=True)[:keep]
     for entry, step in steps.items():
@@ -162,7 +185,8 @@ def prune(folder: Path, last: int, keep: int) -> None:
             if entry.name.startswith(".step-"):
                 shutil.rmtree(entry, ignore_errors=True)
         elif step not in kept:
-            # renamed first: a process killed meanwhile leaves no half of a checkpoint under its name
+            # renamed first: a process killed meanwhile leaves no half of a checkpoint under its
+            # name
             grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
             os.rename(entry, grave / entry.name)
             shutil.rmtree(grave, ignore_errors=True)
@@ -204,15 +228,18 @@ def _verify(path: Path, size: int, sha256: str) -> None:
 
 
 def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
-    """A safetensors file, piece by piece: the library's own writer copies all of it in memory once more."""
+    """A safetensors file, piece by piece: the library's own writer copies all of it in memory once
+    more."""
     header, place = {}, 0
     # the format wants no holes and suggests alignment: largest elements first
     ordered = dict(sorted(tensors.items(), key=lambda entry: (-entry[1].dtype.itemsize, entry[0])))
     for name, array in ordered.items():
         end = place + array.nbytes
         header[name] = {
-            "dtype": NAMES[array.dtype.newbyteorder("=")], "shape": list(array.shape), "data_offsets": [place, end],
-        }  # fmt: skip
+            "dtype": NAMES[array.dtype.newbyteorder("=")],
+            "shape": list(array.shape),
+            "data_offsets": [place, end],
+        }
         place = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -223,7 +250,8 @@ def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memory
 
 
 def blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
-    """An array of any shape as blocks of rows of a few megabytes, so that no copy of all of it is ever needed."""
+    """An array of any shape as blocks of rows of a few megabytes, so that no copy of all of it is
+    ever needed."""
     array = np.atleast_1d(array)
     step = max(1, CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
@@ -238,7 +266,9 @@ def _map_tensors(path: Path) -> dict[str, np.ndarray]:
         if length > min(LONGEST_HEADER, size - 8):
             raise ValueError(f"a header of {length} bytes in a file of {size}")
         header = json.loads(file.read(length))
-    content = np.memmap(path, np.uint8, "r")[8 + length :] if size > 8 + length else np.empty(0, np.uint8)
+    content = (
+        np.memmap(path, np.uint8, "r")[8 + length :] if size > 8 + length else np.empty(0, np.uint8)
+    )
     tensors = {}
     for name, entry in header.items():
         if name == "__metadata__":
@@ -246,5 +276,7 @@ def _map_tensors(path: Path) -> dict[str, np.ndarray]:
         dtype, (start, end) = np.dtype(DTYPES[entry["dtype"]]), map(int, entry["data_offsets"])
         if not 0 <= start <= end <= len(content):
             raise ValueError(f"tensor {name!r} lies outside the file")
-        tensors[name] = content[start:end].view(dtype).reshape([int(length) for length in entry["shape"]])
+        tensors[name] = (
+            content[start:end].view(dtype).reshape([int(length) for length in entry["shape"]])
+        )
     return tensors

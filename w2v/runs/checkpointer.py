@@ -1,6 +1,8 @@
-"""When a run's state is saved, and how without holding training up: copied while it rests, written by another thread.
+"""When a run's state is saved, and how without holding training up: copied while it rests, written
+by another thread.
 
-A checkpoint that cannot be written (a full disk) is a warning, told once; training goes on, and the older ones stay.
+A checkpoint that cannot be written (a full disk) is a warning, told once; training goes on, and the
+older ones stay.
 """
 
 from __future__ import annotations
@@ -33,18 +35,33 @@ class RunState:
     """
 
     def __init__(
-        self, engine: Engine, bounds: np.ndarray, schedule: Schedule, watchers: Sequence[Watcher], facts: dict[str, Any]
+        self,
+        engine: Engine,
+        bounds: np.ndarray,
+        schedule: Schedule,
+        watchers: Sequence[Watcher],
+        facts: dict[str, Any],
     ) -> None:
-        self.engine, self.bounds, self.schedule, self.watchers, self.facts = engine, bounds, schedule, watchers, facts
+        self.engine, self.bounds, self.schedule, self.watchers, self.facts = (
+            engine,
+            bounds,
+            schedule,
+            watchers,
+            facts,
+        )
         self._copies: dict[str, np.ndarray] = {}
         self._lines: list[str] = []
 
     def take(self, step: int, result: TrainingResult, *, copy: bool) -> Checkpoint:
-        """The state after `step` blocks, while training rests; `copy` where it will go on before that is written.
+        """The state after `step` blocks, while training rests; `copy` where it will go on before
+        that is written.
 
         The copies are in memory that the next ones use again.
         """
-        tensors, others = dict(self.engine.state()), {watcher.name: watcher.state() for watcher in self.watchers}
+        tensors, others = (
+            dict(self.engine.state()),
+            {watcher.name: watcher.state() for watcher in self.watchers},
+        )
         for name, values in others.items():
             large = {key for key, value in values.items() if isinstance(value, np.ndarray)}
             tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in sorted(large)}
@@ -56,23 +73,33 @@ class RunState:
             tensors = self._copies
         self._lines += [json.dumps(line) for line in result.metrics[len(self._lines) :]]
         state = {
-            "written_by": __version__, **self.facts, "result": result.state(), "schedule": self.schedule.state(),
+            "written_by": __version__,
+            **self.facts,
+            "result": result.state(),
+            "schedule": self.schedule.state(),
             "watchers": others,
-        }  # fmt: skip
+        }
         return Checkpoint(step, tensors, self.bounds, state, list(self._lines))
 
     def put_back(self, checkpoint: Checkpoint) -> TrainingResult:
         """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
 
         Raises:
-            ValueError, LookupError, TypeError, AttributeError, RecursionError: the state is not one of such a run.
+            ValueError, LookupError, TypeError, AttributeError, RecursionError: the state is not one
+                of such a run.
         """
         tensors = checkpoint.tensors
-        self.engine.load_state({name: array for name, array in tensors.items() if not name.startswith(WATCHER)})
+        self.engine.load_state(
+            {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
+        )
         self.schedule.load_state(checkpoint.state["schedule"])
         for watcher in self.watchers:
             prefix = f"{WATCHER}{watcher.name}."
-            arrays = {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
+            arrays = {
+                name[len(prefix) :]: array
+                for name, array in tensors.items()
+                if name.startswith(prefix)
+            }
             watcher.load_state(checkpoint.state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
         if not all(isinstance(line, dict) for line in metrics):
@@ -81,18 +108,26 @@ class RunState:
 
 
 class Checkpointer:
-    """The watcher that saves checkpoints in `folder`: whenever `interval` is over, and at every epoch's end.
+    """The watcher that saves checkpoints in `folder`: whenever `interval` is over, and at every
+    epoch's end.
 
-    keep: how many, the latest. restore: makes the run's directory again where it was removed; whether that was so.
-    warn: told what goes wrong, from another thread too.
+    keep: how many, the latest. restore: makes the run's directory again where it was removed;
+    whether that was so. warn: told what goes wrong, from another thread too.
     """
 
     name = "checkpoints"
 
     def __init__(
-        self, folder: Path, interval: Interval, keep: int, state: RunState, restore: Callable[[], bool],
-        warn: Callable[[str], None], *, epoch_ends: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        interval: Interval,
+        keep: int,
+        state: RunState,
+        restore: Callable[[], bool],
+        warn: Callable[[str], None],
+        *,
+        epoch_ends: bool = True,
+    ) -> None:
         self.epoch_ends = epoch_ends
         self.last: Path | None = None  # the latest that was written
         self._folder, self._interval, self._keep, self._state = folder, interval, keep, state
@@ -128,7 +163,8 @@ class Checkpointer:
         self.last, self._step, self._words = checkpoint.path, checkpoint.step, words
 
     def finish(self, step: int, result: TrainingResult) -> None:
-        """At the end of training: saves its state, if the latest checkpoint is not that already, and waits for it."""
+        """At the end of training: saves its state, if the latest checkpoint is not that already,
+        and waits for it."""
         self.close()
         if step != self._step:
             self._begin(step, result, copy=False)
@@ -147,28 +183,46 @@ class Checkpointer:
         try:
             checkpoint = self._state.take(step, result, copy=copy)
         except MemoryError:
-            self._tell("there is no memory for a copy of the state: a smaller --dim or a larger --min-count needs less")
+            self._tell(
+                "there is no memory for a copy of the state: a smaller --dim or a larger"
+                " --min-count needs less"
+            )
             return
-        self._thread = threading.Thread(target=self._write, args=(checkpoint,), name="checkpoint", daemon=True)
+        self._thread = threading.Thread(
+            target=self._write, args=(checkpoint,), name="checkpoint", daemon=True
+        )
         self._thread.start()
 
     def _write(self, checkpoint: Checkpoint) -> None:
         try:
             if name := _not_finite(checkpoint.tensors):
-                self._tell(f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller --lr")
+                self._tell(
+                    f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller --lr"
+                )
                 return
             if self._restore():
-                self._warn(f"{self._folder.parent} was removed while the run was writing to it; it has been made again")
+                self._warn(
+                    f"{self._folder.parent} was removed while the run was writing to it; it has"
+                    " been made again"
+                )
             self.last = save_checkpoint(self._folder, checkpoint)
             self._step = checkpoint.step
             prune(self._folder, checkpoint.step, self._keep)
         except (RunError, OSError) as error:
-            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+            what = (
+                f"{error.filename}: {error.strerror}"
+                if isinstance(error, OSError) and error.filename
+                else error
+            )
             self._tell(f"{what}: free some space, or mend the folder")
 
     def _tell(self, problem: str) -> None:
         if not self._warned:
-            kept = f"{self.last} stays the latest one" if self.last and self.last.is_dir() else "there is none"
+            kept = (
+                f"{self.last} stays the latest one"
+                if self.last and self.last.is_dir()
+                else "there is none"
+            )
             self._warn(f"no checkpoint could be written, {kept}, and training goes on: {problem}")
         self._warned = True
 
@@ -176,6 +230,8 @@ class Checkpointer:
 def _not_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
     """The name of a tensor that holds NaN or infinity."""
     for name, array in tensors.items():
-        if array.dtype.kind == "f" and not all(np.isfinite(block).all() for block in blocks_of(array)):
+        if array.dtype.kind == "f" and not all(
+            np.isfinite(block).all() for block in blocks_of(array)
+        ):
             return name
     return None

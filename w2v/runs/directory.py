@@ -1,10 +1,12 @@
-"""The directory of one run. Written whole at the end, or, with checkpoints, there from the start of training on.
+"""The directory of one run. Written whole at the end, or, with checkpoints, there from the start of
+training on.
 
 config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
 checkpoints/                                         see `w2v.runs.checkpoint`
 vectors.npy [V, D] float32, metrics.jsonl            what came out; of a language model also
 model.safetensors, tokenizer.json (subwords)
-summary.json                                         the last to be written: a run without it was killed
+summary.json                                         the last to be written: a run without it was
+killed
 """
 
 from __future__ import annotations
@@ -28,9 +30,16 @@ from w2v.vectors.saving import write_matrix
 
 FORMAT_VERSION = 1
 RUN_FILES = (
-    FOLDER, "config.yaml", "format_version", "metrics.jsonl", "model.safetensors", "summary.json", "tokenizer.json",
-    "vectors.npy", "vocab.tsv",
-)  # fmt: skip
+    FOLDER,
+    "config.yaml",
+    "format_version",
+    "metrics.jsonl",
+    "model.safetensors",
+    "summary.json",
+    "tokenizer.json",
+    "vectors.npy",
+    "vocab.tsv",
+)
 Files = Mapping[str, Callable[[IO[bytes]], Any]]  # by name, what writes the content
 
 
@@ -53,14 +62,16 @@ class RunDirectory:
             RunError: it cannot be written.
         """
         if not replace and self.path.exists():
-            raise InputError(f"--output {self.path} exists already: name another one, or add --overwrite")
+            raise InputError(
+                f"--output {self.path} exists already: name another one, or add --overwrite"
+            )
         with atomic_directory(self.path, replace=replace) as folder:
             write_plainly(folder, start_files(config, vocabulary))
             (folder / FOLDER).mkdir()
 
     def restore(self, config: Config, vocabulary: Vocabulary, *, checkpoints: bool = True) -> bool:
-        """Makes it again where somebody has removed it or a file that it begins with, with the folder of `checkpoints`
-        or without; whether that was so.
+        """Makes it again where somebody has removed it or a file that it begins with, with the
+        folder of `checkpoints` or without; whether that was so.
 
         Raises:
             RunError: it cannot be written.
@@ -101,13 +112,15 @@ def start_files(config: Config, vocabulary: Vocabulary) -> Files:
     }
 
 
-def end_files(vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files) -> Files:
+def end_files(
+    vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files
+) -> Files:
     """The files that say what came out, `more` among them."""
     lines = "".join(json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics)
     # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes
-    document = (json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(
-        "utf-8", errors="backslashreplace"
-    )
+    document = (
+        json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    ).encode("utf-8", errors="backslashreplace")
     return {
         "vectors.npy": lambda file: write_matrix(file, vectors),
         "metrics.jsonl": lambda file: file.write(lines.encode()),
@@ -117,10 +130,14 @@ def end_files(vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: d
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with null for NaN and infinity (a perplexity beyond all floats), which JSON does not have."""
-    found = {name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()}
+    """The values with null for NaN and infinity (a perplexity beyond all floats), which JSON does
+    not have."""
+    found = {
+        name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
     return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in found.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in found.items()
     }
 
 

@@ -1,7 +1,7 @@
 """Where a run's result goes: a run directory, or just a vector file.
 
-Chosen and checked before the long part, and locked from then on. Written whole at the end; a run directory with
-checkpoints is there from the start of training on, see `w2v.runs.directory`.
+Chosen and checked before the long part, and locked from then on. Written whole at the end; a run
+directory with checkpoints is there from the start of training on, see `w2v.runs.directory`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temp
 
 @dataclass(frozen=True)
 class Output:
-    """`path` is a run directory or a vector file. begun: it is a run directory that exists, this run's own."""
+    """`path` is a run directory or a vector file. begun: it is a run directory that exists, this
+    run's own."""
 
     path: Path
     is_file: bool
@@ -49,7 +50,8 @@ class Output:
         """Finds the place for a run's result and checks that it can be written.
 
         Raises:
-            InputError: the output exists, its folder is missing or not writable, or its extension names no format.
+            InputError: the output exists, its folder is missing or not writable, or its extension
+                names no format.
         """
         given, overwrite = config.output.output, config.output.overwrite
         if given is None:
@@ -58,30 +60,40 @@ class Output:
             return cls(path, False, False)
         if given in ("", "-"):
             suffixes = " ".join(VECTOR_SUFFIXES)
-            raise InputError(f"--output {given or repr(given)}: name a run directory, or a file ending in {suffixes}")
+            raise InputError(
+                f"--output {given or repr(given)}: name a run directory, or a file ending in"
+                f" {suffixes}"
+            )
         path = Path(given)
         if path.name in ("", "..") or os.path.ismount(path):
-            raise InputError(f"--output {given} cannot be replaced as a whole: name a run directory inside it")
+            raise InputError(
+                f"--output {given} cannot be replaced as a whole: name a run directory inside it"
+            )
         if any(_within(entry, path) for entry in config.corpus.corpus):
             raise InputError(f"--output {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
         if is_file and config.model.model == "lm":
             raise InputError(
-                f"--output {given}: a language model is more than vectors; name a run directory, and write its"
-                f" embeddings with w2v export DIRECTORY -o {given}"
+                f"--output {given}: a language model is more than vectors; name a run directory,"
+                f" and write its embeddings with w2v export DIRECTORY -o {given}"
             )
         if is_file and config.checkpoints.checkpoint_every is not None:
             raise InputError(
-                f"--checkpoint-every needs a run directory, and --output {given} is a vector file: name a folder,"
-                " or leave --checkpoint-every away"
+                f"--checkpoint-every needs a run directory, and --output {given} is a vector file:"
+                " name a folder, or leave --checkpoint-every away"
             )
         if is_special(path):
-            raise InputError(f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout")
+            raise InputError(
+                f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout"
+            )
         check_writable(path, overwrite=overwrite)
         if is_file:
             kind = check_format(path)
             if path.is_dir():
-                raise InputError(f"--output {given} is a folder, but its name asks for a vector file; name another one")
+                raise InputError(
+                    f"--output {given} is a folder, but its name asks for a vector file; name"
+                    " another one"
+                )
             if kind == "npy":  # its words stand in a second file
                 check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
         elif overwrite and os.path.lexists(path):
@@ -89,7 +101,8 @@ class Output:
         return cls(path, is_file, overwrite)
 
     def begin(self, config: Config, vocabulary: Vocabulary) -> Output:
-        """Makes the run directory before training, so that checkpoints have a place; an old run is gone then.
+        """Makes the run directory before training, so that checkpoints have a place; an old run is
+        gone then.
 
         Raises:
             InputError: somebody else has made it meanwhile.
@@ -99,18 +112,27 @@ class Output:
         return replace(self, begun=True)
 
     def write(
-        self, config: Config, vocabulary: Vocabulary, vectors: np.ndarray, metrics: Sequence[dict[str, Any]],
-        summary: dict[str, Any], files: Files, more: Callable[[Path], None] = lambda folder: None,
-    ) -> Path:  # fmt: skip
-        """Writes the result; returns its path, which has moved on by a number if another run took it meanwhile.
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        vectors: np.ndarray,
+        metrics: Sequence[dict[str, Any]],
+        summary: dict[str, Any],
+        files: Files,
+        more: Callable[[Path], None] = lambda folder: None,
+    ) -> Path:
+        """Writes the result; returns its path, which has moved on by a number if another run took
+        it meanwhile.
 
-        files: those of a language model. more: writes what else belongs into a run directory that is written whole.
+        files: those of a language model. more: writes what else belongs into a run directory that
+        is written whole.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
         """
         if not all(
-            np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in range(0, len(vectors), WRITE_ROWS)
+            np.isfinite(vectors[start : start + WRITE_ROWS]).all()
+            for start in range(0, len(vectors), WRITE_ROWS)
         ):
             raise RunError("the vectors hold NaN or infinity; try a smaller --lr")
         if self.begun:
@@ -120,7 +142,9 @@ class Output:
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
-            self.directory.finish(end_files(vectors, metrics, {**summary, "output": str(self.path)}, files))
+            self.directory.finish(
+                end_files(vectors, metrics, {**summary, "output": str(self.path)}, files)
+            )
             return self.path
         path = self.path
         while True:
@@ -143,7 +167,8 @@ class Output:
 
 @contextmanager
 def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
-    """The place for a run's result, checked, and locked while the block runs; `resume` is a run to go on with.
+    """The place for a run's result, checked, and locked while the block runs; `resume` is a run to
+    go on with.
 
     Raises:
         InputError: as `Output.prepare`; or another run is writing there.
@@ -152,7 +177,9 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
             nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
-            output = Output(Path(os.path.realpath(resume)) if nameless else resume, False, False, begun=True)
+            output = Output(
+                Path(os.path.realpath(resume)) if nameless else resume, False, False, begun=True
+            )
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
         else:
@@ -200,13 +227,16 @@ def check_removable(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
         raise InputError(
-            f"--output {path} exists and is no run directory, so --overwrite will not remove it; name another one"
+            f"--output {path} exists and is no run directory, so --overwrite will not remove it;"
+            " name another one"
         )
-    left = re.compile("|".join(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(tmp|old)" for name in RUN_FILES))
+    left = re.compile(
+        "|".join(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(tmp|old)" for name in RUN_FILES)
+    )
     if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
         raise InputError(
-            f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not remove it;"
-            " move that away, or name another one"
+            f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not"
+            " remove it; move that away, or name another one"
         )
 
 

@@ -1,7 +1,8 @@
-"""Going on with a run: its settings, its latest sound checkpoint, and its text, each checked against what it was.
+"""Going on with a run: its settings, its latest sound checkpoint, and its text, each checked
+against what it was.
 
-Exactly the same result as without the interruption needs the same settings and number of threads, and one thread or
---deterministic.
+Exactly the same result as without the interruption needs the same settings and number of threads,
+and one thread or --deterministic.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from w2v.runs.checkpointer import RunState
     from w2v.training.trainer import TrainingResult
 
-# May be given beside --resume. The first makes a run longer; the next two change only how it is computed.
+# May be given beside --resume. The first makes a run longer; the next two change only how it is
+# computed.
 MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
 def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
-    """The configuration of a run to go on with, from its config.yaml and the options given beside --resume.
+    """The configuration of a run to go on with, from its config.yaml and the options given beside
+    --resume.
 
     given: texts by the name of the setting, None = not given.
 
@@ -42,14 +45,19 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     """
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
-        raise InputError(f"--resume {run} {reason}: name one that w2v train wrote, or start with w2v train CORPUS")
+        raise InputError(
+            f"--resume {run} {reason}: name one that w2v train wrote, or start with w2v train"
+            " CORPUS"
+        )
     check_version(run)
     try:
         before = build_config({}, run / "config.yaml")
     except InputError as error:
         raise InputError(f"--resume {run}: the run's settings cannot be read: {error}") from None
     given = {name: value for name, value in given.items() if value is not None}
-    config = build_config({name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml")
+    config = build_config(
+        {name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml"
+    )
     then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
     settings, problems = all_settings(), []
     for name, value in given.items():
@@ -64,34 +72,45 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             problems.append(_refusal(name, value, then.get(name)))
     if config.training.epochs < before.training.epochs:
         problems.append(
-            f"--epochs {config.training.epochs} is less than the {before.training.epochs} of the run: it can only grow"
+            f"--epochs {config.training.epochs} is less than the {before.training.epochs} of the"
+            " run: it can only grow"
         )
     if problems:
         raise InputError(f"--resume {run} goes on with the run as it is: {'; '.join(problems)}")
     notes = list(config.notes)
     for name, now, was in (
-        ("threads", config.threads, before.threads), ("device", config.training.device, before.training.device),
-    ):  # fmt: skip
+        ("threads", config.threads, before.threads),
+        ("device", config.training.device, before.training.device),
+    ):
         if now != was:
-            notes.append(f"with --{name} {now} instead of {was} the result is not bit for bit that of an unbroken run")
+            notes.append(
+                f"with --{name} {now} instead of {was} the result is not bit for bit that of an"
+                " unbroken run"
+            )
     if config.training.epochs > before.training.epochs:
         notes.append(
-            f"--epochs {config.training.epochs} instead of {before.training.epochs}: the learning rate goes on at what"
-            " it is there in a run of the new length"
+            f"--epochs {config.training.epochs} instead of {before.training.epochs}: the learning"
+            " rate goes on at what it is there in a run of the new length"
         )
     return dataclasses.replace(config, notes=tuple(notes))
 
 
 def finished(run: Path, config: Config) -> dict[str, Any] | None:
-    """The summary of a run that has nothing left to do under this configuration; None for any other."""
+    """The summary of a run that has nothing left to do under this configuration; None for any
+    other."""
     summary = RunDirectory(run).summary()
-    if summary is None or summary.get("interrupted") is not False or summary.get("epochs") != config.training.epochs:
+    if (
+        summary is None
+        or summary.get("interrupted") is not False
+        or summary.get("epochs") != config.training.epochs
+    ):
         return None
     return summary
 
 
 def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
-    """The checkpoint to go on from; None: from the beginning, since there is none yet. Damaged ones are told.
+    """The checkpoint to go on from; None: from the beginning, since there is none yet. Damaged ones
+    are told.
 
     Raises:
         InputError: there are checkpoints, but no sound one, or config.yaml has been changed since.
@@ -105,8 +124,8 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
             )
         if (RunDirectory(run).summary() or {}).get("epochs_done"):
             raise InputError(
-                f"{run} holds a result but no checkpoint (--checkpoint-every), so it cannot go on; train again, or"
-                f" start from its vectors with w2v train CORPUS --init {run}"
+                f"{run} holds a result but no checkpoint (--checkpoint-every), so it cannot go on;"
+                f" train again, or start from its vectors with w2v train CORPUS --init {run}"
             )
         reporter.note(f"{run} has no checkpoint yet: training starts from the beginning")
         return None
@@ -115,20 +134,26 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
     now = comparable(config)
     then = checkpoint.state.get("settings")
     if not isinstance(then, dict):
-        raise InputError(f"{checkpoint.path} does not say which settings it was made with: it cannot be used")
+        raise InputError(
+            f"{checkpoint.path} does not say which settings it was made with: it cannot be used"
+        )
     for name in sorted(set(now) | set(then)):
         if now.get(name) != then.get(name):
             raise InputError(
-                f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint {checkpoint.path} was made with"
-                f" {then.get(name)}: put that back"
+                f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint"
+                f" {checkpoint.path} was made with {then.get(name)}: put that back"
             )
     return checkpoint
 
 
 def comparable(config: Config) -> dict[str, Any]:
     """The settings that a checkpoint depends on, as JSON gives them back."""
-    values = {name: value for name, value in config.saved_values().items() if name not in COMPARED_NOT}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values = {
+        name: value for name, value in config.saved_values().items() if name not in COMPARED_NOT
+    }
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
 
 
 def read_again(
@@ -154,17 +179,26 @@ def read_again(
     try:
         then = check_description(checkpoint.state.get("corpus"))
     except ValueError:
-        raise InputError(f"{checkpoint.path} does not say which text it was made from: it cannot be used") from None
+        raise InputError(
+            f"{checkpoint.path} does not say which text it was made from: it cannot be used"
+        ) from None
     changed = changed_files(then)
     store = load_entry(then["key"]) if use_cache and then["key"] else None
     if store is not None:
         for phrase in changed:
-            reporter.warn(f"{phrase} since the run began; it goes on with the text as it was, which the cache holds")
+            reporter.warn(
+                f"{phrase} since the run began; it goes on with the text as it was, which the cache"
+                " holds"
+            )
     else:
         try:
-            store = read_corpus(config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading)
+            store = read_corpus(
+                config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading
+            )
         except InputError as error:
-            raise InputError(f"{run} cannot go on without the text that it was trained on: {error}") from None
+            raise InputError(
+                f"{run} cannot go on without the text that it was trained on: {error}"
+            ) from None
     if select is not None:
         vocabulary = select(store)
     elif config.start.init is None:
@@ -180,14 +214,15 @@ def read_again(
         store.close()
         what = changed[0] if changed else "the text is another one"
         raise InputError(
-            f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one with"
-            f" w2v train CORPUS --init {run}"
+            f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one"
+            f" with w2v train CORPUS --init {run}"
         )
     return store, vocabulary
 
 
 def check_blocks(checkpoint: Checkpoint, positions: int, epochs: int) -> None:
-    """Whether a checkpoint's blocks are those of a text with so many positions, read `epochs` times.
+    """Whether a checkpoint's blocks are those of a text with so many positions, read `epochs`
+    times.
 
     Raises:
         InputError: they lead beyond it.
@@ -211,9 +246,13 @@ def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
     try:
         return state.put_back(checkpoint)
     except KeyError as error:
-        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}") from None
+        raise InputError(
+            f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}"
+        ) from None
     except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {error}") from None
+        raise InputError(
+            f"the checkpoint {checkpoint.path} does not fit this run: {error}"
+        ) from None
 
 
 def _others(damaged: int) -> str:

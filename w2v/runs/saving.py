@@ -1,7 +1,8 @@
-"""Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say when it fails.
+"""Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say
+when it fails.
 
 with Saving(config, …) as saving:
-    result, blocks_done = saving.begin(earlier)      # earlier: the checkpoint to go on from, or None
+    result, blocks_done = saving.begin(earlier)     # earlier: the checkpoint to go on from, or None
     …                                                # training, with saving.watchers
     path, checkpoint = saving.finish(blocks_done, result, summary)
 """
@@ -33,19 +34,34 @@ from w2v.training.trainer import Diverged, TrainingResult, Watcher
 
 
 class Saving:
-    """Everything about a run that outlives its process. A context manager: at its end nothing is being written.
+    """Everything about a run that outlives its process. A context manager: at its end nothing is
+    being written.
 
-    others: the run's watchers besides checkpoints. learnt: gives vectors and further files of the result, where they
-    are not just the engine's vectors. bounds: of the blocks, after `begin` those of the run gone on with.
+    others: the run's watchers besides checkpoints. learnt: gives vectors and further files of the
+    result, where they are not just the engine's vectors. bounds: of the blocks, after `begin` those
+    of the run gone on with.
     """
 
     def __init__(
-        self, config: Config, store: TokenStore, vocabulary: Vocabulary, output: Output, engine: Engine,
-        bounds: np.ndarray, schedule: Schedule, reporter: Reporter, others: Sequence[Watcher] = (),
+        self,
+        config: Config,
+        store: TokenStore,
+        vocabulary: Vocabulary,
+        output: Output,
+        engine: Engine,
+        bounds: np.ndarray,
+        schedule: Schedule,
+        reporter: Reporter,
+        others: Sequence[Watcher] = (),
         learnt: Callable[[], tuple[np.ndarray, Files]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.bounds = bounds
-        self._config, self._store, self._vocabulary, self._reporter = config, store, vocabulary, reporter
+        self._config, self._store, self._vocabulary, self._reporter = (
+            config,
+            store,
+            vocabulary,
+            reporter,
+        )
         self._output, self._engine, self._schedule, self._others = output, engine, schedule, others
         self._learnt = learnt or (lambda: (engine.vectors, {}))
         self._facts: dict[str, object] = {}
@@ -56,16 +72,21 @@ class Saving:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._checkpointer is not None:
             self._checkpointer.close()
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
-        """What an earlier run has booked, and how many blocks it has trained; nothing, for a new one.
+        """What an earlier run has booked, and how many blocks it has trained; nothing, for a new
+        one.
 
         Raises:
-            InputError: the checkpoint does not fit; or somebody else has made the run's directory meanwhile.
+            InputError: the checkpoint does not fit; or somebody else has made the run's directory
+                meanwhile.
             RunError: the directory cannot be written.
         """
         every = self._config.checkpoints.checkpoint_every
@@ -77,19 +98,27 @@ class Saving:
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)
         if self._output.begun:
-            self._restore()  # what stands in its way is told now, not when there is a result to lose
+            # what stands in its way is told now, not when there is a result to lose
+            self._restore()
             self._config.save_yaml(self._output.path / "config.yaml")  # --epochs may have grown
         else:
             self._output, self._created = self._output.begin(self._config, self._vocabulary), True
         interval = Interval() if every is None else parse_interval(every)
         self._checkpointer = Checkpointer(
-            self._output.directory.checkpoints, interval, self._config.checkpoints.keep, state, self._restore,
-            self._reporter.warn, epoch_ends=every is not None,
-        )  # fmt: skip
+            self._output.directory.checkpoints,
+            interval,
+            self._config.checkpoints.keep,
+            state,
+            self._restore,
+            self._reporter.warn,
+            epoch_ends=every is not None,
+        )
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
-        self._reporter.stage(f"going on from {earlier.path}, after {100 * result.fraction:.1f} % of the words")
+        self._reporter.stage(
+            f"going on from {earlier.path}, after {100 * result.fraction:.1f} % of the words"
+        )
         return result, earlier.step
 
     @property
@@ -116,10 +145,13 @@ class Saving:
                 self._reporter.warn(f"the run has failed{self._kept(False)}")
             raise
 
-    def finish(self, blocks_done: int, result: TrainingResult, summary: RunSummary) -> tuple[Path, str | None]:
+    def finish(
+        self, blocks_done: int, result: TrainingResult, summary: RunSummary
+    ) -> tuple[Path, str | None]:
         """Writes the result; its path, and that of the checkpoint from which the run can go on.
 
-        A run that was stopped leaves a checkpoint in its directory, whether --checkpoint-every was given or not.
+        A run that was stopped leaves a checkpoint in its directory, whether --checkpoint-every was
+        given or not.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
@@ -136,7 +168,9 @@ class Saving:
                     state = self._state().take(blocks_done, result, copy=False)
                     kept = save_checkpoint(folder / FOLDER, state).name
                 except RunError as error:  # the vectors are there by now
-                    self._reporter.warn(f"the run cannot be gone on with, its state could not be saved: {error}")
+                    self._reporter.warn(
+                        f"the run cannot be gone on with, its state could not be saved: {error}"
+                    )
 
         if self._checkpointer is not None and (stopped or every):
             self._checkpointer.finish(blocks_done, result)
@@ -149,14 +183,17 @@ class Saving:
             self._config, self._vocabulary, vectors, result.metrics, values, files, add_checkpoint
         )
         if self._output.begun and not stopped and not every:
-            shutil.rmtree(path / FOLDER, ignore_errors=True)  # of an earlier stop: not the state of this result
+            shutil.rmtree(
+                path / FOLDER, ignore_errors=True
+            )  # of an earlier stop: not the state of this result
         return path, None if kept is None else str(path / FOLDER / kept)
 
     def _state(self) -> RunState:
         if not self._facts:
             self._facts = {
-                "settings": comparable(self._config), "corpus": describe(self._store, self._vocabulary),
-            }  # fmt: skip
+                "settings": comparable(self._config),
+                "corpus": describe(self._store, self._vocabulary),
+            }
         return RunState(self._engine, self.bounds, self._schedule, self._others, dict(self._facts))
 
     def _restore(self) -> bool:
@@ -175,5 +212,8 @@ class Saving:
         if diverged and self._config.model.model == "lm":
             return f". Kept is {last}, from before"
         if diverged:
-            return f". Kept is {last}, from before; to start from its vectors: w2v train CORPUS --init {run}"
+            return (
+                f". Kept is {last}, from before; to start from its vectors: w2v train CORPUS --init"
+                f" {run}"
+            )
         return f". Kept is {last}; to go on: w2v train --resume {run}"

@@ -1,15 +1,17 @@
-"""Candidates for sampled losses: drawn from any distribution over the classes, with or without repeats.
+"""Candidates for sampled losses: drawn from any distribution over the classes, with or without
+repeats.
 
-A distribution (`w2v.sampling.samplers` has five) says how probable a class is and how to draw one; what is the same
-for all is here: sets without repeats, expected counts, accidental hits.
+A distribution (`w2v.sampling.samplers` has five) says how probable a class is and how to draw one;
+what is the same for all is here: sets without repeats, expected counts, accidental hits.
 
-The semantics are TensorFlow's (tf.random.*_candidate_sampler). The true classes only serve the expected counts; they
-are not excluded. Of a class with probability p, num_sampled candidates hold
+The semantics are TensorFlow's (tf.random.*_candidate_sampler). The true classes only serve the
+expected counts; they are not excluded. Of a class with probability p, num_sampled candidates hold
 
     p * num_sampled              if every draw counts (not unique, or no draw was rejected)
     1 - (1 - p)^num_tries        if unique: num_tries draws gave num_sampled distinct classes
 
-in the mean, computed in float64 as -expm1(num_tries * log1p(-p)); TensorFlow computes it in float32.
+in the mean, computed in float64 as -expm1(num_tries * log1p(-p)); TensorFlow computes it in
+float32.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ class Sampler(ABC):
         """P(class) float64, in the shape of `ids`."""
 
     @abstractmethod
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         """Independent draws, int64."""
 
     def support(self) -> int:
@@ -74,18 +78,24 @@ class Sampler(ABC):
 
         Args:
             true_classes: [B] or [B, T], None if their expected counts are not wanted yet.
-            unique: draw until num_sampled distinct classes are found; they come in the order in which they were found.
+            unique: draw until num_sampled distinct classes are found; they come in the order in
+                which they were found.
             generator: its draws are made on its own device and then moved.
-            rows: draw a set for each of so many rows instead of one for all; sampled is [rows, num_sampled].
-            device: where the candidates are wanted; None: where true_classes lie, or the generator, or the CPU.
+            rows: draw a set for each of so many rows instead of one for all; sampled is [rows,
+                num_sampled].
+            device: where the candidates are wanted; None: where true_classes lie, or the generator,
+                or the CPU.
 
         Raises:
-            ValueError: a true class is outside the range, or there are fewer than num_sampled classes to find.
+            ValueError: a true class is outside the range, or there are fewer than num_sampled
+                classes to find.
         """
         if num_sampled < 1:
             raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
         if rows is not None and true_classes is not None and len(true_classes) != rows:
-            raise ValueError(f"true_classes has {len(true_classes)} rows, candidates are wanted for {rows}")
+            raise ValueError(
+                f"true_classes has {len(true_classes)} rows, candidates are wanted for {rows}"
+            )
         self._check(true_classes)
         if device is None:
             source = true_classes if true_classes is not None else generator
@@ -94,41 +104,58 @@ class Sampler(ABC):
         shape = (num_sampled,) if rows is None else (rows, num_sampled)
         tries: int | Tensor = num_sampled
         if unique:
-            sampled, tried = self.draw_distinct(1 if rows is None else rows, num_sampled, generator, place)
+            sampled, tried = self.draw_distinct(
+                1 if rows is None else rows, num_sampled, generator, place
+            )
             tries = int(tried[0]) if rows is None else tried.to(device)
             sampled = sampled.view(shape).to(device)
         else:
             sampled = self.draw(shape, generator, place).to(device)
-        true = None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
+        true = (
+            None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
+        )
         found = Candidates(sampled, true, self.expected_count(sampled, num_sampled, tries), tries)
         if true_classes is not None:
             self.learn(true_classes)
         return found
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
-        """What a call of `sample` teaches for the next one: nothing, unless a sampler has something to learn."""
+        """What a call of `sample` teaches for the next one: nothing, unless a sampler has something
+        to learn."""
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
-        """How often each of `ids` is among num_sampled candidates in the mean, float64; num_tries may be [len(ids)]."""
+        """How often each of `ids` is among num_sampled candidates in the mean, float64; num_tries
+        may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
-            return p * num_sampled if num_tries == num_sampled else p.neg().log1p_().mul_(num_tries).expm1_().neg_()
+            return (
+                p * num_sampled
+                if num_tries == num_sampled
+                else p.neg().log1p_().mul_(num_tries).expm1_().neg_()
+            )
         num_tries = num_tries.view(-1, *[1] * (ids.dim() - 1))
-        return torch.where(num_tries == num_sampled, p * num_sampled, -torch.expm1(num_tries * torch.log1p(-p)))
+        return torch.where(
+            num_tries == num_sampled, p * num_sampled, -torch.expm1(num_tries * torch.log1p(-p))
+        )
 
     def _check(self, true_classes: Tensor | None) -> None:
         if true_classes is not None and true_classes.numel():
             low, high = (int(bound) for bound in true_classes.aminmax())
             if low < 0 or high >= self.range_max:
-                raise ValueError(f"true classes range from {low} to {high}, they must lie in 0 to {self.range_max - 1}")
+                raise ValueError(
+                    f"true classes range from {low} to {high}, they must lie in 0 to"
+                    f" {self.range_max - 1}"
+                )
 
     def draw_distinct(
         self, rows: int, num_sampled: int, generator: torch.Generator | None, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """(the first num_sampled distinct classes drawn [rows, num_sampled], how many draws that took [rows])."""
+        """(the first num_sampled distinct classes drawn [rows, num_sampled], how many draws that
+        took [rows])."""
         if num_sampled > self.support():
             raise ValueError(
-                f"num_sampled is {num_sampled}, but there are only {self.support()} classes to draw without repeats"
+                f"num_sampled is {num_sampled}, but there are only {self.support()} classes to draw"
+                " without repeats"
             )
         draws = self.draw((rows, 2 * num_sampled), generator, device)
         if rows == 1:  # a set of Python's is the cheapest for so few
@@ -156,13 +183,17 @@ class Sampler(ABC):
             found = first.cumsum(1)
         return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
 
-    def _race(self, draws: Tensor, missing: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Goes on where `draws` [rows, R] ended: (the next classes found [rows, max(missing)], draws till then [rows]).
+    def _race(
+        self, draws: Tensor, missing: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Goes on where `draws` [rows, R] ended: (the next classes found [rows, max(missing)],
+        draws till then [rows]).
 
-        Draws made at the times of a Poisson process with rate 1 are, class by class, independent Poisson processes with
-        rate p. So the classes not seen yet are found in the order of their first arrivals t ~ Exp(p), and when the last
-        one wanted arrives, at T, all others have been drawn Poisson(p T) times (p (T - t) after their first). That is
-        the distribution of going on drawing, at the cost of one number per class instead of 1 / p draws for a rare one.
+        Draws made at the times of a Poisson process with rate 1 are, class by class, independent
+        Poisson processes with rate p. So the classes not seen yet are found in the order of their
+        first arrivals t ~ Exp(p), and when the last one wanted arrives, at T, all others have been
+        drawn Poisson(p T) times (p (T - t) after their first). That is the distribution of going on
+        drawing, at the cost of one number per class instead of 1 / p draws for a rare one.
         """
         p = self.probability(torch.arange(self.range_max, device=draws.device))
         open_rate = p.repeat(len(draws), 1).scatter_(1, draws, 0.0)
@@ -175,7 +206,8 @@ class Sampler(ABC):
 
 
 def poisson(rate: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Poisson numbers, int64; normal ones where the rate is so large that CUDA's 32 bits would not hold them."""
+    """Poisson numbers, int64; normal ones where the rate is so large that CUDA's 32 bits would not
+    hold them."""
     small = torch.poisson(rate.clamp(0, LARGE_RATE), generator=generator)
     normal = torch.empty_like(rate).normal_(generator=generator)
     large = (rate + rate.sqrt() * normal).clamp(max=MOST_TRIES)
@@ -191,10 +223,11 @@ def _first_occurrences(draws: Tensor) -> Tensor:
 
 
 def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Where candidates equal true classes: (row of true_classes, position in sampled), row by row, int64.
+    """Where candidates equal true classes: (row of true_classes, position in sampled), row by row,
+    int64.
 
-    A candidate that occurs several times is reported at its last position only, a true class that occurs twice in a row
-    twice: TensorFlow's answer, whose weights would be -3.4e38 for each.
+    A candidate that occurs several times is reported at its last position only, a true class that
+    occurs twice in a row twice: TensorFlow's answer, whose weights would be -3.4e38 for each.
 
     Args:
         true_classes: [B] or [B, T].

@@ -1,9 +1,11 @@
-"""Candidate samplers: which classes stand in for all V in a sampled loss, and how often each was to be expected.
+"""Candidate samplers: which classes stand in for all V in a sampled loss, and how often each was to
+be expected.
 
     sampler = LogUniformSampler(50_000)
-    sampled, true_expected_count, sampled_expected_count, num_tries = sampler.sample(labels, 64, unique=True)
+    sampled, true_expected, sampled_expected, num_tries = sampler.sample(labels, 64, unique=True)
 
-The distributions are TensorFlow's (tf.random.*_candidate_sampler); `w2v.sampling.candidates` has what they share.
+The distributions are TensorFlow's (tf.random.*_candidate_sampler); `w2v.sampling.candidates` has
+what they share.
 """
 
 from __future__ import annotations
@@ -36,17 +38,22 @@ class UniformSampler(Sampler):
     def probability(self, ids: Tensor) -> Tensor:
         return torch.full(ids.shape, 1 / self.range_max, dtype=torch.float64, device=ids.device)
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         return torch.randint(self.range_max, shape, generator=generator, device=device)
 
 
 class LogUniformSampler(Sampler):
-    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, for ids sorted by falling frequency."""
+    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, for ids sorted by falling
+    frequency."""
 
     def probability(self, ids: Tensor) -> Tensor:
         return (ids.double() + 1).reciprocal_().log1p_().div_(math.log1p(self.range_max))
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         u = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
         # float64: float32 would reach only every second class from 2^24 on
         return (u * math.log1p(self.range_max)).exp_().long().sub_(1).clamp_(0, self.range_max - 1)
@@ -57,14 +64,18 @@ class UnigramSampler(Sampler):
 
     Args:
         weights: of the classes from num_reserved_ids on.
-        vocab_file: instead of them, a file whose lines end in a weight, after the last comma or tab.
-        distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1), word2vec takes 0.75.
+        vocab_file: instead of them, a file whose lines end in a weight, after the last comma or
+            tab.
+        distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1),
+            word2vec takes 0.75.
         num_reserved_ids: so many ids before the first weight have weight 0.
-        num_shards, shard: only ids with id % num_shards == shard are kept; they are numbered anew from 0.
+        num_shards, shard: only ids with id % num_shards == shard are kept; they are numbered anew
+            from 0.
         range_max: if given, how many classes there must be in the end.
 
     Raises:
-        ValueError: weights that are negative, not finite or all 0, a line without a weight, or another range_max.
+        ValueError: weights that are negative, not finite or all 0, a line without a weight, or
+            another range_max.
     """
 
     def __init__(
@@ -83,11 +94,19 @@ class UnigramSampler(Sampler):
         if num_reserved_ids < 0:
             raise ValueError(f"num_reserved_ids is {num_reserved_ids}, it must not be negative")
         if not 0 <= shard < num_shards:
-            raise ValueError(f"shard is {shard}, it must lie in 0 to num_shards - 1 = {num_shards - 1}")
-        given = torch.as_tensor(_weights_of(vocab_file) if weights is None else weights, dtype=torch.float64).cpu()
-        kept = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])[shard::num_shards]
+            raise ValueError(
+                f"shard is {shard}, it must lie in 0 to num_shards - 1 = {num_shards - 1}"
+            )
+        given = torch.as_tensor(
+            _weights_of(vocab_file) if weights is None else weights, dtype=torch.float64
+        ).cpu()
+        kept = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])[
+            shard::num_shards
+        ]
         if range_max is not None and range_max != len(kept):
-            raise ValueError(f"range_max is {range_max}, but there are weights for {len(kept)} classes")
+            raise ValueError(
+                f"range_max is {range_max}, but there are weights for {len(kept)} classes"
+            )
         super().__init__(len(kept))
         total = float(kept.sum())
         if total == 0:
@@ -105,7 +124,9 @@ class UnigramSampler(Sampler):
             return self._probability[ids]
         return self._tables(ids.device)[0][ids]
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         _, accept, alias = self._tables(device)
         u, v = torch.rand((2, *shape), generator=generator, device=device, dtype=torch.float64)
         cell = u.mul_(self.range_max).long()
@@ -113,27 +134,38 @@ class UnigramSampler(Sampler):
         return torch.where(kept, cell, alias[cell].long())
 
     def _tables(self, device: torch.device) -> tuple[Tensor, ...]:
-        """(probability float64, accept int32, alias int32), all [V], on that device. accept is 2^31 below the number
-        of 2^32 draws that keep the cell: torch indexes no unsigned numbers."""
+        """(probability float64, accept int32, alias int32), all [V], on that device. accept is 2^31
+        below the number of 2^32 draws that keep the cell: torch indexes no unsigned numbers."""
         if device not in self._on_device:
             if self._alias is None:
                 from w2v.sampling.unigram import alias_table
 
                 accept, alias = alias_table(self._probability.numpy())
-                self._alias = torch.from_numpy((accept ^ 0x80000000).view("int32")), torch.from_numpy(alias)
-            self._on_device[device] = tuple(table.to(device) for table in (self._probability, *self._alias))
+                self._alias = (
+                    torch.from_numpy((accept ^ 0x80000000).view("int32")),
+                    torch.from_numpy(alias),
+                )
+            self._on_device[device] = tuple(
+                table.to(device) for table in (self._probability, *self._alias)
+            )
         return self._on_device[device]
 
 
 def _distorted(weights: Tensor, distortion: float) -> Tensor:
     """weights^distortion, scaled so that the largest is 1 and none overflows."""
     if weights.dim() != 1 or not len(weights):
-        raise ValueError(f"weights have shape {list(weights.shape)}, they must be [V] with V of 1 or more")
+        raise ValueError(
+            f"weights have shape {list(weights.shape)}, they must be [V] with V of 1 or more"
+        )
     if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
         low, high = weights.min().item(), weights.max().item()
-        raise ValueError(f"weights range from {low:g} to {high:g}, they must be finite and not negative")
+        raise ValueError(
+            f"weights range from {low:g} to {high:g}, they must be finite and not negative"
+        )
     if distortion < 0 and bool((weights == 0).any()):
-        raise ValueError(f"distortion is {distortion:g} and a weight is 0, which gives it infinite probability")
+        raise ValueError(
+            f"distortion is {distortion:g} and a weight is 0, which gives it infinite probability"
+        )
     largest = weights.max() if distortion >= 0 else weights.min()
     return (weights / largest.clamp_min(torch.finfo(torch.float64).tiny)) ** distortion
 
@@ -149,15 +181,18 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
             try:
                 weights.append(float(field))
             except ValueError:
-                raise ValueError(f"{vocab_file}, line {number}: '{field}' is not a weight") from None
+                raise ValueError(
+                    f"{vocab_file}, line {number}: '{field}' is not a weight"
+                ) from None
     return weights
 
 
 class LearnedUnigramSampler(Sampler):
-    """P(k) ~ 1 + how often k has been a true class in the calls of `sample` so far; a call itself counts afterwards.
+    """P(k) ~ 1 + how often k has been a true class in the calls of `sample` so far; a call itself
+    counts afterwards.
 
-    `weights` [range_max] int64 is all the state there is; save it to go on later. (TensorFlow loses it, and stops
-    learning at a total of 2^31 - 1.)
+    `weights` [range_max] int64 is all the state there is; save it to go on later. (TensorFlow loses
+    it, and stops learning at a total of 2^31 - 1.)
     """
 
     def __init__(self, range_max: int) -> None:
@@ -168,7 +203,9 @@ class LearnedUnigramSampler(Sampler):
         weights = self.weights.to(ids.device)
         return weights[ids].double() / weights.sum()
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         upto = self.weights.to(device).cumsum(0)
         drawn = torch.randint(int(upto[-1]), shape, generator=generator, device=device)
         return torch.searchsorted(upto, drawn, right=True)
@@ -180,20 +217,27 @@ class LearnedUnigramSampler(Sampler):
 
 
 class AllCandidateSampler(Sampler):
-    """Every class once, expected count 1: a sampled loss becomes the full one. Whether unique makes no difference."""
+    """Every class once, expected count 1: a sampled loss becomes the full one. Whether unique makes
+    no difference."""
 
     def probability(self, ids: Tensor) -> Tensor:
         return torch.ones(ids.shape, dtype=torch.float64, device=ids.device)
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
+    def draw(
+        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
         if shape[-1] != self.range_max:
-            raise ValueError(f"num_sampled is {shape[-1]}, but all {self.range_max} classes are candidates")
+            raise ValueError(
+                f"num_sampled is {shape[-1]}, but all {self.range_max} classes are candidates"
+            )
         return torch.arange(self.range_max, device=device).expand(shape)
 
     def draw_distinct(
         self, rows: int, num_sampled: int, generator: torch.Generator | None, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        return self.draw((rows, num_sampled), generator, device), torch.full((rows,), num_sampled, device=device)
+        return self.draw((rows, num_sampled), generator, device), torch.full(
+            (rows,), num_sampled, device=device
+        )
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
         return self.probability(ids)

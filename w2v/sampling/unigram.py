@@ -1,7 +1,7 @@
 """Noise distributions and how to draw from them.
 
-unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by Walker's alias method
-(doi 10.1145/355744.355749).
+unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by
+Walker's alias method (doi 10.1145/355744.355749).
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from numba import njit
 
 
 def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
-    """q [V] float64: count^power, normalised; counts [V] are positive. No power overflows: the largest weight is 1."""
+    """q [V] float64: count^power, normalised; counts [V] are positive. No power overflows: the
+    largest weight is 1."""
     logs = np.log(np.asarray(counts, np.float64))
     weights = np.exp(power * (logs - (logs.max() if power > 0 else logs.min())))
     return weights / weights.sum()
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 bits u; u < accept[c] ? c : alias[c]."""
+    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 bits u; u < accept[c] ? c
+    : alias[c]."""
     scaled = np.asarray(probabilities, np.float64) * len(probabilities)
     accept, alias = np.ones(len(scaled)), np.arange(len(scaled), dtype=np.int32)
     _fill_alias(scaled, accept, alias)
@@ -30,7 +32,8 @@ def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(cache=True)
 def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
-    """Pairs every cell of less than average weight with one of more; `scaled` [V] has mean 1 and is used up."""
+    """Pairs every cell of less than average weight with one of more; `scaled` [V] has mean 1 and is
+    used up."""
     V = len(scaled)
     small, large = np.empty(V, np.int64), np.empty(V, np.int64)
     n_small = n_large = 0
@@ -56,7 +59,8 @@ def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
-    """[V] float64: min(1, sqrt(sample / f) + sample / f), f = count / total, as in word2vec.c; all 1 for sample 0."""
+    """[V] float64: min(1, sqrt(sample / f) + sample / f), f = count / total, as in word2vec.c; all
+    1 for sample 0."""
     frequencies = np.asarray(counts, np.float64) / np.sum(counts)
     if sample == 0:
         return np.ones(len(frequencies))

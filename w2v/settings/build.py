@@ -1,4 +1,5 @@
-"""Makes a `Config` of what the user said: command line, then the YAML file, then the defaults (word2vec.c's).
+"""Makes a `Config` of what the user said: command line, then the YAML file, then the defaults
+(word2vec.c's).
 
 All that is wrong is reported at once.
 """
@@ -17,7 +18,14 @@ from w2v.losses.table import LOSSES
 from w2v.settings import language_model as language_model
 from w2v.settings.config import DEFAULT_LR, Config
 from w2v.settings.declare import BadValue, nearest, settings_of
-from w2v.settings.groups import GROUPS, WORD_VECTORS_ONLY, ModelSettings, all_settings, loss_settings, losses_with
+from w2v.settings.groups import (
+    GROUPS,
+    WORD_VECTORS_ONLY,
+    ModelSettings,
+    all_settings,
+    loss_settings,
+    losses_with,
+)
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 
@@ -25,10 +33,12 @@ MAX_PROBLEMS = 20  # told at once
 
 
 def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
-    """The configuration from the command line (texts by setting name, None = not given) and a YAML file.
+    """The configuration from the command line (texts by setting name, None = not given) and a YAML
+    file.
 
     Raises:
-        InputError: the file cannot be used, or names, types or values are wrong; one message tells all of them.
+        InputError: the file cannot be used, or names, types or values are wrong; one message tells
+            all of them.
     """
     from_file: list[tuple[str, Any]] = []
     problems: list[str] = []
@@ -40,7 +50,8 @@ def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | Non
 
 
 def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
-    """The configuration of (setting, value, how the user named it) triples; later ones win over earlier ones.
+    """The configuration of (setting, value, how the user named it) triples; later ones win over
+    earlier ones.
 
     Raises:
         InputError: names, types or values are wrong; one message tells all of them.
@@ -49,7 +60,8 @@ def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
 
 
 def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
-    """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier ones."""
+    """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier
+    ones."""
     known = all_settings()
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -66,8 +78,13 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             refused.add(name)
     if not values.get("corpus") and "corpus" not in refused:
         problems.append("no corpus: name a text file, a folder, or - for standard input")
-    if "device" in values and not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])):
-        problems.append(f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a number")
+    if "device" in values and not re.fullmatch(
+        r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])
+    ):
+        problems.append(
+            f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a"
+            " number"
+        )
     problems += [
         f"{places[name]} needs --init: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
@@ -99,12 +116,20 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     ]
     if is_lm and issubclass(options, SampledOptions):
         values.setdefault("negatives", language_model.NEGATIVES)
-    config = Config(**groups, loss=options(**{name: values[name] for name in chosen if name in values}))
+    config = Config(
+        **groups, loss=options(**{name: values[name] for name in chosen if name in values})
+    )
     problems = []
     if config.validation.patience and config.validation.valid is None:
-        problems.append(f"{places['patience']} {config.validation.patience} needs --valid FILE, the text it watches")
+        problems.append(
+            f"{places['patience']} {config.validation.patience} needs --valid FILE, the text it"
+            " watches"
+        )
     if config.training.engine == "hogwild" and config.beyond_hogwild:
-        problems += [f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or auto"]
+        problems += [
+            f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or"
+            " auto"
+        ]
     if is_lm:
         entry = LOSSES[training.loss]
         validated = config.validation.valid is not None
@@ -112,11 +137,15 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             config.lm, config.model.dim, training.loss, entry.tied, entry.bias, validated
         )
         if config.start.init is not None:
-            problems.append(f"{places['init']} is for word vectors: leave it away, --model lm starts by itself")
+            problems.append(
+                f"{places['init']} is for word vectors: leave it away, --model lm starts by itself"
+            )
         notes += language_model.notes(config.lm, places)
         config = dataclasses.replace(
             config,
-            lm=language_model.resolved(config.lm, config.model.dim, config.optimizer, entry.bias, validated),
+            lm=language_model.resolved(
+                config.lm, config.model.dim, config.optimizer, entry.bias, validated
+            ),
         )
     elif training.optimizer == "adamw":
         problems.append(f"--optimizer adamw is for --model lm only: use {_listed([*DEFAULT_LR])}")
@@ -129,13 +158,18 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     if training.engine != "auto":
         why = f"as {places['engine']} says"
     elif config.beyond_hogwild:
-        why = f"{_listed(config.beyond_hogwild)} {'needs' if len(config.beyond_hogwild) == 1 else 'need'} it"
+        why = (
+            f"{_listed(config.beyond_hogwild)}"
+            f" {'needs' if len(config.beyond_hogwild) == 1 else 'need'} it"
+        )
     else:
         why = f"the fused CPU kernels have --loss {training.loss}"
     resolved = {name: getattr(config, name) for name in ("lr", "threads", "engine", "optimizer")}
     if config.engine == "hogwild" and training.batch_size is not None:
         resolved["batch_size"] = None
-        notes.append(f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)")
+        notes.append(
+            f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)"
+        )
     if config.engine == "autograd" and training.deterministic:
         notes.append(f"{places['deterministic']} is not used by the autograd engine")
     notes += _idle_cbow(config.model, places)
@@ -148,7 +182,9 @@ def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
     notes = []
     if model.model != "cbow":
         changed = [
-            name for name in ("cbow_hidden", "cbow_grad") if getattr(model, name) != getattr(ModelSettings, name)
+            name
+            for name in ("cbow_hidden", "cbow_grad")
+            if getattr(model, name) != getattr(ModelSettings, name)
         ]
         notes = [f"{places[name]} is not used by --model {model.model}" for name in changed]
     elif model.cbow_hidden == "sum" and model.cbow_grad != ModelSettings.cbow_grad:
@@ -159,7 +195,9 @@ def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
 def _refuse(problems: list[str]) -> None:
     if problems:
         told = problems[:MAX_PROBLEMS] + (["…"] if len(problems) > MAX_PROBLEMS else [])
-        raise InputError(problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told))
+        raise InputError(
+            problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told)
+        )
 
 
 def _listed(names: list[str]) -> str:
@@ -175,10 +213,13 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
     for key, value in pairs:
         name = key.removeprefix("loss.")
         if key.partition(".")[0] == "losses":
-            several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+            several = (
+                f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+            )
             problems += [several] if several not in problems else []
         elif name not in (of_losses if key != name else known):
-            # looking for the nearest name takes time, which a file of nothing but unknown keys shall not have
+            # looking for the nearest name takes time, which a file of nothing but unknown keys
+            # shall not have
             near = (of_losses if key != name else known) if len(problems) < MAX_PROBLEMS else ()
             problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
@@ -188,7 +229,11 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     guess = nearest(name, known)
-    return f"{what} (did you mean {guess!r}?)" if guess else f"{what} (w2v train --help lists the settings)"
+    return (
+        f"{what} (did you mean {guess!r}?)"
+        if guess
+        else f"{what} (w2v train --help lists the settings)"
+    )
 
 
 def _option(name: str) -> str:

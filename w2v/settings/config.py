@@ -24,7 +24,8 @@ from w2v.settings.groups import (
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.cores import available_cores
 
-# By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses learn well at them.
+# By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses
+# learn well at them.
 DEFAULT_LR = {
     "sgd": {"skip-gram": 0.025, "cbow": 0.05},
     "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
@@ -34,7 +35,8 @@ DEFAULT_LR = {
 
 @dataclass(frozen=True)
 class Config:
-    """One run, completely described. `loss` is the options dataclass of the loss that `training.loss` names."""
+    """One run, completely described. `loss` is the options dataclass of the loss that
+    `training.loss` names."""
 
     corpus: CorpusSettings
     model: ModelSettings
@@ -46,7 +48,9 @@ class Config:
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
-    why_engine: str = dataclasses.field(default="", compare=False)  # for the user: how `engine` came about
+    why_engine: str = dataclasses.field(
+        default="", compare=False
+    )  # for the user: how `engine` came about
 
     @property
     def engine(self) -> str:
@@ -74,20 +78,28 @@ class Config:
 
     @property
     def optimizer(self) -> str:
-        """How gradients become updates: as given, else what the engine or the language model does best."""
+        """How gradients become updates: as given, else what the engine or the language model does
+        best."""
         if self.training.optimizer is None and self.model.model == "lm":
-            return language_model.default_optimizer(self.lm.arch, LOSSES[self.training.loss].scores_all)
+            return language_model.default_optimizer(
+                self.lm.arch, LOSSES[self.training.loss].scores_all
+            )
         return self.training.optimizer or ("adagrad" if self.engine == "autograd" else "sgd")
 
     @property
     def default_batch_size(self) -> int:
         """Words of the text per step of the autograd engine, where the user does not say.
 
-        With sgd all predictions of a batch move a row by the sum of what each alone would: large batches diverge.
+        With sgd all predictions of a batch move a row by the sum of what each alone would: large
+        batches diverge.
         """
         words = 256 if self.optimizer == "sgd" else 16384
         # for wide windows fewer words: they make as many predictions
-        return words if self.model.model == "cbow" else max(1, min(words, words * 6 // (self.model.window + 1)))
+        return (
+            words
+            if self.model.model == "cbow"
+            else max(1, min(words, words * 6 // (self.model.window + 1)))
+        )
 
     @property
     def lr(self) -> float:
@@ -101,7 +113,9 @@ class Config:
     @property
     def unused(self) -> tuple[str, ...]:
         """The settings that do nothing in this run."""
-        validation = () if self.validation.valid is not None else tuple(settings_of(ValidationSettings))
+        validation = (
+            () if self.validation.valid is not None else tuple(settings_of(ValidationSettings))
+        )
         if self.model.model != "lm":
             return (*settings_of(LanguageModelSettings), *validation)
         unset = (name for name in language_model.OPTIONAL if getattr(self.lm, name) is None)
@@ -125,9 +139,16 @@ class Config:
         return values
 
     def saved_values(self) -> dict[str, Any]:
-        """What config.yaml holds: the values without those about the output, with paths that hold anywhere."""
-        values = {name: value for name, value in self.as_dict().items() if name not in settings_of(OutputSettings)}
-        values["corpus"] = [entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus]
+        """What config.yaml holds: the values without those about the output, with paths that hold
+        anywhere."""
+        values = {
+            name: value
+            for name, value in self.as_dict().items()
+            if name not in settings_of(OutputSettings)
+        }
+        values["corpus"] = [
+            entry if entry == "-" else os.path.abspath(entry) for entry in self.corpus.corpus
+        ]
         if self.start.init is not None:
             values["init"] = os.path.abspath(self.start.init)
         return values
@@ -138,9 +159,14 @@ class Config:
 
         values = self.saved_values()
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        if yaml.safe_load(body) != values:  # PyYAML does not escape U+0085 and the like among readable letters
+        if (
+            yaml.safe_load(body) != values
+        ):  # PyYAML does not escape U+0085 and the like among readable letters
             body = yaml.safe_dump(values, sort_keys=False)
-        return f"# w2v train --config config.yaml     (repeats the run; written by w2v {__version__})\n{body}"
+        return (
+            "# w2v train --config config.yaml     (repeats the run; written by w2v"
+            f" {__version__})\n{body}"
+        )
 
     def save_yaml(self, path: str | os.PathLike[str]) -> None:
         """Writes `to_yaml()`.

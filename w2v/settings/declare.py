@@ -6,8 +6,9 @@ The command line, the YAML files, the saved configuration and the help text are 
     class TrainingSettings:
         epochs: int = setting(5, "passes over the corpus", low=1, metavar="N")
 
-`settings_of(TrainingSettings)["epochs"].convert("3", "--epochs")` gives 3; a value that cannot be used raises
-`BadValue` with one phrase for the user. The caller collects these, so that everything wrong is told at once.
+`settings_of(TrainingSettings)["epochs"].convert("3", "--epochs")` gives 3; a value that cannot be
+used raises `BadValue` with one phrase for the user. The caller collects these, so that everything
+wrong is told at once.
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ Value = int | float | bool | str | tuple[str, ...] | None
 
 _KEY = "w2v.setting"
 _WORDS_FOR_BOOL = {
-    "true": True, "yes": True, "on": True, "1": True,
-    "false": False, "no": False, "off": False, "0": False,
-}  # fmt: skip
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 class BadValue(ValueError):
-    """A value that a setting refuses; the message is a phrase that names the place and the value."""
+    """A value that a setting refuses; the message is a phrase that names the place and the
+    value."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ class Setting:
     or_number: bool = False  # text that is one of `choices` or a finite number
     flag: bool = True  # has an option on the command line
     metavar: str | None = None
-    default_text: str | None = None  # how the help names a default that is None or depends on other settings
+    default_text: str | None = (
+        None  # how the help names a default that is None or depends on other settings
+    )
 
     @property
     def option(self) -> str:
@@ -61,23 +71,34 @@ class Setting:
 
     @property
     def range_text(self) -> str:
-        """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is permitted."""
+        """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is
+        permitted."""
         low = f"above {_plain(self.low)}" if self.low_exclusive else f"{_plain(self.low)} or more"
-        if self.high is not None and self.high >= 2**62:  # what an integer of 64 bits holds is no news for people
+        if (
+            self.high is not None and self.high >= 2**62
+        ):  # what an integer of 64 bits holds is no news for people
             return low
         if self.low is None:
             return "" if self.high is None else f"at most {_plain(self.high)}"
         if self.high is None:
             return low
-        return f"above {_plain(self.low)}, at most {_plain(self.high)}" if self.low_exclusive else (
-            f"{_plain(self.low)} to {_plain(self.high)}")  # fmt: skip
+        return (
+            f"above {_plain(self.low)}, at most {_plain(self.high)}"
+            if self.low_exclusive
+            else (f"{_plain(self.low)} to {_plain(self.high)}")
+        )
 
     @property
     def wanted(self) -> str:
         """What a permitted value is, for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
             return ", ".join(self.choices) + (" or a number" if self.or_number else "")
-        nouns = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+        nouns = {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "str": "a text",
+        }
         noun = nouns.get(self.kind, "a text or a list of texts")
         return f"{noun}, {self.range_text}" if self.range_text else noun
 
@@ -98,7 +119,9 @@ class Setting:
             case "int":
                 number = _to_int(value, where, self.wanted)
                 if not -(2**63) <= number < 2**63:
-                    raise BadValue(f"{where} {_shown(number)} is beyond 64 bits: give {self.wanted}")
+                    raise BadValue(
+                        f"{where} {_shown(number)} is beyond 64 bits: give {self.wanted}"
+                    )
                 return self._in_range(number, where)
             case "float":
                 return self._in_range(_to_float(value, where, self.wanted), where)
@@ -109,8 +132,14 @@ class Setting:
         return self._to_text(value, where)
 
     def _in_range(self, value: int | float, where: str) -> Value:
-        if self.low is not None and (value < self.low or (self.low_exclusive and value == self.low)):
-            problem = f"is not above {_plain(self.low)}" if self.low_exclusive else f"is below {_plain(self.low)}"
+        if self.low is not None and (
+            value < self.low or (self.low_exclusive and value == self.low)
+        ):
+            problem = (
+                f"is not above {_plain(self.low)}"
+                if self.low_exclusive
+                else f"is below {_plain(self.low)}"
+            )
         elif self.high is not None and value > self.high:
             problem = f"is above {_plain(self.high)}"
         else:
@@ -145,19 +174,27 @@ def setting(
     metavar: str | None = None,
     default_text: str | None = None,
 ) -> Any:
-    """A dataclass field that carries everything the command line, YAML and the help need to know about it.
+    """A dataclass field that carries everything the command line, YAML and the help need to know
+    about it.
 
     Args:
         low: least permitted value (excluded if `low_exclusive`).
-        choices: the permitted texts; with `or_number` a finite number in text form is permitted too.
+        choices: the permitted texts; with `or_number` a finite number in text form is permitted
+            too.
         flag: False for a setting that has no `--option` of its own (the corpus is an argument).
         default_text: what the help shows as default instead of the value.
     """
     known = {
-        "help": help, "low": low, "high": high, "low_exclusive": low_exclusive, "or_number": or_number,
+        "help": help,
+        "low": low,
+        "high": high,
+        "low_exclusive": low_exclusive,
+        "or_number": or_number,
         "choices": None if choices is None else tuple(choices),
-        "flag": flag, "metavar": metavar, "default_text": default_text,
-    }  # fmt: skip
+        "flag": flag,
+        "metavar": metavar,
+        "default_text": default_text,
+    }
     return dataclasses.field(default=default, metadata={_KEY: known})
 
 
@@ -173,7 +210,9 @@ def _settings_of(cls: type) -> Mapping[str, Setting]:
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
             kind, optional = _kind_of(hints[field.name])
-            found[field.name] = Setting(field.name, kind, optional, cast(Value, field.default), **field.metadata[_KEY])
+            found[field.name] = Setting(
+                field.name, kind, optional, cast(Value, field.default), **field.metadata[_KEY]
+            )
     return types.MappingProxyType(found)
 
 
@@ -256,14 +295,17 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
 
 
 def _checked_text(text: str, where: str) -> str:
-    """Refuses what no file and no column can be called, and the system would refuse with less grace."""
+    """Refuses what no file and no column can be called, and the system would refuse with less
+    grace."""
     try:
         if "\0" not in text:
             os.fsencode(text)
             return text
     except UnicodeEncodeError:
         pass
-    raise BadValue(f"{where} {_shown(repr(text))} holds a NUL or half a character: give another name")
+    raise BadValue(
+        f"{where} {_shown(repr(text))} holds a NUL or half a character: give another name"
+    )
 
 
 def _split(value: object) -> object:

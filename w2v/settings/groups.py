@@ -1,4 +1,5 @@
-"""The settings of a run in groups, one field each; further: `settings.language_model` and `losses.options`."""
+"""The settings of a run in groups, one field each; further: `settings.language_model` and
+`losses.options`."""
 
 from __future__ import annotations
 
@@ -16,12 +17,22 @@ WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language mode
 class CorpusSettings:
     """What is read, and which of its words are kept."""
 
-    corpus: tuple[str, ...] = setting((), "files, folders, globs or - for standard input", flag=False)
-    column: str | None = setting(None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME")
+    corpus: tuple[str, ...] = setting(
+        (), "files, folders, globs or - for standard input", flag=False
+    )
+    column: str | None = setting(
+        None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
+    )
     lowercase: bool = setting(False, "read all words in lower case")
-    encoding_errors: str = setting("replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict"))
-    min_count: int = setting(5, "leave out words that occur less often", low=1, default_text="5; lm 1")
-    max_vocab: int = setting(0, "keep only this many of the most frequent words; 0 keeps all", low=0)
+    encoding_errors: str = setting(
+        "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
+    )
+    min_count: int = setting(
+        5, "leave out words that occur less often", low=1, default_text="5; lm 1"
+    )
+    max_vocab: int = setting(
+        0, "keep only this many of the most frequent words; 0 keeps all", low=0
+    )
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
 
 
@@ -30,18 +41,28 @@ class ModelSettings:
     """What is learnt."""
 
     model: str = setting(
-        "skip-gram", "how a word and its context predict each other; lm: a language model, every token from all before",
+        "skip-gram",
+        "how a word and its context predict each other; lm: a language model, every token from all"
+        " before",
         choices=("skip-gram", "cbow", "lm"),
-    )  # fmt: skip
-    dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, default_text="100; lm 200")
-    window: int = setting(
-        5, "farthest context word; a window is drawn from 1 to this, and ends at the line's end", low=1
     )
-    cbow_hidden: str = setting("mean", "cbow: what context words' vectors become together", choices=("mean", "sum"))
+    dim: int = setting(
+        100, "length of the vectors", low=1, high=MAX_DIM, default_text="100; lm 200"
+    )
+    window: int = setting(
+        5,
+        "farthest context word; a window is drawn from 1 to this, and ends at the line's end",
+        low=1,
+    )
+    cbow_hidden: str = setting(
+        "mean", "cbow: what context words' vectors become together", choices=("mean", "sum")
+    )
     cbow_grad: str = setting(
-        "word2vec", "cbow, mean: each context word learns the whole gradient of the mean, or its own share of it",
+        "word2vec",
+        "cbow, mean: each context word learns the whole gradient of the mean, or its own share"
+        " of it",
         choices=("word2vec", "mean"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -49,37 +70,61 @@ class TrainingSettings:
     """How it is learnt."""
 
     loss: str = setting(
-        "neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES), default_text="neg; lm softmax"
+        "neg",
+        "the output layer; `w2v losses` describes them",
+        choices=tuple(LOSSES),
+        default_text="neg; lm softmax",
     )
-    sample: float = setting(1e-3, "leave out words above this frequency at random; 0 turns it off", low=0)
+    sample: float = setting(
+        1e-3, "leave out words above this frequency at random; 0 turns it off", low=0
+    )
     lr: float | None = setting(
-        None, "learning rate at the start; falls linearly, for lm by --schedule", low=0, low_exclusive=True,
-        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
-        " lm: sgd 20, adagrad 0.1, adamw 0.002",
-    )  # fmt: skip
+        None,
+        "learning rate at the start; falls linearly, for lm by --schedule",
+        low=0,
+        low_exclusive=True,
+        default_text=(
+            "0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
+            " lm: sgd 20, adagrad 0.1, adamw 0.002"
+        ),
+    )
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int | None = setting(
-        None, "worker threads; 1 makes runs repeatable", low=1, high=1024,
+        None,
+        "worker threads; 1 makes runs repeatable",
+        low=1,
+        high=1024,
         default_text="the cores this process may use",
-    )  # fmt: skip
+    )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
-    deterministic: bool = setting(False, "the same vectors every time with several threads too; takes more memory")
+    deterministic: bool = setting(
+        False, "the same vectors every time with several threads too; takes more memory"
+    )
     engine: str = setting(
-        "auto", "fused CPU kernels for the losses that score few words, or PyTorch for everything",
+        "auto",
+        "fused CPU kernels for the losses that score few words, or PyTorch for everything",
         choices=("auto", "hogwild", "autograd"),
-    )  # fmt: skip
+    )
     device: str = setting(
-        "auto", "where autograd works; auto is the first GPU if there is one", metavar="auto|cpu|cuda[:N]"
+        "auto",
+        "where autograd works; auto is the first GPU if there is one",
+        metavar="auto|cpu|cuda[:N]",
     )
     batch_size: int | None = setting(
-        None, "autograd: words of the text per step; lm: columns read side by side", low=1,
+        None,
+        "autograd: words of the text per step; lm: columns read side by side",
+        low=1,
         default_text="16384; 256 for sgd; lm 20",
-    )  # fmt: skip
+    )
     optimizer: str | None = setting(
-        None, "how gradients become updates; adamw: lm only", choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that scores"
-        " all V rows, adamw for transformer, else adagrad",
-    )  # fmt: skip
+        None,
+        "how gradients become updates; adamw: lm only",
+        choices=("sgd", "adagrad", "sparse-adam", "adamw"),
+        default_text=(
+            "adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that"
+            " scores all V rows, adamw for transformer, else adagrad"
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -87,12 +132,15 @@ class ValidationSettings:
     """Another text, which is measured and not learnt."""
 
     valid: str | None = setting(
-        None, "text that is measured after every epoch: its loss, with the same windows and noise words every time;"
-        " lm: its perplexity, and the best model is kept",
+        None,
+        "text that is measured after every epoch: its loss, with the same windows and noise words"
+        " every time; lm: its perplexity, and the best model is kept",
         metavar="FILE",
-    )  # fmt: skip
+    )
     patience: int = setting(
-        0, "stop after this many epochs without a better --valid, and keep the best; 0: never", low=0
+        0,
+        "stop after this many epochs without a better --valid, and keep the best; 0: never",
+        low=0,
     )
 
 
@@ -101,10 +149,14 @@ class StartSettings:
     """Where training starts from, if not from random vectors."""
 
     init: str | None = setting(
-        None, "start from the vectors of a run, whose vocabulary stays, or of a file", metavar="RUN|FILE",
-    )  # fmt: skip
+        None,
+        "start from the vectors of a run, whose vocabulary stays, or of a file",
+        metavar="RUN|FILE",
+    )
     freeze: bool = setting(False, "leave the vectors of --init as they are (autograd engine)")
-    extend_vocab: bool = setting(False, "give new words rows beside those of the run that --init names")
+    extend_vocab: bool = setting(
+        False, "give new words rows beside those of the run that --init names"
+    )
 
 
 @dataclass(frozen=True)
@@ -112,33 +164,48 @@ class CheckpointSettings:
     """How the run is saved on its way."""
 
     checkpoint_every: str | None = setting(
-        None, "save the run's state in the run directory so often, and at every epoch's end",
-        metavar="30s|5m|2M", default_text="never; s, m, h are time, k, M, G words",
-    )  # fmt: skip
+        None,
+        "save the run's state in the run directory so often, and at every epoch's end",
+        metavar="30s|5m|2M",
+        default_text="never; s, m, h are time, k, M, G words",
+    )
     keep: int = setting(2, "checkpoints to keep, the latest", low=1)
 
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where the result goes. Not part of a saved configuration: it says nothing about the vectors."""
+    """Where the result goes. Not part of a saved configuration: it says nothing about the
+    vectors."""
 
     output: str | None = setting(
-        None, "a run directory, or just vectors by extension: .txt .vec .bin .glove .npy", metavar="PATH",
+        None,
+        "a run directory, or just vectors by extension: .txt .vec .bin .glove .npy",
+        metavar="PATH",
         default_text="CORPUS-MODEL-LOSS in the working directory",
-    )  # fmt: skip
+    )
     overwrite: bool = setting(False, "replace an output that exists")
 
 
 GROUPS: dict[str, type] = {
-    "corpus": CorpusSettings, "model": ModelSettings, "training": TrainingSettings, "lm": LanguageModelSettings,
-    "validation": ValidationSettings, "start": StartSettings, "checkpoints": CheckpointSettings,
+    "corpus": CorpusSettings,
+    "model": ModelSettings,
+    "training": TrainingSettings,
+    "lm": LanguageModelSettings,
+    "validation": ValidationSettings,
+    "start": StartSettings,
+    "checkpoints": CheckpointSettings,
     "output": OutputSettings,
-}  # fmt: skip
+}
 
 
 def loss_settings() -> dict[str, Setting]:
-    """The settings of all losses by name; a name that several losses share means the same in each."""
-    return {name: found for entry in LOSSES.values() for name, found in settings_of(entry.options).items()}
+    """The settings of all losses by name; a name that several losses share means the same in
+    each."""
+    return {
+        name: found
+        for entry in LOSSES.values()
+        for name, found in settings_of(entry.options).items()
+    }
 
 
 def losses_with(name: str) -> list[str]:

@@ -35,4 +35,6 @@ def parse_interval(text: str) -> Interval:
         return Interval(seconds=number * SECONDS[unit])
     if unit and number > 0 and (words := round(number * WORDS["k" if unit == "K" else unit])) > 0:
         return Interval(words=words)
-    raise ValueError(f"{text!r} is no interval: give a time such as 30s, 5m or 2h, or words such as 500k or 2M")
+    raise ValueError(
+        f"{text!r} is no interval: give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
+    )

@@ -1,8 +1,10 @@
-"""Reads a YAML file of settings into (key, value) pairs, as strictly as a file from anywhere must be read.
+"""Reads a YAML file of settings into (key, value) pairs, as strictly as a file from anywhere must
+be read.
 
-Values come as texts: what a number is, its setting decides, not YAML 1.1, for which 010 is 8 and 1:30 is 90. Refused is
-what YAML takes in silence, a key given twice, and what settings do not need: aliases, with which a few lines can stand
-for gigabytes, tags of types other than the plain ones, and files beyond `MAX_BYTES`.
+Values come as texts: what a number is, its setting decides, not YAML 1.1, for which 010 is 8 and
+1:30 is 90. Refused is what YAML takes in silence, a key given twice, and what settings do not need:
+aliases, with which a few lines can stand for gigabytes, tags of types other than the plain ones,
+and files beyond `MAX_BYTES`.
 """
 
 from __future__ import annotations
@@ -15,16 +17,20 @@ from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
 MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
-PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
+PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")
+}
 NULL_TAG = "tag:yaml.org,2002:null"
 
 
 def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
     """The keys and values of the file in its order, and the problems with its keys.
 
-    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as plain `loss`. A
-    mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its names, which keep their hyphens. A
-    value is a text, None, a list of values, or (which no setting takes) a dict of them.
+    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as
+    plain `loss`. A mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its
+    names, which keep their hyphens. A value is a text, None, a list of values, or (which no setting
+    takes) a dict of them.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
@@ -39,7 +45,9 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
             if node is None:
                 return [], []
             if not isinstance(node, yaml.MappingNode):
-                raise InputError(f"--config {path} is not a list of `key: value` lines, such as `dim: 100`")
+                raise InputError(
+                    f"--config {path} is not a list of `key: value` lines, such as `dim: 100`"
+                )
             pairs = list(_flatten(node))
         finally:
             loader.dispose()
@@ -49,9 +57,13 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         reason = _short(error.problem or error.context)
         raise InputError(f"--config {path}{line}: {reason}; mend the YAML there") from None
     except RecursionError:
-        raise InputError(f"--config {path} is not YAML of settings: it is nested too deeply") from None
+        raise InputError(
+            f"--config {path} is not YAML of settings: it is nested too deeply"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"--config {path} is not YAML: {_short(getattr(error, 'reason', error))}") from None
+        raise InputError(
+            f"--config {path} is not YAML: {_short(getattr(error, 'reason', error))}"
+        ) from None
     return _check_keys(pairs, path)
 
 
@@ -60,12 +72,19 @@ def _read_text(path: str | os.PathLike[str]) -> str:
         with open("/dev/stdin" if path == "-" else path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise InputError(f"--config {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of settings")
+            raise InputError(
+                f"--config {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of"
+                " settings"
+            )
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"--config {path} is not a text file in UTF-8: give a YAML file of settings") from None
+        raise InputError(
+            f"--config {path} is not a text file in UTF-8: give a YAML file of settings"
+        ) from None
     except OSError as error:
-        raise InputError(f"--config {path}: {error.strerror or error}; give a YAML file of settings") from None
+        raise InputError(
+            f"--config {path}: {error.strerror or error}; give a YAML file of settings"
+        ) from None
 
 
 def _short(reason: object) -> str:
@@ -74,8 +93,8 @@ def _short(reason: object) -> str:
 
 
 def _without_aliases(loader: Any) -> Any:
-    """The document's node. Aliases are refused as soon as one is met, and so is depth: each level costs the scanner
-    another look at all that is open."""
+    """The document's node. Aliases are refused as soon as one is met, and so is depth: each level
+    costs the scanner another look at all that is open."""
     import yaml
 
     compose, depth = loader.compose_node, 0
@@ -129,10 +148,14 @@ def _value(node: Any) -> Any:
         return [_value(item) for item in node.value]
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
         return {str(_value(key)): _value(value) for key, value in node.value}
-    raise yaml.MarkedYAMLError(problem=f"the tag {shown(node.tag)} is not read here", problem_mark=node.start_mark)
+    raise yaml.MarkedYAMLError(
+        problem=f"the tag {shown(node.tag)} is not read here", problem_mark=node.start_mark
+    )
 
 
-def _check_keys(pairs: list[tuple[Any, Any]], path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
+def _check_keys(
+    pairs: list[tuple[Any, Any]], path: str | os.PathLike[str]
+) -> tuple[list[tuple[str, Any]], list[str]]:
     problems: list[str] = []
     settings: dict[str, tuple[str, Any]] = {}
     for key, value in pairs:

@@ -1,4 +1,5 @@
-"""How many CPU cores this process may use: its affinity mask, cut to the quota of its cgroup (what containers set)."""
+"""How many CPU cores this process may use: its affinity mask, cut to the quota of its cgroup (what
+containers set)."""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ def available_cores(root: Path = Path("/")) -> int:
     Args:
         root: where `proc` and `sys` are looked for; anything else than `/` is for tests.
     """
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    affinity = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     quota = cgroup_quota(root)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
 
 
 def cgroup_quota(root: Path = Path("/")) -> float | None:
-    """The smallest CPU quota, in cores, of this process's cgroup and those above it; None when there is none."""
+    """The smallest CPU quota, in cores, of this process's cgroup and those above it; None when
+    there is none."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except (OSError, UnicodeDecodeError):
@@ -38,10 +42,13 @@ def cgroup_quota(root: Path = Path("/")) -> float | None:
 
 
 def _quotas_upwards(mount: Path, group: str, read: Callable[[Path], float | None]) -> list[float]:
-    """The quotas from the group's folder up to the mount point; in a container only the latter may be visible."""
+    """The quotas from the group's folder up to the mount point; in a container only the latter may
+    be visible."""
     folder = mount / group.strip("/")
     folders = [folder, *folder.parents]
-    inside = [candidate for candidate in folders if candidate == mount or mount in candidate.parents]
+    inside = [
+        candidate for candidate in folders if candidate == mount or mount in candidate.parents
+    ]
     return [quota for candidate in inside if (quota := read(candidate)) is not None]
 
 

@@ -1,4 +1,5 @@
-"""Files that are either whole or not there: written under a temporary name beside the target, synced, renamed."""
+"""Files that are either whole or not there: written under a temporary name beside the target,
+synced, renamed."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _UMASK = threading.Lock()  # the umask can only be read by setting it, which is 
 
 
 def sync_directory(path: Path) -> None:
-    """Makes a rename inside `path` durable; file systems that cannot sync a directory are left alone."""
+    """Makes a rename inside `path` durable; file systems that cannot sync a directory are left
+    alone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -38,7 +40,8 @@ def sync_file(path: Path) -> None:
 
 
 def default_mode(mode: int) -> int:
-    """`mode` less the process's umask: tempfile makes everything private, which a result need not be."""
+    """`mode` less the process's umask: tempfile makes everything private, which a result need not
+    be."""
     with _UMASK:
         mask = os.umask(0)
         os.umask(mask)
@@ -47,7 +50,8 @@ def default_mode(mode: int) -> int:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file open for writing that becomes `path` at the end of the block, or never existed if the block raises.
+    """A binary file open for writing that becomes `path` at the end of the block, or never existed
+    if the block raises.
 
     A link is followed. A device or a pipe is written to directly: there is nothing to replace.
 
@@ -64,7 +68,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
+        )
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -82,9 +88,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
-    """A directory to fill that becomes `path` at the end of the block, or never existed if the block raises.
+    """A directory to fill that becomes `path` at the end of the block, or never existed if the
+    block raises.
 
-    `replace` allows `path` to exist; the old content is removed only once the new one stands beside it.
+    `replace` allows `path` to exist; the old content is removed only once the new one stands beside
+    it.
 
     Raises:
         RunError: a file in it cannot be written (full disk, missing rights).
@@ -93,7 +101,9 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
     temporary: Path | None = None
     retired: Path | None = None
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        temporary = Path(
+            tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        )
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
@@ -101,7 +111,9 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
         sync_directory(temporary)
         os.chmod(temporary, default_mode(0o777))
         if replace and os.path.lexists(target):
-            retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+            retired = Path(
+                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
+            )
             os.rename(target, retired / target.name)
         os.rename(temporary, target)
         temporary = None
@@ -118,7 +130,8 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
 
 
 def clean_up(path: Path) -> None:
-    """Removes what a killed process left of its attempts to write `path`, and puts back what it was about to replace.
+    """Removes what a killed process left of its attempts to write `path`, and puts back what it was
+    about to replace.
 
     Nobody else may be writing there.
     """
@@ -140,12 +153,14 @@ def clean_up(path: Path) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether `path` is a device, a FIFO or a socket: something that is written to and cannot be replaced."""
+    """Whether `path` is a device, a FIFO or a socket: something that is written to and cannot be
+    replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Refuses an output that could not be written at the end, before the long part starts. Leaves nothing behind.
+    """Refuses an output that could not be written at the end, before the long part starts. Leaves
+    nothing behind.
 
     Raises:
         InputError: `path` exists and `overwrite` is off, or its folder is missing or not writable.
@@ -163,5 +178,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         probe = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"--output {target} cannot be written: {reason}; choose another folder or name") from None
+        raise InputError(
+            f"--output {target} cannot be written: {reason}; choose another folder or name"
+        ) from None
     os.rmdir(probe)

@@ -1,10 +1,13 @@
-"""Reads small JSON files that may have been damaged or made by anybody: manifests, summaries."""
+"""Reads small JSON files that may have been damaged or made by anybody, and checks their numbers."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+from w2v.errors import shown
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 50
@@ -34,3 +37,27 @@ def read_object(path: Path) -> dict[str, Any]:
     if level:  # whoever walks through it recursively must not overflow
         raise ValueError(f"{path} is nested too deeply")
     return value
+
+
+def whole_number(value: object) -> int:
+    """A value of a JSON file that counts something.
+
+    Raises:
+        ValueError: it is no whole number from 0 to 2^63 - 1.
+    """
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
+    return value
+
+
+def real_number(value: object) -> float:
+    """A value of a JSON file that measures something.
+
+    Raises:
+        ValueError: it is no finite number.
+    """
+    limit = sys.float_info.max
+    if type(value) is int or type(value) is float:
+        if -limit <= value <= limit:
+            return float(value)
+    raise ValueError(f"{shown(value)} is not a finite number")

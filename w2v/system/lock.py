@@ -1,4 +1,5 @@
-"""A lock on an output, so that two runs never write to the same place: `.NAME.lock` beside it, held by flock."""
+"""A lock on an output, so that two runs never write to the same place: `.NAME.lock` beside it, held
+by flock."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """While the block runs, no other process (nor thread) can lock `path`. A killed process holds no lock.
+    """While the block runs, no other process (nor thread) can lock `path`. A killed process holds
+    no lock.
 
     A folder is the same under all its names: a link to it, or `.` inside it.
 
-    Yields whether there is a lock: none where it cannot be had (a file system without locks, a folder without rights).
+    Yields whether there is a lock: none where it cannot be had (a file system without locks, a
+    folder without rights).
 
     Raises:
         InputError: another run has it; the sentence names the process.
@@ -56,7 +59,8 @@ def _acquire(file: Path, path: Path) -> int | None:
                 return None
             who = f"process {owner}" if owner.isdigit() else "another process"
             raise InputError(
-                f"{path} is being written by another run ({who}): wait until it ends, or name another --output"
+                f"{path} is being written by another run ({who}): wait until it ends, or name"
+                " another --output"
             ) from None
         try:
             if os.path.samestat(os.stat(file), os.fstat(descriptor)):

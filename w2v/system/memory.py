@@ -33,7 +33,8 @@ def _system(root: Path) -> int | None:
 
 
 def _cgroups(root: Path) -> list[int | None]:
-    """What each group of this process still allows; in a container only the topmost may be visible."""
+    """What each group of this process still allows; in a container only the topmost may be
+    visible."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except (OSError, UnicodeDecodeError):
@@ -45,7 +46,11 @@ def _cgroups(root: Path) -> list[int | None]:
     found = []
     for mount, group, files in (
         (root / "sys/fs/cgroup", groups[""], ("memory.max", "memory.current", "")),
-        (root / "sys/fs/cgroup/memory", groups["memory"], ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")),
+        (
+            root / "sys/fs/cgroup/memory",
+            groups["memory"],
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+        ),
     ):
         folder = mount / group.strip("/")
         inside = [one for one in (folder, *folder.parents) if one == mount or mount in one.parents]
@@ -54,7 +59,8 @@ def _cgroups(root: Path) -> list[int | None]:
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
-    """Limit less usage. Cached file pages, such as those of a corpus just read, make room when asked to: not counted.
+    """Limit less usage. Cached file pages, such as those of a corpus just read, make room when
+    asked to: not counted.
 
     "max" (or a number beyond any memory) is no limit.
     """
@@ -62,7 +68,10 @@ def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):
         return None
-    cached = sum(_field(folder / "memory.stat", f"{prefix}{kind}_file", 1) or 0 for kind in ("inactive", "active"))
+    cached = sum(
+        _field(folder / "memory.stat", f"{prefix}{kind}_file", 1) or 0
+        for kind in ("inactive", "active")
+    )
     return max(0, allowed - max(0, used - cached)) if allowed < 1 << 60 else None
 
 
@@ -70,13 +79,17 @@ def _field(path: Path, name: str, unit: int) -> int | None:
     """The number after `name` in a file of `name number` lines, times `unit`."""
     try:
         lines = path.read_text().splitlines()
-        return next((int(words[1]) * unit for words in map(str.split, lines) if words and words[0] == name), None)
+        return next(
+            (int(words[1]) * unit for words in map(str.split, lines) if words and words[0] == name),
+            None,
+        )
     except (OSError, ValueError, IndexError):
         return None
 
 
 def return_freed_memory() -> None:
-    """Gives memory that was freed back to the system; glibc keeps it otherwise (40 MB after a corpus was read)."""
+    """Gives memory that was freed back to the system; glibc keeps it otherwise (40 MB after a
+    corpus was read)."""
     gc.collect()
     try:
         trim = ctypes.CDLL(None).malloc_trim

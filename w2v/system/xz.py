@@ -1,4 +1,5 @@
-"""Reads .xz files within a bounded memory: their headers say how large the decoder's dictionary is, up to 4 GiB."""
+"""Reads .xz files within a bounded memory: their headers say how large the decoder's dictionary is,
+up to 4 GiB."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ INPUT_BYTES = 1 << 18
 
 
 class XzReader:
-    """The decompressed bytes of `file`, all its streams one after the other; what stands behind them must be zeros.
+    """The decompressed bytes of `file`, all its streams one after the other; what stands behind
+    them must be zeros.
 
     (lzma.LZMAFile takes no limit, and ends in silence where a second stream is damaged.)
     """
@@ -48,7 +50,10 @@ class XzReader:
                 data = self._decoder.decompress(self._input, size)
             except lzma.LZMAError as error:
                 if "limit" in str(error):
-                    needs = f"its dictionary needs more than {MEMORY_LIMIT >> 20} MiB, compress it again with xz -9"
+                    needs = (
+                        f"its dictionary needs more than {MEMORY_LIMIT >> 20} MiB, compress it"
+                        " again with xz -9"
+                    )
                     raise lzma.LZMAError(needs) from None
                 raise
             self._input = b""

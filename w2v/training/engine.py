@@ -1,4 +1,5 @@
-"""What every engine has in common: its face to the trainer, the tally of a block, starting vectors, random seeds."""
+"""What every engine has in common: its face to the trainer, the tally of a block, starting vectors,
+random seeds."""
 
 from __future__ import annotations
 
@@ -9,16 +10,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from w2v.runs.checkpoint import real_number, whole_number
+from w2v.system.json import real_number, whole_number
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time
-MEASURED_SEED = 0  # of what is random in a measurement, whatever --seed: figures of several runs can be compared
+# of what is random in a measurement, whatever --seed: figures of several runs can be compared
+MEASURED_SEED = 0
 
 
 @dataclass
 class Tally:
-    """What happened in one or more blocks: words by fate, predictions (pairs of a context word and a target), loss.
+    """What happened in one or more blocks: words by fate, predictions (pairs of a context word and
+    a target), loss.
 
     The loss is in nats, summed over the predictions.
     """
@@ -46,9 +49,15 @@ class Tally:
         Raises:
             ValueError, KeyError, TypeError: they are others, or no numbers.
         """
-        counts = {field.name: whole_number(state[field.name]) for field in fields(cls) if field.name != "loss"}
+        counts = {
+            field.name: whole_number(state[field.name])
+            for field in fields(cls)
+            if field.name != "loss"
+        }
         if counts["read"] != counts["rare"] + counts["dropped"] + counts["trained"]:
-            raise ValueError(f"{counts['read']:,} words read are not those left out, subsampled and trained")
+            raise ValueError(
+                f"{counts['read']:,} words read are not those left out, subsampled and trained"
+            )
         return cls(real_number(state["loss"]), **counts)
 
     @property
@@ -60,8 +69,8 @@ class Tally:
 class Engine(Protocol):
     """What trains blocks; `train` runs in `threads` threads at once, each with its own number.
 
-    in_rounds: every thread trains one block, then `end_round` puts together what they learnt; so the outcome does not
-    depend on how fast the threads are.
+    in_rounds: every thread trains one block, then `end_round` puts together what they learnt; so
+    the outcome does not depend on how fast the threads are.
     """
 
     name: str
@@ -75,16 +84,19 @@ class Engine(Protocol):
         """Trains on one block at the learning rate `lr`."""
 
     def end_round(self, blocks: int) -> None:
-        """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt since the last."""
+        """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt
+        since the last."""
 
     @property
     def vectors(self) -> np.ndarray:
         """[V, dim] float32, the input matrix."""
 
     def state(self) -> Mapping[str, np.ndarray]:
-        """With all threads at rest: everything that training changes, by name, unpadded; views where possible.
+        """With all threads at rest: everything that training changes, by name, unpadded; views
+        where possible.
 
-        input [V, dim]; output.* as in the layer's state_dict; optimizer.* what the optimizers remember.
+        input [V, dim]; output.* as in the layer's state_dict; optimizer.* what the optimizers
+        remember.
         """
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -109,10 +121,11 @@ class Measuring(Protocol):
         """[V, dim] float32, the input matrix."""
 
     def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
-        """With training at rest: what `train` would find in a block of the text `ids` (see `read_only`), whose ids are
-        those of the engine's own text. Windows, sub-sampling and noise words come from MEASURED_SEED and the block's
-        index: the same ones every time. Nothing that training goes on from is changed. `threads` threads may measure at
-        once, each with its own number.
+        """With training at rest: what `train` would find in a block of the text `ids` (see
+        `read_only`), whose ids are those of the engine's own text. Windows, sub-sampling and noise
+        words come from MEASURED_SEED and the block's index: the same ones every time. Nothing that
+        training goes on from is changed. `threads` threads may measure at once, each with its own
+        number.
         """
 
 
@@ -123,20 +136,23 @@ def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
         ValueError: an array is missing, unknown, or of another shape or type.
     """
     if odd := sorted(set(arrays) ^ set(expected)):
-        raise ValueError(f"the state {'lacks' if odd[0] in expected else 'has an unknown'} {odd[0]!r}")
+        raise ValueError(
+            f"the state {'lacks' if odd[0] in expected else 'has an unknown'} {odd[0]!r}"
+        )
     for name, array in expected.items():
         found = arrays[name]
         if (found.shape, found.dtype) != (array.shape, array.dtype):
             raise ValueError(
-                f"{name} is {found.dtype} {list(found.shape)} in the state, here {array.dtype} {list(array.shape)}"
+                f"{name} is {found.dtype} {list(found.shape)} in the state, here {array.dtype}"
+                f" {list(array.shape)}"
             )
 
 
 def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
     """Input rows [V, dim] uniform in ±0.25 / sqrt(dim); output rows start at 0.
 
-    word2vec.c starts nearer to 0, ±0.5 / dim (for dim 100 a fifth of ours), where both matrices' gradients almost
-    vanish: on 17 M words, 5 epochs, that costs 0.6 % of the analogies.
+    word2vec.c starts nearer to 0, ±0.5 / dim (for dim 100 a fifth of ours), where both matrices'
+    gradients almost vanish: on 17 M words, 5 epochs, that costs 0.6 % of the analogies.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     reach = np.float32(0.5 / math.sqrt(rows.shape[1]))
@@ -146,7 +162,8 @@ def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
 
 
 def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
-    """(seed of sub-sampling, the same for a whole epoch; seed of everything else that is random in the block)."""
+    """(seed of sub-sampling, the same for a whole epoch; seed of everything else that is random in
+    the block)."""
     epoch, own = (
         np.random.SeedSequence([seed, *parts]).generate_state(1, np.uint64)[0]
         for parts in ((0, block.epoch), (1, block.epoch, block.index))
@@ -155,7 +172,8 @@ def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
 
 
 def read_only(ids: np.ndarray) -> np.ndarray:
-    """A plain view of a stream of ids: one type for the compiled kernel, whether memory-mapped or not."""
+    """A plain view of a stream of ids: one type for the compiled kernel, whether memory-mapped or
+    not."""
     view = np.asarray(ids).view()
     view.flags.writeable = False
     return view

@@ -1,4 +1,5 @@
-"""The gradients of a step: sparse ones as their distinct rows, and the norm of all of them together."""
+"""The gradients of a step: sparse ones as their distinct rows, and the norm of all of them
+together."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Gradient:
 
 
 def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
-    """Takes the gradients away from named parameters; entries of the same row of a sparse one are added up."""
+    """Takes the gradients away from named parameters; entries of the same row of a sparse one are
+    added up."""
     found = []
     for name, parameter in parameters:
         gradient, parameter.grad = parameter.grad, None

@@ -1,13 +1,13 @@
 """Which worker gets which block when, and the moments at which all workers are at rest.
 
-Blocks are numbered through the run: epoch · (blocks of an epoch) + index. They are handed out in order, in sections.
-At a section's end every worker waits until the last one has finished; then one of them runs `at_rest` and the next
-section begins. So what `at_rest` sees (for a merge, a checkpoint, a validation) is what the blocks before it made,
-none begun, none missing.
+Blocks are numbered through the run: epoch · (blocks of an epoch) + index. They are handed out in
+order, in sections. At a section's end every worker waits until the last one has finished; then one
+of them runs `at_rest` and the next section begins. So what `at_rest` sees (for a merge, a
+checkpoint, a validation) is what the blocks before it made, none begun, none missing.
 
-    free       a section ends where the epoch does (if someone wants to know) or where a pause is asked for
-    in rounds  a section is one block for every worker, worker t always gets the t-th: with merges at their ends the
-               outcome does not depend on how fast the threads are
+    free       a section ends with the epoch, if someone wants to know, or at a requested pause
+    in rounds  a section is one block for every worker, worker t always gets the t-th: with merges
+               at their ends the outcome does not depend on how fast the threads are
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from w2v.training.schedule import Block, block_number
 class Rest:
     """All workers are at rest.
 
-    blocks: of the section that has just ended. blocks_done: of the whole run. epoch_ended: the epoch (from 0) whose
-    last block was among them, or None. paused: a pause was asked for, or training stops here.
+    blocks: of the section that has just ended. blocks_done: of the whole run. epoch_ended: the
+    epoch (from 0) whose last block was among them, or None. paused: a pause was asked for, or
+    training stops here.
     """
 
     blocks: int
@@ -38,8 +39,9 @@ class Rest:
 class Handout:
     """Hands the blocks of `epochs` passes over `bounds` to `workers` threads.
 
-    at_rest: called at every section's end; True ends the run. stopped: asked before every block; True ends the run at
-    the section's end, which is then at once. epoch_ends: whether an epoch's end is a section's end.
+    at_rest: called at every section's end; True ends the run. stopped: asked before every block;
+    True ends the run at the section's end, which is then at once. epoch_ends: whether an epoch's
+    end is a section's end.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Handout:
         self._at_rest, self._stopped = at_rest, stopped
         self._condition = threading.Condition()
         self._begin = self._next = self._done = blocks_done
-        self._taken = [-1] * workers  # in rounds: the section's first block, once a worker has got its own
+        self._taken = [
+            -1
+        ] * workers  # in rounds: the section's first block, once a worker has got its own
         self._working = [False] * workers
         self._pause = False
         self._ended = blocks_done >= epochs * self._per_epoch
@@ -67,7 +71,8 @@ class Handout:
 
     @property
     def blocks_done(self) -> int:
-        """Blocks of the whole run that are finished, of earlier runs that this one goes on with too."""
+        """Blocks of the whole run that are finished, of earlier runs that this one goes on with
+        too."""
         return self._done
 
     def pause(self) -> None:
@@ -116,7 +121,11 @@ class Handout:
         """At a section's end: lets `at_rest` work, and opens the next section."""
         at_end, stops = self._done == self._epochs * self._per_epoch, self._stopped()
         blocks = self._done - self._begin
-        epoch_ended = self._done // self._per_epoch - 1 if blocks and self._done % self._per_epoch == 0 else None
+        epoch_ended = (
+            self._done // self._per_epoch - 1
+            if blocks and self._done % self._per_epoch == 0
+            else None
+        )
         paused = self._pause or stops
         self._pause = False
         ends = self._at_rest(Rest(blocks, self._done, epoch_ended, paused))

@@ -1,12 +1,16 @@
-"""Optimizers that touch only the rows that have a gradient. Momentum is not among them: it moves every row every step.
+"""Optimizers that touch only the rows that have a gradient. Momentum is not among them: it moves
+every row every step.
 
     sgd          x -= lr g
     adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
-    sparse-adam  Adam whose averages of a row only move when the row has a gradient (torch.optim.SparseAdam)
-    adamw        the same, and x -= lr decay x beforehand (Loshchilov and Hutter 2019, arXiv:1711.05101); lm only
+    sparse-adam  Adam whose averages of a row only move when the row has a gradient, as in
+                 torch.optim.SparseAdam
+    adamw        the same, and x -= lr decay x beforehand (Loshchilov and Hutter 2019,
+                 arXiv:1711.05101)
 
-g is the gradient of the *sum* over the batch's predictions. Adagrad is Duchi et al. 2011 with one rate per row instead
-of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy at a hundredth of the state.
+g is the gradient of the *sum* over the batch's predictions. Adagrad is Duchi et al. 2011 with one
+rate per row instead of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy at a
+hundredth of the state.
 """
 
 from __future__ import annotations
@@ -30,17 +34,21 @@ class RowOptimizer(ABC):
         self._table = table
 
     def update(self, gradient: Tensor, lr: float, rows: Tensor | None = None) -> None:
-        """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows` of it."""
+        """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows`
+        of it."""
         if gradient.is_sparse:
             assert rows is None
-            rows, gradient = summed_rows(gradient._indices()[0], gradient._values(), len(self._table))
+            rows, gradient = summed_rows(
+                gradient._indices()[0], gradient._values(), len(self._table)
+            )
         if rows is None and self._table.dim() == 0:
             self._step(self._table[None], gradient[None], lr, None)
         else:
             self._step(self._table, gradient, lr, rows)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten in place."""
+        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten
+        in place."""
         return {}
 
     @abstractmethod
@@ -63,14 +71,18 @@ class Adagrad(RowOptimizer):
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
-        self._squares = torch.full((max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device)
+        self._squares = torch.full(
+            (max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device
+        )
 
     def state(self) -> dict[str, Tensor]:
         """The sums of squares."""
         return {"squares": self._squares}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())  # also of no rows: all may be frozen
+        flat = gradient.reshape(
+            len(gradient), gradient.shape[1:].numel()
+        )  # also of no rows: all may be frozen
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
         if rows is None:
             total = self._squares.add_(squares)
@@ -82,7 +94,8 @@ class Adagrad(RowOptimizer):
 
 
 class SparseAdam(RowOptimizer):
-    """Adam; a row's averages stand still while it has no gradient. The number of steps is that of the table."""
+    """Adam; a row's averages stand still while it has no gradient. The number of steps is that of
+    the table."""
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
@@ -97,7 +110,10 @@ class SparseAdam(RowOptimizer):
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         self._steps += 1
-        mean, square = (part if rows is None else part.index_select(0, rows) for part in (self._mean, self._square))
+        mean, square = (
+            part if rows is None else part.index_select(0, rows)
+            for part in (self._mean, self._square)
+        )
         mean.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         first, second = (1 - beta ** int(self._steps) for beta in BETAS)
@@ -112,7 +128,8 @@ class SparseAdam(RowOptimizer):
 
 
 class AdamW(SparseAdam):
-    """Adam, before which the rows that have a gradient lose the share lr · decay of their values."""
+    """Adam, before which the rows that have a gradient lose the share lr · decay of their
+    values."""
 
     def __init__(self, table: Tensor, decay: float = 0.0) -> None:
         super().__init__(table)
@@ -127,9 +144,17 @@ class AdamW(SparseAdam):
 
 
 OPTIMIZERS: dict[str, type[RowOptimizer]] = {
-    "sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW,
-}  # fmt: skip
-STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}  # tables of the size of the one that is trained
+    "sgd": Sgd,
+    "adagrad": Adagrad,
+    "sparse-adam": SparseAdam,
+    "adamw": AdamW,
+}
+STATE_ROWS = {
+    "sgd": 0,
+    "adagrad": 0,
+    "sparse-adam": 2,
+    "adamw": 2,
+}  # tables of the size of the one that is trained
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""What a training run tells its caller: messages and progress while it runs, a plan before, a summary after."""
+"""What a training run tells its caller: messages and progress while it runs, a plan before, a
+summary after."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Reporter(Protocol):
 
 
 class StopSignal(Protocol):
-    """Set by somebody else when the run should end at its next safe point, keeping what it has (a threading.Event)."""
+    """Set by somebody else when the run should end at its next safe point, keeping what it has (a
+    threading.Event)."""
 
     def is_set(self) -> bool: ...
 
@@ -72,9 +74,11 @@ class SilentReporter:
 
 @dataclass(frozen=True)
 class Words:
-    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled + passed_left_out.
+    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled +
+    passed_left_out.
 
-    Of a language model: tokens, line ends among them; left out are those that are read as <unk>, and trained as such.
+    Of a language model: tokens, line ends among them; left out are those that are read as <unk>,
+    and trained as such.
     """
 
     read: int  # in the corpus, once
@@ -108,7 +112,8 @@ class RunSummary:
     seconds: Seconds
     words_per_second: float
     final_loss: float | None  # nats per prediction over the last epoch
-    predictions: int  # over all epochs: pairs of a context word and a target; of a window and a target in cbow
+    # over all epochs: pairs of a context word and a target; of a window and a target in cbow
+    predictions: int
     dim: int
     epochs: int  # asked for
     epochs_done: float  # 2.5 = interrupted half way through the third
@@ -128,7 +133,8 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do and need (`--dry-run`). Times are estimates, in seconds; None when nothing is known."""
+    """What a run would do and need (`--dry-run`). Times are estimates, in seconds; None when
+    nothing is known."""
 
     output: str
     model: str

@@ -1,4 +1,5 @@
-"""Which rows of a matrix a batch uses, and sums over them. Sorting none: a table of marks finds the distinct ones."""
+"""Which rows of a matrix a batch uses, and sums over them. Sorting none: a table of marks finds the
+distinct ones."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from torch import Tensor
 
 
 def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U] in ascending order, the place [N] in them of every id); ids [N] in 0 … size - 1."""
+    """(distinct ids [U] in ascending order, the place [N] in them of every id); ids [N] in 0 … size
+    - 1."""
     marks = torch.zeros(size, dtype=torch.bool, device=ids.device)
     marks[ids] = True
     distinct = marks.nonzero()[:, 0]
@@ -17,7 +19,8 @@ def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """As `distinct_rows`, but each id stands as often as it takes for no place to be shared by more than `most`."""
+    """As `distinct_rows`, but each id stands as often as it takes for no place to be shared by more
+    than `most`."""
     ordered, order = ids.sort(stable=True)
     _, counts = ordered.unique_consecutive(return_counts=True)
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
@@ -28,7 +31,8 @@ def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def summed_rows(ids: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U] in ascending order, the sums [U, …] of their values [N, …]); ids [N] in 0 … size - 1."""
+    """(distinct ids [U] in ascending order, the sums [U, …] of their values [N, …]); ids [N] in 0 …
+    size - 1."""
     distinct, place = distinct_rows(ids, size)
     sums = values.new_zeros(len(distinct), *values.shape[1:])
     return distinct, sums.index_add_(0, place, values)

@@ -1,7 +1,7 @@
 """What is trained when: the text cut into blocks, and the learning rate of each.
 
-A block is keyed (epoch, index); its random numbers and its learning rate depend on the key alone, never on which
-thread works it off or when.
+A block is keyed (epoch, index); its random numbers and its learning rate depend on the key alone,
+never on which thread works it off or when.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import Protocol
 import numpy as np
 
 from w2v.corpus.store import release_pages
-from w2v.runs.checkpoint import real_number
+from w2v.system.json import real_number
 
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0
 RELEASED_IDS = 1 << 22  # pages of the stream are given back after so many ids, 16 MB
-LONGEST_SENTENCE = 100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
+LONGEST_SENTENCE = (
+    100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Stream positions start … stop - 1 in one epoch (from 0); `fraction` of the whole run lies before it."""
+    """Stream positions start … stop - 1 in one epoch (from 0); `fraction` of the whole run lies
+    before it."""
 
     epoch: int
     index: int
@@ -41,14 +44,16 @@ def sentence_limit(max_sentence: int) -> int:
 def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     """Bounds [blocks + 1] int64 of blocks of about `size` stream positions.
 
-    ids: int32 stream, -1 at line ends. A cut falls on a line end if one follows within `max_sentence` words, so that
-    it only ever splits lines that are split anyway; with max_sentence = 0 (lines are never split) a cut may fall
-    anywhere, and the kernel looks across it.
+    ids: int32 stream, -1 at line ends. A cut falls on a line end if one follows within
+    `max_sentence` words, so that it only ever splits lines that are split anyway; with max_sentence
+    = 0 (lines are never split) a cut may fall anywhere, and the kernel looks across it.
     """
     bounds = [0]
     released = 0
     while bounds[-1] < len(ids):
-        if bounds[-1] - released > RELEASED_IDS:  # or the looks for line ends would map the whole file
+        if (
+            bounds[-1] - released > RELEASED_IDS
+        ):  # or the looks for line ends would map the whole file
             release_pages(ids, released, bounds[-1])
             released = bounds[-1]
         cut = bounds[-1] + size
@@ -102,12 +107,14 @@ class LinearDecay:
 
 
 class Scheduled:
-    """A rise from 0 over the share `warmup` of the run, then a course down: constant, linear, cosine or plateau.
+    """A rise from 0 over the share `warmup` of the run, then a course down: constant, linear,
+    cosine or plateau.
 
     constant  initial
-    linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the warm-up
-    cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017, arXiv:1608.03983
-    plateau   initial · factor; `worse()` makes a quarter of it, as pytorch/examples does
+    linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the
+    warm-up cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017,
+    arXiv:1608.03983 plateau   initial · factor; `worse()` makes a quarter of it, as
+    pytorch/examples does
     """
 
     def __init__(self, initial: float, course: str, warmup: float = 0.0) -> None:
@@ -137,5 +144,7 @@ class Scheduled:
         """Goes on from what `state` returned."""
         factor = real_number(state["factor"])
         if not 0 <= factor <= 1:
-            raise ValueError(f"the plateaus have made the learning rate {factor:g} times what it was")
+            raise ValueError(
+                f"the plateaus have made the learning rate {factor:g} times what it was"
+            )
         self.factor = factor

@@ -1,4 +1,5 @@
-"""The loop over blocks: threads take the next block, the calling thread reports and watches for the end.
+"""The loop over blocks: threads take the next block, the calling thread reports and watches for the
+end.
 
 It knows no loss by name. A loss that is no longer a number ends the run.
 """
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from w2v.errors import RunError
-from w2v.runs.checkpoint import real_number
+from w2v.system.json import real_number
 from w2v.training.engine import Engine, Tally
 from w2v.training.handout import Handout, Rest
 from w2v.training.report import Progress, Reporter, StopSignal
@@ -32,10 +33,11 @@ class Diverged(RunError):
 
 @dataclass
 class TrainingResult:
-    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the run got.
+    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the
+    run got.
 
-    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training, those before a
-    resumption included, as everything here.
+    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training,
+    those before a resumption included, as everything here.
     """
 
     total: Tally = field(default_factory=Tally)
@@ -56,12 +58,17 @@ class TrainingResult:
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
         return {
-            "total": asdict(self.total), "epochs": [asdict(tally) for tally in self.epochs],
-            "logged": asdict(self.logged), "fraction": self.fraction, "seconds": self.seconds,
-        }  # fmt: skip
+            "total": asdict(self.total),
+            "epochs": [asdict(tally) for tally in self.epochs],
+            "logged": asdict(self.logged),
+            "fraction": self.fraction,
+            "seconds": self.seconds,
+        }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]) -> TrainingResult:
+    def from_state(
+        cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]
+    ) -> TrainingResult:
         """What `state` was taken of.
 
         Raises:
@@ -69,12 +76,19 @@ class TrainingResult:
         """
         epochs = [Tally.from_state(tally) for tally in state["epochs"]]
         found = cls(
-            Tally.from_state(state["total"]), epochs, list(metrics), Tally.from_state(state["logged"]),
-            real_number(state["fraction"]), real_number(state["seconds"]),
-        )  # fmt: skip
+            Tally.from_state(state["total"]),
+            epochs,
+            list(metrics),
+            Tally.from_state(state["logged"]),
+            real_number(state["fraction"]),
+            real_number(state["seconds"]),
+        )
         for name in ("predictions", "read", "rare", "dropped", "trained"):
             total = getattr(found.total, name)
-            if sum(getattr(tally, name) for tally in epochs) != total or getattr(found.logged, name) > total:
+            if (
+                sum(getattr(tally, name) for tally in epochs) != total
+                or getattr(found.logged, name) > total
+            ):
                 raise ValueError(f"the tallies of its epochs do not add up to {total:,} {name}")
         return found
 
@@ -86,25 +100,28 @@ class Watcher(Protocol):
     epoch_ends: bool  # whether training must rest at the end of every epoch
 
     def due(self, words: int, seconds: float) -> bool:
-        """Asked after every block, by its worker: shall training rest? words, seconds: of this run so far."""
+        """Asked after every block, by its worker: shall training rest? words, seconds: of this run
+        so far."""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """All workers are at rest, for whatever reason; True ends training here."""
 
     def state(self) -> dict[str, Any]:
-        """What it must know to go on after a resumption: NumPy arrays, and plain values for JSON."""
+        """What it must know to go on after a resumption: NumPy arrays, and plain values for
+        JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""
 
 
 class Trainer:
-    """Trains `bounds` (of blocks of the stream) for `epochs` epochs at the schedule's learning rate.
+    """Trains `bounds` (of blocks of the stream) for `epochs` epochs at the schedule's learning
+    rate.
 
-    release: told of the positions of every finished block, which are not needed again in this epoch.
-    watchers: asked in this order; one that saves what the others know comes last.
-    blocks_done, result: where an earlier run left off, and what it has booked; after `run`, where this one did.
-    unit: what the engine counts, for progress.
+    release: told of the positions of every finished block, which are not needed again in this
+    epoch. watchers: asked in this order; one that saves what the others know comes last.
+    blocks_done, result: where an earlier run left off, and what it has booked; after `run`, where
+    this one did. unit: what the engine counts, for progress.
     """
 
     def __init__(
@@ -141,10 +158,15 @@ class Trainer:
         """
         self._began = time.perf_counter() - self.result.seconds
         handout = Handout(
-            self.bounds, self.epochs, self.engine.threads, self._at_rest, stop.is_set,
-            in_rounds=self.engine.in_rounds, epoch_ends=any(watcher.epoch_ends for watcher in self._watchers),
+            self.bounds,
+            self.epochs,
+            self.engine.threads,
+            self._at_rest,
+            stop.is_set,
+            in_rounds=self.engine.in_rounds,
+            epoch_ends=any(watcher.epoch_ends for watcher in self._watchers),
             blocks_done=self.blocks_done,
-        )  # fmt: skip
+        )
         threads = [
             threading.Thread(target=self._work, args=(number, handout), daemon=True)
             for number in range(self.engine.threads)
@@ -181,7 +203,9 @@ class Trainer:
             began = time.perf_counter()  # no line of the metrics is later
             self._measure()
             began = time.perf_counter()
-            self._resting = True  # from here on the metrics stand still: what a watcher saves fits together
+            self._resting = (
+                True  # from here on the metrics stand still: what a watcher saves fits together
+            )
         try:
             return any([watcher.rest(rest, self.result) for watcher in self._watchers])
         finally:
@@ -204,8 +228,8 @@ class Trainer:
                     step = block.epoch * (len(self.bounds) - 1) + block.index
                     raise Diverged(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
-                        f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate {lr:.4g};"
-                        f" try a smaller --lr (given: {self.schedule.initial:g})"
+                        f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
+                        f" {lr:.4g}; try a smaller --lr (given: {self.schedule.initial:g})"
                     )
                 with self._lock:
                     self.result.add(block.epoch, tally)
@@ -229,22 +253,32 @@ class Trainer:
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
             epoch = min(self.epochs, int(fraction * self.epochs) + 1)
             lr = self.schedule.rate(fraction)
-            progress = Progress(fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit)
+            progress = Progress(
+                fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit
+            )
             if log and not self._resting:
                 self._log(progress, seconds)
         reporter.training(progress)
 
     def _log(self, progress: Progress, seconds: float) -> None:
-        """words = trained + subsampled + left_out since the run began; loss: the mean of the predictions since the
-        line before, so that the sum of loss x predictions over all lines is the loss of the run."""
+        """words = trained + subsampled + left_out since the run began; loss: the mean of the
+        predictions since the line before, so that the sum of loss x predictions over all lines is
+        the loss of the run."""
         total, before = self.result.total, self.result.logged
         self.result.logged = replace(total)
         predictions = total.predictions - before.predictions
         self.result.metrics.append(
             {
-                "seconds": round(seconds, 3), "epoch": progress.epoch, "fraction": round(progress.fraction, 6),
-                "words": total.read, "trained": total.trained, "subsampled": total.dropped, "left_out": total.rare,
-                "words_per_second": round(progress.words_per_second), "lr": progress.lr, "predictions": predictions,
+                "seconds": round(seconds, 3),
+                "epoch": progress.epoch,
+                "fraction": round(progress.fraction, 6),
+                "words": total.read,
+                "trained": total.trained,
+                "subsampled": total.dropped,
+                "left_out": total.rare,
+                "words_per_second": round(progress.words_per_second),
+                "lr": progress.lr,
+                "predictions": predictions,
                 "loss": (total.loss - before.loss) / predictions if predictions else None,
             }
-        )  # fmt: skip
+        )

@@ -1,7 +1,8 @@
 """Validation: another text is measured at every epoch's end, and nothing is learnt from it.
 
 What is measured, and what of a measurement is told, differs: `w2v.words.validation` and
-`w2v.lm.validation`. Here is what they share: the best model is kept, and training ends when nothing improves.
+`w2v.lm.validation`. Here is what they share: the best model is kept, and training ends when nothing
+improves.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import real_number, whole_number
 from w2v.settings.config import Config
+from w2v.system.json import real_number, whole_number
 from w2v.training.engine import check_state
 from w2v.training.handout import Rest
 from w2v.training.report import Reporter
@@ -42,7 +43,8 @@ S = TypeVar("S", bound=Score)
 class Validation(ABC, Generic[S]):
     """A watcher of the trainer.
 
-    best: the score of the best epoch so far and its number from 1; None before the first. seconds: spent measuring.
+    best: the score of the best epoch so far and its number from 1; None before the first. seconds:
+    spent measuring.
 
     Args:
         path: of the text, as people know it.
@@ -54,12 +56,19 @@ class Validation(ABC, Generic[S]):
     name = "validation"
     epoch_ends = True
 
-    def __init__(self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter) -> None:
+    def __init__(
+        self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
+    ) -> None:
         self._checksum = 0
         for start in range(0, len(ids), CHECKED_IDS):
             part = np.ascontiguousarray(ids[start : start + CHECKED_IDS])
             self._checksum = zlib.crc32(part.data, self._checksum)
-        self._path, self._patience, self._keeps_best, self._reporter = path, patience, keeps_best, reporter
+        self._path, self._patience, self._keeps_best, self._reporter = (
+            path,
+            patience,
+            keeps_best,
+            reporter,
+        )
         self._kept: dict[str, np.ndarray] = {}
         self._waited = 0
         self._last: tuple[S, float] | None = None  # of the epochs
@@ -128,12 +137,14 @@ class Validation(ABC, Generic[S]):
         stops = bool(self._patience) and self._waited >= self._patience
         if stops:
             epochs = "epoch was" if self._waited == 1 else f"{self._waited} epochs were"
-            self._reporter.milestone(f"stopping: the last {epochs} not better (--patience {self._patience})")
+            self._reporter.milestone(
+                f"stopping: the last {epochs} not better (--patience {self._patience})"
+            )
         return stops
 
     def finish(self, epochs: float, result: TrainingResult) -> None:
-        """Training has ended after so many epochs. Measures, if that was not at an epoch's end; what comes out is part
-        of the result only, not of the state from which a run goes on."""
+        """Training has ended after so many epochs. Measures, if that was not at an epoch's end;
+        what comes out is part of the result only, not of the state from which a run goes on."""
         if self._last is not None and self._last[1] == epochs:
             return
         self._reporter.stage("measuring the validation text with what was learnt so far")
@@ -171,14 +182,20 @@ class Validation(ABC, Generic[S]):
         self._waited, self.seconds = whole_number(state["waited"]), real_number(state["seconds"])
         if state["text"] != self._checksum:
             self._reporter.warn(
-                f"--valid {self._path} is another text than when the run began: figures from before cannot be compared"
-                " with those from now on"
+                f"--valid {self._path} is another text than when the run began: figures from before"
+                " cannot be compared with those from now on"
             )
         self._last, self.best = (
-            None if state[name] is None else (self.score_of(state[name][0]), real_number(state[name][1]))
+            (
+                None
+                if state[name] is None
+                else (self.score_of(state[name][0]), real_number(state[name][1]))
+            )
             for name in ("last", "best")
         )
-        kept = {name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)}
+        kept = {
+            name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)
+        }
         check_state(kept, self.arrays() if self._keeps_best and self.best is not None else {})
         self._kept = {name: np.array(value) for name, value in kept.items()}
 
@@ -190,7 +207,9 @@ class Validation(ABC, Generic[S]):
             raise Diverged(f"--valid {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
-        result.metrics.append({"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)})
+        result.metrics.append(
+            {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}
+        )
         self._reporter.milestone(f"after epoch {epoch:.3g}: validation {self.sentence(score)}")
         return score
 
@@ -207,7 +226,9 @@ def read_validation(config: Config, use_cache: bool, reporter: Reporter) -> Toke
     if path is None:
         return None
     if path == "-":
-        raise InputError("--valid - is not possible: validation reads its text by itself; name a file")
+        raise InputError(
+            "--valid - is not possible: validation reads its text by itself; name a file"
+        )
     try:
         store = read_corpus((path,), config.corpus, use_cache=use_cache, progress=reporter.reading)
     except InputError as error:

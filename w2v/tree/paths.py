@@ -9,7 +9,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tree:
-    """Paths in CSR form: word w passes nodes[starts[w]:starts[w + 1]], root first, with codes[…] alike."""
+    """Paths in CSR form: word w passes nodes[starts[w]:starts[w + 1]], root first, with codes[…]
+    alike."""
 
     starts: np.ndarray  # int64 [V + 1]
     nodes: np.ndarray  # int32 [total path length]
@@ -39,7 +40,8 @@ class Tree:
         return self.nodes * np.int32(2) + (np.int32(1) - self.codes.astype(np.int32))
 
     def following(self) -> np.ndarray:
-        """int32 [total path length]: what each step leads to, an inner node's number or -1 - word."""
+        """int32 [total path length]: what each step leads to, an inner node's number or -1 -
+        word."""
         reached = np.empty_like(self.nodes)
         reached[:-1] = self.nodes[1:]
         ends = self.starts[1:][self.lengths > 0] - 1
@@ -47,7 +49,8 @@ class Tree:
         return reached
 
     def children(self) -> np.ndarray:
-        """int32 [rows, 2]: where code 0 and code 1 lead, an inner node's number or -1 - word; `rows` where nowhere."""
+        """int32 [rows, 2]: where code 0 and code 1 lead, an inner node's number or -1 - word;
+        `rows` where nowhere."""
         children = np.full((self.rows, 2), self.rows, np.int32)
         children[self.nodes, self.codes] = self.following()
         return children

@@ -9,4 +9,11 @@ from w2v.vectors.loading import load_vectors
 from w2v.vectors.saving import FORMATS, check_format, save_vectors, write_vectors
 from w2v.vectors.word_vectors import WordVectors
 
-__all__ = ["FORMATS", "WordVectors", "check_format", "load_vectors", "save_vectors", "write_vectors"]
+__all__ = [
+    "FORMATS",
+    "WordVectors",
+    "check_format",
+    "load_vectors",
+    "save_vectors",
+    "write_vectors",
+]

@@ -1,6 +1,8 @@
-"""Vectors as a NumPy file with the words beside it: memory-mapped, opened in milliseconds, never unpickled.
+"""Vectors as a NumPy file with the words beside it: memory-mapped, opened in milliseconds, never
+unpickled.
 
-The word list has one line `word` or `word<TAB>count` per row of the matrix; a run directory's vocab.tsv is one.
+The word list has one line `word` or `word<TAB>count` per row of the matrix; a run directory's
+vocab.tsv is one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from w2v.vectors.word_vectors import WordVectors
 MAX_NPY_HEADER = 10_000
 
 
-def load_arrays(matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str) -> WordVectors:
+def load_arrays(
+    matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str
+) -> WordVectors:
     """The matrix in `matrix_path` with the words in `words_path`.
 
     Raises:
@@ -34,12 +38,17 @@ def load_arrays(matrix_path: Path, words_path: Path, source: str, limit: int | N
         )
     check_unique(words, str(words_path), errors)
     if limit is not None:
-        words, matrix, counts = words[:limit], matrix[:limit], None if counts is None else counts[:limit]
+        words, matrix, counts = (
+            words[:limit],
+            matrix[:limit],
+            None if counts is None else counts[:limit],
+        )
     return WordVectors(words, matrix, counts, source)
 
 
 def map_matrix(path: Path) -> np.ndarray:
-    """The matrix [V, D] float32 in a .npy file, memory-mapped; other float types are converted in memory.
+    """The matrix [V, D] float32 in a .npy file, memory-mapped; other float types are converted in
+    memory.
 
     Raises:
         InputError: the file is no such matrix, or it is shorter or longer than its header says.
@@ -52,17 +61,25 @@ def map_matrix(path: Path) -> np.ndarray:
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
     except Exception:
-        # NumPy evaluates the header as a literal; what a broken one raises is open-ended (SyntaxError, TypeError, …).
-        raise InputError(f"{path} is damaged: its .npy header cannot be read; copy or save it again") from None
+        # NumPy evaluates the header as a literal; what a broken one raises is open-ended
+        # (SyntaxError, TypeError, …).
+        raise InputError(
+            f"{path} is damaged: its .npy header cannot be read; copy or save it again"
+        ) from None
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise InputError(f"{path} holds values of type {dtype}, not floating-point numbers; save it as float32")
+        raise InputError(
+            f"{path} holds values of type {dtype}, not floating-point numbers; save it as float32"
+        )
     if len(shape) != 2 or min(shape) < 1:
-        raise InputError(f"{path} has shape {shape}, not [words, dimensions]; save a matrix with one row per word")
+        raise InputError(
+            f"{path} has shape {shape}, not [words, dimensions]; save a matrix with one row per"
+            " word"
+        )
     need = shape[0] * shape[1] * dtype.itemsize
     if need != size - offset:
         raise InputError(
-            f"{path}: its header says {shape[0]} x {shape[1]} values, which are {need} bytes, but {size - offset} "
-            "follow; the file is damaged: copy or save it again"
+            f"{path}: its header says {shape[0]} x {shape[1]} values, which are {need} bytes, but"
+            f" {size - offset} follow; the file is damaged: copy or save it again"
         )
     try:
         matrix = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
@@ -79,12 +96,16 @@ def _converted(matrix: np.ndarray, path: Path) -> np.ndarray:
     with np.errstate(all="ignore"):
         rows = np.ascontiguousarray(matrix, np.float32)
     if not np.isfinite(rows).all():
-        raise InputError(f"{path} holds NaN, infinity or values beyond the range of float32; save the vectors again")
+        raise InputError(
+            f"{path} holds NaN, infinity or values beyond the range of float32; save the vectors"
+            " again"
+        )
     return rows
 
 
 def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type. Raises whatever a broken header makes NumPy raise."""
+    """Shape, whether in Fortran's order, and type. Raises whatever a broken header makes NumPy
+    raise."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version}")
@@ -93,9 +114,12 @@ def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if len(length) < width or int.from_bytes(length, "little") > MAX_NPY_HEADER:
         raise ValueError("NumPy would allocate as much as the header says")
     file.seek(place)
-    read = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
+    )
     with warnings.catch_warnings():
-        # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for the user.
+        # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for
+        # the user.
         warnings.simplefilter("ignore")
         shape, fortran, dtype = read(file)
     return tuple(map(int, shape)), fortran, dtype
@@ -109,10 +133,14 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
     """
     try:
         if path.exists() and not path.is_file():  # a device or a pipe might never end
-            raise InputError(f"{path} is not a file; the words belong there, one per line, beside the matrix")
+            raise InputError(
+                f"{path} is not a file; the words belong there, one per line, beside the matrix"
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix") from None
+        raise InputError(
+            f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix"
+        ) from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
     if not data.endswith(b"\n"):
@@ -143,16 +171,26 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
             for i, field in enumerate(fields, 1)
             if not (field.isascii() and field.isdigit() and len(field) <= 18)
         )
-        raise InputError(f"{path}: line {line} has {shown(field)} where a count belongs; copy or save it again")
+        raise InputError(
+            f"{path}: line {line} has {shown(field)} where a count belongs; copy or save it again"
+        )
     counts = np.fromiter(map(int, fields), np.int64, len(fields))
     if counts.sum(dtype=np.float64) >= 2**63:
-        raise InputError(f"{path}: its counts add up to more than any corpus has words; copy or save it again")
+        raise InputError(
+            f"{path}: its counts add up to more than any corpus has words; copy or save it again"
+        )
     return counts
 
 
 def _check_columns(data: bytes, path: Path) -> None:
     raw = np.frombuffer(data, np.uint8)
     separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
-    if len(separators) % 2 or (separators[0::2] != ord("\t")).any() or (separators[1::2] != ord("\n")).any():
+    if (
+        len(separators) % 2
+        or (separators[0::2] != ord("\t")).any()
+        or (separators[1::2] != ord("\n")).any()
+    ):
         line = next(i for i, line in enumerate(data.split(b"\n"), 1) if line.count(b"\t") != 1)
-        raise InputError(f"{path}: line {line} is not a word, a tab and a count; copy or save it again")
+        raise InputError(
+            f"{path}: line {line} is not a word, a tab and a count; copy or save it again"
+        )

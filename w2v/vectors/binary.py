@@ -1,7 +1,8 @@
-"""word2vec's binary form: a line `V D`, then for every word `word`, a space, and D little-endian float32.
+"""word2vec's binary form: a line `V D`, then for every word `word`, a space, and D little-endian
+float32.
 
-word2vec.c puts a line end after each vector, gensim does not; the reader takes both. The writer writes word2vec.c's
-form, which both read.
+word2vec.c puts a line end after each vector, gensim does not; the reader takes both. The writer
+writes word2vec.c's form, which both read.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from w2v.vectors.streams import VectorStream
 WRITE_ROWS = 8192
 
 
-def walk(data: bytes | bytearray, position: int, dim: int, n_words: int) -> tuple[list[int], list[int], int]:
-    """Whole records from `position` on, at most `n_words`: starts and ends of their words, start of the next record."""
+def walk(
+    data: bytes | bytearray, position: int, dim: int, n_words: int
+) -> tuple[list[int], list[int], int]:
+    """Whole records from `position` on, at most `n_words`: starts and ends of their words, start of
+    the next record."""
     starts: list[int] = []
     ends: list[int] = []
     vector_bytes = 4 * dim
@@ -45,7 +49,9 @@ def fits_binary(sample: bytes, header: Header) -> bool:
     return len(starts) == header.n_words and not sample[position:].strip(b"\n")
 
 
-def read_binary(stream: VectorStream, header: Header, limit: int | None, errors: str) -> tuple[list[str], np.ndarray]:
+def read_binary(
+    stream: VectorStream, header: Header, limit: int | None, errors: str
+) -> tuple[list[str], np.ndarray]:
     """Words and vectors [V, D] float32.
 
     Raises:
@@ -64,20 +70,27 @@ def read_binary(stream: VectorStream, header: Header, limit: int | None, errors:
         chunk = stream.read()
         if not chunk:
             raise InputError(
-                f"{name}: its header says {header.n_words} words of {dim} dimensions, but it ends after {len(words)} "
-                "words; the file is cut short or the header is wrong: copy or save it again"
+                f"{name}: its header says {header.n_words} words of {dim} dimensions, but it ends"
+                f" after {len(words)} words; the file is cut short or the header is wrong: copy or"
+                " save it again"
             )
         rest += chunk
         starts, ends, position = walk(rest, skip, dim, wanted - len(words))
         raw = [bytes(rest[a:b]) for a, b in zip(starts, ends, strict=True)]
-        values = np.frombuffer(b"".join([rest[b + 1 : b + 1 + 4 * dim] for b in ends]), "<f4").reshape(len(raw), dim)
-        new = _checked_words(raw, values, len(words), [passed + start for start in starts], name, errors)
+        values = np.frombuffer(
+            b"".join([rest[b + 1 : b + 1 + 4 * dim] for b in ends]), "<f4"
+        ).reshape(len(raw), dim)
+        new = _checked_words(
+            raw, values, len(words), [passed + start for start in starts], name, errors
+        )
         words.extend(new)
         rows.append(values)
         del rest[:position]
         passed += position
         skip = 0
-        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2:  # a line end and the space
+        if (
+            len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2
+        ):  # a line end and the space
             _raise_no_word(name, len(words))
     if limit is None or limit > header.n_words:
         _check_end(stream, rest, header)
@@ -108,8 +121,8 @@ def _check_end(stream: VectorStream, rest: bytearray, header: Header) -> None:
         if not rest:
             return
     raise InputError(
-        f"{stream.name}: more data follow the {header.n_words} words of {header.dim} dimensions that its header says; "
-        "the header is wrong or the file is damaged: copy or save it again"
+        f"{stream.name}: more data follow the {header.n_words} words of {header.dim} dimensions"
+        " that its header says; the header is wrong or the file is damaged: copy or save it again"
     )
 
 

@@ -1,7 +1,8 @@
-"""What the text and the binary reader share: the header `V D`, growing storage, and the checks on words and values.
+"""What the text and the binary reader share: the header `V D`, growing storage, and the checks on
+words and values.
 
-Files are not trusted: a header is compared with the size of the file before anything is reserved for it, and storage
-otherwise grows with what was really read.
+Files are not trusted: a header is compared with the size of the file before anything is reserved
+for it, and storage otherwise grows with what was really read.
 """
 
 from __future__ import annotations
@@ -42,8 +43,11 @@ def parse_header(sample: bytes) -> Header | None:
     return Header(int(match[1]), int(match[2]), match.end()) if match else None
 
 
-def check_header(header: Header, stream: VectorStream, min_vector_bytes: int, limit: int | None) -> None:
-    """Refuses a header that promises nothing, more than a file of this size can hold, or more than fits the memory.
+def check_header(
+    header: Header, stream: VectorStream, min_vector_bytes: int, limit: int | None
+) -> None:
+    """Refuses a header that promises nothing, more than a file of this size can hold, or more than
+    fits the memory.
 
     Args:
         min_vector_bytes: what one word and its vector need at least.
@@ -61,11 +65,13 @@ def check_header(header: Header, stream: VectorStream, min_vector_bytes: int, li
     need = header.n_words * min_vector_bytes
     if stream.size is not None and need > stream.size - header.length:
         raise InputError(
-            f"{stream.name}: its header says {header.n_words} words of {header.dim} dimensions, which need at least "
-            f"{need} bytes, but only {stream.size - header.length} follow; "
-            "the file is cut short or the header is wrong: copy or save it again"
+            f"{stream.name}: its header says {header.n_words} words of {header.dim} dimensions,"
+            f" which need at least {need} bytes, but only {stream.size - header.length} follow; the"
+            " file is cut short or the header is wrong: copy or save it again"
         )
-    if stream.size is not None:  # else the header is all we know: the memory is checked while the rows come in
+    if (
+        stream.size is not None
+    ):  # else the header is all we know: the memory is checked while the rows come in
         check_memory(min(header.n_words, limit or header.n_words), header.dim, stream.name)
 
 
@@ -85,13 +91,14 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
     if available is not None and needed > available:
         more = " more" if have else ""
         raise RunError(
-            f"{name}: reading {n_words:,} words x {dim} needs {needed / 1e9:.1f} GB{more} of memory, "
-            f"{available / 1e9:.1f} GB are free; cut the file down with w2v export --limit"
+            f"{name}: reading {n_words:,} words x {dim} needs {needed / 1e9:.1f} GB{more} of"
+            f" memory, {available / 1e9:.1f} GB are free; cut the file down with w2v export --limit"
         )
 
 
 class RowBuffer:
-    """A float32 matrix [n, D] that grows with what is read, in place, by half its size at a time."""
+    """A float32 matrix [n, D] that grows with what is read, in place, by half its size at a
+    time."""
 
     def __init__(self, dim: int, name: str) -> None:
         self._matrix = np.empty((0, dim), np.float32)
@@ -118,7 +125,9 @@ class RowBuffer:
         return self._matrix
 
 
-def decode_words(raw: Sequence[bytes], first: int, offsets: Sequence[int], name: str, errors: str) -> list[str]:
+def decode_words(
+    raw: Sequence[bytes], first: int, offsets: Sequence[int], name: str, errors: str
+) -> list[str]:
     """The words as text.
 
     Args:
@@ -138,8 +147,9 @@ def decode_words(raw: Sequence[bytes], first: int, offsets: Sequence[int], name:
             word.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{name}: word {first + i} is not valid UTF-8 (byte {offsets[i] + error.start} of the file is "
-                f"0x{word[error.start]:02x}); --encoding-errors replace reads it all the same"
+                f"{name}: word {first + i} is not valid UTF-8 (byte {offsets[i] + error.start} of"
+                f" the file is 0x{word[error.start]:02x}); --encoding-errors replace reads it all"
+                " the same"
             ) from None
     raise AssertionError("the words decoded the second time")
 
@@ -153,7 +163,10 @@ def check_values(words: Sequence[str], rows: np.ndarray, name: str) -> None:
     if np.isfinite(rows).all():
         return
     word = words[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])]
-    raise InputError(f"{name}: the vector of {shown(word)} holds NaN or infinity; remove it or save the vectors again")
+    raise InputError(
+        f"{name}: the vector of {shown(word)} holds NaN or infinity; remove it or save the vectors"
+        " again"
+    )
 
 
 def check_unique(words: Sequence[str], name: str, errors: str) -> None:
@@ -169,5 +182,8 @@ def check_unique(words: Sequence[str], name: str, errors: str) -> None:
     seen: dict[str, int] = {}
     for i, word in enumerate(words, 1):
         if word in seen:
-            raise InputError(f"{name}: {shown(word)} is both word {seen[word]} and word {i}; remove one of the two")
+            raise InputError(
+                f"{name}: {shown(word)} is both word {seen[word]} and word {i}; remove one of"
+                " the two"
+            )
         seen[word] = i

@@ -1,7 +1,9 @@
-"""Reads vectors from a run directory or a file. The content decides on the format, the name only when it fits two.
+"""Reads vectors from a run directory or a file. The content decides on the format, the name only
+when it fits two.
 
-Run directories and .npy files are memory-mapped; word2vec text, word2vec binary and GloVe text are parsed as a stream,
-compressed or not. Nothing is unpickled, and nothing is reserved because a header says so.
+Run directories and .npy files are memory-mapped; word2vec text, word2vec binary and GloVe text are
+parsed as a stream, compressed or not. Nothing is unpickled, and nothing is reserved because a
+header says so.
 """
 
 from __future__ import annotations
@@ -21,22 +23,30 @@ from w2v.vectors.word_vectors import WordVectors
 COMPRESSED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst"}
 # What other well-known files start with, and what to do instead.
 FOREIGN = {
-    b"PK\x03\x04": "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format",
-    b"\x80": "looks like a Python pickle, which may run any code when loaded: use gensim's save_word2vec_format",
+    b"PK\x03\x04": (
+        "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format"
+    ),
+    b"\x80": (
+        "looks like a Python pickle, which may run any code when loaded: use gensim's"
+        " save_word2vec_format"
+    ),
     b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
 }
 RUN_VERSION = b"1"  # of a run directory's layout
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
 
 
-def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict") -> WordVectors:
+def load_vectors(
+    path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict"
+) -> WordVectors:
     """The words and vectors at `path`.
 
     Args:
-        path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe text, each also as
-            .gz, .bz2, .xz or .zst; or NAME.npy with its words in NAME.vocab.tsv.
+        path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
+            text, each also as .gz, .bz2, .xz or .zst; or NAME.npy with its words in NAME.vocab.tsv.
         limit: read only the first so many words.
-        encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts U+FFFD into it.
+        encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
+            U+FFFD into it.
 
     Raises:
         InputError: there is nothing there, or it is no set of vectors, or it is damaged.
@@ -49,22 +59,26 @@ def load_vectors(path: str | Path, *, limit: int | None = None, encoding_errors:
         if not (path / "vectors.npy").is_file():
             if (path / "config.yaml").is_file() and (path / "format_version").is_file():
                 raise InputError(
-                    f"{path} is a run that has not come to its end, so it has no vectors yet; go on with it:"
-                    f" w2v train --resume {path}"
+                    f"{path} is a run that has not come to its end, so it has no vectors yet; go on"
+                    f" with it: w2v train --resume {path}"
                 )
             raise InputError(
                 f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
                 "name a run directory or a vector file"
             )
         check_version(path)
-        return load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors)
+        return load_arrays(
+            path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors
+        )
     with open_stream(path) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
             words, matrix = _read_stream(stream, path, limit, encoding_errors)
             check_unique(words, str(path), encoding_errors)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
         if stream.size is None:
-            raise InputError(f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first")
+            raise InputError(
+                f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first"
+            )
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
 
 
@@ -86,12 +100,14 @@ def check_version(run: Path) -> None:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:
         raise InputError(
-            f"{path.parent} has format_version {version.decode(errors='replace')!r},"
-            f" this w2v reads {RUN_VERSION.decode()}; use the w2v that wrote it, or export its vectors with that"
+            f"{path.parent} has format_version {version.decode(errors='replace')!r}, this w2v reads"
+            f" {RUN_VERSION.decode()}; use the w2v that wrote it, or export its vectors with that"
         )
 
 
-def _read_stream(stream: VectorStream, path: Path, limit: int | None, errors: str) -> tuple[list[str], np.ndarray]:
+def _read_stream(
+    stream: VectorStream, path: Path, limit: int | None, errors: str
+) -> tuple[list[str], np.ndarray]:
     sample = stream.sample
     if not sample:
         raise InputError(f"{path} is empty; give a file of word vectors")
@@ -101,7 +117,8 @@ def _read_stream(stream: VectorStream, path: Path, limit: int | None, errors: st
     suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED_SUFFIXES]
     suffix = suffixes[-1] if suffixes else ""
     header = parse_header(sample)
-    # "7 1" may also be the first word of GloVe text with one whole number per word; only then the name decides.
+    # "7 1" may also be the first word of GloVe text with one whole number per word; only then the
+    # name decides.
     if header is not None and ".glove" in path.suffixes:
         lines = sample_lines(sample, stream.sample_is_all)
         if all(line.count(b" ") == 1 for line in lines):
@@ -111,8 +128,8 @@ def _read_stream(stream: VectorStream, path: Path, limit: int | None, errors: st
         if dim is not None:
             return read_text(stream, None, dim, limit, errors)
         raise InputError(
-            f"{path} is not a file of word vectors: its first line is neither word2vec's header (number of words, "
-            "dimension) nor a word followed by numbers"
+            f"{path} is not a file of word vectors: its first line is neither word2vec's header"
+            " (number of words, dimension) nor a word followed by numbers"
         )
     body = sample[header.length :]
     text = header.dim > 0 and fits_text(body, stream.sample_is_all, header.dim)

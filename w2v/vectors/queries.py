@@ -1,7 +1,8 @@
 """The words nearest to a word or to an expression such as `king - man + woman`.
 
-The unit vectors of the words are added with their signs, the sum is brought to length 1, and the words are ranked by
-their cosine to it; the words of the query never answer (gensim's `most_similar`).
+The unit vectors of the words are added with their signs, the sum is brought to length 1, and the
+words are ranked by their cosine to it; the words of the query never answer (gensim's
+`most_similar`).
 
     nearest(vectors, [resolve(vectors, "paris"), resolve(vectors, "king - man + woman")], k=5)
 """
@@ -17,7 +18,8 @@ import numpy as np
 from w2v.errors import InputError
 from w2v.vectors.word_vectors import WordVectors
 
-# Near spellings are looked for among the most frequent words only; a rarer one would hardly be meant.
+# Near spellings are looked for among the most frequent words only; a rarer one would hardly be
+# meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
 
@@ -35,7 +37,11 @@ class UnknownWordError(QueryError):
     """
 
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
-        hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else "check its spelling and its case"
+        hint = (
+            f"did you mean {' or '.join(suggestions)}?"
+            if suggestions
+            else "check its spelling and its case"
+        )
         super().__init__(f"{word!r} is not in the vocabulary of {source}; {hint}")
         self.word = word
         self.suggestions = tuple(suggestions)
@@ -68,7 +74,9 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
     """
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
-        raise QueryError("the query is empty; give a word, or an expression such as 'king - man + woman'")
+        raise QueryError(
+            "the query is empty; give a word, or an expression such as 'king - man + woman'"
+        )
     operands, signs = tokens[0::2], tokens[1::2]
     wrong = next((i for i, sign in enumerate(signs) if sign not in ("+", "-")), None)
     if wrong is not None:
@@ -76,7 +84,9 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
         raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
     if len(signs) == len(operands):
         raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    signed = [(1 if sign == "+" else -1, word) for sign, word in zip(signs, operands[1:], strict=True)]
+    signed = [
+        (1 if sign == "+" else -1, word) for sign, word in zip(signs, operands[1:], strict=True)
+    ]
     return [(1, operands[0]), *signed]
 
 
@@ -97,7 +107,9 @@ def resolve(vectors: WordVectors, text: str) -> Query:
     query = Query(text.strip(), tuple(rows), tuple(sign for sign, _ in terms))
     # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
     if np.linalg.norm(_sum(vectors, query)) < 1e-5:
-        raise QueryError(f"{query.text!r} adds up to a vector of zeros, which has no neighbours; use other words")
+        raise QueryError(
+            f"{query.text!r} adds up to a vector of zeros, which has no neighbours; use other words"
+        )
     return query
 
 
@@ -109,7 +121,10 @@ def nearest(vectors: WordVectors, queries: Sequence[Query], k: int = 10) -> list
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
     rows, cosines = vectors.neighbours(sums, k, [query.rows for query in queries])
     return [
-        [Neighbour(vectors.words[row], cosine) for row, cosine in zip(best.tolist(), values.tolist(), strict=True)]
+        [
+            Neighbour(vectors.words[row], cosine)
+            for row, cosine in zip(best.tolist(), values.tolist(), strict=True)
+        ]
         for best, values in zip(rows, cosines, strict=True)
     ]
 
@@ -121,7 +136,8 @@ def _sum(vectors: WordVectors, query: Query) -> np.ndarray:
 
 
 def near_spellings(vectors: WordVectors, word: str, n: int = SUGGESTIONS) -> list[str]:
-    """Up to n words of the vocabulary spelt nearly like `word`: other capitals first, then by difflib's ratio."""
+    """Up to n words of the vocabulary spelt nearly like `word`: other capitals first, then by
+    difflib's ratio."""
     folded = word.casefold()
     if not folded:
         return []
@@ -130,7 +146,8 @@ def near_spellings(vectors: WordVectors, word: str, n: int = SUGGESTIONS) -> lis
     for candidate in vectors.words[:SUGGESTION_WORDS]:
         if abs(len(candidate) - len(word)) <= 2:
             key = candidate.casefold()
-            # One typing error leaves the beginning or the end as it was; comparing every word would take seconds.
+            # One typing error leaves the beginning or the end as it was; comparing every word would
+            # take seconds.
             if key and (key[0] == first or key[-2:] == last):
                 near.setdefault(key, []).append(candidate)
     keys = difflib.get_close_matches(folded, near, n=n, cutoff=0.7)

@@ -34,12 +34,17 @@ def check_format(path: str | Path) -> str:
         return "glove"
     suffix = Path(name).suffix
     if suffix not in FORMATS:
-        raise InputError(f"cannot tell the format of {path} from its extension; use one of {', '.join(FORMATS)}")
+        raise InputError(
+            f"cannot tell the format of {path} from its extension; use one of {', '.join(FORMATS)}"
+        )
     return FORMATS[suffix]
 
 
-def save_vectors(path: str | Path, words: Sequence[str], matrix: np.ndarray, counts: np.ndarray | None = None) -> None:
-    """Writes `words` [V] and `matrix` [V, D] float32 to `path`; only .npy keeps the `counts` [V], in its word list.
+def save_vectors(
+    path: str | Path, words: Sequence[str], matrix: np.ndarray, counts: np.ndarray | None = None
+) -> None:
+    """Writes `words` [V] and `matrix` [V, D] float32 to `path`; only .npy keeps the `counts` [V],
+    in its word list.
 
     Raises:
         InputError: the extension is unknown, or the format cannot hold one of the words.
@@ -61,14 +66,18 @@ def save_vectors(path: str | Path, words: Sequence[str], matrix: np.ndarray, cou
 
 
 def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
-    """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk is told as such."""
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape})
+    """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk
+    is told as such."""
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
+    )
     for start in range(0, len(matrix), WRITE_ROWS):
         file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)
 
 
 def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kind: str) -> None:
-    """Writes to an open binary file, such as standard output; `kind` is "text", "binary" or "glove".
+    """Writes to an open binary file, such as standard output; `kind` is "text", "binary" or
+    "glove".
 
     Raises:
         InputError: the format cannot hold one of the words, or needs a second file.
@@ -83,7 +92,8 @@ def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kin
         write_text(file, words, matrix, header=kind == "text")
     else:
         raise InputError(
-            f"{kind} keeps the words in a second file, so it cannot be written to a stream; use text or binary"
+            f"{kind} keeps the words in a second file, so it cannot be written to a stream; use"
+            " text or binary"
         )
 
 
@@ -108,11 +118,13 @@ def check_words(words: Sequence[str], kind: str) -> None:
         joined.encode("utf-8")
     except UnicodeEncodeError as error:
         word = next(word for word in words if joined[error.start] in word)
-        raise InputError(f"the word {word!r} is not valid Unicode, so it cannot be saved; remove it") from None
+        raise InputError(
+            f"the word {word!r} is not valid Unicode, so it cannot be saved; remove it"
+        ) from None
     if "" in words or any(mark in joined for mark in forbidden):
         word = next(word for word in words if not word or any(mark in word for mark in forbidden))
         what = "tab" if kind == "npy" else "space"
         raise InputError(
-            f"the word {word!r} is empty or contains a {what} or a line break, which this format cannot hold; "
-            "use another format or remove the word"
+            f"the word {word!r} is empty or contains a {what} or a line break, which this format"
+            " cannot hold; use another format or remove the word"
         )

@@ -1,4 +1,5 @@
-"""A vector file as one stream of bytes, whatever compressed it, with a look at its beginning first."""
+"""A vector file as one stream of bytes, whatever compressed it, with a look at its beginning
+first."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 4 << 20
 
 MAGIC_BYTES = 6
-COMPRESSION = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+COMPRESSION = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 
 
 class Readable(Protocol):
@@ -78,7 +84,10 @@ class VectorStream:
         return b"".join(parts)
 
     def _damaged(self, error: Exception) -> InputError:
-        return InputError(f"{self.name}: the compressed data are damaged or cut short ({error}); copy the file again")
+        return InputError(
+            f"{self.name}: the compressed data are damaged or cut short ({error}); copy the file"
+            " again"
+        )
 
 
 @contextmanager

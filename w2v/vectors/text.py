@@ -1,8 +1,9 @@
-"""word2vec and GloVe text: one line `word x1 … xD` per word; word2vec's has a first line `V D`, GloVe's has none.
+"""word2vec and GloVe text: one line `word x1 … xD` per word; word2vec's has a first line `V D`,
+GloVe's has none.
 
-Only single ASCII spaces separate, and the numbers are the last D fields: a word may hold U+00A0 or, in GloVe's files,
-even spaces. Written with nine significant digits, which give every float32 back exactly, and without the space that
-word2vec.c leaves at the end of a line.
+Only single ASCII spaces separate, and the numbers are the last D fields: a word may hold U+00A0 or,
+in GloVe's files, even spaces. Written with nine significant digits, which give every float32 back
+exactly, and without the space that word2vec.c leaves at the end of a line.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def sample_lines(sample: bytes, complete: bool) -> list[bytes]:
 
 
 def guess_dim(sample: bytes, complete: bool) -> int | None:
-    """D of text without a header: how many numbers end most of the first lines; None when it is no such text."""
+    """D of text without a header: how many numbers end most of the first lines; None when it is no
+    such text."""
     counts = [_trailing_numbers(line) for line in sample_lines(sample, complete)]
     if not counts:
         return None
@@ -60,14 +62,18 @@ def guess_dim(sample: bytes, complete: bool) -> int | None:
 
 def _trailing_numbers(line: bytes) -> int:
     fields = line.split(b" ")[1:]
-    return next((n for n, field in enumerate(reversed(fields)) if not is_number(field)), len(fields))
+    return next(
+        (n for n, field in enumerate(reversed(fields)) if not is_number(field)), len(fields)
+    )
 
 
 def fits_text(sample: bytes, complete: bool, dim: int) -> bool:
     """Whether the first lines of `sample` all end in `dim` numbers."""
     lines = sample_lines(sample, complete)
     fields = [line.rsplit(b" ", dim) for line in lines]
-    return bool(lines) and all(len(field) == dim + 1 and all(map(is_number, field[1:])) for field in fields)
+    return bool(lines) and all(
+        len(field) == dim + 1 and all(map(is_number, field[1:])) for field in fields
+    )
 
 
 def read_text(
@@ -76,7 +82,8 @@ def read_text(
     """Words and vectors [V, D] float32; `header` is None for GloVe's form.
 
     Raises:
-        InputError: the lines do not keep to the header or to `dim`, or hold something that is no number.
+        InputError: the lines do not keep to the header or to `dim`, or hold something that is no
+            number.
         RunError: there is not enough memory.
     """
     name = stream.name
@@ -94,15 +101,23 @@ def read_text(
         if len(words) >= wanted:
             if limit is not None and len(words) >= limit:
                 break
-            raise InputError(f"{name}: its header says {promised} words, but more lines follow; correct the header")
+            raise InputError(
+                f"{name}: its header says {promised} words, but more lines follow; correct the"
+                " header"
+            )
         tidy = _tidy(block)
         raw, starts, values = _parse(tidy, dim, line_number, name, header)
         surplus = len(words) + len(raw) - wanted
         if surplus > 0 and not (limit is not None and wanted == limit):
-            raise InputError(f"{name}: its header says {promised} words, but more lines follow; correct the header")
+            raise InputError(
+                f"{name}: its header says {promised} words, but more lines follow; correct the"
+                " header"
+            )
         if surplus > 0:
             raw, values = raw[:-surplus], values[:-surplus]
-        new = decode_words(raw, len(words) + 1, [position + start for start in starts], name, errors)
+        new = decode_words(
+            raw, len(words) + 1, [position + start for start in starts], name, errors
+        )
         check_values(new, values, name)
         words.extend(new)
         rows.append(values)
@@ -117,26 +132,33 @@ def read_text(
 
 
 def _check_dim(stream: VectorStream, header: Header) -> None:
-    """Refuses a header whose D is smaller than the lines' (the surplus numbers would become part of the words)."""
+    """Refuses a header whose D is smaller than the lines' (the surplus numbers would become part of
+    the words)."""
     lines = sample_lines(stream.sample[header.length :], stream.sample_is_all)
     fields = [line.rsplit(b" ", header.dim) for line in lines]
     spare = [field[0].split(b" ") for field in fields if len(field) == header.dim + 1]
-    if lines and len(spare) == len(lines) and all(len(part) > 1 and is_number(part[-1]) for part in spare):
+    if (
+        lines
+        and len(spare) == len(lines)
+        and all(len(part) > 1 and is_number(part[-1]) for part in spare)
+    ):
         raise InputError(
-            f"{stream.name}: its header says {header.dim} dimensions, but line 2 has {lines[0].count(b' ')} numbers; "
-            "correct the header"
+            f"{stream.name}: its header says {header.dim} dimensions, but line 2 has"
+            f" {lines[0].count(b' ')} numbers; correct the header"
         )
 
 
 def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
-    """Whole lines, a few MB at a time, each block ending in a line end; empty lines at the file's end are dropped."""
+    """Whole lines, a few MB at a time, each block ending in a line end; empty lines at the file's
+    end are dropped."""
     limit = dim * MAX_VALUE_BYTES + MAX_WORD_BYTES
     rest = bytearray()
     while chunk := stream.read():
         if skip:
             chunk, skip = chunk[skip:], max(0, skip - len(chunk))
         rest += chunk
-        # Cut before the last line that holds something, so that only the end of the file can end in empty lines.
+        # Cut before the last line that holds something, so that only the end of the file can end in
+        # empty lines.
         cut = rest.rfind(b"\n", 0, len(rest.rstrip(b"\r\n"))) + 1
         if cut:
             yield bytes(rest[:cut])
@@ -216,7 +238,9 @@ def _raise_wrong_number(block: bytes, dim: int, first_line: int, name: str) -> N
                     f"{name}: line {first_line + i} has {shown!r} where a number belongs; "
                     "the file is damaged: copy or save it again"
                 )
-    raise InputError(f"{name}: the numbers from line {first_line} on cannot be read; copy or save the file again")
+    raise InputError(
+        f"{name}: the numbers from line {first_line} on cannot be read; copy or save the file again"
+    )
 
 
 def write_text(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, header: bool) -> None:

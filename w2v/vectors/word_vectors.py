@@ -1,7 +1,8 @@
 """Words and their vectors: what every query and evaluation works on.
 
-The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to unit length block by
-block. The similarity of two words is the cosine of their vectors, x·y / (|x| |y|).
+The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to
+unit length block by block. The similarity of two words is the cosine of their vectors, x·y / (|x|
+|y|).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 
 from w2v.errors import InputError, shown
 
-# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises the calls.
+# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
+# the calls.
 BLOCK_VALUES = 4 << 20
 
 
@@ -22,8 +24,10 @@ class WordVectors:
 
     Attributes:
         words: [V].
-        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a .npy file.
-        counts: [V] int64, how often each word stood in the corpus, or None when the file does not say.
+        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a
+            .npy file.
+        counts: [V] int64, how often each word stood in the corpus, or None when the file does not
+            say.
         source: where the vectors come from; error messages name it.
         warnings: what the user should know about the file, in plain sentences.
     """
@@ -63,7 +67,8 @@ class WordVectors:
 
     @cached_property
     def norms(self) -> np.ndarray:
-        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow float32).
+        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
+        float32).
 
         Raises:
             InputError: a row holds NaN or infinity.
@@ -78,7 +83,8 @@ class WordVectors:
         if len(wrong):
             word = self.words[wrong[0]]
             raise InputError(
-                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again with a smaller --lr"
+                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again"
+                " with a smaller --lr"
             )
         return norms
 
@@ -91,7 +97,9 @@ class WordVectors:
             return np.asarray(self.matrix[rows] / lengths, np.float32)
         return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
 
-    def unit_blocks(self, stop: int | None = None, step: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    def unit_blocks(
+        self, stop: int | None = None, step: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """(first row, unit rows [n, D]) over the first `stop` rows."""
         stop = len(self) if stop is None else min(stop, len(self))
         step = step or max(1, BLOCK_VALUES // max(1, self.dim))
@@ -101,7 +109,8 @@ class WordVectors:
     def neighbours(
         self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]] | None = None
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The k rows with the highest cosine to each query, best first; of equal ones the earlier row.
+        """The k rows with the highest cosine to each query, best first; of equal ones the earlier
+        row.
 
         Args:
             queries: [Q, D], unit rows.
@@ -126,7 +135,8 @@ class WordVectors:
                 top = _top(scores[q], k)
                 rows = np.concatenate([best_rows[q], top + start])
                 values = np.concatenate([best_scores[q], scores[q, top]])
-                # Earlier blocks come first and the sort is stable, so equal scores stay in the order of the rows.
+                # Earlier blocks come first and the sort is stable, so equal scores stay in the
+                # order of the rows.
                 order = np.argsort(-values, kind="stable")[:k]
                 best_rows[q], best_scores[q] = rows[order], values[order]
         for q in range(n_queries):
@@ -136,7 +146,8 @@ class WordVectors:
 
 
 def _top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the earlier."""
+    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the
+    earlier."""
     if k >= len(scores):
         return np.arange(len(scores))
     threshold = np.partition(scores, len(scores) - k)[len(scores) - k]

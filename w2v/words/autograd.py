@@ -1,13 +1,16 @@
-"""The engine for any loss, on CPU or GPU: windows built on the device in large batches, gradients by autograd.
+"""The engine for any loss, on CPU or GPU: windows built on the device in large batches, gradients
+by autograd.
 
-    skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c. The hidden vector
-               of a prediction is the context word's input row, so that a batch has no more distinct ones than it has
-               distinct words: a loss that scores all V rows scores them once for each.
-    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle; each of them gets the
-               whole gradient of the mean, as in word2vec.c, or its share (--cbow-grad mean).
+    skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c.
+               The hidden vector of a prediction is the context word's input row, so that a batch
+               has no more distinct ones than it has distinct words: a loss that scores all V rows
+               scores them once for each.
+    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle;
+               each of them gets the whole gradient of the mean, as in word2vec.c, or its share
+               (--cbow-grad mean).
 
-Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the same context word. The
-gradient is that of the sum over a batch's predictions.
+Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
+same context word. The gradient is that of the sum over a batch's predictions.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.words.windows import WindowReader, Windows
 
-NOISE_SHARE = 8  # predictions that share noise words; in the fused kernel a window's predictions do, about 6
+NOISE_SHARE = (
+    8  # predictions that share noise words; in the fused kernel a window's predictions do, about 6
+)
 BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
 STEPS = 256  # of a run, at least, where the batch size is ours to choose
 SMALLEST_BATCH = 64
@@ -42,17 +47,23 @@ FROZEN = "input.frozen"  # in the state, where there are rows that stay
 
 
 def batch_words(config: Config, length: int) -> int:
-    """Words of the text per step: as given, else the default, and less for a stream of small `length`."""
+    """Words of the text per step: as given, else the default, and less for a stream of small
+    `length`."""
     if config.training.batch_size is not None:
         return config.training.batch_size
-    return max(SMALLEST_BATCH, min(config.default_batch_size, length * config.training.epochs // STEPS))
+    return max(
+        SMALLEST_BATCH, min(config.default_batch_size, length * config.training.epochs // STEPS)
+    )
 
 
 def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
-    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: each about a whole number of batches."""
+    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: each about a whole number of
+    batches."""
     batch = batch_words(config, len(ids))
     size = min(BLOCK_WORDS, len(ids) * config.training.epochs // STEPS)
-    return cut_blocks(ids, batch * max(1, size // batch), sentence_limit(config.corpus.max_sentence))
+    return cut_blocks(
+        ids, batch * max(1, size // batch), sentence_limit(config.corpus.max_sentence)
+    )
 
 
 def find_device(name: str) -> torch.device:
@@ -65,10 +76,14 @@ def find_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        raise InputError(f"--device {name}: PyTorch finds no CUDA device on this machine; use --device cpu")
+        raise InputError(
+            f"--device {name}: PyTorch finds no CUDA device on this machine; use --device cpu"
+        )
     index = int(name.partition(":")[2] or 0)
     if index >= count:
-        raise InputError(f"--device {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}")
+        raise InputError(
+            f"--device {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        )
     return torch.device("cuda", index)
 
 
@@ -79,7 +94,8 @@ class AutogradEngine:
     counts [V]: of the vocabulary, never increasing.
 
     Raises:
-        InputError: --device names a GPU that is not there, or the loss cannot be used with this vocabulary.
+        InputError: --device names a GPU that is not there, or the loss cannot be used with this
+            vocabulary.
         RunError: the GPU's memory does not suffice.
     """
 
@@ -94,9 +110,12 @@ class AutogradEngine:
             torch.set_num_threads(config.threads)
         keep = keep_probabilities(counts, config.training.sample)
         self._reader = WindowReader(
-            ids, (keep * (2**32 - 1)).astype(np.uint32), config.model.window,
-            sentence_limit(config.corpus.max_sentence), self.device,
-        )  # fmt: skip
+            ids,
+            (keep * (2**32 - 1)).astype(np.uint32),
+            config.model.window,
+            sentence_limit(config.corpus.max_sentence),
+            self.device,
+        )
         self._batch = batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self._frozen: Tensor | None = None  # [V] uint8
@@ -105,15 +124,20 @@ class AutogradEngine:
             self.layer = self._make_layer(counts).to(self.device)
             make = OPTIMIZERS[config.optimizer]
             self._optimizer_in = make(self._w_in)
-            self._optimizers = [(parameter, make(parameter.detach())) for parameter in self.layer.parameters()]
+            self._optimizers = [
+                (parameter, make(parameter.detach())) for parameter in self.layer.parameters()
+            ]
         names = [name for name, _ in self.layer.named_parameters()]
         self._named = {"input": self._optimizer_in} | {
-            f"output.{name}": optimizer for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
+            f"output.{name}": optimizer
+            for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
         }
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`."""
-        rows = torch.empty_like(self._w_in, device="cpu") if self.device.type != "cpu" else self._w_in
+        rows = (
+            torch.empty_like(self._w_in, device="cpu") if self.device.type != "cpu" else self._w_in
+        )
         fill_starting_rows(rows.numpy(), self.config.training.seed)
         self._w_in.copy_(rows)
 
@@ -132,7 +156,8 @@ class AutogradEngine:
 
     @torch.no_grad()
     def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
-        """What `train` would find in a block of another text, with the random numbers of MEASURED_SEED.
+        """What `train` would find in a block of another text, with the random numbers of
+        MEASURED_SEED.
 
         Raises:
             RunError: the GPU's memory does not suffice.
@@ -140,7 +165,8 @@ class AutogradEngine:
         return self._run(self._reader.over(ids), block, MEASURED_SEED, None)
 
     def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
-        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is None."""
+        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is
+        None."""
         key, own = block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
         with self._enough_memory():
@@ -152,7 +178,14 @@ class AutogradEngine:
                 losses = self._step(windows, start, stop, lr)
                 loss += losses.sum(dtype=torch.float64)
                 predictions += len(losses)
-            return Tally(loss.item(), predictions, windows.read, windows.rare, windows.dropped, windows.trained)
+            return Tally(
+                loss.item(),
+                predictions,
+                windows.read,
+                windows.rare,
+                windows.dropped,
+                windows.trained,
+            )
 
     def end_round(self, blocks: int) -> None:
         """Nothing to put together: there is one worker."""
@@ -173,14 +206,18 @@ class AutogradEngine:
     def freeze(self, rows: np.ndarray) -> None:
         """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
         if rows.shape != (len(self._w_in),):
-            raise ValueError(f"rows has shape {list(rows.shape)}, the input matrix has {len(self._w_in)} rows")
+            raise ValueError(
+                f"rows has shape {list(rows.shape)}, the input matrix has {len(self._w_in)} rows"
+            )
         self._frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {"input": self._w_in} | ({} if self._frozen is None else {FROZEN: self._frozen})
         tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
         for name, optimizer in self._named.items():
-            tensors |= {f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()}
+            tensors |= {
+                f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()
+            }
         return tensors
 
     @contextmanager
@@ -190,8 +227,8 @@ class AutogradEngine:
             yield
         except torch.cuda.OutOfMemoryError as error:
             raise RunError(
-                f"the memory of {self.device} does not suffice; try a smaller --batch-size (now {self._batch:,}),"
-                " a smaller --dim or a larger --min-count"
+                f"the memory of {self.device} does not suffice; try a smaller --batch-size (now"
+                f" {self._batch:,}), a smaller --dim or a larger --min-count"
             ) from error
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
@@ -202,12 +239,21 @@ class AutogradEngine:
         try:
             with torch.random.fork_rng(devices=[]):  # a layer may have starting values of its own
                 torch.manual_seed(config.training.seed)
-                return make_layer(config.training.loss, config.model.dim, torch.from_numpy(counts), config.loss, **more)
+                return make_layer(
+                    config.training.loss,
+                    config.model.dim,
+                    torch.from_numpy(counts),
+                    config.loss,
+                    **more,
+                )
         except ValueError as error:
-            raise InputError(f"--loss {config.training.loss} with {len(counts):,} words: {error}") from error
+            raise InputError(
+                f"--loss {config.training.loss} with {len(counts):,} words: {error}"
+            ) from error
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
-        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their predictions' losses."""
+        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their
+        predictions' losses."""
         contexts, places = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
@@ -218,7 +264,11 @@ class AutogradEngine:
 
     def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         repeated = isinstance(self.config.loss, SampledOptions)
-        rows, row_of = shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, len(self._w_in))
+        rows, row_of = (
+            shared_rows(contexts, NOISE_SHARE)
+            if repeated
+            else distinct_rows(contexts, len(self._w_in))
+        )
         hidden = self._w_in.index_select(0, rows)
         losses: Tensor
         if lr is None:
@@ -233,7 +283,9 @@ class AutogradEngine:
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
         model = self.config.model
-        hidden = F.embedding_bag(contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden)
+        hidden = F.embedding_bag(
+            contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden
+        )
         losses: Tensor
         if lr is None:
             losses = self.layer(hidden, targets)
@@ -252,8 +304,11 @@ class AutogradEngine:
             gradient, rows = gradient[free], rows[free]
         self._optimizer_in.update(gradient, lr, rows)
 
-    def _learn(self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float) -> tuple[Tensor, Tensor]:
-        """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by `hidden`."""
+    def _learn(
+        self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float
+    ) -> tuple[Tensor, Tensor]:
+        """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by
+        `hidden`."""
         hidden.requires_grad_()
         losses = self.layer(hidden, targets, row_of)
         losses.sum().backward()

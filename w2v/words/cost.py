@@ -1,4 +1,5 @@
-"""What a run of the autograd engine will cost: memory, and time where all V output rows are scored."""
+"""What a run of the autograd engine will cost: memory, and time where all V output rows are
+scored."""
 
 from __future__ import annotations
 
@@ -45,20 +46,26 @@ def device_demand(config: Config, vocabulary: int) -> Demand | None:
     device = find_device(config.training.device)
     if device.type == "cpu":
         return None
-    return Demand(f"memory on {device}", working_bytes(config, vocabulary), free_device_memory(device))
+    return Demand(
+        f"memory on {device}", working_bytes(config, vocabulary), free_device_memory(device)
+    )
 
 
 def free_device_memory(device: torch.device) -> int:
-    """Bytes that can be allocated on a GPU: what is free, and what PyTorch holds there without using it."""
+    """Bytes that can be allocated on a GPU: what is free, and what PyTorch holds there without
+    using it."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one batch."""
+    """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one
+    batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     sampled = isinstance(config.loss, SampledOptions)
-    copies = 2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all  # the last: the gradient of all rows
+    copies = (
+        2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all
+    )  # the last: the gradient of all rows
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
     hidden = min(predictions, vocabulary) if not sampled else predictions
@@ -72,7 +79,8 @@ def working_bytes(config: Config, vocabulary: int) -> int:
 
 
 def warning(config: Config, counts: np.ndarray, length: int, device: torch.device) -> str | None:
-    """A sentence for the user when a loss that scores all rows would take more than an hour; None otherwise.
+    """A sentence for the user when a loss that scores all rows would take more than an hour; None
+    otherwise.
 
     counts [V] of the vocabulary, length of the stream of ids.
     """
@@ -84,8 +92,9 @@ def warning(config: Config, counts: np.ndarray, length: int, device: torch.devic
     hours = seconds / 3600
     took = f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
     return (
-        f"--loss {config.training.loss} scores all {len(counts):,} words for every hidden vector: this will take about"
-        f" {took}. Cheaper: --loss {', '.join(CHEAPER[:-1])} or {CHEAPER[-1]}, a larger --min-count, fewer --epochs"
+        f"--loss {config.training.loss} scores all {len(counts):,} words for every hidden vector:"
+        f" this will take about {took}. Cheaper: --loss {', '.join(CHEAPER[:-1])} or {CHEAPER[-1]},"
+        " a larger --min-count, fewer --epochs"
     )
 
 
@@ -97,8 +106,11 @@ def products_of(config: Config, counts: np.ndarray, length: int) -> float:
     predictions = words / steps
     if config.model.model == "skip-gram":
         predictions *= config.model.window + 1
-        # distinct hidden vectors of a batch: each word is there unless none of the predictions is from it
-        hidden = float(-np.expm1(predictions * np.log1p(-np.minimum(kept / words, 1 - 1e-12))).sum())
+        # distinct hidden vectors of a batch: each word is there unless none of the predictions is
+        # from it
+        hidden = float(
+            -np.expm1(predictions * np.log1p(-np.minimum(kept / words, 1 - 1e-12))).sum()
+        )
     else:
         hidden = predictions
     return 2.0 * PRODUCTS * hidden * len(counts) * config.model.dim * steps * config.training.epochs

@@ -1,13 +1,16 @@
-"""The engine for losses that score few rows: threads without locks (arXiv 1106.5730) over the fused CPU kernel.
+"""The engine for losses that score few rows: threads without locks (arXiv 1106.5730) over the fused
+CPU kernel.
 
-With several threads, each works on its own copies of the most frequent words' rows and merges what it added to them
-every few thousand words and at block ends: otherwise the cores fight for the cache lines of those rows, and two
-threads are no faster than one. With --deterministic every row is thread-own, and what the threads have changed is put
-together, in the threads' order, after every round of blocks (one per thread), while they rest.
+With several threads, each works on its own copies of the most frequent words' rows and merges what
+it added to them every few thousand words and at block ends: otherwise the cores fight for the cache
+lines of those rows, and two threads are no faster than one. With --deterministic every row is
+thread-own, and what the threads have changed is put together, in the threads' order, after every
+round of blocks (one per thread), while they rest.
 
-sampled-softmax draws its noise words with replacement, once per window, so that word i is to be expected k·q(i) times
-among k: that is the expected count in its scores. (The layer in `w2v.losses.sampled` draws distinct words, and expects
-1 - (1 - q)^tries; for the k of a window, a few words of many thousands, the two hardly differ.)
+sampled-softmax draws its noise words with replacement, once per window, so that word i is to be
+expected k·q(i) times among k: that is the expected count in its scores. (The layer in
+`w2v.losses.sampled` draws distinct words, and expects 1 - (1 - q)^tries; for the k of a window, a
+few words of many thousands, the two hardly differ.)
 """
 
 from __future__ import annotations
@@ -25,7 +28,14 @@ from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
-from w2v.training.engine import MEASURED_SEED, Tally, block_seeds, check_state, fill_starting_rows, read_only
+from w2v.training.engine import (
+    MEASURED_SEED,
+    Tally,
+    block_seeds,
+    check_state,
+    fill_starting_rows,
+    read_only,
+)
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
@@ -33,7 +43,8 @@ MERGE_WORDS = 16384  # trained words between merges, of all threads together
 SHORTEST_MERGE = 1024
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
 OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
-ROUND_WORDS = 280_000  # stream positions of a round per thread, divided by threads²: many threads must meet often
+# stream positions of a round per thread, divided by threads²: many threads must meet often
+ROUND_WORDS = 280_000
 SHORTEST_ROUND = 2_000
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
@@ -52,26 +63,34 @@ def variant_of(config: Config) -> Variant:
     shape = TileShape.choose(rows, _negatives(config), cbow)
     nce, softmax = isinstance(options, NceOptions), isinstance(options, SampledSoftmaxOptions)
     return Variant(
-        size=-(-config.model.dim // 16) * 64, width=shape.width, group=shape.group, rows=rows,
-        cross_entropy=int(softmax), offset=int(nce or softmax),
+        size=-(-config.model.dim // 16) * 64,
+        width=shape.width,
+        group=shape.group,
+        rows=rows,
+        cross_entropy=int(softmax),
+        offset=int(nce or softmax),
         skip_hits=int(bool(rows & NOISE) and not nce and (not softmax or options.remove_hits)),
-        bias=_bias(config), cbow=int(cbow),
-    )  # fmt: skip
+        bias=_bias(config),
+        cbow=int(cbow),
+    )
 
 
 def works_in_rounds(config: Config) -> bool:
-    """Whether the outcome must not depend on how fast the threads are; one thread is always the same."""
+    """Whether the outcome must not depend on how fast the threads are; one thread is always the
+    same."""
     return config.training.deterministic and config.threads > 1
 
 
 def compiled_kernel(config: Config) -> Callable[..., None]:
-    """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no text."""
+    """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no
+    text."""
     HogwildEngine(config, np.zeros(1, np.int32), np.ones(2, np.int64), threads=1).warm_up()
     return make_kernel(variant_of(config))
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or tree, workspaces."""
+    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or
+    tree, workspaces."""
     row = -(-config.model.dim // 16) * 64
     copies = 2 * config.threads * min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
     if works_in_rounds(config):
@@ -93,7 +112,8 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 
 def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
-    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: well under 0.2 s of work each, a few hundred a run.
+    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: well under 0.2 s of work each, a
+    few hundred a run.
 
     So the learning rate falls smoothly, and no thread idles at the end.
     """
@@ -110,7 +130,11 @@ def flops_per_word(config: Config) -> float:
     rows, window = rows_scored(config), config.model.window
     scored = (PATH_ROWS if rows & PATH else 0) + (_negatives(config) + 1 if rows & NOISE else 0)
     # CBOW: one hidden row, and twice the window + 1 context rows that are only read and written
-    products = 6 * scored * (window + 1) if config.model.model == "skip-gram" else 6 * scored + 4 * (window + 1)
+    products = (
+        6 * scored * (window + 1)
+        if config.model.model == "skip-gram"
+        else 6 * scored + 4 * (window + 1)
+    )
     return float(config.model.dim * products)
 
 
@@ -126,8 +150,8 @@ def _bias(config: Config) -> int:
 
 
 class HogwildEngine:
-    """Skip-gram, every context word in the window predicting the word in the middle, and CBOW, their mean or sum
-    predicting it, as in word2vec.c.
+    """Skip-gram, every context word in the window predicting the word in the middle, and CBOW,
+    their mean or sum predicting it, as in word2vec.c.
 
     ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
     counts [V]: of the vocabulary, never increasing.
@@ -135,7 +159,9 @@ class HogwildEngine:
 
     name = "hogwild"
 
-    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None) -> None:
+    def __init__(
+        self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None
+    ) -> None:
         self.config = config
         self.threads = config.threads if threads is None else threads
         self._ids = read_only(ids)
@@ -152,11 +178,14 @@ class HogwildEngine:
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
         shape, negatives = TileShape(variant.width, variant.group), _negatives(config)
         self._workspaces = [
-            Workspace(rows, longest, negatives, window, variant.size, shape) for _ in range(self.threads)
+            Workspace(rows, longest, negatives, window, variant.size, shape)
+            for _ in range(self.threads)
         ]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # of the round's first block
-        self._merge_every = 0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
+        self._merge_every = (
+            0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
+        )
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
 
     def initialise(self) -> None:
@@ -182,35 +211,67 @@ class HogwildEngine:
         if thread == 0:
             self._lr = lr
         seed = self.config.training.seed
-        return self._run(self._ids, block, seed, self._matrices[thread], lr, self._merge_every, thread)
+        return self._run(
+            self._ids, block, seed, self._matrices[thread], lr, self._merge_every, thread
+        )
 
     def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
-        """What `train` would find in a block of another text, with the random numbers of MEASURED_SEED."""
-        return self._run(ids, block, MEASURED_SEED, self.weights.only_shared(thread), 0.0, 0, thread)
+        """What `train` would find in a block of another text, with the random numbers of
+        MEASURED_SEED."""
+        return self._run(
+            ids, block, MEASURED_SEED, self.weights.only_shared(thread), 0.0, 0, thread
+        )
 
     def _run(
-        self, ids: np.ndarray, block: Block, seed: int, matrices: Matrices, lr: float, merge_every: int, thread: int
+        self,
+        ids: np.ndarray,
+        block: Block,
+        seed: int,
+        matrices: Matrices,
+        lr: float,
+        merge_every: int,
+        thread: int,
     ) -> Tally:
         model, work = self.config.model, self._workspaces[thread]
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
-        text = Text(block.start, block.stop, model.window, self._max_sentence, int(mean), int(share))
+        text = Text(
+            block.start, block.stop, model.window, self._max_sentence, int(mean), int(share)
+        )
         key, own = block_seeds(seed, block)
         self._kernel(
-            ids, self._keep, text, matrices, self._choice, work.slots(), work.scratch(), work.words, work.sentences,
-            work.state, lr, key, own, merge_every, self.threads, work.tally,
-        )  # fmt: skip
+            ids,
+            self._keep,
+            text,
+            matrices,
+            self._choice,
+            work.slots(),
+            work.scratch(),
+            work.words,
+            work.sentences,
+            work.state,
+            lr,
+            key,
+            own,
+            merge_every,
+            self.threads,
+            work.tally,
+        )
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
 
     def end_round(self, blocks: int) -> None:
-        """In rounds: shared rows = those + the changes of the first `blocks` threads, in their order."""
+        """In rounds: shared rows = those + the changes of the first `blocks` threads, in their
+        order."""
         if self._pool is None:
             return
         weights, lr = self.weights, self._lr
         if _bias(self.config):  # -log Z is used all the time
             weights.log_z.uses[:blocks] = OFTEN
-            for table, uses in ((weights.bias, weights.noise.uses), (weights.log_z, weights.log_z.uses)):
+            for table, uses in (
+                (weights.bias, weights.noise.uses),
+                (weights.log_z, weights.log_z.uses),
+            ):
                 shared, own = table.all_rows()
                 merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
@@ -227,13 +288,17 @@ class HogwildEngine:
                     table.own(thread)[:] = table.matrix
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that training goes on from, float32: "input" [V, dim], and the output layer's parameters as its
-        state_dict names them after "output.". Views, to be used while the threads rest.
+        """All that training goes on from, float32: "input" [V, dim], and the output layer's
+        parameters as its state_dict names them after "output.". Views, to be used while the threads
+        rest.
         """
         tables, options = self.weights, self.config.loss
         found = {"input": tables.input.matrix}
         if isinstance(options, HsigmoidNegOptions):
-            found |= {"output.path.weight": tables.path.matrix, "output.noise.weight": tables.noise.matrix}
+            found |= {
+                "output.path.weight": tables.path.matrix,
+                "output.noise.weight": tables.noise.matrix,
+            }
         else:
             found["output.weight"] = (tables.noise if tables.noise.rows else tables.path).matrix
         if _bias(self.config) & 1:
@@ -266,7 +331,9 @@ class HogwildEngine:
             negatives = _negatives(self.config)
             noise = unigram_probabilities(counts, self.config.loss.noise_power)
             accept, alias = alias_table(noise)
-            table = alias.astype(np.int64) << 32 | accept  # side by side: one cache line a draw, and no branch
+            table = (
+                alias.astype(np.int64) << 32 | accept
+            )  # side by side: one cache line a draw, and no branch
             offsets = self._offsets(noise)
         if rows & PATH:
             from w2v.tree import huffman
@@ -275,20 +342,28 @@ class HogwildEngine:
             starts, steps, longest = tree.starts, tree.steps(), int(tree.lengths.max())
         self._arrays += [table, offsets, starts, steps]
         choice = Choice(
-            noise=address(table), offsets=address(offsets), negatives=negatives, vocabulary=len(counts),
-            starts=address(starts), steps=address(steps),
-        )  # fmt: skip
+            noise=address(table),
+            offsets=address(offsets),
+            negatives=negatives,
+            vocabulary=len(counts),
+            starts=address(starts),
+            steps=address(steps),
+        )
         return choice, longest
 
     def _offsets(self, noise: np.ndarray) -> np.ndarray:
-        """What is added to every word's score [V]: -log of its expected count, with nce also -log Z."""
+        """What is added to every word's score [V]: -log of its expected count, with nce also -log
+        Z."""
         options = self.config.loss
         log_z = 0.0
         if isinstance(options, NceOptions):
             named = {"auto": math.log(len(noise)), "learned": 0.0}
-            log_z = named[options.nce_log_z] if options.nce_log_z in named else float(options.nce_log_z)
+            log_z = (
+                named[options.nce_log_z] if options.nce_log_z in named else float(options.nce_log_z)
+            )
         elif not isinstance(options, SampledSoftmaxOptions):
             return np.zeros(len(noise), np.float32)
-        # an extreme power leaves rare words no probability at all: then log q is that of the least number above 0
+        # an extreme power leaves rare words no probability at all: then log q is that of the least
+        # number above 0
         log_q = np.log(np.maximum(noise, np.finfo(np.float64).tiny))
         return (-log_z - math.log(options.negatives) - log_q).astype(np.float32)

@@ -1,9 +1,11 @@
-"""Where training starts from when there are vectors already (--init): another run, or a file of pretrained vectors.
+"""Where training starts from when there are vectors already (--init): another run, or a file of
+pretrained vectors.
 
-    FILE                  the vocabulary is the new text's; words that the file knows start from its rows
-    RUN                   the vocabulary, noise and tree are the run's, and so are all rows; new words are left out
-    RUN --extend-vocab    the run's words and those that the text has enough of: old rows stay with their words, new
-                          words start as usual; noise and tree are built anew from the counts of both texts
+    FILE             the vocabulary is the new text's; words that the file knows start from its rows
+    RUN    the vocabulary, noise and tree are the run's, and so are all rows; new words are left out
+    RUN --extend-vocab    the run's words and those that the text has enough of: old rows stay with
+                          their words, new words start as usual; noise and tree are built anew from
+                          the counts of both texts
 
 Output rows come from a run's latest checkpoint, if it was trained with the same loss.
 """
@@ -33,7 +35,8 @@ OUTPUT = "output."
 
 @dataclass
 class Earlier:
-    """What --init names: words with their input rows [words, dim]; of a run also counts and its output layer.
+    """What --init names: words with their input rows [words, dim]; of a run also counts and its
+    output layer.
 
     outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none.
     """
@@ -48,7 +51,8 @@ class Earlier:
 
 @dataclass
 class Start:
-    """How the rows of a new run begin. known [K]: ids in its vocabulary; source [K]: rows of `earlier`."""
+    """How the rows of a new run begin. known [K]: ids in its vocabulary; source [K]: rows of
+    `earlier`."""
 
     earlier: Earlier
     known: np.ndarray
@@ -58,7 +62,8 @@ class Start:
     freeze: bool
 
     def apply(self, engine: Engine, reporter: Reporter) -> None:
-        """Puts the earlier rows into the engine, whose starting vectors are set; says what came from where."""
+        """Puts the earlier rows into the engine, whose starting vectors are set; says what came
+        from where."""
         arrays = {name: np.array(array) for name, array in engine.state().items()}
         arrays["input"][self.known] = self.earlier.rows[self.source]
         kept: list[str] = []
@@ -72,8 +77,14 @@ class Start:
             frozen[self.known] = 1
             assert isinstance(engine, Freezing)  # as the settings saw to
             engine.freeze(frozen)
-        what = f"{len(self.known):,} of {self.size:,} words start from their rows in {self.earlier.name}"
-        reporter.note(f"{what}{' and stay there' if self.freeze else ''}, {self.size - len(self.known):,} as usual")
+        what = (
+            f"{len(self.known):,} of {self.size:,} words start from their rows in"
+            f" {self.earlier.name}"
+        )
+        reporter.note(
+            f"{what}{' and stay there' if self.freeze else ''}, {self.size - len(self.known):,} as"
+            " usual"
+        )
         if anew:
             why = self.earlier.why_none or "its rows do not belong to words one by one"
             reporter.note(f"the output layer starts anew ({', '.join(anew)}): {why}")
@@ -105,13 +116,23 @@ def load_earlier(config: Config) -> Earlier:
         found = _of_run(path, config)
     else:
         if config.start.extend_vocab:
-            raise InputError(f"--extend-vocab needs the vocabulary of a run, and --init {path} is none: leave one away")
+            raise InputError(
+                f"--extend-vocab needs the vocabulary of a run, and --init {path} is none: leave"
+                " one away"
+            )
         vectors = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
-        found = Earlier(str(path), vectors.words, vectors.matrix, why_none="a file of vectors has none")
+        found = Earlier(
+            str(path), vectors.words, vectors.matrix, why_none="a file of vectors has none"
+        )
     if found.rows.shape[1] != config.model.dim:
         length, dim = found.rows.shape[1], config.model.dim
-        raise InputError(f"--init {path} has vectors of {length} numbers, and --dim is {dim}: give --dim {length}")
-    if not all(np.isfinite(found.rows[at : at + 8192]).all() for at in range(0, len(found.rows), 8192)):
+        raise InputError(
+            f"--init {path} has vectors of {length} numbers, and --dim is {dim}: give --dim"
+            f" {length}"
+        )
+    if not all(
+        np.isfinite(found.rows[at : at + 8192]).all() for at in range(0, len(found.rows), 8192)
+    ):
         raise InputError(f"--init {path} holds NaN or infinity: name another one")
     return found
 
@@ -119,7 +140,8 @@ def load_earlier(config: Config) -> Earlier:
 def start_from(
     config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start]:
-    """The text and the vocabulary of a run that starts from --init; `chosen` are the words that it would have without.
+    """The text and the vocabulary of a run that starts from --init; `chosen` are the words that it
+    would have without.
 
     Raises:
         InputError: see `load_earlier`.
@@ -132,23 +154,29 @@ def start_from(
         left_out = sum(old.index(word) is None for word in chosen.words)
         if config.start.extend_vocab:
             reporter.note(
-                f"{left_out:,} new words beside the {len(old):,} of {earlier.name}; noise and tree are built anew"
+                f"{left_out:,} new words beside the {len(old):,} of {earlier.name}; noise and tree"
+                " are built anew"
             )
         elif left_out:
             reporter.note(
-                f"{left_out:,} words of the text are not in the vocabulary of {earlier.name} and are left out"
-                " (--extend-vocab takes them in)"
+                f"{left_out:,} words of the text are not in the vocabulary of {earlier.name} and"
+                " are left out (--extend-vocab takes them in)"
             )
         store = renumbered(store, vocabulary)
     places = {word: place for place, word in reversed(list(enumerate(earlier.words)))}
     pairs = [(new, places[word]) for new, word in enumerate(vocabulary.words) if word in places]
     known, source = np.array(pairs, np.int64).reshape(-1, 2).T
     moved = vocabulary is not old
-    return store, vocabulary, Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)
+    return (
+        store,
+        vocabulary,
+        Start(earlier, known, source, len(vocabulary), moved, config.start.freeze),
+    )
 
 
 def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
-    """The same text with the ids of another vocabulary; other words get the id V, so that they are left out.
+    """The same text with the ids of another vocabulary; other words get the id V, so that they are
+    left out.
 
     Raises:
         RunError: the disk for temporary files is full.
@@ -163,10 +191,18 @@ def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
                 file.write(np.where(ids < 0, ID_TYPE.type(LINE_END_ID), mapping[ids]).data)
                 store.release(start, start + len(ids))
             file.flush()
-            found = TokenStore(map_ids(file, len(store.ids)), vocabulary, store.n_words, store.n_lines, store.warnings)
+            found = TokenStore(
+                map_ids(file, len(store.ids)),
+                vocabulary,
+                store.n_words,
+                store.n_lines,
+                store.warnings,
+            )
     except OSError as error:
         reason = error.strerror or error
-        raise RunError(f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere") from error
+        raise RunError(
+            f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere"
+        ) from error
     found.sources, found.key = store.sources, store.key
     found.known_words = int(store.vocabulary.counts[mapping < unknown].sum())
     store.close()
@@ -185,10 +221,19 @@ def _of_run(path: Path, config: Config) -> Earlier:
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
         vectors = load_vectors(path)
-        return Earlier(str(path), vectors.words, vectors.matrix, vocabulary, why_none=f"{path} keeps no checkpoint")
+        return Earlier(
+            str(path),
+            vectors.words,
+            vectors.matrix,
+            vocabulary,
+            why_none=f"{path} keeps no checkpoint",
+        )
     rows = checkpoint.tensors.get("input")
     if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary):
-        raise InputError(f"--init {path}: {checkpoint.path} does not fit the vocabulary beside it; name another run")
+        raise InputError(
+            f"--init {path}: {checkpoint.path} does not fit the vocabulary beside it; name"
+            " another run"
+        )
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
         earlier.why_none = f"{path} was trained with another loss, or other options of it"
@@ -200,7 +245,8 @@ def _of_run(path: Path, config: Config) -> Earlier:
 
 
 def _extended(old: Vocabulary, text: Vocabulary, chosen: Vocabulary) -> Vocabulary:
-    """The old words and the chosen ones, by their counts in both texts together; of equal ones the old one first."""
+    """The old words and the chosen ones, by their counts in both texts together; of equal ones the
+    old one first."""
     words, counts = list(old.words), old.counts.copy()
     for word, count in zip(text.words, text.counts.tolist(), strict=True):
         if (place := old.index(word)) is not None:

@@ -1,9 +1,10 @@
 """Validation of word vectors: the training loss over another text, in nats per prediction.
 
-It is the figure that the run prints of its own text: the same loss, with margins and smoothing, over the windows of
-the words that sub-sampling leaves. Windows, sub-sampling and noise words are drawn from a seed of their own, the same
-ones at every measurement and whatever --seed, so that the figures of one run, and of runs with the same settings and
-engine, can be compared. Exact losses give the mean -log P(target | hidden).
+It is the figure that the run prints of its own text: the same loss, with margins and smoothing,
+over the windows of the words that sub-sampling leaves. Windows, sub-sampling and noise words are
+drawn from a seed of their own, the same ones at every measurement and whatever --seed, so that the
+figures of one run, and of runs with the same settings and engine, can be compared. Exact losses
+give the mean -log P(target | hidden).
 
 The result is what was learnt at the end; with --patience the vectors of the best epoch.
 """
@@ -29,7 +30,9 @@ from w2v.words.start import renumbered
 BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughly
 
 
-def validation_text(config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter) -> TokenStore:
+def validation_text(
+    config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
+) -> TokenStore:
     """The text of --valid with the ids of the run's vocabulary; closes `store`.
 
     Raises:
@@ -41,13 +44,14 @@ def validation_text(config: Config, store: TokenStore, vocabulary: Vocabulary, r
     if unknown == found.n_words:
         found.close()
         raise InputError(
-            f"--valid {config.validation.valid}: none of its words is in the vocabulary of {len(vocabulary):,} words,"
-            " so its loss would say nothing; give a text of the corpus's language"
+            f"--valid {config.validation.valid}: none of its words is in the vocabulary of"
+            f" {len(vocabulary):,} words, so its loss would say nothing; give a text of the"
+            " corpus's language"
         )
     if unknown:
         reporter.note(
-            f"{unknown:,} of the {found.n_words:,} words of --valid {config.validation.valid} are not in the vocabulary"
-            " and are left out"
+            f"{unknown:,} of the {found.n_words:,} words of --valid {config.validation.valid} are"
+            " not in the vocabulary and are left out"
         )
     return found
 
@@ -59,16 +63,23 @@ class WordValidation(Validation[Tally]):
         InputError: no word of the text is left with a context word.
     """
 
-    def __init__(self, config: Config, engine: Measuring, text: TokenStore, reporter: Reporter) -> None:
+    def __init__(
+        self, config: Config, engine: Measuring, text: TokenStore, reporter: Reporter
+    ) -> None:
         patience, path = config.validation.patience, str(config.validation.valid)
         super().__init__(path, text.ids, patience, bool(patience), reporter)
         self._engine, self._text, self._ids = engine, text, read_only(text.ids)
-        bounds = cut_blocks(self._ids, BLOCK_WORDS, sentence_limit(config.corpus.max_sentence)).tolist()
-        self._blocks = [Block(0, index, start, stop, 0.0) for index, (start, stop) in enumerate(pairwise(bounds))]
+        bounds = cut_blocks(
+            self._ids, BLOCK_WORDS, sentence_limit(config.corpus.max_sentence)
+        ).tolist()
+        self._blocks = [
+            Block(0, index, start, stop, 0.0)
+            for index, (start, stop) in enumerate(pairwise(bounds))
+        ]
         if not any(self._measure_block(index, 0).predictions for index in range(len(self._blocks))):
             raise InputError(
-                f"--valid {path}: no word of it has a context word, after --min-count, --max-vocab and --sample no line"
-                " has two words left; give a longer text"
+                f"--valid {path}: no word of it has a context word, after --min-count, --max-vocab"
+                " and --sample no line has two words left; give a longer text"
             )
 
     def score(self) -> Tally:
@@ -102,9 +113,12 @@ class WordValidation(Validation[Tally]):
 
     def figures(self, score: Tally) -> dict[str, Any]:
         return {
-            "loss": score.mean_loss, "predictions": score.predictions, "words": score.read, "oov": score.rare,
+            "loss": score.mean_loss,
+            "predictions": score.predictions,
+            "words": score.read,
+            "oov": score.rare,
             "subsampled": score.dropped,
-        }  # fmt: skip
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The vectors."""

@@ -1,8 +1,9 @@
 """Training examples on any device, straight from the stream of ids: no Python loop over words.
 
-The stream is read as the fused kernel reads it (`w2v.kernels.cpu.reader`): ids >= V are skipped, frequent words are
-thinned out by the same hash of their place, windows cross neither line ends nor the cuts after every `max_sentence`
-words. So both engines train on the same words; only how far each window reaches is drawn differently.
+The stream is read as the fused kernel reads it (`w2v.kernels.cpu.reader`): ids >= V are skipped,
+frequent words are thinned out by the same hash of their place, windows cross neither line ends nor
+the cuts after every `max_sentence` words. So both engines train on the same words; only how far
+each window reaches is drawn differently.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ GOLDEN = 0x9E3779B97F4A7C15
 class Windows:
     """The words of a block that survived, those before `first` and from `last` on only as context.
 
-    words [n] ids; sentences [n] numbers that grow by 1 or more from sentence to sentence; reach [n] = 1 … window:
-    how far the window of each goes to both sides. widest: no window can hold a word farther away. read, rare, dropped:
-    how many words of the block there were, had ids >= V, fell to sub-sampling.
+    words [n] ids; sentences [n] numbers that grow by 1 or more from sentence to sentence; reach [n]
+    = 1 … window: how far the window of each goes to both sides. widest: no window can hold a word
+    farther away. read, rare, dropped: how many words of the block there were, had ids >= V, fell to
+    sub-sampling.
     """
 
     words: Tensor
@@ -44,18 +46,24 @@ class Windows:
         return self.last - self.first
 
     def pairs(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Context words [P] and the places [P] (in `words`, never falling) of the targets in whose windows they are.
+        """Context words [P] and the places [P] (in `words`, never falling) of the targets in whose
+        windows they are.
 
         start, stop: the targets from `first + start` to before `first + stop`.
         """
-        device, begin, end = self.words.device, self.first + start, min(self.first + stop, self.last)
+        device, begin, end = (
+            self.words.device,
+            self.first + start,
+            min(self.first + stop, self.last),
+        )
         if self.widest == 0 or begin >= end:
             return self.words[:0], self.words[:0]
         offsets = torch.arange(-self.widest, self.widest + 1, device=device)
         offsets = offsets[offsets != 0]
         step = max(1, CELLS // len(offsets))
         parts = [
-            self._pairs(torch.arange(at, min(at + step, end), device=device), offsets) for at in range(begin, end, step)
+            self._pairs(torch.arange(at, min(at + step, end), device=device), offsets)
+            for at in range(begin, end, step)
         ]
         contexts, targets = zip(*parts, strict=True)
         return torch.cat(contexts), torch.cat(targets)
@@ -78,7 +86,12 @@ class WindowReader:
     """
 
     def __init__(
-        self, ids: np.ndarray, keep: np.ndarray, window: int, max_sentence: int, device: torch.device | str = "cpu"
+        self,
+        ids: np.ndarray,
+        keep: np.ndarray,
+        window: int,
+        max_sentence: int,
+        device: torch.device | str = "cpu",
     ) -> None:
         self._ids, self._window, self._max_sentence = ids, window, max_sentence
         self._device = torch.device(device)
@@ -96,7 +109,9 @@ class WindowReader:
         key: seeds sub-sampling, the same for a whole epoch. window_key: seeds the windows' reach.
         """
         begin, end = start, stop
-        if self._max_sentence == 0 and start < stop:  # lines are never cut, so windows look beyond the block
+        if (
+            self._max_sentence == 0 and start < stop
+        ):  # lines are never cut, so windows look beyond the block
             begin, end = self._context_before(start, key), self._context_after(stop, key)
         ids = torch.from_numpy(np.array(self._ids[begin:end])).to(self._device).long()
         positions = torch.arange(begin, end, device=self._device)
@@ -105,22 +120,34 @@ class WindowReader:
         inside = (positions >= start) & (positions < stop)
         sentences = self._sentences(ids)[kept]
         window_hash = upper_bits(positions[kept], window_key)
-        before, targets, read, rare, longest = torch.stack([
-            (kept & (positions < start)).sum(), (kept & inside).sum(), (word & inside).sum(),
-            (word & ~known & inside).sum(), _longest_run(sentences),
-        ]).tolist()  # fmt: skip
+        before, targets, read, rare, longest = torch.stack(
+            [
+                (kept & (positions < start)).sum(),
+                (kept & inside).sum(),
+                (word & inside).sum(),
+                (word & ~known & inside).sum(),
+                _longest_run(sentences),
+            ]
+        ).tolist()
         return Windows(
-            words=ids[kept], sentences=sentences, reach=1 + ((window_hash * self._window) >> 32),
-            first=before, last=before + targets, widest=min(self._window, max(0, longest - 1)),
-            read=read, rare=rare, dropped=read - rare - targets,
-        )  # fmt: skip
+            words=ids[kept],
+            sentences=sentences,
+            reach=1 + ((window_hash * self._window) >> 32),
+            first=before,
+            last=before + targets,
+            widest=min(self._window, max(0, longest - 1)),
+            read=read,
+            rare=rare,
+            dropped=read - rare - targets,
+        )
 
     def _survives(self, ids: Tensor, positions: Tensor, known: Tensor, key: int) -> Tensor:
         thresholds = self._keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
 
     def _sentences(self, ids: Tensor) -> Tensor:
-        """The number of every position's sentence; a cut after every max_sentence words of a line begins a new one."""
+        """The number of every position's sentence; a cut after every max_sentence words of a line
+        begins a new one."""
         ends = ids < 0
         if self._max_sentence == 0:
             return ends.cumsum(0)
@@ -130,7 +157,8 @@ class WindowReader:
         return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
 
     def _context_before(self, start: int, key: int) -> int:
-        """Where the `window` surviving words before `start`, as far as they are of the same line, begin or earlier."""
+        """Where the `window` surviving words before `start`, as far as they are of the same line,
+        begin or earlier."""
         margin = min(4 * self._window, FIRST_LOOK)
         while True:
             begin = max(0, start - margin)
@@ -142,7 +170,8 @@ class WindowReader:
             margin *= 2
 
     def _context_after(self, stop: int, key: int) -> int:
-        """Where the `window` surviving words from `stop` on, as far as they are of the same line, end or later."""
+        """Where the `window` surviving words from `stop` on, as far as they are of the same line,
+        end or later."""
         margin = min(4 * self._window, FIRST_LOOK)
         if stop > 0 and self._ids[stop - 1] < 0:
             return stop
@@ -162,7 +191,8 @@ class WindowReader:
 
 
 def upper_bits(positions: Tensor, key: int) -> Tensor:
-    """The upper 32 of 64 well mixed bits of (position, key), as int64: splitmix64, as in `w2v.kernels.cpu.random`.
+    """The upper 32 of 64 well mixed bits of (position, key), as int64: splitmix64, as in
+    `w2v.kernels.cpu.random`.
 
     int64 wraps as uint64 does; only right shifts need the sign's copies masked away.
     """

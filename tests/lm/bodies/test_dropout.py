@@ -14,7 +14,9 @@ def test_rate_and_scale(p: float) -> None:
     rows = dropout(torch.ones(50, 40, 101), p)
     n = rows.numel()
     assert abs((rows == 0).sum().item() - n * p) < 5 * (n * p * (1 - p)) ** 0.5
-    torch.testing.assert_close(rows[rows != 0], torch.full_like(rows[rows != 0], 1 / (1 - p)), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        rows[rows != 0], torch.full_like(rows[rows != 0], 1 / (1 - p)), rtol=1e-3, atol=0
+    )
 
 
 def test_neighbouring_units_are_independent() -> None:

@@ -57,11 +57,14 @@ def flat(state: Any) -> list[Tensor]:
 
 
 def everything(module: nn.Module, x: Tensor, state: Any) -> list[Tensor]:
-    """Output, last state, and the gradients of a sum with fixed weights by x, the start state and all parameters."""
+    """Output, last state, and the gradients of a sum with fixed weights by x, the start state and
+    all parameters."""
     y, after = module(x, state)
     outputs = [y, *flat(after)]
     generator = torch.Generator().manual_seed(5)
-    total = sum((out * torch.randn(out.shape, generator=generator).to(out)).sum() for out in outputs)
+    total = sum(
+        (out * torch.randn(out.shape, generator=generator).to(out)).sum() for out in outputs
+    )
     inputs = [x, *(flat(state) if state is not None else []), *module.parameters()]
     return [*outputs, *torch.autograd.grad(total, inputs)]
 
@@ -70,7 +73,9 @@ def double(module: nn.Module, x: Tensor, state: Any, reference: type) -> list[Te
     """`everything` of torch.nn's module in float64 with the same parameters, without oneDNN."""
     twin = reference(module.input_size, module.hidden_size, module.num_layers).double()
     twin.load_state_dict(module.state_dict())
-    wide = None if state is None else [part.detach().double().requires_grad_() for part in flat(state)]
+    wide = (
+        None if state is None else [part.detach().double().requires_grad_() for part in flat(state)]
+    )
     wide_state = wide if wide is None else tuple(wide) if len(wide) == 2 else wide[0]
     return everything(twin, x.detach().double().requires_grad_(), wide_state)
 
@@ -87,9 +92,14 @@ def assert_alike(ours: list[Tensor], exact: list[Tensor], rtol: float) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("with_state", [True, False])
 def test_values_and_gradients(
-    everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, reference: type, threads: int, shape: Any,
+    everywhere: None,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type,
+    reference: type,
+    threads: int,
+    shape: Any,
     with_state: bool,
-) -> None:  # fmt: skip
+) -> None:
     torch.manual_seed(1)
     places, columns, dim, units, layers = shape
     module = kind(dim, units, layers)
@@ -108,7 +118,9 @@ def test_values_and_gradients(
 
 @pytest.mark.parametrize(("kind", "reference"), KINDS)
 @pytest.mark.parametrize(("places", "columns"), [(1, 1), (1, 9), (9, 1), (40, 2)])
-def test_one_place_and_one_column(everywhere: None, kind: type, reference: type, places: int, columns: int) -> None:
+def test_one_place_and_one_column(
+    everywhere: None, kind: type, reference: type, places: int, columns: int
+) -> None:
     torch.manual_seed(2)
     module = kind(6, 18)
     x, state = torch.randn(places, columns, 6, requires_grad=True), start(kind, 1, columns, 18)
@@ -121,13 +133,17 @@ def test_large_numbers_saturate_as_in_torch(everywhere: None, kind: type, refere
     module = kind(4, 17)
     x = (torch.randn(5, 8, 4) * 10.0 ** torch.randint(0, 7, (5, 8, 1))).requires_grad_()
     y, exact = module(x)[0], double(module, x, None, reference)[0]
-    assert (y - exact).abs().max() < 1e-4  # the exponents of σ and tanh carry the float32 error of z itself
+    assert (
+        y - exact
+    ).abs().max() < 1e-4  # the exponents of σ and tanh carry the float32 error of z itself
     assert torch.isfinite(torch.autograd.grad(y.sum(), x)[0]).all()
     assert torch.isnan(module(x * float("nan"))[0]).all()
 
 
 @pytest.mark.parametrize(("kind", "reference"), KINDS)
-def test_float64_is_torchs_and_passes_gradcheck(everywhere: None, kind: type, reference: type) -> None:
+def test_float64_is_torchs_and_passes_gradcheck(
+    everywhere: None, kind: type, reference: type
+) -> None:
     torch.manual_seed(4)
     module = kind(2, 3, 2).double()
     x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
@@ -194,7 +210,9 @@ def test_a_graph_can_be_used_twice(everywhere: None, kind: type) -> None:
 
 
 @pytest.mark.parametrize(("kind", "reference"), KINDS)
-def test_bfloat16_products(everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, reference: type) -> None:
+def test_bfloat16_products(
+    everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, reference: type
+) -> None:
     torch.manual_seed(8)
     module, x = kind(16, 24, 2), torch.randn(7, 10, 16, requires_grad=True)
     calls = fast_calls(monkeypatch, kind)
@@ -213,8 +231,11 @@ def test_bfloat16_products(everywhere: None, monkeypatch: pytest.MonkeyPatch, ki
 
 @pytest.mark.parametrize("kind", [LSTM, GRU])
 @pytest.mark.parametrize("fast", [True, False])
-def test_dropout_between_layers(everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, fast: bool) -> None:
-    """Rows of a second layer whose gates see its input alone: dropped units are those that are 0 in it."""
+def test_dropout_between_layers(
+    everywhere: None, monkeypatch: pytest.MonkeyPatch, kind: type, fast: bool
+) -> None:
+    """Rows of a second layer whose gates see its input alone: dropped units are those that are 0 in
+    it."""
     monkeypatch.setattr(recurrent, "_fast", lambda layers, x: fast)
     for variational in (True, False):
         if not (fast or variational):
@@ -286,10 +307,21 @@ print(json.dumps([y.tolist(), module.weight_hh_l0.grad.tolist()]))
 
 def test_compiled_once_and_right_with_avx2_only(everywhere: None, tmp_path: Path) -> None:
     root = str(Path(__file__).parents[3])
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "haswell", "NUMBA_DEBUG_CACHE": "1"}
+    environment = {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_DEBUG_CACHE": "1",
+    }
     env = {**os.environ, **environment, "PYTHONPATH": root}
     runs = [
-        subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True, cwd=root)
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=root,
+        )
         for _ in range(2)
     ]
     assert [run.stdout.count("data saved to") for run in runs] == [2, 0]
@@ -301,7 +333,9 @@ def test_compiled_once_and_right_with_avx2_only(everywhere: None, tmp_path: Path
     for run in runs:
         values, grad = json.loads(run.stdout.splitlines()[-1])
         torch.testing.assert_close(torch.tensor(values), y.detach(), rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(torch.tensor(grad), module.weight_hh_l0.grad, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            torch.tensor(grad), module.weight_hh_l0.grad, rtol=1e-5, atol=1e-5
+        )
 
 
 def test_changing_the_output_in_place_is_noticed(everywhere: None) -> None:

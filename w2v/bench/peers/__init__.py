@@ -1,1 +1,2 @@
-"""Scripts that run inside a peer's own interpreter, which has the peer but not w2v: they import nothing of w2v's."""
+"""Scripts that run inside a peer's own interpreter, which has the peer but not w2v: they import
+nothing of w2v's."""

@@ -15,11 +15,22 @@ import numpy as np
 def main() -> None:
     given = json.loads(sys.argv[1])
     model = fasttext.train_unsupervised(
-        given["corpus"], model={"skip-gram": "skipgram", "cbow": "cbow"}[given["model"]], dim=given["dim"],
-        ws=given["window"], epoch=given["epochs"], minCount=given["min_count"], minn=0, maxn=0, bucket=0,
-        neg=given["negatives"], loss="hs" if given["hs"] else "ns", t=given["sample"], thread=given["threads"],
-        lr=given["lr"], verbose=2,
-    )  # fmt: skip
+        given["corpus"],
+        model={"skip-gram": "skipgram", "cbow": "cbow"}[given["model"]],
+        dim=given["dim"],
+        ws=given["window"],
+        epoch=given["epochs"],
+        minCount=given["min_count"],
+        minn=0,
+        maxn=0,
+        bucket=0,
+        neg=given["negatives"],
+        loss="hs" if given["hs"] else "ns",
+        t=given["sample"],
+        thread=given["threads"],
+        lr=given["lr"],
+        verbose=2,
+    )
     words = model.get_words(on_unicode_error="replace")
     rows = np.asarray(model.get_input_matrix(), np.float32)[: len(words)]
     with open(given["output"], "wb") as file:

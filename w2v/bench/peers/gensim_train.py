@@ -2,8 +2,8 @@
 
     python gensim_train.py '{"corpus": "corpus.txt", "output": "vectors.bin", "dim": 100, ...}'
 
-Prints the seconds between gensim's own callbacks at the beginning and the end of training: it reads the text once
-before, to count words, and again in every epoch.
+Prints the seconds between gensim's own callbacks at the beginning and the end of training: it reads
+the text once before, to count words, and again in every epoch.
 """
 
 import json
@@ -32,10 +32,20 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     clock = Clock()
     model = Word2Vec(
-        corpus_file=given["corpus"], vector_size=given["dim"], window=given["window"], min_count=given["min_count"],
-        sample=given["sample"], sg=int(given["model"] == "skip-gram"), negative=given["negatives"], hs=given["hs"],
-        alpha=given["lr"], epochs=given["epochs"], workers=given["threads"], seed=given["seed"], callbacks=[clock],
-    )  # fmt: skip
+        corpus_file=given["corpus"],
+        vector_size=given["dim"],
+        window=given["window"],
+        min_count=given["min_count"],
+        sample=given["sample"],
+        sg=int(given["model"] == "skip-gram"),
+        negative=given["negatives"],
+        hs=given["hs"],
+        alpha=given["lr"],
+        epochs=given["epochs"],
+        workers=given["threads"],
+        seed=given["seed"],
+        callbacks=[clock],
+    )
     model.wv.save_word2vec_format(given["output"], binary=True)
     print(f"training seconds: {clock.seconds:.6f}")
 

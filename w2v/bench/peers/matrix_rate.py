@@ -1,4 +1,5 @@
-"""Prints the rate of torch.mm in floating-point operations per second, float32 2048 x 2048, as JSON by threads.
+"""Prints the rate of torch.mm in floating-point operations per second, float32 2048 x 2048, as JSON
+by threads.
 
 python matrix_rate.py 1 2     ->  {"1": 9.6e10, "2": 1.8e11}
 """

@@ -24,7 +24,9 @@ def building(is_sparse: bool) -> Callable[[dict[str, Any], dict[str, Any]], Step
         def step() -> float:
             for parameter in (hidden, weight, bias):
                 parameter.clear_gradient(False)
-            loss = F.hsigmoid_loss(hidden, labels, case["vocabulary"], weight, bias, is_sparse=is_sparse).mean()
+            loss = F.hsigmoid_loss(
+                hidden, labels, case["vocabulary"], weight, bias, is_sparse=is_sparse
+            ).mean()
             loss.backward()
             return float(loss)
 

@@ -1,10 +1,11 @@
-"""Answers requests to time a function of one library. Runs in the library's own interpreter; needs NumPy only.
+"""Answers requests to time a function of one library. Runs in the library's own interpreter; needs
+NumPy only.
 
     python serve.py torch_losses
 
 One JSON object per line on stdin, one on stdout:
-    {"build": "AdaptiveLogSoftmaxWithLoss", "n": ...}  ->  {"loss": 10.8}      makes a function, and calls it
-    {"seconds": 0.5}                                   ->  {"seconds": 0.0171}  mean time of a call, called that long
+    {"build": "AdaptiveLogSoftmaxWithLoss", "n": ...} ->  {"loss": 10.8}  makes and calls it
+    {"seconds": 0.5}                  ->  {"seconds": 0.0171}  mean time of a call, called that long
     anything that fails                            ->  {"error": "..."}
 """
 
@@ -22,7 +23,8 @@ WARM_UP = 3  # calls before anything is timed: memory is claimed, functions are 
 
 
 def data(case: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What every library gets, the same numbers: hidden [N, D], labels [N] by Zipf's law, weight [V, D], bias [V]."""
+    """What every library gets, the same numbers: hidden [N, D], labels [N] by Zipf's law, weight
+    [V, D], bias [V]."""
     n, dim, vocabulary = case["n"], case["dim"], case["vocabulary"]
     generator = np.random.default_rng(1)
     return {
@@ -35,7 +37,9 @@ def data(case: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def ready(case: dict[str, Any], module: str) -> Callable[[], float]:
     """The function of a case, warmed up."""
-    step: Callable[[], float] = importlib.import_module(module).BUILDERS[case["build"]](case, data(case))
+    step: Callable[[], float] = importlib.import_module(module).BUILDERS[case["build"]](
+        case, data(case)
+    )
     for _ in range(WARM_UP):
         step()
     return step

@@ -1,8 +1,10 @@
-"""Prints by how many bytes the peak memory grows while the full softmax does forward and backward, as JSON.
+"""Prints by how many bytes the peak memory grows while the full softmax does forward and backward,
+as JSON.
 
     python softmax_memory.py '{"n": 4096, "dim": 256, "vocabulary": 250000, "threads": 2}'
 
-Growth is measured from what hidden, weight and labels take once they are there, so it includes the gradients. Linux.
+Growth is measured from what hidden, weight and labels take once they are there, so it includes the
+gradients. Linux.
 """
 
 import json

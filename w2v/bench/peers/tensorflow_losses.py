@@ -1,4 +1,5 @@
-"""TensorFlow's sampled losses, forward and backward in a tf.function, for `serve`. Gradients are IndexedSlices."""
+"""TensorFlow's sampled losses, forward and backward in a tf.function, for `serve`. Gradients are
+IndexedSlices."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +17,8 @@ tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def building(function: Callable[..., Any]) -> Callable[[dict[str, Any], dict[str, Any]], Step]:
-    """A builder of steps with TensorFlow's `function`, its sampler and its treatment of accidental hits."""
+    """A builder of steps with TensorFlow's `function`, its sampler and its treatment of accidental
+    hits."""
 
     def build(case: dict[str, Any], given: dict[str, Any]) -> Step:
         weight, bias = tf.Variable(given["weight"]), tf.Variable(given["bias"])
@@ -27,16 +29,22 @@ def building(function: Callable[..., Any]) -> Callable[[dict[str, Any], dict[str
         def both() -> tuple[Any, list[Any]]:
             with tf.GradientTape() as tape:
                 losses = function(
-                    weights=weight, biases=bias, labels=labels, inputs=hidden, num_sampled=case["samples"],
+                    weights=weight,
+                    biases=bias,
+                    labels=labels,
+                    inputs=hidden,
+                    num_sampled=case["samples"],
                     num_classes=case["vocabulary"],
-                )  # fmt: skip
+                )
                 loss = tf.reduce_mean(losses)
             return loss, tape.gradient(loss, [hidden, weight, bias])
 
         def step() -> float:
             loss, gradients = both()
             if not isinstance(gradients[1], tf.IndexedSlices):
-                raise TypeError(f"the gradient of weights is {type(gradients[1]).__name__}, not IndexedSlices")
+                raise TypeError(
+                    f"the gradient of weights is {type(gradients[1]).__name__}, not IndexedSlices"
+                )
             return float(loss)
 
         return step

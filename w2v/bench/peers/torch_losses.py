@@ -15,7 +15,9 @@ torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 def tensors(given: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """hidden, weight and bias, which get gradients, and the labels."""
-    hidden, weight, bias = (torch.from_numpy(given[name]).requires_grad_() for name in ("hidden", "weight", "bias"))
+    hidden, weight, bias = (
+        torch.from_numpy(given[name]).requires_grad_() for name in ("hidden", "weight", "bias")
+    )
     return hidden, weight, bias, torch.from_numpy(given["labels"])
 
 
@@ -36,14 +38,16 @@ def stepping(losses: Callable[[], Tensor], parameters: Iterable[Tensor]) -> Step
 def log_softmax(case: dict[str, Any], given: dict[str, Any]) -> Step:
     hidden, weight, bias, labels = tensors(given)
     return stepping(
-        lambda: F.nll_loss(F.log_softmax(F.linear(hidden, weight, bias), dim=1), labels), [hidden, weight, bias]
+        lambda: F.nll_loss(F.log_softmax(F.linear(hidden, weight, bias), dim=1), labels),
+        [hidden, weight, bias],
     )
 
 
 def smoothed_cross_entropy(case: dict[str, Any], given: dict[str, Any]) -> Step:
     hidden, weight, bias, labels = tensors(given)
     return stepping(
-        lambda: F.cross_entropy(F.linear(hidden, weight, bias), labels, label_smoothing=0.1), [hidden, weight, bias]
+        lambda: F.cross_entropy(F.linear(hidden, weight, bias), labels, label_smoothing=0.1),
+        [hidden, weight, bias],
     )
 
 

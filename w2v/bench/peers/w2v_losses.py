@@ -1,4 +1,5 @@
-"""This library's losses, forward and backward, for `serve`; row gradients are sparse where the reference's are."""
+"""This library's losses, forward and backward, for `serve`; row gradients are sparse where the
+reference's are."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,15 @@ def sampled(function: Callable[..., Tensor]) -> Builder:
     def build(case: dict[str, Any], given: dict[str, Any]) -> Step:
         hidden, weight, bias, labels = tensors(given)
         return stepping(
-            lambda: function(weight, bias, labels[:, None], hidden, case["samples"], case["vocabulary"], sparse=True),
+            lambda: function(
+                weight,
+                bias,
+                labels[:, None],
+                hidden,
+                case["samples"],
+                case["vocabulary"],
+                sparse=True,
+            ),
             [hidden, weight, bias],
         )
 
@@ -28,9 +37,13 @@ def sampled(function: Callable[..., Tensor]) -> Builder:
 
 def hsigmoid(case: dict[str, Any], given: dict[str, Any]) -> Step:
     hidden, _, _, labels = tensors(given)
-    weight, bias = (torch.from_numpy(given[name][:-1].copy()).requires_grad_() for name in ("weight", "bias"))
+    weight, bias = (
+        torch.from_numpy(given[name][:-1].copy()).requires_grad_() for name in ("weight", "bias")
+    )
     return stepping(
-        lambda: functional.hsigmoid_loss(hidden, labels, case["vocabulary"], weight, bias, is_sparse=True),
+        lambda: functional.hsigmoid_loss(
+            hidden, labels, case["vocabulary"], weight, bias, is_sparse=True
+        ),
         [hidden, weight, bias],
     )
 
@@ -73,6 +86,13 @@ BUILDERS: dict[str, Builder] = {
     "HsigmoidNeg(sparse=True)": layer_of("hsigmoid+neg", sparse=True),
     **{
         LOSSES[name].layer.partition(":")[2]: layer_of(name)
-        for name in ("softmax", "label-smoothing", "sparse-softmax", "am-softmax", "l-softmax", "sm-softmax")
+        for name in (
+            "softmax",
+            "label-smoothing",
+            "sparse-softmax",
+            "am-softmax",
+            "l-softmax",
+            "sm-softmax",
+        )
     },
 }

@@ -1,5 +1,5 @@
-"""Biases of output rows (NCE): a float per word, and one for all words, which is a learnt -log Z. Off by default, so
-written plainly, row by row."""
+"""Biases of output rows (NCE): a float per word, and one for all words, which is a learnt -log Z.
+Off by default, so written plainly, row by row."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from w2v.kernels.cpu.vector import read_float, read_long, write_float
 
 
 @njit(nogil=True, boundscheck=False)
-def biased_offsets(target: int, offsets: int, rows: int, count: int, width: int, shared: int, bias: int) -> None:
-    """Writes offset + biases of `count` rows to the lanes at `target`, tile by tile; `rows`: where the addresses of
-    the rows' biases stand."""
+def biased_offsets(
+    target: int, offsets: int, rows: int, count: int, width: int, shared: int, bias: int
+) -> None:
+    """Writes offset + biases of `count` rows to the lanes at `target`, tile by tile; `rows`: where
+    the addresses of the rows' biases stand."""
     for k in range(count):
         lane = k // width * 32 + k % width * 4
         value = read_float(offsets + lane)
@@ -24,10 +26,18 @@ def biased_offsets(target: int, offsets: int, rows: int, count: int, width: int,
 
 @njit(nogil=True, boundscheck=False)
 def update_biases(
-    scores: int, stride: int, rows: int, count: int, contexts: int, width: int, group: int, shared: int, bias: int
+    scores: int,
+    stride: int,
+    rows: int,
+    count: int,
+    contexts: int,
+    width: int,
+    group: int,
+    shared: int,
+    bias: int,
 ) -> None:
-    """bias += Σ_q g[q, k] for every row, and the sum of them all for the shared bias; residuals stand at `scores`,
-    `stride` bytes a tile."""
+    """bias += Σ_q g[q, k] for every row, and the sum of them all for the shared bias; residuals
+    stand at `scores`, `stride` bytes a tile."""
     total = float32(0)
     for k in range(count):
         lane = scores + k // width * stride + k % width * 4

@@ -1,40 +1,49 @@
 """One block of text through the kernel: choose windows and output rows, train window by window.
 
-`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as plain integers in a
-closure: Numba's on-disk cache finds such a function again, while one whose closure holds functions would be compiled
-anew by every process; LLVM drops the branches that a frozen integer rules out.
+`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as
+plain integers in a closure: Numba's on-disk cache finds such a function again, while one whose
+closure holds functions would be compiled anew by every process; LLVM drops the branches that a
+frozen integer rules out.
 
-Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R row loads make C ·
-R scores. CBOW has one hidden row per window and gives its gradient to the context words' rows.
+Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R
+row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
+context words' rows.
 
-What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 100, 5 negatives, words/s):
-- Scores in tiles of 2 hidden x 6 output rows with transposed sums, exp by polynomial on whole vectors, loss by one
-  logarithm per 60 factors: 4.3 M for a plain loop with scalar exp and no loss -> 6.1 M with the loss.
-- Arrays as arguments of per-window functions: Numba counts references with atomic instructions, a third of the time.
-  Addresses instead: 4.2 -> 5.2 M. Row length frozen into the kernel: 5.4 -> 6.1 M.
-- Tile shape, 6 rows (negatives 5): 6 x 2 5.0 M, 8 x 2 4.3 M, 3 x 4 4.1 M, 4 x 4 3.4 M. Paths: 4 x 4 2.7 M, 4 x 3 2.3 M,
-  4 x 2 and 6 x 2 1.9 M (beside other load).
-- CBOW, paths: 6 x 1 5.6 M, 4 x 1 5.2 M, 8 x 1 5.0 M. hsigmoid+neg: 6 x 2 2.1 M, 4 x 4 and 3 x 5 1.7 M. (CPU time of
-  one thread beside much other load, neg 5.9 M.)
-- Sampled softmax, of the speed of neg: 0.83 when the highest score is subtracted, by 5 + 5 steps across lanes; 0.73
-  when that is done only for scores beyond 40 (the test costs more than it saves); 0.93 with the target's subtracted.
-- Two threads: 11.4 M with 1024 thread-own rows and with 256, 9.6 M with 4096. Merging every 1024 words instead of 8192
-  costs 15 % and changes no accuracy.
-- Many threads, one epoch, analogies, on two cores: with plain sums of the threads' changes 8 threads diverge (hsigmoid:
-  the loss is infinite); damped (`w2v.kernels.cpu.merge`) 8 threads reach 15.1 % (neg; 2 threads 15.1 %) and 22.9 %
-  (hsigmoid; 2 threads 23.0 %, 21.8 % before).
-- Counting the uses of thread-own rows: 5.9 -> 4.9 M with a branch on whether a row is one, nothing measurable without.
-- --deterministic, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000); 38.2 % instead of
-  38.3 % of the analogies after 5 epochs.
-- Rows chosen and prefetched 4 windows ahead instead of 2: no difference, neither with V = 82,000 and dim 100 nor with V
-  = 1 M and dim 300 (1.35 M words/s, CBOW 1.53 M).
-- Cycles per word of text, neg, sampled softmax: 893, 962 -> 802, 882 by an alias table whose two columns lie side by
-  side, read without a branch (2.8 -> 1.5 mispredicted branches a word); by choosing rows between the residuals, which
-  are long in coming, and the updates; by two chains of sums in the update instead of one. CBOW 762 -> 665, hsigmoid
-  1503 -> 1423. Offsets in the alias table, too (16 bytes a word instead of 8, beyond the second-level cache): 4 % more.
-  The sum across a tile's segment in 3 shuffles instead of 5: no difference.
-- A slice assignment in a kernel function makes Numba compile its string functions for the error message: 1.5 s and
-  40 MB of every first run. Constants of one type (int64(0), not 0) keep a function from being compiled twice.
+What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 100, 5 negatives,
+words/s):
+- Scores in tiles of 2 hidden x 6 output rows with transposed sums, exp by polynomial on whole
+  vectors, loss by one logarithm per 60 factors: 4.3 M for a plain loop with scalar exp and no loss
+  -> 6.1 M with the loss.
+- Arrays as arguments of per-window functions: Numba counts references with atomic instructions, a
+  third of the time. Addresses instead: 4.2 -> 5.2 M. Row length frozen into the kernel: 5.4 -> 6.1
+  M.
+- Tile shape, 6 rows (negatives 5): 6 x 2 5.0 M, 8 x 2 4.3 M, 3 x 4 4.1 M, 4 x 4 3.4 M. Paths: 4 x 4
+  2.7 M, 4 x 3 2.3 M, 4 x 2 and 6 x 2 1.9 M (beside other load).
+- CBOW, paths: 6 x 1 5.6 M, 4 x 1 5.2 M, 8 x 1 5.0 M. hsigmoid+neg: 6 x 2 2.1 M, 4 x 4 and 3 x 5 1.7
+  M. (CPU time of one thread beside much other load, neg 5.9 M.)
+- Sampled softmax, of the speed of neg: 0.83 when the highest score is subtracted, by 5 + 5 steps
+  across lanes; 0.73 when that is done only for scores beyond 40 (the test costs more than it
+  saves); 0.93 with the target's subtracted.
+- Two threads: 11.4 M with 1024 thread-own rows and with 256, 9.6 M with 4096. Merging every 1024
+  words instead of 8192 costs 15 % and changes no accuracy.
+- Many threads, one epoch, analogies, on two cores: with plain sums of the threads' changes 8
+  threads diverge (hsigmoid: the loss is infinite); damped (`w2v.kernels.cpu.merge`) 8 threads reach
+  15.1 % (neg; 2 threads 15.1 %) and 22.9 % (hsigmoid; 2 threads 23.0 %, 21.8 % before).
+- Counting the uses of thread-own rows: 5.9 -> 4.9 M with a branch on whether a row is one, nothing
+  measurable without.
+- --deterministic, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000);
+  38.2 % instead of 38.3 % of the analogies after 5 epochs.
+- Rows chosen and prefetched 4 windows ahead instead of 2: no difference, neither with V = 82,000
+  and dim 100 nor with V = 1 M and dim 300 (1.35 M words/s, CBOW 1.53 M).
+- Cycles per word of text, neg, sampled softmax: 893, 962 -> 802, 882 by an alias table whose two
+  columns lie side by side, read without a branch (2.8 -> 1.5 mispredicted branches a word); by
+  choosing rows between the residuals, which are long in coming, and the updates; by two chains of
+  sums in the update instead of one. CBOW 762 -> 665, hsigmoid 1503 -> 1423. Offsets in the alias
+  table, too (16 bytes a word instead of 8, beyond the second-level cache): 4 % more. The sum across
+  a tile's segment in 3 shuffles instead of 5: no difference.
+- A slice assignment in a kernel function makes Numba compile its string functions for the error
+  message: 1.5 s and 40 MB of every first run. Constants of one type (int64(0), not 0) keep a
+  function from being compiled twice.
 """
 
 from __future__ import annotations
@@ -53,8 +62,29 @@ from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
-from w2v.kernels.cpu.reader import CHOSEN, DROPPED, FINISHED, LENGTH, NEXT, RARE, READ, TARGETS, begin, refill
-from w2v.kernels.cpu.rows import AHEAD, NOISE, PATH, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
+from w2v.kernels.cpu.reader import (
+    CHOSEN,
+    DROPPED,
+    FINISHED,
+    LENGTH,
+    NEXT,
+    RARE,
+    READ,
+    TARGETS,
+    begin,
+    refill,
+)
+from w2v.kernels.cpu.rows import (
+    AHEAD,
+    NOISE,
+    PATH,
+    SLOTS,
+    choose_noise,
+    choose_path,
+    count_use,
+    row_of,
+    rows_of,
+)
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
     copy_rows,
@@ -70,19 +100,20 @@ from w2v.kernels.cpu.vector import (
     zeros,
 )
 
-# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of context and target
-# (CBOW: targets with a context), words by fate.
+# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
+# context and target (CBOW: targets with a context), words by fate.
 TALLY = ("loss", "predictions", "read", "rare", "dropped", "trained")
 
 
 class Variant(NamedTuple):
     """What is frozen into the machine code.
 
-    size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group` hidden rows (width ·
-    group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's path, NOISE the target and noise
-    words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for the logistic one. offset: 1 adds offsets[word] to
-    a score. skip_hits: 1 leaves out a noise word that equals the target. bias: 1 a bias per output row, 2 one bias for
-    all rows (a learnt -log Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram.
+    size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
+    hidden rows (width · group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's
+    path, NOISE the target and noise words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for
+    the logistic one. offset: 1 adds offsets[word] to a score. skip_hits: 1 leaves out a noise word
+    that equals the target. bias: 1 a bias per output row, 2 one bias for all rows (a learnt -log
+    Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram.
     """
 
     size: int
@@ -97,10 +128,11 @@ class Variant(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores [tiles, groups, 16],
-    copies of output rows [tiles · T] and their addresses, addresses of the context rows [2·window], and masks [Q,
-    16]: masks[i] keeps the lanes of all but the last i hidden rows of a group; offsets with the biases added [tiles,
-    8]; the address of the address of the second hidden row, CBOW's gradient."""
+    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores
+    [tiles, groups, 16], copies of output rows [tiles · T] and their addresses, addresses of the
+    context rows [2·window], and masks [Q, 16]: masks[i] keeps the lanes of all but the last i
+    hidden rows of a group; offsets with the biases added [tiles, 8]; the address of the address of
+    the second hidden row, CBOW's gradient."""
 
     hidden: int
     scores: int
@@ -113,8 +145,9 @@ class Scratch(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What of the stream a block is, and how it is read. CBOW: whether hidden is the mean of the context rows (else
-    their sum), and whether a context row gets its share of hidden's gradient (else all of it)."""
+    """What of the stream a block is, and how it is read. CBOW: whether hidden is the mean of the
+    context rows (else their sum), and whether a context row gets its share of hidden's gradient
+    (else all of it)."""
 
     start: int
     stop: int
@@ -125,19 +158,22 @@ class Text(NamedTuple):
 
 
 def source_digest() -> int:
-    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's cache from serving
-    machine code of older helper functions: of the files behind a function, the cache looks only at the one that holds
-    it."""
+    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's
+    cache from serving machine code of older helper functions: of the files behind a function, the
+    cache looks only at the one that holds it."""
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big")
+    return int.from_bytes(
+        hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big"
+    )
 
 
 @cache
 def make_kernel(variant: Variant) -> Callable[..., None]:
     """The kernel for a variant; two calls give the same function.
 
-    It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody else does, between
-    blocks. threads: how many work at the same time. lr 0: only the loss is found, no row is written to.
+    It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody
+    else does, between blocks. threads: how many work at the same time. lr 0: only the loss is
+    found, no row is written to.
     """
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
     TILE = T * Q
@@ -146,8 +182,9 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
 
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
-        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any, sentences: Any,
-        state: Any, lr: Any, key: Any, seed: Any, merge_every: int, threads: int, tally: Any,
+        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any,
+        sentences: Any, state: Any, lr: Any, key: Any, seed: Any, merge_every: int,
+        threads: int, tally: Any,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
@@ -163,10 +200,27 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
         begin(state, ids, text.start, keep, key, window, text.max_sentence)
         buffer, lines = int64(words.ctypes.data), int64(sentences.ctypes.data)
         while state[FINISHED] == 0:
-            ready = refill(state, ids, text.start, text.stop, keep, key, window, text.max_sentence, words, sentences)
-            i, chosen, length, targets = state[NEXT], state[CHOSEN], state[LENGTH], min(state[TARGETS], state[LENGTH])
+            ready = refill(
+                state,
+                ids,
+                text.start,
+                text.stop,
+                keep,
+                key,
+                window,
+                text.max_sentence,
+                words,
+                sentences,
+            )
+            i, chosen, length, targets = (
+                state[NEXT],
+                state[CHOSEN],
+                state[LENGTH],
+                min(state[TARGETS], state[LENGTH]),
+            )
             while i < ready:
-                # at the start of what was read no rows are chosen yet: nothing is trained before they are
+                # at the start of what was read no rows are chosen yet: nothing is trained before
+                # they are
                 trains = chosen > min(i + AHEAD, targets - 1)
                 contexts = scored = groups = tiles = int64(0)
                 receivers, sources, row_list = scratch.contexts, int64(0), int64(0)
@@ -193,13 +247,20 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if cbow:
                         scored, receivers = int64(1), scratch.gradient
                         share = float32(1) / float32(contexts)
-                        gather_contexts(hidden, scratch.contexts, contexts, share if text.mean else float32(1), size)
+                        gather_contexts(
+                            hidden,
+                            scratch.contexts,
+                            contexts,
+                            share if text.mean else float32(1),
+                            size,
+                        )
                     predictions += scored
                     tiles, groups = (n + T - 1) // T, (scored + Q - 1) // Q
                     row_list = slots.rows + slot * slots.row_bytes
                     biases = slots.biases + slot * slots.row_bytes
                     sources = row_list
-                    # a noise word that stands in two tiles: the second must not see the update of the first
+                    # a noise word that stands in two tiles: the second must not see the update of
+                    # the first
                     if rows & NOISE and choice.negatives >= T:
                         sources = scratch.output_rows
                         for k in range(n):
@@ -212,14 +273,18 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     for tile in range(tiles):
                         for g in range(groups):
                             lanes = score_tile(
-                                zeros(TILE), zeros(T), hidden + g * Q * size, sources + tile * T * 8, size
+                                zeros(TILE),
+                                zeros(T),
+                                hidden + g * Q * size,
+                                sources + tile * T * 8,
+                                size,
                             )
                             store(scratch.scores + tile * stride + g * 64, lanes)
                     last = load(scratch.masks + (groups * Q - scored) * 64)
                     if cross_entropy:
                         sums = cross_entropy_residuals(
-                            zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups, slots.labels + place,
-                            offsets_at, slots.weights + place, last, lr, sums,
+                            zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups,
+                            slots.labels + place, offsets_at, slots.weights + place, last, lr, sums,
                         )  # fmt: skip
                     else:
                         for tile in range(tiles):
@@ -232,7 +297,9 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                                 multiply(weights, last), lr, sums,
                             )  # fmt: skip
                     if bias and lr != 0:
-                        update_biases(scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias)
+                        update_biases(
+                            scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias
+                        )
                 # here, where the residuals are still on their way: this work waits for nothing
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
                     target = read_int(buffer + 4 * chosen)
@@ -240,20 +307,29 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
                     if rows & NOISE:
                         random = choose_noise(
-                            random, target, chosen % SLOTS, slots, m, choice, T, size, offset, skip_hits, bias & 1,
-                            both,
+                            random, target, chosen % SLOTS, slots, m, choice, T, size, offset,
+                            skip_hits, bias & 1, both,
                         )  # fmt: skip
                     if chosen + window < length:
-                        prefetch_row(row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size)
+                        prefetch_row(
+                            row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size
+                        )
                     chosen += 1
                 if contexts > 0 and lr != 0:
                     for tile in range(tiles):
                         update_tile(
-                            zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden, receivers, scored,
-                            sources + tile * T * 8, row_list + tile * T * 8, scratch.scores + tile * stride, size,
+                            zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden,
+                            receivers, scored, sources + tile * T * 8, row_list + tile * T * 8,
+                            scratch.scores + tile * stride, size,
                         )  # fmt: skip
                     if cbow:
-                        scatter_gradient(hidden, scratch.contexts, contexts, share if text.share else float32(1), size)
+                        scatter_gradient(
+                            hidden,
+                            scratch.contexts,
+                            contexts,
+                            share if text.share else float32(1),
+                            size,
+                        )
                     if hot and since >= merge_every:
                         merge(m, size, bias, threads, lr)
                         since = 0

@@ -1,7 +1,7 @@
 """Across the lanes of a vector: sums, products, and tiles of scores.
 
-A tile of Q hidden x T output rows has its scores in lanes q·T + k; the T lanes of one hidden row are a segment. T and
-T·Q arrive as the lengths of tuples of vectors (`columns`, `sums`).
+A tile of Q hidden x T output rows has its scores in lanes q·T + k; the T lanes of one hidden row
+are a segment. T and T·Q arrive as the lengths of tuples of vectors (`columns`, `sums`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ EIGHT = ir.VectorType(FLOAT, 8)
 
 @intrinsic
 def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
-    """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must be readable."""
+    """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must
+    be readable."""
     if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
         return None
     width, used = columns.count, sums.count
@@ -28,7 +29,9 @@ def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
         value = builder.load(builder.inttoptr(args[0], EIGHT.as_pointer()))
         value.align = 4
         lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
-        return builder.shuffle_vector(value, ir.Constant(EIGHT, [0.0] * 8), ir.Constant(INTEGERS, lanes))
+        return builder.shuffle_vector(
+            value, ir.Constant(EIGHT, [0.0] * 8), ir.Constant(INTEGERS, lanes)
+        )
 
     return f32x16(types.int64, columns, sums), codegen
 
@@ -38,8 +41,12 @@ def any_outside(typing: Any, x: Any, limit: Any) -> Any:
     """Whether a lane of x is not within ±limit (NaN is not)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        size = builder.and_(builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES))
-        bounds = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), args[1], ir.Constant(I32, 0))
+        size = builder.and_(
+            builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES)
+        )
+        bounds = builder.insert_element(
+            ir.Constant(VECTOR, ir.Undefined), args[1], ir.Constant(I32, 0)
+        )
         bounds = builder.shuffle_vector(bounds, bounds, ir.Constant(INTEGERS, [0] * LANES))
         outside = builder.fcmp_unordered(">", builder.bitcast(size, VECTOR), bounds)
         bits = builder.bitcast(outside, ir.IntType(LANES))
@@ -49,8 +56,13 @@ def any_outside(typing: Any, x: Any, limit: Any) -> Any:
 
 
 def _turned(lane: int, turn: int, width: int, used: int) -> int:
-    """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes stay."""
-    return lane // width * width + (lane + turn - lane // width * width) % width if lane < used else lane
+    """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes
+    stay."""
+    return (
+        lane // width * width + (lane + turn - lane // width * width) % width
+        if lane < used
+        else lane
+    )
 
 
 @intrinsic
@@ -63,7 +75,9 @@ def segment_sum(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         turned = [args[0]] + [
             builder.shuffle_vector(
-                args[0], args[0], ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)])
+                args[0],
+                args[0],
+                ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)]),
             )
             for turn in range(1, width)
         ]
@@ -89,12 +103,9 @@ def segment_first(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
     return f32x16(f32x16, columns, sums), codegen
 
 
-# Lane order of the transposed sum. Level by level two vectors become one that holds half as many partial sums of
-# each: pairs of lanes, quads, then 128-bit groups.
-_LEVELS = (
-    ([0, 16, 1, 17], [2, 18, 3, 19]),
-    ([0, 1, 16, 17], [2, 3, 18, 19]),
-)
+# Lane order of the transposed sum. Level by level two vectors become one that holds half as many
+# partial sums of each: pairs of lanes, quads, then 128-bit groups.
+_LEVELS = (([0, 16, 1, 17], [2, 18, 3, 19]), ([0, 1, 16, 17], [2, 3, 18, 19]))
 
 
 def _within_quads(pattern: list[int]) -> list[int]:
@@ -113,12 +124,14 @@ _SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS]
 
 @intrinsic
 def transposed_sum(typing: Any, vectors: Any) -> Any:
-    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3 instructions a sum
-    instead of 9."""
+    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3
+    instructions a sum instead of 9."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         count = signature.args[0].count
-        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (LANES - count)
+        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (
+            LANES - count
+        )
         for low, high in _SHUFFLES:
             merged: list[Any] = []
             for a, b in zip(level[::2], level[1::2], strict=True):
@@ -126,7 +139,10 @@ def transposed_sum(typing: Any, vectors: Any) -> Any:
                     merged.append(None)
                     continue
                 b = constant(0.0) if b is None else b
-                parts = [builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order)) for order in (low, high)]
+                parts = [
+                    builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order))
+                    for order in (low, high)
+                ]
                 merged.append(builder.fadd(*parts))
             level = merged
         return level[0]
@@ -144,7 +160,10 @@ def lane_product(typing: Any, x: Any) -> Any:
         value = ir.Constant(ir.DoubleType(), 1.0)
         for lane in range(LANES):
             value = builder.fmul(
-                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+                value,
+                builder.fpext(
+                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
+                ),
             )
         return value
 
@@ -159,7 +178,10 @@ def lane_sum(typing: Any, x: Any) -> Any:
         value = ir.Constant(ir.DoubleType(), 0.0)
         for lane in range(LANES):
             value = builder.fadd(
-                value, builder.fpext(builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType())
+                value,
+                builder.fpext(
+                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
+                ),
             )
         return value
 

@@ -1,12 +1,14 @@
 """From scores to residuals and loss: the link functions.
 
-For a hidden row with scores s_k (offsets added), labels y_k and 0/1 weights that silence padding and hits:
+For a hidden row with scores s_k (offsets added), labels y_k and 0/1 weights that silence padding
+and hits:
 
-    logistic        loss = Σ_k softplus(s_k) - y_k · s_k        residual g_k = lr · (y_k - sigmoid(s_k))
-    cross-entropy   loss = log Σ_k exp(s_k) - s_target          residual g_k = lr · (y_k - exp(s_k) / Σ_j exp(s_j))
+    logistic        loss = Σ_k softplus(s_k) - y_k · s_k    residual g_k = lr · (y_k - sigmoid(s_k))
+    cross-entropy   loss = log Σ_k exp(s_k) - s_target    g_k = lr · (y_k - exp(s_k) / Σ_j exp(s_j))
 
-A tally travels through all windows of a block: (linear part of the loss, a product whose logarithm is the rest, how
-many factors it has, loss so far in float64), so that a logarithm is taken once for many windows.
+A tally travels through all windows of a block: (linear part of the loss, a product whose logarithm
+is the rest, how many factors it has, loss so far in float64), so that a logarithm is taken once for
+many windows.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from typing import Any
 import numpy as np
 from numba import int64, njit
 
-from w2v.kernels.cpu.lanes import any_outside, lane_product, lane_sum, load_tile, segment_first, segment_sum
+from w2v.kernels.cpu.lanes import (
+    any_outside,
+    lane_product,
+    lane_sum,
+    load_tile,
+    segment_first,
+    segment_sum,
+)
 from w2v.kernels.cpu.vector import (
     add,
     divide,
@@ -32,22 +41,31 @@ from w2v.kernels.cpu.vector import (
     where_positive,
 )
 
-# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below 2^960, inside
-# float64.
+# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below
+# 2^960, inside float64.
 FACTORS = 60
-MOST = np.float32(50)  # nats by which a noise word's score is above the target's; more counts as this
+MOST = np.float32(
+    50
+)  # nats by which a noise word's score is above the target's; more counts as this
 LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows · 2^73
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def logistic_residuals(
-    scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, tally: Any
+    scores: int,
+    groups: int,
+    labels: Any,
+    offsets: Any,
+    weights: Any,
+    last: Any,
+    lr: Any,
+    tally: Any,
 ) -> Any:
-    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the tally with the
-    loss added.
+    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the
+    tally with the loss added.
 
-    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be short of hidden
-    rows.
+    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be
+    short of hidden rows.
     """
     linear, product, factors, loss = tally
     one, zero = spread(np.float32(1)), spread(np.float32(0))
@@ -71,16 +89,17 @@ def logistic_residuals(
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def cross_entropy_residuals(
-    columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int, offsets: int, weights: int,
-    last: Any, lr: Any, tally: Any,
+    columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int,
+    offsets: int, weights: int, last: Any, lr: Any, tally: Any,
 ) -> Any:  # fmt: skip
-    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors stand from scores + i ·
-    stride.
+    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors stand
+    from scores + i · stride.
 
-    The target's score is subtracted from all, so that the loss is the logarithm of their exponentials' sum. (To
-    subtract the highest instead takes twice as many steps across lanes.) columns, sums: tuples of T and T·Q vectors.
-    labels, offsets, weights: addresses, 32 bytes a tile; the target is the first row of the first. last: 1 in the
-    lanes of the last group's hidden rows.
+    The target's score is subtracted from all, so that the loss is the logarithm of their
+    exponentials' sum. (To subtract the highest instead takes twice as many steps across lanes.)
+    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a
+    tile; the target is the first row of the first. last: 1 in the lanes of the last group's hidden
+    rows.
     """
     linear, product, factors, loss = tally
     one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MOST)
@@ -99,7 +118,9 @@ def cross_entropy_residuals(
         for tile in range(1, tiles):  # noise words only
             at = scores + tile * stride + group * 64
             above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
-            other = multiply(exp(minimum(most, above)), load_tile(weights + tile * 32, columns, sums))
+            other = multiply(
+                exp(minimum(most, above)), load_tile(weights + tile * 32, columns, sums)
+            )
             total = add(total, other)
             store(at, other)
         total = segment_sum(total, columns, sums)

@@ -1,12 +1,13 @@
 """Thread-own rows: copies that a thread works on, and how they and the shared rows come together.
 
-The changes that N threads make to a row from the same start are more, in sum, than the same updates would have been
-one after another: each takes the row towards where it is at rest, and N times the way is too far. For the rows of the
-most frequent words and the nodes near the root that means oscillation, and for many threads divergence (8 threads,
-hsigmoid: the loss became infinite within one epoch of 17 M words). So the sum is damped. Say that n uses of a row by
-one thread take it 1 - exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
+The changes that N threads make to a row from the same start are more, in sum, than the same updates
+would have been one after another: each takes the row towards where it is at rest, and N times the
+way is too far. For the rows of the most frequent words and the nodes near the root that means
+oscillation, and for many threads divergence (8 threads, hsigmoid: the loss became infinite within
+one epoch of 17 M words). So the sum is damped. Say that n uses of a row by one thread take it 1 -
+exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
 
-    (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)        1 for rare rows, 1 / N for the most frequent
+    (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)   1 if rare, 1 / N at the top
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ from w2v.kernels.cpu.vector import (
     write_int,
 )
 
-# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words of middle
-# frequency.
+# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words
+# of middle frequency.
 PULL = float32(0.4)
 CHUNK = 256  # rows that one thread merges at a time
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def damping(uses: float, threads: int, lr: float) -> float:
-    """What the sum of `threads` threads' changes of a row is multiplied by when each has used it that often."""
+    """What the sum of `threads` threads' changes of a row is multiplied by when each has used it
+    that often."""
     x = PULL * lr * float32(uses)
     return (float32(1) + x) / (float32(1) + float32(threads) * x)
 
@@ -58,8 +60,8 @@ def refresh(m: Any, size: int, bias: int) -> None:
 
 @njit(nogil=True, boundscheck=False)
 def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
-    """The shared rows += what this thread has added to its own since the last merge, damped as if all `threads` had
-    used them as often; then own = shared, and the counts of uses are cleared."""
+    """The shared rows += what this thread has added to its own since the last merge, damped as if
+    all `threads` had used them as often; then own = shared, and the counts of uses are cleared."""
     if bias & 1:
         for i in range(m.bias.hot):
             factor = damping(read_int(m.noise.uses + 4 * i), threads, lr)
@@ -85,7 +87,8 @@ def merge_number(table: Any, place: int, factor: float) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
-    """target += factor · (own - base), then own = base = target, over `size` bytes (a multiple of 64)."""
+    """target += factor · (own - base), then own = base = target, over `size` bytes (a multiple of
+    64)."""
     scale = spread(factor)
     for i in range(0, size, 64):
         value = fma(scale, subtract(load(own + i), load(base + i)), load(target + i))
@@ -95,12 +98,15 @@ def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
 
 
 @njit(nogil=True, boundscheck=False, cache=True)
-def merge_round(shared: Any, own: Any, uses: Any, threads: int, lr: float, part: int, parts: int) -> None:
-    """Where every row is thread-own: shared row = what the only thread that has used it made of it, or the row + the
-    damped sum of all threads' changes, in the threads' order; then all own rows = shared, and the counts are cleared.
+def merge_round(
+    shared: Any, own: Any, uses: Any, threads: int, lr: float, part: int, parts: int
+) -> None:
+    """Where every row is thread-own: shared row = what the only thread that has used it made of it,
+    or the row + the damped sum of all threads' changes, in the threads' order; then all own rows =
+    shared, and the counts are cleared.
 
-    shared [rows, padded], own [all threads, rows, padded], uses [all threads, rows]; the first `threads` have trained.
-    Rows are dealt out in chunks: this call does every `parts`th.
+    shared [rows, padded], own [all threads, rows, padded], uses [all threads, rows]; the first
+    `threads` have trained. Rows are dealt out in chunks: this call does every `parts`th.
     """
     rows, width = shared.shape
     size, stride = width * 4, own.strides[0]

@@ -1,5 +1,5 @@
-"""Random numbers inside the kernel: a counter hash for decisions that belong to a place in the text, xorshift for
-everything else."""
+"""Random numbers inside the kernel: a counter hash for decisions that belong to a place in the
+text, xorshift for everything else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def mix(x: Any) -> Any:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def step(state: Any) -> Any:
-    """The next state of xorshift64 (doi 10.18637/jss.v008.i14), which is its own output; never 0 if `state` is not."""
+    """The next state of xorshift64 (doi 10.18637/jss.v008.i14), which is its own output; never 0 if
+    `state` is not."""
     state ^= state << uint64(13)
     state ^= state >> uint64(7)
     state ^= state << uint64(17)
@@ -35,6 +36,8 @@ def below(state: Any, bound: Any) -> Any:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def survives(position: Any, key: Any, threshold: Any) -> bool:
-    """Whether the word at `position` survives sub-sampling: a hash of (key, position) <= threshold = keep probability
-    · 2^32 - 1."""
-    return uint32(mix(uint64(position) * uint64(0x9E3779B97F4A7C15) + key) >> uint64(32)) <= threshold
+    """Whether the word at `position` survives sub-sampling: a hash of (key, position) <= threshold
+    = keep probability · 2^32 - 1."""
+    return (
+        uint32(mix(uint64(position) * uint64(0x9E3779B97F4A7C15) + key) >> uint64(32)) <= threshold
+    )

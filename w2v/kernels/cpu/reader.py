@@ -1,9 +1,11 @@
-"""From the stream of ids to the kernel's buffer: rare words skipped, frequent words thinned out, sentences numbered.
+"""From the stream of ids to the kernel's buffer: rare words skipped, frequent words thinned out,
+sentences numbered.
 
-The stream holds int32 word ids, -1 at every line end; ids >= V are words below --min-count. Windows cross neither
-line ends nor, in lines of more than `max_sentence` words, the cuts after every max_sentence words (0 = never cut;
-then a block also reads up to `window` words to the left and right of itself as context). The buffer slides: it keeps
-`window` words to the left of the next target, so that a line may be of any length.
+The stream holds int32 word ids, -1 at every line end; ids >= V are words below --min-count. Windows
+cross neither line ends nor, in lines of more than `max_sentence` words, the cuts after every
+max_sentence words (0 = never cut; then a block also reads up to `window` words to the left and
+right of itself as context). The buffer slides: it keeps `window` words to the left of the next
+target, so that a line may be of any length.
 """
 
 from __future__ import annotations
@@ -16,15 +18,19 @@ from w2v.kernels.cpu.random import survives
 from w2v.kernels.cpu.rows import SLOTS
 
 # Fields of the reader's state, an int64 array that is zero at a block's start.
-POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = range(12)
+POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = (
+    range(12)
+)
 STATE_SIZE = 12
 UNKNOWN = 1 << 62  # TARGETS before the end of the block has been reached
 
 
 @njit(nogil=True, boundscheck=False)
-def begin(state: Any, ids: Any, start: int, keep: Any, key: Any, window: int, max_sentence: int) -> None:
-    """Sets the state for a block at `start`; without sentence cuts it begins `window` surviving words earlier in the
-    same line."""
+def begin(
+    state: Any, ids: Any, start: int, keep: Any, key: Any, window: int, max_sentence: int
+) -> None:
+    """Sets the state for a block at `start`; without sentence cuts it begins `window` surviving
+    words earlier in the same line."""
     state[:] = 0
     state[TARGETS] = UNKNOWN
     position, found = start, 0
@@ -49,11 +55,14 @@ def refill(
     words: Any,
     sentences: Any,
 ) -> int:
-    """Fills the buffer; returns how many words of it can be used as targets now, their right context being complete."""
+    """Fills the buffer; returns how many words of it can be used as targets now, their right
+    context being complete."""
     # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
-    for j in range(length):  # a slice assignment would compile Numba's string functions for its error message
+    for j in range(
+        length
+    ):  # a slice assignment would compile Numba's string functions for its error message
         words[j] = words[drop + j]
         sentences[j] = sentences[drop + j]
     state[NEXT] -= drop
@@ -65,7 +74,12 @@ def refill(
         if position >= stop:
             if state[TARGETS] == UNKNOWN:
                 state[TARGETS] = length
-            line_ended = position == 0 or position >= ids.shape[0] or ids[position - 1] < 0 or ids[position] < 0
+            line_ended = (
+                position == 0
+                or position >= ids.shape[0]
+                or ids[position - 1] < 0
+                or ids[position] < 0
+            )
             if max_sentence > 0 or state[AFTER] == window or line_ended:
                 state[FINISHED] = 1
                 break

@@ -1,9 +1,10 @@
-"""Which output rows a window scores: the inner nodes on the target's path, the target and noise words, or both.
+"""Which output rows a window scores: the inner nodes on the target's path, the target and noise
+words, or both.
 
-Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by tile: addresses of
-the rows, labels, offsets added to the scores, and 0/1 weights (0 = padding, or a noise word that hit the target).
-Labels, offsets and weights take 8 floats a tile, however narrow the tile is. Where there are both, the path comes
-first, padded to whole tiles.
+Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by
+tile: addresses of the rows, labels, offsets added to the scores, and 0/1 weights (0 = padding, or a
+noise word that hit the target). Labels, offsets and weights take 8 floats a tile, however narrow
+the tile is. Where there are both, the path comes first, padded to whole tiles.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ PATH, NOISE = 1, 2  # which rows: bits
 
 
 class Rows(NamedTuple):
-    """Addresses of a table: the rows that all threads share, this thread's own copies of the first `hot` of them (the
-    most frequent words, the nodes nearest the root), what those copies were at the last merge, and an int32 for
-    each: how often this thread has used it since then (one more for all other rows)."""
+    """Addresses of a table: the rows that all threads share, this thread's own copies of the first
+    `hot` of them (the most frequent words, the nodes nearest the root), what those copies were at
+    the last merge, and an int32 for each: how often this thread has used it since then (one more
+    for all other rows)."""
 
     shared: int
     own: int
@@ -42,8 +44,8 @@ class Rows(NamedTuple):
 
 
 class Matrices(NamedTuple):
-    """The tables: input rows, output rows of inner nodes and of words, biases (NCE), and -log Z when it is learnt.
-    With no thread-own rows, log_z.own is log_z.shared."""
+    """The tables: input rows, output rows of inner nodes and of words, biases (NCE), and -log Z
+    when it is learnt. With no thread-own rows, log_z.own is log_z.shared."""
 
     input: Rows
     path: Rows
@@ -53,8 +55,10 @@ class Matrices(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Addresses of what rows are chosen by: alias table [V] (8 bytes: how many of 2^32 draws keep the cell, and the
-    word that the others get), offsets [V], paths in CSR form (int64 starts [V + 1], int32 steps = node · 2 + label)."""
+    """Addresses of what rows are chosen by: alias table [V] (8 bytes: how many of 2^32 draws keep
+    the cell, and the word that the others get), offsets [V], paths in CSR form (int64 starts [V +
+    1], int32 steps = node · 2 + label).
+    """
 
     noise: int
     offsets: int
@@ -85,21 +89,22 @@ def row_of(table: Any, index: Any, size: int) -> int:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def count_use(table: Any, index: Any) -> None:
-    """One more use of a row. Those that are not thread-own share the place after the last: a branch would often be
-    foretold wrongly."""
+    """One more use of a row. Those that are not thread-own share the place after the last: a branch
+    would often be foretold wrongly."""
     place = table.uses + 4 * min(int64(index), table.hot)
     write_int(place, int32(read_int(place) + 1))
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def choose_noise(
-    state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int, offset: int,
-    skip_hits: int, bias: int, after_path: int,
+    state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int,
+    offset: int, skip_hits: int, bias: int, after_path: int,
 ) -> Any:  # fmt: skip
-    """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by Walker's alias
-    method.
+    """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by
+    Walker's alias method.
 
-    after_path: 1 puts them behind the path, whose length varies, so that labels and padding must be written too.
+    after_path: 1 puts them behind the path, whose length varies, so that labels and padding must be
+    written too.
     """
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     first = int64(0)
@@ -136,7 +141,9 @@ def choose_noise(
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def choose_path(target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int) -> None:
+def choose_path(
+    target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int
+) -> None:
     """The inner nodes on the target's path, root first -> slot; the last tile is padded."""
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     start = read_long(choice.starts + 8 * int64(target))

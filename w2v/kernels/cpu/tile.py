@@ -1,17 +1,18 @@
-"""The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one padded), C in
-groups of Q.
+"""The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one
+padded), C in groups of Q.
 
-With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link (`w2v.kernels.cpu.links`):
+With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link
+(`w2v.kernels.cpu.links`):
 
     scores s[q, k] = x[q]·w[k]
     x[q] += Σ_k g[q, k] · w[k]               w[k] += Σ_q g[q, k] · x[q]
 
-all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T + k; T·Q <= 16.
-`size` is a row's length in bytes, a multiple of 64. T and Q arrive as the lengths of tuples, so that every loop over
-them has a constant length and the tuples stay in registers.
+all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T +
+k; T·Q <= 16. `size` is a row's length in bytes, a multiple of 64. T and Q arrive as the lengths of
+tuples, so that every loop over them has a constant length and the tuples stay in registers.
 
-Skip-gram: the hidden rows are the context words' input rows. CBOW: there is one, their mean or sum, and what would be
-added to it is added to the input rows instead.
+Skip-gram: the hidden rows are the context words' input rows. CBOW: there is one, their mean or sum,
+and what would be added to it is added to the input rows instead.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from w2v.kernels.cpu.vector import add, fma, load, load_spread, multiply, read_l
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> Any:
-    """16 lanes of scores: Q hidden rows from address `hidden`, T output rows whose addresses stand at `rows`.
+    """16 lanes of scores: Q hidden rows from address `hidden`, T output rows whose addresses stand
+    at `rows`.
 
     sums: Q·T zero vectors. columns: T zero vectors.
     """
@@ -45,15 +47,15 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def update_tile(
-    columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int, contexts: int,
-    sources: int, rows: int, scores: int, size: int,
+    columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int,
+    contexts: int, sources: int, rows: int, scores: int, size: int,
 ) -> None:  # fmt: skip
-    """Adds g·w to the `contexts` rows whose addresses stand at `targets` and g·x to the T output rows; x are the
-    copies at address `hidden`, g the residuals at `scores`.
+    """Adds g·w to the `contexts` rows whose addresses stand at `targets` and g·x to the T output
+    rows; x are the copies at address `hidden`, g the residuals at `scores`.
 
-    columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q. sources: where the
-    output rows' values at the window's start stand (the rows themselves, or copies of them). An output row that
-    stands twice gets both updates.
+    columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q.
+    sources: where the output rows' values at the window's start stand (the rows themselves, or
+    copies of them). An output row that stands twice gets both updates.
     """
     width, group = len(columns), len(groups_of)
     for k in range(width):
@@ -67,7 +69,10 @@ def update_tile(
             residual = scores + q // group * 64 + q % group * (4 * width)
             x = load(hidden + q * size + d)
             target = read_long(targets + 8 * q) + d
-            y, z = load(target), spread(np.float32(0))  # two sums: a sum's next term has to wait for its last one
+            y, z = (
+                load(target),
+                spread(np.float32(0)),
+            )  # two sums: a sum's next term has to wait for its last one
             for k in range(width):
                 g = load_spread(residual + 4 * k)
                 if k % 2:
@@ -82,8 +87,8 @@ def update_tile(
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
-    """The row at `hidden` = scale · sum of the `contexts` rows whose addresses stand at `rows`; the row after it,
-    which collects its gradient, becomes 0."""
+    """The row at `hidden` = scale · sum of the `contexts` rows whose addresses stand at `rows`; the
+    row after it, which collects its gradient, becomes 0."""
     factor, zero = spread(scale), spread(np.float32(0))
     for d in range(0, size, 64):
         total = zero
@@ -95,7 +100,8 @@ def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def scatter_gradient(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
-    """Each of the `contexts` rows += scale · the row after `hidden`; one that stands twice gets it twice."""
+    """Each of the `contexts` rows += scale · the row after `hidden`; one that stands twice gets it
+    twice."""
     factor = spread(scale)
     for d in range(0, size, 64):
         change = multiply(factor, load(hidden + size + d))

@@ -1,9 +1,9 @@
 """Sixteen floats as one Numba value, and the arithmetic that the window kernel needs on them.
 
-LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the same code runs
-everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes rows of several arrays. The
-intrinsics stand at module level: made inside a factory they would be new objects in every process, and Numba's
-on-disk cache would never hit.
+LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the
+same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes
+rows of several arrays. The intrinsics stand at module level: made inside a factory they would be
+new objects in every process, and Numba's on-disk cache would never hit.
 """
 
 from __future__ import annotations
@@ -108,32 +108,42 @@ def fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 def _call(builder: Any, name: str, args: Any) -> Any:
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(VECTOR, [VECTOR] * len(args)), name)
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(VECTOR, [VECTOR] * len(args)), name
+    )
     return builder.call(function, args)
 
 
 @intrinsic
 def add(typing: Any, x: Any, y: Any) -> Any:
     """x + y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fadd(args[0], args[1])
+    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fadd(
+        args[0], args[1]
+    )
 
 
 @intrinsic
 def subtract(typing: Any, x: Any, y: Any) -> Any:
     """x - y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fsub(args[0], args[1])
+    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fsub(
+        args[0], args[1]
+    )
 
 
 @intrinsic
 def multiply(typing: Any, x: Any, y: Any) -> Any:
     """x · y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fmul(args[0], args[1])
+    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fmul(
+        args[0], args[1]
+    )
 
 
 @intrinsic
 def divide(typing: Any, x: Any, y: Any) -> Any:
     """x / y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fdiv(args[0], args[1])
+    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fdiv(
+        args[0], args[1]
+    )
 
 
 @intrinsic
@@ -141,7 +151,9 @@ def negative_abs(typing: Any, x: Any) -> Any:
     """-|x|: sets the sign bit."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits = builder.or_(builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [1 << 31] * LANES))
+        bits = builder.or_(
+            builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [1 << 31] * LANES)
+        )
         return builder.bitcast(bits, VECTOR)
 
     return f32x16(f32x16), codegen
@@ -169,17 +181,19 @@ def minimum(typing: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def exp(typing: Any, x: Any) -> Any:
-    """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes denormal; NaN
-    gives NaN.
+    """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes
+    denormal; NaN gives NaN.
 
-    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of degree 7 (|r| <= ln
-    2 / 2: error below 1e-8).
+    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of
+    degree 7 (|r| <= ln 2 / 2: error below 1e-8).
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         floor = constant(-87.0)
         clamped = builder.select(builder.fcmp_ordered("<", args[0], floor), floor, args[0])
-        n = _call(builder, "llvm.rint.v16f32", [builder.fmul(clamped, constant(1.4426950408889634))])
+        n = _call(
+            builder, "llvm.rint.v16f32", [builder.fmul(clamped, constant(1.4426950408889634))]
+        )
         r = _call(builder, "llvm.fma.v16f32", [n, constant(-0.693359375), clamped])
         r = _call(builder, "llvm.fma.v16f32", [n, constant(2.12194440e-4), r])
         value = constant(1 / 5040)
@@ -193,8 +207,10 @@ def exp(typing: Any, x: Any) -> Any:
 
 
 def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
-    """Intrinsics that read and write one number at an address. (Per-window functions get addresses, not arrays: Numba
-    counts the references to an array with an atomic instruction at every call, which took a third of the time.)"""
+    """Intrinsics that read and write one number at an address. (Per-window functions get addresses,
+    not arrays: Numba counts the references to an array with an atomic instruction at every call,
+    which took a third of the time.)
+    """
 
     @intrinsic
     def read(typing: Any, address: Any) -> Any:
@@ -244,7 +260,10 @@ def prefetch(typing: Any, address: Any) -> Any:
         byte = ir.IntType(8)
         kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [_pointer(builder, args[0], byte)] + [ir.Constant(I32, flag) for flag in (1, 3, 1)])
+        builder.call(
+            function,
+            [_pointer(builder, args[0], byte)] + [ir.Constant(I32, flag) for flag in (1, 3, 1)],
+        )
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen

@@ -1,5 +1,5 @@
-"""The memory that the kernel works on: aligned tables with room for every thread's own rows, and each thread's
-scratch, as addresses."""
+"""The memory that the kernel works on: aligned tables with room for every thread's own rows, and
+each thread's scratch, as addresses."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class TileShape:
 
     @classmethod
     def choose(cls, rows: int, negatives: int, cbow: bool) -> TileShape:
-        """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the least padding (the
-        wider one on a tie)."""
+        """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the
+        least padding (the wider one on a tie)."""
         if rows == PATH:
             return cls(6, 1) if cbow else cls(4, 4)
         widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
@@ -51,21 +51,33 @@ class TileShape:
 
 
 class Table:
-    """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for every thread.
+    """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for
+    every thread.
 
-    mergeable: each also has what they were at the last merge, to merge whenever it likes; without it they are merged
-    while all threads rest.
+    mergeable: each also has what they were at the last merge, to merge whenever it likes; without
+    it they are merged while all threads rest.
     """
 
-    def __init__(self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True) -> None:
-        self.rows, self.dim, self.padded, self.hot, self._mergeable = rows, dim, padded, hot, mergeable
+    def __init__(
+        self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True
+    ) -> None:
+        self.rows, self.dim, self.padded, self.hot, self._mergeable = (
+            rows,
+            dim,
+            padded,
+            hot,
+            mergeable,
+        )
         self.threads = threads
         self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
-        self._counts = np.zeros((threads, hot + FLOATS), np.int32)  # far enough apart for no two to share a cache line
+        self._counts = np.zeros(
+            (threads, hot + FLOATS), np.int32
+        )  # far enough apart for no two to share a cache line
 
     @property
     def uses(self) -> np.ndarray:
-        """[threads, hot] int32, a view: how often each thread has used its copies since the last merge."""
+        """[threads, hot] int32, a view: how often each thread has used its copies since the last
+        merge."""
         return self._counts[:, : self.hot]
 
     @property
@@ -76,13 +88,18 @@ class Table:
     def own(self, thread: int) -> np.ndarray:
         """[hot, dim], a view of a thread's own rows."""
         start = (self.rows + thread * self.hot * (1 + self._mergeable)) * self.padded
-        return self.flat[start : start + self.hot * self.padded].reshape(self.hot, self.padded)[:, : self.dim]
+        return self.flat[start : start + self.hot * self.padded].reshape(self.hot, self.padded)[
+            :, : self.dim
+        ]
 
     def all_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """(shared rows [rows, padded], all threads' own rows [threads, rows, padded]), where all are own."""
+        """(shared rows [rows, padded], all threads' own rows [threads, rows, padded]), where all
+        are own."""
         floats = self.rows * self.padded
         own = self.flat[floats : (1 + self.threads) * floats]
-        return self.flat[:floats].reshape(self.rows, self.padded), own.reshape(self.threads, self.rows, self.padded)
+        return self.flat[:floats].reshape(self.rows, self.padded), own.reshape(
+            self.threads, self.rows, self.padded
+        )
 
     def addresses(self, thread: int) -> Rows:
         """For the kernel."""
@@ -95,30 +112,44 @@ class Table:
         return Rows(shared, own, base, address(self._counts[thread]), self.hot)
 
     def only_shared(self, thread: int) -> Rows:
-        """For a kernel that only reads: no thread-own rows, and uses are counted in the place that nobody looks at."""
+        """For a kernel that only reads: no thread-own rows, and uses are counted in the place that
+        nobody looks at."""
         shared = address(self.flat)
-        return Rows(shared, shared, shared, address(self._counts[thread]) + self._counts.itemsize * self.hot, 0)
+        return Rows(
+            shared,
+            shared,
+            shared,
+            address(self._counts[thread]) + self._counts.itemsize * self.hot,
+            0,
+        )
 
 
 class Weights:
-    """Everything that is trained: input rows [V, dim], output rows of inner nodes [V - 1, dim] and of words [V, dim]
-    (either may be missing), biases [V, 1], -log Z [1, 1].
+    """Everything that is trained: input rows [V, dim], output rows of inner nodes [V - 1, dim] and
+    of words [V, dim] (either may be missing), biases [V, 1], -log Z [1, 1].
 
-    rows: PATH, NOISE or both. hot: how many rows of each are thread-own; None: all, merged while the threads rest.
+    rows: PATH, NOISE or both. hot: how many rows of each are thread-own; None: all, merged while
+    the threads rest.
     """
 
-    def __init__(self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0) -> None:
+    def __init__(
+        self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0
+    ) -> None:
         padded = whole_vectors(dim)
         self.size = 4 * padded
         self.threads, self.all_own = threads, hot is None
-        nodes, words = max(1, vocabulary - 1) if rows & PATH else 0, vocabulary if rows & NOISE else 0
+        nodes, words = (
+            max(1, vocabulary - 1) if rows & PATH else 0,
+            (vocabulary if rows & NOISE else 0),
+        )
 
         def own(rows: int) -> int:
             # of biases whole vectors must be thread-own, hence the multiple of 16
             return 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
 
         self.input, self.path, self.noise = (
-            Table(count, dim, padded, threads, own(count), hot is not None) for count in (vocabulary, nodes, words)
+            Table(count, dim, padded, threads, own(count), hot is not None)
+            for count in (vocabulary, nodes, words)
         )
         biased = whole_vectors(vocabulary) if bias & 1 else 0
         own_biases = 0 if not biased else own(biased) if hot is None else self.noise.hot
@@ -131,17 +162,21 @@ class Weights:
         return Matrices(*(table.addresses(thread) for table in self.tables))
 
     def only_shared(self, thread: int) -> Matrices:
-        """The addresses for one thread that changes nothing, while all rest: the shared rows hold what was learnt."""
+        """The addresses for one thread that changes nothing, while all rest: the shared rows hold
+        what was learnt."""
         return Matrices(*(table.only_shared(thread) for table in self.tables))
 
 
 class Workspace:
     """One thread's scratch.
 
-    rows: PATH, NOISE or both. longest: nodes on the longest path (0 without). negatives: noise words (PATH: unused).
+    rows: PATH, NOISE or both. longest: nodes on the longest path (0 without). negatives: noise
+    words (PATH: unused).
     """
 
-    def __init__(self, rows: int, longest: int, negatives: int, window: int, size: int, shape: TileShape) -> None:
+    def __init__(
+        self, rows: int, longest: int, negatives: int, window: int, size: int, shape: TileShape
+    ) -> None:
         width, group = shape.width, shape.group
         noise = negatives + 1 if rows & NOISE else 0
         tiles = max(1, -(-longest // width) + -(-noise // width))
@@ -161,7 +196,9 @@ class Workspace:
         self.biased = np.zeros((tiles, 8), np.float32)
         self.slot_rows = np.full((SLOTS, tiles * width), address(self.zero_row), np.int64)
         self.slot_biases = np.zeros((SLOTS, tiles * width), np.int64)
-        self.labels, self.offsets, self.weights = (np.zeros((SLOTS, tiles, 8), np.float32) for _ in range(3))
+        self.labels, self.offsets, self.weights = (
+            np.zeros((SLOTS, tiles, 8), np.float32) for _ in range(3)
+        )
         if rows == NOISE:  # fixed; else they are written with every choice of rows
             self.labels[:, 0, 0] = 1
             for k in range(noise):
@@ -174,8 +211,8 @@ class Workspace:
     def scratch(self) -> Scratch:
         """Addresses for the kernel."""
         arrays = (
-            self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks, self.biased,
-            self.gradient,
+            self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
+            self.biased, self.gradient,
         )  # fmt: skip
         return Scratch(*(address(array) for array in arrays))
 

@@ -1,9 +1,11 @@
-"""GRU over T places and B columns, as cuDNN and PyTorch define it (the reset gate works on the product):
+"""GRU over T places and B columns, as cuDNN and PyTorch define it (the reset gate works on the
+product):
 
     r, z = σ(x_r + h_r), σ(x_z + h_z)     n = tanh(x_n + r · h_n)     h = (1 - z) · n + z · h_before
-    x_. = x W_ih' + b_ih (for r and z with b_hh)                      h_. = h_before W_hh' (h_n with b_hh)
+    x_. = x W_ih' + b_ih (for r and z with b_hh)    h_. = h_before W_hh' (h_n with b_hh)
 
-The backward pass leaves two sets of gradients [T, B, 3H], of x_. and of h_.: they differ in the third alone.
+The backward pass leaves two sets of gradients [T, B, 3H], of x_. and of h_.: they differ in the
+third alone.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ BACKWARD_ROWS = 12
 
 
 @njit(nogil=True, boundscheck=False)
-def _forward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int) -> None:
+def _forward_panel(
+    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
+) -> None:
     row = int64(4) * j.units
     state = j.columns * row
     count = min(int64(16), j.units - unit)
@@ -51,12 +55,18 @@ def _forward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit:
             store_first(gates + row, count, update)
             store_first(gates + 2 * row, count, new)
             store_first(j.inner + at, count, recurrent)
-            store_first(j.h + state + at, count, fma(update, subtract(load_first(j.h + at, count), new), new))
+            store_first(
+                j.h + state + at,
+                count,
+                fma(update, subtract(load_first(j.h + at, count), new), new),
+            )
         begin = stop
 
 
 @njit(nogil=True, boundscheck=False)
-def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int) -> None:
+def _backward_panel(
+    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
+) -> None:
     row = int64(4) * j.units
     state = j.columns * row
     count = min(int64(16), j.units - unit)
@@ -64,7 +74,9 @@ def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit
         stop = tile_end(begin, end, int64(BACKWARD_ROWS))
         if place + int64(1) < j.places:
             after = j.dgates + ((place + int64(1)) * j.columns + begin) * int64(3) * row
-            multiply_rows(BACKWARD_ROWS, 1, stop - begin, after, 3 * row, panel, 3 * j.units, scratch)
+            multiply_rows(
+                BACKWARD_ROWS, 1, stop - begin, after, 3 * row, panel, 3 * j.units, scratch
+            )
         for r in range(begin, stop):
             here = r * row + unit * int64(4)
             at = place * state + here
@@ -78,7 +90,9 @@ def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit
             kept = multiply(dh, update)
             dn = multiply(subtract(dh, kept), less_square(new))
             dr = multiply(multiply(dn, load_first(j.inner + at, count)), less_product(reset))
-            dz = multiply(multiply(dh, subtract(load_first(j.h + at, count), new)), less_product(update))
+            dz = multiply(
+                multiply(dh, subtract(load_first(j.h + at, count), new)), less_product(update)
+            )
             store_first(dgates, count, dr)
             store_first(dgates + row, count, dz)
             store_first(dgates + 2 * row, count, multiply(dn, reset))
@@ -111,7 +125,8 @@ def kernels() -> tuple[int, int]:
 
     @cfunc(types.void(types.voidptr), cache=True)
     def backward(pointer: Any) -> None:
-        """Fills dgates, dinput and dh of the Job at `pointer`; the start state's gradient is dh + dgates[0] W_hh."""
+        """Fills dgates, dinput and dh of the Job at `pointer`; the start state's gradient is dh +
+        dgates[0] W_hh."""
         _ = SOURCE
         j = read_job(pointer)
         share = take_ticket(j.ticket)

@@ -1,8 +1,9 @@
 """One layer's pass over a sequence as a job for several threads.
 
-Columns (the sequences of a batch) do not depend on each other: each thread takes a share of the columns through all
-places, without waiting for the others. The threads are those of the OpenMP library that PyTorch brings: they still spin
-for work after PyTorch's own parallel parts, so that threads of another pool would have to share the cores with them.
+Columns (the sequences of a batch) do not depend on each other: each thread takes a share of the
+columns through all places, without waiting for the others. The threads are those of the OpenMP
+library that PyTorch brings: they still spin for work after PyTorch's own parallel parts, so that
+threads of another pool would have to share the cores with them.
 """
 
 from __future__ import annotations
@@ -25,16 +26,19 @@ SCRATCH = 24 * 16  # floats that every share needs for sums
 
 
 class Job(NamedTuple):
-    """Sizes and addresses (float32, contiguous) of one pass; B columns, T places, H units, G gates (LSTM 4, GRU 3).
+    """Sizes and addresses (float32, contiguous) of one pass; B columns, T places, H units, G gates
+    (LSTM 4, GRU 3).
 
-    ticket: 0. shares: into how many parts the columns are cut. gates [T, B, G·H]: the products with the input and the
-    biases before the forward pass, the gates after it. h [T + 1, B, H]: the start state, then every place's. inner:
-    LSTM: the cells c [T + 1, B, H] likewise; GRU: the recurrent part of the candidate [T, B, H]. panels: the recurrent
-    weights, see `pack`. bias [H]: of that recurrent part (GRU). scratch [shares, SCRATCH].
+    ticket: 0. shares: into how many parts the columns are cut. gates [T, B, G·H]: the products with
+    the input and the biases before the forward pass, the gates after it. h [T + 1, B, H]: the start
+    state, then every place's. inner: LSTM: the cells c [T + 1, B, H] likewise; GRU: the recurrent
+    part of the candidate [T, B, H]. panels: the recurrent weights, see `pack`. bias [H]: of that
+    recurrent part (GRU). scratch [shares, SCRATCH].
 
-    Backward: dy [T, B, H]. dh [B, H] of the last state, of which GRU makes a part of the start state's. dc [B, H] of
-    the last cell, becomes the start cell's (LSTM). The results: dgates [T, B, G·H] of the products with h; dinput
-    [T, B, G·H] of the products with the input (GRU; with LSTM they are the same).
+    Backward: dy [T, B, H]. dh [B, H] of the last state, of which GRU makes a part of the start
+    state's. dc [B, H] of the last cell, becomes the start cell's (LSTM). The results: dgates [T, B,
+    G·H] of the products with h; dinput [T, B, G·H] of the products with the input (GRU; with LSTM
+    they are the same).
     """
 
     ticket: int
@@ -56,17 +60,23 @@ class Job(NamedTuple):
 
 
 def source_digest() -> int:
-    """A number that changes with the source of the recurrences and of what they call. Frozen into a compiled function,
-    it keeps Numba's cache from serving machine code of older helpers: the cache looks at one file only."""
+    """A number that changes with the source of the recurrences and of what they call. Frozen into a
+    compiled function, it keeps Numba's cache from serving machine code of older helpers: the cache
+    looks at one file only.
+    """
     here = Path(__file__).parent
     files = [*sorted(here.glob("*.py")), here.parent / "cpu" / "vector.py"]
-    return int.from_bytes(hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big")
+    return int.from_bytes(
+        hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big"
+    )
 
 
 @intrinsic
 def _address_of(typing: Any, pointer: Any) -> Any:
     """The number of a void pointer."""
-    return types.int64(types.voidptr), lambda context, builder, signature, args: builder.ptrtoint(args[0], I64)
+    return types.int64(types.voidptr), lambda context, builder, signature, args: builder.ptrtoint(
+        args[0], I64
+    )
 
 
 @intrinsic
@@ -105,7 +115,8 @@ def read_job(pointer: Any) -> Any:
 
 
 def run(kernel: int, job: Job, threads: int) -> None:
-    """Runs the compiled function at address `kernel` on `job` by that many threads, until all shares are done."""
+    """Runs the compiled function at address `kernel` on `job` by that many threads, until all
+    shares are done."""
     block = np.array(job, dtype=np.int64)
     parallel = _openmp()
     if threads > 1 and parallel is not None:
@@ -122,8 +133,8 @@ def run(kernel: int, job: Job, threads: int) -> None:
 
 @cache
 def _openmp() -> Any:
-    """GOMP_parallel(function, data, threads, flags) of the OpenMP library in this process (GNU's, and LLVM's and
-    Intel's on Linux); None where there is none."""
+    """GOMP_parallel(function, data, threads, flags) of the OpenMP library in this process (GNU's,
+    and LLVM's and Intel's on Linux); None where there is none."""
     try:
         parallel = ctypes.CDLL(None).GOMP_parallel
     except (AttributeError, OSError, TypeError):

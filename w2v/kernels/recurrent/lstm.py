@@ -3,8 +3,9 @@
     i, f, o = σ(z_i), σ(z_f), σ(z_o)     g = tanh(z_g)     z = x W_ih' + b + h_before W_hh'
     c = f · c_before + i · g             h = o · tanh(c)
 
-The products with x and the weights' gradients are made elsewhere, for all places at once; here is what has to go place
-by place. The gates of 16 units are finished where their sums come out of the registers.
+The products with x and the weights' gradients are made elsewhere, for all places at once; here is
+what has to go place by place. The gates of 16 units are finished where their sums come out of the
+registers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ BACKWARD_ROWS = 12
 
 
 @njit(nogil=True, boundscheck=False)
-def _forward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int) -> None:
+def _forward_panel(
+    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
+) -> None:
     row = int64(4) * j.units
     state = j.columns * row
     count = min(int64(16), j.units - unit)
@@ -59,7 +62,9 @@ def _forward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit:
 
 
 @njit(nogil=True, boundscheck=False)
-def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int) -> None:
+def _backward_panel(
+    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
+) -> None:
     row = int64(4) * j.units
     state = j.columns * row
     count = min(int64(16), j.units - unit)
@@ -67,13 +72,18 @@ def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit
         stop = tile_end(begin, end, int64(BACKWARD_ROWS))
         if place + int64(1) < j.places:
             after = j.dgates + ((place + int64(1)) * j.columns + begin) * int64(4) * row
-            multiply_rows(BACKWARD_ROWS, 1, stop - begin, after, 4 * row, panel, 4 * j.units, scratch)
+            multiply_rows(
+                BACKWARD_ROWS, 1, stop - begin, after, 4 * row, panel, 4 * j.units, scratch
+            )
         for r in range(begin, stop):
             here = r * row + unit * int64(4)
             at = place * state + here
             z = (place * j.columns + r) * int64(4) * row + unit * int64(4)
             i, f = load_first(j.gates + z, count), load_first(j.gates + z + row, count)
-            g, o = load_first(j.gates + z + 2 * row, count), load_first(j.gates + z + 3 * row, count)
+            g, o = (
+                load_first(j.gates + z + 2 * row, count),
+                load_first(j.gates + z + 3 * row, count),
+            )
             squashed = tanh(load_first(j.inner + state + at, count))
             if place + int64(1) < j.places:
                 dh = add(load_first(j.dy + at, count), load(scratch + (r - begin) * int64(64)))
@@ -84,7 +94,9 @@ def _backward_panel(j: Any, scratch: int, place: int, begin: int, end: int, unit
             df = multiply(dc, load_first(j.inner + at, count))
             store_first(j.dgates + z + row, count, multiply(df, less_product(f)))
             store_first(j.dgates + z + 2 * row, count, multiply(multiply(dc, i), less_square(g)))
-            store_first(j.dgates + z + 3 * row, count, multiply(multiply(dh, squashed), less_product(o)))
+            store_first(
+                j.dgates + z + 3 * row, count, multiply(multiply(dh, squashed), less_product(o))
+            )
             store_first(j.dc + here, count, multiply(dc, f))
         begin = stop
 
@@ -111,7 +123,8 @@ def kernels() -> tuple[int, int]:
 
     @cfunc(types.void(types.voidptr), cache=True)
     def backward(pointer: Any) -> None:
-        """Fills dgates and dc of the Job at `pointer`; the start state's gradient is dgates[0] W_hh."""
+        """Fills dgates and dc of the Job at `pointer`; the start state's gradient is dgates[0]
+        W_hh."""
         _ = SOURCE
         j = read_job(pointer)
         share = take_ticket(j.ticket)

@@ -1,7 +1,8 @@
 """Small matrix products out of registers, and the vector functions of the gates.
 
-A panel is 16 columns (units) of a weight matrix, packed so that the kernel reads it from front to back: for every row k
-of the matrix `groups` vectors of 16 floats (the LSTM's four gates of the same 16 units, say).
+A panel is 16 columns (units) of a weight matrix, packed so that the kernel reads it from front to
+back: for every row k of the matrix `groups` vectors of 16 floats (the LSTM's four gates of the same
+16 units, say).
 """
 
 from __future__ import annotations
@@ -37,12 +38,21 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 @intrinsic(prefer_literal=True)
 def multiply_rows(
-    typing: Any, most: Any, groups: Any, rows: Any, x: Any, x_stride: Any, panel: Any, length: Any, out: Any
+    typing: Any,
+    most: Any,
+    groups: Any,
+    rows: Any,
+    x: Any,
+    x_stride: Any,
+    panel: Any,
+    length: Any,
+    out: Any,
 ) -> Any:
-    """out[r, g] = Σ_k x[r, k] · panel[k, g] for 1 … `most` rows, all sums held in registers: code for every number of
-    rows, chosen when it runs.
+    """out[r, g] = Σ_k x[r, k] · panel[k, g] for 1 … `most` rows, all sums held in registers: code
+    for every number of rows, chosen when it runs.
 
-    x, panel, out: addresses; row r of x is at x + r · x_stride (bytes); length: the number of k, at least 1.
+    x, panel, out: addresses; row r of x is at x + r · x_stride (bytes); length: the number of k, at
+    least 1.
     """
     if not isinstance(most, types.IntegerLiteral) or not isinstance(groups, types.IntegerLiteral):
         return None
@@ -63,7 +73,9 @@ def multiply_rows(
     return types.void(most, groups, *[types.int64] * 6), codegen
 
 
-def _multiply(builder: Any, n: int, m: int, x: Any, x_stride: Any, panel: Any, length: Any, out: Any) -> None:
+def _multiply(
+    builder: Any, n: int, m: int, x: Any, x_stride: Any, panel: Any, length: Any, out: Any
+) -> None:
     """The code of multiply_rows for n rows and m groups."""
     zero = ir.Constant(VECTOR, [0.0] * LANES)
     sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(m)] for _ in range(n)]
@@ -78,7 +90,9 @@ def _multiply(builder: Any, n: int, m: int, x: Any, x_stride: Any, panel: Any, l
         weights = [_load(builder, builder.add(weights_at, I64(64 * g)), VECTOR) for g in range(m)]
         offset = builder.mul(loop.index, I64(4))
         for r in range(n):
-            value = _all_lanes(builder, _load(builder, builder.add(starts[r], offset), FLOAT), VECTOR)
+            value = _all_lanes(
+                builder, _load(builder, builder.add(starts[r], offset), FLOAT), VECTOR
+            )
             for g in range(m):
                 total = builder.call(multiply_add, [value, weights[g], builder.load(sums[r][g])])
                 builder.store(total, sums[r][g])
@@ -108,15 +122,19 @@ def _mask(builder: Any, count: Any) -> Any:
 
 @intrinsic
 def load_first(typing: Any, address: Any, count: Any) -> Any:
-    """The first `count` (1 … 16) of sixteen floats from any address; 0 in the lanes left over, whose memory is not
-    touched."""
+    """The first `count` (1 … 16) of sixteen floats from any address; 0 in the lanes left over,
+    whose memory is not touched."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = VECTOR.as_pointer()
         kind = ir.FunctionType(VECTOR, [pointer, I32, MASK, VECTOR])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v16f32.p0")
+        function = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.masked.load.v16f32.p0"
+        )
         zero = ir.Constant(VECTOR, [0.0] * LANES)
-        return builder.call(function, [builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1]), zero])
+        return builder.call(
+            function, [builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1]), zero]
+        )
 
     return f32x16(types.int64, types.int64), codegen
 
@@ -128,8 +146,12 @@ def store_first(typing: Any, address: Any, count: Any, value: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = VECTOR.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointer, I32, MASK])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.store.v16f32.p0")
-        builder.call(function, [args[2], builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1])])
+        function = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.masked.store.v16f32.p0"
+        )
+        builder.call(
+            function, [args[2], builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1])]
+        )
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, f32x16), codegen
@@ -166,6 +188,7 @@ def less_product(x: Any) -> Any:
 
 @njit(nogil=True, boundscheck=False)
 def tile_end(begin: int, end: int, most: int) -> int:
-    """End of the tile at `begin`: begin … end in as few tiles of at most `most` rows as can be, of like sizes."""
+    """End of the tile at `begin`: begin … end in as few tiles of at most `most` rows as can be, of
+    like sizes."""
     tiles = (end - begin + most - int64(1)) // most
     return begin + (end - begin + tiles - int64(1)) // tiles

@@ -1,25 +1,32 @@
-"""LSTM and GRU: torch.nn's in parameters, starting values, state and results, faster in training on a CPU.
+"""LSTM and GRU: torch.nn's in parameters, starting values, state and results, faster in training on
+a CPU.
 
     lstm = LSTM(200, 200, num_layers=2, dropout=0.2)
-    y, (h, c) = lstm(x, (h, c))             # x [T, B, I] -> y [T, B, H]; h, c [layers, B, H]; no state means zeros
+    y, (h, c) = lstm(x, (h, c))   # x [T, B, I] -> y [T, B, H]; h, c [layers, B, H]; no state: zeros
 
 The fast way (w2v.lm.bodies.recurrence) serves float32 weights on CPUs with AVX-512, also under
-`torch.autocast("cpu", torch.bfloat16)`, where only its large products are bfloat16 and its output is float32.
-Everything else (CUDA, float64, other processors, packed sequences, shapes it is no faster for) goes PyTorch's way.
+`torch.autocast("cpu", torch.bfloat16)`, where only its large products are bfloat16 and its output
+is float32. Everything else (CUDA, float64, other processors, packed sequences, shapes it is no
+faster for) goes PyTorch's way.
 
-What was measured (Zen 5, one thread, T = 35, B = 20, 2 x 200 units, dropout 0.2, forward and backward, times of
-torch.nn's module in the same process; CPU time beside other load):
-- torch.nn.LSTM takes oneDNN's layer for training too (150-160 GFLOP/s of the core's 280); timestep by timestep through
-  autograd it would take 2.1 x as long. The fast LSTM: 1.1 x (its parts, alone: 1.4 x); under autocast 1.4 x of
-  float32, as oneDNN's bfloat16 layer. More than 1.7 x is not to be had in float32: that is the core's peak.
-- torch.nn.GRU has no such layer: the fast GRU is 2.3 x, under autocast 3.0 x, without gradients (T = 1024, B = 1)
-  3.5 x.
-- LSTM without gradients, with 1 or 4 columns or 650 units: oneDNN is 10-20 % faster, so it is taken.
-- Recurrence alone: 200 GFLOP/s with gates on one thread, 340 on two (each has its own columns: no barriers). A step
-  by torch.mm would run at 95 (MKL), by oneDNN's linear at 130-170, and leave the gates to a dozen operators.
+What was measured (Zen 5, one thread, T = 35, B = 20, 2 x 200 units, dropout 0.2, forward and
+backward, times of torch.nn's module in the same process; CPU time beside other load):
+- torch.nn.LSTM takes oneDNN's layer for training too (150-160 GFLOP/s of the core's 280); timestep
+  by timestep through autograd it would take 2.1 x as long. The fast LSTM: 1.1 x (its parts, alone:
+  1.4 x); under autocast 1.4 x of float32, as oneDNN's bfloat16 layer. More than 1.7 x is not to be
+  had in float32: that is the core's peak.
+- torch.nn.GRU has no such layer: the fast GRU is 2.3 x, under autocast 3.0 x, without gradients (T
+  = 1024, B = 1) 3.5 x.
+- LSTM without gradients, with 1 or 4 columns or 650 units: oneDNN is 10-20 % faster, so it is
+  taken.
+- Recurrence alone: 200 GFLOP/s with gates on one thread, 340 on two (each has its own columns: no
+  barriers). A step by torch.mm would run at 95 (MKL), by oneDNN's linear at 130-170, and leave the
+  gates to a dozen operators.
 - Rows per tile, forward 5 and 6: alike; backward 8: 10 % slower than 10 and 12.
-- Dropout by bernoulli_ costs 0.8 ms, a third of a forward layer; by 16-bit integers 0.3 ms with the product.
-- oneDNN's linear on rows cut from a wider matrix: its reference code, a thousand times slower. Contiguous rows only.
+- Dropout by bernoulli_ costs 0.8 ms, a third of a forward layer; by 16-bit integers 0.3 ms with the
+  product.
+- oneDNN's linear on rows cut from a wider matrix: its reference code, a thousand times slower.
+  Contiguous rows only.
 """
 
 from __future__ import annotations
@@ -34,7 +41,8 @@ from w2v.lm.bodies.dropout import dropout
 
 Weights = Any  # one layer's parameters, in torch.nn's order
 State = Any  # LSTM: (h, c), GRU: h; each [layers, B, H]
-FEWEST_PLACES = 4  # shorter sequences (generation goes word by word) do not earn back the packing of the weights
+# shorter sequences (generation goes word by word) do not earn back the packing of the weights
+FEWEST_PLACES = 4
 FEWEST_COLUMNS, MOST_UNITS = 8, 512  # of an LSTM; outside oneDNN's layer is faster
 
 
@@ -43,23 +51,32 @@ class _Layers(nn.RNNBase, ABC):
 
     Args:
         dropout: probability that a unit between two layers is dropped while training.
-        variational: one dropout mask per call for all places (see w2v.lm.bodies.dropout), instead of one per place.
+        variational: one dropout mask per call for all places (see w2v.lm.bodies.dropout), instead
+            of one per place.
 
     Raises:
         ValueError: dropout is outside 0 … 1, or a size below 1.
         RuntimeError: x or the state has another shape than the weights ask for.
     """
 
-    always_fast: bool  # PyTorch has no good way of its own: also without gradients, and for every width
+    always_fast: (
+        bool  # PyTorch has no good way of its own: also without gradients, and for every width
+    )
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, dropout: float = 0.0, variational: bool = False
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        variational: bool = False,
     ) -> None:
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout is {dropout}, it must be 0 … 1")
         # PyTorch warns of dropout where there is nothing between layers
         between = dropout if num_layers > 1 else 0.0
-        # the next class is torch.nn.LSTM or torch.nn.GRU, which do not take RNNBase's name of the kind
+        # the next class is torch.nn.LSTM or torch.nn.GRU, which do not take RNNBase's name of the
+        # kind
         super().__init__(input_size, hidden_size, num_layers, dropout=between)  # type: ignore[arg-type]
         self.variational = variational
 
@@ -93,7 +110,9 @@ class _Layers(nn.RNNBase, ABC):
         """The state of all layers from theirs, each [B, H]."""
 
     @abstractmethod
-    def _fast_layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
+    def _fast_layer(
+        self, x: Tensor, layer: int, state: State, weights: Weights
+    ) -> tuple[Tensor, ...]:
         """y and the layer's last state by w2v.lm.bodies.recurrence."""
 
     @abstractmethod
@@ -107,15 +126,23 @@ class LSTM(_Layers, nn.LSTM):  # type: ignore[misc]
     always_fast = False
 
     def _filled(self, state: State, zeros: Tensor) -> State:
-        return (zeros, zeros) if state is None else (state[0].to(zeros.dtype), state[1].to(zeros.dtype))
+        return (
+            (zeros, zeros)
+            if state is None
+            else (state[0].to(zeros.dtype), state[1].to(zeros.dtype))
+        )
 
     def _stacked(self, after: list[list[Tensor]]) -> State:
         return torch.stack([h for h, _ in after]), torch.stack([c for _, c in after])
 
-    def _fast_layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
+    def _fast_layer(
+        self, x: Tensor, layer: int, state: State, weights: Weights
+    ) -> tuple[Tensor, ...]:
         from w2v.lm.bodies.recurrence import lstm_layer  # brings Numba: half a second
 
-        return lstm_layer(x, state[0][layer], state[1][layer], *weights, torch.is_autocast_enabled("cpu"))
+        return lstm_layer(
+            x, state[0][layer], state[1][layer], *weights, torch.is_autocast_enabled("cpu")
+        )
 
     def _layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
         hx = [part[layer : layer + 1].contiguous() for part in state]
@@ -134,7 +161,9 @@ class GRU(_Layers, nn.GRU):  # type: ignore[misc]
     def _stacked(self, after: list[list[Tensor]]) -> State:
         return torch.stack([h for (h,) in after])
 
-    def _fast_layer(self, x: Tensor, layer: int, state: State, weights: Weights) -> tuple[Tensor, ...]:
+    def _fast_layer(
+        self, x: Tensor, layer: int, state: State, weights: Weights
+    ) -> tuple[Tensor, ...]:
         from w2v.lm.bodies.recurrence import gru_layer
 
         return gru_layer(x, state[layer], *weights, torch.is_autocast_enabled("cpu"))
@@ -152,7 +181,10 @@ def _fast(layers: _Layers, x: Any) -> bool:
     if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in layers.parameters()):
         return False
     if torch.is_autocast_enabled("cpu"):
-        if torch.get_autocast_dtype("cpu") != torch.bfloat16 or x.dtype not in (torch.float32, torch.bfloat16):
+        if torch.get_autocast_dtype("cpu") != torch.bfloat16 or x.dtype not in (
+            torch.float32,
+            torch.bfloat16,
+        ):
             return False
     elif x.dtype != torch.float32:
         return False
@@ -160,5 +192,7 @@ def _fast(layers: _Layers, x: Any) -> bool:
         return False
     if layers.always_fast:
         return True
-    trains = torch.is_grad_enabled() and (x.requires_grad or any(w.requires_grad for w in layers.parameters()))
+    trains = torch.is_grad_enabled() and (
+        x.requires_grad or any(w.requires_grad for w in layers.parameters())
+    )
     return trains and x.shape[1] >= FEWEST_COLUMNS and layers.hidden_size <= MOST_UNITS

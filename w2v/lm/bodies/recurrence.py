@@ -1,11 +1,11 @@
-"""One layer of LSTM or GRU on the CPU as an autograd function: matrix products over all places at once where nothing
-has to wait, the compiled recurrence (w2v.kernels.recurrent) where it has.
+"""One layer of LSTM or GRU on the CPU as an autograd function: matrix products over all places at
+once where nothing has to wait, the compiled recurrence (w2v.kernels.recurrent) where it has.
 
     forward    x W_ih' + biases for all places; the recurrence; the gates are kept
-    backward   the recurrence leaves the gradients D of all places' gates; then dx = D W_ih, dW_ih = D' x, dW_hh = D' h
+    backward   the recurrence gives the gates' gradients D; then dx = D W_ih, dW_ih = D' x, …
 
-With `half`, these products take bfloat16 operands (summed in float32, results rounded to bfloat16 and widened); the
-recurrence, the states and what the weights accumulate stay float32.
+With `half`, these products take bfloat16 operands (summed in float32, results rounded to bfloat16
+and widened); the recurrence, the states and what the weights accumulate stay float32.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ LANES = 16
 
 
 def pack(weight: Tensor) -> Tensor:
-    """A recurrent weight [K, G, H], of any strides, as panels of 16 units [P, K, G, 16]: element [p, k, g, l] is
-    weight[k, g, 16p + l], and 0 beyond H."""
+    """A recurrent weight [K, G, H], of any strides, as panels of 16 units [P, K, G, 16]: element
+    [p, k, g, l] is weight[k, g, 16p + l], and 0 beyond H."""
     length, groups, units = weight.shape
     full, rest = divmod(units, LANES)
     panels = weight.new_empty(full + (rest > 0), length, groups, LANES)
-    panels[:full].permute(1, 2, 0, 3).copy_(weight[:, :, : full * LANES].unflatten(2, (full, LANES)))
+    panels[:full].permute(1, 2, 0, 3).copy_(
+        weight[:, :, : full * LANES].unflatten(2, (full, LANES))
+    )
     if rest:
         panels[full].zero_()
         panels[full, :, :, :rest] = weight[:, :, full * LANES :]
@@ -36,18 +38,29 @@ def pack(weight: Tensor) -> Tensor:
 
 
 class LSTMLayer(torch.autograd.Function):
-    """(y [T, B, H], h [B, H], c [B, H]) of x [T, B, I], the start state h, c [B, H] and one layer's weights by
-    PyTorch's names; float32, second derivatives are refused."""
+    """(y [T, B, H], h [B, H], c [B, H]) of x [T, B, I], the start state h, c [B, H] and one layer's
+    weights by PyTorch's names; float32, second derivatives are refused."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, half: bool
+        ctx: Any,
+        x: Tensor,
+        h: Tensor,
+        c: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        half: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         x = x.contiguous()
         places, columns, _ = x.shape
         units = w_hh.shape[1]
         gates = _project(x, w_ih, b_ih + b_hh, half)
-        states, cells = x.new_empty(places + 1, columns, units), x.new_empty(places + 1, columns, units)
+        states, cells = (
+            x.new_empty(places + 1, columns, units),
+            x.new_empty(places + 1, columns, units),
+        )
         states[0], cells[0] = h, c
         panels = pack(w_hh.view(4, units, units).permute(2, 0, 1))
         _run(lstm.kernels()[0], states, gates=gates, h=states, inner=cells, panels=panels)
@@ -59,7 +72,11 @@ class LSTMLayer(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
         _refuse_second_derivatives()
         x, w_ih, w_hh, gates, states, cells = ctx.saved_tensors
-        dy, dh, dc = dy.contiguous(), dh.contiguous(), dc.clone(memory_format=torch.contiguous_format)
+        dy, dh, dc = (
+            dy.contiguous(),
+            dh.contiguous(),
+            dc.clone(memory_format=torch.contiguous_format),
+        )
         dgates = torch.empty_like(gates)
         panels = pack(w_hh[:, None])
         grads = {"dy": dy, "dh": dh, "dc": dc, "dgates": dgates}
@@ -80,23 +97,41 @@ class LSTMLayer(torch.autograd.Function):
 
 
 class GRULayer(torch.autograd.Function):
-    """(y [T, B, H], h [B, H]) of x [T, B, I], the start state h [B, H] and one layer's weights by PyTorch's names;
-    float32, second derivatives are refused."""
+    """(y [T, B, H], h [B, H]) of x [T, B, I], the start state h [B, H] and one layer's weights by
+    PyTorch's names; float32, second derivatives are refused."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, half: bool
+        ctx: Any,
+        x: Tensor,
+        h: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        half: bool,
     ) -> tuple[Tensor, Tensor]:
         x = x.contiguous()
         places, columns, _ = x.shape
         units = w_hh.shape[1]
         bias = b_ih + torch.cat([b_hh[: 2 * units], b_hh.new_zeros(units)])
         gates = _project(x, w_ih, bias, half)
-        states, recurrent = x.new_empty(places + 1, columns, units), x.new_empty(places, columns, units)
+        states, recurrent = (
+            x.new_empty(places + 1, columns, units),
+            x.new_empty(places, columns, units),
+        )
         states[0] = h
         panels = pack(w_hh.view(3, units, units).permute(2, 0, 1))
         bias = b_hh[2 * units :].contiguous()
-        _run(gru.kernels()[0], states, gates=gates, h=states, inner=recurrent, panels=panels, bias=bias)
+        _run(
+            gru.kernels()[0],
+            states,
+            gates=gates,
+            h=states,
+            inner=recurrent,
+            panels=panels,
+            bias=bias,
+        )
         ctx.save_for_backward(x, w_ih, w_hh, gates, states, recurrent)
         ctx.half = half
         return states[1:], states[-1].clone()
@@ -109,7 +144,9 @@ class GRULayer(torch.autograd.Function):
         dgates, dinput = torch.empty_like(gates), torch.empty_like(gates)
         panels = pack(w_hh[:, None])
         grads = {"dy": dy, "dh": dh, "dgates": dgates, "dinput": dinput}
-        _run(gru.kernels()[1], states, gates=gates, h=states, inner=recurrent, panels=panels, **grads)
+        _run(
+            gru.kernels()[1], states, gates=gates, h=states, inner=recurrent, panels=panels, **grads
+        )
         needs = ctx.needs_input_grad
         operand = _operand(dinput, ctx.half)
         return (
@@ -136,10 +173,12 @@ def gru_layer(*args: Any) -> tuple[Tensor, Tensor]:
 
 
 def _refuse_second_derivatives() -> None:
-    """Gradients are recorded while gradients are computed only for create_graph=True; left alone, what comes out of
-    here would count as a constant."""
+    """Gradients are recorded while gradients are computed only for create_graph=True; left alone,
+    what comes out of here would count as a constant."""
     if torch.is_grad_enabled():
-        raise RuntimeError("LSTM and GRU have no second derivatives in float32; take .double() or torch.nn's")
+        raise RuntimeError(
+            "LSTM and GRU have no second derivatives in float32; take .double() or torch.nn's"
+        )
 
 
 def _run(kernel: int, states: Tensor, **arrays: Tensor) -> None:
@@ -148,8 +187,18 @@ def _run(kernel: int, states: Tensor, **arrays: Tensor) -> None:
     threads = torch.get_num_threads()
     shares = min(threads, columns)
     arrays["scratch"] = states.new_empty(shares, SCRATCH)
-    sizes = {"ticket": 0, "shares": shares, "places": places - 1, "columns": columns, "units": units}
-    addresses = {name: arrays[name].data_ptr() if name in arrays else 0 for name in Job._fields if name not in sizes}
+    sizes = {
+        "ticket": 0,
+        "shares": shares,
+        "places": places - 1,
+        "columns": columns,
+        "units": units,
+    }
+    addresses = {
+        name: arrays[name].data_ptr() if name in arrays else 0
+        for name in Job._fields
+        if name not in sizes
+    }
     run(kernel, Job(**sizes, **addresses), threads)
 
 

@@ -1,7 +1,8 @@
 """LSTM and GRU as bodies of a language model, with dropout before, between and behind the layers.
 
-Variational dropout draws one mask per segment and column and uses it at every place of the segment (Gal and Ghahramani
-2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout draws one for every place.
+Variational dropout draws one mask per segment and column and uses it at every place of the segment
+(Gal and Ghahramani 2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout draws one
+for every place.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class RecurrentBody(Body):
         self.dropout, self.variational = settings.dropout, settings.variational
         between = settings.dropout if settings.layers > 1 else 0.0
         make = LSTM if self.is_lstm else GRU
-        self.recurrent = make(dim, self.width, self.layers, dropout=between, variational=settings.variational)
+        self.recurrent = make(
+            dim, self.width, self.layers, dropout=between, variational=settings.variational
+        )
 
     def start(self, batch: int) -> State:
         """Zeros."""

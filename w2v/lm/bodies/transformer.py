@@ -1,12 +1,14 @@
-"""A small decoder-only Transformer: pre-norm, causal attention over a sliding window, GELU layers of 4 x width.
+"""A small decoder-only Transformer: pre-norm, causal attention over a sliding window, GELU layers
+of 4 x width.
 
-In every layer a token attends to itself and to the `context - 1` tokens before it. The state holds those tokens' keys
-and values, so that a text read in pieces, of whatever lengths, gives the same rows as the text read at once. While
-training, the state goes from segment to segment without gradients (Transformer-XL, Dai et al. 2019, arXiv:1901.02860).
+In every layer a token attends to itself and to the `context - 1` tokens before it. The state holds
+those tokens' keys and values, so that a text read in pieces, of whatever lengths, gives the same
+rows as the text read at once. While training, the state goes from segment to segment without
+gradients (Transformer-XL, Dai et al. 2019, arXiv:1901.02860).
 
-Positions enter by distance only, which is what makes the window slide: rotary embeddings of queries and keys (Su et al.
-2021, arXiv:2104.09864), or a learned score for each head and distance (Raffel et al. 2020, arXiv:1910.10683, without
-buckets).
+Positions enter by distance only, which is what makes the window slide: rotary embeddings of queries
+and keys (Su et al. 2021, arXiv:2104.09864), or a learned score for each head and distance (Raffel
+et al. 2020, arXiv:1910.10683, without buckets).
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ INIT_STD = 0.02
 
 
 class Transformer(Body):
-    """`layers` blocks of attention and feed-forward; a state is ([layers, B, 2, heads, S, width / heads],), S of at
-    most context - 1 tokens."""
+    """`layers` blocks of attention and feed-forward; a state is ([layers, B, 2, heads, S, width /
+    heads],), S of at most context - 1 tokens."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
@@ -37,16 +39,26 @@ class Transformer(Body):
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
         self.rotary = settings.positions == "rotary"
         if self.rotary and self.width // self.heads % 2:
-            raise ValueError(f"rotary positions need an even number per head, there are {self.width // self.heads}")
+            raise ValueError(
+                "rotary positions need an even number per head, there are"
+                f" {self.width // self.heads}"
+            )
         self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
-        self.blocks = nn.ModuleList(Block(self.width, self.heads, self.dropout) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(
+            Block(self.width, self.heads, self.dropout) for _ in range(settings.layers)
+        )
         self.norm = nn.LayerNorm(self.width)
-        self.distance_scores = None if self.rotary else nn.Parameter(torch.zeros(self.heads, self.context))
+        self.distance_scores = (
+            None if self.rotary else nn.Parameter(torch.zeros(self.heads, self.context))
+        )
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name != "distance_scores":
-                # what is added to the residual stream starts smaller, by the number of additions (GPT-2)
+                # what is added to the residual stream starts smaller, by the number of additions
+                # (GPT-2)
                 added = name.endswith(("attend_out.weight", "shrink.weight"))
-                nn.init.normal_(parameter, std=INIT_STD / ((2 * settings.layers) ** 0.5 if added else 1))
+                nn.init.normal_(
+                    parameter, std=INIT_STD / ((2 * settings.layers) ** 0.5 if added else 1)
+                )
 
     def start(self, batch: int) -> State:
         """Nothing read yet."""
@@ -56,7 +68,9 @@ class Transformer(Body):
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state
         before, length = memory.shape[4], len(embedded)
-        rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)  # [B, T, width]
+        rows = dropout(
+            self.widen(embedded.transpose(0, 1)), self.dropout, self.training
+        )  # [B, T, width]
         mask = self.mask(before, length, rows)
         turns = self.turns(before + length, rows) if self.rotary else None
         kept = max(0, before + length - self.context + 1)
@@ -67,8 +81,8 @@ class Transformer(Body):
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
     def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
-        """What is added to the scores [1 or heads, T, before + T]: -inf where a token may not look; None: the causal
-        mask alone."""
+        """What is added to the scores [1 or heads, T, before + T]: -inf where a token may not look;
+        None: the causal mask alone."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
         device = rows.device
@@ -77,14 +91,19 @@ class Transformer(Body):
         )
         hidden = (distance < 0) | (distance >= self.context)
         if self.distance_scores is None:
-            return torch.zeros(1, *distance.shape, dtype=rows.dtype, device=device).masked_fill_(hidden, -torch.inf)
+            return torch.zeros(1, *distance.shape, dtype=rows.dtype, device=device).masked_fill_(
+                hidden, -torch.inf
+            )
         scores = self.distance_scores.to(rows.dtype)[:, distance.clamp(0, self.context - 1)]
         return scores.masked_fill(hidden, -torch.inf)
 
     def turns(self, length: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs of numbers."""
+        """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs
+        of numbers."""
         pairs = self.width // self.heads // 2
-        speeds = ROTARY_BASE ** (-torch.arange(pairs, device=rows.device, dtype=torch.float32) / pairs)
+        speeds = ROTARY_BASE ** (
+            -torch.arange(pairs, device=rows.device, dtype=torch.float32) / pairs
+        )
         angles = torch.arange(length, device=rows.device, dtype=torch.float32)[:, None] * speeds
         return angles.cos(), angles.sin()
 
@@ -96,15 +115,26 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.attend_norm, self.widen_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attend_in, self.attend_out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
-        self.widen, self.shrink = nn.Linear(width, WIDENING * width), nn.Linear(WIDENING * width, width)
+        self.attend_in, self.attend_out = (
+            nn.Linear(width, 3 * width, bias=False),
+            nn.Linear(width, width, bias=False),
+        )
+        self.widen, self.shrink = (
+            nn.Linear(width, WIDENING * width),
+            nn.Linear(WIDENING * width, width),
+        )
 
     def forward(
         self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """rows [B, T, width]; past [B, 2, heads, S, d]: (rows, keys and values [B, 2, heads, S + T, d])."""
+        """rows [B, T, width]; past [B, 2, heads, S, d]: (rows, keys and values [B, 2, heads, S + T,
+        d])."""
         batch, length, width = rows.shape
-        made = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        made = (
+            self.attend_in(self.attend_norm(rows))
+            .view(batch, length, 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         both = torch.cat([past, torch.stack([made[1], made[2]], 1)], 3)
         query, key, value = made[0], both[:, 0], both[:, 1]
         if turns is not None:
@@ -119,8 +149,8 @@ class Block(nn.Module):
 
 
 def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of its place; the places are
-    the last T of those in `turns`."""
+    """rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of its
+    place; the places are the last T of those in `turns`."""
     cos, sin = (part[-rows.shape[2] :].to(rows.dtype) for part in turns)
     first, second = rows.chunk(2, 3)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], 3)

@@ -1,10 +1,11 @@
-"""The two language models on which NCE and hierarchical softmax were published: each sees a fixed window of words.
+"""The two language models on which NCE and hierarchical softmax were published: each sees a fixed
+window of words.
 
-    ffnn  h = tanh(W [x_1; …; x_C] + b), further tanh layers above it    Bengio et al. 2003, without direct connections
-    lbl   h = sum_c W_c x_c + b                                          Mnih and Hinton 2007 (log-bilinear)
+    ffnn  h = tanh(W [x_1; …; x_C] + b), further tanh layers above it    Bengio et al. 2003
+    lbl   h = sum_c W_c x_c + b                                  Mnih and Hinton 2007 (log-bilinear)
 
-x_1 … x_C are the embeddings of the last C = context tokens, zeros before the text begins. The state is the embeddings
-of the last C - 1 tokens.
+x_1 … x_C are the embeddings of the last C = context tokens, zeros before the text begins. The state
+is the embeddings of the last C - 1 tokens.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Matrix products of scores, by the fastest library that PyTorch carries.
 
-On a CPU, PyTorch multiplies float32 matrices with MKL, which leaves half of the vector unit idle on processors not made
-by Intel. oneDNN, which PyTorch carries too, does not: 266 against 120 GFLOP/s on one core of an AMD EPYC with AVX-512
-(1024 x 1024). It takes transposed views as they are.
+On a CPU, PyTorch multiplies float32 matrices with MKL, which leaves half of the vector unit idle on
+processors not made by Intel. oneDNN, which PyTorch carries too, does not: 266 against 120 GFLOP/s
+on one core of an AMD EPYC with AVX-512 (1024 x 1024). It takes transposed views as they are.
 
     with bfloat16_products():          # twice as fast again where the hardware has it
         loss = layer(hidden, target)
@@ -24,7 +24,8 @@ _reduced: ContextVar[bool] = ContextVar("products in bfloat16", default=False)
 
 @contextmanager
 def bfloat16_products() -> Iterator[None]:
-    """Inside, losses that score all V rows multiply in bfloat16: for training, where the hardware is made for it."""
+    """Inside, losses that score all V rows multiply in bfloat16: for training, where the hardware
+    is made for it."""
     token = _reduced.set(True)
     try:
         yield
@@ -47,7 +48,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def outer(x: Tensor, y: Tensor) -> Tensor:
     """x.T @ y for x [R, M], y [R, N]: [M, N], possibly a transposed view; without autograd."""
     if _takes_onednn(x):
-        # oneDNN needs one operand transposed, the narrower; that is one core's work, and for little else MKL is faster
+        # oneDNN needs one operand transposed, the narrower; that is one core's work, and for little
+        # else MKL is faster
         if x.shape[1] <= 64 and y.numel() <= 1 << 17 and torch.get_num_threads() > 1:
             return torch.mm(y.t(), x).t()
         if x.shape[1] < y.shape[1]:
@@ -66,10 +68,17 @@ def _takes_onednn(x: Tensor) -> bool:
 
 @functools.cache
 def _onednn_works() -> bool:
-    """Whether this PyTorch has the operator, which is not part of its documented interface, and it is right."""
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+    """Whether this PyTorch has the operator, which is not part of its documented interface, and it
+    is right."""
+    if not (
+        torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    ):
         return False
-    x, weight, bias = torch.eye(2), torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.ones(3)
+    x, weight, bias = (
+        torch.eye(2),
+        torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+        torch.ones(3),
+    )
     try:
         direct, transposed = _onednn(x, weight, bias), _onednn(x, weight.t().contiguous().t(), None)
     except RuntimeError:

@@ -2,9 +2,9 @@
 
     true[n, t] = h_n . r_nt + offset,  noise[n, s] = h_n . r_s + offset,  offset = bias - log count
 
-The derivatives by these scores, the residuals, are made in the forward pass together with the loss; the backward pass
-scales them by the gradient [N] that comes in, and multiplies. Gradients that are to be differentiated in turn
-(create_graph=True) are those of a composition without a Function.
+The derivatives by these scores, the residuals, are made in the forward pass together with the loss;
+the backward pass scales them by the gradient [N] that comes in, and multiplies. Gradients that are
+to be differentiated in turn (create_graph=True) are those of a composition without a Function.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from w2v.losses.base import accumulate_dtype
 from w2v.losses.math.products import linear, outer, product_dtype
 from w2v.losses.sampled import REMOVED, cross_entropy, logistic
 
-# loss [N] and, if wanted, the residuals of true and noise and what each row of both has yet to be multiplied by [N]
-# (None: nothing)
+# loss [N] and, if wanted, the residuals of true and noise and what each row of both has yet to be
+# multiplied by [N] (None: nothing)
 Residuals: TypeAlias = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
 LOG2_E = 1 / math.log(2)
 
@@ -53,7 +53,9 @@ def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
     below = true - top
     noise = noise.sub_(top).mul_(LOG2_E).exp2_()  # exp takes three times as long on a CPU
     powers = below.exp()
-    total = noise.sum(1, keepdim=True).add_(powers if true.shape[1] == 1 else powers.sum(1, keepdim=True))
+    total = noise.sum(1, keepdim=True).add_(
+        powers if true.shape[1] == 1 else powers.sum(1, keepdim=True)
+    )
     loss = (total.log() - below).mean(1)
     if not wanted:
         return loss, None, None, None
@@ -120,17 +122,27 @@ def _plain_loss(hidden: Tensor, rows: Tensor, bias: Tensor | None, constants: _C
 class _SampledLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, rows: Tensor, bias: Tensor | None, constants: _Constants, differentiable: bool
+        ctx: Any,
+        hidden: Tensor,
+        rows: Tensor,
+        bias: Tensor | None,
+        constants: _Constants,
+        differentiable: bool,
     ) -> Tensor:
         link, log_counts, num_true, cells = constants
         N, labels = len(hidden), len(hidden) * num_true
-        dtype, kind = accumulate_dtype(hidden), product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
+        dtype, kind = (
+            accumulate_dtype(hidden),
+            product_dtype(torch.promote_types(hidden.dtype, rows.dtype)),
+        )
         offset = -log_counts if bias is None else bias - log_counts
         of_labels, of_noise = rows[:labels], rows[labels:]
         if num_true == 1:
             true = (hidden.to(dtype) * of_labels.to(dtype)).sum(1, keepdim=True)
         else:
-            true = (hidden.to(dtype)[:, None] * of_labels.to(dtype).view(N, num_true, rows.shape[1])).sum(2)
+            true = (
+                hidden.to(dtype)[:, None] * of_labels.to(dtype).view(N, num_true, rows.shape[1])
+            ).sum(2)
         true = true + offset[:labels].view(N, num_true)
         if kind == dtype == offset.dtype and not torch.is_autocast_enabled(hidden.device.type):
             # added while the product is written
@@ -150,11 +162,20 @@ class _SampledLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, bias, log_counts, cells, d_true, d_noise, scale = ctx.saved_tensors
         N, T = d_true.shape
-        if torch.is_grad_enabled():  # create_graph=True: the gradients are to be differentiated in turn
-            inputs = [x for x, wanted in zip((hidden, rows, bias), ctx.needs_input_grad, strict=False) if wanted]
+        if (
+            torch.is_grad_enabled()
+        ):  # create_graph=True: the gradients are to be differentiated in turn
+            inputs = [
+                x
+                for x, wanted in zip((hidden, rows, bias), ctx.needs_input_grad, strict=False)
+                if wanted
+            ]
             loss = _plain_loss(hidden, rows, bias, _Constants(ctx.link, log_counts, T, cells))
             found = iter(torch.autograd.grad(loss, inputs, gradient, create_graph=True))
-            return *(next(found) if wanted else None for wanted in ctx.needs_input_grad[:3]), *[None] * 2
+            return (
+                *(next(found) if wanted else None for wanted in ctx.needs_input_grad[:3]),
+                *[None] * 2,
+            )
         gradient = (gradient if scale is None else gradient * scale)[:, None]
         d_true, d_noise = d_true * gradient, d_noise * gradient
         of_noise, of_labels = d_noise.to(ctx.kind), rows[: N * T]
@@ -164,7 +185,9 @@ class _SampledLoss(torch.autograd.Function):
             if T == 1:
                 d_hidden.addcmul_(of_labels.to(d_true.dtype), d_true)
             else:
-                d_hidden += (of_labels.to(d_true.dtype).view(N, T, rows.shape[1]) * d_true[:, :, None]).sum(1)
+                d_hidden += (
+                    of_labels.to(d_true.dtype).view(N, T, rows.shape[1]) * d_true[:, :, None]
+                ).sum(1)
             d_hidden = d_hidden.to(hidden.dtype)
         if ctx.needs_input_grad[1]:
             h = hidden.to(d_true.dtype)
@@ -172,7 +195,9 @@ class _SampledLoss(torch.autograd.Function):
             if T == 1:
                 torch.mul(h, d_true, out=d_rows[:N])
             else:
-                torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, rows.shape[1]))
+                torch.mul(
+                    h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, rows.shape[1])
+                )
             d_rows[N * T :] = outer(of_noise, hidden.to(ctx.kind))
             d_rows = d_rows.to(rows.dtype)
         if ctx.needs_input_grad[2]:

@@ -1,9 +1,12 @@
-"""log sum_j exp z[u, j] over all V classes and the targets' scores, z = hidden @ weight.T + bias, in blocks of z.
+"""log sum_j exp z[u, j] over all V classes and the targets' scores, z = hidden @ weight.T + bias,
+in blocks of z.
 
-What every loss over all classes is made of, as one autograd function, so that the gradient of `weight` [V, D] is one
-tensor. Its parts here: a grid of blocks, the forward pass, the gradients with or without computing z again.
+What every loss over all classes is made of, as one autograd function, so that the gradient of
+`weight` [V, D] is one tensor. Its parts here: a grid of blocks, the forward pass, the gradients
+with or without computing z again.
 
-With products in bfloat16, blocks of z and their exponentials are so too; their sums and all gradients are float32.
+With products in bfloat16, blocks of z and their exponentials are so too; their sums and all
+gradients are float32.
 """
 
 from __future__ import annotations
@@ -21,8 +24,12 @@ from w2v.losses.base import accumulate_dtype, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
-BLOCK_ROWS, BLOCK_CLASSES = 768, 4096  # of a block of scores on a CPU: 12 MB of float32, which the caches still hold
-EAGER_ROWS = 256  # with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
+BLOCK_ROWS, BLOCK_CLASSES = (
+    768,
+    4096,
+)  # of a block of scores on a CPU: 12 MB of float32, which the caches still hold
+# with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
+EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
 
@@ -51,22 +58,31 @@ class _Grid:
     target: Tensor
 
     @classmethod
-    def cut(cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor) -> _Grid:
+    def cut(
+        cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor
+    ) -> _Grid:
         rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
         block = _span_numbers(row, rows) * len(classes) + _span_numbers(target, classes)
         ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
         return cls(rows, classes, torch.argsort(block), [0, *ends], row, target)
 
     def targets(self, i: int, j: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Those of block (i, j): their numbers, their rows and their classes counted from the block's corner."""
+        """Those of block (i, j): their numbers, their rows and their classes counted from the
+        block's corner."""
         block = i * len(self.classes) + j
         members = self.order[self.starts[block] : self.starts[block + 1]]
-        return members, self.row[members] - self.rows[i][0], self.target[members] - self.classes[j][0]
+        return (
+            members,
+            self.row[members] - self.rows[i][0],
+            self.target[members] - self.classes[j][0],
+        )
 
 
 def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
     return torch.searchsorted(
-        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device), index, right=True
+        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device),
+        index,
+        right=True,
     )
 
 
@@ -78,13 +94,16 @@ def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
 
 
 def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[int, int] | None:
-    """(rows, classes) of a block when the blocks of some rows are kept for the gradients; None: better keep none."""
+    """(rows, classes) of a block when the blocks of some rows are kept for the gradients; None:
+    better keep none."""
     rows = min(HELD_BYTES // (num_classes * dtype.itemsize), EAGER_MOST_ROWS)
     if rows < min(EAGER_ROWS, len(hidden)):
         return None
     if hidden.device.type != "cpu":
         return rows, num_classes
-    return rows, max(BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1), BLOCK_CLASSES // 2)
+    return rows, max(
+        BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1), BLOCK_CLASSES // 2
+    )
 
 
 @dataclass
@@ -101,7 +120,11 @@ class _Problem:
     product: torch.dtype  # of the matrix products' operands, and of the scores
 
     def grid(self, size: tuple[int, int]) -> _Grid:
-        row = torch.arange(len(self.hidden), device=self.hidden.device) if self.row_of is None else self.row_of
+        row = (
+            torch.arange(len(self.hidden), device=self.hidden.device)
+            if self.row_of is None
+            else self.row_of
+        )
         return _Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
 
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:
@@ -138,16 +161,21 @@ class _Gradients:
     @classmethod
     def zeros(cls, wanted: tuple[bool, ...], problem: _Problem) -> _Gradients:
         made = [
-            torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
-            if tensor is not None and want
-            else None
-            for tensor, want in zip((problem.hidden, problem.weight, problem.bias), wanted, strict=True)
+            (
+                torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
+                if tensor is not None and want
+                else None
+            )
+            for tensor, want in zip(
+                (problem.hidden, problem.weight, problem.bias), wanted, strict=True
+            )
         ]
         return cls(*made)
 
 
 class ScoreSums(torch.autograd.Function):
-    """(total [N], score [N], mean [N] or None); `cross_entropy.score_sums` explains arguments and results."""
+    """(total [N], score [N], mean [N] or None); `cross_entropy.score_sums` explains arguments and
+    results."""
 
     @staticmethod
     def forward(
@@ -163,7 +191,9 @@ class ScoreSums(torch.autograd.Function):
         others_only: bool,
         product: torch.dtype,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem = _Problem(hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden), product)
+        problem = _Problem(
+            hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden), product
+        )
         wanted = tuple(ctx.needs_input_grad[:3])
         size = _eager_size(hidden, len(weight), product) if eager and any(wanted) else None
         grads = None if size is None else _Gradients.zeros(wanted, problem)
@@ -184,8 +214,13 @@ class ScoreSums(torch.autograd.Function):
         ctx: Any, d_total: Tensor | None, d_score: Tensor | None, d_mean: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, valid, total = ctx.saved_tensors
-        problem = _Problem(hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product)
-        made, ctx.grads = ctx.grads, None  # given away here: a second backward pass computes them again
+        problem = _Problem(
+            hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product
+        )
+        made, ctx.grads = (
+            ctx.grads,
+            None,
+        )  # given away here: a second backward pass computes them again
         with torch.autocast(hidden.device.type, enabled=False):
             if d_total is None:
                 d_total = total.new_zeros(len(target))
@@ -195,7 +230,9 @@ class ScoreSums(torch.autograd.Function):
                 made = _gradients(problem, total, per_row, tuple(ctx.needs_input_grad[:3]))
             else:
                 for sums in (made.weight, made.bias):
-                    if sums is not None and factor.item() != 1:  # 1 for a loss that is summed: saves a pass over [V, D]
+                    if (
+                        sums is not None and factor.item() != 1
+                    ):  # 1 for a loss that is summed: saves a pass over [V, D]
                         sums.mul_(factor)
             if made.hidden is not None:
                 made.hidden.mul_(per_row[:, None])
@@ -222,8 +259,8 @@ def _targets_per_row(problem: _Problem, valid: Tensor | None) -> Tensor | None:
 def _sums(
     problem: _Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and bias, of lse[u] for
-    row u of hidden."""
+    """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and
+    bias, of lse[u] for row u of hidden."""
     dtype, floor, grid = problem.dtype, floor_of(problem.dtype), problem.grid(size)
     total = torch.empty(len(problem.hidden), dtype=dtype, device=problem.hidden.device)
     score = torch.empty(len(problem.target), dtype=dtype, device=problem.hidden.device)
@@ -245,7 +282,9 @@ def _sums(
                 blocks.append(z)
         peaks_of = torch.stack(peaks)  # [blocks, rows]
         top = peaks_of.amax(0)
-        lse = (torch.stack(sums) * (peaks_of - top).exp_()).sum(0).log_().add_(top).clamp_min_(floor)
+        lse = (
+            (torch.stack(sums) * (peaks_of - top).exp_()).sum(0).log_().add_(top).clamp_min_(floor)
+        )
         total[rows[0] : rows[1]] = lse
         if grads is None:
             continue
@@ -268,8 +307,11 @@ def _sums(
     return total, score
 
 
-def _gradients(problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]) -> _Gradients:
-    """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden; computes z again."""
+def _gradients(
+    problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
+) -> _Gradients:
+    """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
+    computes z again."""
     grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))
     grads = _Gradients.zeros(wanted, problem)
     for j, classes in enumerate(grid.classes):
@@ -295,7 +337,8 @@ def _gradients(problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[
 
 
 def _common_factor(d_total: Tensor, valid: Tensor | None) -> Tensor | None:
-    """The gradient that all targets that count have while the others have 0; None when there is no such number."""
+    """The gradient that all targets that count have while the others have 0; None when there is no
+    such number."""
     if not len(d_total):
         return d_total.new_zeros(())
     if valid is None:

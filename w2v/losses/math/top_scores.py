@@ -1,7 +1,8 @@
-"""The k highest scores of every hidden row and the targets' scores, without ever holding the scores [U, V] of all rows.
+"""The k highest scores of every hidden row and the targets' scores, without ever holding the scores
+[U, V] of all rows.
 
-One autograd function, so that the gradient of `weight` [V, D] is one tensor: only k + 1 rows of it per hidden row get
-something, and no matrix product over V is needed for that.
+One autograd function, so that the gradient of `weight` [V, D] is one tensor: only k + 1 rows of it
+per hidden row get something, and no matrix product over V is needed for that.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ from w2v.losses.math.score_sums import HELD_BYTES, spans_of
 
 
 def top_scores(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None, k: int
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Tensor,
+    row_of: Tensor | None,
+    k: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(the k highest of hidden @ weight.T + bias [U, k], their classes [U, k], the targets' scores [N]).
+    """(the k highest of hidden @ weight.T + bias [U, k], their classes [U, k], the targets' scores
+    [N]).
 
-    Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as given.
+    Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as
+    given.
     """
     target, row_of = target.long(), None if row_of is None else row_of.long()
     with torch.autocast(hidden.device.type, enabled=False):
@@ -33,7 +41,13 @@ def top_scores(
 class _TopScores(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None, k: int
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        target: Tensor,
+        row_of: Tensor | None,
+        k: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
@@ -74,11 +88,15 @@ class _TopScores(torch.autograd.Function):
                     d_weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
             if d_hidden is not None:
                 rows = weight.index_select(0, target).to(dtype) * d_score[:, None]
-                d_hidden = d_hidden + rows if row_of is None else d_hidden.index_add_(0, row_of, rows)
+                d_hidden = (
+                    d_hidden + rows if row_of is None else d_hidden.index_add_(0, row_of, rows)
+                )
             if d_weight is not None:
                 d_weight.index_add_(0, target, targets_hidden.to(dtype) * d_score[:, None])
             if d_bias is not None:
-                d_bias.index_add_(0, ids.flatten(), d_values.flatten()).index_add_(0, target, d_score)
+                d_bias.index_add_(0, ids.flatten(), d_values.flatten()).index_add_(
+                    0, target, d_score
+                )
         return (
             None if d_hidden is None else d_hidden.to(hidden.dtype),
             None if d_weight is None else d_weight.to(weight.dtype),

@@ -63,9 +63,8 @@ PAIRS = {**templates_names.PAIRS, **templates_grammar.PAIRS}
 PAIR_SENTENCES = 10  # per entry and pair of roles
 TOPIC_SENTENCES = 2500  # per topic
 GENERAL_SENTENCES = 9000
-AFTER_AN = re.compile(
-    r"(?!uni|us[eu]|ut|eu|uk|one\b)[aeiou]|heir|honest|hour"
-)  # words that take "an", not "a"
+# words that take "an", not "a"
+AFTER_AN = re.compile(r"(?!uni|us[eu]|ut|eu|uk|one\b)[aeiou]|heir|honest|hour")
 
 
 def pick(rng: Random, items: Sequence[T]) -> T:
@@ -144,9 +143,8 @@ def sentences(rng: Random) -> Iterator[str]:
                 "t": [*hints, *background.THINGS[entry.group].split()],
             }
             slots["g"] = background.QUALITIES.get(entry.group, "").split()
-            weight = (
-                0.6 + 1.2 * rng.random() ** 2
-            )  # some words are much more frequent than others, as in all text
+            # some words are much more frequent than others, as in all text
+            weight = 0.6 + 1.2 * rng.random() ** 2
             for role, word in entry.forms.items():
                 for _ in range(int(table.sentences * weight)):
                     yield fill(rng, pick(rng, roles[role]), {**slots, "x": (word,)})

@@ -145,10 +145,10 @@ def _train(
             result = trainer.run(reporter, stop)
             if result.total.predictions == 0 and not result.interrupted:
                 raise InputError(
-                    "no word has a context word to learn from: after --min-count, --max-vocab and"
-                    f" --sample no line has two words left ({result.total.rare:,} and"
+                    "no word has a context word to learn from: after `min_count`, `max_vocab` and"
+                    f" `sample` no line has two words left ({result.total.rare:,} and"
                     f" {result.total.dropped:,} words were left out by them); put more words on a"
-                    " line, or try a smaller --min-count or --sample 0"
+                    " line, or try a smaller `min_count` or `sample` 0"
                 )
             if validation is not None:
                 validation.finish(round(result.fraction * config.training.epochs, 6), result)
@@ -301,7 +301,7 @@ def _compile(config: Config, reporter: Reporter) -> None:
 def read_vocabulary(
     config: Config, use_cache: bool, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary]:
-    """The corpus, and the words of it that --min-count and --max-vocab leave.
+    """The corpus, and the words of it that `min_count` and `max_vocab` leave.
 
     Raises:
         InputError: the corpus cannot be used, or fewer than two words are left.
@@ -323,10 +323,10 @@ def read_vocabulary(
                 f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict"
             )
         if settings.max_vocab == 1:
-            raise InputError("--max-vocab 1 leaves one word: training needs two at least")
+            raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
         raise InputError(
-            f"only one word, {full.words[0]!r}, reaches --min-count {settings.min_count}, and"
-            f" training needs two; try --min-count {full.counts[1]}"
+            f"only one word, {full.words[0]!r}, reaches `min_count` {settings.min_count}, and"
+            f" training needs two; try `min_count` {full.counts[1]}"
         )
     return store, vocabulary
 
@@ -334,7 +334,7 @@ def read_vocabulary(
 def _read_for_start(
     config: Config, use_cache: bool, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start | None]:
-    """As `read_vocabulary`, and what --init says about rows and vocabulary."""
+    """As `read_vocabulary`, and what `init` says about rows and vocabulary."""
     store, vocabulary = read_vocabulary(config, use_cache, reporter)
     if config.start.init is None:
         return store, vocabulary, None
@@ -347,9 +347,8 @@ def _memory(config: Config, vocabulary: int) -> list[Demand]:
     """What is needed where; the last is where training happens."""
     saved = config.checkpoints.checkpoint_every is not None
     rows = 2 * vocabulary if saved else 0  # copied for a checkpoint
-    kept = (
-        (1 + saved) * vocabulary * config.model.dim * 4 if config.validation.patience else 0
-    )  # of the best epoch
+    # of the best epoch
+    kept = (1 + saved) * vocabulary * config.model.dim * 4 if config.validation.patience else 0
     if config.engine == "hogwild":
         from w2v.words.fused import memory_bytes
 
@@ -374,18 +373,18 @@ def _check_memory(config: Config, vocabulary: int) -> None:
     for number, (where, needed, available) in enumerate(_memory(config, vocabulary)):
         if available is None or needed <= available:
             continue
-        fewer = "raise --min-count or set --max-vocab"
+        fewer = "raise `min_count` or set `max_vocab`"
         if _memory(config, 2)[number].needed > available:  # fewer words would not help
             fewer = (
-                "--window or --negatives"
+                "`window` or `negatives`"
                 if hasattr(config.loss, "negatives")
-                else "--window or --threads"
+                else "`window` or `threads`"
             )
-            fewer = f"--batch-size, {fewer}" if config.engine == "autograd" else fewer
-        elsewhere = ", or use --device cpu" if where != "memory" else ""
+            fewer = f"`batch_size`, {fewer}" if config.engine == "autograd" else fewer
+        elsewhere = ", or use `device` cpu" if where != "memory" else ""
         raise RunError(
             f"training {vocabulary:,} words x {config.model.dim} needs {needed / 1e9:.1f} GB of"
-            f" {where}, {available / 1e9:.1f} GB are free; lower --dim, {fewer}{elsewhere}"
+            f" {where}, {available / 1e9:.1f} GB are free; lower `dim`, {fewer}{elsewhere}"
         )
 
 
@@ -411,7 +410,7 @@ def _training_seconds(
 
 def _in_vocabulary(store: TokenStore, vocabulary: Vocabulary) -> int:
     """How many words of the text are in the vocabulary, whose counts may be those of another text
-    (--init)."""
+    (`init`)."""
     return int(vocabulary.counts.sum()) if store.known_words is None else store.known_words
 
 

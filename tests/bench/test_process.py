@@ -77,10 +77,8 @@ FASTTEXT = [
         (FASTTEXT, 8.5 - 3.5),
         ([(0.0, b"training seconds: 0.14"), (1.0, b"7277\n")], 0.147277),
         (PWORD2VEC[:2], None),  # one report
-        (
-            [(0.0, b"Progress: 10.00%"), (9.0, b"Progress: 55.00%")],
-            None,
-        ),  # reports that span too little
+        # reports that span too little
+        ([(0.0, b"Progress: 10.00%"), (9.0, b"Progress: 55.00%")], None),
         ([(0.0, b"nothing of that kind\n")], None),
     ],
 )
@@ -121,9 +119,8 @@ def test_time_memory_and_output() -> None:
 
 
 def test_the_memory_of_this_process_does_not_count() -> None:
-    held = np.ones(
-        40_000_000
-    )  # 320 MB, which Linux would add to the peak of a process started from here
+    # 320 MB, which Linux would add to the peak of a process started from here
+    held = np.ones(40_000_000)
     done = run([sys.executable, "-I", "-S", "-c", "pass"])
     assert held[-1] == 1
     assert 1_000_000 < done.peak_bytes < 60_000_000

@@ -192,7 +192,7 @@ def test_divergence_keeps_the_last_state_that_is_sound(
     assert found.state["result"]["fraction"] <= 0.6
     assert done.stderr.splitlines()[-1].endswith(
         f"try a smaller --lr (given: 0.025). Kept is run/checkpoints/step-{found.step}, from"
-        " before; to start from its vectors: w2v train CORPUS --init run"
+        " before; to start from its vectors, train with --init run"
     )
     assert names(tmp_path / "run") == BEGUN
     done = w2v(*TRAIN, "--init", "run", "--output", "new", "--lr", "0.01", "--epochs", "1")
@@ -336,7 +336,6 @@ def test_a_language_model_that_diverges_keeps_what_was_sound(
         else "corpus.txt after epoch 4: the model's loss is "
     ) in message
     assert "smaller --lr" in message
-    assert message.endswith(
-        f". Kept is run/checkpoints/step-{found.step}, from before"
-    )  # --init is for word vectors
+    # --init is for word vectors
+    assert message.endswith(f". Kept is run/checkpoints/step-{found.step}, from before")
     assert names(tmp_path / "run") == BEGUN

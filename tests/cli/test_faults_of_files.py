@@ -64,9 +64,8 @@ def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
 
 
 def test_a_really_full_disk(w2v: Run, corpus: str, small_disk: Path) -> None:
-    done = w2v(
-        *TRAIN, "--dim", "100", "--output", "disk/run", "--checkpoint-every", "0.3k"
-    )  # 2 x 16 kB of matrices
+    # 2 x 16 kB of matrices
+    done = w2v(*TRAIN, "--dim", "100", "--output", "disk/run", "--checkpoint-every", "0.3k")
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1)
     if done.returncode == 1:

@@ -172,9 +172,8 @@ def test_a_signal(kind: str, number: int, corpus: str, tmp_path: Path) -> None:
 def test_a_disk_that_fills_up(kind: str, corpus: str, tmp_path: Path) -> None:
     with training(tmp_path, kind) as running:
         limits = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(
-            running.process.pid, resource.RLIMIT_FSIZE, (600, limits[1])
-        )  # bytes of any file
+        # bytes of any file
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (600, limits[1]))
         running.wait_for(
             lambda: any("no checkpoint could be written" in line for line in running.lines)
         )
@@ -211,9 +210,8 @@ def test_an_output_that_vanishes(
     (tmp_path / "sub").mkdir()
     with training(tmp_path, kind, output=output) as running:
         (tmp_path / gone).rename(tmp_path / "elsewhere")  # at one stroke, whatever is being written
-        shutil.rmtree(
-            tmp_path / "elsewhere", ignore_errors=True
-        )  # the run may still be removing something there
+        # the run may still be removing something there
+        shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
         running.wait_for(lambda: running.checkpoints(output))
         assert running.end() == (143, f"{output}\n")
     told = f"warning: {output} was removed while the run was writing to it; it has been made again"

@@ -68,9 +68,8 @@ print_table(("word", "count", "share"), [("[red]", 1234567, 0.5), ("é", 2, None
     assert lines[1].split() == ["word", "count", "share"]
     assert lines[2].split() == ["[red]", "1,234,567", "0.5000"]
     assert lines[3].split() == ["é", "2", "n/a"]
-    assert (
-        lines[2].index("1,234,567") + 9 == lines[3].index("2") + 1
-    )  # numbers end in the same column
+    # numbers end in the same column
+    assert lines[2].index("1,234,567") + 9 == lines[3].index("2") + 1
 
 
 def test_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

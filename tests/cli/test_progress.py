@@ -117,9 +117,8 @@ print("end", file=sys.stderr)
     shown = in_terminal(code, tmp_path, columns=120)
     frames = [frame.strip() for frame in shown.replace("\n", "\r").split("\r")]
     bars = [frame for frame in frames if frame.startswith("training")]
-    assert not any(
-        bar.startswith("training  20 %") for bar in bars
-    )  # nothing in the first two seconds
+    # nothing in the first two seconds
+    assert not any(bar.startswith("training  20 %") for bar in bars)
     text = "| 4.20 M words/s  lr 0.01570  loss 2.5000  epoch 2  ETA 12.0 s"
     assert any("60 %" in bar and text in bar for bar in bars)
     assert any("80 %" in bar for bar in bars)

@@ -14,10 +14,8 @@ import pytest
 from .conftest import environment
 from .test_faults_of_processes import training
 
-KILLED = {
-    signal.SIGINT: (130, -2),
-    signal.SIGTERM: (143, -15),
-}  # as the program ends, or as the system ends it
+# as the program ends, or as the system ends it
+KILLED = {signal.SIGINT: (130, -2), signal.SIGTERM: (143, -15)}
 # a thread that holds the interpreter's lock again and again, as an import does: a daemon, and one
 # that would be waited for
 BUSY = """

@@ -74,21 +74,21 @@ def test_notes_are_for_what_has_no_effect(recipe: Path) -> None:
     cli = {"corpus": ("a",), "negatives": "3", "am_margin": "0.1", "window": "3"}
     _, notes = read_contenders(["softmax", "nce"], {**cli, "model": "lm"}, None)
     assert len(notes) == 2
-    assert "--am-margin is not used by any of these losses (only by am-softmax)" in notes
-    assert any(note.startswith("--window is not used by --model lm") for note in notes)
+    assert "`am_margin` is not used by any of these losses (only by am-softmax)" in notes
+    assert any(note.startswith("`window` is not used by `model` lm") for note in notes)
     recipe.write_text("corpus: a\nlosses: {neg: {smoothing: 0.1}, nce: {}}\n")
     _, notes = read_contenders(None, {}, recipe)
     assert notes == [
-        f"smoothing of neg in {recipe} is not used by --loss neg (only by label-smoothing)"
+        f"smoothing of neg in {recipe} is not used by `loss` neg (only by label-smoothing)"
     ]
 
 
 @pytest.mark.parametrize(
     ("losses", "text", "message"),
     [
-        (None, "dim: 5\n", "nothing to compare: name losses, such as --losses softmax,nce"),
+        (None, "dim: 5\n", "nothing to compare: name losses, such as `losses` softmax,nce"),
         ([], "losses: {}\n", "nothing to compare"),
-        (["neg", "nce", "neg"], "dim: 5\n", "--losses names neg twice"),
+        (["neg", "nce", "neg"], "dim: 5\n", "`losses` names neg twice"),
         (["neg", "sofmax"], "dim: 5\n", "no loss 'sofmax': did you mean softmax?"),
         (None, "losses: {small: {dim: 3}}\n", "no loss 'small': there are softmax,"),
         (

@@ -243,7 +243,7 @@ def test_latin_1_is_text_with_a_warning(tmp_path, read):
     )
     store = read(tmp_path / "corpus.txt")
     assert store.warnings == (
-        "250 invalid UTF-8 sequences replaced by U+FFFD (--encoding-errors strict refuses them)",
+        "250 invalid UTF-8 sequences replaced by U+FFFD (`encoding_errors` strict refuses them)",
     )
 
 

@@ -135,7 +135,7 @@ def test_a_file_without_permission(folder, monkeypatch, read):
 
 
 def test_a_column_needs_a_table(folder):
-    with pytest.raises(InputError, match=r"--column body needs a table .* b\.txt is plain text"):
+    with pytest.raises(InputError, match=r"`column` body needs a table .* b\.txt is plain text"):
         resolve_sources(["b.txt"], "body")
 
 

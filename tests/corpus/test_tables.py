@@ -114,7 +114,7 @@ def test_missing_values_are_no_documents(tmp_path, read, check):
 def test_a_missing_column_names_those_there_are(kind, tmp_path, read, capfd):
     (tmp_path / f"a.{kind}").write_bytes(encoded(kind, "body"))
     with pytest.raises(
-        InputError, match=rf"a\.{kind} has no column 'text'; choose one with --column: n, body"
+        InputError, match=rf"a\.{kind} has no column 'text'; choose one with `column`: n, body"
     ):
         read(tmp_path / f"a.{kind}")
     assert capfd.readouterr() == ("", "")

@@ -158,7 +158,7 @@ def test_wrong_arguments(plane):
         evaluate_analogies(plane, question, method="sub")
     with pytest.raises(InputError, match="fold, exact"):
         evaluate_analogies(plane, question, case="lower")
-    with pytest.raises(InputError, match="--restrict-vocab -1"):
+    with pytest.raises(InputError, match="`restrict_vocab` -1"):
         evaluate_analogies(plane, question, restrict_vocab=-1)
 
 

@@ -147,9 +147,8 @@ def test_analogies(run):
 def test_word_pairs(run):
     pairs = load_set(GOLDEN / "pairs.tsv")
     assert isinstance(pairs, SimilaritySet)
-    assert (
-        pairs.skipped == 2
-    )  # the column names and a line of four columns; the comment does not count
+    # the column names and a line of four columns; the comment does not count
+    assert pairs.skipped == 2
     result = evaluate_similarity(
         VECTORS,
         pairs.pairs,

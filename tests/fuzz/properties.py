@@ -22,10 +22,8 @@ from tests.fuzz.loaders import Loader
 from tests.fuzz.mutations import RANDOM_BYTES, STEPS, mutated_files
 
 SECONDS = 10.0  # of the processor
-MEMORY, MEMORY_PER_BYTE = (
-    20 << 20,
-    300,
-)  # a loader reads chunks of up to 16 MB, and a word in a list is a Python string
+# a loader reads chunks of up to 16 MB, and a word in a list is a Python string
+MEMORY, MEMORY_PER_BYTE = (20 << 20, 300)
 
 
 def check(loader: Loader, files: Mapping[str, bytes]) -> None:

@@ -316,9 +316,8 @@ def test_thread_own_rows_come_back_as_damped_changes() -> None:
         engine.train(Block(0, 0, 0, len(ids), 0.0), lr, 1 if engine is one_of_two else 0)
     hot = one_of_two.weights.input.hot
     assert 0 < hot < vocabulary
-    left = ids[:-1][
-        (ids[:-1] >= 0) & (ids[1:] >= 0)
-    ]  # with a window of 1 every word is context of its neighbours
+    # with a window of 1 every word is context of its neighbours
+    left = ids[:-1][(ids[:-1] >= 0) & (ids[1:] >= 0)]
     right = ids[1:][(ids[:-1] >= 0) & (ids[1:] >= 0)]
     uses = np.bincount(np.concatenate([left, right]), minlength=vocabulary)
     x = 0.4 * lr * uses

@@ -226,7 +226,7 @@ def test_bfloat16_without_instructions_is_refused(make, monkeypatch, tmp_path: P
 
 def test_a_text_shorter_than_the_batch_is_refused(make):
     with pytest.raises(
-        InputError, match=r"has 31 tokens.*--batch-size 16 needs 32.*smaller --batch-size"
+        InputError, match=r"has 31 tokens.*`batch_size` 16 needs 32.*smaller `batch_size`"
     ):
         make(np.zeros(31, np.int32))
 
@@ -244,7 +244,7 @@ def test_a_missing_compiler_is_told_in_one_sentence(make, monkeypatch):
 
     monkeypatch.setattr(engine.model, "hidden", fail)
     with pytest.raises(
-        RunError, match=r"--compile failed \(C\+\+ compiler not found\): leave it out"
+        RunError, match=r"`compile` failed \(C\+\+ compiler not found\): leave it out"
     ):
         train(engine, 0.1)
 

@@ -9,13 +9,8 @@ from w2v.losses.table import LOSSES
 from w2v.settings.language_model import ARCHITECTURES
 
 KINDS = [*((arch, "rotary") for arch in ARCHITECTURES), ("transformer", "learned")]
-SEEN = {
-    "lstm": 20,
-    "gru": 20,
-    "transformer": 7,
-    "ffnn": 4,
-    "lbl": 4,
-}  # tokens that a token influences, itself included
+# tokens that a token influences, itself included
+SEEN = {"lstm": 20, "gru": 20, "transformer": 7, "ffnn": 4, "lbl": 4}
 
 
 def read(model, ids, cuts=()):

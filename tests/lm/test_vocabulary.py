@@ -134,7 +134,7 @@ def test_subwords_cover_every_byte_and_survive_saving(opened, tmp_path):
 
 def test_subwords_below_the_bytes_are_refused(opened):
     pytest.importorskip("tokenizers")
-    with pytest.raises(InputError, match="--subwords 100 is below 258"):
+    with pytest.raises(InputError, match="`subwords` 100 is below 258"):
         opened(subwords="100")
 
 

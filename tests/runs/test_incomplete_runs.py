@@ -88,7 +88,7 @@ def test_a_run_of_a_newer_version(stopped, folder, train):
 def test_settings_that_are_lost(stopped, folder):
     (folder / "run" / "config.yaml").write_bytes(b"")
     with pytest.raises(
-        InputError, match=r"--resume run: the run's settings cannot be read: no corpus"
+        InputError, match=r"`resume` run: the run's settings cannot be read: no corpus"
     ):
         go_on("run")
 
@@ -115,6 +115,6 @@ def test_two_damaged_checkpoints(train, folder):
 def test_a_language_model_is_no_start_for_word_vectors(train, folder):
     train(TEXT, output="lm", model="lm", batch_size=2)
     with pytest.raises(
-        InputError, match=r"--init lm is the run of a language model: .* w2v export lm -o"
+        InputError, match=r"`init` lm is the run of a language model: .* w2v export lm -o"
     ):
         train(TEXT, output="new", init="lm")

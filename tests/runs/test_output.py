@@ -1,4 +1,4 @@
-"""Where results go: names, formats, the run directory, --overwrite, and disks and folders that
+"""Where results go: names, formats, the run directory, `overwrite`, and disks and folders that
 refuse."""
 
 import errno
@@ -180,15 +180,15 @@ REFUSED = [
     ("missing/model", r"folder missing does not exist; create it first"),
     ("missing/v.txt", r"folder missing does not exist"),
     ("corpus.txt/model", r"folder corpus\.txt is not a folder"),
-    ("", r"--output"),
-    ("-", r"--output -: name a run directory, or a file ending in \.txt"),
-    (".", r"--output \. cannot be replaced as a whole"),
-    ("..", r"--output \.\. cannot be replaced as a whole"),
-    ("/", r"--output / cannot be replaced as a whole"),
-    ("taken", r"--output taken exists already: .*--overwrite"),
-    ("taken.txt", r"--output taken\.txt exists already: .*--overwrite"),
+    ("", r"`output`"),
+    ("-", r"`output` -: name a run directory, or a file ending in \.txt"),
+    (".", r"`output` \. cannot be replaced as a whole"),
+    ("..", r"`output` \.\. cannot be replaced as a whole"),
+    ("/", r"`output` / cannot be replaced as a whole"),
+    ("taken", r"`output` taken exists already: .*`overwrite`"),
+    ("taken.txt", r"`output` taken\.txt exists already: .*`overwrite`"),
     ("x" * 300, r"File name too long"),
-    ("v.npy", r"--output v\.vocab\.tsv exists already"),
+    ("v.npy", r"`output` v\.vocab\.tsv exists already"),
 ]
 
 
@@ -205,13 +205,13 @@ def test_refused_before_the_corpus_is_read(train, folder, output, message):
 
 
 NOT_REMOVED = [
-    ("notes", r"--output notes exists and is no run directory"),
-    ("file", r"--output file exists and is no run directory"),
-    ("folder.txt", r"--output folder\.txt is a folder, but its name asks for a vector file"),
-    ("corpus.txt", r"--output corpus\.txt would remove the corpus"),
+    ("notes", r"`output` notes exists and is no run directory"),
+    ("file", r"`output` file exists and is no run directory"),
+    ("folder.txt", r"`output` folder\.txt is a folder, but its name asks for a vector file"),
+    ("corpus.txt", r"`output` corpus\.txt would remove the corpus"),
     ("./notes/../corpus.txt", r"would remove the corpus"),
     ("link.txt", r"would remove the corpus"),
-    ("data", r"--output data would remove the corpus"),
+    ("data", r"`output` data would remove the corpus"),
     (".", r"cannot be replaced as a whole"),
 ]
 
@@ -242,7 +242,7 @@ def test_a_mount_point_cannot_be_replaced(train):
     not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to"
 )
 def test_a_folder_that_cannot_be_written(train):
-    with pytest.raises(InputError, match=r"--output /proc/self/model cannot be written"):
+    with pytest.raises(InputError, match=r"`output` /proc/self/model cannot be written"):
         train(["no-such-corpus.txt"], output="/proc/self/model")
 
 
@@ -266,7 +266,7 @@ def test_overwrite_replaces_a_run_as_a_whole(train, folder):
 def test_overwrite_spares_files_that_no_run_wrote(train, folder):
     before = content(train(LINES, output="model").path)
     (folder / "model" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"--output model holds 'notes.txt', which no run wrote"):
+    with pytest.raises(InputError, match=r"`output` model holds 'notes.txt', which no run wrote"):
         train(LINES, output="model", overwrite="true")
     assert content(folder / "model") == before | {"notes.txt": b"mine"}
 
@@ -337,7 +337,7 @@ def test_vectors_that_are_no_numbers_are_not_written(train, folder, monkeypatch,
     monkeypatch.setattr(HogwildEngine, "initialise", spoil)
     monkeypatch.setattr("w2v.training.trainer.math.isfinite", lambda loss: True)
     with pytest.raises(
-        RunError, match=r"NaN or infinity; try a smaller --lr\. Nothing was written"
+        RunError, match=r"NaN or infinity; try a smaller `lr`\. Nothing was written"
     ):
         train(LINES, output=output)
     assert names(folder) == ["corpus.txt"]

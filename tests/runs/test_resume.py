@@ -160,7 +160,7 @@ def test_a_vector_file_keeps_no_checkpoint(train, zipf_lines):
     assert stopped.summary.interrupted and stopped.summary.checkpoint is None
     with pytest.raises(
         InputError,
-        match=r"--checkpoint-every needs a run directory, and --output w.bin is a vector",
+        match=r"`checkpoint_every` needs a run directory, and `output` w.bin is a vector",
     ):
         train(zipf_lines, output="w.bin", checkpoint_every="0.5k")
 
@@ -219,7 +219,7 @@ def test_a_failing_run_says_what_is_kept(train, zipf_lines, monkeypatch):
     with monkeypatch.context() as patch:
         killed_after(patch, 6, RunError("x"))
         with pytest.raises(
-            RunError, match=r"x. Kept is run/checkpoints/step-\d+; to go on: w2v train --resume run"
+            RunError, match=r"x. Kept is run/checkpoints/step-\d+; to go on: `resume` run"
         ):
             train(zipf_lines, output="run", checkpoint_every="0.5k", reporter=told)
     with monkeypatch.context() as patch:

@@ -21,22 +21,22 @@ from w2v.words.fused import HogwildEngine
 pytestmark = pytest.mark.usefixtures("prompt")
 
 REFUSED = [
-    ({"dim": "20"}, r"--dim 20 cannot be changed \(it is 16\)"),
+    ({"dim": "20"}, r"`dim` 20 cannot be changed \(it is 16\)"),
     (
         {"lr": "0.1", "loss": "nce"},
-        r"--lr 0.1 cannot be changed \(it is 0.025\); --loss nce cannot be changed",
+        r"`lr` 0.1 cannot be changed \(it is 0.025\); `loss` nce cannot be changed",
     ),
-    ({"corpus": ("other.txt",)}, r"it names no CORPUS"),
-    ({"output": "x"}, r"--output x cannot be changed"),
-    ({"epochs": "1"}, r"--epochs 1 is less than the 2 of the run"),
-    ({"top_k": "5"}, r"--top-k 5 cannot be given"),
+    ({"corpus": ("other.txt",)}, r"it takes no `corpus`"),
+    ({"output": "x"}, r"`output` x cannot be changed"),
+    ({"epochs": "1"}, r"`epochs` 1 is less than the 2 of the run"),
+    ({"top_k": "5"}, r"`top_k` 5 cannot be given"),
 ]
 
 
 @pytest.mark.parametrize(("given", "message"), REFUSED)
 def test_what_would_make_another_run_is_refused_by_name(train, zipf_lines, given, message):
     train(zipf_lines, output="run", checkpoint_every="0.5k")
-    with pytest.raises(InputError, match=rf"--resume run goes on with the run as it is: {message}"):
+    with pytest.raises(InputError, match=rf"`resume` run goes on with the run as it is: {message}"):
         resumed_config(Path("run"), given)
 
 
@@ -48,7 +48,7 @@ def test_what_changes_nothing_may_be_said_again(train, zipf_lines):
     )
     assert (config.checkpoints.keep, config.threads) == (5, 3)
     assert config.notes == (
-        "with --threads 3 instead of 1 the result is not bit for bit that of an unbroken run",
+        "with `threads` 3 instead of 1 the result is not bit for bit that of an unbroken run",
     )
     assert finished(Path("run"), config)
 
@@ -57,7 +57,7 @@ def test_what_changes_nothing_may_be_said_again(train, zipf_lines):
 def test_what_is_no_run(folder, name):
     (folder / "folder").mkdir()
     (folder / "file").touch()
-    with pytest.raises(InputError, match=rf"--resume {name} (does not exist|is no run directory)"):
+    with pytest.raises(InputError, match=rf"`resume` {name} (does not exist|is no run directory)"):
         resumed_config(Path(name), {})
 
 
@@ -155,7 +155,7 @@ def test_the_cache_still_holds_a_text_that_has_vanished(train, zipf_lines, monke
 def test_a_finished_run_without_checkpoints_cannot_grow(train, zipf_lines):
     train(zipf_lines, output="run")
     assert finished(Path("run"), resumed_config(Path("run"), {}))
-    with pytest.raises(InputError, match=r"run holds a result but no checkpoint .* --init run"):
+    with pytest.raises(InputError, match=r"run holds a result but no checkpoint .* `init` run"):
         go_on(epochs=9)
 
 

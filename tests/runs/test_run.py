@@ -98,7 +98,7 @@ def test_divergence_is_an_error_and_writes_nothing(train, folder, zipf_lines, th
     assert (
         "loss" in message
         and "epoch" in message
-        and "try a smaller --lr" in message
+        and "try a smaller `lr`" in message
         and f"{lr:g}" in message
     )
     assert names(folder) == ["corpus.txt"]
@@ -166,7 +166,7 @@ def test_memory_that_does_not_suffice(train, folder, zipf_lines, monkeypatch, fr
     monkeypatch.setattr(w2v.run, "available_memory", lambda: free)
     with pytest.raises(
         RunError,
-        match=r"training 60 words x 16 needs 0\.2 GB of memory, 0\.\d GB are free; lower --dim",
+        match=r"training 60 words x 16 needs 0\.2 GB of memory, 0\.\d GB are free; lower `dim`",
     ):
         train(zipf_lines)
     assert names(folder) == ["corpus.txt"]
@@ -178,7 +178,7 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
     enough = w2v.run.BASE_BYTES + memory_bytes(config, 100)
     monkeypatch.setattr(w2v.run, "available_memory", lambda: enough)
     with pytest.raises(
-        RunError, match=r"training 3,001 words x 16 .*raise --min-count or set --max-vocab"
+        RunError, match=r"training 3,001 words x 16 .*raise `min_count` or set `max_vocab`"
     ):
         train(lines)
     assert train(lines, max_vocab=100).summary.vocabulary == 100
@@ -187,9 +187,9 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "remedy"),
     [
-        ({"window": 10**10}, "--window or --negatives"),
-        ({"negatives": 10**11}, "--window or --negatives"),
-        ({"window": 10**10, "loss": "hsigmoid"}, "--window or --threads"),
+        ({"window": 10**10}, "`window` or `negatives`"),
+        ({"negatives": 10**11}, "`window` or `negatives`"),
+        ({"window": 10**10, "loss": "hsigmoid"}, "`window` or `threads`"),
     ],
 )
 def test_settings_too_large_for_any_memory(

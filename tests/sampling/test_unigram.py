@@ -98,9 +98,8 @@ def test_subsampling_of_word2vec_c(size):
             keep = keep_probabilities(z["counts"], sample)
             assert keep == pytest.approx(np.minimum(1, z[f"keep_ratio_f64_{k}"]), rel=1e-12)
             assert keep == pytest.approx(np.minimum(1, z[f"ran_c_float32_{k}"]), rel=1e-6)
-            assert keep == pytest.approx(
-                z[f"keep_probability_16bit_{k}"], abs=2**-15
-            )  # the C draw has 16 bits
+            # the C draw has 16 bits
+            assert keep == pytest.approx(z[f"keep_probability_16bit_{k}"], abs=2**-15)
             assert 0 < keep.min() < 1
 
 

@@ -111,11 +111,11 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     assert (
         message == "8 problems: "
         f"unknown key 'windw' in {path} (did you mean 'window'?); "
-        f"unknown key 'loss.dim' in {path} (w2v train --help lists the settings); "
-        f"unknown key '5' in {path} (w2v train --help lists the settings); "
+        f"unknown key 'loss.dim' in {path}; "
+        f"unknown key '5' in {path}; "
         f"epochs in {path} many is not a whole number: give a whole number, 1 or more; "
-        "--dim 0 is below 1: give a whole number, 1 to 1048576; "
-        "--lr nan is not a finite number: give a number, above 0; "
+        "`dim` 0 is below 1: give a whole number, 1 to 1048576; "
+        "`lr` nan is not a finite number: give a number, above 0; "
         "unknown setting 'los' (did you mean 'loss'?); "
         "no corpus: name a text file, a folder, or - for standard input"
     )
@@ -124,10 +124,10 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
 def test_a_single_problem_stands_alone() -> None:
     assert (
         problem_of({**CORPUS, "threads": "0"})
-        == "--threads 0 is below 1: give a whole number, 1 to 1024"
+        == "`threads` 0 is below 1: give a whole number, 1 to 1024"
     )
     assert problem_of({}) == "no corpus: name a text file, a folder, or - for standard input"
-    assert problem_of({"corpus": ("",)}).startswith("CORPUS: '' is not a name")
+    assert problem_of({"corpus": ("",)}).startswith("`corpus`: '' is not a name")
 
 
 def test_a_bad_yaml_value_is_told_even_if_overridden(tmp_path: Path) -> None:
@@ -183,10 +183,10 @@ def test_options_of_another_loss_are_noted_not_refused(tmp_path: Path) -> None:
     config = build_config({**CORPUS, "loss": "hsigmoid", "negatives": "3"})
     assert config.loss == HsigmoidOptions()
     losses = "neg, nce, sampled-softmax and hsigmoid+neg"
-    assert config.notes == (f"--negatives is not used by --loss hsigmoid (only by {losses})",)
+    assert config.notes == (f"`negatives` is not used by `loss` hsigmoid (only by {losses})",)
     path = write(tmp_path / "x.yaml", "loss: {name: nce, nce-bias: true}")
     config = build_config({**CORPUS, "loss": "neg"}, path)
-    assert config.notes == (f"nce_bias in {path} is not used by --loss neg (only by nce)",)
+    assert config.notes == (f"nce_bias in {path} is not used by `loss` neg (only by nce)",)
     assert "negatives" in build_config({**CORPUS, "loss": "nce", "negatives": "3"}).as_dict()
 
 
@@ -226,20 +226,20 @@ def test_an_engine_that_cannot_is_refused_and_says_why() -> None:
     )
     assert (
         message
-        == "--engine hogwild cannot do --loss softmax, --optimizer adagrad and --device cuda:"
-        " use --engine autograd or auto"
+        == "`engine` hogwild cannot do `loss` softmax, `optimizer` adagrad and `device` cuda:"
+        " use `engine` autograd or auto"
     )
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda1", "CPU", "cuda:-1"])
 def test_devices_that_do_not_exist(device: str) -> None:
     message = problem_of({**CORPUS, "device": device})
-    assert message == f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number"
+    assert message == f"`device` {device} is not one of auto, cpu, cuda, or cuda: and a number"
 
 
 def test_a_batch_size_for_the_fused_kernels_is_noted() -> None:
     notes = build_config({**CORPUS, "batch_size": "5"}).notes
-    assert notes == ("--batch-size is not used by the hogwild engine (add --engine autograd)",)
+    assert notes == ("`batch_size` is not used by the hogwild engine (add `engine` autograd)",)
     assert build_config({**CORPUS, "batch_size": "5", "loss": "softmax"}).notes == ()
 
 

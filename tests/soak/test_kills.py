@@ -116,9 +116,8 @@ def kill_and_resume(
     ended)."""
     write_corpus(folder / "c.txt")
     train = ["train", "c.txt", *COMMON, *ENGINES[engine], "--quiet"]
-    forks.w2v(
-        folder, *train, "--epochs", "1", "--output", "warm"
-    )  # from now on the kernel is compiled
+    # from now on the kernel is compiled
+    forks.w2v(folder, *train, "--epochs", "1", "--output", "warm")
     whole = forks.w2v(folder, *train, "--output", "whole")
     assert whole["status"] == 0, whole["err"]
     expected, killed, ended, number = digests(folder / "whole"), 0, 0, 0

@@ -91,9 +91,10 @@ def test_ten_million_distinct_words_within_2_gb(folder: Path) -> None:
     assert peak < 2000 * MB
     assert (folder / "v.tsv").read_bytes().count(b"\n") == 10_000_003
     (folder / "v.tsv").unlink()
+    # from the cache
     facts, peak = w2v(
         folder, "train", "c.txt", "--min-count", "2", "--epochs", "1", "--output", "r"
-    )  # from the cache
+    )
     assert facts["words"]["read"] == 10_006_000
     assert facts["words"]["in_vocabulary"] == 6000
     assert peak < 2000 * MB

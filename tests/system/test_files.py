@@ -242,7 +242,7 @@ def test_check_refuses_what_exists(tmp_path, kind):
         if kind == "link":
             (tmp_path / "aim").touch()
         target.symlink_to(tmp_path / "aim")
-    with pytest.raises(InputError, match=r"x exists already.*--overwrite"):
+    with pytest.raises(InputError, match=r"x exists already.*`overwrite`"):
         check_writable(target, overwrite=False)
     check_writable(target, overwrite=True)
 

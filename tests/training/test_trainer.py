@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_ends_the_run(loss):
     engine = Diverging()
     message = (
         rf"loss became {loss} in epoch 2 after 54.2 % of the words \(step 5\) at learning rate"
-        r" 0.2292; .*--lr"
+        r" 0.2292; .*`lr`"
     )
     with pytest.raises(Diverged, match=message + r" \(given: 0.5\)$"):
         Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())

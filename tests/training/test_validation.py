@@ -169,28 +169,28 @@ def test_a_plan_trains_a_moment_and_writes_nothing(texts):
 
 
 BAD = [
-    ({"valid": "absent.txt"}, "--valid: .*absent.txt"),
-    ({"valid": "foreign.txt"}, "--valid .*foreign.txt: none of its words is in the vocabulary"),
-    ({"valid": "-"}, "--valid - is not possible"),
-    ({"bptt": "0"}, "--bptt 0 is below 1"),
-    ({"batch_size": "4000"}, "has 5,600 tokens.*--batch-size 4000 needs 8,000"),
+    ({"valid": "absent.txt"}, "`valid`: .*absent.txt"),
+    ({"valid": "foreign.txt"}, "`valid` .*foreign.txt: none of its words is in the vocabulary"),
+    ({"valid": "-"}, "`valid` - is not possible"),
+    ({"bptt": "0"}, "`bptt` 0 is below 1"),
+    ({"batch_size": "4000"}, "has 5,600 tokens.*`batch_size` 4000 needs 8,000"),
     ({"corpus": ("one.txt",)}, "repeats a single word"),
-    ({"max_vocab": "1"}, "--max-vocab 1 leaves one word"),
-    ({"schedule": "plateau"}, "--schedule plateau needs --valid"),
-    ({"patience": "2"}, "--patience 2 needs --valid"),
+    ({"max_vocab": "1"}, "`max_vocab` 1 leaves one word"),
+    ({"schedule": "plateau"}, "`schedule` plateau needs `valid`"),
+    ({"patience": "2"}, "`patience` 2 needs `valid`"),
     (
         {"loss": "hsigmoid", "tied": "true"},
-        "--tied: the output rows of --loss hsigmoid are not words",
+        "`tied`: the output rows of `loss` hsigmoid are not words",
     ),
     (
         {"loss": "am-softmax", "output_bias": "true"},
-        "--output-bias: --loss am-softmax has no biases",
+        "`output_bias`: `loss` am-softmax has no biases",
     ),
-    ({"arch": "transformer", "heads": "5"}, "--heads 5 does not divide the layers' width, 12"),
+    ({"arch": "transformer", "heads": "5"}, "`heads` 5 does not divide the layers' width, 12"),
     ({"arch": "transformer", "heads": "4"}, "an odd number"),
-    ({"engine": "hogwild"}, "--engine hogwild cannot do --model lm"),
+    ({"engine": "hogwild"}, "`engine` hogwild cannot do `model` lm"),
     ({"output": "vectors.txt"}, "a language model is more than vectors"),
-    ({"model": "skip-gram", "optimizer": "adamw"}, "--optimizer adamw is for --model lm only"),
+    ({"model": "skip-gram", "optimizer": "adamw"}, "`optimizer` adamw is for `model` lm only"),
 ]
 
 
@@ -207,11 +207,11 @@ def test_bad_input_is_told_in_one_sentence(texts, settings, told):
 
 def test_what_has_no_effect_is_noted(texts):
     notes = config_of(window="3", arch="lbl", layers="2").notes
-    assert any("--layers is not used by --arch lbl" in note for note in notes)
-    assert any("--window is not used by --model lm" in note for note in notes)
+    assert any("`layers` is not used by `arch` lbl" in note for note in notes)
+    assert any("`window` is not used by `model` lm" in note for note in notes)
     words = build_config({"corpus": ("train.txt",), "bptt": "3"})
     assert any(
-        "--bptt is not used by --model skip-gram (only by lm)" in note for note in words.notes
+        "`bptt` is not used by `model` skip-gram (only by lm)" in note for note in words.notes
     )
 
 

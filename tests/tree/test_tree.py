@@ -117,10 +117,8 @@ def test_one_word_has_an_empty_path():
 def test_two_words():
     tree = huffman(np.array([7, 3]))
     assert tree.nodes.tolist() == [0, 0]
-    assert tree.codes.tolist() == [
-        1,
-        0,
-    ]  # the rarer one is taken first, the second of the two gets code 1
+    # the rarer one is taken first, the second of the two gets code 1
+    assert tree.codes.tolist() == [1, 0]
     assert tree.steps().tolist() == [0, 1]
 
 

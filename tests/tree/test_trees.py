@@ -65,9 +65,8 @@ def test_balanced_is_full_and_root_first(V):
     within = np.ones(len(tree.nodes) - 1, bool)
     within[tree.starts[1:-1] - 1] = False  # from one word's path to the next one's
     assert (np.diff(tree.nodes)[within] > 0).all()
-    assert same(
-        from_tables(*tables(tree, leaf_to_root=True)), tree
-    )  # which checks that it is a tree
+    # which checks that it is a tree
+    assert same(from_tables(*tables(tree, leaf_to_root=True)), tree)
 
 
 @given(

@@ -191,7 +191,7 @@ def test_invalid_utf8():
     assert (
         "word 2" in message
         and f"byte {place} " in message
-        and "--encoding-errors replace" in message
+        and "`encoding_errors` replace" in message
     )
     assert load_bytes(data, encoding_errors="replace").words == ["ok", "caf\ufffd"]
     binary = CONTENT["binary"].replace("naïve".encode(), b"na\xefve")

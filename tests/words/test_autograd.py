@@ -123,9 +123,8 @@ def test_rows_without_a_gradient_stand_still(loss, model):
     ids = np.array([0, 1, 2, 0, 1, 2, -1] * 5, np.int32)
     engine = engine_of(ids, loss=loss, model=model)
     before = engine.vectors.copy()
-    for index in range(
-        3
-    ):  # the output rows start at 0, so that the input rows only move from the second step on
+    # the output rows start at 0, so that the input rows only move from the second step on
+    for index in range(3):
         engine.train(Block(0, index, 0, len(ids), 0.0), 0.1)
     moved = np.abs(engine.vectors - before).max(1)
     assert (moved[:3] > 0).all()
@@ -248,7 +247,7 @@ def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert find_device("auto") == find_device("cpu") == torch.device("cpu")
     for name in ("cuda", "cuda:1"):
-        with pytest.raises(InputError, match=f"--device {name}: PyTorch finds no CUDA device"):
+        with pytest.raises(InputError, match=f"`device` {name}: PyTorch finds no CUDA device"):
             find_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -314,13 +313,13 @@ def test_the_words_reconcile(train, zipf_lines):
 
 
 def test_divergence_is_an_error_and_writes_nothing(train, folder, zipf_lines):
-    with pytest.raises(RunError, match=r"the loss became .* try a smaller --lr"):
+    with pytest.raises(RunError, match=r"the loss became .* try a smaller `lr`"):
         train(zipf_lines, loss="neg", engine="autograd", optimizer="sgd", lr=1e30)
     assert [path.name for path in folder.iterdir()] == ["corpus.txt"]
 
 
 def test_a_loss_that_cannot_be_used_with_the_vocabulary(train, folder, zipf_lines):
-    with pytest.raises(InputError, match=r"--loss sampled-softmax with 60 words: .*61.*60"):
+    with pytest.raises(InputError, match=r"`loss` sampled-softmax with 60 words: .*61.*60"):
         train(zipf_lines, loss="sampled-softmax", negatives=61, engine="autograd", device="cpu")
     assert [path.name for path in folder.iterdir()] == ["corpus.txt"]
 
@@ -348,13 +347,13 @@ class Listener(SilentReporter):
         ),
         (
             {"loss": "neg", "engine": "autograd"},
-            "1 threads; engine autograd with adagrad: as --engine says",
+            "1 threads; engine autograd with adagrad: as `engine` says",
         ),
         (
             {"model": "cbow", "optimizer": "adagrad"},
-            "cbow, loss neg, 1 threads; engine autograd with adagrad: --opti",
+            "cbow, loss neg, 1 threads; engine autograd with adagrad: `opti`",
         ),
-        ({"loss": "softmax"}, "engine autograd with adagrad: --loss softmax needs it"),
+        ({"loss": "softmax"}, "engine autograd with adagrad: `loss` softmax needs it"),
     ],
 )
 def test_the_run_says_which_engine_and_why(train, zipf_lines, settings, said):

@@ -30,9 +30,9 @@ def test_a_run_of_hours_is_foretold(monkeypatch):
     )
     assert message is not None
     assert message.startswith(
-        "--loss softmax scores all 200,000 words for every hidden vector: this will take about"
+        "`loss` softmax scores all 200,000 words for every hidden vector: this will take about"
     )
-    assert "days. Cheaper: --loss neg, hsigmoid, sampled-softmax or adaptive-softmax" in message
+    assert "days. Cheaper: `loss` neg, hsigmoid, sampled-softmax or adaptive-softmax" in message
     assert estimate.warning(config_of(loss="adaptive-softmax"), counts, 10**9, cpu) is None
     assert estimate.warning(config_of(loss="softmax"), counts[:50], 10**5, cpu) is None
 
@@ -99,20 +99,20 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
     with pytest.raises(
         RunError,
         match=rf"training 3,000,000 words x 100 needs {needed / 1e9:.1f} GB of memory on cuda:1, "
-        rf"{needed / 1e9:.1f} GB are free; lower --dim, raise --min-count or set --max-vocab, or"
-        r" use --device cpu",
+        rf"{needed / 1e9:.1f} GB are free; lower `dim`, raise `min_count` or set `max_vocab`, or"
+        r" use `device` cpu",
     ):
         check(config, words)
     assert set(asked) == {torch.device("cuda", 1)}
     gpu(10 << 20)
     with pytest.raises(
         RunError,
-        match=r"of memory on cuda:1, 0\.0 GB are free; lower --dim, --batch-size, --window",
+        match=r"of memory on cuda:1, 0\.0 GB are free; lower `dim`, `batch_size`, `window`",
     ):
         check(config, words)
     gpu(80 << 30)
     monkeypatch.setattr(w2v.run, "available_memory", lambda: 1 << 30)
-    with pytest.raises(RunError, match=r"needs 3\.6 GB of memory, 1\.1 GB are free; lower --dim"):
+    with pytest.raises(RunError, match=r"needs 3\.6 GB of memory, 1\.1 GB are free; lower `dim`"):
         check(config, words)
 
 

@@ -221,9 +221,8 @@ def test_autograd_measures_with_the_noise_it_draws(
             others[:] = True
         if loss == "sampled-softmax":
             assert len(set(noise.tolist())) == k
-            count = (
-                k * q if tries[row] == k else 1 - (1 - q) ** tries[row]
-            )  # k distinct ones in k tries: TensorFlow's
+            # k distinct ones in k tries: TensorFlow's
+            count = k * q if tries[row] == k else 1 - (1 - q) ** tries[row]
             z_t, z = z_t - np.log(count[target]), z - np.log(count[noise])
             expected.append(softmax_nll(np.append(z[others], z_t), int(others.sum())))
             continue
@@ -255,7 +254,7 @@ def test_every_loss_measures_what_training_prints(engine: str, loss: str, model:
     found.loss = measured.loss
     assert found == measured
     other = engine_of(ids, seed=5, **settings)
-    assert other.measure(ids, whole(ids), 0) == measured  # whatever --seed
+    assert other.measure(ids, whole(ids), 0) == measured  # whatever `seed`
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -1,4 +1,4 @@
-"""--deterministic: several threads in rounds give the same bits whatever their speed; and what
+"""`deterministic`: several threads in rounds give the same bits whatever their speed; and what
 `state` holds is enough to go on."""
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def test_a_run_keeps_its_vocabulary_and_goes_on(train, told, loss):
     assert (words.passed, words.passed_left_out) == (270, 120)
     assert told.said == [
         (
-            "2 words of the text are not in the vocabulary of old and are left out (--extend-vocab"
+            "2 words of the text are not in the vocabulary of old and are left out (`extend_vocab`"
             " takes them in)"
         ),
         "5 of 5 words start from their rows in old, 0 as usual",
@@ -232,18 +232,18 @@ def test_what_cannot_be_started_from(train, folder):
     save_vectors(folder / "v.bin", ["a"], np.ones((1, 16), np.float32))
     save_vectors(folder / "nan.npy", ["a"], np.full((1, 16), np.nan, np.float32))
     for settings, message in [
-        ({"init": "old"}, r"--init old has vectors of 8 numbers, and --dim is 16: give --dim 8"),
+        ({"init": "old"}, r"`init` old has vectors of 8 numbers, and `dim` is 16: give `dim` 8"),
         ({"init": "missing"}, r"missing"),
         ({"init": "notes.txt"}, r"notes.txt is not a file of word vectors"),
         (
             {"init": "v.bin", "extend_vocab": "true"},
-            r"--extend-vocab needs the vocabulary of a run, and --init v.bin",
+            r"`extend_vocab` needs the vocabulary of a run, and `init` v.bin",
         ),
-        ({"init": "nan.npy"}, r"--init nan.npy holds NaN"),
-        ({"freeze": "true"}, r"--freeze needs --init"),
+        ({"init": "nan.npy"}, r"`init` nan.npy holds NaN"),
+        ({"freeze": "true"}, r"`freeze` needs `init`"),
         (
             {"init": "v.bin", "freeze": "true", "engine": "hogwild"},
-            r"--engine hogwild cannot do --freeze",
+            r"`engine` hogwild cannot do `freeze`",
         ),
     ]:
         with pytest.raises(InputError, match=message):
@@ -261,5 +261,5 @@ def test_a_run_with_another_loss_gives_its_vectors_only(train, told):
 
 def test_init_is_part_of_the_configuration(folder):
     config = build_config({"corpus": ("c.txt",), "init": "old", "freeze": "true", **DEFAULTS})
-    assert (config.engine, config.why_engine) == ("autograd", "--freeze needs it")
+    assert (config.engine, config.why_engine) == ("autograd", "`freeze` needs it")
     assert f"init: {folder}/old" in config.to_yaml()

@@ -1,4 +1,4 @@
-"""--valid for word vectors: what a run tells of another text, and that it does not change what the
+"""`valid` for word vectors: what a run tells of another text, and that it does not change what the
 run learns."""
 
 from __future__ import annotations
@@ -78,9 +78,8 @@ def test_vectors_are_the_same_bits_with_and_without_it(train, zipf_lines, valid,
         zipf_lines, output="with", epochs=3, valid=valid, reporter=told, **RUNS[name]
     ).summary
     assert vectors("with") == vectors("without")
-    assert found.final_loss == pytest.approx(
-        without.summary.final_loss, rel=1e-12
-    )  # threads book in any order
+    # threads book in any order
+    assert found.final_loss == pytest.approx(without.summary.final_loss, rel=1e-12)
     assert "validation" not in without.summary.as_dict()
     lines = lines_of("with")
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -92,16 +91,15 @@ def test_vectors_are_the_same_bits_with_and_without_it(train, zipf_lines, valid,
         for line in lines
     ]
     assert told.notes == [
-        f"7 of the {found.validation['words']:,} words of --valid {found.validation['file']} are"
+        f"7 of the {found.validation['words']:,} words of `valid` {found.validation['file']} are"
         " not in the vocabulary and are left out"
     ]
     assert found.validation == json.loads(Path("with/summary.json").read_text())["validation"]
     assert found.validation["loss"] == lines[2]["validation_loss"]
     assert found.validation["predictions"] == lines[2]["validation_predictions"]
     assert (found.validation["epoch"], found.validation["oov"]) == (3, 7)
-    assert found.validation["loss"] == pytest.approx(
-        found.final_loss, rel=0.15
-    )  # a text of the same kind
+    # a text of the same kind
+    assert found.validation["loss"] == pytest.approx(found.final_loss, rel=0.15)
 
 
 def test_the_figure_can_be_computed_from_what_the_run_leaves(train, zipf_lines, valid, folder):
@@ -174,9 +172,8 @@ def test_a_stopped_run_is_measured_and_goes_on_to_the_same_end(
         zipf_lines, output="part", stop=stop, reporter=StopAt(stop, 0.3), **settings
     ).summary
     assert part.interrupted
-    assert part.validation["loss"] == min(
-        line["validation_loss"] for line in lines_of("part")
-    )  # the best is kept
+    # the best is kept
+    assert part.validation["loss"] == min(line["validation_loss"] for line in lines_of("part"))
     assert lines_of("part")[-1]["epoch"] == round(part.epochs_done, 6)
     rest = go_on("part")
     assert vectors("part") == vectors("whole")
@@ -241,7 +238,7 @@ def test_patience_ends_training_and_keeps_the_best_vectors(train, folder, zipf_l
     )
     assert found.summary.epochs_done == pytest.approx(best + 3)
     assert not found.summary.interrupted
-    assert told.milestones[-1] == "stopping: the last 2 epochs were not better (--patience 2)"
+    assert told.milestones[-1] == "stopping: the last 2 epochs were not better (`patience` 2)"
     np.testing.assert_array_equal(np.load("run/vectors.npy"), seen[best])
     assert not np.array_equal(seen[best], seen[-1])
 
@@ -252,7 +249,7 @@ def test_a_plan_reads_the_text_and_writes_nothing(train, zipf_lines, valid, fold
     found = plan(build_config(given), use_cache=False, reporter=SilentReporter())
     assert found.training_seconds > 0
     assert not (folder / "planned").exists()
-    with pytest.raises(InputError, match="--valid"):
+    with pytest.raises(InputError, match="`valid`"):
         plan(
             build_config({**given, "valid": "absent.txt"}),
             use_cache=False,
@@ -261,16 +258,16 @@ def test_a_plan_reads_the_text_and_writes_nothing(train, zipf_lines, valid, fold
 
 
 BAD = [
-    ({"valid": "absent.txt"}, "--valid: .*absent.txt"),
-    ({"valid": "empty.txt"}, "--valid: .*empty.txt is empty"),
-    ({"valid": "binary.txt"}, "--valid: .*binary.txt"),
+    ({"valid": "absent.txt"}, "`valid`: .*absent.txt"),
+    ({"valid": "empty.txt"}, "`valid`: .*empty.txt is empty"),
+    ({"valid": "binary.txt"}, "`valid`: .*binary.txt"),
     (
         {"valid": "foreign.txt"},
-        "--valid .*foreign.txt: none of its words is in the vocabulary of 60 words",
+        "`valid` .*foreign.txt: none of its words is in the vocabulary of 60 words",
     ),
-    ({"valid": "lonely.txt"}, "--valid .*lonely.txt: no word of it has a context word"),
-    ({"valid": "-"}, "--valid - is not possible"),
-    ({"patience": "2"}, "--patience 2 needs --valid FILE"),
+    ({"valid": "lonely.txt"}, "`valid` .*lonely.txt: no word of it has a context word"),
+    ({"valid": "-"}, "`valid` - is not possible"),
+    ({"patience": "2"}, "`patience` 2 needs `valid` FILE"),
 ]
 
 
@@ -303,7 +300,7 @@ def test_a_loss_that_is_no_number_ends_the_run(train, zipf_lines, valid, monkeyp
     with pytest.raises(
         RunError,
         match=(
-            r"--valid .*valid.txt after epoch 1: the loss became nan; try a smaller --lr."
+            r"`valid` .*valid.txt after epoch 1: the loss became nan; try a smaller `lr`."
             r" Nothing was"
         ),
     ):
@@ -316,7 +313,7 @@ def test_the_run_remembers_its_text(train, zipf_lines, valid, folder):
     assert resumed_config(
         Path("run"), {"valid": "valid.txt", "epochs": "3"}
     ).validation.valid == str(folder / valid)
-    with pytest.raises(InputError, match=r"--valid other.txt cannot be changed"):
+    with pytest.raises(InputError, match=r"`valid` other.txt cannot be changed"):
         resumed_config(Path("run"), {"valid": "other.txt"})
     train(zipf_lines, output="plain")
     assert not {"valid", "patience"} & set(build_config({}, Path("plain/config.yaml")).as_dict())

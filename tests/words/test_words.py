@@ -108,7 +108,7 @@ def test_only_one_word_lines(train, folder):
 
 
 def test_everything_subsampled(train, folder):
-    with pytest.raises(InputError, match="--sample 0"):
+    with pytest.raises(InputError, match="`sample` 0"):
         train([["a", "b", "a"]] * 100, sample=1e-15)
     assert [path.name for path in folder.iterdir()] == ["corpus.txt"]
 
@@ -119,15 +119,15 @@ def test_everything_subsampled(train, folder):
         (
             [["a", "b"]] * 3,
             {"min_count": 4},
-            r"no word reaches --min-count 4.*2 distinct words.*try --min-count 3",
+            r"no word reaches `min_count` 4.*2 distinct words.*try `min_count` 3",
         ),
         (
             [["a", "a", "b"]],
             {"min_count": 2},
-            r"only one word.* reaches --min-count 2.*try --min-count 1",
+            r"only one word.* reaches `min_count` 2.*try `min_count` 1",
         ),
         ([["a", "a"]] * 3, {}, r"repeats a single word, 'a'"),
-        ([["a", "b"]] * 3, {"max_vocab": 1}, r"--max-vocab 1 leaves one word"),
+        ([["a", "b"]] * 3, {"max_vocab": 1}, r"`max_vocab` 1 leaves one word"),
     ],
 )
 def test_too_few_words(train, folder, lines, settings, message):

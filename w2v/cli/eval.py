@@ -127,9 +127,8 @@ def command(
                 vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci
             )
             covered, what = similarity[name].covered, "pair"
-        if (
-            isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet
-        ):  # one may hold the columns' names
+        # one may hold the columns' names
+        if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:
             say(
                 f"warning: {each.skipped} lines of {name} are no pair of words with a score and"
                 " were skipped"

@@ -90,9 +90,8 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
     before = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if (
-                signal.getsignal(number) is not signal.SIG_IGN
-            ):  # ignored under nohup and in background jobs
+            # ignored under nohup and in background jobs
+            if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, handle)
     except ValueError:  # not in the main thread: signals are somebody else's
         pass

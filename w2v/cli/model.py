@@ -53,9 +53,8 @@ def open_language_model(run: str, device: str) -> SavedModel:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
-    if not os.path.isfile(
-        os.path.join(run, "model.safetensors")
-    ):  # said before PyTorch is loaded, which takes seconds
+    # said before PyTorch is loaded, which takes seconds
+    if not os.path.isfile(os.path.join(run, "model.safetensors")):
         what = "holds no language model" if os.path.isdir(run) else "is no run directory"
         if os.path.isdir(os.path.join(run, "checkpoints")) and not os.path.exists(
             os.path.join(run, "vectors.npy")

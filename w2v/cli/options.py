@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from w2v.cli.wording import as_options
 from w2v.settings.declare import Setting
 from w2v.settings.groups import losses_with
 
@@ -90,8 +91,9 @@ def with_settings(
 def _help(setting: Setting) -> str:
     losses = losses_with(setting.name)
     only = f"{', '.join(losses)}: " if losses else ""
+    text = as_options(setting.help)
     facts = [*([setting.range_text] if setting.range_text else []), *_default(setting)]
-    return f"{only}{setting.help} [{'; '.join(facts)}]" if facts else f"{only}{setting.help}"
+    return f"{only}{text} [{'; '.join(facts)}]" if facts else f"{only}{text}"
 
 
 def _metavar(setting: Setting) -> str | None:
@@ -104,7 +106,7 @@ def _metavar(setting: Setting) -> str | None:
 
 def _default(setting: Setting) -> list[str]:
     if setting.default_text is not None:
-        return [f"default: {setting.default_text}"]
+        return [f"default: {as_options(setting.default_text)}"]
     if setting.default in (None, ()) or isinstance(setting.default, bool):
         return []
     return [f"default: {setting.default}"]

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from w2v.cli.wording import as_options
+
 Cell = str | int | float | None
 
 
@@ -51,9 +53,8 @@ def print_json(value: object) -> None:
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
-    except (
-        UnicodeEncodeError
-    ):  # a file name that is not UTF-8: escaped, or the line would not be JSON
+    # a file name that is not UTF-8: escaped, or the line would not be JSON
+    except UnicodeEncodeError:
         text = json.dumps(_plain(value), allow_nan=False)
     print(text)
 
@@ -103,12 +104,12 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
 
 
 def say(text: str = "") -> None:
-    """One line for people, on stderr. A stderr that takes no more (its reader or terminal gone, a
-    full disk) does not end the work."""
+    """One line for people, on stderr, with settings as options. A stderr that takes no more (its
+    reader or terminal gone, a full disk) does not end the work."""
     if sys.stderr is None:  # closed; print would turn to stdout
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(as_options(text), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say
+from w2v.cli.wording import as_options
 from w2v.training.report import Progress
 
 INTERVAL = 10.0  # seconds between plain lines
@@ -129,7 +130,7 @@ class ConsoleReporter:
             say(text)
         else:
             with suppress(OSError):  # the terminal has gone away
-                self._bar.write(text, file=sys.stderr)
+                self._bar.write(as_options(text), file=sys.stderr)
 
 
 def _new_bar(what: str) -> Any:

@@ -97,9 +97,8 @@ def command(
         settings = _settings_of(
             run_before, given, {"--config": config is not None, "--dry-run": dry_run}
         )
-        with claimed(
-            settings, run_before
-        ):  # not while it is at work; and what a kill has left behind goes
+        # not while it is at work; and what a kill has left behind goes
+        with claimed(settings, run_before):
             done = finished(run_before, settings)
         if done is not None:
             if not quiet:

@@ -60,20 +60,20 @@ class Comparison:
         if self.questions is not None:
             self._check_questions(self.questions)
         if self.output.exists() and not self.output.is_dir():
-            raise InputError(f"--output {self.output} is a file: name a folder for the runs")
+            raise InputError(f"`output` {self.output} is a file: name a folder for the runs")
         if (
             self.output.is_dir()
             and any(self.output.iterdir())
             and not (self.output / TABLE_JSON).is_file()
         ):
             raise InputError(
-                f"--output {self.output} holds other things than a comparison: name another folder"
+                f"`output` {self.output} holds other things than a comparison: name another folder"
             )
         try:
             self.output.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"--output {self.output} cannot be made: {error.strerror}; name another folder"
+                f"`output` {self.output} cannot be made: {error.strerror}; name another folder"
             ) from None
         earlier = load_table(self.output)
         for each in self.contenders:
@@ -90,14 +90,14 @@ class Comparison:
         """Raises InputError when the set of analogies could not be used after all the training."""
         if self.contenders[0].config.model.model == "lm":
             self.listener.note(
-                "--questions is for word vectors: language models are compared by perplexity"
+                "`questions` is for word vectors: language models are compared by perplexity"
             )
             return
         from w2v.evaluation.sets import AnalogySet, load_set
 
         if not isinstance(load_set(questions), AnalogySet):
             raise InputError(
-                f"--questions {questions} holds pairs of words with scores: name a set of analogies"
+                f"`questions` {questions} holds pairs of words with scores: name a set of analogies"
             )
 
     def run(self, earlier: dict[str, Row]) -> list[Row]:
@@ -119,14 +119,13 @@ class Comparison:
         for place, each in enumerate(self.contenders):
             if rows[place].status == "done":
                 self.listener.note(
-                    f"{each.name}: kept from {self.output / each.name} (--overwrite trains it anew)"
+                    f"{each.name}: kept from {self.output / each.name} (`overwrite` trains it anew)"
                 )
             elif self.stopped() is None:
                 self.listener.stage(f"{each.name} ({place + 1} of {len(self.contenders)})")
                 rows[place] = replace(rows[place], status="training", settings=settings_asked(each))
-                save_table(
-                    self.output, with_speedups(rows), others
-                )  # a run that is killed can be gone on with
+                # a run that is killed can be gone on with
+                save_table(self.output, with_speedups(rows), others)
                 rows[place] = self._train(each, rows[place], earlier.get(each.name))
             save_table(self.output, with_speedups(rows), others)
         return with_speedups(rows)
@@ -219,7 +218,7 @@ def check_comparable(configs: Sequence[Config]) -> None:
         config.validation.valid is None for config in configs
     ):
         raise InputError(
-            "w2v compare --model lm needs --valid FILE, the text whose perplexity is compared"
+            "w2v compare `model` lm needs `valid` FILE, the text whose perplexity is compared"
         )
     for config in configs:
         valid = config.validation.valid
@@ -245,7 +244,7 @@ def check_same(each: Contender, row: Row, output: Path) -> None:
         if before.get(name) != now.get(name):
             raise InputError(
                 f"{output / each.name} was trained with {name} {before.get(name)}, now it is"
-                f" {now.get(name)}: add --overwrite to train all anew, or name another --output"
+                f" {now.get(name)}: add `overwrite` to train all anew, or name another `output`"
             )
 
 

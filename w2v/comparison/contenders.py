@@ -53,7 +53,7 @@ def read_contenders(
     """(the contenders in the user's order, notes for the user).
 
     Args:
-        losses: names from --losses; None: all that the file lists.
+        losses: names from `losses`; None: all that the file lists.
         cli: settings of all contenders from the command line, None = not given.
         path: the YAML file, or None.
 
@@ -66,11 +66,11 @@ def read_contenders(
     names = list(losses) if losses else list(own)
     if not names:
         raise InputError(
-            "nothing to compare: name losses, such as --losses softmax,nce,hsigmoid, or list them"
-            " under `losses` in the --config file"
+            "nothing to compare: name losses, such as `losses` softmax,nce,hsigmoid, or list them"
+            " under `losses` in the `config` file"
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"--losses names {twice[0]} twice: keep one")
+        raise InputError(f"`losses` names {twice[0]} twice: keep one")
     found: list[Contender] = []
     notes: dict[str, None] = {}
     for name in names:
@@ -87,7 +87,7 @@ def read_contenders(
 
 
 def _place(name: str) -> str:
-    return "CORPUS" if name == "corpus" else f"--{name.replace('_', '-')}"
+    return f"`{name}`"
 
 
 def _contender(

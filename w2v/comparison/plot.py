@@ -27,7 +27,7 @@ def check_plot(path: str) -> None:
         InputError: it does not.
     """
     if Path(path).suffix.lower() not in FORMATS:
-        raise InputError(f"--plot {path}: name a file that ends in {' '.join(FORMATS)}")
+        raise InputError(f"`plot` {path}: name a file that ends in {' '.join(FORMATS)}")
 
 
 def draw(rows: Sequence[Row], path: str | Path) -> None:
@@ -37,9 +37,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be
             written.
     """
-    logging.getLogger("matplotlib").setLevel(
-        logging.ERROR
-    )  # it tells everybody that it looks for fonts
+    # it tells everybody that it looks for fonts
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter

@@ -115,7 +115,7 @@ def load_table(folder: Path) -> dict[str, Row]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
-            " --output"
+            " `output`"
         ) from None
 
 

@@ -87,7 +87,6 @@ def default_tables(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     label [N] or [N, 1]."""
     label, _ = checked_classes(label.reshape(-1), num_classes)
     slots = torch.arange((num_classes - 1).bit_length(), device=label.device)
-    heap = (label.long() + num_classes)[
-        :, None
-    ]  # the leaf's number when the root is 1 and c has children 2c, 2c + 1
+    # the leaf's number when the root is 1 and c has children 2c, 2c + 1
+    heap = (label.long() + num_classes)[:, None]
     return (heap >> (slots + 1)) - 1, (heap >> slots) & 1

@@ -165,7 +165,7 @@ class _Reader:
             sequences = (
                 f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
             )
-            found.append(f"{sequences} replaced by U+FFFD (--encoding-errors strict refuses them)")
+            found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
         if builder.nul:
             found.append(
                 f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"

@@ -1,4 +1,4 @@
-"""The vocabulary of a run: what --min-count and --max-vocab leave of a corpus's words."""
+"""The vocabulary of a run: what `min_count` and `max_vocab` leave of a corpus's words."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
         )
         raise InputError(
-            f"no word reaches --min-count {settings.min_count}: {words}, the most frequent "
-            f"({vocabulary.words[0]!r}) occurs {times}; try --min-count {remedy}"
+            f"no word reaches `min_count` {settings.min_count}: {words}, the most frequent "
+            f"({vocabulary.words[0]!r}) occurs {times}; try `min_count` {remedy}"
         )
     longest = _longest(chosen)
     word = chosen.words[longest]
@@ -38,7 +38,7 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
         raise InputError(
             f"the corpus has a word of {size:,} bytes that occurs {chosen.counts[longest]:,} times"
             f" ({shown(word)}), and files of vectors hold at most {MAX_WORD_BYTES:,}; split such"
-            " words, or raise --min-count"
+            " words, or raise `min_count`"
         )
     return chosen
 

@@ -98,8 +98,8 @@ def resolve_sources(
     ]
     if column is not None and all(source.format == "text" for source in sources):
         raise InputError(
-            f"--column {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
-            f" {sources[0].name} is plain text; leave --column away"
+            f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
+            f" {sources[0].name} is plain text; leave `column` away"
         )
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:

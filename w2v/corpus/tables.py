@@ -172,7 +172,7 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
 
 def _no_column(name: str, column: str, names: list[str]) -> InputError:
     return InputError(
-        f"{name} has no column {column!r}; choose one with --column: {', '.join(map(str, names))}"
+        f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
     )
 
 
@@ -192,7 +192,7 @@ def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
         or pyarrow.types.is_string_view(kind)
     ):
         raise InputError(
-            f"column {column!r} of {name} holds {kind}, not text; choose another one with --column"
+            f"column {column!r} of {name} holds {kind}, not text; choose another one with `column`"
         )
     documents: list[bytes] = (
         values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()

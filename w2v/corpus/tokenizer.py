@@ -88,7 +88,7 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
             name, offset = chunk.locate(error.start)
             raise InputError(
                 f"{name} is not valid UTF-8 at byte {offset} ({error.reason}); convert it, "
-                "or take --encoding-errors replace"
+                "or take `encoding_errors` replace"
             ) from None
     text = data.decode("utf-8", "replace")
     # U+FFFD that the text had already is no replacement.

@@ -172,9 +172,8 @@ class Vocabulary:
                 or has a higher count than the line before; the line's number is named.
         """
         try:
-            if os.path.exists(path) and not os.path.isfile(
-                path
-            ):  # a device or a pipe might never end
+            # a device or a pipe might never end
+            if os.path.exists(path) and not os.path.isfile(path):
                 raise InputError(f"the vocabulary {path} cannot be read: it is not a file")
             with open(path, "rb") as file:
                 text = file.read().decode()

@@ -149,7 +149,7 @@ def evaluate_analogies(
         InputError: an argument is out of range, or a vector holds NaN or infinity.
     """
     if method not in METHODS:
-        raise InputError(f"--method {method} is unknown; use one of {', '.join(METHODS)}")
+        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     matcher = WordMatcher(vectors, restrict_vocab, case)
     asked = [_covered(matcher, section) for section in sections]
     rows = np.concatenate([np.empty((0, 4), np.int64), *asked])

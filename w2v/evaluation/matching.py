@@ -29,10 +29,10 @@ class WordMatcher:
             InputError: an argument is out of range.
         """
         if case not in CASES:
-            raise InputError(f"--case {case} is unknown; use one of {', '.join(CASES)}")
+            raise InputError(f"`case` {case} is unknown; use one of {', '.join(CASES)}")
         if restrict_vocab < 0:
             raise InputError(
-                f"--restrict-vocab {restrict_vocab} is negative; use 0 for the whole vocabulary"
+                f"`restrict_vocab` {restrict_vocab} is negative; use 0 for the whole vocabulary"
             )
         self.n_rows = min(restrict_vocab or len(vectors), len(vectors))
         self._fold = str.upper if case == "fold" else str

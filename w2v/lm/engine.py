@@ -68,9 +68,9 @@ class LanguageModelEngine:
             self.columns = Columns(ids, table, batch, eos, release)
         except ValueError:
             raise InputError(
-                f"the corpus has {len(ids):,} tokens, line ends among them, and --batch-size"
+                f"the corpus has {len(ids):,} tokens, line ends among them, and `batch_size`"
                 f" {batch} needs {2 * batch:,}: two for each of its columns; give more text or a"
-                " smaller --batch-size"
+                " smaller `batch_size`"
             ) from None
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
@@ -86,7 +86,7 @@ class LanguageModelEngine:
                 self.model = make_language_model(config, self._counts, generator=self._generator)
         except ValueError as error:
             raise InputError(
-                f"--loss {config.training.loss} with {len(self._counts):,} tokens: {error}"
+                f"`loss` {config.training.loss} with {len(self._counts):,} tokens: {error}"
             ) from error
         self.model.to(self.device).train()
         if config.lm.compile:
@@ -124,7 +124,7 @@ class LanguageModelEngine:
         """Trains on the rows of one block at the learning rate `lr`.
 
         Raises:
-            RunError: the GPU's memory does not suffice, or --compile finds no compiler.
+            RunError: the GPU's memory does not suffice, or `compile` finds no compiler.
         """
         own = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(own)
@@ -170,10 +170,8 @@ class LanguageModelEngine:
                 f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}"
             )
         for name in carried:
-            shape, fits = (
-                arrays[name].shape,
-                start[name].shape,
-            )  # where it starts from nothing, it may have grown
+            # where it starts from nothing, it may have grown
+            shape, fits = (arrays[name].shape, start[name].shape)
             if (
                 len(shape) != len(fits)
                 or arrays[name].dtype != np.float32
@@ -249,15 +247,15 @@ class LanguageModelEngine:
             yield
         except torch.cuda.OutOfMemoryError as error:
             raise RunError(
-                f"the memory of {self.device} does not suffice; try a smaller --batch-size (now"
-                f" {self.columns.columns:,}) with --accumulate, a smaller --bptt, --hidden or --dim"
+                f"the memory of {self.device} does not suffice; try a smaller `batch_size` (now"
+                f" {self.columns.columns:,}) with `accumulate`, a smaller `bptt`, `hidden` or `dim`"
             ) from error
         except Exception as error:
             if self.config.lm.compile and type(error).__module__.startswith(
                 ("torch._dynamo", "torch._inductor")
             ):
                 raise RunError(
-                    f"--compile failed ({str(error).splitlines()[0][:120]}): leave it out, or"
+                    f"`compile` failed ({str(error).splitlines()[0][:120]}): leave it out, or"
                     " install a C++ compiler"
                 ) from error
             raise

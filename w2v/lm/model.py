@@ -83,9 +83,8 @@ class LanguageModel(nn.Module):
             more["weight"] = self.input.weight
         self.output = make_layer(loss, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
-            if (
-                name.endswith("weight") and not rows.any()
-            ):  # adaptive softmax has starting values of its own
+            # adaptive softmax has starting values of its own
+            if name.endswith("weight") and not rows.any():
                 nn.init.uniform_(rows, -REACH, REACH)
         for part in self.output.modules():
             if isinstance(part, OutputLayer):

@@ -149,7 +149,7 @@ def score_ids(
                 raise RunError(
                     f"the model's loss is {nats} within the first {start + len(part):,} tokens: its"
                     " parameters are damaged or training diverged; train it again with a smaller"
-                    " --lr"
+                    " `lr`"
                 )
             if progress is not None:
                 progress(start + len(part), len(ids))

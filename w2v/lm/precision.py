@@ -1,4 +1,4 @@
-"""--precision: in what the matrix products of training are made. Weights, sums and updates stay
+"""`precision`: in what the matrix products of training are made. Weights, sums and updates stay
 float32."""
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type == "cuda":
         if not torch.cuda.is_bf16_supported(including_emulation=False):
             raise InputError(
-                f"--precision bf16: {torch.cuda.get_device_name(device)} has no bf16; use float32"
+                f"`precision` bf16: {torch.cuda.get_device_name(device)} has no bf16; use float32"
             )
     elif not cpu_has_bf16():
         raise InputError(
-            "--precision bf16: this CPU has no bf16 instructions (avx512_bf16, amx_bf16); use"
+            "`precision` bf16: this CPU has no bf16 instructions (avx512_bf16, amx_bf16); use"
             " float32"
         )
 

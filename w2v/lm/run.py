@@ -206,7 +206,7 @@ def _vocabulary(
     vocabulary = TokenVocabulary.of_corpus(store, config)
     if isinstance(config.loss, SampledOptions) and config.loss.negatives >= len(vocabulary):
         fewer = len(vocabulary) - 1
-        reporter.note(f"--negatives is {fewer:,}, for there are only {len(vocabulary):,} tokens")
+        reporter.note(f"`negatives` is {fewer:,}, for there are only {len(vocabulary):,} tokens")
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, negatives=fewer))
     return vocabulary, config
 
@@ -282,8 +282,8 @@ def _check_memory(config: Config, vocabulary: int) -> None:
     if available is not None and needed > available:
         raise RunError(
             f"training {vocabulary:,} tokens x {config.model.dim} needs {needed / 1e9:.1f} GB of"
-            f" memory, {available / 1e9:.1f} GB are free; lower --dim, --hidden or --batch-size,"
-            " raise --min-count, or set --max-vocab"
+            f" memory, {available / 1e9:.1f} GB are free; lower `dim`, `hidden` or `batch_size`,"
+            " raise `min_count`, or set `max_vocab`"
         )
 
 

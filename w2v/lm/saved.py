@@ -66,7 +66,7 @@ def save_language_model(folder: Path, model: LanguageModel, vocabulary: TokenVoc
 
 
 def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
-    """The language model that `w2v train --model lm` wrote to the run directory `run`.
+    """The language model that `w2v train `model` lm` wrote to the run directory `run`.
 
     Raises:
         InputError: there is none, or a file is missing, damaged, or does not fit the others.
@@ -74,11 +74,11 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
     """
     folder = Path(run)
     if not folder.is_dir():
-        raise InputError(f"{folder} is no run directory: name one that w2v train --model lm wrote")
+        raise InputError(f"{folder} is no run directory: name one that w2v train `model` lm wrote")
     if not (folder / MODEL_FILE).is_file():
         raise InputError(
             f"{folder} holds no language model ({MODEL_FILE} is missing): name a run of w2v train"
-            " --model lm"
+            " `model` lm"
         )
     version = folder / "format_version"
     if (

@@ -61,9 +61,8 @@ def _score_long(model: LanguageModel, ids: np.ndarray, eos: int) -> np.ndarray:
 
 def _score_batch(model: LanguageModel, lines: Sequence[np.ndarray], eos: int) -> list[np.ndarray]:
     lengths = [len(line) + 1 for line in lines]
-    tokens = np.full(
-        (max(lengths) + 1, len(lines)), eos, dtype=np.int64
-    )  # <eos> before and behind each line
+    # <eos> before and behind each line
+    tokens = np.full((max(lengths) + 1, len(lines)), eos, dtype=np.int64)
     for column, line in enumerate(lines):
         tokens[1 : len(line) + 1, column] = line
     ids = torch.from_numpy(tokens).to(next(model.parameters()).device)

@@ -41,7 +41,7 @@ class Subwords:
         tokenizers = _library()
         if size < BYTES + SPECIALS:
             raise InputError(
-                f"--subwords {size} is below {BYTES + SPECIALS}: every byte is a subword, and there"
+                f"`subwords` {size} is below {BYTES + SPECIALS}: every byte is a subword, and there"
                 " are <unk> and <eos>"
             )
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -148,7 +148,7 @@ def _library() -> Any:
         import tokenizers.trainers
     except ImportError:
         raise RunError(
-            "--subwords needs the package tokenizers: pip install 'w2v[subwords]', or train on"
-            " words without --subwords"
+            "`subwords` needs the package tokenizers: pip install 'w2v[subwords]', or train on"
+            " words without `subwords`"
         ) from None
     return tokenizers

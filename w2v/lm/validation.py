@@ -36,7 +36,7 @@ class ValidationText:
         ids = vocabulary.encode_store(store)
         if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
             raise InputError(
-                f"--valid {path}: none of its words is in the vocabulary of {len(vocabulary):,}"
+                f"`valid` {path}: none of its words is in the vocabulary of {len(vocabulary):,}"
                 " tokens, so its perplexity would say nothing; give a text of the corpus's"
                 " language"
             )

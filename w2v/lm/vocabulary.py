@@ -53,11 +53,11 @@ class TokenVocabulary:
 
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
-        """The corpus's words that --min-count and --max-vocab leave, or subwords trained on all of
+        """The corpus's words that `min_count` and `max_vocab` leave, or subwords trained on all of
         its words.
 
         Raises:
-            InputError: fewer than two words are left, or --subwords cannot be used.
+            InputError: fewer than two words are left, or `subwords` cannot be used.
         """
         from w2v.corpus.selection import select_vocabulary
 

@@ -281,9 +281,8 @@ def adaptive_log_prob(
     """
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(head_weight.dtype)
-        cluster = torch.bucketize(
-            target, torch.tensor(cutoffs, device=target.device), right=True
-        )  # 0: in the head
+        # 0: in the head
+        cluster = torch.bucketize(target, torch.tensor(cutoffs, device=target.device), right=True)
         in_head = torch.where(cluster == 0, target, cutoffs[0] - 1 + cluster)
         log_p = _target_log_prob(hidden, head_weight, head_bias, in_head, row_of)
         ends = torch.bincount(cluster, minlength=len(cutoffs) + 1).cumsum(0).tolist()

@@ -27,9 +27,8 @@ from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, uni
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, huffman
 
-GATHER = (
-    1 << 20
-)  # numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
+# numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
+GATHER = 1 << 20
 DEVICE_GATHER = 1 << 26  # on a GPU
 EXPANSIONS = 16  # open nodes per row and step that the best-first search looks into
 
@@ -83,9 +82,8 @@ class Hsigmoid(OutputLayer):
         self.sparse = sparse
         self.register_buffer("starts", torch.from_numpy(tree.starts), persistent=False)
         self.register_buffer("nodes", torch.from_numpy(tree.nodes), persistent=False)
-        self.register_buffer(
-            "signs", torch.from_numpy(1 - 2 * tree.codes), persistent=False
-        )  # int8: 2 label - 1
+        # int8: 2 label - 1
+        self.register_buffer("signs", torch.from_numpy(1 - 2 * tree.codes), persistent=False)
         self._tables: dict[torch.device, Any] = {}
 
     def rows(self) -> int:
@@ -138,17 +136,15 @@ class Hsigmoid(OutputLayer):
         levels, order, _ = self._walk(hidden.device)
         dtype = accumulate_dtype(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
-            z = (
-                self.weight.to(dtype) @ hidden.to(dtype).T
-            )  # [rows, N]: a node's scores lie side by side
+            # [rows, N]: a node's scores lie side by side
+            z = self.weight.to(dtype) @ hidden.to(dtype).T
             if self.bias is not None:
                 z = z + self.bias.to(dtype)[:, None]
             log_p, leaves = z.new_zeros(1, len(hidden)), []
             for nodes, inner, leaf in levels:
                 at = z.index_select(0, nodes)
-                below = torch.cat(
-                    [log_p + F.logsigmoid(at), log_p + F.logsigmoid(-at)]
-                )  # codes 0 have label 1
+                # codes 0 have label 1
+                below = torch.cat([log_p + F.logsigmoid(at), log_p + F.logsigmoid(-at)])
                 leaves.append(below.index_select(0, leaf))
                 log_p = below.index_select(0, inner)
             return torch.cat(leaves).index_select(0, order).T.contiguous()
@@ -207,14 +203,12 @@ class Hsigmoid(OutputLayer):
         _, _, children = self._walk(hidden.device)
         ids = torch.zeros(len(hidden), k, dtype=torch.int64, device=hidden.device)
         best = hidden.new_full((len(hidden), k), -torch.inf)
-        busy = torch.arange(
-            len(hidden), device=hidden.device
-        )  # rows that still have nodes worth entering
+        # rows that still have nodes worth entering
+        busy = torch.arange(len(hidden), device=hidden.device)
         nodes = self.nodes[:1].long().expand(len(hidden), 1)
         log_p = hidden.new_zeros(len(hidden), 1)  # of the open nodes, [busy, open]
-        entries = max(
-            64, k, self.tree.rows // 32
-        )  # nodes that a row may enter before all of its leaves are scored
+        # nodes that a row may enter before all of its leaves are scored
+        entries = max(64, k, self.tree.rows // 32)
         while len(busy):
             width = min(max(k, EXPANSIONS), log_p.shape[1])
             entries -= width

@@ -184,8 +184,8 @@ class Checkpointer:
             checkpoint = self._state.take(step, result, copy=copy)
         except MemoryError:
             self._tell(
-                "there is no memory for a copy of the state: a smaller --dim or a larger"
-                " --min-count needs less"
+                "there is no memory for a copy of the state: a smaller `dim` or a larger"
+                " `min_count` needs less"
             )
             return
         self._thread = threading.Thread(
@@ -197,7 +197,7 @@ class Checkpointer:
         try:
             if name := _not_finite(checkpoint.tensors):
                 self._tell(
-                    f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller --lr"
+                    f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller `lr`"
                 )
                 return
             if self._restore():

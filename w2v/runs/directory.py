@@ -63,7 +63,7 @@ class RunDirectory:
         """
         if not replace and self.path.exists():
             raise InputError(
-                f"--output {self.path} exists already: name another one, or add --overwrite"
+                f"`output` {self.path} exists already: name another one, or add `overwrite`"
             )
         with atomic_directory(self.path, replace=replace) as folder:
             write_plainly(folder, start_files(config, vocabulary))

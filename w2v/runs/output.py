@@ -61,37 +61,37 @@ class Output:
         if given in ("", "-"):
             suffixes = " ".join(VECTOR_SUFFIXES)
             raise InputError(
-                f"--output {given or repr(given)}: name a run directory, or a file ending in"
+                f"`output` {given or repr(given)}: name a run directory, or a file ending in"
                 f" {suffixes}"
             )
         path = Path(given)
         if path.name in ("", "..") or os.path.ismount(path):
             raise InputError(
-                f"--output {given} cannot be replaced as a whole: name a run directory inside it"
+                f"`output` {given} cannot be replaced as a whole: name a run directory inside it"
             )
         if any(_within(entry, path) for entry in config.corpus.corpus):
-            raise InputError(f"--output {given} would remove the corpus: name another one")
+            raise InputError(f"`output` {given} would remove the corpus: name another one")
         is_file = path.suffix.lower() in VECTOR_SUFFIXES
         if is_file and config.model.model == "lm":
             raise InputError(
-                f"--output {given}: a language model is more than vectors; name a run directory,"
+                f"`output` {given}: a language model is more than vectors; name a run directory,"
                 f" and write its embeddings with w2v export DIRECTORY -o {given}"
             )
         if is_file and config.checkpoints.checkpoint_every is not None:
             raise InputError(
-                f"--checkpoint-every needs a run directory, and --output {given} is a vector file:"
-                " name a folder, or leave --checkpoint-every away"
+                f"`checkpoint_every` needs a run directory, and `output` {given} is a vector file:"
+                " name a folder, or leave `checkpoint_every` away"
             )
         if is_special(path):
             raise InputError(
-                f"--output {given} is a device or a pipe: name a file, or - for vectors on stdout"
+                f"`output` {given} is a device or a pipe: name a file, or - for vectors on stdout"
             )
         check_writable(path, overwrite=overwrite)
         if is_file:
             kind = check_format(path)
             if path.is_dir():
                 raise InputError(
-                    f"--output {given} is a folder, but its name asks for a vector file; name"
+                    f"`output` {given} is a folder, but its name asks for a vector file; name"
                     " another one"
                 )
             if kind == "npy":  # its words stand in a second file
@@ -134,7 +134,7 @@ class Output:
             np.isfinite(vectors[start : start + WRITE_ROWS]).all()
             for start in range(0, len(vectors), WRITE_ROWS)
         ):
-            raise RunError("the vectors hold NaN or infinity; try a smaller --lr")
+            raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
         if self.begun:
             self.directory.restore(config, vocabulary, checkpoints=False)
         try:
@@ -227,7 +227,7 @@ def check_removable(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
         raise InputError(
-            f"--output {path} exists and is no run directory, so --overwrite will not remove it;"
+            f"`output` {path} exists and is no run directory, so `overwrite` will not remove it;"
             " name another one"
         )
     left = re.compile(
@@ -235,7 +235,7 @@ def check_removable(path: Path) -> None:
     )
     if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
         raise InputError(
-            f"--output {path} holds {foreign[0]!r}, which no run wrote, so --overwrite will not"
+            f"`output` {path} holds {foreign[0]!r}, which no run wrote, so `overwrite` will not"
             " remove it; move that away, or name another one"
         )
 

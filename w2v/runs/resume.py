@@ -2,7 +2,7 @@
 against what it was.
 
 Exactly the same result as without the interruption needs the same settings and number of threads,
-and one thread or --deterministic.
+and one thread or `deterministic`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from w2v.runs.checkpointer import RunState
     from w2v.training.trainer import TrainingResult
 
-# May be given beside --resume. The first makes a run longer; the next two change only how it is
+# May be given beside `resume`. The first makes a run longer; the next two change only how it is
 # computed.
 MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
@@ -36,7 +36,7 @@ COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     """The configuration of a run to go on with, from its config.yaml and the options given beside
-    --resume.
+    `resume`.
 
     given: texts by the name of the setting, None = not given.
 
@@ -46,14 +46,13 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
         raise InputError(
-            f"--resume {run} {reason}: name one that w2v train wrote, or start with w2v train"
-            " CORPUS"
+            f"`resume` {run} {reason}: name the directory of a run, or train with a `corpus`"
         )
     check_version(run)
     try:
         before = build_config({}, run / "config.yaml")
     except InputError as error:
-        raise InputError(f"--resume {run}: the run's settings cannot be read: {error}") from None
+        raise InputError(f"`resume` {run}: the run's settings cannot be read: {error}") from None
     given = {name: value for name, value in given.items() if value is not None}
     config = build_config(
         {name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml"
@@ -72,11 +71,11 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             problems.append(_refusal(name, value, then.get(name)))
     if config.training.epochs < before.training.epochs:
         problems.append(
-            f"--epochs {config.training.epochs} is less than the {before.training.epochs} of the"
+            f"`epochs` {config.training.epochs} is less than the {before.training.epochs} of the"
             " run: it can only grow"
         )
     if problems:
-        raise InputError(f"--resume {run} goes on with the run as it is: {'; '.join(problems)}")
+        raise InputError(f"`resume` {run} goes on with the run as it is: {'; '.join(problems)}")
     notes = list(config.notes)
     for name, now, was in (
         ("threads", config.threads, before.threads),
@@ -84,12 +83,12 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     ):
         if now != was:
             notes.append(
-                f"with --{name} {now} instead of {was} the result is not bit for bit that of an"
+                f"with `{name}` {now} instead of {was} the result is not bit for bit that of an"
                 " unbroken run"
             )
     if config.training.epochs > before.training.epochs:
         notes.append(
-            f"--epochs {config.training.epochs} instead of {before.training.epochs}: the learning"
+            f"`epochs` {config.training.epochs} instead of {before.training.epochs}: the learning"
             " rate goes on at what it is there in a run of the new length"
         )
     return dataclasses.replace(config, notes=tuple(notes))
@@ -124,8 +123,8 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
             )
         if (RunDirectory(run).summary() or {}).get("epochs_done"):
             raise InputError(
-                f"{run} holds a result but no checkpoint (--checkpoint-every), so it cannot go on;"
-                f" train again, or start from its vectors with w2v train CORPUS --init {run}"
+                f"{run} holds a result but no checkpoint (`checkpoint_every`), so it cannot go on;"
+                f" train again, or start from its vectors with `init` {run}"
             )
         reporter.note(f"{run} has no checkpoint yet: training starts from the beginning")
         return None
@@ -166,7 +165,7 @@ def read_again(
 ) -> tuple[TokenStore, Vocabulary]:
     """The text of a run to go on with, from the cache or read again, and its vocabulary.
 
-    select: makes the vocabulary; None: the words that --min-count and --max-vocab leave.
+    select: makes the vocabulary; None: the words that `min_count` and `max_vocab` leave.
 
     Raises:
         InputError: it is not there any more, or not the same.
@@ -215,7 +214,7 @@ def read_again(
         what = changed[0] if changed else "the text is another one"
         raise InputError(
             f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one"
-            f" with w2v train CORPUS --init {run}"
+            f" with `init` {run}"
         )
     return store, vocabulary
 
@@ -264,6 +263,5 @@ def _others(damaged: int) -> str:
 
 def _refusal(name: str, value: object, then: object) -> str:
     if name == "corpus":
-        return "it names no CORPUS (another text is for --init)"
-    option = "--" + name.replace("_", "-")
-    return f"{option} {value} cannot be {'given' if then is None else f'changed (it is {then})'}"
+        return "it takes no `corpus` (another text is for `init`)"
+    return f"`{name}` {value} cannot be {'given' if then is None else f'changed (it is {then})'}"

@@ -100,7 +100,7 @@ class Saving:
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
             self._restore()
-            self._config.save_yaml(self._output.path / "config.yaml")  # --epochs may have grown
+            self._config.save_yaml(self._output.path / "config.yaml")  # `epochs` may have grown
         else:
             self._output, self._created = self._output.begin(self._config, self._vocabulary), True
         interval = Interval() if every is None else parse_interval(every)
@@ -150,7 +150,7 @@ class Saving:
     ) -> tuple[Path, str | None]:
         """Writes the result; its path, and that of the checkpoint from which the run can go on.
 
-        A run that was stopped leaves a checkpoint in its directory, whether --checkpoint-every was
+        A run that was stopped leaves a checkpoint in its directory, whether `checkpoint_every` was
         given or not.
 
         Raises:
@@ -183,9 +183,8 @@ class Saving:
             self._config, self._vocabulary, vectors, result.metrics, values, files, add_checkpoint
         )
         if self._output.begun and not stopped and not every:
-            shutil.rmtree(
-                path / FOLDER, ignore_errors=True
-            )  # of an earlier stop: not the state of this result
+            # of an earlier stop: not the state of this result
+            shutil.rmtree(path / FOLDER, ignore_errors=True)
         return path, None if kept is None else str(path / FOLDER / kept)
 
     def _state(self) -> RunState:
@@ -208,12 +207,11 @@ class Saving:
             if diverged and self._created:  # to go on with it would end the same way
                 shutil.rmtree(run, ignore_errors=True)
                 return ". Nothing was written"
-            return f". No checkpoint is in {run} yet; to start again: w2v train --resume {run}"
+            return f". No checkpoint is in {run} yet; to start again: `resume` {run}"
         if diverged and self._config.model.model == "lm":
             return f". Kept is {last}, from before"
         if diverged:
             return (
-                f". Kept is {last}, from before; to start from its vectors: w2v train CORPUS --init"
-                f" {run}"
+                f". Kept is {last}, from before; to start from its vectors, train with `init` {run}"
             )
-        return f". Kept is {last}; to go on: w2v train --resume {run}"
+        return f". Kept is {last}; to go on: `resume` {run}"

@@ -86,7 +86,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             " number"
         )
     problems += [
-        f"{places[name]} needs --init: name the run or the vectors to start from"
+        f"{places[name]} needs `init`: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
         if values.get(name) and values.get("init") is None
     ]
@@ -110,7 +110,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     options = LOSSES[training.loss].options
     chosen = settings_of(options)
     notes = [
-        f"{place} is not used by --loss {training.loss} (only by {_listed(losses_with(name))})"
+        f"{place} is not used by `loss` {training.loss} (only by {_listed(losses_with(name))})"
         for name, place in places.items()
         if losses_with(name) and name not in chosen
     ]
@@ -122,12 +122,12 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
     problems = []
     if config.validation.patience and config.validation.valid is None:
         problems.append(
-            f"{places['patience']} {config.validation.patience} needs --valid FILE, the text it"
+            f"{places['patience']} {config.validation.patience} needs `valid` FILE, the text it"
             " watches"
         )
     if config.training.engine == "hogwild" and config.beyond_hogwild:
         problems += [
-            f"--engine hogwild cannot do {_listed(config.beyond_hogwild)}: use --engine autograd or"
+            f"`engine` hogwild cannot do {_listed(config.beyond_hogwild)}: use `engine` autograd or"
             " auto"
         ]
     if is_lm:
@@ -138,7 +138,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         )
         if config.start.init is not None:
             problems.append(
-                f"{places['init']} is for word vectors: leave it away, --model lm starts by itself"
+                f"{places['init']} is for word vectors: leave it away, `model` lm starts by itself"
             )
         notes += language_model.notes(config.lm, places)
         config = dataclasses.replace(
@@ -148,10 +148,10 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             ),
         )
     elif training.optimizer == "adamw":
-        problems.append(f"--optimizer adamw is for --model lm only: use {_listed([*DEFAULT_LR])}")
+        problems.append(f"`optimizer` adamw is for `model` lm only: use {_listed([*DEFAULT_LR])}")
     _refuse(problems)
     notes += [
-        f"{place} is not used by --model {config.model.model}{'' if is_lm else ' (only by lm)'}"
+        f"{place} is not used by `model` {config.model.model}{'' if is_lm else ' (only by lm)'}"
         for name, place in places.items()
         if name in (WORD_VECTORS_ONLY if is_lm else settings_of(LanguageModelSettings))
     ]
@@ -163,12 +163,12 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
             f" {'needs' if len(config.beyond_hogwild) == 1 else 'need'} it"
         )
     else:
-        why = f"the fused CPU kernels have --loss {training.loss}"
+        why = f"the fused CPU kernels have `loss` {training.loss}"
     resolved = {name: getattr(config, name) for name in ("lr", "threads", "engine", "optimizer")}
     if config.engine == "hogwild" and training.batch_size is not None:
         resolved["batch_size"] = None
         notes.append(
-            f"{places['batch_size']} is not used by the hogwild engine (add --engine autograd)"
+            f"{places['batch_size']} is not used by the hogwild engine (add `engine` autograd)"
         )
     if config.engine == "autograd" and training.deterministic:
         notes.append(f"{places['deterministic']} is not used by the autograd engine")
@@ -186,9 +186,9 @@ def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
             for name in ("cbow_hidden", "cbow_grad")
             if getattr(model, name) != getattr(ModelSettings, name)
         ]
-        notes = [f"{places[name]} is not used by --model {model.model}" for name in changed]
+        notes = [f"{places[name]} is not used by `model` {model.model}" for name in changed]
     elif model.cbow_hidden == "sum" and model.cbow_grad != ModelSettings.cbow_grad:
-        notes = [f"{places['cbow_grad']} is not used by --cbow-hidden sum"]
+        notes = [f"{places['cbow_grad']} is not used by `cbow_hidden` sum"]
     return notes
 
 
@@ -229,12 +229,8 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     guess = nearest(name, known)
-    return (
-        f"{what} (did you mean {guess!r}?)"
-        if guess
-        else f"{what} (w2v train --help lists the settings)"
-    )
+    return f"{what} (did you mean {guess!r}?)" if guess else what
 
 
 def _option(name: str) -> str:
-    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")
+    return f"`{name}`"

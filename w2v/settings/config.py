@@ -48,9 +48,8 @@ class Config:
     output: OutputSettings
     loss: Any
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
-    why_engine: str = dataclasses.field(
-        default="", compare=False
-    )  # for the user: how `engine` came about
+    # for the user: how `engine` came about
+    why_engine: str = dataclasses.field(default="", compare=False)
 
     @property
     def engine(self) -> str:
@@ -64,14 +63,14 @@ class Config:
         """The options that ask for what only the autograd engine can do."""
         training = self.training
         if self.model.model == "lm":
-            return ["--model lm"]
+            return ["`model` lm"]
         return [
             text
             for text, beyond in (
-                (f"--loss {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
-                (f"--optimizer {training.optimizer}", training.optimizer not in (None, "sgd")),
-                (f"--device {training.device}", training.device.startswith("cuda")),
-                ("--freeze", self.start.freeze),
+                (f"`loss` {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
+                (f"`optimizer` {training.optimizer}", training.optimizer not in (None, "sgd")),
+                (f"`device` {training.device}", training.device.startswith("cuda")),
+                ("`freeze`", self.start.freeze),
             )
             if beyond
         ]
@@ -154,14 +153,13 @@ class Config:
         return values
 
     def to_yaml(self) -> str:
-        """The text of config.yaml: given back through --config it repeats the run."""
+        """The text of config.yaml: given back through `config` it repeats the run."""
         import yaml
 
         values = self.saved_values()
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        if (
-            yaml.safe_load(body) != values
-        ):  # PyYAML does not escape U+0085 and the like among readable letters
+        # PyYAML does not escape U+0085 and the like among readable letters
+        if yaml.safe_load(body) != values:
             body = yaml.safe_dump(values, sort_keys=False)
         return (
             "# w2v train --config config.yaml     (repeats the run; written by w2v"

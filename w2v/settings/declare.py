@@ -74,9 +74,8 @@ class Setting:
         """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is
         permitted."""
         low = f"above {_plain(self.low)}" if self.low_exclusive else f"{_plain(self.low)} or more"
-        if (
-            self.high is not None and self.high >= 2**62
-        ):  # what an integer of 64 bits holds is no news for people
+        # what an integer of 64 bits holds is no news for people
+        if self.high is not None and self.high >= 2**62:
             return low
         if self.low is None:
             return "" if self.high is None else f"at most {_plain(self.high)}"

@@ -80,7 +80,7 @@ class TrainingSettings:
     )
     lr: float | None = setting(
         None,
-        "learning rate at the start; falls linearly, for lm by --schedule",
+        "learning rate at the start; falls linearly, for lm by `schedule`",
         low=0,
         low_exclusive=True,
         default_text=(
@@ -139,7 +139,7 @@ class ValidationSettings:
     )
     patience: int = setting(
         0,
-        "stop after this many epochs without a better --valid, and keep the best; 0: never",
+        "stop after this many epochs without a better `valid`, and keep the best; 0: never",
         low=0,
     )
 
@@ -153,9 +153,9 @@ class StartSettings:
         "start from the vectors of a run, whose vocabulary stays, or of a file",
         metavar="RUN|FILE",
     )
-    freeze: bool = setting(False, "leave the vectors of --init as they are (autograd engine)")
+    freeze: bool = setting(False, "leave the vectors of `init` as they are (autograd engine)")
     extend_vocab: bool = setting(
-        False, "give new words rows beside those of the run that --init names"
+        False, "give new words rows beside those of the run that `init` names"
     )
 
 

@@ -22,7 +22,7 @@ class LanguageModelSettings:
         " log-bilinear)",
         choices=ARCHITECTURES,
     )
-    hidden: int | None = setting(None, "width of the body's layers", low=1, default_text="--dim")
+    hidden: int | None = setting(None, "width of the body's layers", low=1, default_text="`dim`")
     layers: int | None = setting(
         None, "layers of the body", low=1, high=64, default_text="2; transformer 4, ffnn 1"
     )
@@ -73,9 +73,9 @@ class LanguageModelSettings:
     )
     schedule: str | None = setting(
         None,
-        "how the learning rate falls; plateau: to a quarter when --valid does not improve",
+        "how the learning rate falls; plateau: to a quarter when `valid` does not improve",
         choices=SCHEDULES,
-        default_text="sgd: plateau with --valid, else linear; cosine otherwise",
+        default_text="sgd: plateau with `valid`, else linear; cosine otherwise",
     )
     warmup: float | None = setting(
         None,
@@ -109,7 +109,7 @@ LAYERS = {"transformer": 4, "ffnn": 1, "lbl": 1}
 CONTEXT = {"transformer": 256, "ffnn": 5, "lbl": 5}
 BPTT = {"transformer": 128}
 
-# What --model lm sets otherwise than word vectors, where the user does not say.
+# What `model` lm sets otherwise than word vectors, where the user does not say.
 DEFAULTS: dict[str, object] = {
     "loss": "softmax",
     "dim": 200,
@@ -148,26 +148,26 @@ def problems(
     found = []
     if settings.tied and not has_tied:
         found.append(
-            f"--tied: the output rows of --loss {loss} are not words, so they cannot be the"
+            f"`tied`: the output rows of `loss` {loss} are not words, so they cannot be the"
             " embeddings"
         )
     if settings.output_bias and not has_bias:
-        found.append(f"--output-bias: --loss {loss} has no biases; leave it out")
+        found.append(f"`output_bias`: `loss` {loss} has no biases; leave it out")
     if settings.arch == "transformer":
         width = settings.hidden or dim
         heads = settings.heads or fitting_heads(width)
         if width % heads:
             found.append(
-                f"--heads {heads} does not divide the layers' width, {width}: change --heads or"
-                " --hidden"
+                f"`heads` {heads} does not divide the layers' width, {width}: change `heads` or"
+                " `hidden`"
             )
         elif width // heads % 2 and settings.positions in (None, "rotary"):
             found.append(
-                f"--positions rotary turns pairs of numbers, but a head has {width // heads}, an"
-                " odd number: change --heads or --hidden, or use --positions learned"
+                f"`positions` rotary turns pairs of numbers, but a head has {width // heads}, an"
+                " odd number: change `heads` or `hidden`, or use `positions` learned"
             )
     if settings.schedule == "plateau" and not validated:
-        found.append("--schedule plateau needs --valid FILE, whose perplexity it watches")
+        found.append("`schedule` plateau needs `valid` FILE, whose perplexity it watches")
     return found
 
 
@@ -180,7 +180,7 @@ def notes(settings: LanguageModelSettings, places: Mapping[str, str]) -> list[st
     """What the user set without effect; places: the name under which each given setting was
     given."""
     return [
-        f"{places[name]} is not used by --arch {settings.arch} (only by {', '.join(architectures)})"
+        f"{places[name]} is not used by `arch` {settings.arch} (only by {', '.join(architectures)})"
         for name, architectures in ONLY_FOR.items()
         if name in places
         and settings.arch not in architectures

@@ -46,7 +46,7 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
                 return [], []
             if not isinstance(node, yaml.MappingNode):
                 raise InputError(
-                    f"--config {path} is not a list of `key: value` lines, such as `dim: 100`"
+                    f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`"
                 )
             pairs = list(_flatten(node))
         finally:
@@ -55,14 +55,14 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark else ""
         reason = _short(error.problem or error.context)
-        raise InputError(f"--config {path}{line}: {reason}; mend the YAML there") from None
+        raise InputError(f"`config` {path}{line}: {reason}; mend the YAML there") from None
     except RecursionError:
         raise InputError(
-            f"--config {path} is not YAML of settings: it is nested too deeply"
+            f"`config` {path} is not YAML of settings: it is nested too deeply"
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(
-            f"--config {path} is not YAML: {_short(getattr(error, 'reason', error))}"
+            f"`config` {path} is not YAML: {_short(getattr(error, 'reason', error))}"
         ) from None
     return _check_keys(pairs, path)
 
@@ -73,17 +73,17 @@ def _read_text(path: str | os.PathLike[str]) -> str:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise InputError(
-                f"--config {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of"
+                f"`config` {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of"
                 " settings"
             )
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
-            f"--config {path} is not a text file in UTF-8: give a YAML file of settings"
+            f"`config` {path} is not a text file in UTF-8: give a YAML file of settings"
         ) from None
     except OSError as error:
         raise InputError(
-            f"--config {path}: {error.strerror or error}; give a YAML file of settings"
+            f"`config` {path}: {error.strerror or error}; give a YAML file of settings"
         ) from None
 
 

@@ -170,15 +170,15 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         return
     parent = target.parent
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"--output {target} exists already: name another one, or add --overwrite")
+        raise InputError(f"`output` {target} exists already: name another one, or add `overwrite`")
     if not os.path.isdir(parent):
         what = "is not a folder" if os.path.lexists(parent) else "does not exist"
-        raise InputError(f"--output {target}: the folder {parent} {what}; create it first")
+        raise InputError(f"`output` {target}: the folder {parent} {what}; create it first")
     try:
         probe = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"--output {target} cannot be written: {reason}; choose another folder or name"
+            f"`output` {target} cannot be written: {reason}; choose another folder or name"
         ) from None
     os.rmdir(probe)

@@ -1,4 +1,4 @@
-"""Reads small JSON files that may have been damaged or made by anybody, and checks their numbers."""
+"""Reads small JSON files that may be damaged or made by anybody, and checks their numbers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ def real_number(value: object) -> float:
         ValueError: it is no finite number.
     """
     limit = sys.float_info.max
-    if type(value) is int or type(value) is float:
-        if -limit <= value <= limit:
-            return float(value)
+    if (type(value) is int or type(value) is float) and -limit <= value <= limit:
+        return float(value)
     raise ValueError(f"{shown(value)} is not a finite number")

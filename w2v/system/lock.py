@@ -60,7 +60,7 @@ def _acquire(file: Path, path: Path) -> int | None:
             who = f"process {owner}" if owner.isdigit() else "another process"
             raise InputError(
                 f"{path} is being written by another run ({who}): wait until it ends, or name"
-                " another --output"
+                " another `output`"
             ) from None
         try:
             if os.path.samestat(os.stat(file), os.fstat(descriptor)):

@@ -14,7 +14,7 @@ from w2v.system.json import real_number, whole_number
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time
-# of what is random in a measurement, whatever --seed: figures of several runs can be compared
+# of what is random in a measurement, whatever `seed`: figures of several runs can be compared
 MEASURED_SEED = 0
 
 

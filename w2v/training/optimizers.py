@@ -80,9 +80,8 @@ class Adagrad(RowOptimizer):
         return {"squares": self._squares}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        flat = gradient.reshape(
-            len(gradient), gradient.shape[1:].numel()
-        )  # also of no rows: all may be frozen
+        # also of no rows: all may be frozen
+        flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
         squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
         if rows is None:
             total = self._squares.add_(squares)
@@ -149,12 +148,8 @@ OPTIMIZERS: dict[str, type[RowOptimizer]] = {
     "sparse-adam": SparseAdam,
     "adamw": AdamW,
 }
-STATE_ROWS = {
-    "sgd": 0,
-    "adagrad": 0,
-    "sparse-adam": 2,
-    "adamw": 2,
-}  # tables of the size of the one that is trained
+# tables of the size of the one that is trained
+STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

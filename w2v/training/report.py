@@ -83,10 +83,10 @@ class Words:
 
     read: int  # in the corpus, once
     in_vocabulary: int  # of those
-    left_out: int  # of those: below --min-count or beyond --max-vocab
+    left_out: int  # of those: below `min_count` or beyond `max_vocab`
     passed: int  # over all epochs: read * epochs, less if interrupted
     trained: int  # of those
-    subsampled: int  # of those: left out at random by --sample
+    subsampled: int  # of those: left out at random by `sample`
     passed_left_out: int  # of those: not in the vocabulary
 
 
@@ -120,8 +120,8 @@ class RunSummary:
     interrupted: bool
     seed: int
     threads: int
-    checkpoint: str | None = None  # the latest, from which --resume goes on
-    validation: dict[str, Any] | None = None  # what --valid says of the result
+    checkpoint: str | None = None  # the latest, from which `resume` goes on
+    validation: dict[str, Any] | None = None  # what `valid` says of the result
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

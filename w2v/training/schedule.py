@@ -20,7 +20,7 @@ LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0
 RELEASED_IDS = 1 << 22  # pages of the stream are given back after so many ids, 16 MB
 LONGEST_SENTENCE = (
-    100_000  # words; a longer --max-sentence never splits, since a block holds whole sentences
+    100_000  # words; a longer `max_sentence` never splits, since a block holds whole sentences
 )
 
 
@@ -51,9 +51,8 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     bounds = [0]
     released = 0
     while bounds[-1] < len(ids):
-        if (
-            bounds[-1] - released > RELEASED_IDS
-        ):  # or the looks for line ends would map the whole file
+        # or the looks for line ends would map the whole file
+        if bounds[-1] - released > RELEASED_IDS:
             release_pages(ids, released, bounds[-1])
             released = bounds[-1]
         cut = bounds[-1] + size

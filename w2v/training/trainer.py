@@ -229,7 +229,7 @@ class Trainer:
                     raise Diverged(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
-                        f" {lr:.4g}; try a smaller --lr (given: {self.schedule.initial:g})"
+                        f" {lr:.4g}; try a smaller `lr` (given: {self.schedule.initial:g})"
                     )
                 with self._lock:
                     self.result.add(block.epoch, tally)

@@ -138,7 +138,7 @@ class Validation(ABC, Generic[S]):
         if stops:
             epochs = "epoch was" if self._waited == 1 else f"{self._waited} epochs were"
             self._reporter.milestone(
-                f"stopping: the last {epochs} not better (--patience {self._patience})"
+                f"stopping: the last {epochs} not better (`patience` {self._patience})"
             )
         return stops
 
@@ -182,7 +182,7 @@ class Validation(ABC, Generic[S]):
         self._waited, self.seconds = whole_number(state["waited"]), real_number(state["seconds"])
         if state["text"] != self._checksum:
             self._reporter.warn(
-                f"--valid {self._path} is another text than when the run began: figures from before"
+                f"`valid` {self._path} is another text than when the run began: figures from before"
                 " cannot be compared with those from now on"
             )
         self._last, self.best = (
@@ -204,7 +204,7 @@ class Validation(ABC, Generic[S]):
         try:
             score = self.score()
         except RunError as error:
-            raise Diverged(f"--valid {self._path} after epoch {epoch:.3g}: {error}") from None
+            raise Diverged(f"`valid` {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
         result.metrics.append(
@@ -215,7 +215,7 @@ class Validation(ABC, Generic[S]):
 
 
 def read_validation(config: Config, use_cache: bool, reporter: Reporter) -> TokenStore | None:
-    """The text that --valid names, read as the corpus is.
+    """The text that `valid` names, read as the corpus is.
 
     Raises:
         InputError: it cannot be used.
@@ -227,12 +227,12 @@ def read_validation(config: Config, use_cache: bool, reporter: Reporter) -> Toke
         return None
     if path == "-":
         raise InputError(
-            "--valid - is not possible: validation reads its text by itself; name a file"
+            "`valid` - is not possible: validation reads its text by itself; name a file"
         )
     try:
         store = read_corpus((path,), config.corpus, use_cache=use_cache, progress=reporter.reading)
     except InputError as error:
-        raise InputError(f"--valid: {error}") from error
+        raise InputError(f"`valid`: {error}") from error
     for warning in store.warnings:
-        reporter.warn(f"--valid: {warning}")
+        reporter.warn(f"`valid`: {warning}")
     return store

@@ -88,9 +88,8 @@ def read_binary(
         del rest[:position]
         passed += position
         skip = 0
-        if (
-            len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2
-        ):  # a line end and the space
+        # a line end and the space
+        if len(words) < wanted and len(rest) > 4 * dim + MAX_WORD_BYTES + 2:
             _raise_no_word(name, len(words))
     if limit is None or limit > header.n_words:
         _check_end(stream, rest, header)

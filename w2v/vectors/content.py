@@ -69,9 +69,8 @@ def check_header(
             f" which need at least {need} bytes, but only {stream.size - header.length} follow; the"
             " file is cut short or the header is wrong: copy or save it again"
         )
-    if (
-        stream.size is not None
-    ):  # else the header is all we know: the memory is checked while the rows come in
+    # else the header is all we know: the memory is checked while the rows come in
+    if stream.size is not None:
         check_memory(min(header.n_words, limit or header.n_words), header.dim, stream.name)
 
 
@@ -92,7 +91,7 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
         more = " more" if have else ""
         raise RunError(
             f"{name}: reading {n_words:,} words x {dim} needs {needed / 1e9:.1f} GB{more} of"
-            f" memory, {available / 1e9:.1f} GB are free; cut the file down with w2v export --limit"
+            f" memory, {available / 1e9:.1f} GB are free; read fewer of its words with `limit`"
         )
 
 
@@ -148,7 +147,7 @@ def decode_words(
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{name}: word {first + i} is not valid UTF-8 (byte {offsets[i] + error.start} of"
-                f" the file is 0x{word[error.start]:02x}); --encoding-errors replace reads it all"
+                f" the file is 0x{word[error.start]:02x}); `encoding_errors` replace reads it all"
                 " the same"
             ) from None
     raise AssertionError("the words decoded the second time")

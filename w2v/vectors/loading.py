@@ -60,7 +60,7 @@ def load_vectors(
             if (path / "config.yaml").is_file() and (path / "format_version").is_file():
                 raise InputError(
                     f"{path} is a run that has not come to its end, so it has no vectors yet; go on"
-                    f" with it: w2v train --resume {path}"
+                    f" with it: `resume` {path}"
                 )
             raise InputError(
                 f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "

@@ -84,7 +84,7 @@ class WordVectors:
             word = self.words[wrong[0]]
             raise InputError(
                 f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again"
-                " with a smaller --lr"
+                " with a smaller `lr`"
             )
         return norms
 

@@ -7,7 +7,7 @@ by autograd.
                scores them once for each.
     cbow       the mean (or sum) of the context words' input rows predicts the word in the middle;
                each of them gets the whole gradient of the mean, as in word2vec.c, or its share
-               (--cbow-grad mean).
+               (`cbow_grad` mean).
 
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
 same context word. The gradient is that of the sum over a batch's predictions.
@@ -67,7 +67,7 @@ def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that --device names; auto: the first GPU if there is one.
+    """The device that `device` names; auto: the first GPU if there is one.
 
     Raises:
         InputError: there is no such GPU.
@@ -77,12 +77,12 @@ def find_device(name: str) -> torch.device:
         return torch.device("cpu")
     if not count:
         raise InputError(
-            f"--device {name}: PyTorch finds no CUDA device on this machine; use --device cpu"
+            f"`device` {name}: PyTorch finds no CUDA device on this machine; use `device` cpu"
         )
     index = int(name.partition(":")[2] or 0)
     if index >= count:
         raise InputError(
-            f"--device {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+            f"`device` {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
         )
     return torch.device("cuda", index)
 
@@ -94,7 +94,7 @@ class AutogradEngine:
     counts [V]: of the vocabulary, never increasing.
 
     Raises:
-        InputError: --device names a GPU that is not there, or the loss cannot be used with this
+        InputError: `device` names a GPU that is not there, or the loss cannot be used with this
             vocabulary.
         RunError: the GPU's memory does not suffice.
     """
@@ -227,8 +227,8 @@ class AutogradEngine:
             yield
         except torch.cuda.OutOfMemoryError as error:
             raise RunError(
-                f"the memory of {self.device} does not suffice; try a smaller --batch-size (now"
-                f" {self._batch:,}), a smaller --dim or a larger --min-count"
+                f"the memory of {self.device} does not suffice; try a smaller `batch_size` (now"
+                f" {self._batch:,}), a smaller `dim` or a larger `min_count`"
             ) from error
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
@@ -248,7 +248,7 @@ class AutogradEngine:
                 )
         except ValueError as error:
             raise InputError(
-                f"--loss {config.training.loss} with {len(counts):,} words: {error}"
+                f"`loss` {config.training.loss} with {len(counts):,} words: {error}"
             ) from error
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:

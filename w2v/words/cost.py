@@ -30,7 +30,7 @@ def host_bytes(config: Config, vocabulary: int) -> int:
     """What the engine needs of the machine's memory for V = vocabulary.
 
     Raises:
-        InputError: --device names a GPU that is not there.
+        InputError: `device` names a GPU that is not there.
     """
     if find_device(config.training.device).type == "cpu":
         return LIBRARY_BYTES + working_bytes(config, vocabulary)
@@ -41,7 +41,7 @@ def device_demand(config: Config, vocabulary: int) -> Demand | None:
     """What the engine needs of the GPU's memory; None if it works on the CPU.
 
     Raises:
-        InputError: --device names a GPU that is not there.
+        InputError: `device` names a GPU that is not there.
     """
     device = find_device(config.training.device)
     if device.type == "cpu":
@@ -63,9 +63,8 @@ def working_bytes(config: Config, vocabulary: int) -> int:
     batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     sampled = isinstance(config.loss, SampledOptions)
-    copies = (
-        2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all
-    )  # the last: the gradient of all rows
+    # the last: the gradient of all rows
+    copies = 2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
     hidden = min(predictions, vocabulary) if not sampled else predictions
@@ -92,9 +91,9 @@ def warning(config: Config, counts: np.ndarray, length: int, device: torch.devic
     hours = seconds / 3600
     took = f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
     return (
-        f"--loss {config.training.loss} scores all {len(counts):,} words for every hidden vector:"
-        f" this will take about {took}. Cheaper: --loss {', '.join(CHEAPER[:-1])} or {CHEAPER[-1]},"
-        " a larger --min-count, fewer --epochs"
+        f"`loss` {config.training.loss} scores all {len(counts):,} words for every hidden vector:"
+        f" this will take about {took}. Cheaper: `loss` {', '.join(CHEAPER[:-1])} or {CHEAPER[-1]},"
+        " a larger `min_count`, fewer `epochs`"
     )
 
 

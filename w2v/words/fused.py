@@ -3,7 +3,7 @@ CPU kernel.
 
 With several threads, each works on its own copies of the most frequent words' rows and merges what
 it added to them every few thousand words and at block ends: otherwise the cores fight for the cache
-lines of those rows, and two threads are no faster than one. With --deterministic every row is
+lines of those rows, and two threads are no faster than one. With `deterministic` every row is
 thread-own, and what the threads have changed is put together, in the threads' order, after every
 round of blocks (one per thread), while they rest.
 
@@ -331,9 +331,8 @@ class HogwildEngine:
             negatives = _negatives(self.config)
             noise = unigram_probabilities(counts, self.config.loss.noise_power)
             accept, alias = alias_table(noise)
-            table = (
-                alias.astype(np.int64) << 32 | accept
-            )  # side by side: one cache line a draw, and no branch
+            # side by side: one cache line a draw, and no branch
+            table = alias.astype(np.int64) << 32 | accept
             offsets = self._offsets(noise)
         if rows & PATH:
             from w2v.tree import huffman

@@ -1,9 +1,9 @@
-"""Where training starts from when there are vectors already (--init): another run, or a file of
+"""Where training starts from when there are vectors already (`init`): another run, or a file of
 pretrained vectors.
 
     FILE             the vocabulary is the new text's; words that the file knows start from its rows
     RUN    the vocabulary, noise and tree are the run's, and so are all rows; new words are left out
-    RUN --extend-vocab    the run's words and those that the text has enough of: old rows stay with
+    RUN `extend_vocab`    the run's words and those that the text has enough of: old rows stay with
                           their words, new words start as usual; noise and tree are built anew from
                           the counts of both texts
 
@@ -35,7 +35,7 @@ OUTPUT = "output."
 
 @dataclass
 class Earlier:
-    """What --init names: words with their input rows [words, dim]; of a run also counts and its
+    """What `init` names: words with their input rows [words, dim]; of a run also counts and its
     output layer.
 
     outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none.
@@ -58,7 +58,7 @@ class Start:
     known: np.ndarray
     source: np.ndarray
     size: int  # of the new vocabulary
-    moved: bool  # whether rows have other places than in the run that --init names
+    moved: bool  # whether rows have other places than in the run that `init` names
     freeze: bool
 
     def apply(self, engine: Engine, reporter: Reporter) -> None:
@@ -106,7 +106,7 @@ class Start:
 
 
 def load_earlier(config: Config) -> Earlier:
-    """What --init names.
+    """What `init` names.
 
     Raises:
         InputError: there is nothing of that kind, or its vectors are of another length.
@@ -117,7 +117,7 @@ def load_earlier(config: Config) -> Earlier:
     else:
         if config.start.extend_vocab:
             raise InputError(
-                f"--extend-vocab needs the vocabulary of a run, and --init {path} is none: leave"
+                f"`extend_vocab` needs the vocabulary of a run, and `init` {path} is none: leave"
                 " one away"
             )
         vectors = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
@@ -127,20 +127,20 @@ def load_earlier(config: Config) -> Earlier:
     if found.rows.shape[1] != config.model.dim:
         length, dim = found.rows.shape[1], config.model.dim
         raise InputError(
-            f"--init {path} has vectors of {length} numbers, and --dim is {dim}: give --dim"
+            f"`init` {path} has vectors of {length} numbers, and `dim` is {dim}: give `dim`"
             f" {length}"
         )
     if not all(
         np.isfinite(found.rows[at : at + 8192]).all() for at in range(0, len(found.rows), 8192)
     ):
-        raise InputError(f"--init {path} holds NaN or infinity: name another one")
+        raise InputError(f"`init` {path} holds NaN or infinity: name another one")
     return found
 
 
 def start_from(
     config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start]:
-    """The text and the vocabulary of a run that starts from --init; `chosen` are the words that it
+    """The text and the vocabulary of a run that starts from `init`; `chosen` are the words that it
     would have without.
 
     Raises:
@@ -160,7 +160,7 @@ def start_from(
         elif left_out:
             reporter.note(
                 f"{left_out:,} words of the text are not in the vocabulary of {earlier.name} and"
-                " are left out (--extend-vocab takes them in)"
+                " are left out (`extend_vocab` takes them in)"
             )
         store = renumbered(store, vocabulary)
     places = {word: place for place, word in reversed(list(enumerate(earlier.words)))}
@@ -214,7 +214,7 @@ def _of_run(path: Path, config: Config) -> Earlier:
     before = Config.load(path / "config.yaml")
     if before.model.model == "lm":
         raise InputError(
-            f"--init {path} is the run of a language model: write its embeddings to a file with"
+            f"`init` {path} is the run of a language model: write its embeddings to a file with"
             f" w2v export {path} -o embeddings.bin, and name that"
         )
     vocabulary = Vocabulary.load(path / "vocab.tsv")
@@ -231,7 +231,7 @@ def _of_run(path: Path, config: Config) -> Earlier:
     rows = checkpoint.tensors.get("input")
     if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary):
         raise InputError(
-            f"--init {path}: {checkpoint.path} does not fit the vocabulary beside it; name"
+            f"`init` {path}: {checkpoint.path} does not fit the vocabulary beside it; name"
             " another run"
         )
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)

@@ -2,11 +2,11 @@
 
 It is the figure that the run prints of its own text: the same loss, with margins and smoothing,
 over the windows of the words that sub-sampling leaves. Windows, sub-sampling and noise words are
-drawn from a seed of their own, the same ones at every measurement and whatever --seed, so that the
+drawn from a seed of their own, the same ones at every measurement and whatever `seed`, so that the
 figures of one run, and of runs with the same settings and engine, can be compared. Exact losses
 give the mean -log P(target | hidden).
 
-The result is what was learnt at the end; with --patience the vectors of the best epoch.
+The result is what was learnt at the end; with `patience` the vectors of the best epoch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughl
 def validation_text(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> TokenStore:
-    """The text of --valid with the ids of the run's vocabulary; closes `store`.
+    """The text of `valid` with the ids of the run's vocabulary; closes `store`.
 
     Raises:
         InputError: it has no word of the vocabulary.
@@ -44,13 +44,13 @@ def validation_text(
     if unknown == found.n_words:
         found.close()
         raise InputError(
-            f"--valid {config.validation.valid}: none of its words is in the vocabulary of"
+            f"`valid` {config.validation.valid}: none of its words is in the vocabulary of"
             f" {len(vocabulary):,} words, so its loss would say nothing; give a text of the"
             " corpus's language"
         )
     if unknown:
         reporter.note(
-            f"{unknown:,} of the {found.n_words:,} words of --valid {config.validation.valid} are"
+            f"{unknown:,} of the {found.n_words:,} words of `valid` {config.validation.valid} are"
             " not in the vocabulary and are left out"
         )
     return found
@@ -78,8 +78,8 @@ class WordValidation(Validation[Tally]):
         ]
         if not any(self._measure_block(index, 0).predictions for index in range(len(self._blocks))):
             raise InputError(
-                f"--valid {path}: no word of it has a context word, after --min-count, --max-vocab"
-                " and --sample no line has two words left; give a longer text"
+                f"`valid` {path}: no word of it has a context word, after `min_count`, `max_vocab`"
+                " and `sample` no line has two words left; give a longer text"
             )
 
     def score(self) -> Tally:
@@ -96,7 +96,7 @@ class WordValidation(Validation[Tally]):
         for tally in tallies:  # in their order: the sum does not depend on the threads
             total.add(tally)
         if not math.isfinite(total.loss):
-            raise RunError(f"the loss became {total.loss}; try a smaller --lr")
+            raise RunError(f"the loss became {total.loss}; try a smaller `lr`")
         return total
 
     def loss(self, score: Tally) -> float:

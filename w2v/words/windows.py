@@ -109,9 +109,8 @@ class WindowReader:
         key: seeds sub-sampling, the same for a whole epoch. window_key: seeds the windows' reach.
         """
         begin, end = start, stop
-        if (
-            self._max_sentence == 0 and start < stop
-        ):  # lines are never cut, so windows look beyond the block
+        # lines are never cut, so windows look beyond the block
+        if self._max_sentence == 0 and start < stop:
             begin, end = self._context_before(start, key), self._context_after(stop, key)
         ids = torch.from_numpy(np.array(self._ids[begin:end])).to(self._device).long()
         positions = torch.arange(begin, end, device=self._device)

@@ -31,7 +31,7 @@ words/s):
   15.1 % (neg; 2 threads 15.1 %) and 22.9 % (hsigmoid; 2 threads 23.0 %, 21.8 % before).
 - Counting the uses of thread-own rows: 5.9 -> 4.9 M with a branch on whether a row is one, nothing
   measurable without.
-- --deterministic, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000);
+- `deterministic`, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000);
   38.2 % instead of 38.3 % of the analogies after 5 epochs.
 - Rows chosen and prefetched 4 windows ahead instead of 2: no difference, neither with V = 82,000
   and dim 100 nor with V = 1 M and dim 300 (1.35 M words/s, CBOW 1.53 M).

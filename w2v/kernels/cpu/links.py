@@ -44,9 +44,8 @@ from w2v.kernels.cpu.vector import (
 # 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below
 # 2^960, inside float64.
 FACTORS = 60
-MOST = np.float32(
-    50
-)  # nats by which a noise word's score is above the target's; more counts as this
+# nats by which a noise word's score is above the target's; more counts as this
+MOST = np.float32(50)
 LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows · 2^73
 
 

@@ -1,7 +1,7 @@
 """From the stream of ids to the kernel's buffer: rare words skipped, frequent words thinned out,
 sentences numbered.
 
-The stream holds int32 word ids, -1 at every line end; ids >= V are words below --min-count. Windows
+The stream holds int32 word ids, -1 at every line end; ids >= V are words below `min_count`. Windows
 cross neither line ends nor, in lines of more than `max_sentence` words, the cuts after every
 max_sentence words (0 = never cut; then a block also reads up to `window` words to the left and
 right of itself as context). The buffer slides: it keeps `window` words to the left of the next
@@ -60,9 +60,8 @@ def refill(
     # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
-    for j in range(
-        length
-    ):  # a slice assignment would compile Numba's string functions for its error message
+    # a slice assignment would compile Numba's string functions for its error message
+    for j in range(length):
         words[j] = words[drop + j]
         sentences[j] = sentences[drop + j]
     state[NEXT] -= drop

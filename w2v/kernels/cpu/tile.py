@@ -69,10 +69,8 @@ def update_tile(
             residual = scores + q // group * 64 + q % group * (4 * width)
             x = load(hidden + q * size + d)
             target = read_long(targets + 8 * q) + d
-            y, z = (
-                load(target),
-                spread(np.float32(0)),
-            )  # two sums: a sum's next term has to wait for its last one
+            # two sums: a sum's next term has to wait for its last one
+            y, z = (load(target), spread(np.float32(0)))
             for k in range(width):
                 g = load_spread(residual + 4 * k)
                 if k % 2:

@@ -70,9 +70,8 @@ class Table:
         )
         self.threads = threads
         self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
-        self._counts = np.zeros(
-            (threads, hot + FLOATS), np.int32
-        )  # far enough apart for no two to share a cache line
+        # far enough apart for no two to share a cache line
+        self._counts = np.zeros((threads, hot + FLOATS), np.int32)
 
     @property
     def uses(self) -> np.ndarray:

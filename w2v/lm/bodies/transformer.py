@@ -68,9 +68,8 @@ class Transformer(Body):
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state
         before, length = memory.shape[4], len(embedded)
-        rows = dropout(
-            self.widen(embedded.transpose(0, 1)), self.dropout, self.training
-        )  # [B, T, width]
+        # [B, T, width]
+        rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)
         mask = self.mask(before, length, rows)
         turns = self.turns(before + length, rows) if self.rotary else None
         kept = max(0, before + length - self.context + 1)

@@ -162,9 +162,8 @@ class _SampledLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, bias, log_counts, cells, d_true, d_noise, scale = ctx.saved_tensors
         N, T = d_true.shape
-        if (
-            torch.is_grad_enabled()
-        ):  # create_graph=True: the gradients are to be differentiated in turn
+        # create_graph=True: the gradients are to be differentiated in turn
+        if torch.is_grad_enabled():
             inputs = [
                 x
                 for x, wanted in zip((hidden, rows, bias), ctx.needs_input_grad, strict=False)

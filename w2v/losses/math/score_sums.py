@@ -24,10 +24,8 @@ from w2v.losses.base import accumulate_dtype, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
-BLOCK_ROWS, BLOCK_CLASSES = (
-    768,
-    4096,
-)  # of a block of scores on a CPU: 12 MB of float32, which the caches still hold
+# of a block of scores on a CPU: 12 MB of float32, which the caches still hold
+BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
@@ -217,10 +215,8 @@ class ScoreSums(torch.autograd.Function):
         problem = _Problem(
             hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product
         )
-        made, ctx.grads = (
-            ctx.grads,
-            None,
-        )  # given away here: a second backward pass computes them again
+        # given away here: a second backward pass computes them again
+        made, ctx.grads = (ctx.grads, None)
         with torch.autocast(hidden.device.type, enabled=False):
             if d_total is None:
                 d_total = total.new_zeros(len(target))
@@ -230,9 +226,8 @@ class ScoreSums(torch.autograd.Function):
                 made = _gradients(problem, total, per_row, tuple(ctx.needs_input_grad[:3]))
             else:
                 for sums in (made.weight, made.bias):
-                    if (
-                        sums is not None and factor.item() != 1
-                    ):  # 1 for a loss that is summed: saves a pass over [V, D]
+                    # 1 for a loss that is summed: saves a pass over [V, D]
+                    if sums is not None and factor.item() != 1:
                         sums.mul_(factor)
             if made.hidden is not None:
                 made.hidden.mul_(per_row[:, None])

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from w2v.errors import InputError, RunError
 from w2v.losses.options import HsigmoidOptions, NceOptions, NegOptions
 from w2v.losses.table import LOSSES
-from w2v.settings.build import build_config
+from w2v.settings.build import build_config, load_config
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, all_settings, loss_settings
@@ -78,7 +78,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
     }
     assert config.loss == NegOptions(5, 0.75)
     assert config.training.lr == 0.025
-    assert config.training.threads == config.threads >= 1
+    assert config.training.threads == config.training.threads >= 1
     assert config.notes == ()
 
 
@@ -87,7 +87,7 @@ def test_command_line_before_yaml_before_defaults(tmp_path: Path) -> None:
     config = build_config({"dim": "20", "epochs": None}, path)
     assert (config.model.dim, config.model.window, config.training.epochs) == (20, 8, 5)
     assert config.corpus.corpus == ("b.txt",)
-    assert config.lr == 0.001  # YAML reads 1e-3 as a text
+    assert config.training.lr == 0.001  # YAML reads 1e-3 as a text
     assert build_config({"corpus": ("a.txt", "c.txt")}, path).corpus.corpus == ("a.txt", "c.txt")
 
 
@@ -212,7 +212,11 @@ def test_the_engine_follows_from_what_is_asked_for(
     given: dict[str, str], engine: str, optimizer: str, lr: float
 ) -> None:
     config = build_config({**CORPUS, **given})
-    assert (config.engine, config.optimizer, config.lr) == (engine, optimizer, lr)
+    assert (config.training.engine, config.training.optimizer, config.training.lr) == (
+        engine,
+        optimizer,
+        lr,
+    )
     assert (config.training.engine, config.training.optimizer, config.training.lr) == (
         engine,
         optimizer,
@@ -316,14 +320,14 @@ def test_a_saved_configuration_gives_back_the_run(
     config = build_config({**common, **loss})
     path = tmp_path_factory.getbasetemp() / "config.yaml"
     config.save_yaml(path)
-    assert type(config).load(path) == dataclasses.replace(from_anywhere(config), notes=())
+    assert load_config(path) == dataclasses.replace(from_anywhere(config), notes=())
     for name, text in {**common, **loss}.items():
         if isinstance(text, str) and name != "column":
             found = str(getattr(config.loss, name, config.as_dict()[name]))
             assert (
                 found in (text, str(float_or_text(text)))
                 or (name, text) == ("engine", "auto")
-                or ((name, config.engine) == ("batch_size", "hogwild"))
+                or ((name, config.training.engine) == ("batch_size", "hogwild"))
             )
 
 

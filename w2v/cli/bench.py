@@ -163,13 +163,13 @@ def _cases(
             Case(
                 config.model.model,
                 config.training.loss,
-                config.threads,
+                config.training.threads,
                 shared.model.dim,
                 shared.model.window,
                 shared.loss.negatives,
                 shared.training.sample,
                 shared.corpus.min_count,
-                config.lr,
+                config.training.lr,
                 shared.training.epochs,
             )
         )

@@ -15,6 +15,11 @@ class Demand(NamedTuple):
     needed: int
     available: int | None
 
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough, as far as that is known."""
+        return self.available is None or self.needed <= self.available
+
 
 def available_memory(root: Path = Path("/")) -> int | None:
     """Bytes that can be allocated without swapping; None if the system does not tell.

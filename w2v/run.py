@@ -44,8 +44,10 @@ def run(context: Context) -> RunSummary:
             read = time.perf_counter()
             check_memory(task, len(text.vocabulary))
             job = task.job(text)
-            clock = _Clock(began, read)
-            return _train(task, text, job, output, earlier, clock)
+            try:
+                return _train(task, text, job, output, earlier, _Clock(began, read))
+            finally:
+                job.engine.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,4 +178,5 @@ def _summary(task: Task, text: Text, job: Job, result: TrainingResult, clock: _C
         seed=config.training.seed,
         threads=config.training.threads,
         validation=None if job.validation is None else job.validation.summary(),
+        history=result.history(),
     )

@@ -166,7 +166,7 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
 
     for option in (option for option, present in others.items() if present):
         raise InputError(
-            f"{option} cannot stand beside --resume: the settings are those of the run; omit it"
+            f"{option} beside --resume says nothing: the settings are those of the run; omit it"
         )
     return resumed_config(run, given)
 

@@ -23,7 +23,7 @@ from w2v.runs.directory import RunDirectory
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
 from w2v.training.handout import Rest
-from w2v.training.report import Reporter
+from w2v.training.report import Event, Reporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Job
 from w2v.training.trainer import Watcher
@@ -189,6 +189,9 @@ class Checkpointer:
                 )
             self.last = save_checkpoint(self._folder, checkpoint)
             self._step = checkpoint.step
+            self._reporter.happened(
+                Event("checkpoint", {"path": str(self.last), "step": checkpoint.step})
+            )
             prune(self._folder, checkpoint.step, self._keep)
         except (RunError, OSError) as error:
             what = (

@@ -37,6 +37,8 @@ class Saving:
     def __init__(self, context: Context, text: Text, job: Job, output: Output) -> None:
         self._config, self._reporter = context.config, context.reporter
         self._text, self._job, self._output = text, job, output
+        self._keep_state = context.keep_state
+        self._every = self._config.checkpoints.checkpoint_every is not None
         self._others: list[Watcher] = [] if job.validation is None else [job.validation]
         start = start_files(context.config, text.vocabulary)
         self._directory = RunDirectory(output.path, start)
@@ -66,7 +68,7 @@ class Saving:
             RunError: the directory cannot be written.
         """
         settings = self._config.checkpoints
-        if not self._output.begun and settings.checkpoint_every is None:
+        if not self._output.begun and not self._every:
             return TrainingResult(), 0
         if earlier is not None:
             check_blocks(earlier, self._job.blocks)
@@ -125,16 +127,15 @@ class Saving:
         Raises:
             RunError: it cannot be written, or holds NaN.
         """
-        stopped = trained.interrupted and not self._output.is_file
-        every = self._config.checkpoints.checkpoint_every is not None
+        keeps = trained.interrupted or self._keep_state or self._every
         kept: Path | None = None
-        if self._checkpointer is not None and (stopped or every):
+        if self._checkpointer is not None and keeps:
             self._checkpointer.finish(blocks_done, trained)
             kept = self._checkpointer.last
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it
         checkpoint = None
-        if stopped and not self._output.begun:
+        if keeps and not self._output.begun and not self._output.is_file:
             checkpoint = self._state().take(blocks_done, trained, copy=False)
         vocabulary, metrics = self._text.vocabulary, trained.metrics
         contents = Contents(self._config, vocabulary, result, metrics, values)
@@ -144,7 +145,7 @@ class Saving:
                 f"the run cannot be gone on with, its state could not be saved: {written.problem}"
             )
         folder = written.path / FOLDER
-        if self._output.begun and not stopped and not every:
+        if self._output.begun and not keeps:
             # of an earlier stop: not the state of this result
             shutil.rmtree(folder, ignore_errors=True)
         if written.checkpoint is not None:

@@ -96,6 +96,9 @@ class Engine(ABC):
         """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt
         since the last."""
 
+    def close(self) -> None:  # noqa: B027  most engines have no threads of their own
+        """Ends the threads of its own."""
+
     @property
     @abstractmethod
     def vectors(self) -> np.ndarray:

@@ -39,6 +39,21 @@ class TrainingResult:
         self.epochs[epoch].add(tally)
         self.total.add(tally)
 
+    def epoch(self, number: int) -> dict[str, Any]:
+        """Returns what people and programs are told of an epoch (from 0)."""
+        tally = self.epochs[number]
+        return {
+            "epoch": number + 1,
+            "loss": tally.mean_loss if tally.predictions else None,
+            "predictions": tally.predictions,
+            "words": tally.read,
+        }
+
+    def history(self) -> list[dict[str, Any]]:
+        """Returns the lines of metrics.jsonl, and behind them one for each epoch."""
+        epochs = [{"kind": "epoch", **self.epoch(number)} for number in range(len(self.epochs))]
+        return [*self.metrics, *epochs]
+
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
         return {

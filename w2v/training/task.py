@@ -40,7 +40,8 @@ class Context:
     """What travels together through a run: its settings, who hears of it, and what it may use.
 
     resume: the directory of a run to go on with. lines: a corpus from memory, see
-    `w2v.corpus.memory`; None: the files that the settings name.
+    `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
+    gets a checkpoint at its end, so that the run can be made longer.
     """
 
     config: Config
@@ -49,6 +50,7 @@ class Context:
     use_cache: bool = True
     resume: Path | None = None
     lines: Any = None
+    keep_state: bool = False
 
 
 @dataclass

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from w2v.training.engine import Tally
 from w2v.training.handout import Handout, Rest
-from w2v.training.report import Progress, Reporter, StopSignal
+from w2v.training.report import Event, Progress, Reporter, StopSignal
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.task import Job
 
@@ -72,6 +73,9 @@ class Trainer:
         self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
         self._unit = unit
+        epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
+        self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
+        self._ended: list[int] = []  # epochs that are done, and not told yet
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set.
@@ -155,6 +159,10 @@ class Trainer:
                     self.result.add(block.epoch, tally)
                     self._recent.add(tally)
                     self._done += block.stop - block.start
+                    self._begun[block.epoch] += 1
+                    if self._begun[block.epoch] == self.blocks.per_epoch:
+                        del self._begun[block.epoch]
+                        self._ended.append(block.epoch)
                     words, seconds = self.result.total.read, time.perf_counter() - self._began
                     due = any([watcher.due(words, seconds) for watcher in self._watchers])
                 if due:
@@ -171,14 +179,17 @@ class Trainer:
             seconds = max(time.perf_counter() - self._began, 1e-9)
             fraction = done / self.blocks.positions
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
-            epochs = self.blocks.epochs
-            epoch = min(epochs, int(fraction * epochs) + 1)
+            epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
             lr = self.schedule.rate(fraction)
             progress = Progress(
                 fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit
             )
             if log and not self._resting:
                 self._log(progress, seconds)
+            ended, self._ended = self._ended, []
+            epochs = [self.result.epoch(number) for number in ended]
+        for values in epochs:
+            reporter.happened(Event("epoch", values))
         reporter.training(progress)
 
     def _log(self, progress: Progress, seconds: float) -> None:

@@ -20,7 +20,7 @@ from w2v.errors import RunError
 from w2v.system.json import real_number, whole_number
 from w2v.training.engine import check_state
 from w2v.training.handout import Rest
-from w2v.training.report import Reporter
+from w2v.training.report import Event, Reporter
 from w2v.training.result import Diverged, TrainingResult
 
 CHECKED_IDS = 1 << 22  # ids of a checksum at a time
@@ -203,8 +203,8 @@ class Validation(ABC, Generic[S]):
             raise Diverged(f"`valid` {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
-        result.metrics.append(
-            {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}
-        )
+        line = {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}
+        result.metrics.append(line)
+        self._reporter.happened(Event("validation", line))
         self._reporter.milestone(f"after epoch {epoch:.3g}: validation {self.sentence(score)}")
         return score

@@ -294,6 +294,10 @@ class HogwildEngine(WordEngine):
                 merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
 
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
     def _merge(self, blocks: int, lr: float, part: int) -> None:
         for table in (self.weights.input, self.weights.path, self.weights.noise):
             merge_round(*table.all_rows(), table.uses, blocks, lr, part, self.threads)

@@ -1,0 +1,240 @@
+"""One contender in a process of its own, so that its memory and its failure are its own.
+
+A fresh interpreter, into which nothing of the program that compares is imported. The job goes to it
+through a pipe, and through the same comes back what it reports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.comparison.table import Row
+from w2v.errors import W2VError
+from w2v.evaluation.analogies import evaluate_analogies
+from w2v.evaluation.sets import AnalogySet
+from w2v.run import run
+from w2v.runs.output import claimed
+from w2v.runs.resume import finished, resumed_config
+from w2v.settings.config import Config
+from w2v.training.report import Progress, Reporter, StopSignal
+from w2v.vectors import load_vectors
+
+POLL_SECONDS = 0.05
+PROGRESS_SECONDS = 0.1  # between two reports of progress
+START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]))"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run directory to train in, or to go on with, and the questions for word vectors."""
+
+    config: Config
+    resume: bool
+    use_cache: bool
+    questions: AnalogySet | None
+
+
+def train_apart(job: Job, row: Row, reporter: Reporter, stop: StopSignal) -> Row:
+    """Returns the row with what came of the job, which a process of its own does. It ends softly
+    once `stop` is set."""
+    ours, theirs = Pipe()
+    with tempfile.TemporaryFile() as errors, ours:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-c", START, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C in the terminal does not reach it
+            )
+        try:
+            for kind, values in _messages(job, ours, process, stop):
+                if kind == "row":
+                    row = replace(row, **values[0])
+                else:
+                    getattr(reporter, kind)(*values)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.wait()
+        if row.status != "training":
+            return row
+        if stop.is_set():
+            problem = "stopped before there was anything to keep"
+            return replace(row, status="interrupted", problem=problem)
+        errors.seek(0)
+        return replace(row, status="failed", problem=_how_it_ended(process, errors.read()))
+
+
+def _messages(
+    job: Job, connection: Connection, process: subprocess.Popen[bytes], stop: StopSignal
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What the child says of its job, until it has ended."""
+    told = False
+    try:
+        connection.send(job)
+        while True:
+            if stop.is_set() and not told:
+                process.terminate()
+                told = True
+            if connection.poll(POLL_SECONDS):
+                yield connection.recv()
+    except (EOFError, ConnectionError):
+        pass
+
+
+def _how_it_ended(process: subprocess.Popen[bytes], errors: bytes) -> str:
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {process.returncode}"
+
+
+class _Told:
+    """The Reporter of the child, which sends all that it is told to the parent."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._due = 0.0
+        self.training_began = False
+
+    def send(self, kind: str, *values: object) -> None:
+        """A method of the parent's Reporter, or "row", and the values for it."""
+        try:
+            self._connection.send((kind, values))
+        except OSError:  # the parent is gone, which stops the run
+            pass
+
+    def training(self, progress: Progress) -> None:
+        self.training_began = True
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + PROGRESS_SECONDS
+            self.send("training", progress)
+            self.send("row", {"peak_memory_bytes": peak_memory()})
+
+    def __getattr__(self, kind: str) -> Any:
+        return lambda *values: self.send(kind, *values)
+
+
+def main(descriptor: int) -> None:
+    """The child: does the job that comes through the pipe, and ends."""
+    os.set_inheritable(descriptor, False)
+    connection = Connection(descriptor)
+    told, stop = _Told(connection), threading.Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set() or not told.training_began:
+            raise KeyboardInterrupt
+        stop.set()
+
+    def end_with_parent() -> None:
+        try:
+            connection.recv()
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        job: Job = connection.recv()
+        threading.Thread(target=end_with_parent, daemon=True).start()
+        _do(job, told, stop)
+    except (W2VError, MemoryError) as error:
+        told.send("row", {"status": "failed", "problem": str(error) or "out of memory"})
+    except (EOFError, KeyboardInterrupt):
+        sys.exit(1)
+
+
+def _do(job: Job, told: _Told, stop: StopSignal) -> None:
+    summary = _train(job, told, stop)
+    folder = Path(summary["output"])
+    figures = figures_of(summary, folder)
+    if job.questions is not None and not summary["interrupted"]:
+        vectors = load_vectors(folder)
+        answers = evaluate_analogies(vectors, job.questions.sections).tally()
+        figures["accuracy"] = answers.accuracy
+        if answers.covered < answers.total / 2:
+            told.send(
+                "warn",
+                f"only {answers.covered:,} of the {answers.total:,} questions of"
+                f" {job.questions.name} have all their words among the vectors",
+            )
+    told.send("row", figures)
+
+
+def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+    """The summary of the run, trained now if it is not finished."""
+    config, folder = job.config, None
+    if job.resume:
+        folder = Path(str(config.output.output))
+        config = resumed_config(folder, {})
+        with claimed(config, folder):
+            if summary := finished(folder, config):
+                return summary
+    done = run(config, use_cache=job.use_cache, reporter=told, stop=stop, resume=folder)
+    told.send("row", {"peak_memory_bytes": peak_memory()})
+    return done.as_dict()
+
+
+def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns what a run's summary says for its row. All seconds are of training itself, without
+    validation."""
+    epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
+    figures = {
+        "status": "done",
+        "perplexity": (summary.get("validation") or {}).get("perplexity"),
+        "curve": read_curve(folder, summary),
+        "epochs": epochs,
+        "seconds_per_epoch": seconds / epochs if epochs else None,
+        "tokens_per_second": summary["words_per_second"],
+    }
+    if summary["interrupted"]:
+        figures |= {"status": "interrupted", "problem": "stopped before its end"}
+    return figures
+
+
+def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:
+    """Returns (seconds of training, validation perplexity) of every validation of a run.
+
+    A validation says after which epoch it was; when that was, the lines about training around it
+    tell.
+    """
+    times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
+    for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if "validation_perplexity" in entry:
+            values.append((entry["epoch"], entry["validation_perplexity"]))
+        elif "fraction" in entry:
+            times[entry["fraction"] * summary["epochs"]] = entry["seconds"]
+    times[summary["epochs_done"]] = summary["seconds"]["training"]
+    epochs, seconds = zip(*sorted(times.items()), strict=True)
+    return tuple((float(np.interp(epoch, epochs, seconds)), value) for epoch, value in values)
+
+
+def peak_memory() -> int:
+    """Returns the most bytes that this process has had resident. On Linux `getrusage` would include
+    those of the process that started it."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

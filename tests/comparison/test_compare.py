@@ -39,10 +39,11 @@ class StandIn:
         self.failing: dict[str, str] = {}
         self.interrupted = False
 
-    def __call__(self, job: Job, row: Row, reporter: Reporter, stop: StopSignal) -> Row:
+    def __call__(self, job: Job, reporter: Reporter, stop: StopSignal) -> Row:
         self.jobs.append(job)
+        row = job.row
         folder = Path(str(job.config.output.output))
-        reporter.stage(f"training in {folder.name}")
+        reporter.stage(f"{row.name}: training")
         if row.loss in self.failing:
             return replace(row, status="failed", problem=self.failing[row.loss])
         assert folder.is_dir() == job.resume or job.config.output.overwrite
@@ -119,7 +120,7 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     saved = json.loads((tmp_path / "c" / "compare.json").read_text())["rows"]
     assert saved[0]["curve"] == [[4.0, 90.0], [10.0, 80.5]]
     assert saved[1]["settings"]["loss"] == "nce"
-    assert "nce (2 of 3)\nnce: training in nce\n" in err
+    assert "nce (2 of 3)\nnce: training\n" in err
 
 
 def test_json_has_the_rows(w2v: Verb, stand_in: StandIn) -> None:
@@ -347,7 +348,7 @@ def job(folder: Path, text: str, **settings: str) -> Job:
         corpus.write_text(text)
     given = {"epochs": "1000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
     config = build_config({"corpus": (str(corpus),), "output": str(folder / "run"), **given})
-    return Job(config, False, False, None)
+    return Job(Row("neg", "neg", "training"), config, False, False, None)
 
 
 class Watching(SilentReporter):
@@ -362,7 +363,6 @@ class Watching(SilentReporter):
             self._then()
 
 
-TRAINING = Row("neg", "neg", "training")
 TEXT = "a b c d e f\nb a d c f e\n" * 40
 
 
@@ -374,11 +374,11 @@ def children() -> list[int]:
 
 def test_a_training_is_stopped_softly(tmp_path: Path) -> None:
     stop = threading.Event()
-    row = train_apart(job(tmp_path, TEXT), TRAINING, Watching(stop.set), stop)
+    row = train_apart(job(tmp_path, TEXT), Watching(stop.set), stop)
     assert (row.status, row.problem) == ("interrupted", "stopped before its end")
     assert 5e6 < (row.peak_memory_bytes or 0) < 5e9
     assert any((tmp_path / "run" / "checkpoints").iterdir())
-    row = train_apart(replace(job(tmp_path, TEXT), resume=True), TRAINING, Watching(stop.set), stop)
+    row = train_apart(replace(job(tmp_path, TEXT), resume=True), Watching(stop.set), stop)
     assert row.status == "interrupted"
 
 
@@ -387,12 +387,12 @@ def test_a_killed_child_is_told_in_one_line(tmp_path: Path) -> None:
         (child,) = children()
         os.kill(child, signal.SIGKILL)
 
-    row = train_apart(job(tmp_path, TEXT), TRAINING, Watching(kill), threading.Event())
+    row = train_apart(job(tmp_path, TEXT), Watching(kill), threading.Event())
     assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for want of memory")
 
 
 def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
-    row = train_apart(job(tmp_path, "a a a"), TRAINING, SilentReporter(), threading.Event())
+    row = train_apart(job(tmp_path, "a a a"), SilentReporter(), threading.Event())
     assert row.status == "failed" and str(row.problem).startswith(
         "the corpus repeats a single word"
     )
@@ -403,7 +403,7 @@ def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "corpus.txt")
     stop = threading.Event()
     threading.Timer(2, stop.set).start()
-    row = train_apart(job(tmp_path, TEXT), TRAINING, SilentReporter(), stop)
+    row = train_apart(job(tmp_path, TEXT), SilentReporter(), stop)
     assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to keep")
     assert not (tmp_path / "run").exists()
 
@@ -412,13 +412,13 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import sys, os, signal, pickle, threading\n"
         "from w2v.comparison.child import train_apart\n"
-        "job, row = pickle.load(sys.stdin.buffer)\n"
+        "job = pickle.load(sys.stdin.buffer)\n"
         "class Killed:\n"
         "    def training(self, progress): os.kill(os.getpid(), signal.SIGKILL)\n"
         "    def __getattr__(self, name): return lambda *values: None\n"
-        "train_apart(job, row, Killed(), threading.Event())\n"
+        "train_apart(job, Killed(), threading.Event())\n"
     )
-    given = pickle.dumps((job(tmp_path, TEXT), TRAINING))
+    given = pickle.dumps(job(tmp_path, TEXT))
     root = str(Path(module.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code], input=given, env={**os.environ, "PYTHONPATH": root}

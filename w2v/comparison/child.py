@@ -12,10 +12,10 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -42,25 +42,28 @@ START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]
 
 @dataclass(frozen=True)
 class Job:
-    """A run directory to train in, or to go on with, and the questions for word vectors."""
+    """What is to be trained: a row of the table, its run directory to begin or to go on with, and
+    the questions for word vectors."""
 
+    row: Row
     config: Config
     resume: bool
     use_cache: bool
     questions: AnalogySet | None
 
 
-def train_apart(job: Job, row: Row, reporter: Reporter, stop: StopSignal) -> Row:
-    """Returns the row with what came of the job, which a process of its own does. It ends softly
-    once `stop` is set."""
+def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
+    """Returns the job's row, filled by a process of its own, which ends softly once `stop` is
+    set."""
     ours, theirs = Pipe()
-    with tempfile.TemporaryFile() as errors, ours:
+    row = job.row
+    with ours:
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-c", START, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=errors,
+                stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal does not reach it
@@ -75,14 +78,16 @@ def train_apart(job: Job, row: Row, reporter: Reporter, stop: StopSignal) -> Row
             process.kill()
             raise
         finally:
-            process.wait()
-        if row.status != "training":
-            return row
-        if stop.is_set():
-            problem = "stopped before there was anything to keep"
-            return replace(row, status="interrupted", problem=problem)
-        errors.seek(0)
-        return replace(row, status="failed", problem=_how_it_ended(process, errors.read()))
+            status = process.wait()
+    if row.status != job.row.status:
+        return row
+    if stop.is_set():
+        problem = "stopped before there was anything to keep"
+        return replace(row, status="interrupted", problem=problem)
+    problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+    if status == -signal.SIGKILL:
+        problem += ", perhaps for want of memory"
+    return replace(row, status="failed", problem=problem)
 
 
 def _messages(
@@ -90,7 +95,7 @@ def _messages(
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """What the child says of its job, until it has ended."""
     told = False
-    try:
+    with suppress(EOFError, ConnectionError):
         connection.send(job)
         while True:
             if stop.is_set() and not told:
@@ -98,32 +103,21 @@ def _messages(
                 told = True
             if connection.poll(POLL_SECONDS):
                 yield connection.recv()
-    except (EOFError, ConnectionError):
-        pass
-
-
-def _how_it_ended(process: subprocess.Popen[bytes], errors: bytes) -> str:
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
-    lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else f"exit code {process.returncode}"
 
 
 class _Told:
-    """The Reporter of the child, which sends all that it is told to the parent."""
+    """The Reporter of the child, which sends all that it is told to the parent's, with the
+    contender's name before texts."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self._name = connection, name
         self._due = 0.0
         self.training_began = False
 
     def send(self, kind: str, *values: object) -> None:
-        """A method of the parent's Reporter, or "row", and the values for it."""
-        try:
+        """Calls a method of the parent's Reporter; "row" fills the row."""
+        with suppress(OSError):  # the parent is gone, which stops the run
             self._connection.send((kind, values))
-        except OSError:  # the parent is gone, which stops the run
-            pass
 
     def training(self, progress: Progress) -> None:
         self.training_began = True
@@ -132,15 +126,19 @@ class _Told:
             self.send("training", progress)
             self.send("row", {"peak_memory_bytes": peak_memory()})
 
+    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        self.send("reading", done_bytes, total_bytes)
+
     def __getattr__(self, kind: str) -> Any:
-        return lambda *values: self.send(kind, *values)
+        return lambda text: self.send(kind, f"{self._name}: {text}")
 
 
 def main(descriptor: int) -> None:
     """The child: does the job that comes through the pipe, and ends."""
     os.set_inheritable(descriptor, False)
-    connection = Connection(descriptor)
-    told, stop = _Told(connection), threading.Event()
+    connection, stop = Connection(descriptor), threading.Event()
+    job: Job = connection.recv()
+    told = _Told(connection, job.row.name)
 
     def end(*_: object) -> None:
         if stop.is_set() or not told.training_began:
@@ -148,20 +146,21 @@ def main(descriptor: int) -> None:
         stop.set()
 
     def end_with_parent() -> None:
-        try:
+        with suppress(EOFError, OSError):
             connection.recv()
-        except (EOFError, OSError):
-            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        job: Job = connection.recv()
-        threading.Thread(target=end_with_parent, daemon=True).start()
         _do(job, told, stop)
-    except (W2VError, MemoryError) as error:
-        told.send("row", {"status": "failed", "problem": str(error) or "out of memory"})
-    except (EOFError, KeyboardInterrupt):
-        sys.exit(1)
+    except W2VError as error:
+        told.send("row", {"status": "failed", "problem": str(error)})
+    except MemoryError:
+        told.send("row", {"status": "failed", "problem": "out of memory"})
+    except Exception as error:
+        problem = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
+        told.send("row", {"status": "failed", "problem": problem})
 
 
 def _do(job: Job, told: _Told, stop: StopSignal) -> None:
@@ -173,10 +172,9 @@ def _do(job: Job, told: _Told, stop: StopSignal) -> None:
         answers = evaluate_analogies(vectors, job.questions.sections).tally()
         figures["accuracy"] = answers.accuracy
         if answers.covered < answers.total / 2:
-            told.send(
-                "warn",
+            told.warn(
                 f"only {answers.covered:,} of the {answers.total:,} questions of"
-                f" {job.questions.name} have all their words among the vectors",
+                f" {job.questions.name} have all their words among the vectors"
             )
     told.send("row", figures)
 
@@ -199,17 +197,15 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Returns what a run's summary says for its row. All seconds are of training itself, without
     validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
-    figures = {
-        "status": "done",
+    return {
+        "status": "interrupted" if summary["interrupted"] else "done",
+        "problem": "stopped before its end" if summary["interrupted"] else None,
         "perplexity": (summary.get("validation") or {}).get("perplexity"),
         "curve": read_curve(folder, summary),
         "epochs": epochs,
         "seconds_per_epoch": seconds / epochs if epochs else None,
         "tokens_per_second": summary["words_per_second"],
     }
-    if summary["interrupted"]:
-        figures |= {"status": "interrupted", "problem": "stopped before its end"}
-    return figures
 
 
 def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:

@@ -77,12 +77,11 @@ class Comparison:
                 self.reporter.note(f"{each.name}: kept from {where} (`overwrite` trains it anew)")
             elif not self.stop.is_set():
                 self.reporter.stage(f"{each.name} ({place + 1} of {len(rows)})")
-                rows[place] = Row(each.name, each.loss, "training", settings=settings_asked(each))
+                job = self._job(each, before, questions)
+                rows[place] = job.row
                 # a run that is killed can be gone on with
                 save_table(self.folder, with_speedups(rows), others)
-                job = self._job(each, before, questions)
-                reporter = _Named(self.reporter, each.name)
-                rows[place] = train_apart(job, rows[place], reporter, self.stop)
+                rows[place] = train_apart(job, self.reporter, self.stop)
             save_table(self.folder, with_speedups(rows), others)
         return Compared(with_speedups(rows), self.is_lm, self.folder)
 
@@ -130,27 +129,15 @@ class Comparison:
     def _job(self, each: Contender, before: Row, questions: AnalogySet | None) -> Job:
         """What is to be trained; goes on with the run that `before` is of, if it was stopped or
         killed and its settings were the same."""
+        row = Row(each.name, each.loss, "training", settings=settings_asked(each))
         folder = self.folder / each.name
         resume = (
             before.status in ("interrupted", "training")
-            and before.settings == settings_asked(each)
+            and before.settings == row.settings
             and any((folder / "checkpoints").glob("*"))
         )
         output = OutputSettings(output=str(folder), overwrite=True)
-        return Job(replace(each.config, output=output), resume, self.use_cache, questions)
-
-
-class _Named:
-    """Tells a Reporter what a contender says, with its name before it."""
-
-    def __init__(self, reporter: Reporter, name: str) -> None:
-        self._reporter, self._name = reporter, name
-
-    def __getattr__(self, kind: str) -> Any:
-        tell = getattr(self._reporter, kind)
-        if kind in ("reading", "training"):
-            return tell
-        return lambda text: tell(f"{self._name}: {text}")
+        return Job(row, replace(each.config, output=output), resume, self.use_cache, questions)
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:
@@ -161,20 +148,20 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
             no such files.
     """
     configs = [each.config for each in contenders]
-    models = {config.model.model for config in configs}
-    if len(models) > 1:
+    if len({config.model.model for config in configs}) > 1:
         raise InputError("one model is compared under several losses: give all the same `model`")
-    if models == {"lm"} and any(config.validation.valid is None for config in configs):
-        raise InputError("`model` lm needs `valid`, the text whose perplexity is compared")
     for config in configs:
-        valid = config.validation.valid
-        for text in (config.corpus.corpus, () if valid is None else (valid,)):
-            for source in resolve_sources(text, config.corpus.column)[0] if text else ():
-                if not source.lasting:
-                    raise InputError(
-                        f"texts are read once per loss, {source.name} can be read once only: save"
-                        " it to a file"
-                    )
+        texts, valid = list(config.corpus.corpus), config.validation.valid
+        if valid is not None:
+            texts.append(valid)
+        elif config.model.model == "lm":
+            raise InputError("`model` lm needs `valid`, the text whose perplexity is compared")
+        for source in resolve_sources(texts, config.corpus.column)[0]:
+            if not source.lasting:
+                raise InputError(
+                    f"texts are read once per loss, {source.name} can be read once only: save it"
+                    " to a file"
+                )
 
 
 def check_same(each: Contender, row: Row, output: Path) -> None:

@@ -18,18 +18,6 @@ from w2v.errors import InputError
 from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
-COLUMNS = (
-    "name",
-    "loss",
-    "status",
-    "perplexity",
-    "accuracy",
-    "seconds_per_epoch",
-    "tokens_per_second",
-    "speedup",
-    "peak_memory_bytes",
-    "problem",
-)
 
 
 @dataclass(frozen=True)
@@ -45,11 +33,14 @@ class Row:
     tokens_per_second: float | None = None
     speedup: float | None = None
     peak_memory_bytes: int | None = None
-    epochs: float | None = None  # trained
     problem: str | None = None
+    epochs: float | None = None  # trained
     settings: dict[str, Any] | None = None  # asked for, by name
     # (seconds of training, validation perplexity), one per epoch
     curve: tuple[tuple[float, float], ...] = ()
+
+
+COLUMNS = tuple(field.name for field in fields(Row))[:-3]
 
 
 @dataclass(frozen=True)
@@ -97,8 +88,8 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
     """
     document = {
         "format_version": 1,
-        "rows": [asdict(row) for row in rows],
-        "others": [asdict(row) for row in others],
+        "rows": list(map(asdict, rows)),
+        "others": list(map(asdict, others)),
     }
     lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
     for name, text in (
@@ -119,21 +110,19 @@ def load_table(folder: Path) -> dict[str, Row]:
     if not path.is_file():
         return {}
     known = {field.name for field in fields(Row)}
+    found = {}
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        rows = [
-            {key: value for key, value in row.items() if key in known}
-            for row in document["rows"] + document["others"]
-        ]
-        return {
-            row["name"]: Row(**{**row, "curve": tuple(map(tuple, row.get("curve", ())))})
-            for row in rows
-        }
+        for row in document["rows"] + document["others"]:
+            values = {key: value for key, value in row.items() if key in known}
+            curve = tuple(map(tuple, values.pop("curve", ())))
+            found[values["name"]] = Row(**values, curve=curve)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
             " `output`"
         ) from None
+    return found
 
 
 def _cell(value: object) -> str:

@@ -123,6 +123,14 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     assert "nce (2 of 3)\nnce: training\n" in err
 
 
+def test_different_optimizers_are_told(w2v: Verb, stand_in: StandIn) -> None:
+    optimizers = {"neg": "sgd", "softmax": "adagrad"}
+    _, _, err = w2v("text.txt", "--losses", "neg,softmax")
+    assert all(f"{name} by {optimizer}" in err for name, optimizer in optimizers.items())
+    _, _, err = w2v("text.txt", "--losses", "neg,hsigmoid", "--overwrite")
+    assert " by sgd" not in err
+
+
 def test_json_has_the_rows(w2v: Verb, stand_in: StandIn) -> None:
     status, out, _ = w2v(*LM, "--losses", "nce", "--json")
     (row,) = json.loads(out)["rows"]
@@ -143,7 +151,7 @@ def test_other_settings_are_not_mixed(w2v: Verb, stand_in: StandIn) -> None:
     w2v(*LM, "--losses", "nce", "--dim", "8")
     status, out, err = w2v(*LM, "--losses", "nce,softmax", "--dim", "9")
     assert (status, out, stand_in.trained) == (2, "", ["nce"])
-    assert err.startswith("w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite")
+    assert "w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite" in err
 
 
 def test_a_failure_is_a_row(w2v: Verb, stand_in: StandIn) -> None:

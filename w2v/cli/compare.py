@@ -29,16 +29,17 @@ from w2v.cli.options import Json, Overwrite, Quiet, with_settings
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.cli.wording import as_options
+from w2v.comparison.contenders import DECIDED
+from w2v.errors import RunError
 from w2v.settings.groups import all_settings
 
 if TYPE_CHECKING:
     from w2v.comparison.table import Compared
 
 NAME = "compare"
-OWN = ("loss", "output", "overwrite")  # settings of w2v train that compare itself decides on
 
 
-@with_settings(each for name, each in all_settings().items() if name not in OWN)
+@with_settings(each for name, each in all_settings().items() if name not in DECIDED)
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
@@ -78,7 +79,7 @@ def command(
     **given: str | bool | None,
 ) -> int:
     from w2v.comparison.compare import Comparison
-    from w2v.comparison.plot import check_plot
+    from w2v.comparison.plot import check_plot, draw
 
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
         comparison = Comparison(
@@ -97,7 +98,11 @@ def command(
         check_plot(picture)
         compared = comparison.run()
     print_json({"rows": compared.rows}) if json else _print(compared)
-    _draw(compared, picture, reporter)
+    try:
+        draw(compared.results, picture)
+        reporter.note(f"plot in {picture}")
+    except RunError as problem:  # the table stands without it
+        reporter.note(f"no plot: {problem}")
     if stop.is_set():
         say("w2v compare: stopped; the same command goes on with what is not finished")
         return 128 + stop.signal_number
@@ -121,15 +126,3 @@ def _print(compared: Compared) -> None:
         table.append((row.name, figure, row.seconds_per_epoch, *cells, status))
     names = ("valid. perplexity", "tokens/s") if compared.is_lm else ("analogies", "words/s")
     print_table(("loss", names[0], "s/epoch", names[1], "speed-up", "peak memory", "status"), table)
-
-
-def _draw(compared: Compared, path: str, reporter: ConsoleReporter) -> None:
-    """The plot, or one line that says why there is none: the table stands without it."""
-    from w2v.comparison.plot import draw
-    from w2v.errors import RunError
-
-    try:
-        draw(compared.results, path)
-        reporter.note(f"plot in {path}")
-    except RunError as problem:
-        reporter.note(f"no plot: {problem}")

@@ -49,8 +49,14 @@ class Comparison:
     def __post_init__(self) -> None:
         corpus = () if self.corpus is None else self.corpus
         entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
-        given = {**self.settings, "corpus": tuple(map(os.fspath, entries)) or None}
+        given = {"corpus": tuple(os.fspath(entry) for entry in entries) or None, **self.settings}
         self.contenders, self.notes = read_contenders(self.losses, given, self.config)
+        optimizers = {each.name: each.config.optimizer for each in self.contenders}
+        if len(set(optimizers.values())) > 1:
+            told = ", ".join(f"{name} by {optimizer}" for name, optimizer in optimizers.items())
+            self.notes.append(
+                f"they learn by different optimizers, {told}: give all one `optimizer`"
+            )
         model = self.contenders[0].config.model.model
         self.is_lm = model == "lm"
         self.folder = Path(self.output or f"{model}-compare")

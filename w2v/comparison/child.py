@@ -95,7 +95,7 @@ def _messages(
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """What the child says of its job, until it has ended."""
     told = False
-    with suppress(EOFError, ConnectionError):
+    with suppress(EOFError, OSError):
         connection.send(job)
         while True:
             if stop.is_set() and not told:
@@ -111,12 +111,13 @@ class _Told:
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection, self._name = connection, name
+        self._lock = threading.Lock()  # threads of the run report too
         self._due = 0.0
         self.training_began = False
 
     def send(self, kind: str, *values: object) -> None:
         """Calls a method of the parent's Reporter; "row" fills the row."""
-        with suppress(OSError):  # the parent is gone, which stops the run
+        with suppress(OSError), self._lock:  # without the parent, the run is being stopped
             self._connection.send((kind, values))
 
     def training(self, progress: Progress) -> None:
@@ -187,7 +188,7 @@ def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
         config = resumed_config(folder, {})
         with claimed(config, folder):
             if summary := finished(folder, config):
-                return summary
+                return {**summary, "output": str(folder)}
     done = run(config, use_cache=job.use_cache, reporter=told, stop=stop, resume=folder)
     told.send("row", {"peak_memory_bytes": peak_memory()})
     return done.as_dict()

@@ -23,7 +23,6 @@ from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
 from w2v.training.trainer import Trainer
 
-TASKS = {"words": "w2v.words.task:WordsTask", "lm": "w2v.lm.task:LanguageModelTask"}
 PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
 
 
@@ -126,7 +125,7 @@ def plan(context: Context) -> Plan:
 def make_task(context: Context) -> Task:
     """Returns what the configuration trains. Imports of the other story's rooms are left out: they
     take seconds."""
-    module, name = TASKS[context.config.task].split(":")
+    module, name = context.config.task_class.split(":")
     task: Task = getattr(importlib.import_module(module), name)(context)
     return task
 

@@ -160,7 +160,7 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given) -> list[str]
         problems.append(
             f"`engine` hogwild cannot do {_listed(beyond)}: use `engine` autograd or auto"
         )
-    if config.task == "words":
+    if config.only_vectors:
         if training.optimizer not in DEFAULT_LR:
             problems.append(
                 f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only: use"
@@ -198,7 +198,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         )
     ]
     model, fused = config.model.model, config.training.engine == "hogwild"
-    if config.task == "words":
+    if config.only_vectors:
         idle = [name for name in given.places if name in settings_of(LanguageModelSettings)]
         notes += given.note(idle, f"by `model` {model} (only by {LANGUAGE_MODEL})")
     else:

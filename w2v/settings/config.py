@@ -47,20 +47,21 @@ class Config:
     why_engine: str = field(default="", compare=False)  # for the user: how `engine` came about
 
     @property
-    def task(self) -> str:
-        """What is trained: "words" or "lm"; a key of `w2v.run.TASKS`."""
-        return "lm" if self.model.model == LANGUAGE_MODEL else "words"
+    def only_vectors(self) -> bool:
+        """Whether word vectors are what is trained, and all that comes out; else it is a language
+        model."""
+        return self.model.model != LANGUAGE_MODEL
 
     @property
-    def only_vectors(self) -> bool:
-        """Whether vectors are all that comes out, so that they can be written to a file alone."""
-        return self.task == "words"
+    def task_class(self) -> str:
+        """The class that knows how such a run is done, module:name."""
+        return "w2v.words.task:WordsTask" if self.only_vectors else "w2v.lm.task:LanguageModelTask"
 
     @property
     def unused(self) -> tuple[str, ...]:
         """The settings that do nothing in this run."""
         validation = () if self.validation.valid is not None else settings_of(ValidationSettings)
-        if self.task == "words":
+        if self.only_vectors:
             return (*settings_of(LanguageModelSettings), *validation)
         unused = language_model.unused(self.lm, self.training.optimizer)
         return (*WORD_VECTORS_ONLY, *unused, *validation)

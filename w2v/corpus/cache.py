@@ -30,7 +30,7 @@ from typing import IO
 import numpy as np
 
 from w2v.corpus.sources import Source
-from w2v.corpus.store import ID_TYPE, TokenStore, map_ids
+from w2v.corpus.store import ID_TYPE, TokenStore, ids_checksum, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
 from w2v.system.files import sync_directory, sync_file
@@ -45,7 +45,6 @@ TEMPORARY_PREFIX = ".building-"
 # killed.
 STALE_SECONDS = 3600.0
 COUNT_BYTES = 8
-CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
 
@@ -129,7 +128,7 @@ def load_entry(key: str) -> TokenStore | None:
                 Vocabulary(words, counts),
                 manifest.n_words,
                 manifest.n_lines,
-                manifest.warnings,
+                tuple(manifest.warnings),
             )
             if (
                 text[-1:] == b"\n"
@@ -354,11 +353,6 @@ def _has_sizes(directory: Path, distinct: int, size: int) -> bool:
 
 
 def _checksum(store: TokenStore, text: bytes) -> int:
-    """CRC-32 of words, counts and ids: what a disk or another program damaged is found, an attack
-    is not."""
-    checksum = zlib.crc32(np.ascontiguousarray(store.vocabulary.counts).data, zlib.crc32(text))
-    for start in range(0, len(store.ids), CHECKED_IDS):
-        stop = min(start + CHECKED_IDS, len(store.ids))
-        checksum = zlib.crc32(np.asarray(store.ids[start:stop]).data, checksum)
-        store.release(start, stop)
-    return checksum
+    """CRC-32 of words, counts and ids."""
+    counts = np.ascontiguousarray(store.vocabulary.counts)
+    return ids_checksum(store.ids, zlib.crc32(counts.data, zlib.crc32(text)))

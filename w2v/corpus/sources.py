@@ -20,6 +20,7 @@ from pathlib import Path
 from w2v.errors import InputError, RunError
 
 STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "standard input"
 COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 TABLE_FORMATS = {
     ".jsonl": "json",
@@ -114,7 +115,7 @@ def resolve_sources(
 
 def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
     if argument == STANDARD_INPUT:
-        yield Source("standard input", None, "text" if column is None else "sniff")
+        yield Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")
         return
     if not os.path.lexists(argument) and argument.startswith("~"):
         argument = os.path.expanduser(argument)

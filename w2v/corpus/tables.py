@@ -12,7 +12,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -142,9 +142,9 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
             first = True
             for table in rows.with_format("arrow").iter(batch_size=ROWS):
                 if column in table.column_names:
-                    yield _as_bytes(table.column(column), name, column)
+                    yield as_bytes(table.column(column), f"column {column!r} of {name}")
                 elif first:
-                    raise _no_column(name, column, table.column_names)
+                    raise no_column(name, column, table.column_names)
                 first = False
         except InputError:
             raise
@@ -166,19 +166,23 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{name} cannot be read as parquet: {error}") from None
     if column not in names:
-        raise _no_column(name, column, names)
+        raise no_column(name, column, names)
     return [column]
 
 
-def _no_column(name: str, column: str, names: list[str]) -> InputError:
+def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
+    """What to raise where the table `name` has no such column."""
     return InputError(
         f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
     )
 
 
-def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
-    """The non-null values of a text column as UTF-8 bytes; not as str, which invalid UTF-8 cannot
-    become."""
+def as_bytes(values: Any, what: str) -> list[bytes]:
+    """Returns the non-null values of an Arrow column as UTF-8; str could not hold invalid UTF-8.
+
+    Raises:
+        InputError: `what`, as messages name the column, holds no text.
+    """
     import pyarrow
 
     kind = values.type
@@ -191,9 +195,7 @@ def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
         or pyarrow.types.is_large_string(kind)
         or pyarrow.types.is_string_view(kind)
     ):
-        raise InputError(
-            f"column {column!r} of {name} holds {kind}, not text; choose another one with `column`"
-        )
+        raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
     documents: list[bytes] = (
         values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
     )

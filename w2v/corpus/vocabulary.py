@@ -139,7 +139,7 @@ class Vocabulary:
 
         Raises:
             RunError: the file cannot be written.
-            ValueError: a word is empty or holds whitespace, which no reader could read back.
+            ValueError: a word is empty or holds a tab or a line break, lost when read back.
         """
         with atomic_file(path) as file:
             self.write(file)
@@ -148,11 +148,10 @@ class Vocabulary:
         """Writes the same to an open file; raises ValueError as `save`."""
         for start in range(0, len(self), BLOCK):
             words = list(self.words[start : start + BLOCK])
-            # One split for all instead of a test per word: it gives the words back only if all are
-            # sound.
-            if " ".join(words).split() != words:
-                broken = next(word for word in words if word.split() != [word])
-                raise ValueError(f"the word {broken!r} is empty or holds whitespace")
+            joined = "".join(words)
+            if not all(words) or "\t" in joined or "\n" in joined:
+                broken = next(word for word in words if not word or "\t" in word or "\n" in word)
+                raise ValueError(f"the word {broken!r} is empty or holds a tab or a line break")
             counts = self.counts[start : start + BLOCK].tolist()
             file.write(
                 "".join(
@@ -225,8 +224,8 @@ def _parsed(
     else:
         words, numbers = [], []
         for number, line in enumerate(lines, 1):
-            word, found, count = line.removesuffix("\r").rpartition(separator)
-            if not found or word.split() != [word]:
+            word, _, count = line.removesuffix("\r").rpartition(separator)
+            if not word or (separator == " " and word.split() != [word]):
                 expected = "word, tab, count" if separator == "\t" else "word, blank, count"
                 raise InputError(
                     f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"

@@ -172,7 +172,14 @@ def read_again(
     """
     from w2v.corpus import Vocabulary, read_corpus
     from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import changed_files, check_description, describe, difference, digest
+    from w2v.corpus.identity import (
+        changed_files,
+        check_description,
+        describe,
+        difference,
+        digest,
+        memory_text,
+    )
     from w2v.corpus.selection import select_vocabulary
 
     try:
@@ -189,6 +196,11 @@ def read_again(
                 f"{phrase} since the run began; it goes on with the text as it was, which the cache"
                 " holds"
             )
+    elif name := memory_text(then):
+        raise InputError(
+            f"{run} cannot go on without the text that it was trained on, which came from memory"
+            f" ({name}): give it again as `corpus`"
+        )
     else:
         try:
             store = read_corpus(
@@ -203,7 +215,7 @@ def read_again(
     elif config.start.init is None:
         vocabulary = select_vocabulary(store.vocabulary, config.corpus)
     else:
-        from w2v.words.start import renumbered
+        from w2v.corpus.renumber import renumbered
 
         vocabulary = Vocabulary.load(run / "vocab.tsv")
         chosen = store.vocabulary.truncated(config.corpus.min_count, config.corpus.max_vocab)

@@ -11,9 +11,9 @@ import numpy as np
 
 from w2v.bench.process import how_it_ended, run
 from w2v.bench.systems import Case
-from w2v.corpus.sources import resolve_sources
-from w2v.corpus.streams import MAGIC_BYTES, compression, read_pieces
+from w2v.corpus.sources import read_pieces, resolve_sources
 from w2v.errors import InputError, RunError
+from w2v.system.compression import MAGIC_BYTES, compression
 
 PIECE_BYTES = 1 << 22
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from w2v.corpus.sources import Source
-from w2v.corpus.streams import Advance, read_pieces
+from w2v.corpus.sources import Advance, Source, read_pieces
 from w2v.corpus.tables import read_documents, sniff_format
 from w2v.errors import InputError
 

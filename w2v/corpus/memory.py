@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2v.corpus.chunks import BYTE_ORDER_MARK, cut_chunks
-from w2v.corpus.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, TABLE_FORMATS
+from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
 from w2v.corpus.tables import DEFAULT_COLUMN, as_bytes, no_column
 from w2v.errors import InputError, shown
+from w2v.system import compression
 
 if TYPE_CHECKING:
     from w2v.corpus.tokenizer import EncodedChunk
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Encode = Callable[[], "EncodedChunk"]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "datasets")
-FILE_SUFFIXES = (".txt", *TABLE_FORMATS, *COMPRESSION_SUFFIXES)
+FILE_SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
 ROWS = 1000  # of a table taken at a time
 TOKENS = 4096  # of a row taken at a time
 FORBIDDEN = "\t\n"  # in a token: they end the fields and the lines of a vocabulary's file
@@ -79,7 +80,7 @@ def encoders(
     corpus: object,
     column: str | None,
     chunk_bytes: int,
-    advance: Callable[[int], None],
+    advance: Advance,
     options: Mapping[str, bool],
 ) -> Iterator[Encode]:
     """What remains to be done to encode the corpus, a chunk at a time; reads it once.

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING
 from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, size_cap
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
-from w2v.corpus.sources import Source, resolve_sources
+from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.corpus.tables import DEFAULT_COLUMN
 from w2v.errors import InputError, RunError
@@ -127,7 +127,7 @@ def _options(settings: CorpusSettings) -> dict[str, bool]:
     return {"lowercase": settings.lowercase, "strict": settings.encoding_errors == "strict"}
 
 
-def _counting(progress: Progress | None, total: int | None) -> Callable[[int], None]:
+def _counting(progress: Progress | None, total: int | None) -> Advance:
     """Returns what is to be told of every number of bytes that were read."""
     done = 0
 

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from w2v.corpus.sources import Source
-from w2v.corpus.streams import Advance, opened
+from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError, RunError
 
 DEFAULT_COLUMN = "text"

@@ -20,13 +20,13 @@ from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
 from w2v.runs.directory import RUN_FILES, Files, RunDirectory, end_files, start_files, write_plainly
 from w2v.settings.config import Config
+from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
 from w2v.vectors import check_format, save_vectors
 
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
-COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
@@ -202,7 +202,7 @@ def default_name(config: Config) -> Path:
     """CORPUS-STEM-MODEL-LOSS in the working directory."""
     first = config.corpus.corpus[0]
     name = "stdin" if first == "-" else Path(first).resolve().name
-    while Path(name).suffix.lower() in COMPRESSIONS:
+    while Path(name).suffix.lower() in compression.SUFFIXES:
         name = Path(name).stem
     stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
     stem = stem.encode()[:STEM_BYTES].decode(errors="ignore")

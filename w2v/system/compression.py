@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Protocol
 
+import zstandard
+
 from w2v.errors import InputError, RunError
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
@@ -24,6 +26,7 @@ MAGIC_BYTES = 6
 RAW_BUFFER_BYTES = 1 << 18
 # xz -9 needs 65 MiB; only dictionaries chosen by hand (--lzma2=dict=1GiB) need more than this.
 XZ_MEMORY_LIMIT = 512 << 20
+XZ_LIMIT_EXCEEDED = "its dictionary needs more than 512 MiB, compress it again with xz -9"
 XZ_INPUT_BYTES = 1 << 18
 # zstd gives all output of one input at once, at most 32 kB per byte.
 ZSTD_INPUT_BYTES = 1 << 10
@@ -98,14 +101,10 @@ def compression(head: bytes) -> str | None:
     return None
 
 
-class _Damaged(Exception):
-    pass
-
-
 @contextmanager
 def _told(name: str) -> Iterator[None]:
     """Turns what readers raise into sentences."""
-    damaged: Exception
+    reason: object
     try:
         yield
         return
@@ -113,14 +112,14 @@ def _told(name: str) -> Iterator[None]:
         raise InputError(
             f"{name} is cut short: its compressed data end too early; get it again"
         ) from None
-    except (_Damaged, lzma.LZMAError, zlib.error) as error:
-        damaged = error
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+        reason = XZ_LIMIT_EXCEEDED if "usage limit exceeded" in str(error) else error
     except OSError as error:
         if error.errno is not None:
             raise RunError(f"reading {name} failed: {error.strerror}") from error
-        damaged = error  # gzip and bz2 report damaged data so
+        reason = error  # gzip and bz2 report damaged data so
     raise InputError(
-        f"{name} is damaged: its compressed data cannot be read ({damaged}); get it again"
+        f"{name} is damaged: its compressed data cannot be read ({reason}); get it again"
     )
 
 
@@ -152,86 +151,63 @@ class _RawInput(io.RawIOBase):
         return len(data)
 
 
-class _XzReader:
-    """All streams of an .xz file, one after the other; what stands behind them must be zeros.
+class _Members:
+    """The members of a compressed file, xz streams or zstd frames, one after the other.
 
     (lzma.LZMAFile takes no limit of memory, though a file may ask for 4 GiB, and ends in silence
-    where a second stream is damaged.)
+    where a second stream is damaged; zstd's own reader takes a file that is cut short for a whole
+    one.)
+
+    Args:
+        decoder: makes one for a member. Where it cannot limit its output, `step` does.
+        step: compressed bytes to read at a time.
+        padding: may stand between members and behind them.
     """
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(
+        self, file: Readable, decoder: Callable[[], Any], step: int, padding: bytes
+    ) -> None:
         self._file = file
-        self._decoder: lzma.LZMADecompressor | None = None
-        self._started = False
-        self._input = b""
-
-    def read(self, size: int, /) -> bytes:
-        while True:
-            if self._decoder is None:
-                self._input = self._input or self._file.read(XZ_INPUT_BYTES)
-                if not self._input and self._started:
-                    return b""
-                if self._started:  # between streams there may be padding
-                    self._input = self._input.lstrip(b"\0")
-                    if not self._input:
-                        continue
-                self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
-                self._started = True
-            if self._decoder.needs_input and not self._input:
-                self._input = self._file.read(XZ_INPUT_BYTES)
-                if not self._input:
-                    raise EOFError
-            try:
-                data = self._decoder.decompress(self._input, size)
-            except lzma.LZMAError as error:
-                if "limit" in str(error):
-                    raise _Damaged(
-                        f"its dictionary needs more than {XZ_MEMORY_LIMIT >> 20} MiB, compress it"
-                        " again with xz -9"
-                    ) from None
-                raise
-            self._input = b""
-            if self._decoder.eof:
-                self._input, self._decoder = self._decoder.unused_data, None
-            if data:
-                return data
-
-
-class _ZstdReader:
-    """All frames of a .zst file. (The library's own reader takes a file that is cut short for a
-    whole one.)"""
-
-    def __init__(self, file: Readable) -> None:
-        import zstandard
-
-        self._file = file
-        self._error = zstandard.ZstdError
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT)
-        self._frame = self._decoder.decompressobj()
-        self._input = self._output = b""
+        self._make = decoder
+        self._step = step
+        self._padding = padding
+        self._decoder = decoder()
+        self._output = b""
 
     def read(self, size: int, /) -> bytes:
         while not self._output:
-            if not self._input:
-                self._input = self._file.read(ZSTD_INPUT_BYTES)
-            if not self._input:
-                if not self._frame.eof:
-                    raise EOFError
-                return b""
-            if self._frame.eof:
-                self._frame = self._decoder.decompressobj()
-            try:
-                self._output = self._frame.decompress(self._input)
-            except self._error as error:
-                raise _Damaged(error) from None
-            self._input = self._frame.unused_data if self._frame.eof else b""
+            if self._decoder.eof:
+                data = self._decoder.unused_data.lstrip(self._padding)
+                while not data:
+                    if not (data := self._file.read(self._step)):
+                        return b""
+                    data = data.lstrip(self._padding)
+                self._decoder = self._make()
+            elif not getattr(self._decoder, "needs_input", True):
+                data = b""
+            elif not (data := self._file.read(self._step)):
+                raise EOFError
+            limits = (size,) if hasattr(self._decoder, "needs_input") else ()
+            self._output = self._decoder.decompress(data, *limits)
         data, self._output = self._output[:size], self._output[size:]
         return data
+
+
+def _xz(file: Readable) -> Readable:
+    def decoder() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
+
+    return _Members(file, decoder, XZ_INPUT_BYTES, padding=b"\0")
+
+
+def _zstd(file: Readable) -> Readable:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT)
+    return _Members(file, decompressor.decompressobj, ZSTD_INPUT_BYTES, padding=b"")
 
 
 _READERS: dict[str, Callable[[Any], Readable]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
     "bzip2": bz2.BZ2File,
-    "xz": _XzReader,
-    "zstd": _ZstdReader,
+    "xz": _xz,
+    "zstd": _zstd,
 }

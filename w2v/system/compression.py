@@ -35,9 +35,7 @@ ZSTD_WINDOW_LIMIT = 1 << 31
 
 
 class Readable(Protocol):
-    def read(self, size: int, /) -> bytes:
-        """Returns up to `size` bytes, none only at the end."""
-        ...
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Decompressed:
@@ -71,12 +69,8 @@ class Decompressed:
         self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
 
     def read(self, size: int) -> bytes:
-        """Returns `size` further bytes, fewer only at the end.
-
-        Raises:
-            InputError: the compressed data are damaged or cut short.
-            RunError: the device fails.
-        """
+        """Returns `size` further bytes, fewer only at the end. Raises InputError for data that are
+        damaged or cut short, RunError when the device fails."""
         parts = []
         with _told(self.name):
             while size and (part := self._file.read(size)):
@@ -156,22 +150,13 @@ class _Members:
 
     (lzma.LZMAFile takes no limit of memory, though a file may ask for 4 GiB, and ends in silence
     where a second stream is damaged; zstd's own reader takes a file that is cut short for a whole
-    one.)
-
-    Args:
-        decoder: makes one for a member. Where it cannot limit its output, `step` does.
-        step: compressed bytes to read at a time.
-        padding: may stand between members and behind them.
+    one.) `make` gives the decoder of a member; where it cannot limit its output, `step`, the bytes
+    read at a time, does. `padding` may stand between and behind members.
     """
 
-    def __init__(
-        self, file: Readable, decoder: Callable[[], Any], step: int, padding: bytes
-    ) -> None:
-        self._file = file
-        self._make = decoder
-        self._step = step
-        self._padding = padding
-        self._decoder = decoder()
+    def __init__(self, file: Readable, make: Callable[[], Any], step: int, padding: bytes) -> None:
+        self._file, self._make, self._step, self._padding = file, make, step, padding
+        self._decoder = make()
         self._output = b""
 
     def read(self, size: int, /) -> bytes:
@@ -193,21 +178,17 @@ class _Members:
         return data
 
 
-def _xz(file: Readable) -> Readable:
-    def decoder() -> lzma.LZMADecompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
-
-    return _Members(file, decoder, XZ_INPUT_BYTES, padding=b"\0")
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
 
 
-def _zstd(file: Readable) -> Readable:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT)
-    return _Members(file, decompressor.decompressobj, ZSTD_INPUT_BYTES, padding=b"")
+def _zstd() -> Any:
+    return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).decompressobj()
 
 
 _READERS: dict[str, Callable[[Any], Readable]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
     "bzip2": bz2.BZ2File,
-    "xz": _xz,
-    "zstd": _zstd,
+    "xz": lambda file: _Members(file, _xz, XZ_INPUT_BYTES, padding=b"\0"),
+    "zstd": lambda file: _Members(file, _zstd, ZSTD_INPUT_BYTES, padding=b""),
 }

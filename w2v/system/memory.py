@@ -19,13 +19,9 @@ class Demand(NamedTuple):
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can be allocated without swapping; None if the system does not tell.
-
-    What the system has free, cut to what this process's cgroup and those above it still allow.
-
-    Args:
-        root: as in `group_folders`.
-    """
+    """Bytes that can be allocated without swapping: what the system has free, cut to what this
+    process's cgroup and those above it still allow; None if the system does not tell. `root` as in
+    `group_folders`."""
     known = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
     for folder in group_folders(root, "memory"):
         known.append(_left(folder, "memory.max", "memory.current", ""))
@@ -34,11 +30,8 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
-    """Limit less usage. Cached file pages, such as those of a corpus just read, make room when
-    asked to: not counted.
-
-    "max" (or a number beyond any memory) is no limit.
-    """
+    """Limit less usage, without cached file pages, which make room when asked to; None where the
+    limit is "max" or a number beyond any memory."""
     try:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any
 
 from w2v.corpus.sources import STANDARD_INPUT_NAME
 from w2v.corpus.store import TokenStore, ids_checksum
-from w2v.corpus.vocabulary import PackedWords, Vocabulary
+from w2v.corpus.vocabulary import Vocabulary
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -29,9 +29,7 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
 
 def digest(vocabulary: Vocabulary) -> str:
     """SHA-256 of the words and their counts."""
-    words = vocabulary.words
-    text = words.text if isinstance(words, PackedWords) else PackedWords.pack(words).text
-    return hashlib.sha256(text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
+    return hashlib.sha256(vocabulary.text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
 
 
 def check_description(description: object) -> Mapping[str, Any]:

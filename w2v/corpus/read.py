@@ -15,11 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, size_cap
+from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry, size_cap
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
 from w2v.corpus.sources import Advance, Source, resolve_sources
@@ -79,7 +79,7 @@ def read_corpus(
         for chunk in read_chunks(sources, column, options["strict"], chunk_bytes, advance):
             yield partial(encode_chunk, chunk, **options)
 
-    reader = _Reader(encoders, threads, sources, warnings)
+    reader = _Reader(encoders, threads or available_cores(), sources, warnings)
     key = None
     if all(source.lasting for source in sources):
         key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
@@ -115,10 +115,13 @@ def read_memory(
     """
     column = settings.column if column is None else column
     advance = _counting(progress, None)
-    reader = _Reader(
-        lambda: encoders(corpus, column, chunk_bytes, advance, _options(settings)), threads
+    store = _read(
+        _Reader(
+            lambda: encoders(corpus, column, chunk_bytes, advance, _options(settings)),
+            threads or available_cores(),
+        ),
+        None,
     )
-    store = _read(reader, None)
     name = f"{type(corpus).__name__} of {store.n_lines:,} line{'s' if store.n_lines > 1 else ''}"
     return replace(store, sources=((name, None, None),))
 
@@ -146,7 +149,7 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
         if (store := load_entry(key)) is not None:
             return store
         try:
-            with NewEntry(key) as entry:
+            with new_entry(key) as entry:
                 store = reader.read(entry.file, str(entry.directory))
                 try:
                     entry.commit(store, reader.sources)
@@ -191,26 +194,19 @@ def _frugal_arrow() -> Iterator[None]:
         pyarrow.set_memory_pool(usual)
 
 
+@dataclass
 class _Reader:
     """Reads a corpus into a file of ids; files may be read again when the first place was too
     small.
 
-    Args:
-        encoders: gives what remains to be done to encode the corpus, a chunk at a time.
-        sources: the files; none for text from memory.
+    `encoders` gives what remains to be done to encode the corpus, a chunk at a time; `sources` are
+    the files, none for text from memory.
     """
 
-    def __init__(
-        self,
-        encoders: Callable[[], Iterator[Encode]],
-        threads: int | None,
-        sources: Sequence[Source] = (),
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self.sources = sources
-        self.warnings = list(warnings)
-        self._encoders = encoders
-        self._threads = threads or available_cores()
+    encoders: Callable[[], Iterator[Encode]]
+    threads: int
+    sources: Sequence[Source] = ()
+    warnings: list[str] = field(default_factory=list)
 
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """The store over `file`, an empty file in `folder`."""
@@ -233,7 +229,7 @@ class _Reader:
                 f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"
                 " blanks"
             )
-        store = builder.finish(self._threads, found)
+        store = builder.finish(self.threads, found)
         if store is None:
             names = [source.name for source in self.sources] or ["it"]
             named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
@@ -244,13 +240,13 @@ class _Reader:
 
     def _encode(self, builder: TokenStoreBuilder) -> None:
         waiting: deque[Future[EncodedChunk]] = deque()
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for encode in self._encoders():
+                for encode in self.encoders():
                     waiting.append(pool.submit(encode))
                     # One chunk waits beside those worked on: no thread idles, and memory stays
                     # bounded.
-                    while len(waiting) > self._threads + 1:
+                    while len(waiting) > self.threads + 1:
                         builder.add(waiting.popleft().result())
                 while waiting:
                     builder.add(waiting.popleft().result())

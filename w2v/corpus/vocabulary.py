@@ -110,6 +110,12 @@ class Vocabulary:
         self.counts = counts
         self._places: dict[str, int] | None = None
 
+    @property
+    def text(self) -> bytes:
+        """The words as UTF-8, one newline behind each."""
+        words = self.words
+        return (words if isinstance(words, PackedWords) else PackedWords.pack(words)).text
+
     def __len__(self) -> int:
         return len(self.words)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from w2v.corpus.sources import Advance, Source, read_pieces
-from w2v.corpus.tables import read_documents, sniff_format
+from w2v.corpus.tables import read_documents
 from w2v.errors import InputError
 
 # Whitespace as in str.split(), and NUL, in UTF-8.
@@ -65,20 +66,21 @@ def read_chunks(
             GiB.
     """
 
-    def texts() -> Iterator[Text]:
-        for source in sources:
-            if source.format == "sniff":
-                source = sniff_format(source)
-            if source.format == "text":
-                yield source.name, *_text_pieces(source, strict, chunk_bytes, advance)
-            else:
-                yield source.name, 0, read_documents(source, column, chunk_bytes, advance)
+    def text(source: Source) -> Text:
+        if source.format != "text":
+            return source.name, 0, read_documents(source, column, advance)
+        pieces = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
+        first = next(pieces, b"")
+        check_text(first[:SAMPLE_BYTES], source.name, strict)
+        rest = first.removeprefix(BYTE_ORDER_MARK)
+        return source.name, len(first) - len(rest), chain([rest], pieces)
 
-    return cut_chunks(texts(), chunk_bytes)
+    return cut_chunks(map(text, sources), chunk_bytes)
 
 
 def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
-    """The texts in order, in chunks of about `chunk_bytes`; a line end is added where one lacks it.
+    """Yields the texts in order, in chunks of about `chunk_bytes`; a line end is added where one
+    lacks it.
 
     Raises:
         InputError: there is a word of 1 GiB.
@@ -89,7 +91,7 @@ def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
         spans.append((len(buffer), name, skipped))
         searched = len(buffer)
         last = b"\n"
-        for piece in pieces:
+        for piece in _cut(pieces, chunk_bytes):
             buffer += piece
             last = piece[-1:]
             if len(buffer) < chunk_bytes:
@@ -111,6 +113,12 @@ def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
         yield Chunk(bytes(buffer), tuple(spans))
 
 
+def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), size):
+            yield piece[start : start + size]
+
+
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
     """The offset behind the last whitespace character of `text`, 0 if there is none; nothing before
     `start` has one."""
@@ -130,28 +138,6 @@ def _moved(spans: list[tuple[int, str, int]], cut: int) -> tuple[int, str, int]:
     """
     start, name, base = spans[-1]
     return 0, name, base + cut - start
-
-
-def _text_pieces(
-    source: Source, strict: bool, piece_bytes: int, advance: Advance
-) -> tuple[int, Iterator[bytes]]:
-    """How many bytes of byte order mark were dropped, and the text behind them, checked to be
-    text."""
-    pieces = read_pieces(source, piece_bytes, advance)
-    sample = bytearray()
-    for piece in pieces:
-        sample += piece
-        if len(sample) >= SAMPLE_BYTES:
-            break
-    check_text(bytes(sample[:SAMPLE_BYTES]), source.name, strict)
-    mark = len(BYTE_ORDER_MARK) if sample.startswith(BYTE_ORDER_MARK) else 0
-
-    def rest() -> Iterator[bytes]:
-        for start in range(mark, len(sample), piece_bytes):
-            yield bytes(sample[start : start + piece_bytes])
-        yield from pieces
-
-    return mark, rest()
 
 
 def check_text(sample: bytes, name: str, strict: bool) -> None:

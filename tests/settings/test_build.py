@@ -23,7 +23,7 @@ from w2v.settings.build import build_config, load_config
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, all_settings, loss_settings
-from w2v.system.cores import available_cores, cgroup_quota
+from w2v.system.cores import available_cores
 
 CORPUS = {"corpus": ("a.txt",)}
 
@@ -369,47 +369,6 @@ def test_saving_where_it_is_not_possible(tmp_path: Path) -> None:
 
 def test_cores_are_at_most_the_affinity() -> None:
     assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
-
-
-@pytest.mark.parametrize(
-    ("groups", "files", "expected"),
-    [
-        ("0::/a/b\n", {"a/b/cpu.max": "150000 100000", "a/cpu.max": "max 100000"}, 1.5),
-        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
-        ("0::/a/b\n", {"a/b/cpu.max": "max 100000"}, None),
-        ("0::/elsewhere\n", {"cpu.max": "200000 100000"}, 2.0),
-        (
-            "3:cpu,cpuacct:/x\n0::/\n",
-            {
-                "cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
-                "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
-            },
-            3.0,
-        ),
-        ("3:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, None),
-        (
-            "3:cpuset:/x\n",
-            {"cpuset/x/cpu.cfs_quota_us": "5", "cpuset/x/cpu.cfs_period_us": "100000"},
-            None,
-        ),
-        ("0::/\n", {"cpu.max": "nonsense"}, None),
-        ("", {}, None),
-    ],
-)
-def test_cgroup_quotas(
-    tmp_path: Path, groups: str, files: dict[str, str], expected: float | None
-) -> None:
-    (tmp_path / "proc/self").mkdir(parents=True)
-    write(tmp_path / "proc/self/cgroup", groups)
-    for name, content in files.items():
-        path = tmp_path / "sys/fs/cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, content)
-    assert cgroup_quota(tmp_path) == expected
-    cores = len(os.sched_getaffinity(0))
-    assert available_cores(tmp_path) == (
-        cores if expected is None else max(1, min(cores, -int(-expected // 1)))
-    )
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -21,6 +21,7 @@ from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import FOLDER, Checkpoint, save_checkpoint
 from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, start_files, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
+from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
 from w2v.training.task import Result
@@ -28,7 +29,6 @@ from w2v.vectors import check_format, save_vectors
 
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
-COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
@@ -218,7 +218,7 @@ def default_name(config: Config) -> Path:
     first = config.corpus.corpus[0]
     names = {"-": "stdin", IN_MEMORY: "memory"}
     name = names.get(first) or Path(first).resolve().name
-    while Path(name).suffix.lower() in COMPRESSIONS:
+    while Path(name).suffix.lower() in compression.SUFFIXES:
         name = Path(name).stem
     stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
     stem = stem.encode()[:STEM_BYTES].decode(errors="ignore")

@@ -166,7 +166,13 @@ def read_again(
         InputError: it is not there any more, or not the same.
     """
     from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import changed_files, check_description, describe, difference
+    from w2v.corpus.identity import (
+        changed_files,
+        check_description,
+        describe,
+        difference,
+        memory_text,
+    )
 
     run = context.resume
     try:
@@ -184,6 +190,11 @@ def read_again(
                 f"{phrase} since the run began; it goes on with the text as it was, which the cache"
                 " holds"
             )
+    elif (name := memory_text(then)) and context.lines is None:
+        raise InputError(
+            f"{run} cannot go on without the text that it was trained on, which came from memory"
+            f" ({name}): give it again as `corpus`"
+        )
     else:
         try:
             store = read_text(context)

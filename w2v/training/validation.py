@@ -8,7 +8,6 @@ improves.
 from __future__ import annotations
 
 import time
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field, asdict
@@ -16,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from w2v.corpus.store import ids_checksum
 from w2v.errors import RunError
 from w2v.system.json import real_number, whole_number
 from w2v.training.engine import check_state
@@ -23,7 +23,6 @@ from w2v.training.handout import Rest
 from w2v.training.report import Event, Reporter
 from w2v.training.result import Diverged, TrainingResult
 
-CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
@@ -55,10 +54,7 @@ class Validation(ABC, Generic[S]):
     def __init__(
         self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
     ) -> None:
-        self._checksum = 0
-        for start in range(0, len(ids), CHECKED_IDS):
-            part = np.ascontiguousarray(ids[start : start + CHECKED_IDS])
-            self._checksum = zlib.crc32(part.data, self._checksum)
+        self._checksum = ids_checksum(ids)
         self._path, self._patience, self._keeps_best, self._reporter = (
             path,
             patience,

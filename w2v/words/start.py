@@ -12,7 +12,6 @@ Output rows come from a run's latest checkpoint, if it was trained with the same
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,8 @@ import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.identity import digest
-from w2v.corpus.store import ID_TYPE, LINE_END_ID, map_ids
-from w2v.errors import InputError, RunError
+from w2v.corpus.renumber import renumbered
+from w2v.errors import InputError
 from w2v.runs.checkpoint import newest_checkpoint
 from w2v.settings.build import load_config
 from w2v.settings.config import Config
@@ -31,7 +30,6 @@ from w2v.training.report import Reporter
 from w2v.vectors import load_vectors
 from w2v.vectors.loading import check_version
 
-CHUNK_IDS = 4 << 20
 OUTPUT = "output."
 
 
@@ -183,41 +181,6 @@ def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenS
     if digest(chosen) != digest(vocabulary):
         store = renumbered(store, vocabulary)
     return store, vocabulary
-
-
-def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
-    """The same text with the ids of another vocabulary; other words get the id V, so that they are
-    left out.
-
-    Raises:
-        RunError: the disk for temporary files is full.
-    """
-    unknown = len(vocabulary)
-    ids_of = {word: place for place, word in enumerate(vocabulary.words)}
-    mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
-    try:
-        with tempfile.TemporaryFile() as file:
-            for start in range(0, len(store.ids), CHUNK_IDS):
-                ids = np.asarray(store.ids[start : start + CHUNK_IDS])
-                file.write(np.where(ids < 0, ID_TYPE.type(LINE_END_ID), mapping[ids]).data)
-                store.release(start, start + len(ids))
-            file.flush()
-            found = TokenStore(
-                map_ids(file, len(store.ids)),
-                vocabulary,
-                store.n_words,
-                store.n_lines,
-                store.warnings,
-            )
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(
-            f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere"
-        ) from error
-    found.sources, found.key = store.sources, store.key
-    found.known_words = int(store.vocabulary.counts[mapping < unknown].sum())
-    store.close()
-    return found
 
 
 def _of_run(path: Path, config: Config) -> Earlier:

@@ -11,11 +11,11 @@ import numpy as np
 from harness.systems import Case
 from w2v.corpus import read_corpus
 from w2v.corpus.selection import select_vocabulary
-from w2v.corpus.sources import resolve_sources
-from w2v.corpus.streams import MAGIC_BYTES, compression, read_pieces
+from w2v.corpus.sources import read_pieces, resolve_sources
 from w2v.errors import InputError
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.groups import CorpusSettings
+from w2v.system.compression import MAGIC_BYTES, compression
 from w2v.tree.build import huffman
 
 PIECE_BYTES = 1 << 22

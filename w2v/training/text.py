@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
+from w2v.corpus.read import read_memory
 from w2v.corpus.selection import select_vocabulary
 from w2v.errors import InputError
+from w2v.settings.config import IN_MEMORY
 from w2v.settings.groups import CorpusSettings
 from w2v.training.task import Context
 
@@ -16,7 +18,13 @@ def read_text(context: Context) -> TokenStore:
         InputError: it cannot be used.
     """
     settings, progress = context.config.corpus, context.reporter.reading
-    store = read_corpus(settings.corpus, settings, use_cache=context.use_cache, progress=progress)
+    if context.lines is not None:
+        store = read_memory(context.lines, settings, column=settings.column, progress=progress)
+    elif IN_MEMORY in settings.corpus:
+        raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
+    else:
+        names, cached = settings.corpus, context.use_cache
+        store = read_corpus(names, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
         context.reporter.warn(warning)
     return store

@@ -29,9 +29,9 @@ class Stub(nn.Module):
         torch.manual_seed(4)
         self.embedding = nn.Embedding(V, DIM)
         self.dropout = nn.Dropout(0.5)
-        self.layer: OutputLayer = make_layer(loss, DIM, COUNTS)
+        self.output: OutputLayer = make_layer(loss, DIM, COUNTS)
         with torch.no_grad():
-            for parameter in self.layer.parameters():
+            for parameter in self.output.parameters():
                 parameter.copy_(torch.randn_like(parameter))
 
     def start(self, batch: int) -> tuple[Tensor]:
@@ -48,7 +48,7 @@ class Stub(nn.Module):
 def by_hand(model: Stub, ids: np.ndarray) -> np.ndarray:
     """-log P of every token, one at a time, in float64 NumPy but for the layer's log_prob."""
     table = model.embedding.weight.detach().double().numpy()
-    layer = make_layer_double(model.layer)
+    layer = make_layer_double(model.output)
     h, last, found = np.zeros(DIM), EOS, []
     for token in ids.tolist():
         h = np.tanh(0.5 * h + table[last])
@@ -90,9 +90,8 @@ def test_the_chunk_does_not_change_the_value(ids: np.ndarray, chunk: int) -> Non
 
 def test_a_stream_in_pieces_scores_what_the_whole_text_does(ids: np.ndarray) -> None:
     model = Stub().double()
-    with evaluating(model):
-        stream = TokenStream(model, EOS)
-        pieces = [stream.nll(part) for part in (ids[:1], ids[1:1], ids[1:40], ids[40:])]
+    stream = TokenStream(model, EOS)
+    pieces = [stream.nll(part) for part in (ids[:1], ids[1:1], ids[1:40], ids[40:])]
     np.testing.assert_allclose(np.concatenate(pieces), by_hand(model, ids), rtol=1e-12)
 
 
@@ -119,7 +118,7 @@ def test_progress_counts_tokens(ids: np.ndarray) -> None:
 def test_sums_are_float64() -> None:
     """100,000 tokens of which each costs log V: a float32 sum would be off by more than 1e-4."""
     model = Stub()
-    nn.init.zeros_(model.layer.weight)
+    nn.init.zeros_(model.output.weight)
     ids = np.zeros(100_000, np.int32)
     assert score_ids(model, ids, EOS, UNK, chunk=4096).nats == pytest.approx(
         1e5 * math.log(V), rel=1e-7
@@ -148,6 +147,6 @@ def test_what_cannot_be_scored(ids: np.ndarray) -> None:
     with pytest.raises(ValueError, match="chunk is 0"):
         score_ids(Stub(), ids, EOS, UNK, chunk=0)
     model = Stub()
-    nn.init.constant_(model.layer.weight, math.nan)
+    nn.init.constant_(model.output.weight, math.nan)
     with pytest.raises(RunError, match=r"loss is nan within the first 63 tokens"):
         score_ids(model, ids, EOS, UNK)

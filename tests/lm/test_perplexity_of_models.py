@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from w2v.lm.generation import Sampling, generate
-from w2v.lm.model import LanguageModel, make_language_model
+from w2v.lm.model import Network, make_network
 from w2v.lm.perplexity import score_ids
 from w2v.lm.scoring import score_lines
 from w2v.losses.table import LOSSES
@@ -22,7 +22,7 @@ V, EOS, UNK, TOKENS = 23, 1, 4, 41
 COUNTS = torch.arange(V, 0, -1) * 7
 
 
-def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
+def make_model(arch: str, loss: str, **settings: Any) -> Network:
     given = {"corpus": ("x",), "model": "lm", "arch": arch, "loss": loss, "dim": "8", **settings}
     if hasattr(LOSSES[loss].options, "negatives"):
         given["negatives"] = "5"
@@ -30,7 +30,7 @@ def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
         given["context"] = "6"  # shorter than the text
     if arch == "transformer":
         given |= {"layers": "2", "heads": "2"}
-    model = make_language_model(build_config(given), COUNTS, sparse=False)
+    model = make_network(build_config(given), COUNTS, sparse=False)
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -38,7 +38,7 @@ def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
     return model
 
 
-def by_hand(model: LanguageModel, ids: np.ndarray) -> np.ndarray:
+def by_hand(model: Network, ids: np.ndarray) -> np.ndarray:
     """-log P of every token, each from the whole text before it, in float64."""
     exact = copy.deepcopy(model).double().eval()
     text = torch.from_numpy(np.concatenate([[EOS], ids]).astype(np.int64))
@@ -49,7 +49,7 @@ def by_hand(model: LanguageModel, ids: np.ndarray) -> np.ndarray:
                 part.double() if part.is_floating_point() else part for part in exact.start(1)
             )
             hidden, _ = exact.hidden(text[:place, None], state)
-            found.append(-exact.layer.log_prob(hidden[-1])[0, text[place]].item())
+            found.append(-exact.output.log_prob(hidden[-1])[0, text[place]].item())
     return np.array(found)
 
 
@@ -99,6 +99,6 @@ def test_text_of_every_architecture(arch: str) -> None:
     tokens = generate(model, [7], EOS, Sampling(temperature=0), seed=1)
     for _ in range(15):
         hidden, _ = model.hidden(torch.tensor(text)[:, None], model.start(1))
-        best = int(model.layer.log_prob(hidden[-1])[0].argmax())
+        best = int(model.output.log_prob(hidden[-1])[0].argmax())
         assert next(tokens) == best
         text.append(best)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from w2v.lm import perplexity
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network, make_network
 from w2v.lm.perplexity import score_ids
@@ -63,19 +64,20 @@ def ids() -> np.ndarray:
 def test_perplexity_is_exp_of_a_sum_by_hand(arch: str, loss: str, ids: np.ndarray) -> None:
     model = make_model(arch, loss)
     expected = by_hand(model, ids)
-    score = score_ids(model, ids, EOS, UNK, chunk=16)
+    score = score_ids(model, ids, EOS, UNK)
     assert score.perplexity == pytest.approx(math.exp(expected.mean()), rel=1e-5)
     assert (score.tokens, score.eos, score.oov) == (TOKENS, (ids == EOS).sum(), (ids == UNK).sum())
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_neither_chunk_nor_columns_change_the_value(arch: str, ids: np.ndarray) -> None:
+def test_neither_chunk_nor_columns_change_the_value(
+    arch: str, ids: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = make_model(arch, "softmax")
-    whole = score_ids(model, ids, EOS, UNK, chunk=TOKENS).perplexity
+    whole = score_ids(model, ids, EOS, UNK).perplexity
     for chunk in (1, 3, 6, 7, 40):
-        assert score_ids(model, ids, EOS, UNK, chunk=chunk).perplexity == pytest.approx(
-            whole, rel=1e-5
-        )
+        monkeypatch.setattr(perplexity, "CHUNK", chunk)
+        assert score_ids(model, ids, EOS, UNK).perplexity == pytest.approx(whole, rel=1e-5)
     lines = [ids[:9], ids[:0], ids[:30], ids[:4]]
     for line, nll in zip(lines, score_lines(model, lines, EOS), strict=True):
         np.testing.assert_allclose(nll, by_hand(model, np.append(line, EOS)), rtol=1e-4, atol=1e-5)

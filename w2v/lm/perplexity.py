@@ -118,7 +118,6 @@ def score_ids(
     eos: int,
     unk: int,
     *,
-    chunk: int = CHUNK,
     words: int | None = None,
     progress: Progress | None = None,
 ) -> TextScore:
@@ -127,23 +126,20 @@ def score_ids(
     Args:
         ids: the tokens [n], possibly memory-mapped; they are read chunk by chunk.
         eos, unk: ids of the line end and of the unknown word.
-        chunk: tokens read at a time: memory, not the result, depends on it.
         words: words and line ends of the text, where the tokens are parts of words; None: as many
             as tokens.
         progress: called with the tokens scored so far and in all.
 
     Raises:
-        ValueError: there is no token, or the chunk is below 1.
+        ValueError: there is no token.
         RunError: the model gives NaN or infinity.
     """
     if not len(ids):
         raise ValueError("the text has 0 tokens, 1 or more are needed")
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}, it must be 1 or more")
     nats, oov, ends = 0.0, 0, 0
     stream = TokenStream(network, eos)
-    for start in range(0, len(ids), chunk):
-        part = np.asarray(ids[start : start + chunk])
+    for start in range(0, len(ids), CHUNK):
+        part = np.asarray(ids[start : start + CHUNK])
         nats += float(stream.nll(part).sum())
         oov += int(np.count_nonzero(part == unk))
         ends += int(np.count_nonzero(part == eos))

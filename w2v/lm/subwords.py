@@ -126,10 +126,6 @@ def _repeated(words: Vocabulary) -> Iterator[list[str]]:
 def _library() -> Any:
     try:
         import tokenizers  # only runs with subwords need it
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
     except ImportError:
         raise RunError(
             "`subwords` needs the package tokenizers: pip install 'w2v[subwords]', or train on"

@@ -39,26 +39,23 @@ class Transformer(Body):
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
         self.rotary = settings.positions == "rotary"
         if self.rotary and self.width // self.heads % 2:
-            raise ValueError(
-                "rotary positions need an even number per head, there are"
-                f" {self.width // self.heads}"
-            )
+            number = self.width // self.heads
+            raise ValueError(f"rotary positions need an even number per head, not {number}")
         self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(self.width, self.heads, self.dropout) for _ in range(settings.layers)
         )
         self.norm = nn.LayerNorm(self.width)
-        self.distance_scores = (
-            None if self.rotary else nn.Parameter(torch.zeros(self.heads, self.context))
-        )
+        self.distance_scores: nn.Parameter | None = None
+        if not self.rotary:
+            self.distance_scores = nn.Parameter(torch.zeros(self.heads, self.context))
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name != "distance_scores":
                 # what is added to the residual stream starts smaller, by the number of additions
                 # (GPT-2)
                 added = name.endswith(("attend_out.weight", "shrink.weight"))
-                nn.init.normal_(
-                    parameter, std=INIT_STD / ((2 * settings.layers) ** 0.5 if added else 1)
-                )
+                additions = 2 * settings.layers if added else 1
+                nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
 
     def start(self, batch: int) -> State:
         """Nothing read yet."""
@@ -84,15 +81,11 @@ class Transformer(Body):
         None: the causal mask alone."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
-        device = rows.device
-        distance = torch.arange(before, before + length, device=device)[:, None] - torch.arange(
-            before + length, device=device
-        )
+        places = torch.arange(before + length, device=rows.device)
+        distance = places[before:, None] - places
         hidden = (distance < 0) | (distance >= self.context)
         if self.distance_scores is None:
-            return torch.zeros(1, *distance.shape, dtype=rows.dtype, device=device).masked_fill_(
-                hidden, -torch.inf
-            )
+            return rows.new_zeros(1, *distance.shape).masked_fill_(hidden, -torch.inf)
         scores = self.distance_scores.to(rows.dtype)[:, distance.clamp(0, self.context - 1)]
         return scores.masked_fill(hidden, -torch.inf)
 
@@ -100,10 +93,8 @@ class Transformer(Body):
         """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs
         of numbers."""
         pairs = self.width // self.heads // 2
-        speeds = ROTARY_BASE ** (
-            -torch.arange(pairs, device=rows.device, dtype=torch.float32) / pairs
-        )
-        angles = torch.arange(length, device=rows.device, dtype=torch.float32)[:, None] * speeds
+        number = torch.arange(max(length, pairs), device=rows.device, dtype=torch.float32)
+        angles = number[:length, None] * ROTARY_BASE ** (-number[:pairs] / pairs)
         return angles.cos(), angles.sin()
 
 
@@ -114,14 +105,10 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.attend_norm, self.widen_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attend_in, self.attend_out = (
-            nn.Linear(width, 3 * width, bias=False),
-            nn.Linear(width, width, bias=False),
-        )
-        self.widen, self.shrink = (
-            nn.Linear(width, WIDENING * width),
-            nn.Linear(WIDENING * width, width),
-        )
+        self.attend_in = nn.Linear(width, 3 * width, bias=False)
+        self.attend_out = nn.Linear(width, width, bias=False)
+        self.widen = nn.Linear(width, WIDENING * width)
+        self.shrink = nn.Linear(WIDENING * width, width)
 
     def forward(
         self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None

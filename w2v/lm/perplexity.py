@@ -154,8 +154,8 @@ def score_ids(
 
 
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
-    """Whether the tokens [n] hold anything but line ends and unknown words; else a perplexity would
-    say nothing."""
+    """Whether the tokens [n] hold anything but line ends and unknown words, without which a
+    perplexity says nothing."""
     for start in range(0, len(ids), SEARCH):
         part = np.asarray(ids[start : start + SEARCH])
         if ((part != eos) & (part != unk)).any():

@@ -58,7 +58,7 @@ class Transformer(Body):
                 nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
 
     def start(self, batch: int) -> State:
-        """Nothing read yet."""
+        """Returns the state of having read nothing."""
         shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
         return (torch.zeros(shape, device=device_of(self)),)
 
@@ -77,8 +77,8 @@ class Transformer(Body):
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
     def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
-        """What is added to the scores [1 or heads, T, before + T]: -inf where a token may not look;
-        None: the causal mask alone."""
+        """Returns what is added to the scores [1 or heads, T, before + T], -inf where a token may
+        not look; None where the causal mask alone is right."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
         places = torch.arange(before + length, device=rows.device)
@@ -90,8 +90,8 @@ class Transformer(Body):
         return scores.masked_fill(hidden, -torch.inf)
 
     def turns(self, length: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs
-        of numbers."""
+        """Returns (cos, sin) [length, width / heads / 2] of the angles by which each place turns
+        its pairs of numbers."""
         pairs = self.width // self.heads // 2
         number = torch.arange(max(length, pairs), device=rows.device, dtype=torch.float32)
         angles = number[:length, None] * ROTARY_BASE ** (-number[:pairs] / pairs)
@@ -113,8 +113,8 @@ class Block(nn.Module):
     def forward(
         self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """rows [B, T, width]; past [B, 2, heads, S, d]: (rows, keys and values [B, 2, heads, S + T,
-        d])."""
+        """Returns (rows, keys and values [B, 2, heads, S + T, d]) of rows [B, T, width] and the
+        past [B, 2, heads, S, d]."""
         batch, length, width = rows.shape
         made = (
             self.attend_in(self.attend_norm(rows))
@@ -130,13 +130,13 @@ class Block(nn.Module):
         return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
 
     def drop(self, rows: Tensor) -> Tensor:
-        """Dropout while training."""
+        """Returns the rows with dropout while training."""
         return dropout(rows, self.dropout, self.training)
 
 
 def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of its
-    place; the places are the last T of those in `turns`."""
+    """Returns rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of
+    its place; the places are the last T of those in `turns`."""
     cos, sin = (part[-rows.shape[2] :].to(rows.dtype) for part in turns)
     first, second = rows.chunk(2, 3)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], 3)

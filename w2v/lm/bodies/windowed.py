@@ -29,11 +29,11 @@ class _Windowed(Body):
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
-        """Zeros [context - 1, B, dim]."""
+        """Returns zeros [context - 1, B, dim]."""
         return (torch.zeros(self.context - 1, batch, self.dim, device=device_of(self)),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        """[T, B, context · dim], the oldest token first, and the state after them."""
+        """Returns [T, B, context · dim], the oldest token first, and the state after them."""
         read = torch.cat([state[0].to(embedded.dtype), embedded])
         length = len(embedded)
         windows = torch.cat([read[place : place + length] for place in range(self.context)], 2)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from w2v.corpus import read_corpus
-from w2v.lm.model import make_language_model
-from w2v.lm.saved import save_language_model
+from w2v.lm.model import Network, make_network
+from w2v.lm.saved import model_arrays, model_files
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -47,13 +47,23 @@ def write_run(folder: Path, corpus: Path, seed: int = 3, **settings: Any) -> Con
     with read_corpus(config.corpus.corpus, config.corpus, use_cache=False) as store:
         vocabulary = TokenVocabulary.of_corpus(store, config)
     torch.manual_seed(seed)
-    model = make_language_model(config, torch.from_numpy(vocabulary.counts), sparse=False)
+    network = make_network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.5)
-    folder.mkdir()
+    write_files(folder, network, vocabulary, config)
+    np.save(folder / "vectors.npy", network.input.weight.detach().numpy())
+    return config
+
+
+def write_files(
+    folder: Path, network: Network, vocabulary: TokenVocabulary, config: Config
+) -> None:
+    """Writes the run directory of a model, without its vectors.npy."""
+    folder.mkdir(exist_ok=True)
     (folder / "format_version").write_text("1\n")
     config.save_yaml(folder / "config.yaml")
-    save_language_model(folder, model, vocabulary)
-    np.save(folder / "vectors.npy", model.input.weight.detach().numpy())
-    return config
+    vocabulary.vocabulary.save(folder / "vocab.tsv")
+    for name, write in model_files(model_arrays(network), vocabulary).items():
+        with open(folder / name, "wb") as file:
+            write(file)

@@ -79,9 +79,9 @@ class Run:
         Raises:
             InputError: word vectors were trained.
         """
-        from w2v.lm.language_model import LanguageModel
+        from w2v.lm.saved import load_language_model
 
-        return LanguageModel.load(self.path)
+        return load_language_model(self.path)
 
     def resume(
         self,
@@ -195,9 +195,9 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
         InputError: there is nothing of the kind, or it is damaged.
     """
     if (Path(path) / "model.safetensors").is_file():
-        from w2v.lm.language_model import LanguageModel
+        from w2v.lm.saved import load_language_model
 
-        return LanguageModel.load(path)
+        return load_language_model(os.fspath(path))
     from w2v.vectors import load_vectors
 
     return load_vectors(os.fspath(path))

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from w2v.lm.saved import SavedModel, load_language_model
+from w2v.lm.language_model import LanguageModel
+from w2v.lm.saved import load_language_model
 
 from .conftest import Run, environment
 
@@ -56,16 +57,16 @@ def run(templates: Path, tmp_path: Path) -> str:
     return "run"
 
 
-def by_hand(saved: SavedModel, lines: list[str]) -> np.ndarray:
+def by_hand(saved: LanguageModel, lines: list[str]) -> np.ndarray:
     """log P of every token of the lines, one at a time from the start state, in float64."""
-    vocabulary, model = saved.vocabulary, saved.model.double()
+    vocabulary, model = saved.vocabulary, saved.network.double()
     ids = [token for line in lines for token in (*vocabulary.encode(line).tolist(), vocabulary.eos)]
     state, last, found = model.start(1), vocabulary.eos, []
     state = tuple(part.double() for part in state)
     with torch.no_grad():
         for token in ids:
             hidden, state = model.hidden(torch.tensor([[last]]), state)
-            found.append(model.layer.log_prob(hidden[0])[0, token].item())
+            found.append(model.output.log_prob(hidden[0])[0, token].item())
             last = token
     return np.array(found)
 
@@ -126,14 +127,14 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (
             ["none", "--text", "-"],
             "w1\n",
-            "none is no run directory: name a folder that w2v train --model lm wrote",
+            "none is no run directory: name the directory of a run with --model lm",
         ),
         (
             ["v.bin", "--text", "-"],
             "w1\n",
-            "v.bin is no run directory: name a folder that w2v train --model lm wrote",
+            "v.bin is no run directory: name the directory of a run with --model lm",
         ),
-        (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: name a folder"),
+        (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: name the directory"),
         (
             ["run", "q.txt", "--text", "-"],
             "w1\n",
@@ -327,8 +328,8 @@ def test_the_most_probable_words(w2v: Run, templates: Path, loss: str) -> None:
     vocabulary, text = saved.vocabulary, [int(saved.vocabulary.encode("w1")[0])]
     for _ in range(12):
         ids = torch.tensor([vocabulary.eos, *text])[:, None]
-        hidden, _ = saved.model.hidden(ids, saved.model.start(1))
-        text.append(int(saved.model.layer.log_prob(hidden[-1])[0].argmax()))
+        hidden, _ = saved.network.hidden(ids, saved.network.start(1))
+        text.append(int(saved.network.output.log_prob(hidden[-1])[0].argmax()))
     assert greedy.removesuffix("\n") == vocabulary.decode(text).removesuffix("\n")
 
 

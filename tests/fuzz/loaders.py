@@ -32,8 +32,9 @@ from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
+from w2v.lm.language_model import LanguageModel
 from w2v.lm.perplexity import score_ids
-from w2v.lm.saved import SavedModel, load_language_model
+from w2v.lm.saved import load_language_model
 from w2v.runs.checkpoint import Checkpoint, DamagedCheckpoint, load_checkpoint, save_checkpoint
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -310,14 +311,14 @@ def _language_model_files(**settings: str) -> dict[str, bytes]:
         }
 
 
-def check_language_model(saved: SavedModel) -> None:
-    vocabulary = saved.vocabulary
+def check_language_model(model: LanguageModel) -> None:
+    vocabulary = model.vocabulary
     ids = vocabulary.encode("the cat 日本 unheard the")
     assert ids.dtype == np.int32 and all(0 <= token < len(vocabulary) for token in ids.tolist())
     assert isinstance(vocabulary.decode(ids), str)
     try:
         score = score_ids(
-            saved.model, np.append(ids, vocabulary.eos), vocabulary.eos, vocabulary.unk
+            model.network, np.append(ids, vocabulary.eos), vocabulary.eos, vocabulary.unk
         )
     except RunError as error:
         assert "the model's loss is" in str(error)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from w2v.lm.model import LanguageModel
+from w2v.lm.model import Network
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 
 V, DIM = 30, 8
-Make = Callable[..., LanguageModel]
+Make = Callable[..., Network]
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def make() -> Make:
 
     def call(
         arch: str = "lstm", loss: str = "softmax", *, spread: float = 0.4, **given: Any
-    ) -> LanguageModel:
+    ) -> Network:
         options = LOSSES[loss].options()
         if hasattr(options, "negatives"):
             options = LOSSES[loss].options(negatives=7)
@@ -32,7 +32,7 @@ def make() -> Make:
         asked = {"corpus": ("x",), "model": "lm", "dim": DIM, "loss": loss, "optimizer": "sgd"}
         settings = build_config(asked | small | given).lm
         torch.manual_seed(3)
-        model = LanguageModel(torch.arange(V, 0, -1), DIM, loss, options, settings)
+        model = Network(torch.arange(V, 0, -1), DIM, loss, options, settings)
         if spread:
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter, std=spread)

@@ -75,7 +75,7 @@ def nll(engine: LanguageModelEngine) -> float:
     engine.model.eval()
     inputs, targets = engine.columns.read(0, engine.columns.rows)
     rows, _ = engine.model.hidden(inputs, engine.model.start(inputs.shape[1]))
-    mean = engine.model.layer.nll(rows.flatten(0, 1), targets.flatten()).mean().item()
+    mean = engine.model.output.nll(rows.flatten(0, 1), targets.flatten()).mean().item()
     engine.model.train()
     return mean
 
@@ -113,9 +113,9 @@ def test_a_step_is_sgd_on_the_clipped_gradient_of_the_mean(make, settings):
     engine._state = engine.model.start(16)
     engine._step(0, 10, 3.0)
     inputs, targets = twin.columns.read(0, 10)
-    twin.model.sparse = twin.model.layer.sparse = False
+    twin.model.sparse = twin.model.output.sparse = False
     rows, _ = twin.model.hidden(inputs, twin.model.start(16))
-    twin.model.layer(rows.flatten(0, 1), targets.flatten()).mean().backward()
+    twin.model.output(rows.flatten(0, 1), targets.flatten()).mean().backward()
     parameters = dict(twin.model.named_parameters())
     length = torch.nn.utils.clip_grad_norm_(
         parameters.values(), float(settings.get("clip", "0.05")) or 1e9
@@ -140,7 +140,7 @@ def test_accumulated_segments_are_one_step_of_their_mean(make, arch):
         inputs, targets = twin.columns.read(start, start + 10)
         rows, state = twin.model.hidden(inputs, state)
         state = twin.model.detach(state)
-        total = total + twin.model.layer(rows.flatten(0, 1), targets.flatten()).sum() / 320
+        total = total + twin.model.output(rows.flatten(0, 1), targets.flatten()).sum() / 320
     total.backward()
     for name, value in copied(engine).items():
         gradient = dict(twin.model.named_parameters())[name].grad.to_dense()

@@ -36,7 +36,7 @@ class Model(nn.Module):
         torch.manual_seed(1)
         self.embedding = nn.Embedding(V, D)
         self.dropout = nn.Dropout(0.5)
-        self.layer = random_layer(loss)
+        self.output = random_layer(loss)
 
     def start(self, batch: int) -> tuple[Tensor]:
         return (torch.zeros(batch, D),)
@@ -156,15 +156,15 @@ def test_greedy_text_is_the_argmax_of_the_whole_text_before() -> None:
     found = list(islice(generate(model, [4, 5], EOS, Sampling(temperature=0), seed=1), 12))
     for token in found:
         hidden, _ = model.hidden(torch.tensor(text)[:, None], model.start(1))
-        assert token == int(model.layer.log_prob(hidden[-1])[0].argmax())
+        assert token == int(model.output.log_prob(hidden[-1])[0].argmax())
         text.append(token)
 
 
 def test_damaged_models_and_settings() -> None:
     model = Model()
     with torch.no_grad():
-        model.layer.weight[3, 2] = torch.nan
-    with pytest.raises(RunError, match=r"layer\.weight holds NaN"):
+        model.output.weight[3, 2] = torch.nan
+    with pytest.raises(RunError, match=r"output\.weight holds NaN"):
         next(generate(model, [], EOS, Sampling(), seed=1))
     for wrong in (
         {"temperature": -1.0},

@@ -124,7 +124,7 @@ def test_every_parameter_gets_a_finite_gradient(make, arch, loss):
     model = make(arch, loss, spread=0.0).train()
     ids = torch.randint(30, (12, 5), generator=torch.Generator().manual_seed(4))
     rows, _ = model.hidden(ids[:-1], model.start(5))
-    model.layer(rows.flatten(0, 1), ids[1:].flatten()).sum().backward()
+    model.output(rows.flatten(0, 1), ids[1:].flatten()).sum().backward()
     for name, parameter in model.named_parameters():
         gradient = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
         assert gradient.isfinite().all(), name
@@ -135,14 +135,14 @@ def test_every_parameter_gets_a_finite_gradient(make, arch, loss):
 @pytest.mark.parametrize("hidden", [8, 12])
 def test_tied_rows_are_the_embeddings_themselves(make, loss, hidden):
     model = make("lstm", loss, tied=True, hidden=hidden)
-    assert model.layer.weight is model.input.weight
+    assert model.output.weight is model.input.weight
     assert model.dim_hidden == 8
     assert ("projection.weight" in dict(model.named_parameters())) == (hidden == 12)
     rows, _ = model.hidden(torch.tensor([[1], [2]]), model.start(1))
-    before = model.layer.log_prob(rows[1])
+    before = model.output.log_prob(rows[1])
     with torch.no_grad():
         model.input.weight[3] += 1.0
-    assert (model.layer.log_prob(rows[1]) != before).any()
+    assert (model.output.log_prob(rows[1]) != before).any()
 
 
 def test_hsigmoid_cannot_be_tied(make):
@@ -156,7 +156,7 @@ def test_hsigmoid_cannot_be_tied(make):
 )
 @torch.no_grad()
 def test_a_model_with_output_biases_starts_as_the_unigram_distribution(make, loss):
-    layer = make("lstm", loss, spread=0.0).layer
+    layer = make("lstm", loss, spread=0.0).output
     probabilities = layer.log_prob(torch.zeros(1, 12)).exp()[0]
     counts = torch.arange(30, 0, -1)
     torch.testing.assert_close(probabilities, counts / counts.sum(), rtol=1e-4, atol=1e-6)
@@ -165,7 +165,7 @@ def test_a_model_with_output_biases_starts_as_the_unigram_distribution(make, los
 @torch.no_grad()
 def test_an_adaptive_softmax_starts_with_the_shares_of_frequent_words_and_of_clusters(make):
     probabilities = (
-        make("lstm", "adaptive-softmax", spread=0.0).layer.log_prob(torch.zeros(1, 12)).exp()[0]
+        make("lstm", "adaptive-softmax", spread=0.0).output.log_prob(torch.zeros(1, 12)).exp()[0]
     )
     shares = torch.arange(30, 0, -1) / 465  # 30 + 29 + ... + 1
     torch.testing.assert_close(probabilities[:10], shares[:10], rtol=1e-4, atol=1e-6)
@@ -177,7 +177,7 @@ def test_an_adaptive_softmax_starts_with_the_shares_of_frequent_words_and_of_clu
 @torch.no_grad()
 def test_starting_values_are_those_of_the_example(make):
     model = make("lstm", spread=0.0)
-    for rows in (model.input.weight, model.layer.weight):
+    for rows in (model.input.weight, model.output.weight):
         assert 0.09 < rows.abs().max() <= 0.1
         assert abs(rows.mean()) < 0.02
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from w2v.lm import perplexity
 from w2v.lm.generation import Sampling, generate
-from w2v.lm.model import LanguageModel, make_language_model
+from w2v.lm.model import Network, make_network
 from w2v.lm.perplexity import score_ids
 from w2v.lm.scoring import score_lines
 from w2v.losses.table import LOSSES
@@ -22,7 +23,7 @@ V, EOS, UNK, TOKENS = 23, 1, 4, 41
 COUNTS = torch.arange(V, 0, -1) * 7
 
 
-def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
+def make_model(arch: str, loss: str, **settings: Any) -> Network:
     given = {"corpus": ("x",), "model": "lm", "arch": arch, "loss": loss, "dim": "8", **settings}
     if hasattr(LOSSES[loss].options, "negatives"):
         given["negatives"] = "5"
@@ -30,7 +31,7 @@ def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
         given["context"] = "6"  # shorter than the text
     if arch == "transformer":
         given |= {"layers": "2", "heads": "2"}
-    model = make_language_model(build_config(given), COUNTS, sparse=False)
+    model = make_network(build_config(given), COUNTS, sparse=False)
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -38,7 +39,7 @@ def make_model(arch: str, loss: str, **settings: Any) -> LanguageModel:
     return model
 
 
-def by_hand(model: LanguageModel, ids: np.ndarray) -> np.ndarray:
+def by_hand(model: Network, ids: np.ndarray) -> np.ndarray:
     """-log P of every token, each from the whole text before it, in float64."""
     exact = copy.deepcopy(model).double().eval()
     text = torch.from_numpy(np.concatenate([[EOS], ids]).astype(np.int64))
@@ -49,7 +50,7 @@ def by_hand(model: LanguageModel, ids: np.ndarray) -> np.ndarray:
                 part.double() if part.is_floating_point() else part for part in exact.start(1)
             )
             hidden, _ = exact.hidden(text[:place, None], state)
-            found.append(-exact.layer.log_prob(hidden[-1])[0, text[place]].item())
+            found.append(-exact.output.log_prob(hidden[-1])[0, text[place]].item())
     return np.array(found)
 
 
@@ -63,19 +64,20 @@ def ids() -> np.ndarray:
 def test_perplexity_is_exp_of_a_sum_by_hand(arch: str, loss: str, ids: np.ndarray) -> None:
     model = make_model(arch, loss)
     expected = by_hand(model, ids)
-    score = score_ids(model, ids, EOS, UNK, chunk=16)
+    score = score_ids(model, ids, EOS, UNK)
     assert score.perplexity == pytest.approx(math.exp(expected.mean()), rel=1e-5)
     assert (score.tokens, score.eos, score.oov) == (TOKENS, (ids == EOS).sum(), (ids == UNK).sum())
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_neither_chunk_nor_columns_change_the_value(arch: str, ids: np.ndarray) -> None:
+def test_neither_chunk_nor_columns_change_the_value(
+    arch: str, ids: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = make_model(arch, "softmax")
-    whole = score_ids(model, ids, EOS, UNK, chunk=TOKENS).perplexity
+    whole = score_ids(model, ids, EOS, UNK).perplexity
     for chunk in (1, 3, 6, 7, 40):
-        assert score_ids(model, ids, EOS, UNK, chunk=chunk).perplexity == pytest.approx(
-            whole, rel=1e-5
-        )
+        monkeypatch.setattr(perplexity, "CHUNK", chunk)
+        assert score_ids(model, ids, EOS, UNK).perplexity == pytest.approx(whole, rel=1e-5)
     lines = [ids[:9], ids[:0], ids[:30], ids[:4]]
     for line, nll in zip(lines, score_lines(model, lines, EOS), strict=True):
         np.testing.assert_allclose(nll, by_hand(model, np.append(line, EOS)), rtol=1e-4, atol=1e-5)
@@ -99,6 +101,6 @@ def test_text_of_every_architecture(arch: str) -> None:
     tokens = generate(model, [7], EOS, Sampling(temperature=0), seed=1)
     for _ in range(15):
         hidden, _ = model.hidden(torch.tensor(text)[:, None], model.start(1))
-        best = int(model.layer.log_prob(hidden[-1])[0].argmax())
+        best = int(model.output.log_prob(hidden[-1])[0].argmax())
         assert next(tokens) == best
         text.append(best)

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from tests.language_runs import write_files
 from w2v.corpus import read_corpus
 from w2v.errors import InputError, RunError
-from w2v.lm.model import make_language_model
-from w2v.lm.saved import load_language_model, save_language_model
+from w2v.lm.model import make_network
+from w2v.lm.saved import load_language_model
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
@@ -36,13 +37,11 @@ def saved(tmp_path: Path):
         if "cutoffs" in options:
             config = replace(config, loss=replace(config.loss, cutoffs=("4",)))
         torch.manual_seed(1)
-        model = make_language_model(config, torch.from_numpy(vocabulary.counts)).eval()
+        model = make_network(config, torch.from_numpy(vocabulary.counts)).eval()
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
         run = tmp_path / "run"
-        run.mkdir(exist_ok=True)
-        config.save_yaml(run / "config.yaml")
-        save_language_model(run, model, vocabulary)
+        write_files(run, model, vocabulary, config)
         return model, run
 
     return call
@@ -52,7 +51,7 @@ def saved(tmp_path: Path):
 def nll(model) -> torch.Tensor:
     ids = torch.randint(8, (15, 2), generator=torch.Generator().manual_seed(5))
     rows, _ = model.hidden(ids[:-1], model.start(2))
-    return model.layer.nll(rows.flatten(0, 1), ids[1:].flatten())
+    return model.output.nll(rows.flatten(0, 1), ids[1:].flatten())
 
 
 CASES = [
@@ -69,8 +68,8 @@ CASES = [
 def test_a_loaded_model_predicts_the_same(saved, settings):
     model, run = saved(**settings)
     loaded = load_language_model(run)
-    assert not loaded.model.training
-    assert torch.equal(nll(loaded.model), nll(model))
+    assert not loaded.network.training
+    assert torch.equal(nll(loaded.network), nll(model))
     assert loaded.config.training.loss == settings.get("loss", "softmax")
 
 
@@ -78,8 +77,8 @@ def test_tied_weights_are_stored_once(saved):
     _, run = saved(tied="true")
     arrays = load_file(run / "model.safetensors")
     assert "output.weight" not in arrays
-    loaded = load_language_model(run).model
-    assert loaded.layer.weight is loaded.input.weight
+    loaded = load_language_model(run).network
+    assert loaded.output.weight is loaded.input.weight
 
 
 def test_what_is_no_language_model_is_refused(saved, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from w2v.lm import scoring
-from w2v.lm.perplexity import TokenStream, evaluating, score_ids
+from w2v.lm.perplexity import TokenStream, score_ids
 from w2v.lm.scoring import continue_lines, score_lines
 from w2v.losses.layers import make_layer
 
@@ -22,8 +22,8 @@ class Model(nn.Module):
         super().__init__()
         torch.manual_seed(1)
         self.embedding = nn.Embedding(V, D)
-        self.layer = make_layer("softmax", D, torch.ones(V))
-        nn.init.normal_(self.layer.weight)
+        self.output = make_layer("softmax", D, torch.ones(V))
+        nn.init.normal_(self.output.weight)
         self.double()
 
     def start(self, batch: int) -> tuple[Tensor]:
@@ -54,8 +54,7 @@ def test_lines_side_by_side_score_as_each_alone(
     model = Model()
     found = score_lines(model, lines, EOS)
     for line, nll in zip(lines, found, strict=True):
-        with evaluating(model):
-            alone = TokenStream(model, EOS).nll(np.append(line, EOS))
+        alone = TokenStream(model, EOS).nll(np.append(line, EOS))
         np.testing.assert_allclose(nll, alone, rtol=1e-12)
 
 
@@ -63,11 +62,8 @@ def test_continued_lines_are_one_text(lines: list[np.ndarray]) -> None:
     model = Model()
     whole = np.concatenate([np.append(line, EOS) for line in lines])
     stream = TokenStream(model, EOS)
-    found = [
-        *continue_lines(model, stream, lines[:3], EOS),
-        *continue_lines(model, stream, lines[3:], EOS),
-    ]
+    found = [*continue_lines(stream, lines[:3], EOS), *continue_lines(stream, lines[3:], EOS)]
     assert [len(nll) for nll in found] == [len(line) + 1 for line in lines]
     total = score_ids(model, whole, EOS, UNK).nats
     assert np.concatenate(found).sum() == pytest.approx(total, rel=1e-12)
-    assert continue_lines(model, stream, [], EOS) == score_lines(model, [], EOS) == []
+    assert continue_lines(stream, [], EOS) == score_lines(model, [], EOS) == []

@@ -94,9 +94,8 @@ def test_large_corpora_are_encoded_into_a_file(opened, monkeypatch):
 
 def test_vocabularies_survive_saving(opened, tmp_path):
     _, vocabulary, config = opened(min_count="2", lowercase="true")
-    config.save_yaml(tmp_path / "config.yaml")
-    vocabulary.save(tmp_path)
-    again = TokenVocabulary.load(tmp_path)
+    vocabulary.vocabulary.save(tmp_path / "vocab.tsv")
+    again = TokenVocabulary.load(tmp_path, config)
     assert (again.unk, again.eos, again.lowercase) == (vocabulary.unk, vocabulary.eos, True)
     assert again.encode("The zebra").tolist() == vocabulary.encode("the zebra").tolist()
 
@@ -121,15 +120,15 @@ def test_subwords_cover_every_byte_and_survive_saving(opened, tmp_path):
     by_line = [np.append(vocabulary.encode(line), vocabulary.eos) for line in text.splitlines()]
     assert ids.tolist() == np.concatenate(by_line).tolist()
 
-    config.save_yaml(tmp_path / "config.yaml")
-    vocabulary.save(tmp_path)
-    again = TokenVocabulary.load(tmp_path)
+    vocabulary.vocabulary.save(tmp_path / "vocab.tsv")
+    (tmp_path / "tokenizer.json").write_text(vocabulary.subwords.to_json(), encoding="utf-8")
+    again = TokenVocabulary.load(tmp_path, config)
     assert (
         again.encode("a new naïve band").tolist() == vocabulary.encode("a new naïve band").tolist()
     )
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match=r"tokenizer\.json is damaged"):
-        TokenVocabulary.load(tmp_path)
+        TokenVocabulary.load(tmp_path, config)
 
 
 def test_subwords_below_the_bytes_are_refused(opened):

@@ -35,7 +35,7 @@ def test_the_loss_of_a_language_model_is_that_of_its_text(train, zipf_lines):
     """One column from the text's start to its end; the softmax written out in float64."""
     trained = train(zipf_lines, output="run", lr=STILL, optimizer="sgd", **LM)
     saved = load_language_model("run")
-    vocabulary, model = saved.vocabulary, saved.model
+    vocabulary, model = saved.vocabulary, saved.network
     tokens = [token for line in zipf_lines for token in [*line, "<eos>"]]
     ids = [vocabulary.vocabulary.index(token) for token in tokens]
     with torch.no_grad():

@@ -58,7 +58,7 @@ def scored(run_path: str) -> float:
     saved = load_language_model(run_path)
     with read_corpus(("valid.txt",), saved.config.corpus, use_cache=False) as store:
         ids = saved.vocabulary.encode_store(store)
-    return score_ids(saved.model, ids, saved.vocabulary.eos, saved.vocabulary.unk).perplexity
+    return score_ids(saved.network, ids, saved.vocabulary.eos, saved.vocabulary.unk).perplexity
 
 
 def lines_of(run_path: str) -> list[dict[str, object]]:
@@ -90,7 +90,7 @@ def test_a_run_directory_holds_the_model_that_the_summary_tells_of(texts):
     assert [line["epoch"] for line in lines_of("run")] == [1, 2, 3]
     saved = load_language_model("run")
     np.testing.assert_array_equal(
-        np.load("run/vectors.npy"), saved.model.input.weight.detach().numpy()
+        np.load("run/vectors.npy"), saved.network.input.weight.detach().numpy()
     )
     assert json.loads(Path("run/summary.json").read_text())["validation"] == summary.validation
     assert summary.words.trained == 3 * 5600
@@ -153,7 +153,7 @@ def test_a_stopped_run_is_saved_measured_and_goes_on_to_the_same_end(texts, sett
     rest = trained(resume=Path("part"))
     assert rest.validation == whole.validation | {"seconds": rest.validation["seconds"]}
     assert rest.final_loss == whole.final_loss
-    ours, theirs = (load_language_model(name).model.state_dict() for name in ("whole", "part"))
+    ours, theirs = (load_language_model(name).network.state_dict() for name in ("whole", "part"))
     assert all((ours[name] == theirs[name]).all() for name in ours)
 
 

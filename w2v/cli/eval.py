@@ -163,30 +163,19 @@ def _evaluate_text(
         raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
     if "-" in text and sys.stdin is None:
         raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
-    saved = open_language_model(run, device)
-    from dataclasses import replace
-
+    model = open_language_model(run, device)
     from w2v.corpus import read_corpus
-    from w2v.lm.perplexity import has_known_word, score_ids
 
-    vocabulary = saved.vocabulary
-    settings = replace(saved.config.corpus, column=column, encoding_errors=encoding_errors)
-    with ConsoleReporter(quiet=quiet) as reporter:
-        with read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store:
-            for warning in store.warnings:
-                reporter.warn(warning)
-            ids, words = vocabulary.encode_store(store), store.n_words + store.n_lines
-        if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
-            raise InputError(
-                f"{run} knows no word of {' '.join(text)}: give a text in the language and with the"
-                f" tokens it was trained on{' (in lower case)' if settings.lowercase else ''}"
-            )
-        score = score_ids(
-            saved.model,
-            ids,
-            vocabulary.eos,
-            vocabulary.unk,
-            words=words,
+    settings = model.corpus_settings(column, encoding_errors)
+    with (
+        ConsoleReporter(quiet=quiet) as reporter,
+        read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store,
+    ):
+        for warning in store.warnings:
+            reporter.warn(warning)
+        score = model.score_store(
+            store,
+            " ".join(text),
             progress=lambda done, total: reporter.working("scoring", done, total, "tokens"),
         )
     values: dict[str, Any] = {

@@ -19,7 +19,7 @@ then applies to each of these decisions (--top-p 1 makes it apply to the words).
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,10 +28,6 @@ from w2v.cli.options import Device, Json, Quiet, Run
 from w2v.cli.output import print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError
-
-if TYPE_CHECKING:
-    from w2v.lm.generation import Sampling
-    from w2v.lm.saved import SavedModel
 
 NAME = "generate"
 
@@ -80,16 +76,33 @@ def command(
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(f"--top-p {top_p:g} is out of range: give a share above 0, at most 1")
     text = _prompt_text(prompt)
-    saved = open_language_model(run, device)
-    ids = _prompt_ids(saved, text)
-    from w2v.lm.generation import Sampling
+    model = open_language_model(run, device)
+    if unknown := model.unknown_words(text):
+        shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        say(f"warning: the model does not know {shown}: read as <unk>")
+    from w2v.lm.generation import Sampling  # imports PyTorch
 
-    sampling = Sampling(temperature, top_k, top_p, None if unk else saved.vocabulary.unk)
+    sampling = Sampling(temperature, top_k, top_p, None if unk else model.vocabulary.unk)
     with ConsoleReporter(quiet=quiet) as reporter:
         for place in range(number):
-            if place and not json:
+
+            def progress(done: int, total: int, before: int = place * words) -> None:
+                reporter.working("writing", before + done, number * total, "words")
+
+            lines = model.generate_lines(
+                text, words, sampling, seed=seed + place, progress=progress
+            )
+            if json:
+                written = "".join(lines)
+                begun = model.vocabulary.decode(model.prompt_ids(text))
+                print_json({"text": written, "prompt": begun, "words": words, "seed": seed + place})
+                continue
+            if place:
                 print_line("")
-            _write(saved, ids, words, sampling, seed + place, json, (place, number), reporter)
+            for line in filter(None, lines):
+                reporter.close()
+                print_line(line.removesuffix("\n"))
+                sys.stdout.flush()
 
 
 def _prompt_text(prompt: str | None) -> str:
@@ -102,61 +115,5 @@ def _prompt_text(prompt: str | None) -> str:
         )
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     if not text.strip():
-        raise InputError("the prompt on stdin is empty; leave PROMPT away to begin without one")
+        raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
     return text.removesuffix("\n")
-
-
-def _prompt_ids(saved: SavedModel, text: str) -> list[int]:
-    """The prompt's tokens: <eos> between its lines. Says which words the model does not know."""
-    vocabulary = saved.vocabulary
-    ids: list[int] = []
-    unknown: dict[str, None] = {}
-    for number, line in enumerate(text.split("\n") if text else []):
-        ids += [*([vocabulary.eos] if number else []), *vocabulary.encode(line).tolist()]
-        unknown |= dict.fromkeys(
-            word for word in line.split() if vocabulary.unk in vocabulary.encode(word).tolist()
-        )
-    if unknown:
-        shown = ", ".join(map(repr, list(unknown)[:5])) + (", …" if len(unknown) > 5 else "")
-        say(f"warning: the model does not know {shown}: read as <unk>")
-    return ids
-
-
-def _write(
-    saved: SavedModel,
-    prompt: list[int],
-    words: int,
-    sampling: Sampling,
-    seed: int,
-    json: bool,
-    place: tuple[int, int],
-    reporter: ConsoleReporter,
-) -> None:
-    """One text: its lines as soon as they end, or one JSON object."""
-    from w2v.lm.generation import generate
-
-    vocabulary = saved.vocabulary
-    tokens = list(prompt)
-    line: list[int] = list(prompt)
-    for done, token in enumerate(
-        generate(saved.model, prompt, vocabulary.eos, sampling, seed=seed), 1
-    ):
-        tokens.append(token)
-        if token != vocabulary.eos:
-            line.append(token)
-        elif not json:
-            reporter.close()
-            print_line(vocabulary.decode(line))
-            sys.stdout.flush()
-            line = []
-        reporter.working("writing", place[0] * words + done, place[1] * words, "words")
-        if done == words:
-            break
-    if json:
-        text = vocabulary.decode(tokens)
-        print_json(
-            {"text": text, "prompt": vocabulary.decode(prompt), "words": words, "seed": seed}
-        )
-    elif line:
-        reporter.close()
-        print_line(vocabulary.decode(line))

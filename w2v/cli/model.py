@@ -3,7 +3,6 @@ vectors on stdin; and the RUN argument of those that need a language model."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from w2v.cli.output import is_terminal, say
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    from w2v.lm.saved import SavedModel
+    from w2v.lm.language_model import LanguageModel
     from w2v.vectors import WordVectors
 
 
@@ -45,7 +44,7 @@ def open_model(
     return vectors
 
 
-def open_language_model(run: str, device: str) -> SavedModel:
+def open_language_model(run: str, device: str) -> LanguageModel:
     """The language model in the run directory `run`, on the device that --device names.
 
     Raises:
@@ -53,18 +52,6 @@ def open_language_model(run: str, device: str) -> SavedModel:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
-    # said before PyTorch is loaded, which takes seconds
-    if not os.path.isfile(os.path.join(run, "model.safetensors")):
-        what = "holds no language model" if os.path.isdir(run) else "is no run directory"
-        if os.path.isdir(os.path.join(run, "checkpoints")) and not os.path.exists(
-            os.path.join(run, "vectors.npy")
-        ):
-            raise InputError(
-                f"{run} is a run that has not come to its end, so it has no model yet; go on with"
-                f" it: w2v train --resume {run}"
-            )
-        raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
     from w2v.lm.saved import load_language_model
-    from w2v.training.device import find_device
 
-    return load_language_model(run, str(find_device(device)))
+    return load_language_model(run, device)

@@ -16,8 +16,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -26,12 +25,10 @@ from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
 from w2v.cli.output import is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from w2v.lm.vocabulary import TokenVocabulary
+    from w2v.lm.language_model import LineScore
 
 NAME = "score"
 
@@ -58,30 +55,21 @@ def command(
         raise InputError(f"the lines come from stdin: w2v score {run} < {text}")
     if sys.stdin is None:
         raise InputError("the lines come from stdin, which is closed; pipe them in")
-    saved = open_language_model(run, device)
-    from w2v.corpus.chunks import check_text
-    from w2v.lm.perplexity import TokenStream, evaluating
-    from w2v.lm.scoring import continue_lines, score_lines
+    model = open_language_model(run, device)
+    from w2v.corpus.chunks import check_text  # imports pyarrow
 
-    model, vocabulary = saved.model, saved.vocabulary
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
-    with evaluating(model):
-        stream = TokenStream(model, vocabulary.eos)
+    stream = model.stream() if continuous else None
     done = 0
-    with ConsoleReporter(
-        quiet=quiet or is_terminal(sys.stdout)
-    ) as reporter:  # lines on a terminal show the progress
+    # Lines on a terminal show the progress.
+    with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
         for raw in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
             if not done:
                 check_text(b"\n".join(raw), "standard input", strict=False)
-            lines = [vocabulary.encode(line.decode("utf-8", "replace")) for line in raw]
-            if continuous:
-                found = continue_lines(model, stream, lines, vocabulary.eos)
-            else:
-                found = score_lines(model, lines, vocabulary.eos)
-            for ids, nll in zip(lines, found, strict=True):
-                _print_score(vocabulary, [*ids.tolist(), vocabulary.eos], -nll / unit, tokens, json)
+            lines = [line.decode("utf-8", "replace") for line in raw]
+            for score in model.score(lines, stream=stream):
+                _print_score(score, unit, tokens, json)
             sys.stdout.flush()
             done += len(lines)
             reporter.working("scoring", done, None, "lines")
@@ -98,32 +86,17 @@ def _log_of(base: str) -> float:
     return math.log(number)
 
 
-def _print_score(
-    vocabulary: TokenVocabulary, ids: Sequence[int], log_prob: np.ndarray, tokens: bool, json: bool
-) -> None:
-    total = float(log_prob.sum())
-    if not math.isfinite(total):
-        raise RunError(
-            f"a line's log-probability is {total}: the model's parameters are damaged; train it"
-            " again"
-        )
-    oov = sum(token == vocabulary.unk for token in ids)
-    words = [vocabulary.vocabulary.words[token] for token in ids] if tokens else []
+def _print_score(score: LineScore, unit: float, tokens: bool, json: bool) -> None:
+    log_probs = score.log_probs / unit
+    total = float(log_probs.sum())
+    pairs = list(zip(score.tokens, log_probs.tolist(), strict=True)) if tokens else []
     if json:
-        detail = [
-            {"token": word, "log_prob": float(each)}
-            for word, each in zip(words, log_prob, strict=False)
-        ]
-        print_json(
-            {
-                "log_prob": total,
-                "tokens": len(ids),
-                "oov": oov,
-                **({"detail": detail} if tokens else {}),
-            }
-        )
+        values: dict[str, Any] = {"log_prob": total, "tokens": len(score.tokens), "oov": score.oov}
+        if tokens:
+            values["detail"] = [{"token": word, "log_prob": each} for word, each in pairs]
+        print_json(values)
         return
-    cells = [f"{total:.6f}", str(len(ids)), str(oov)]
-    for word, each in zip(words, log_prob, strict=False):
-        cells += [word, f"{each:.6f}"]
-    print_line("\t".join(cells))
+    cells = [f"{total:.6f}", str(len(score.tokens)), str(score.oov)]
+    print_line(
+        "\t".join([*cells, *(cell for word, each in pairs for cell in (word, f"{each:.6f}"))])
+    )

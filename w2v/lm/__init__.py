@@ -1,5 +1,2 @@
 """Language models: an embedding, a body that turns it into hidden rows, and any output layer of the
-registry.
-
-options and vocabulary import no torch.
-"""
+table."""

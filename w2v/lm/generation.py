@@ -9,7 +9,7 @@ distribution, to which a temperature then applies exactly, whatever the layer.
 
 Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
 
-    for token in generate(model, prompt, eos, Sampling(top_k=40), seed=1): ...
+    for token in generate(network, prompt, eos, Sampling(top_k=40), seed=1): ...
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from w2v.lm.perplexity import CHUNK, evaluating
 from w2v.losses.base import draw
 
 if TYPE_CHECKING:
-    from w2v.lm.model import LanguageModel
+    from w2v.lm.model import Network
     from w2v.losses.base import OutputLayer
 
-TRIES = (
-    64  # draws that may give the banned token, before the probabilities of all others are computed
-)
+# Draws that may give the banned token, before the probabilities of all others are computed.
+TRIES = 64
 
 
 @dataclass(frozen=True)
@@ -58,28 +57,28 @@ class Sampling:
 
 
 def generate(
-    model: LanguageModel, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
+    network: Network, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
 ) -> Iterator[int]:
-    """Tokens that follow <eos> and the prompt, without end. The same seed gives the same tokens.
+    """Yields the tokens that follow <eos> and the prompt, without end. The same seed gives the same
+    tokens.
 
     Raises:
         RunError: a parameter of the model is NaN or infinite.
     """
-    for name, parameter in model.named_parameters():
+    for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
             raise RunError(
                 f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it"
                 " again"
             )
     random = torch.Generator().manual_seed(seed)
-    device = next(model.parameters()).device
-    with evaluating(model):
-        state, read = model.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)
+    device = next(network.parameters()).device
+    state, read = network.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)
     while True:
-        with evaluating(model):  # not around the yield: the caller's code runs there
+        with evaluating(network):  # not around the yield: the caller's code runs there
             for part in read.split(CHUNK):
-                hidden, state = model.hidden(part.to(device)[:, None], state)
-            token = next_token(model.layer, hidden[-1], sampling, random)
+                hidden, state = network.hidden(part.to(device)[:, None], state)
+            token = next_token(network.output, hidden[-1], sampling, random)
         yield token
         read = torch.tensor([token])
 
@@ -87,7 +86,7 @@ def generate(
 def next_token(
     layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: torch.Generator
 ) -> int:
-    """One token by the hidden row [1, H]."""
+    """Returns one token by the hidden row [1, H]."""
     temperature, banned = sampling.temperature, sampling.banned
     if temperature == 0:
         return int(_best(layer, hidden, 1, banned)[0][0, 0])
@@ -103,7 +102,7 @@ def next_token(
 
 
 def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
-    """log_prob [N, C], descending in each row, without the columns beyond the first whose
+    """Returns log_prob [N, C], descending in each row, without the columns beyond the first whose
     probabilities reach top_p."""
     if top_p is None or top_p >= 1:
         return log_prob

@@ -1,8 +1,8 @@
-"""The language model: embedding -> body -> hidden rows -> an output layer of the registry.
+"""The network of a language model: embedding -> body -> hidden rows -> output layer.
 
-    model = LanguageModel(counts, 200, "softmax", SoftmaxOptions(), resolved(...))
-    hidden, state = model.hidden(ids, model.start(batch))     # ids [T, B]
-    loss = model.layer(hidden.flatten(0, 1), targets.flatten())
+    network = make_network(config, counts)
+    hidden, state = network.hidden(ids, network.start(batch))     # ids [T, B]
+    loss = network.output(hidden.flatten(0, 1), targets.flatten())
 
 The hidden row at place t has seen ids[0 … t] and the state only.
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 REACH = 0.1  # starting values are uniform in ± this
 
 
-class LanguageModel(nn.Module):
+class Network(nn.Module):
     """Predicts the next token of B columns at once.
 
     Args:
@@ -46,7 +46,7 @@ class LanguageModel(nn.Module):
         generator: for the noise words.
 
     Attributes:
-        layer: the output layer. dim_hidden: the length of its hidden rows.
+        output: the output layer. dim_hidden: the length of its hidden rows.
 
     Raises:
         ValueError: the settings do not fit each other or the vocabulary.
@@ -82,7 +82,7 @@ class LanguageModel(nn.Module):
             more["bias"] = True
         if settings.tied:
             more["weight"] = self.input.weight
-        self.output = make_layer(loss, self.dim_hidden, counts, options, **more)
+        self.output: OutputLayer = make_layer(loss, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
             # adaptive softmax has starting values of its own
             if name.endswith("weight") and not rows.any():
@@ -91,19 +91,14 @@ class LanguageModel(nn.Module):
             if isinstance(part, OutputLayer):
                 part.start_as_unigram()
 
-    @property
-    def layer(self) -> OutputLayer:
-        """The output layer."""
-        return self.output
-
     def start(self, batch: int) -> State:
-        """The state before the first token of `batch` columns: tensors with the columns in their
-        second dimension."""
+        """Returns the state before the first token of `batch` columns: tensors with the columns in
+        their second dimension."""
         return self.body.start(batch)
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """(hidden [T, B, H], state after the last token) of ids [T, B]. The state is attached to
-        the graph."""
+        """Returns (hidden [T, B, H], the state after the last token) of ids [T, B]. The state is
+        attached to the graph."""
         embedded = F.embedding(ids, self.input.weight, sparse=self.sparse)
         rows, state = self.body(embedded, state)
         if rows.dtype == torch.bfloat16:  # under autocast; what follows decides for itself
@@ -114,18 +109,19 @@ class LanguageModel(nn.Module):
 
     @staticmethod
     def detach(state: State) -> State:
-        """The state cut off from the graph that made it."""
+        """Returns the state, cut off from the graph that made it."""
         return tuple(part.detach() for part in state)
 
 
-def make_language_model(config: Config, counts: Tensor, **more: Any) -> LanguageModel:
-    """The model that a configuration describes, for a vocabulary with these counts [V]; `more` as
-    LanguageModel.
+def make_network(config: Config, counts: Tensor, **more: Any) -> Network:
+    """Returns the network that a configuration describes, for a vocabulary with these counts [V].
+
+    more: keywords of `Network`.
 
     Raises:
-        ValueError: as LanguageModel.
+        ValueError: the settings do not fit each other or the vocabulary.
     """
     entry, options = LOSSES[config.training.loss], config.loss
     if entry.negatives(options) >= len(counts):  # there are no more noise words than that
         options = replace(options, negatives=len(counts) - 1)
-    return LanguageModel(counts, config.model.dim, config.training.loss, options, config.lm, **more)
+    return Network(counts, config.model.dim, config.training.loss, options, config.lm, **more)

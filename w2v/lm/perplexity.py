@@ -8,7 +8,7 @@ word outside the vocabulary is scored as the token <unk>. The model's state is c
 chunk, so that neither the chunk's length nor a batch size changes the value. -log P comes from the
 output layer's `nll`, never from its training loss.
 
-    score_ids(model, vocabulary.encode_store(store), vocabulary.eos, vocabulary.unk).perplexity
+    score_ids(network, vocabulary.encode_store(store), vocabulary.eos, vocabulary.unk).perplexity
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import torch
 from w2v.errors import RunError
 
 if TYPE_CHECKING:
-    from w2v.lm.model import LanguageModel
+    from w2v.lm.model import Network
 
-CHUNK = 1024  # tokens that the model reads at a time
+CHUNK = 1024  # tokens that the network reads at a time
 SEARCH = 1 << 20  # tokens looked at together for a known word
 
 Progress = Callable[[int, int], None]
@@ -48,15 +48,22 @@ class TextScore:
     eos: int
     words: int
 
+    def __repr__(self) -> str:
+        counts = f"{self.tokens:,} tokens, {self.oov:,} of them <unk>"
+        return f"TextScore(perplexity {self.perplexity:.2f}, {self.nats:.1f} nats, {counts})"
+
+    def __float__(self) -> float:
+        return self.perplexity
+
     @property
     def perplexity(self) -> float:
         """exp(nats / tokens); infinity where that is more than a float holds."""
-        return _exp(self.nats / self.tokens)
+        return bounded_exp(self.nats / self.tokens)
 
     @property
     def word_perplexity(self) -> float:
         """exp(nats / words): comparable between models with different tokens."""
-        return _exp(self.nats / self.words)
+        return bounded_exp(self.nats / self.words)
 
     @property
     def bits_per_word(self) -> float:
@@ -66,41 +73,37 @@ class TextScore:
 
 class TokenStream:
     """A text that a language model reads from its start state on, piece by piece; before it stands
-    one <eos>.
+    one <eos>."""
 
-    Use it inside `evaluating(model)`.
-    """
-
-    def __init__(self, model: LanguageModel, eos: int) -> None:
-        self._model = model
-        self._state = model.start(1)
+    def __init__(self, network: Network, eos: int) -> None:
+        self._network = network
+        self._state = network.start(1)
         self._last = eos
-        self._device = next(model.parameters()).device
+        self._device = next(network.parameters()).device
 
     def nll(self, ids: np.ndarray) -> np.ndarray:
-        """-log P in nats, float64 [n], of the next tokens [n], each given all that came before
-        it."""
-        if not len(ids):
-            return np.zeros(0)
-        hidden, target = self._read(ids)
-        return self._model.layer.nll(hidden, target).double().cpu().numpy()
-
-    def _read(self, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """(hidden rows [n, H] before each of the tokens [n], the tokens)."""
-        tokens = torch.from_numpy(np.concatenate([[self._last], ids]).astype(np.int64)).to(
-            self._device
-        )
-        hidden, self._state = self._model.hidden(tokens[:-1, None], self._state)
-        self._last = int(ids[-1])
-        return hidden[:, 0], tokens[1:]
+        """Returns -log P in nats, float64 [n], of the next tokens [n], each given all that came
+        before it."""
+        nll = [np.zeros(0)]
+        with evaluating(self._network):
+            for start in range(0, len(ids), CHUNK):
+                part = ids[start : start + CHUNK]
+                tokens = torch.from_numpy(np.append(self._last, part).astype(np.int64))
+                tokens = tokens.to(self._device)
+                hidden, self._state = self._network.hidden(tokens[:-1, None], self._state)
+                nll.append(
+                    self._network.output.nll(hidden[:, 0], tokens[1:]).double().cpu().numpy()
+                )
+                self._last = int(part[-1])
+        return np.concatenate(nll)
 
 
 @contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """No dropout and no gradients inside the block; afterwards every module is in the mode it was
-    in."""
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
+def evaluating(network: torch.nn.Module) -> Iterator[None]:
+    """Inside the block there is no dropout and there are no gradients; afterwards every module is
+    in the mode it was in."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
     try:
         with torch.no_grad():
             yield
@@ -110,55 +113,49 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def score_ids(
-    model: LanguageModel,
+    network: Network,
     ids: np.ndarray,
     eos: int,
     unk: int,
     *,
-    chunk: int = CHUNK,
     words: int | None = None,
     progress: Progress | None = None,
 ) -> TextScore:
-    """Scores a text as one continuous stream.
+    """Returns the score of a text, read as one continuous stream.
 
     Args:
         ids: the tokens [n], possibly memory-mapped; they are read chunk by chunk.
         eos, unk: ids of the line end and of the unknown word.
-        chunk: tokens read at a time: memory, not the result, depends on it.
         words: words and line ends of the text, where the tokens are parts of words; None: as many
             as tokens.
         progress: called with the tokens scored so far and in all.
 
     Raises:
-        ValueError: there is no token, or the chunk is below 1.
+        ValueError: there is no token.
         RunError: the model gives NaN or infinity.
     """
     if not len(ids):
         raise ValueError("the text has 0 tokens, 1 or more are needed")
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}, it must be 1 or more")
     nats, oov, ends = 0.0, 0, 0
-    with evaluating(model):
-        stream = TokenStream(model, eos)
-        for start in range(0, len(ids), chunk):
-            part = np.asarray(ids[start : start + chunk])
-            nats += float(stream.nll(part).sum())
-            oov += int(np.count_nonzero(part == unk))
-            ends += int(np.count_nonzero(part == eos))
-            if not math.isfinite(nats):
-                raise RunError(
-                    f"the model's loss is {nats} within the first {start + len(part):,} tokens: its"
-                    " parameters are damaged or training diverged; train it again with a smaller"
-                    " `lr`"
-                )
-            if progress is not None:
-                progress(start + len(part), len(ids))
+    stream = TokenStream(network, eos)
+    for start in range(0, len(ids), CHUNK):
+        part = np.asarray(ids[start : start + CHUNK])
+        nats += float(stream.nll(part).sum())
+        oov += int(np.count_nonzero(part == unk))
+        ends += int(np.count_nonzero(part == eos))
+        if not math.isfinite(nats):
+            raise RunError(
+                f"the model's loss is {nats} within the first {start + len(part):,} tokens: its"
+                " parameters are damaged or training diverged; train it again with a smaller `lr`"
+            )
+        if progress is not None:
+            progress(start + len(part), len(ids))
     return TextScore(len(ids), nats, oov, ends, len(ids) if words is None else words)
 
 
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
-    """Whether the tokens [n] hold anything but line ends and unknown words; else a perplexity would
-    say nothing."""
+    """Whether the tokens [n] hold anything but line ends and unknown words, without which a
+    perplexity says nothing."""
     for start in range(0, len(ids), SEARCH):
         part = np.asarray(ids[start : start + SEARCH])
         if ((part != eos) & (part != unk)).any():
@@ -166,7 +163,8 @@ def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
     return False
 
 
-def _exp(value: float) -> float:
+def bounded_exp(value: float) -> float:
+    """Returns exp(value); infinity where that is more than a float holds."""
     try:
         return math.exp(value)
     except OverflowError:

@@ -17,7 +17,7 @@ CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuses a precision that the device has not.
+    """Refuses a precision that the device does not have.
 
     Raises:
         InputError: bf16 on hardware that would only imitate it.
@@ -37,7 +37,7 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16; False where that cannot be found out."""
+    """Whether the CPU multiplies bf16, as far as that can be found out."""
     try:
         lines = CPU_INFO.read_text(errors="replace").splitlines()
     except OSError:
@@ -51,7 +51,7 @@ def cpu_has_bf16() -> bool:
 
 @contextmanager
 def working_precision(precision: str, device: torch.device) -> Iterator[None]:
-    """The context in which a forward pass runs."""
+    """Runs what is inside with the precision of a forward pass."""
     if precision != "bf16":
         yield
         return

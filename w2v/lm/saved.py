@@ -4,47 +4,42 @@ Never pickles."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
-import torch
+from typing import IO, TYPE_CHECKING, Any
 
 from w2v.errors import InputError, RunError, shown
-from w2v.lm.bodies.choose import make_body
-from w2v.lm.model import LanguageModel, make_language_model
-from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.build import load_config
 from w2v.settings.config import Config
-from w2v.system.files import atomic_file
 from w2v.system.memory import available_memory
+from w2v.vectors.loading import check_version
+
+# PyTorch, and what imports it, come in where they are needed: that a folder holds no language model
+# is told two seconds sooner.
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from w2v.lm.language_model import LanguageModel
+    from w2v.lm.vocabulary import TokenVocabulary
 
 MODEL_FILE = "model.safetensors"
-RUN_VERSION = "1"
+WANTED = "name the directory of a run with `model` lm"
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-@dataclass
-class SavedModel:
-    """A trained model, ready to predict (in eval mode), and how to write and read its tokens."""
-
-    model: LanguageModel
-    vocabulary: TokenVocabulary
-    config: Config
-
-
-def model_arrays(model: LanguageModel) -> dict[str, np.ndarray]:
-    """float32 arrays of all parameters by state_dict name; tied ones once, as input.weight."""
-    named = dict(model.named_parameters())
-    return {name: parameter.detach().cpu().numpy() for name, parameter in named.items()}
+def model_arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    """Returns float32 arrays of all parameters by their names; tied ones once, as input.weight."""
+    named = network.named_parameters()
+    return {name: parameter.detach().cpu().numpy() for name, parameter in named}
 
 
 def model_files(
     arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary
 ) -> dict[str, Callable[[IO[bytes]], Any]]:
-    """What writes the files of a model with these parameters into a run directory that has its
-    vocab.tsv, by name."""
-    from safetensors.numpy import save
+    """Returns what writes the files of a model with these parameters into a run directory that has
+    its vocab.tsv, by name."""
+    from safetensors.numpy import save  # only runs of language models need it
 
     files: dict[str, Callable[[IO[bytes]], Any]] = {
         MODEL_FILE: lambda file: file.write(save(dict(arrays)))
@@ -54,62 +49,59 @@ def model_files(
     return files
 
 
-def save_language_model(folder: Path, model: LanguageModel, vocabulary: TokenVocabulary) -> None:
-    """Writes model.safetensors and the vocabulary's files into `folder`.
+def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
+    """Returns the language model in a run directory, on the device that `device` names.
 
     Raises:
-        RunError: a file cannot be written.
-    """
-    for name, write in model_files(model_arrays(model), vocabulary).items():
-        with atomic_file(folder / name) as file:
-            write(file)
-    vocabulary.vocabulary.save(folder / "vocab.tsv")
-
-
-def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
-    """The language model that `w2v train `model` lm` wrote to the run directory `run`.
-
-    Raises:
-        InputError: there is none, or a file is missing, damaged, or does not fit the others.
+        InputError: there is none, or a file is missing, damaged, or does not fit the others; or
+            there is no such device.
         RunError: there is not enough memory for it.
     """
     folder = Path(run)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no run directory: name one that w2v train `model` lm wrote")
-    if not (folder / MODEL_FILE).is_file():
-        raise InputError(
-            f"{folder} holds no language model ({MODEL_FILE} is missing): name a run of w2v train"
-            " `model` lm"
-        )
-    version = folder / "format_version"
-    if (
-        version.is_file()
-        and (found := version.read_text(errors="replace").strip()[:32]) != RUN_VERSION
-    ):
-        raise InputError(
-            f"{folder} has format_version {found!r}, this w2v reads {RUN_VERSION}; use the w2v that"
-            " wrote it"
-        )
-    if not (folder / "config.yaml").is_file():
-        raise InputError(f"{folder} is incomplete: config.yaml is missing")
+    _check_folder(folder)
     config = load_config(folder / "config.yaml")
-    if config.model.model != "lm":
+    if config.only_vectors:
         raise InputError(
             f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"
         )
-    vocabulary = TokenVocabulary.load(folder)
-    shapes = _shapes(folder / MODEL_FILE)
+    import torch
+
+    from w2v.lm.language_model import LanguageModel
+    from w2v.lm.model import make_network
+    from w2v.lm.vocabulary import TokenVocabulary
+    from w2v.training.device import find_device
+
+    place = find_device(device)
+    vocabulary, path = TokenVocabulary.load(folder, config), folder / MODEL_FILE
+    shapes = _shapes(path)
     try:
-        _check_size(config, len(vocabulary), shapes, folder / MODEL_FILE)
-        model = make_language_model(config, torch.from_numpy(vocabulary.counts), sparse=False)
+        _check_size(config, len(vocabulary), shapes, path)
+        network = make_network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
-    _check_shapes(shapes, dict[str, torch.Tensor](model.named_parameters()), folder / MODEL_FILE)
-    _load_arrays(model, folder / MODEL_FILE)
-    return SavedModel(model.to(device).eval(), vocabulary, config)
+    parameters = dict[str, torch.Tensor](network.named_parameters())
+    _check_shapes(shapes, parameters, path)
+    _load_arrays(parameters, path)
+    return LanguageModel(network.to(place), vocabulary, config, str(run))
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _check_folder(folder: Path) -> None:
+    """Refuses what is not the directory of a finished run of a language model."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no run directory: {WANTED}")
+    if not (folder / MODEL_FILE).is_file():
+        if (folder / "checkpoints").is_dir() and not (folder / "vectors.npy").exists():
+            raise InputError(
+                f"{folder} is a run that has not come to its end, so it has no model yet; go on"
+                f" with it: `resume` {folder}"
+            )
+        raise InputError(f"{folder} holds no language model: {WANTED}")
+    check_version(folder)
+    if not (folder / "config.yaml").is_file():
+        raise InputError(f"{folder} is incomplete: config.yaml is missing")
+
+
+def _shapes(path: Path) -> Shapes:
     """The shapes that the file's header gives, which need not be true."""
     from safetensors import SafetensorError, safe_open
 
@@ -128,11 +120,13 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _check_size(
-    config: Config, words: int, shapes: Mapping[str, tuple[int, ...]], path: Path
-) -> None:
+def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
     """Before anything of config.yaml's size is allocated: are embeddings and body as large in the
     file, and is there memory for the output layer?"""
+    import torch
+
+    from w2v.lm.bodies.choose import make_body
+
     try:
         with torch.device("meta"):
             body = make_body(config.lm, config.model.dim)
@@ -140,9 +134,7 @@ def _check_size(
         raise InputError(
             f"{path} does not fit config.yaml beside it: no model is as large as that"
         ) from None
-    known: dict[str, torch.Tensor] = {
-        f"body.{name}": part for name, part in body.named_parameters()
-    }
+    known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
     needed, available = 4 * words * (body.width + 1), available_memory()  # of the output layer
@@ -153,9 +145,7 @@ def _check_size(
         )
 
 
-def _check_shapes(
-    shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, torch.Tensor], path: Path
-) -> None:
+def _check_shapes(shapes: Shapes, expected: Mapping[str, Tensor], path: Path) -> None:
     if set(shapes) != set(expected):
         odd = sorted(set(shapes) ^ set(expected))[0]
         raise InputError(
@@ -169,14 +159,13 @@ def _check_shapes(
             )
 
 
-def _load_arrays(model: LanguageModel, path: Path) -> None:
+def _load_arrays(parameters: Mapping[str, Tensor], path: Path) -> None:
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     try:
         arrays = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(torch.from_numpy(arrays[name]))
+    for name, parameter in parameters.items():
+        parameter.detach().copy_(arrays[name])

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from w2v.corpus.vocabulary import Vocabulary
 from w2v.errors import InputError, RunError
-
-if TYPE_CHECKING:
-    from w2v.corpus.store import TokenStore
 
 BYTES = 256
 SPECIALS = 2  # <unk> and <eos>, which are no subwords
@@ -32,11 +29,12 @@ class Subwords:
         self._tokenizer = tokenizer
 
     @classmethod
-    def train(cls, store: TokenStore, size: int) -> Subwords:
-        """BPE on a corpus: `size` tokens, <unk> and <eos> among them.
+    def train(cls, words: Vocabulary, size: int) -> Subwords:
+        """Returns a BPE of words and their counts: `size` tokens, <unk> and <eos> among them.
 
         Raises:
-            InputError: the size leaves no room for all bytes, or `tokenizers` is not installed.
+            InputError: the size leaves no room for all bytes.
+            RunError: `tokenizers` is not installed.
         """
         tokenizers = _library()
         if size < BYTES + SPECIALS:
@@ -54,39 +52,24 @@ class Subwords:
             initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(_repeated(store.vocabulary), trainer)
+        tokenizer.train_from_iterator(_repeated(words), trainer)
         return cls(tokenizer)
 
+    def pieces(self) -> list[str]:
+        """Returns all subwords."""
+        return list(self._tokenizer.get_vocab())
+
     def cut(self, words: Sequence[str]) -> list[list[str]]:
-        """The subwords of every word."""
-        found: list[list[str]] = []
-        for start in range(0, len(words), BATCH):
-            batch = list(words[start : start + BATCH])
-            found += [
-                encoding.tokens
-                for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)
-            ]
-        return found
-
-    def vocabulary(self, store: TokenStore) -> Vocabulary:
-        """All subwords and the two specials, with their counts in the corpus (at least 1)."""
-        from w2v.lm.vocabulary import EOS, UNK, sorted_vocabulary
-
-        counts = dict.fromkeys(self._tokenizer.get_vocab(), 0)
-        specials = {UNK: 0, EOS: store.n_lines}
-        words = list(store.vocabulary.words)
-        for word, pieces, count in zip(
-            words, self.cut(words), store.vocabulary.counts.tolist(), strict=True
-        ):
-            if word in specials:
-                specials[word] += count
-                continue
-            for piece in pieces:
-                counts[piece] += count
-        return sorted_vocabulary([*counts.items(), *specials.items()])
+        """Returns the subwords of every word."""
+        batches = (list(words[start : start + BATCH]) for start in range(0, len(words), BATCH))
+        return [
+            encoding.tokens
+            for batch in batches
+            for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)
+        ]
 
     def text(self, pieces: Sequence[str], unknown: str) -> str:
-        """The words that subwords make up, with blanks between them; `unknown` stands for
+        """Returns the words that subwords make up, with blanks between them; `unknown` stands for
         itself."""
         parts: list[list[str]] = [[]]
         for piece in pieces:
@@ -99,7 +82,7 @@ class Subwords:
         return " ".join(texts)
 
     def to_json(self) -> str:
-        """The text of tokenizer.json, which the library itself reads too."""
+        """Returns the text of tokenizer.json, which the library itself reads too."""
         text: str = self._tokenizer.to_str(pretty=True)
         return text
 
@@ -108,7 +91,8 @@ class Subwords:
         """Reads a tokenizer.json that `to_json` made.
 
         Raises:
-            InputError: the file is missing or damaged, or `tokenizers` is not installed.
+            InputError: the file is missing or damaged.
+            RunError: `tokenizers` is not installed.
         """
         tokenizers = _library()
         if path.exists() and not path.is_file():  # a device or a pipe might never end
@@ -121,13 +105,13 @@ class Subwords:
             raise InputError(f"{path} is damaged: {error}") from None
 
 
-def _repeated(vocabulary: Vocabulary) -> Iterator[list[str]]:
+def _repeated(words: Vocabulary) -> Iterator[list[str]]:
     """Batches of words, each as often as its count, scaled down for a large corpus; a rare word
     stays in."""
-    total = int(vocabulary.counts.sum())
-    counts = np.maximum(1, vocabulary.counts * min(1.0, TRAINING_WORDS / total)).astype(np.int64)
+    share = min(1.0, TRAINING_WORDS / int(words.counts.sum()))
+    counts = np.maximum(1, words.counts * share).astype(np.int64)
     batch: list[str] = []
-    for word, count in zip(vocabulary.words, counts.tolist(), strict=True):
+    for word, count in zip(words.words, counts.tolist(), strict=True):
         while count:
             taken = min(count, BATCH - len(batch))
             batch += [word] * taken
@@ -141,11 +125,7 @@ def _repeated(vocabulary: Vocabulary) -> Iterator[list[str]]:
 
 def _library() -> Any:
     try:
-        import tokenizers
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
+        import tokenizers  # only runs with subwords need it
     except ImportError:
         raise RunError(
             "`subwords` needs the package tokenizers: pip install 'w2v[subwords]', or train on"

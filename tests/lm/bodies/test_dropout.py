@@ -47,6 +47,3 @@ def test_nothing_and_everything() -> None:
     rows = torch.randn(3, 4, 5)
     assert dropout(rows, 0.0) is rows and dropout(rows, 0.5, training=False) is rows
     assert (dropout(rows, 1.0) == 0).all()
-    for p in (-0.1, 1.5):
-        with pytest.raises(ValueError, match=f"dropout is {p}"):
-            dropout(rows, p)

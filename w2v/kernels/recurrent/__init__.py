@@ -1,2 +1,1 @@
-"""The recurrences of LSTM and GRU over a whole sequence, forward and backward, on a CPU's vector
-units."""
+"""The recurrence of a GRU over a whole sequence, forward and backward, on a CPU's vector units."""

@@ -1,22 +1,29 @@
-"""GRU over T places and B columns, as cuDNN and PyTorch define it (the reset gate works on the
+"""A GRU over T places and B columns, as cuDNN and PyTorch define it (the reset gate works on the
 product):
 
     r, z = σ(x_r + h_r), σ(x_z + h_z)     n = tanh(x_n + r · h_n)     h = (1 - z) · n + z · h_before
     x_. = x W_ih' + b_ih (for r and z with b_hh)    h_. = h_before W_hh' (h_n with b_hh)
 
-The backward pass leaves two sets of gradients [T, B, 3H], of x_. and of h_.: they differ in the
-third alone.
+The products with x and the gradients of the weights are made elsewhere, for all places at once;
+here is what has to go place by place. The gates of 16 units are finished where their sums come out
+of the registers. The backward pass leaves two sets of gradients, of x_. and of h_.: they differ in
+the third alone. Columns do not depend on each other: each thread takes some through all places.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from numba import cfunc, int64, njit, types
+import numpy as np
+from numba import int64, njit
 
+from w2v.kernels.cpu import vector
 from w2v.kernels.cpu.vector import add, fma, load, multiply, subtract
-from w2v.kernels.recurrent.job import SCRATCH, read_job, source_digest, take_ticket
+from w2v.kernels.recurrent import product
 from w2v.kernels.recurrent.product import (
     less_product,
     less_square,
@@ -30,113 +37,126 @@ from w2v.kernels.recurrent.product import (
 
 FORWARD_ROWS = 8  # 24 sums of 16 lanes beside 3 weights: 27 of 32 registers
 BACKWARD_ROWS = 12
-
-
-@njit(nogil=True, boundscheck=False)
-def _forward_panel(
-    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
-) -> None:
-    row = int64(4) * j.units
-    state = j.columns * row
-    count = min(int64(16), j.units - unit)
-    while begin < end:
-        stop = tile_end(begin, end, int64(FORWARD_ROWS))
-        before = j.h + place * state + begin * row
-        multiply_rows(FORWARD_ROWS, 3, stop - begin, before, row, panel, j.units, scratch)
-        for r in range(begin, stop):
-            sums = scratch + (r - begin) * int64(192)
-            at = place * state + r * row + unit * int64(4)
-            gates = j.gates + (place * j.columns + r) * int64(3) * row + unit * int64(4)
-            recurrent = add(load(sums + 128), load_first(j.bias + unit * int64(4), count))
-            reset = sigmoid(add(load_first(gates, count), load(sums)))
-            update = sigmoid(add(load_first(gates + row, count), load(sums + 64)))
-            new = tanh(fma(reset, recurrent, load_first(gates + 2 * row, count)))
-            store_first(gates, count, reset)
-            store_first(gates + row, count, update)
-            store_first(gates + 2 * row, count, new)
-            store_first(j.inner + at, count, recurrent)
-            store_first(
-                j.h + state + at,
-                count,
-                fma(update, subtract(load_first(j.h + at, count), new), new),
-            )
-        begin = stop
-
-
-@njit(nogil=True, boundscheck=False)
-def _backward_panel(
-    j: Any, scratch: int, place: int, begin: int, end: int, unit: int, panel: int
-) -> None:
-    row = int64(4) * j.units
-    state = j.columns * row
-    count = min(int64(16), j.units - unit)
-    while begin < end:
-        stop = tile_end(begin, end, int64(BACKWARD_ROWS))
-        if place + int64(1) < j.places:
-            after = j.dgates + ((place + int64(1)) * j.columns + begin) * int64(3) * row
-            multiply_rows(
-                BACKWARD_ROWS, 1, stop - begin, after, 3 * row, panel, 3 * j.units, scratch
-            )
-        for r in range(begin, stop):
-            here = r * row + unit * int64(4)
-            at = place * state + here
-            offset = (place * j.columns + r) * int64(3) * row + unit * int64(4)
-            gates, dgates, dinput = j.gates + offset, j.dgates + offset, j.dinput + offset
-            reset, update = load_first(gates, count), load_first(gates + row, count)
-            new = load_first(gates + 2 * row, count)
-            dh = add(load_first(j.dy + at, count), load_first(j.dh + here, count))
-            if place + int64(1) < j.places:
-                dh = add(dh, load(scratch + (r - begin) * int64(64)))
-            kept = multiply(dh, update)
-            dn = multiply(subtract(dh, kept), less_square(new))
-            dr = multiply(multiply(dn, load_first(j.inner + at, count)), less_product(reset))
-            dz = multiply(
-                multiply(dh, subtract(load_first(j.h + at, count), new)), less_product(update)
-            )
-            store_first(dgates, count, dr)
-            store_first(dgates + row, count, dz)
-            store_first(dgates + 2 * row, count, multiply(dn, reset))
-            store_first(dinput, count, dr)
-            store_first(dinput + row, count, dz)
-            store_first(dinput + 2 * row, count, dn)
-            store_first(j.dh + here, count, kept)
-        begin = stop
+SCRATCH = 24 * 16  # floats for the sums of a tile
 
 
 @cache
-def kernels() -> tuple[int, int]:
-    """Addresses of the compiled forward and backward pass over a Job (see job.py)."""
-    SOURCE = source_digest()
+def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
+    """Returns the forward and the backward pass.
 
-    @cfunc(types.void(types.voidptr), cache=True)
-    def forward(pointer: Any) -> None:
-        """Fills gates, h and inner of the Job at `pointer`."""
+    Arrays are float32 and contiguous; both passes work on the columns begin … end - 1.
+        gates [T · B, 3H]: x_. before the forward pass, the gates after it.
+        h [T + 1, B, H]: the start state, then the state after every place.
+        inner [T, B, H]: h_n. bias [H]: its part of b_hh. panels: W_hh, see `product`.
+        dy [T, B, H], dh [B, H]: gradients of the outputs and of the last state; dh becomes what the
+        start state gets beside dgates W_hh. dgates, dinput [T · B, 3H]: gradients of h_. and of x_.
+    """
+    # Frozen into the functions, the digest keeps Numba's cache, which looks at this file alone,
+    # from serving machine code with older helpers.
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (vector, product))
+    SOURCE = int.from_bytes(hashlib.sha256(sources).digest()[:7], "big")
+
+    @njit(nogil=True, boundscheck=False, cache=True)
+    def forward(
+        gates: Any, h: Any, inner: Any, panels: Any, bias: Any, begin: int, end: int
+    ) -> None:
         _ = SOURCE
-        j = read_job(pointer)
-        share = take_ticket(j.ticket)
-        while share < j.shares:
-            begin, end = share * j.columns // j.shares, (share + int64(1)) * j.columns // j.shares
-            scratch = j.scratch + share * int64(4 * SCRATCH)
-            for place in range(j.places):
-                for unit in range(int64(0), j.units, int64(16)):
-                    panel = j.panels + unit * j.units * int64(12)
-                    _forward_panel(j, scratch, place, begin, end, unit, panel)
-            share = take_ticket(j.ticket)
+        places, columns, units = inner.shape
+        row, state = int64(4) * units, int64(4) * columns * units
+        gates_at, h_at = int64(gates.ctypes.data), int64(h.ctypes.data)
+        inner_at, bias_at = int64(inner.ctypes.data), int64(bias.ctypes.data)
+        panels_at = int64(panels.ctypes.data)
+        scratch = np.empty(SCRATCH, np.float32)
+        scratch_at = int64(scratch.ctypes.data)
+        for place in range(places):
+            for unit in range(int64(0), units, int64(16)):
+                panel = panels_at + unit * units * int64(12)
+                count = min(int64(16), units - unit)
+                first = int64(begin)
+                while first < end:
+                    stop = tile_end(first, end, int64(FORWARD_ROWS))
+                    before = h_at + place * state + first * row
+                    multiply_rows(
+                        FORWARD_ROWS, 3, stop - first, before, row, panel, units, scratch_at
+                    )
+                    for r in range(first, stop):
+                        sums = scratch_at + (r - first) * int64(192)
+                        at = place * state + r * row + unit * int64(4)
+                        gate = gates_at + (place * columns + r) * int64(3) * row + unit * int64(4)
+                        recurrent = add(
+                            load(sums + 128), load_first(bias_at + unit * int64(4), count)
+                        )
+                        reset = sigmoid(add(load_first(gate, count), load(sums)))
+                        update = sigmoid(add(load_first(gate + row, count), load(sums + 64)))
+                        new = tanh(fma(reset, recurrent, load_first(gate + 2 * row, count)))
+                        old = load_first(h_at + at, count)
+                        store_first(gate, count, reset)
+                        store_first(gate + row, count, update)
+                        store_first(gate + 2 * row, count, new)
+                        store_first(inner_at + at, count, recurrent)
+                        after = fma(update, subtract(old, new), new)
+                        store_first(h_at + state + at, count, after)
+                    first = stop
 
-    @cfunc(types.void(types.voidptr), cache=True)
-    def backward(pointer: Any) -> None:
-        """Fills dgates, dinput and dh of the Job at `pointer`; the start state's gradient is dh +
-        dgates[0] W_hh."""
+    @njit(nogil=True, boundscheck=False, cache=True)
+    def backward(
+        gates: Any,
+        h: Any,
+        inner: Any,
+        panels: Any,
+        dy: Any,
+        dh: Any,
+        dgates: Any,
+        dinput: Any,
+        begin: int,
+        end: int,
+    ) -> None:
         _ = SOURCE
-        j = read_job(pointer)
-        share = take_ticket(j.ticket)
-        while share < j.shares:
-            begin, end = share * j.columns // j.shares, (share + int64(1)) * j.columns // j.shares
-            scratch = j.scratch + share * int64(4 * SCRATCH)
-            for place in range(j.places - int64(1), int64(-1), int64(-1)):
-                for unit in range(int64(0), j.units, int64(16)):
-                    panel = j.panels + unit * j.units * int64(12)
-                    _backward_panel(j, scratch, place, begin, end, unit, panel)
-            share = take_ticket(j.ticket)
+        places, columns, units = inner.shape
+        row, state = int64(4) * units, int64(4) * columns * units
+        gates_at, h_at = int64(gates.ctypes.data), int64(h.ctypes.data)
+        inner_at, dy_at = int64(inner.ctypes.data), int64(dy.ctypes.data)
+        dh_at, dgates_at = int64(dh.ctypes.data), int64(dgates.ctypes.data)
+        dinput_at, panels_at = int64(dinput.ctypes.data), int64(panels.ctypes.data)
+        scratch = np.empty(SCRATCH, np.float32)
+        scratch_at = int64(scratch.ctypes.data)
+        for place in range(places - int64(1), int64(-1), int64(-1)):
+            for unit in range(int64(0), units, int64(16)):
+                panel = panels_at + unit * units * int64(12)
+                count = min(int64(16), units - unit)
+                first = int64(begin)
+                while first < end:
+                    stop = tile_end(first, end, int64(BACKWARD_ROWS))
+                    if place + int64(1) < places:
+                        later = dgates_at + ((place + 1) * columns + first) * int64(3) * row
+                        rows, long = stop - first, int64(3) * units
+                        multiply_rows(
+                            BACKWARD_ROWS, 1, rows, later, 3 * row, panel, long, scratch_at
+                        )
+                    for r in range(first, stop):
+                        here = r * row + unit * int64(4)
+                        at = place * state + here
+                        offset = (place * columns + r) * int64(3) * row + unit * int64(4)
+                        gate, dgate, dx = gates_at + offset, dgates_at + offset, dinput_at + offset
+                        reset, update = load_first(gate, count), load_first(gate + row, count)
+                        new = load_first(gate + 2 * row, count)
+                        dstate = add(load_first(dy_at + at, count), load_first(dh_at + here, count))
+                        if place + int64(1) < places:
+                            dstate = add(dstate, load(scratch_at + (r - first) * int64(64)))
+                        kept = multiply(dstate, update)
+                        dn = multiply(subtract(dstate, kept), less_square(new))
+                        dr = multiply(
+                            multiply(dn, load_first(inner_at + at, count)), less_product(reset)
+                        )
+                        change = subtract(load_first(h_at + at, count), new)
+                        dz = multiply(multiply(dstate, change), less_product(update))
+                        store_first(dgate, count, dr)
+                        store_first(dgate + row, count, dz)
+                        store_first(dgate + 2 * row, count, multiply(dn, reset))
+                        store_first(dx, count, dr)
+                        store_first(dx + row, count, dz)
+                        store_first(dx + 2 * row, count, dn)
+                        store_first(dh_at + here, count, kept)
+                    first = stop
 
-    return forward.address, backward.address
+    return forward, backward

@@ -1,7 +1,7 @@
 """Small matrix products out of registers, and the vector functions of the gates.
 
 A panel is 16 columns (units) of a weight matrix, packed so that the kernel reads it from front to
-back: for every row k of the matrix `groups` vectors of 16 floats (the LSTM's four gates of the same
+back: for every row k of the matrix `groups` vectors of 16 floats (a GRU's three gates of the same
 16 units, say).
 """
 

@@ -22,13 +22,13 @@ class Body(nn.Module, ABC):
 
     @abstractmethod
     def start(self, batch: int) -> State:
-        """The state before the first token of `batch` columns."""
+        """Returns the state before the first token of `batch` columns."""
 
     @abstractmethod
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        """hidden [T, B, width] of embedded [T, B, dim], and the state after them."""
+        """Returns hidden [T, B, width] of embedded [T, B, dim], and the state after them."""
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the module's parameters are."""
+    """Returns the device of the module's parameters."""
     return next(module.parameters()).device

@@ -10,7 +10,7 @@ from w2v.settings.language_model import LanguageModelSettings
 
 
 def make_body(settings: LanguageModelSettings, dim: int) -> Body:
-    """The body that `settings.arch` names, over embeddings of length `dim`.
+    """Returns the body that `settings.arch` names, over embeddings of length `dim`.
 
     Raises:
         ValueError: the settings do not fit each other.

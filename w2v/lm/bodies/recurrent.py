@@ -3,17 +3,24 @@
 Variational dropout draws one mask per segment and column and uses it at every place of the segment
 (Gal and Ghahramani 2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout draws one
 for every place.
+
+PyTorch's GRU for the CPU goes place by place through autograd (its LSTM does not), so there a GRU
+has a layer of its own, `w2v.lm.bodies.gru`.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from w2v.lm.bodies.base import Body, State, device_of
 from w2v.lm.bodies.dropout import dropout
-from w2v.lm.bodies.layers import GRU, LSTM
 from w2v.settings.language_model import LanguageModelSettings
+
+# Shorter sequences (generation goes word by word) do not earn back the packing of the weights.
+FEWEST_PLACES = 4
 
 
 class RecurrentBody(Body):
@@ -21,25 +28,67 @@ class RecurrentBody(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.hidden is not None and settings.layers is not None
         self.width, self.layers = settings.hidden, settings.layers
         self.is_lstm = settings.arch == "lstm"
         self.dropout, self.variational = settings.dropout, settings.variational
+        # PyTorch warns of dropout where there is nothing between layers.
         between = settings.dropout if settings.layers > 1 else 0.0
-        make = LSTM if self.is_lstm else GRU
-        self.recurrent = make(
-            dim, self.width, self.layers, dropout=between, variational=settings.variational
-        )
+        make = nn.LSTM if self.is_lstm else nn.GRU
+        self.recurrent = make(dim, self.width, self.layers, dropout=between)
 
     def start(self, batch: int) -> State:
-        """Zeros."""
+        """Returns zeros."""
         zeros = torch.zeros(self.layers, batch, self.width, device=device_of(self))
         return (zeros, zeros.clone()) if self.is_lstm else (zeros,)
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        output, after = self.recurrent(self.drop(embedded), state if self.is_lstm else state[0])
-        return self.drop(output), after if self.is_lstm else (after,)
+        x = self.drop(embedded)
+        fast = not self.is_lstm and _fast(self.recurrent, x)
+        if fast or (self.variational and self.training and self.recurrent.dropout):
+            x, state = self._layer_by_layer(x, state, fast)
+        elif self.is_lstm:
+            x, state = self.recurrent(x, state)
+        else:
+            x, h = self.recurrent(x, state[0])
+            state = (h,)
+        return self.drop(x), state
 
     def drop(self, rows: Tensor) -> Tensor:
-        """Dropout of rows [T, B, N] while training."""
+        """Returns rows [T, B, N] with dropout while training."""
         return dropout(rows, self.dropout, self.training, variational=self.variational)
+
+    def _layer_by_layer(self, x: Tensor, state: State, fast: bool) -> tuple[Tensor, State]:
+        """With the dropout of this class between the layers; `fast` by our own GRU."""
+        step: Any = torch._VF.lstm if self.is_lstm else torch._VF.gru
+        after = []
+        for layer, weights in enumerate(self.recurrent.all_weights):
+            if layer:
+                x = self.drop(x)
+            before = [part[layer : layer + 1] for part in state]
+            if fast:
+                from w2v.lm.bodies.gru import gru_layer  # brings Numba: half a second
+
+                half = torch.is_autocast_enabled("cpu")
+                x, h = gru_layer(x.float(), before[0][0].float(), *weights, half=half)
+                last = [h[None]]
+            else:
+                begun = before if self.is_lstm else before[0]
+                # one layer with biases and without dropout, in one direction
+                x, *last = step(x, begun, weights, True, 1, 0.0, self.training, False, False)
+            after.append(last)
+        return x, tuple(torch.cat(parts) for parts in zip(*after, strict=True))
+
+
+def _fast(gru: nn.RNNBase, x: Tensor) -> bool:
+    """Whether our GRU can serve x [T, B, I] and is worth it: float32 on a CPU with AVX-512, or
+    bfloat16 products there under autocast."""
+    if x.device.type != "cpu" or len(x) < FEWEST_PLACES:
+        return False
+    if any(weight.dtype != torch.float32 for weight in gru.parameters()):
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        if torch.get_autocast_dtype("cpu") != torch.bfloat16:
+            return False
+    elif x.dtype != torch.float32:
+        return False
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"

@@ -32,36 +32,32 @@ class Transformer(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.hidden and settings.layers and settings.heads and settings.context
         self.width, self.heads, self.context = settings.hidden, settings.heads, settings.context
         self.dropout = settings.dropout
         if self.width % self.heads:
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
         self.rotary = settings.positions == "rotary"
         if self.rotary and self.width // self.heads % 2:
-            raise ValueError(
-                "rotary positions need an even number per head, there are"
-                f" {self.width // self.heads}"
-            )
+            number = self.width // self.heads
+            raise ValueError(f"rotary positions need an even number per head, not {number}")
         self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(self.width, self.heads, self.dropout) for _ in range(settings.layers)
         )
         self.norm = nn.LayerNorm(self.width)
-        self.distance_scores = (
-            None if self.rotary else nn.Parameter(torch.zeros(self.heads, self.context))
-        )
+        self.distance_scores: nn.Parameter | None = None
+        if not self.rotary:
+            self.distance_scores = nn.Parameter(torch.zeros(self.heads, self.context))
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name != "distance_scores":
                 # what is added to the residual stream starts smaller, by the number of additions
                 # (GPT-2)
                 added = name.endswith(("attend_out.weight", "shrink.weight"))
-                nn.init.normal_(
-                    parameter, std=INIT_STD / ((2 * settings.layers) ** 0.5 if added else 1)
-                )
+                additions = 2 * settings.layers if added else 1
+                nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
 
     def start(self, batch: int) -> State:
-        """Nothing read yet."""
+        """Returns the state of having read nothing."""
         shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
         return (torch.zeros(shape, device=device_of(self)),)
 
@@ -80,30 +76,24 @@ class Transformer(Body):
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
     def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
-        """What is added to the scores [1 or heads, T, before + T]: -inf where a token may not look;
-        None: the causal mask alone."""
+        """Returns what is added to the scores [1 or heads, T, before + T], -inf where a token may
+        not look; None where the causal mask alone is right."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
-        device = rows.device
-        distance = torch.arange(before, before + length, device=device)[:, None] - torch.arange(
-            before + length, device=device
-        )
+        places = torch.arange(before + length, device=rows.device)
+        distance = places[before:, None] - places
         hidden = (distance < 0) | (distance >= self.context)
         if self.distance_scores is None:
-            return torch.zeros(1, *distance.shape, dtype=rows.dtype, device=device).masked_fill_(
-                hidden, -torch.inf
-            )
+            return rows.new_zeros(1, *distance.shape).masked_fill_(hidden, -torch.inf)
         scores = self.distance_scores.to(rows.dtype)[:, distance.clamp(0, self.context - 1)]
         return scores.masked_fill(hidden, -torch.inf)
 
     def turns(self, length: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(cos, sin) [length, width / heads / 2] of the angles by which each place turns its pairs
-        of numbers."""
+        """Returns (cos, sin) [length, width / heads / 2] of the angles by which each place turns
+        its pairs of numbers."""
         pairs = self.width // self.heads // 2
-        speeds = ROTARY_BASE ** (
-            -torch.arange(pairs, device=rows.device, dtype=torch.float32) / pairs
-        )
-        angles = torch.arange(length, device=rows.device, dtype=torch.float32)[:, None] * speeds
+        number = torch.arange(max(length, pairs), device=rows.device, dtype=torch.float32)
+        angles = number[:length, None] * ROTARY_BASE ** (-number[:pairs] / pairs)
         return angles.cos(), angles.sin()
 
 
@@ -114,20 +104,16 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.attend_norm, self.widen_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attend_in, self.attend_out = (
-            nn.Linear(width, 3 * width, bias=False),
-            nn.Linear(width, width, bias=False),
-        )
-        self.widen, self.shrink = (
-            nn.Linear(width, WIDENING * width),
-            nn.Linear(WIDENING * width, width),
-        )
+        self.attend_in = nn.Linear(width, 3 * width, bias=False)
+        self.attend_out = nn.Linear(width, width, bias=False)
+        self.widen = nn.Linear(width, WIDENING * width)
+        self.shrink = nn.Linear(WIDENING * width, width)
 
     def forward(
         self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """rows [B, T, width]; past [B, 2, heads, S, d]: (rows, keys and values [B, 2, heads, S + T,
-        d])."""
+        """Returns (rows, keys and values [B, 2, heads, S + T, d]) of rows [B, T, width] and the
+        past [B, 2, heads, S, d]."""
         batch, length, width = rows.shape
         made = (
             self.attend_in(self.attend_norm(rows))
@@ -143,13 +129,13 @@ class Block(nn.Module):
         return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
 
     def drop(self, rows: Tensor) -> Tensor:
-        """Dropout while training."""
+        """Returns the rows with dropout while training."""
         return dropout(rows, self.dropout, self.training)
 
 
 def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of its
-    place; the places are the last T of those in `turns`."""
+    """Returns rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of
+    its place; the places are the last T of those in `turns`."""
     cos, sin = (part[-rows.shape[2] :].to(rows.dtype) for part in turns)
     first, second = rows.chunk(2, 3)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], 3)

@@ -25,15 +25,14 @@ class _Windowed(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.context is not None
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
-        """Zeros [context - 1, B, dim]."""
+        """Returns zeros [context - 1, B, dim]."""
         return (torch.zeros(self.context - 1, batch, self.dim, device=device_of(self)),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        """[T, B, context · dim], the oldest token first, and the state after them."""
+        """Returns [T, B, context · dim], the oldest token first, and the state after them."""
         read = torch.cat([state[0].to(embedded.dtype), embedded])
         length = len(embedded)
         windows = torch.cat([read[place : place + length] for place in range(self.context)], 2)
@@ -45,7 +44,6 @@ class FeedForward(_Windowed):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__(settings, dim)
-        assert settings.hidden is not None and settings.layers is not None
         self.width = settings.hidden
         widths = [self.context * dim, *[self.width] * settings.layers]
         self.layers = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(widths))

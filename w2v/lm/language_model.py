@@ -1,0 +1,278 @@
+"""A trained language model as its users meet it: how well it predicts a text, and what it writes.
+
+model = w2v.load("lm-run")
+model.perplexity("valid.txt").perplexity, model.score(["the cat sat"])[0].log_prob
+model.generate("the king of", words=20, temperature=0.8)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+
+from w2v.corpus import TokenStore, read_corpus
+from w2v.errors import InputError, RunError
+from w2v.lm.generation import Sampling, generate
+from w2v.lm.model import Network
+from w2v.lm.perplexity import (
+    Progress,
+    TextScore,
+    TokenStream,
+    bounded_exp,
+    has_known_word,
+    score_ids,
+)
+from w2v.lm.scoring import continue_lines, score_lines
+from w2v.lm.vocabulary import TokenVocabulary
+from w2v.settings.config import Config
+from w2v.settings.groups import CorpusSettings
+from w2v.vectors.word_vectors import WordVectors
+
+Name = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """What a language model makes of a line.
+
+    tokens: the words of the line and the <eos> behind them, as the model reads them. log_probs:
+    float64, each one's log P in nats. oov: how many of them are <unk>.
+    """
+
+    tokens: list[str]
+    log_probs: np.ndarray
+    oov: int
+
+    @property
+    def log_prob(self) -> float:
+        """log P(line), in nats."""
+        return float(self.log_probs.sum())
+
+    @property
+    def perplexity(self) -> float:
+        """exp(-log P / tokens); infinity where that is more than a float holds."""
+        return bounded_exp(-self.log_prob / len(self.tokens))
+
+
+class LanguageModel:
+    """Predicts the next token of a text.
+
+    Attributes:
+        network: the PyTorch module. vocabulary: how text becomes tokens. config: what it was
+        trained with. source: where it comes from, which messages name.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vocabulary: TokenVocabulary,
+        config: Config,
+        source: str = "the model",
+    ) -> None:
+        self.network, self.vocabulary, self.config = network.eval(), vocabulary, config
+        self.source = source
+
+    def __repr__(self) -> str:
+        kind = f"{self.config.lm.arch}, {len(self.vocabulary):,} tokens x {self.config.model.dim}"
+        return f"LanguageModel({kind}, loss {self.config.training.loss}, from {self.source})"
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """All tokens, most frequent first, <unk> and <eos> among them."""
+        return list(self.vocabulary.vocabulary.words)
+
+    @property
+    def vectors(self) -> WordVectors:
+        """The input embeddings, with the tokens as words."""
+        matrix = self.network.input.weight.detach().cpu().numpy()
+        return WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
+
+    def perplexity(
+        self,
+        text: Name | Iterable[Name],
+        *,
+        column: str | None = None,
+        encoding_errors: str = "replace",
+    ) -> TextScore:
+        """Returns the score of a text read as one stream, whose `perplexity` is exp(nats / tokens);
+        `float` of it is the perplexity.
+
+        Every token is scored once, given all before it. Each line end is a token, <eos>; an <eos>
+        stands before the first token. A word that the model does not know is scored as <unk>.
+
+        Args:
+            text: a file, folder or glob, "-" for standard input, or several of these, read one
+                after another; or an iterable of lines of text.
+            column: which one of .jsonl, .csv and .parquet files; None: "text".
+            encoding_errors: what happens to bytes that are not UTF-8: "replace" or "strict".
+
+        Raises:
+            InputError: the text cannot be read, or the model knows no word of it.
+            RunError: the model gives NaN or infinity.
+        """
+        given = [text] if isinstance(text, (str, os.PathLike)) else list(text)
+        names = [os.fspath(each) for each in given]
+        if isinstance(text, (str, os.PathLike)) or (given and all(map(_is_file, given))):
+            settings = self.corpus_settings(column, encoding_errors)
+            with read_corpus(names, settings, use_cache=False) as store:
+                return self.score_store(store, " ".join(names))
+        lines = [part for line in names for part in line.removesuffix("\n").split("\n")]
+        ids = [np.append(self.vocabulary.encode(line), self.vocabulary.eos) for line in lines]
+        words = sum(len(line.split()) + 1 for line in lines)
+        return self._score(np.concatenate([*ids, np.zeros(0, np.int32)]), words, "the text")
+
+    def score_store(
+        self, store: TokenStore, name: str, progress: Progress | None = None
+    ) -> TextScore:
+        """Returns what `perplexity` does, of a text read with `corpus_settings`.
+
+        name: of the text, for messages. progress: gets the tokens scored so far and in all.
+        """
+        ids = self.vocabulary.encode_store(store)
+        return self._score(ids, store.n_words + store.n_lines, name, progress)
+
+    def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
+        """Returns how a text must be read to be scored."""
+        return replace(self.config.corpus, column=column, encoding_errors=encoding_errors)
+
+    def stream(self) -> TokenStream:
+        """Returns a text that has only begun, for `score` to go on with."""
+        return TokenStream(self.network, self.vocabulary.eos)
+
+    def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
+        """Returns the scores of lines, each read afresh, as after an <eos>; with a `stream`, as its
+        next lines.
+
+        Raises:
+            RunError: the model gives NaN or infinity.
+        """
+        eos, unk = self.vocabulary.eos, self.vocabulary.unk
+        encoded = [self.vocabulary.encode(line) for line in lines]
+        if stream is None:
+            nll = score_lines(self.network, encoded, eos)
+        else:
+            nll = continue_lines(stream, encoded, eos)
+        scores = []
+        for ids, line in zip(encoded, nll, strict=True):
+            total = float(line.sum())
+            if not math.isfinite(total):
+                raise RunError(
+                    f"a line's log-probability is {-total}: the model's parameters are damaged;"
+                    " train it again"
+                )
+            tokens = [self.tokens[token] for token in (*ids, eos)]
+            scores.append(LineScore(tokens, -line, int(np.count_nonzero(ids == unk))))
+        return scores
+
+    @overload
+    def generate(
+        self,
+        prompt: str = ...,
+        words: int = ...,
+        *,
+        temperature: float = ...,
+        top_k: int | None = ...,
+        top_p: float | None = ...,
+        seed: int = ...,
+    ) -> str: ...
+
+    @overload
+    def generate(
+        self,
+        prompt: str = ...,
+        words: int = ...,
+        *,
+        temperature: float = ...,
+        top_k: int | None = ...,
+        top_p: float | None = ...,
+        seed: int = ...,
+        n: int,
+    ) -> list[str]: ...
+
+    def generate(
+        self,
+        prompt: str = "",
+        words: int = 50,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 1,
+        n: int | None = None,
+    ) -> str | list[str]:
+        """Returns a text that begins with the prompt, or with `n` a list of as many; never with an
+        <unk> of its own.
+
+        Args:
+            prompt: what the text begins with; words that the model does not know are read as <unk>.
+            words: how many to add, line ends among them; tokens, where these are parts of words.
+            temperature, top_k, top_p: see `Sampling`.
+            seed: of the random numbers; text i has seed + i.
+
+        Raises:
+            InputError: a number is out of range.
+            RunError: a parameter of the model is NaN or infinite.
+        """
+        try:
+            sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        texts = [
+            "".join(self.generate_lines(prompt, words, sampling, seed=seed + number))
+            for number in range(1 if n is None else n)
+        ]
+        return texts[0] if n is None else texts
+
+    def generate_lines(
+        self,
+        prompt: str,
+        words: int,
+        sampling: Sampling,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Iterator[str]:
+        """Yields the text of `generate` line by line, as soon as they end, with their line ends."""
+        eos, line = self.vocabulary.eos, self.prompt_ids(prompt)
+        tokens = generate(self.network, list(line), eos, sampling, seed=seed)
+        for done, token in zip(range(1, words + 1), tokens, strict=False):
+            if progress is not None:
+                progress(done, words)
+            if token == eos:
+                yield self.vocabulary.decode(line) + "\n"
+                line = []
+            else:
+                line.append(token)
+        yield self.vocabulary.decode(line)
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """Returns the tokens of a prompt, with an <eos> between its lines."""
+        lines = [self.vocabulary.encode(line) for line in prompt.split("\n")]
+        return [token for line in lines for token in (self.vocabulary.eos, *line.tolist())][1:]
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Returns the words of a text that the model does not know, each once."""
+        words = dict.fromkeys(text.split())
+        return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]
+
+    def _score(
+        self, ids: np.ndarray, words: int, name: str, progress: Progress | None = None
+    ) -> TextScore:
+        eos, unk = self.vocabulary.eos, self.vocabulary.unk
+        if not has_known_word(ids, eos, unk):
+            case = " (in lower case)" if self.config.corpus.lowercase else ""
+            raise InputError(
+                f"{self.source} knows no word of {name}: give a text in the language and with the"
+                f" tokens it was trained on{case}"
+            )
+        return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
+
+
+def _is_file(entry: Name) -> bool:
+    return isinstance(entry, os.PathLike) or os.path.exists(entry)

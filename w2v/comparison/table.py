@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v.errors import InputError
+from w2v.losses.table import BASELINE
 from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
@@ -57,7 +58,7 @@ def with_speedups(rows: Sequence[Row]) -> list[Row]:
     """The rows with their speed over that of the first full softmax that is done; None without
     one."""
     full = next(
-        (row.tokens_per_second for row in rows if row.loss == "softmax" and row.status == "done"),
+        (row.tokens_per_second for row in rows if row.loss == BASELINE and row.status == "done"),
         None,
     )
     return [

@@ -35,7 +35,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         + 4 * 2 * dense
         + 4 * tokens * width * ACTIVATIONS * ((lm.layers or 1) + 1)
         + (0 if loss.sparse else SCORE_BYTES)
-        + (4 * 4 * tokens * config.loss.negatives if hasattr(config.loss, "negatives") else 0)
+        + 4 * 4 * tokens * loss.negatives(config.loss)
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2v.errors import RunError
-from w2v.losses.options import SampledOptions
+from w2v.losses.table import LOSSES
 from w2v.run import (
     BASE_BYTES,
     COMPILE_SECONDS,
@@ -204,7 +204,7 @@ def _vocabulary(
     if config.lm.subwords:
         reporter.stage(f"training {config.lm.subwords:,} subwords")
     vocabulary = TokenVocabulary.of_corpus(store, config)
-    if isinstance(config.loss, SampledOptions) and config.loss.negatives >= len(vocabulary):
+    if LOSSES[config.training.loss].negatives(config.loss) >= len(vocabulary):
         fewer = len(vocabulary) - 1
         reporter.note(f"`negatives` is {fewer:,}, for there are only {len(vocabulary):,} tokens")
         config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, negatives=fewer))

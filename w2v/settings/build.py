@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from w2v.errors import InputError, shown
-from w2v.losses.options import SampledOptions
 from w2v.losses.table import LOSSES
 from w2v.settings import language_model as language_model
 from w2v.settings.config import DEFAULT_LR, Config
@@ -114,7 +113,7 @@ def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Con
         for name, place in places.items()
         if losses_with(name) and name not in chosen
     ]
-    if is_lm and issubclass(options, SampledOptions):
+    if is_lm and LOSSES[training.loss].draws_noise:
         values.setdefault("negatives", language_model.NEGATIVES)
     config = Config(
         **groups, loss=options(**{name: values[name] for name in chosen if name in values})

@@ -67,7 +67,7 @@ class Config:
         return [
             text
             for text, beyond in (
-                (f"`loss` {training.loss}", "hogwild" not in LOSSES[training.loss].engines),
+                (f"`loss` {training.loss}", LOSSES[training.loss].fused is None),
                 (f"`optimizer` {training.optimizer}", training.optimizer not in (None, "sgd")),
                 (f"`device` {training.device}", training.device.startswith("cuda")),
                 ("`freeze`", self.start.freeze),

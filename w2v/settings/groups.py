@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from w2v.losses.table import LOSSES
+from w2v.losses.table import LOSSES, WORDS_LOSS
 from w2v.settings.declare import Setting, setting, settings_of
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
@@ -70,7 +70,7 @@ class TrainingSettings:
     """How it is learnt."""
 
     loss: str = setting(
-        "neg",
+        WORDS_LOSS,
         "the output layer; `w2v losses` describes them",
         choices=tuple(LOSSES),
         default_text="neg; lm softmax",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from w2v.losses.table import LM_LOSS
 from w2v.settings.declare import setting
 
 ARCHITECTURES = ("lstm", "gru", "transformer", "ffnn", "lbl")
@@ -111,7 +112,7 @@ BPTT = {"transformer": 128}
 
 # What `model` lm sets otherwise than word vectors, where the user does not say.
 DEFAULTS: dict[str, object] = {
-    "loss": "softmax",
+    "loss": LM_LOSS,
     "dim": 200,
     "min_count": 1,
     "sample": 0.0,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from w2v.losses.table import LOSSES as LOSS_TABLE
+from w2v.losses.table import fused_losses
 
 SCRIPT = """
 import json, sys
@@ -29,8 +29,7 @@ for run in sys.argv[1:]:
     }
 print(json.dumps(result))
 """
-LOSSES = [name for name, entry in LOSS_TABLE.items() if "hogwild" in entry.engines]
-RUNS = [f"{model} {loss}" for model in ("skip-gram", "cbow") for loss in LOSSES]
+RUNS = [f"{model} {loss}" for model in ("skip-gram", "cbow") for loss in fused_losses()]
 
 
 def train_in_a_process(cache: Path, *runs: str, **environment: str) -> dict[str, dict]:

@@ -49,7 +49,10 @@ def command(
     else:
         print_table(
             ("loss", "rows scored for target t", "link", "probabilities", "settings"),
-            [(e.name, e.rows, e.link, e.probabilities, " ".join(_options(e))) for e in chosen],
+            [
+                (e.name, e.about.rows, e.about.link, e.about.probabilities, " ".join(_options(e)))
+                for e in chosen
+            ],
         )
 
 
@@ -60,11 +63,11 @@ def _options(entry: LossEntry) -> list[str]:
 def _facts(entry: LossEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "rows": entry.rows,
-        "link": entry.link,
-        "formula": entry.formula,
-        "probabilities": entry.probabilities,
+        "rows": entry.about.rows,
+        "link": entry.about.link,
+        "formula": entry.about.formula,
+        "probabilities": entry.about.probabilities,
         "settings": _options(entry),
-        "engines": list(entry.engines),
-        "paper": entry.paper,
+        "engines": ["hogwild", "autograd"] if entry.fused is not None else ["autograd"],
+        "paper": entry.about.paper,
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v.errors import InputError
+from w2v.losses.table import BASELINE
 from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
@@ -68,7 +69,7 @@ class Compared:
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
     """The rows with their speed over that of the first full softmax that is done; None without
     one."""
-    done = [row for row in rows if row.loss == "softmax" and row.status == "done"]
+    done = [row for row in rows if row.loss == BASELINE and row.status == "done"]
     full = done[0].tokens_per_second if done else None
     return [
         replace(

@@ -24,7 +24,6 @@ from w2v.lm.bodies.base import State
 from w2v.lm.bodies.choose import make_body
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
-from w2v.losses.options import SampledOptions
 from w2v.losses.table import LOSSES
 from w2v.settings.language_model import LanguageModelSettings
 
@@ -76,7 +75,7 @@ class Network(nn.Module):
         if settings.tied and self.body.width != dim:
             self.projection, self.dim_hidden = nn.Linear(self.body.width, dim), dim
         more: dict[str, Any] = {"sparse": sparse} if entry.sparse else {}
-        if issubclass(entry.options, SampledOptions):
+        if entry.draws_noise:
             more["generator"] = generator
         if settings.output_bias:
             more["bias"] = True

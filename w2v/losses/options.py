@@ -1,18 +1,25 @@
 """The losses' own settings: what exists only for one loss. Free of torch and NumPy, so that --help
 can list them.
 
-On the command line `--negatives 10`, in YAML `negatives: 10` or `loss.negatives: 10`.
+On the command line `--negatives 10`, in YAML `negatives: 10` or `loss.negatives: 10`. Beside the
+options of a loss with fused kernels stands the plan that they make, see `w2v.kernels.plan`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.settings.declare import setting
 
 
 @dataclass(frozen=True)
-class SampledOptions:
+class LossOptions:
+    """The settings of one loss."""
+
+
+@dataclass(frozen=True)
+class SampledOptions(LossOptions):
     """Losses that score the target against k noise words drawn from q(w) ~ count(w)^power."""
 
     negatives: int = setting(5, "noise words drawn per window", low=1, lm=1024)
@@ -29,6 +36,11 @@ class NegOptions(SampledOptions):
     """Negative sampling, word2vec's default."""
 
 
+def neg_plan(options: NegOptions) -> FusedPlan:
+    """The plan of negative sampling."""
+    return FusedPlan(NOISE, skip_hits=1, negatives=options.negatives, power=options.noise_power)
+
+
 @dataclass(frozen=True)
 class NceOptions(SampledOptions):
     """Noise-contrastive estimation: the score is h.w (+ b) - log Z."""
@@ -41,6 +53,34 @@ class NceOptions(SampledOptions):
     )
     nce_bias: bool = setting(False, "give every output word a bias that is trained")
 
+    def log_z(self) -> float | None:
+        """The constant log Z; None where it is log V, or starts there.
+
+        Raises:
+            ValueError: nce_log_z is neither a word that is known nor a number.
+        """
+        if self.nce_log_z in ("auto", "learned"):
+            return None
+        try:
+            return float(self.nce_log_z)
+        except ValueError:
+            raise ValueError(
+                f"nce_log_z is '{self.nce_log_z}', it must be auto, learned or a number"
+            ) from None
+
+
+def nce_plan(options: NceOptions) -> FusedPlan:
+    """The plan of noise-contrastive estimation: hits stay, for they are noise."""
+    learned = options.nce_log_z == "learned"
+    return FusedPlan(
+        NOISE,
+        offsets=1,
+        bias=WORD_BIAS * options.nce_bias + LOG_Z_BIAS * learned,
+        negatives=options.negatives,
+        power=options.noise_power,
+        log_z=0.0 if learned else options.log_z(),
+    )
+
 
 @dataclass(frozen=True)
 class SampledSoftmaxOptions(SampledOptions):
@@ -49,13 +89,27 @@ class SampledSoftmaxOptions(SampledOptions):
     remove_hits: bool = setting(True, "leave out noise words that equal the target")
 
 
+def sampled_softmax_plan(options: SampledSoftmaxOptions) -> FusedPlan:
+    """The plan of sampled softmax. Its noise is drawn with replacement, once per window, so that
+    word i is to be expected k·q(i) times among k; the layer draws distinct words and expects
+    1 - (1 - q)^tries. For a few words of many thousands the two hardly differ."""
+    return FusedPlan(
+        NOISE,
+        CROSS_ENTROPY,
+        offsets=1,
+        skip_hits=int(options.remove_hits),
+        negatives=options.negatives,
+        power=options.noise_power,
+    )
+
+
 @dataclass(frozen=True)
-class SoftmaxOptions:
+class SoftmaxOptions(LossOptions):
     """Full softmax: nothing to set."""
 
 
 @dataclass(frozen=True)
-class LabelSmoothingOptions:
+class LabelSmoothingOptions(LossOptions):
     """Full softmax against the target mixed with the uniform distribution."""
 
     smoothing: float = setting(
@@ -64,7 +118,7 @@ class LabelSmoothingOptions:
 
 
 @dataclass(frozen=True)
-class SparseSoftmaxOptions:
+class SparseSoftmaxOptions(LossOptions):
     """Softmax over the highest scores only.
 
     On the demo corpus (4,297 words) a top k of 32, 64, 128 gives 76, 86, 97 % of the analogies
@@ -76,12 +130,12 @@ class SparseSoftmaxOptions:
 
 
 @dataclass(frozen=True)
-class AmSoftmaxOptions:
+class AmSoftmaxOptions(LossOptions):
     """Additive margin: scale * (cos - margin) for the target, scale * cos for the others.
 
     The defaults are for text, where a context leaves many right answers. The paper's are for faces,
     each of which has one; with them the demo corpus gets half as many questions right.
-    `functional.am_softmax_loss` keeps the paper's.
+    `w2v.compat.losses.am_softmax_loss` keeps the paper's.
     """
 
     scale: float = setting(
@@ -93,11 +147,11 @@ class AmSoftmaxOptions:
 
 
 @dataclass(frozen=True)
-class LSoftmaxOptions:
+class LSoftmaxOptions(LossOptions):
     """Large margin: the target's angle is multiplied.
 
-    The bare margin (annealing 0, as in `functional.l_softmax_loss`) asks every right answer to
-    stand out from all others; a word's context leaves many right answers, and vectors shrink
+    The bare margin (annealing 0, as in `w2v.compat.losses.l_softmax_loss`) asks every right answer
+    to stand out from all others; a word's context leaves many right answers, and vectors shrink
     towards 0 instead.
     """
 
@@ -111,14 +165,14 @@ class LSoftmaxOptions:
 
 
 @dataclass(frozen=True)
-class SmSoftmaxOptions:
+class SmSoftmaxOptions(LossOptions):
     """Soft margin: subtracted from the target's score."""
 
     sm_margin: float = setting(0.5, "margin subtracted from the target's score", low=0)
 
 
 @dataclass(frozen=True)
-class AdaptiveOptions:
+class AdaptiveOptions(LossOptions):
     """Adaptive softmax: frequent words in the head, others in clusters of decreasing size."""
 
     cutoffs: tuple[str, ...] = setting(
@@ -131,10 +185,27 @@ class AdaptiveOptions:
 
 
 @dataclass(frozen=True)
-class HsigmoidOptions:
+class HsigmoidOptions(LossOptions):
     """Hierarchical softmax over the Huffman tree: nothing to set."""
+
+
+def hsigmoid_plan(options: HsigmoidOptions) -> FusedPlan:
+    """The plan of hierarchical softmax."""
+    return FusedPlan(PATH)
 
 
 @dataclass(frozen=True)
 class HsigmoidNegOptions(SampledOptions):
     """Hierarchical softmax and negative sampling at once."""
+
+
+def hsigmoid_neg_plan(options: HsigmoidNegOptions) -> FusedPlan:
+    """The plan of both at once, with two matrices of output rows."""
+    return FusedPlan(
+        PATH + NOISE,
+        skip_hits=1,
+        negatives=options.negatives,
+        power=options.noise_power,
+        path="path.weight",
+        noise="noise.weight",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from w2v.losses.table import LOSSES
+from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings.declare import AUTO, Setting, setting, settings_of
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
@@ -66,7 +66,10 @@ class TrainingSettings:
     """How it is learnt."""
 
     loss: str = setting(
-        "neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES), lm="softmax"
+        WORDS_LOSS,
+        "the output layer; `w2v losses` describes them",
+        choices=tuple(LOSSES),
+        lm=LM_LOSS,
     )
     sample: float = setting(
         1e-3, "leave out words above this frequency at random; 0 turns it off", low=0

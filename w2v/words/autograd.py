@@ -27,7 +27,6 @@ from torch.nn import functional as F
 from w2v.errors import InputError, RunError
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
-from w2v.losses.options import SampledOptions
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
@@ -222,8 +221,9 @@ class AutogradEngine(WordEngine):
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
         config = self.config
-        more: dict[str, object] = {"sparse": True} if LOSSES[config.training.loss].sparse else {}
-        if isinstance(config.loss, SampledOptions):
+        entry = LOSSES[config.training.loss]
+        more: dict[str, object] = {"sparse": True} if entry.sparse else {}
+        if entry.draws_noise:
             more |= {"per_row": True, "generator": self._generator}
         try:
             with torch.random.fork_rng(devices=[]):  # a layer may have starting values of its own
@@ -252,7 +252,7 @@ class AutogradEngine(WordEngine):
         return self._skip_gram(contexts, windows.words[places], lr)
 
     def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
-        repeated = isinstance(self.config.loss, SampledOptions)
+        repeated = LOSSES[self.config.training.loss].draws_noise
         rows, row_of = (
             shared_rows(contexts, NOISE_SHARE)
             if repeated

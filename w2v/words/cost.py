@@ -8,8 +8,7 @@ import time
 import numpy as np
 import torch
 
-from w2v.losses.options import SampledOptions
-from w2v.losses.table import LOSSES
+from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
@@ -24,7 +23,6 @@ from w2v.training.optimizers import STATE_ROWS
 from w2v.words.batches import batch_words
 
 LONG_SECONDS = 3600
-CHEAPER = ("neg", "hsigmoid", "sampled-softmax", "adaptive-softmax")
 PRODUCTS = 3  # matrix products per step: scores, and the gradients of both factors
 OVERHEAD = 1.6  # exponentials, sums and updates beside the products
 PROBE = (1024, 4096)  # rows and classes of the product that is timed
@@ -57,18 +55,18 @@ def working_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one
     batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
-    sampled = isinstance(config.loss, SampledOptions)
+    sampled = loss.draws_noise
     # the last: the gradient of all rows
     copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
     hidden = min(predictions, vocabulary) if not sampled else predictions
-    gathered = config.loss.negatives // 4 + 1 if sampled else 1
+    gathered = loss.negatives(config.loss) // 4 + 1
     return (
         copies * vocabulary * dim * 4
         + (hidden + predictions) * gathered * dim * 4
         + predictions * 100
-        + (SCORE_BYTES if loss.engines == ("autograd",) and not sampled else 0)
+        + (SCORE_BYTES if loss.fused is None else 0)
     )
 
 
@@ -84,11 +82,12 @@ def warning(config: Config, counts: np.ndarray, length: int, device: torch.devic
     if seconds < LONG_SECONDS:
         return None
     hours = seconds / 3600
+    cheaper = cheaper_losses()
     took = f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
     return (
         f"`loss` {config.training.loss} scores all {len(counts):,} words for every hidden vector:"
-        f" this will take about {took}. Cheaper: `loss` {', '.join(CHEAPER[:-1])} or {CHEAPER[-1]},"
-        " a larger `min_count`, fewer `epochs`"
+        f" this will take about {took}. Cheaper: `loss` {', '.join(cheaper[:-1])} or"
+        f" {cheaper[-1]}, a larger `min_count`, fewer `epochs`"
     )
 
 

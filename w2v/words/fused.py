@@ -6,11 +6,6 @@ it added to them every few thousand words and at block ends: otherwise the cores
 lines of those rows, and two threads are no faster than one. With `deterministic` every row is
 thread-own, and what the threads have changed is put together, in the threads' order, after every
 round of blocks (one per thread), while they rest.
-
-sampled-softmax draws its noise words with replacement, once per window, so that word i is to be
-expected k·q(i) times among k: that is the expected count in its scores. (The layer in
-`w2v.losses.sampled` draws distinct words, and expects 1 - (1 - q)^tries; for the k of a window, a
-few words of many thousands, the two hardly differ.)
 """
 
 from __future__ import annotations
@@ -23,10 +18,11 @@ import numpy as np
 
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
-from w2v.kernels.cpu.rows import NOISE, PATH, Choice, Matrices
-from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
-from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
-from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
+from w2v.kernels.cpu.rows import Matrices
+from w2v.kernels.cpu.workspace import RowTables, TileShape, Weights, Workspace, whole_vectors
+from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
+from w2v.losses.table import LOSSES
+from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
 from w2v.training.engine import (
@@ -52,28 +48,27 @@ SHORTEST_ROUND = 2_000
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
 
-def rows_scored(config: Config) -> int:
-    """Which output rows the loss scores: PATH, NOISE or both."""
-    if isinstance(config.loss, HsigmoidNegOptions):
-        return PATH + NOISE
-    return NOISE if isinstance(config.loss, SampledOptions) else PATH
+def plan_of(config: Config) -> FusedPlan:
+    """What the loss of a configuration asks of the kernel."""
+    plan = LOSSES[config.training.loss].fused
+    if plan is None:
+        raise ValueError(f"no fused kernel has the loss {config.training.loss}")
+    return plan(config.loss)
 
 
 def variant_of(config: Config) -> Variant:
     """What of a configuration is frozen into the kernel's machine code."""
-    options, cbow = config.loss, config.model.model == "cbow"
-    rows = rows_scored(config)
-    shape = TileShape.choose(rows, _negatives(config), cbow)
-    nce, softmax = isinstance(options, NceOptions), isinstance(options, SampledSoftmaxOptions)
+    plan, cbow = plan_of(config), config.model.model == "cbow"
+    shape = TileShape.choose(plan.rows, plan.negatives, cbow)
     return Variant(
-        size=-(-config.model.dim // 16) * 64,
+        size=4 * whole_vectors(config.model.dim),
         width=shape.width,
         group=shape.group,
-        rows=rows,
-        cross_entropy=int(softmax),
-        offset=int(nce or softmax),
-        skip_hits=int(bool(rows & NOISE) and not nce and (not softmax or options.remove_hits)),
-        bias=_bias(config),
+        rows=plan.rows,
+        cross_entropy=plan.link,
+        offset=plan.offsets,
+        skip_hits=plan.skip_hits,
+        bias=plan.bias,
         cbow=int(cbow),
     )
 
@@ -94,7 +89,7 @@ def compiled_kernel(config: Config) -> Callable[..., None]:
 def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or
     tree, workspaces."""
-    row = -(-config.model.dim // 16) * 64
+    plan, row = plan_of(config), 4 * whole_vectors(config.model.dim)
     copies = (
         2 * config.training.threads * min(HOT_ROWS, vocabulary)
         if config.training.threads > 1
@@ -102,14 +97,12 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     )
     if works_in_rounds(config):
         copies = config.training.threads * vocabulary
-    rows = rows_scored(config)
+    rows = plan.rows
     tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
     matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
-    if _bias(config) & 1:
+    if plan.bias & WORD_BIAS:
         matrices += 4 * (vocabulary + copies)
-    per_word = scored = 0
-    if rows & NOISE:
-        per_word, scored = 24, _negatives(config) + 1
+    per_word, scored = 24 * bool(rows & NOISE), plan.noise_rows
     if rows & PATH:
         path = max(1, math.ceil(math.log2(max(2, vocabulary))))
         per_word, scored = per_word + 64 + 10 * path, scored + 2 * path
@@ -120,26 +113,12 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 def flops_per_word(config: Config) -> float:
     """Floating-point operations per trained word, roughly."""
-    rows, window = rows_scored(config), config.model.window
-    scored = (PATH_ROWS if rows & PATH else 0) + (_negatives(config) + 1 if rows & NOISE else 0)
-    # CBOW: one hidden row, and twice the window + 1 context rows that are only read and written
-    products = (
-        6 * scored * (window + 1)
-        if config.model.model == "skip-gram"
-        else 6 * scored + 4 * (window + 1)
-    )
-    return float(config.model.dim * products)
-
-
-def _negatives(config: Config) -> int:
-    return config.loss.negatives if isinstance(config.loss, SampledOptions) else 0
-
-
-def _bias(config: Config) -> int:
-    """1: a bias per word, 2: log Z is learnt, 3: both."""
-    if not isinstance(config.loss, NceOptions):
-        return 0
-    return int(config.loss.nce_bias) + 2 * (config.loss.nce_log_z == "learned")
+    plan, window = plan_of(config), config.model.window
+    scored = PATH_ROWS * bool(plan.rows & PATH) + plan.noise_rows
+    if config.model.model == "skip-gram":
+        return float(config.model.dim * 6 * scored * (window + 1))
+    # one hidden row, and twice the window + 1 context rows that are only read and written
+    return float(config.model.dim * (6 * scored + 4 * (window + 1)))
 
 
 class HogwildEngine(WordEngine):
@@ -158,21 +137,19 @@ class HogwildEngine(WordEngine):
         self.config = config
         self.threads = config.training.threads if threads is None else threads
         self._ids = read_only(ids)
-        variant = variant_of(config)
+        self._plan, variant = plan_of(config), variant_of(config)
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
         V, window, rows = len(counts), config.model.window, variant.rows
         keep = keep_probabilities(counts, config.training.sample)
         self._keep = (keep * (2**32 - 1)).astype(np.uint32)
-        self._arrays: list[np.ndarray] = []  # what the kernel knows by address must stay alive
-        self._choice, longest = self._make_choice(rows, counts)
+        self._tables = RowTables(self._plan, counts)
         self.in_rounds = works_in_rounds(config) and self.threads > 1
         hot = None if self.in_rounds else HOT_ROWS
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
-        shape, negatives = TileShape(variant.width, variant.group), _negatives(config)
+        shape, longest = TileShape(variant.width, variant.group), self._tables.longest
         self._workspaces = [
-            Workspace(rows, longest, negatives, window, variant.size, shape)
-            for _ in range(self.threads)
+            Workspace(self._plan, longest, window, variant.size, shape) for _ in range(self.threads)
         ]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # of the round's first block
@@ -209,7 +186,7 @@ class HogwildEngine(WordEngine):
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
         fill_starting_rows(self.vectors, self.config.training.seed)
-        if _bias(self.config) & 2:
+        if self._plan.bias & LOG_Z_BIAS:
             self.weights.log_z.matrix[0, 0] = -math.log(len(self.vectors))
         self._share()
 
@@ -262,7 +239,7 @@ class HogwildEngine(WordEngine):
             self._keep,
             text,
             matrices,
-            self._choice,
+            self._tables.choice,
             work.slots(),
             work.scratch(),
             work.words,
@@ -284,7 +261,7 @@ class HogwildEngine(WordEngine):
         if self._pool is None:
             return
         weights, lr = self.weights, self._lr
-        if _bias(self.config):  # -log Z is used all the time
+        if self._plan.bias:  # -log Z is used all the time
             weights.log_z.uses[:blocks] = OFTEN
             for table, uses in (
                 (weights.bias, weights.noise.uses),
@@ -314,18 +291,15 @@ class HogwildEngine(WordEngine):
         parameters as its state_dict names them after "output.". Views, to be used while the threads
         rest.
         """
-        tables, options = self.weights, self.config.loss
+        tables, plan = self.weights, self._plan
         found = {"input": tables.input.matrix}
-        if isinstance(options, HsigmoidNegOptions):
-            found |= {
-                "output.path.weight": tables.path.matrix,
-                "output.noise.weight": tables.noise.matrix,
-            }
-        else:
-            found["output.weight"] = (tables.noise if tables.noise.rows else tables.path).matrix
-        if _bias(self.config) & 1:
+        if plan.rows & PATH:
+            found[f"output.{plan.path}"] = tables.path.matrix
+        if plan.rows & NOISE:
+            found[f"output.{plan.noise}"] = tables.noise.matrix
+        if plan.bias & WORD_BIAS:
             found["output.bias"] = tables.bias.matrix[: tables.noise.rows, 0]
-        if _bias(self.config) & 2:
+        if plan.bias & LOG_Z_BIAS:
             found["output.log_z"] = np.array(-tables.log_z.matrix[0, 0])
         return found
 
@@ -344,47 +318,3 @@ class HogwildEngine(WordEngine):
             else:
                 target[...] = given
         self._share()
-
-    def _make_choice(self, rows: int, counts: np.ndarray) -> tuple[Choice, int]:
-        """(what rows are chosen by, nodes on the longest path)."""
-        table = offsets = starts = steps = np.zeros(0, np.int32)
-        negatives = longest = 0
-        if rows & NOISE:
-            negatives = _negatives(self.config)
-            noise = unigram_probabilities(counts, self.config.loss.noise_power)
-            accept, alias = alias_table(noise)
-            # side by side: one cache line a draw, and no branch
-            table = alias.astype(np.int64) << 32 | accept
-            offsets = self._offsets(noise)
-        if rows & PATH:
-            from w2v.tree import huffman
-
-            tree = huffman(counts)
-            starts, steps, longest = tree.starts, tree.steps(), int(tree.lengths.max())
-        self._arrays += [table, offsets, starts, steps]
-        choice = Choice(
-            noise=address(table),
-            offsets=address(offsets),
-            negatives=negatives,
-            vocabulary=len(counts),
-            starts=address(starts),
-            steps=address(steps),
-        )
-        return choice, longest
-
-    def _offsets(self, noise: np.ndarray) -> np.ndarray:
-        """What is added to every word's score [V]: -log of its expected count, with nce also -log
-        Z."""
-        options = self.config.loss
-        log_z = 0.0
-        if isinstance(options, NceOptions):
-            named = {"auto": math.log(len(noise)), "learned": 0.0}
-            log_z = (
-                named[options.nce_log_z] if options.nce_log_z in named else float(options.nce_log_z)
-            )
-        elif not isinstance(options, SampledSoftmaxOptions):
-            return np.zeros(len(noise), np.float32)
-        # an extreme power leaves rare words no probability at all: then log q is that of the least
-        # number above 0
-        log_q = np.log(np.maximum(noise, np.finfo(np.float64).tiny))
-        return (-log_z - math.log(options.negatives) - log_q).astype(np.float32)

@@ -22,6 +22,7 @@ from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.identity import digest
 from w2v.corpus.renumber import renumbered
 from w2v.errors import InputError
+from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import newest_checkpoint
 from w2v.settings.build import load_config
 from w2v.settings.config import Config
@@ -211,8 +212,8 @@ def _of_run(path: Path, config: Config) -> Earlier:
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
         earlier.why_none = f"{path} was trained with another loss, or other options of it"
-    elif before.training.loss == "adaptive-softmax" and config.start.extend_vocab:
-        earlier.why_none = "the clusters of adaptive-softmax move with the vocabulary"
+    elif LOSSES[before.training.loss].sorted_only and config.start.extend_vocab:
+        earlier.why_none = f"the clusters of {before.training.loss} move with the vocabulary"
     else:
         earlier.outputs = checkpoint.tensors
     return earlier

@@ -95,7 +95,7 @@ class WordsTask(Task):
         fewer = "raise `min_count` or set `max_vocab`"
         demand = self.demands(2)[where]
         if not demand.fits:  # fewer words would not help
-            sampled = LOSSES[self.config.training.loss].sampled
+            sampled = LOSSES[self.config.training.loss].draws_noise
             fewer = "`window` or `negatives`" if sampled else "`window` or `threads`"
             if self.config.training.engine == "autograd":
                 fewer = f"`batch_size`, {fewer}"

@@ -9,41 +9,11 @@ Within a window the noise words are shared by all context words (HogBatch, arXiv
 row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
 context words' rows.
 
-What was measured (Zen 5, one thread unless said; 17 M words of Wikipedia, dim 100, 5 negatives,
-words/s):
-- Scores in tiles of 2 hidden x 6 output rows with transposed sums, exp by polynomial on whole
-  vectors, loss by one logarithm per 60 factors: 4.3 M for a plain loop with scalar exp and no loss
-  -> 6.1 M with the loss.
-- Arrays as arguments of per-window functions: Numba counts references with atomic instructions, a
-  third of the time. Addresses instead: 4.2 -> 5.2 M. Row length frozen into the kernel: 5.4 -> 6.1
-  M.
-- Tile shape, 6 rows (negatives 5): 6 x 2 5.0 M, 8 x 2 4.3 M, 3 x 4 4.1 M, 4 x 4 3.4 M. Paths: 4 x 4
-  2.7 M, 4 x 3 2.3 M, 4 x 2 and 6 x 2 1.9 M (beside other load).
-- CBOW, paths: 6 x 1 5.6 M, 4 x 1 5.2 M, 8 x 1 5.0 M. hsigmoid+neg: 6 x 2 2.1 M, 4 x 4 and 3 x 5 1.7
-  M. (CPU time of one thread beside much other load, neg 5.9 M.)
-- Sampled softmax, of the speed of neg: 0.83 when the highest score is subtracted, by 5 + 5 steps
-  across lanes; 0.73 when that is done only for scores beyond 40 (the test costs more than it
-  saves); 0.93 with the target's subtracted.
-- Two threads: 11.4 M with 1024 thread-own rows and with 256, 9.6 M with 4096. Merging every 1024
-  words instead of 8192 costs 15 % and changes no accuracy.
-- Many threads, one epoch, analogies, on two cores: with plain sums of the threads' changes 8
-  threads diverge (hsigmoid: the loss is infinite); damped (`w2v.kernels.cpu.merge`) 8 threads reach
-  15.1 % (neg; 2 threads 15.1 %) and 22.9 % (hsigmoid; 2 threads 23.0 %, 21.8 % before).
-- Counting the uses of thread-own rows: 5.9 -> 4.9 M with a branch on whether a row is one, nothing
-  measurable without.
-- `deterministic`, two threads, rounds of 70,000 words: 0.73 of the speed without (0.6 with 35,000);
-  38.2 % instead of 38.3 % of the analogies after 5 epochs.
-- Rows chosen and prefetched 4 windows ahead instead of 2: no difference, neither with V = 82,000
-  and dim 100 nor with V = 1 M and dim 300 (1.35 M words/s, CBOW 1.53 M).
-- Cycles per word of text, neg, sampled softmax: 893, 962 -> 802, 882 by an alias table whose two
-  columns lie side by side, read without a branch (2.8 -> 1.5 mispredicted branches a word); by
-  choosing rows between the residuals, which are long in coming, and the updates; by two chains of
-  sums in the update instead of one. CBOW 762 -> 665, hsigmoid 1503 -> 1423. Offsets in the alias
-  table, too (16 bytes a word instead of 8, beyond the second-level cache): 4 % more. The sum across
-  a tile's segment in 3 shuffles instead of 5: no difference.
-- A slice assignment in a kernel function makes Numba compile its string functions for the error
-  message: 1.5 s and 40 MB of every first run. Constants of one type (int64(0), not 0) keep a
-  function from being compiled twice.
+Three figures decided (one thread, dim 100, 5 negatives; the others are in tests/bench/notes.md):
+tiles of 2 hidden x 6 output rows with exp by polynomial train 6.1 M words/s, the loss included,
+where a plain loop without it trains 4.3 M; addresses instead of arrays as arguments of per-window
+functions 5.2 M instead of 4.2 M, for Numba counts the references to arrays; a row length frozen
+into the kernel 6.1 M instead of 5.4 M.
 """
 
 from __future__ import annotations
@@ -74,17 +44,7 @@ from w2v.kernels.cpu.reader import (
     begin,
     refill,
 )
-from w2v.kernels.cpu.rows import (
-    AHEAD,
-    NOISE,
-    PATH,
-    SLOTS,
-    choose_noise,
-    choose_path,
-    count_use,
-    row_of,
-    rows_of,
-)
+from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
     copy_rows,
@@ -99,6 +59,7 @@ from w2v.kernels.cpu.vector import (
     write_long,
     zeros,
 )
+from w2v.kernels.plan import NOISE, PATH
 
 # Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
 # context and target (CBOW: targets with a context), words by fate.
@@ -161,7 +122,8 @@ def source_digest() -> int:
     """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's
     cache from serving machine code of older helper functions: of the files behind a function, the
     cache looks only at the one that holds it."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    files = [*sorted(here.glob("*.py")), here.parent / "plan.py"]
     return int.from_bytes(
         hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big"
     )

@@ -23,11 +23,11 @@ from w2v.kernels.cpu.vector import (
     write_int,
     write_long,
 )
+from w2v.kernels.plan import NOISE, PATH
 
 SLOTS = 4  # a power of two above AHEAD
 AHEAD = 2  # windows between the choice of rows and their use: covers the latency of memory
 NEAR_ROOT = 1024  # of this many nodes at least one is used in almost every window
-PATH, NOISE = 1, 2  # which rows: bits
 
 
 class Rows(NamedTuple):

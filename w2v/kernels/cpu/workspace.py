@@ -3,13 +3,17 @@ each thread's scratch, as addresses."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from w2v.kernels.cpu.block import TALLY, Scratch
 from w2v.kernels.cpu.reader import STATE_SIZE
-from w2v.kernels.cpu.rows import NOISE, PATH, SLOTS, Matrices, Rows, Slots
+from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Rows, Slots
+from w2v.kernels.plan import NOISE, PATH, FusedPlan
+from w2v.sampling.unigram import alias_table, unigram_probabilities
+from w2v.tree import huffman
 
 FLOATS = 16  # a row is padded to whole vectors
 BUFFER_WORDS = 1024  # words that a thread reads ahead
@@ -169,15 +173,13 @@ class Weights:
 class Workspace:
     """One thread's scratch.
 
-    rows: PATH, NOISE or both. longest: nodes on the longest path (0 without). negatives: noise
-    words (PATH: unused).
+    longest: nodes on the longest path (0 without). size: bytes of a row.
     """
 
     def __init__(
-        self, rows: int, longest: int, negatives: int, window: int, size: int, shape: TileShape
+        self, plan: FusedPlan, longest: int, window: int, size: int, shape: TileShape
     ) -> None:
-        width, group = shape.width, shape.group
-        noise = negatives + 1 if rows & NOISE else 0
+        width, group, rows, noise = shape.width, shape.group, plan.rows, plan.noise_rows
         tiles = max(1, -(-longest // width) + -(-noise // width))
         floats = size // 4
         self.zero_row = aligned(floats)
@@ -227,3 +229,43 @@ class Workspace:
             lane_bytes=self.labels.strides[0],
             zero_row=address(self.zero_row),
         )
+
+
+class RowTables:
+    """What output rows are chosen by: `choice`, the addresses of tables that live as long as this.
+
+    counts [V]: of the vocabulary, never increasing. longest: nodes on the longest path.
+    """
+
+    def __init__(self, plan: FusedPlan, counts: np.ndarray) -> None:
+        noise = offsets = starts = steps = np.zeros(0, np.int32)
+        self.longest = 0
+        if plan.rows & NOISE:
+            q = unigram_probabilities(counts, plan.power)
+            accept, alias = alias_table(q)
+            # side by side: one cache line a draw, and no branch
+            noise = alias.astype(np.int64) << 32 | accept
+            offsets = _offsets(plan, q)
+        if plan.rows & PATH:
+            tree = huffman(counts)
+            starts, steps, self.longest = tree.starts, tree.steps(), int(tree.lengths.max())
+        self._alive = noise, offsets, starts, steps
+        self.choice = Choice(
+            noise=address(noise),
+            offsets=address(offsets),
+            negatives=plan.negatives,
+            vocabulary=len(counts),
+            starts=address(starts),
+            steps=address(steps),
+        )
+
+
+def _offsets(plan: FusedPlan, q: np.ndarray) -> np.ndarray:
+    """What is added to every word's score [V] for noise words of probability q."""
+    if not plan.offsets:
+        return np.zeros(len(q), np.float32)
+    log_z = math.log(len(q)) if plan.log_z is None else plan.log_z
+    # an extreme power leaves rare words no probability at all: then log q is that of the least
+    # number above 0
+    log_q = np.log(np.maximum(q, np.finfo(np.float64).tiny))
+    return (-log_z - math.log(plan.negatives) - log_q).astype(np.float32)

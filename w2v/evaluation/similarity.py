@@ -7,13 +7,12 @@ Pairs with a word outside the vocabulary do not take part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from w2v.evaluation.bootstrap import Interval, correlation_intervals
-from w2v.evaluation.matching import WordMatcher
-from w2v.vectors.word_vectors import WordVectors
+from w2v.evaluation.matching import Vectors, WordMatcher
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,12 @@ class SimilarityResult:
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; with `intervals` [low, high] of each correlation."""
-        values: dict[str, object] = {
-            "spearman": self.spearman,
-            "pearson": self.pearson,
-            "covered": self.covered,
-            "total": self.total,
-            "skipped": self.skipped,
-        }
-        if intervals:
-            values |= {"spearman_ci": self.spearman_ci, "pearson_ci": self.pearson_ci}
-        return values
+        own = asdict(self)
+        return own if intervals else {k: v for k, v in own.items() if not k.endswith("_ci")}
 
 
 def evaluate_similarity(
-    vectors: WordVectors,
+    vectors: Vectors,
     pairs: Sequence[tuple[str, str, float]],
     *,
     restrict_vocab: int = 0,
@@ -62,14 +53,7 @@ def evaluate_similarity(
 ) -> SimilarityResult:
     """Correlates the cosines of the `pairs` (word, word, score) with the scores.
 
-    Args:
-        restrict_vocab: only so many of the most frequent words are looked up, 0 = all.
-        case: "fold" compares words in capitals, "exact" as they stand.
-        skipped: passed on to the result.
-        intervals: compute the 95 % intervals as well.
-
-    Raises:
-        InputError: an argument is out of range, or a vector holds NaN or infinity.
+    The other arguments are those of `evaluate`; `skipped` is passed on to the result.
     """
     matcher = WordMatcher(vectors, restrict_vocab, case)
     looked_up = [(matcher.row(a), matcher.row(b), score) for a, b, score in pairs]
@@ -78,15 +62,13 @@ def evaluate_similarity(
     second = vectors.unit(np.array([pair[1] for pair in found], np.int64))
     scores = np.array([pair[2] for pair in found], np.float64)
     cosines = np.einsum("ij,ij->i", first.astype(np.float64), second.astype(np.float64))
-    spearman_ci, pearson_ci = correlation_intervals(cosines, scores) if intervals else (None, None)
     return SimilarityResult(
-        spearman=pearson(average_ranks(cosines), average_ranks(scores)),
-        pearson=pearson(cosines, scores),
-        covered=len(found),
-        total=len(pairs),
-        skipped=skipped,
-        spearman_ci=spearman_ci,
-        pearson_ci=pearson_ci,
+        pearson(average_ranks(cosines), average_ranks(scores)),
+        pearson(cosines, scores),
+        len(found),
+        len(pairs),
+        skipped,
+        *(correlation_intervals(cosines, scores) if intervals else ()),
     )
 
 

@@ -6,11 +6,8 @@ On unit vectors, over the first `restrict_vocab` words without a, b and c:
 
 The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary
 is not covered, exactly the three rows of a, b, c are excluded, and an answer is right when its
-folded spelling is d's. (gensim instead skips every answer whose folded spelling is one of the
-three, and looks at the best five only.) compute-accuracy.c calls the first five sections semantic;
-here those are syntactic whose name starts with "gram", which is the same for questions-words.txt
-and does not depend on the order. Questions that stand before any section header (Microsoft's set
-has none) count in neither total.
+folded spelling is d's. Sections whose name starts with "gram" are syntactic, the others semantic;
+questions before any section header count in neither total.
 """
 
 from __future__ import annotations
@@ -27,8 +24,7 @@ from w2v.evaluation.matching import Vectors, WordMatcher
 METHODS = ("add", "mul")
 RIGHT, WRONG, UNCOVERED = 1, 0, -1
 COSMUL_EPSILON = 1e-6
-# Scores of one block of questions: 64 MB; wide enough that the matrix products run at full speed.
-BLOCK_SCORES = 16 << 20
+BLOCK_SCORES = 16 << 20  # of one block of questions: 64 MB, at which matrix products run fast
 
 
 Question = tuple[str, str, str, str]
@@ -45,10 +41,9 @@ class Section:
 
     @property
     def kind(self) -> str | None:
-        """ "syntactic", "semantic", or None when the file does not say."""
-        if not self.headed:
-            return None
-        return "syntactic" if self.name.lower().startswith("gram") else "semantic"
+        """Returns "syntactic", "semantic", or None when the file does not say."""
+        kind = "syntactic" if self.name.lower().startswith("gram") else "semantic"
+        return kind if self.headed else None
 
 
 @dataclass(frozen=True)
@@ -77,6 +72,10 @@ class AnalogyResult:
 
     sections: tuple[tuple[str, str | None, Tally], ...]
 
+    def tally(self) -> Tally:
+        """All sections together."""
+        return sum((tally for _, _, tally in self.sections), Tally())
+
     @property
     def accuracy(self) -> float | None:
         """The share of right answers, or None when no question is covered."""
@@ -87,41 +86,35 @@ class AnalogyResult:
         """How many questions have all their words among the vectors."""
         return self.tally().covered
 
-    def tally(self) -> Tally:
-        """All sections together."""
-        return sum((tally for _, _, tally in self.sections), Tally())
-
     def interval(self) -> Interval | None:
         """The 95 % interval of the accuracy, see `bootstrap`."""
         tallies = [tally for _, _, tally in self.sections]
         return accuracy_interval([t.correct for t in tallies], [t.covered for t in tallies])
 
-    def of_kind(self, kind: str) -> AnalogyResult:
-        """The "semantic" or the "syntactic" sections alone."""
-        return AnalogyResult(tuple(each for each in self.sections if each[1] == kind))
-
     def parts(self) -> list[tuple[str, AnalogyResult]]:
-        """Each section, the semantic and the syntactic ones, and all, with a name."""
-        own = [(section[0], AnalogyResult((section,))) for section in self.sections]
-        kinds = [(kind, self.of_kind(kind)) for kind in ("semantic", "syntactic")]
-        return [*own, *kinds, ("total", self)]
+        """Each section, the semantic ones, the syntactic ones, and all, by name."""
+        found = [(section[0], AnalogyResult((section,))) for section in self.sections]
+        for kind in ("semantic", "syntactic"):
+            found.append((kind, AnalogyResult(tuple(s for s in self.sections if s[1] == kind))))
+        return [*found, ("total", self)]
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
         With `intervals` its 95 % interval [low, high] stands under its name and `_ci`."""
-        values = self._figures(intervals)
-        for kind in ("semantic", "syntactic"):
-            part = self.of_kind(kind)._figures(intervals)
-            values |= {kind + k[len("accuracy") :]: v for k, v in part.items() if "acc" in k}
-        named: dict[str, list[tuple[str, str | None, Tally]]] = {}
-        for section in self.sections:
-            named.setdefault(section[0], []).append(section)
-        parts = {name: AnalogyResult(tuple(own)) for name, own in named.items()}
-        return {**values, "sections": {k: part._figures(intervals) for k, part in parts.items()}}
 
-    def _figures(self, intervals: bool) -> dict[str, object]:
-        ends = {"accuracy_ci": self.interval()} if intervals else {}
-        return {"accuracy": self.accuracy, **asdict(self.tally()), **ends}
+        def figures(part: AnalogyResult) -> dict[str, object]:
+            ends = {"accuracy_ci": part.interval()} if intervals else {}
+            return {"accuracy": part.accuracy, **asdict(part.tally()), **ends}
+
+        values = figures(self)
+        for kind, part in self.parts()[-3:-1]:
+            ends = {f"{kind}_ci": part.interval()} if intervals else {}
+            values |= {kind: part.accuracy, **ends}
+        named: dict[str, AnalogyResult] = {}
+        for section in self.sections:
+            before = named.get(section[0], AnalogyResult(()))
+            named[section[0]] = AnalogyResult((*before.sections, section))
+        return {**values, "sections": {name: figures(part) for name, part in named.items()}}
 
 
 def evaluate_analogies(
@@ -194,11 +187,8 @@ def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
 
 
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6).
-
-    `unit` has a last column of ones here, so that the products are 1 + cos without another pass
-    over them.
-    """
+    """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6). A
+    last column of ones in `unit` makes the products 1 + cos without another pass over them."""
     scores: np.ndarray = np.matmul(unit[b], unit.T)
     other = np.matmul(unit[c], unit.T)
     scores *= other

@@ -30,11 +30,7 @@ class WordMatcher:
     """Looks words up among the first `n_rows` words of the vectors."""
 
     def __init__(self, vectors: Vectors, restrict_vocab: int = 0, case: str = "fold") -> None:
-        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all.
-
-        Raises:
-            InputError: an argument is out of range.
-        """
+        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all."""
         if case not in CASES:
             raise InputError(f"`case` {case} is unknown; use one of {', '.join(CASES)}")
         if restrict_vocab < 0:

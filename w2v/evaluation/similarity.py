@@ -20,19 +20,14 @@ class SimilarityResult:
     """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is
     constant.
 
-    Attributes:
-        covered: pairs with both words in the vocabulary.
-        total: pairs in the set.
-        skipped: lines of the file that are no pair, such as a line of column names.
-        spearman_ci, pearson_ci: the 95 % intervals, see `bootstrap`, where they were asked for and
-            are defined.
+    The intervals at 95 %, see `bootstrap`, are there where they were asked for and are defined.
     """
 
     spearman: float | None
     pearson: float | None
-    covered: int
-    total: int
-    skipped: int
+    covered: int  # pairs with both words in the vocabulary
+    total: int  # pairs in the set
+    skipped: int  # lines of the file that are no pair, such as column names
     spearman_ci: Interval | None = None
     pearson_ci: Interval | None = None
 
@@ -73,8 +68,7 @@ def evaluate_similarity(
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of
-    them constant)."""
+    """Pearson's correlation of x [n] and y [n]; None for n < 2, or where one is constant."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
     # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or
@@ -89,8 +83,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks 1 … n of `values` [n] as float64; equal values get the mean of the ranks that they take
-    up together."""
+    """Ranks 1 … n of `values` [n]; equal values get the mean of the ranks that they take up."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[inverse]

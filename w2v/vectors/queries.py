@@ -33,19 +33,11 @@ class QueryError(InputError):
 
 
 class UnknownWordError(QueryError, KeyError):
-    """A word is not in the vocabulary.
-
-    Attributes:
-        word: that word.
-        suggestions: words of the vocabulary that are spelt nearly so, nearest first.
-    """
+    """A `word` is not in the vocabulary; `suggestions` are words of it that are spelt nearly so."""
 
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
-        hint = (
-            f"did you mean {' or '.join(suggestions)}?"
-            if suggestions
-            else "check its spelling and its case"
-        )
+        guesses = " or ".join(suggestions)
+        hint = f"did you mean {guesses}?" if guesses else "check its spelling and its case"
         super().__init__(f"{word!r} is not in the vocabulary of {source}; {hint}")
         self.word = word
         self.suggestions = tuple(suggestions)
@@ -62,10 +54,8 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """What is looked for: a text to show, a sum of unit vectors [D] float32, and the rows that may
-    not answer."""
+    """What is looked for: a sum of unit vectors [D] float32, and the rows that may not answer."""
 
-    text: str
     total: np.ndarray
     exclude: tuple[int, ...] = ()
 
@@ -90,18 +80,13 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
         raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
     if len(signs) == len(operands):
         raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    signed = [
-        (1 if sign == "+" else -1, word) for sign, word in zip(signs, operands[1:], strict=True)
+    return [
+        ({"+": 1, "-": -1}[sign], word) for sign, word in zip(["+", *signs], operands, strict=True)
     ]
-    return [(1, operands[0]), *signed]
 
 
 def known_row(vectors: WordRows, word: str) -> int:
-    """Returns the word's row.
-
-    Raises:
-        UnknownWordError: it has none.
-    """
+    """Returns the word's row, or raises UnknownWordError."""
     row = vectors.index(word)
     if row is None:
         raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
@@ -132,16 +117,11 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     length = np.linalg.norm(vector)
     if not (np.isfinite(length) and length > 0):
         raise QueryError("the vector holds only zeros, or NaN or infinity, so it has no neighbours")
-    return Query("the vector", np.asarray(vector / length, np.float32))
+    return Query(np.asarray(vector / length, np.float32))
 
 
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
-    """Returns the query for a sum of (sign, word) terms.
-
-    Raises:
-        UnknownWordError: a word is not in the vocabulary.
-        QueryError: the sum has no direction.
-    """
+    """Returns the query for a sum of (sign, word) terms; raises as `resolve` does."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
     rows = [known_row(vectors, word) for _, word in terms]
     signs = np.array([sign for sign, _ in terms], np.float32)[:, None]
@@ -151,7 +131,7 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
         raise QueryError(
             f"{text!r} adds up to a vector of zeros, which has no neighbours; use other words"
         )
-    return Query(text, total, tuple(rows))
+    return Query(total, tuple(rows))
 
 
 def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
@@ -206,12 +186,8 @@ def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Ne
 
 
 def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
-    """Returns the word whose cosine to the mean of all their unit vectors is the lowest.
-
-    Raises:
-        UnknownWordError: a word is not in the vocabulary.
-        QueryError: there are fewer than three words.
-    """
+    """Returns the word whose cosine to the mean of all their unit vectors is the lowest; raises
+    QueryError for fewer than three."""
     if isinstance(words, str) or len(words) < 3:
         raise QueryError("the odd one out is looked for among three words at least")
     unit = vectors.unit([known_row(vectors, word) for word in words])

@@ -62,17 +62,13 @@ class WordRows:
         return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
 
     def index(self, word: str) -> int | None:
-        """The word's row, or None."""
+        """Returns the word's row, or None."""
         return self._index_of.get(word)
 
     @cached_property
     def norms(self) -> np.ndarray:
         """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
-        float32).
-
-        Raises:
-            InputError: a row holds NaN or infinity.
-        """
+        float32); raises InputError where a row holds NaN or infinity."""
         norms = np.empty(len(self), np.float64)
         step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
         for start in range(0, len(self), step):

@@ -111,11 +111,7 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
 
 
 def check_words(words: Sequence[str], kind: str) -> None:
-    """Refuses words that the format `kind` could not give back.
-
-    Raises:
-        InputError: naming the first such word.
-    """
+    """Raises InputError for the first word that the format `kind` could not give back."""
     forbidden = "\t\n" if kind == "npy" else " \n"
     try:
         joined = "".join(words)

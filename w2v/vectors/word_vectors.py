@@ -49,11 +49,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def __getitem__(self, word: Sequence[str]) -> np.ndarray: ...
 
     def __getitem__(self, word: str | Sequence[str]) -> np.ndarray:
-        """Returns the vector of a word [D], or those of a list of words [n, D].
-
-        Raises:
-            UnknownWordError: a word has none; it is an InputError and a KeyError.
-        """
+        """Returns the vector of a word [D], or those of a list of words [n, D]; an unknown word is
+        an UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str):
             found: np.ndarray = self.matrix[queries.known_row(self, word)]
             return found
@@ -96,12 +93,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return queries.similarity(self, a, b)
 
     def analogy(self, a: str, b: str, c: str, k: int = 10, method: str = "add") -> list[Neighbour]:
-        """Returns the k words that best complete "a is to b as c is to ...", best first.
-
-        Args:
-            method: "add" ranks by the cosine to b - a + c, "mul" by 3CosMul, see
-                `queries.multiplicative`.
-        """
+        """Returns the k words that best complete "a is to b as c is to ...", best first: "add"
+        ranks by the cosine to b - a + c, "mul" by 3CosMul, see `queries.multiplicative`."""
         if method not in METHODS:
             raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
         _check_k(k)
@@ -132,16 +125,13 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def evaluate(
         self, given: str | Path | AnalogySet | SimilaritySet | None = None, **options: Any
     ) -> Result | dict[str, Result]:
-        """Asks the questions of a set, or correlates with its scores.
+        """Asks the questions of a set, or correlates with its scores: an AnalogyResult or a
+        SimilarityResult.
 
         Args:
             given: a file of analogies or of scored word pairs, or a set that was read before;
-                without one, the small sets that come with w2v, by name.
-            options: method ("add", "mul"), restrict_vocab (30000; analogies only), case ("fold",
-                "exact") and intervals, see `w2v.evaluation.evaluate`.
-
-        Returns:
-            An AnalogyResult or a SimilarityResult, or a dict of them.
+                without one, the small sets that come with w2v: a dict of results by name.
+            options: method, restrict_vocab, case and intervals, see `w2v.evaluation.evaluate`.
         """
         from w2v.evaluation.evaluate import evaluate  # not needed for queries
         from w2v.evaluation.sets import default_sets
@@ -152,12 +142,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy".
-
-        Raises:
-            InputError: the extension is unknown, or the format cannot hold one of the words.
-            RunError: the file cannot be written.
-        """
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"; raises as
+        `save_vectors` does."""
         save_vectors(path, self.words, self.matrix, self.counts, format)
 
     def to_torch(self) -> torch.Tensor:

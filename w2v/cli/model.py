@@ -65,6 +65,6 @@ def open_language_model(run: str, device: str) -> SavedModel:
             )
         raise InputError(f"{run} {what}: name a folder that w2v train --model lm wrote")
     from w2v.lm.saved import load_language_model
-    from w2v.words.autograd import find_device
+    from w2v.training.device import find_device
 
     return load_language_model(run, str(find_device(device)))

@@ -12,9 +12,10 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
+PART_IDS = 1 << 22  # looked at, and held in memory, at a time
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
 # Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are
 # short.
@@ -41,6 +43,7 @@ ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
+@dataclass(eq=False)
 class TokenStore:
     """A corpus as ids.
 
@@ -57,22 +60,14 @@ class TokenStore:
         key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
-    def __init__(
-        self,
-        ids: np.ndarray,
-        vocabulary: Vocabulary,
-        n_words: int,
-        n_lines: int,
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self.ids = ids
-        self.vocabulary = vocabulary
-        self.n_words = n_words
-        self.n_lines = n_lines
-        self.warnings = tuple(warnings)
-        self.sources: tuple[tuple[str, int | None, int | None], ...] = ()
-        self.key: str | None = None
-        self.known_words: int | None = None
+    ids: np.ndarray
+    vocabulary: Vocabulary
+    n_words: int
+    n_lines: int
+    warnings: tuple[str, ...] = ()
+    sources: tuple[tuple[str, int | None, int | None], ...] = ()
+    known_words: int | None = None
+    key: str | None = None
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
@@ -86,18 +81,12 @@ class TokenStore:
     def __enter__(self) -> TokenStore:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
 def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
-    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing
-    for other arrays.
+    """Makes pages of memory-mapped ids start … stop - 1 stop counting as this process's memory.
 
     Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before
     `start`, mapped again after they had been given back, go as well. Who still needs them gets them
@@ -112,6 +101,22 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
+def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields all of the ids, some millions at a time; pages of those passed are given back."""
+    for start in range(0, len(ids), PART_IDS):
+        part = np.ascontiguousarray(ids[start : start + PART_IDS])
+        yield part
+        release_pages(ids, start, start + len(part))
+
+
+def ids_checksum(ids: np.ndarray, start: int = 0) -> int:
+    """CRC-32 of the ids, behind `start`: finds what a disk or another program damaged, no
+    attack."""
+    for part in id_parts(ids):
+        start = zlib.crc32(part.data, start)
+    return start
+
+
 class SpoolError(Exception):
     """The ids could not be written: `folder` and the reason. Caught by `read_corpus`, which knows
     another place."""
@@ -122,14 +127,8 @@ class SpoolError(Exception):
 
 
 class TokenStoreBuilder:
-    """Gathers encoded chunks in corpus order into `file` and turns them into a TokenStore.
-
-    Args:
-        file: an empty file open for reading and writing; the caller keeps or removes it.
-        folder: where the file lies; a nameless file with the chunks' mappings is made there as
-            well.
-        merge_entries: see MERGE_ENTRIES.
-    """
+    """Gathers encoded chunks in corpus order into `file`, which is empty, open for reading and
+    writing, and lies in `folder`, and turns them into a TokenStore."""
 
     def __init__(self, file: IO[bytes], folder: str, merge_entries: int = MERGE_ENTRIES) -> None:
         self._file = file
@@ -233,8 +232,7 @@ class TokenStoreBuilder:
 
 
 def _check_memory(entries: int) -> None:
-    """Raises RunError when there is not enough memory for dictionaries of so many entries, before
-    it is taken."""
+    """Raises RunError, before it is taken, when there is not enough memory for the dictionaries."""
     needed = entries * ENTRY_BYTES
     if needed < CHECKED_BYTES:
         return
@@ -248,15 +246,11 @@ def _check_memory(entries: int) -> None:
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
-    values = np.empty(int(stop - start), dtype=ID_TYPE)
-    view = values.data.cast("B")
-    place = int(start) * ID_TYPE.itemsize
-    while len(view):
-        size = os.preadv(file.fileno(), [view], place)
-        if size == 0:
-            raise OSError("the file of ids was cut short by another process")
-        view, place = view[size:], place + size
-    return values
+    size = int(stop - start) * ID_TYPE.itemsize
+    data = os.pread(file.fileno(), size, int(start) * ID_TYPE.itemsize)
+    if len(data) < size:
+        raise OSError("the file of ids was cut short by another process")
+    return np.frombuffer(data, ID_TYPE)
 
 
 def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from w2v.errors import InputError, RunError, shown
 from w2v.lm.bodies.choose import make_body
 from w2v.lm.model import LanguageModel, make_language_model
 from w2v.lm.vocabulary import TokenVocabulary
+from w2v.settings.build import load_config
 from w2v.settings.config import Config
 from w2v.system.files import atomic_file
 from w2v.system.memory import available_memory
@@ -91,7 +92,7 @@ def load_language_model(run: str | Path, device: str = "cpu") -> SavedModel:
         )
     if not (folder / "config.yaml").is_file():
         raise InputError(f"{folder} is incomplete: config.yaml is missing")
-    config = Config.load(folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
     if config.model.model != "lm":
         raise InputError(
             f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"

@@ -16,6 +16,7 @@ import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
+from w2v.settings.build import load_config
 from w2v.system.files import atomic_file
 
 if TYPE_CHECKING:
@@ -175,9 +176,7 @@ class TokenVocabulary:
         Raises:
             InputError: a file is missing or damaged.
         """
-        from w2v.settings.config import Config
-
-        config = Config.load(run / "config.yaml")
+        config = load_config(run / "config.yaml")
         subwords = None
         if config.lm.subwords:
             from w2v.lm.subwords import Subwords

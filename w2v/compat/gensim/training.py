@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from w2v.compat.gensim.files import LineSentence
 from w2v.corpus import read_corpus
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 
 if TYPE_CHECKING:
+    from w2v.api import Run
     from w2v.compat.gensim.word2vec import Word2Vec
+    from w2v.training.report import Event
 
 logger = logging.getLogger(__name__)
 
@@ -24,31 +24,24 @@ logger = logging.getLogger(__name__)
 class Watch:
     """Tells the callbacks of a training what happens, and adds up its loss."""
 
-    def __init__(self, model: Word2Vec, callbacks: list[Any]) -> None:
-        self.model, self.callbacks = model, callbacks
-        self.epoch = self.words = 0
+    def __init__(self, model: Word2Vec, callbacks: list[Any], epochs: int) -> None:
+        self.model, self.callbacks, self.left = model, callbacks, epochs
         model.running_training_loss = 0.0
-        self._tell("on_train_begin")
+        self.tell("on_train_begin")
+        self.tell("on_epoch_begin")
 
-    def __call__(self, epoch: int, words: int, loss: float) -> None:
-        """Epoch `epoch`, from 1, is under way; `loss` is the mean since the last call."""
-        if np.isfinite(loss):
-            self.model.running_training_loss += float(loss) * (words - self.words)
-            self.words = words
-        while self.epoch < epoch:
-            if self.epoch:
-                self._tell("on_epoch_end")
-            self.epoch += 1
-            self._tell("on_epoch_begin")
+    def __call__(self, event: Event) -> None:
+        if event.kind == "epoch" and event["predictions"]:
+            self.model.running_training_loss += float(event["loss"] * event["predictions"])
+            self.tell("on_epoch_end")
+            self.left -= 1
+            if self.left:
+                self.tell("on_epoch_begin")
 
-    def finish(self, epochs: int, summary: Mapping[str, Any]) -> None:
-        self(epochs, summary["words"]["passed"], summary["final_loss"] or np.nan)
-        self._tell("on_epoch_end")
-        self._tell("on_train_end")
-
-    def _tell(self, event: str) -> None:
+    def tell(self, moment: str) -> None:
+        """Calls the method of that name of every callback."""
         for each in self.callbacks:
-            getattr(each, event)(self.model)
+            getattr(each, moment)(self.model)
 
 
 def safe_name(word: str) -> str:
@@ -94,34 +87,19 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
 
 
 def train(
-    source: Any, names: Mapping[str, str], folder: Path, settings: dict[str, Any], watch: Watch
-) -> tuple[Path, dict[str, Any]] | None:
-    """Runs the library's training from folder/start; its directory and summary, or None where
-    there is nothing to learn. A text so small that every word is subsampled is trained whole."""
-    from threading import Event
+    source: Any, names: Mapping[str, str], start: Path, settings: Mapping[str, Any], watch: Watch
+) -> Run | None:
+    """Runs the library's training from the run directory `start`; None where there is nothing to
+    learn. A text so small that all of it is subsampled away is trained whole."""
+    from w2v import api  # of no use to those who only query
 
-    from w2v.run import run
-    from w2v.training.report import Progress, SilentReporter
-
-    class Reporter(SilentReporter):
-        def training(self, progress: Progress) -> None:
-            watch(progress.epoch, progress.words, progress.loss)
-
-    paths = source
-    if not isinstance(source, Paths):
-        paths = [str(folder / "text")]
-        with open(paths[0], "w", encoding="utf-8") as text:
-            for sentence in source:
-                text.write(" ".join([names.get(word, word) for word in sentence]) + "\n")
-    given = {"corpus": tuple(paths), "init": str(folder / "start"), "checkpoint_every": "24h"}
     for sample in {settings["sample"]: 1, 0: 1}:
-        output = folder / f"run-{sample}"
-        more = {**settings, "sample": sample, "keep": 1, "output": output}
-        config = build_config({**given, **{name: str(value) for name, value in more.items()}})
+        corpus: Any = ([names.get(word, word) for word in sentence] for sentence in source)
+        if isinstance(source, Paths):
+            corpus = [Path(each) for each in source]
+        given: Any = {**settings, "sample": sample, "init": start}
         try:
-            cached = isinstance(source, Paths)
-            summary = run(config, use_cache=cached, reporter=Reporter(), stop=Event())
-            return output, summary.as_dict()
+            return api.train(corpus, callbacks=[watch], progress=False, **given)
         except InputError as error:
             if "context word to learn from" not in str(error):
                 raise

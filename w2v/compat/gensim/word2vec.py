@@ -188,23 +188,21 @@ class Word2Vec:
         self.min_alpha_yet_reached = end
         settings = {**self._settings(), "epochs": epochs}
         settings["lr"] = alpha + end if end > alpha / 100 else alpha
-        watch = Watch(self, list(callbacks))
+        watch = Watch(self, list(callbacks), epochs)
         source = source_of(corpus_iterable, corpus_file)
         names = {word: safe_name(word) for word in self.wv.index_to_key if word != safe_name(word)}
         with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
-            self._write_start(Path(folder) / "start", settings)
-            trained = train(source, names, Path(folder), settings, watch)
-            if trained is None:
-                logger.warning("no line has two words of the vocabulary: nothing was learnt")
-                return 0, 0
-            run, summary = trained
-            checkpoint, _ = newest_checkpoint(run)
-            assert checkpoint is not None  # every finished run has its last state
-            state = {name: np.array(array) for name, array in checkpoint.tensors.items()}
-        self.wv.vectors, self.wv.norms = state.pop("input"), None
-        self._output = state
-        watch.finish(epochs, summary)
-        return summary["words"]["trained"], summary["words"]["passed"]
+            self._write_start(Path(folder), settings)
+            run = train(source, names, Path(folder), settings, watch)
+        if run is None:
+            logger.warning("no line has two words of the vocabulary: nothing was learnt")
+            return 0, 0
+        checkpoint, _ = newest_checkpoint(run.path)
+        assert checkpoint is not None  # the library's runs keep their last state
+        self._output = {name: np.array(array) for name, array in checkpoint.tensors.items()}
+        self.wv.vectors, self.wv.norms = self._output.pop("input"), None
+        watch.tell("on_train_end")
+        return run.summary["words"]["trained"], run.summary["words"]["passed"]
 
     def _settings(self) -> dict[str, Any]:
         if not self.hs and self.negative <= 0:
@@ -223,9 +221,8 @@ class Word2Vec:
 
     def _write_start(self, folder: Path, settings: Mapping[str, Any]) -> None:
         """A run directory to start from, with the model's words, vectors and output layer."""
-        (folder / FOLDER).mkdir(parents=True)
-        given = {name: str(value) for name, value in settings.items()}
-        config = build_config({"corpus": ("text",), **given})
+        (folder / FOLDER).mkdir()
+        config = build_config({"corpus": ("text",), **settings})
         (folder / "config.yaml").write_text(config.to_yaml())
         words = [safe_name(word) for word in self.wv.index_to_key]
         Vocabulary(words, self.wv.expandos["count"]).save(folder / "vocab.tsv")
@@ -233,7 +230,7 @@ class Word2Vec:
         save_checkpoint(folder / FOLDER, Checkpoint(0, tensors, np.array([0, 1]), {}))
 
     def get_latest_training_loss(self) -> float:
-        """The loss per prediction, summed over the words of the text so far."""
+        """The loss summed over all predictions of the last `train`."""
         return self.running_training_loss
 
     @property

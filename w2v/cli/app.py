@@ -1,4 +1,4 @@
-"""The `w2v` program: its verbs, and what every error becomes: one line on stderr and an exit code.
+"""The `w2v` program: its verbs, and the line on stderr and the exit code that every error becomes.
 
 Exit codes: 0 done, 1 failed at run time, 2 the user's input, 130 by Ctrl-C, 143 by SIGTERM.
 """
@@ -32,6 +32,7 @@ from w2v.cli import (
     vocab,
 )
 from w2v.cli.interrupt import Interrupted, leave
+from w2v.cli.options import Command
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings.declare import nearest as nearest_name
@@ -50,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses):
-    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
+    app.command(name=verb.NAME, help=verb.__doc__, cls=Command)(verb.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,14 +70,15 @@ def start(
         ),
     ] = False,
 ) -> None:
-    """Word vectors from text, with a selectable output layer: train, evaluate, query.
+    """Train, evaluate and query word vectors and small language models.
 
     \b
       w2v train corpus.txt --output vectors.bin
       w2v eval vectors.bin
       w2v nearest vectors.bin king - man + woman
 
-    Results go to stdout (tab-separated when piped, --json for machines), all else to stderr.
+    Results go to stdout, as a table in a terminal and tab-separated in a pipe, and as JSON with
+    --json; everything else goes to stderr. w2v VERB --help explains each verb.
     """
     if context.invoked_subcommand is None:
         say(context.get_help())
@@ -84,7 +86,7 @@ def start(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code; every failure has become a line on stderr."""
+    """Runs the program and returns its exit code; failures are reported in a line on stderr."""
     set_up_streams()
     try:
         return _guarded(list(sys.argv[1:] if arguments is None else arguments))
@@ -135,8 +137,8 @@ def _guarded(given: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """The verb's exit code. Exceptions come out as they are, which click's own runner would not let
-    them."""
+    """Returns the verb's exit code; click's own runner would not let exceptions through as they
+    are."""
     program = typer.main.get_command(app)
     try:
         with program.make_context("w2v", list(arguments)) as context:
@@ -150,8 +152,8 @@ def _run(arguments: list[str]) -> int:
 
 @contextmanager
 def _termination_as_exception() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays
-    ignored."""
+    """While the block runs, SIGTERM unwinds the stack, so that temporary files are removed; it
+    stays ignored where it was."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         leave(number)
@@ -174,12 +176,12 @@ def _verbs() -> list[str]:
 
 
 def _name(arguments: Sequence[str]) -> str:
-    """How messages begin: "w2v train", or "w2v" as long as there is no verb."""
+    """Returns how messages begin: "w2v train", or "w2v" as long as there is no verb."""
     return f"w2v {arguments[0]}" if arguments and arguments[0] in _verbs() else "w2v"
 
 
 def _usage_message(error: Any, arguments: Sequence[str]) -> str:
-    """One line for a command line that cannot be understood, with the nearest valid name."""
+    """Returns one line on a command line that cannot be understood, with the nearest valid name."""
     remedy = f"see {_name(arguments)} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):

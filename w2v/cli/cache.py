@@ -1,7 +1,8 @@
 """List or clear the cache of tokenised corpora.
 
-Piped output of list has the columns source, words, bytes, last use. The cache is in W2V_CACHE_DIR,
-else in w2v under XDG_CACHE_HOME or ~/.cache; W2V_CACHE_SIZE, such as 5G, caps it.
+Piped output of list has the columns source, words, bytes, last use. The cache is the folder that
+W2V_CACHE_DIR names, else w2v under XDG_CACHE_HOME or ~/.cache. W2V_CACHE_SIZE, such as 5G, limits
+its size.
 
 \b
   w2v cache

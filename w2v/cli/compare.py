@@ -1,15 +1,16 @@
-"""Train the same model under several losses and print what each of them buys.
+"""Train the same model under several losses and compare them.
 
-The table has the columns loss, validation perplexity (of --model lm; of word vectors: share of
-right answers to the analogies of --questions), seconds per epoch, tokens per second, speed-up over
-the full softmax (if it is one of the losses), peak memory, and status; piped output the same with
-bytes. Every loss is trained in a process and a run directory of its own in the --output folder,
-beside compare.tsv, compare.json and compare.png. A loss that fails is reported in its row, the
-others go on (exit code 1 at the end). Run again, what is finished is kept, and what was stopped
-goes on.
+For each loss the table has validation perplexity (of word vectors: the share of analogies answered
+right), seconds per epoch, tokens per second, speed-up over the full softmax if that is one of them,
+peak memory, and status. Piped, it is tab-separated, with memory in bytes.
 
-Settings that differ between the losses stand in the --config file: losses: {softmax: {lr: 20}, nce:
-{lr: 10}}
+Each loss is trained in a process of its own, in a run directory in the --output folder, beside
+compare.tsv, compare.json and compare.png. One that fails says so in its row, and the others go on;
+the exit code is then 1. The same command again keeps what is finished and goes on with what was
+stopped.
+
+Settings that differ between the losses stand in the --config file:
+losses: {softmax: {lr: 20}, nce: {lr: 10}}
 
 \b
   w2v compare train.txt --model lm --valid valid.txt --losses softmax,adaptive-softmax,nce
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.interrupt import stopping_softly
-from w2v.cli.options import Json, Overwrite, Quiet, with_settings
+from w2v.cli.options import Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.cli.wording import as_options
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from w2v.comparison.table import Compared
 
 NAME = "compare"
+SECTION = "Comparison"  # of --help
 
 
 @with_settings(each for name, each in all_settings().items() if name not in DECIDED)
@@ -45,15 +47,20 @@ def command(
     losses: Annotated[
         str | None,
         typer.Option(
-            "--losses", metavar="A,B,…", help="what to compare; all that --config lists if absent"
+            "--losses",
+            metavar="A,B,…",
+            help="what to compare [default: all that --config lists]",
+            rich_help_panel=SECTION,
         ),
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
     ] = None,
     questions: Annotated[
         str | None,
-        typer.Option("--questions", metavar="FILE", help="word vectors: the set of analogies"),
+        typer.Option(
+            "--questions",
+            metavar="FILE",
+            help="compare word vectors by these analogies [default: those of the demo]",
+            rich_help_panel=SECTION,
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -61,19 +68,24 @@ def command(
             "--output",
             "-o",
             metavar="DIR",
-            help="folder of the runs and tables [default: MODEL-compare]",
+            help="the folder of the runs and the table [default: MODEL-compare]",
+            rich_help_panel=SECTION,
         ),
     ] = None,
     plot: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help=".png or .svg [default: compare.png in the folder]"
+            "--plot",
+            metavar="FILE",
+            help="the picture, .png or .svg [default: compare.png in the folder]",
+            rich_help_panel=SECTION,
         ),
     ] = None,
-    overwrite: Overwrite = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="train every loss anew", rich_help_panel=SECTION)
     ] = False,
+    no_cache: NoCache = False,
+    config: Recipe = None,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,

@@ -1,9 +1,9 @@
 """Write text with a language model, word by word.
 
-PROMPT: what the text begins with (- is stdin); without it the text begins as after a line end.
+PROMPT is what the text begins with; - is stdin. Without it the text begins as after a line end.
 <eos> ends a line and counts as a word. Words of the prompt that the model does not know are read as
 <unk>; <unk> is never written unless --unk is given. Several texts (--number) are separated by an
-empty line; text i is what --seed SEED + i - 1 gives.
+empty line; text i is the one that --seed SEED + i - 1 gives.
 
 Each word is drawn from the model's probabilities to the power 1 / --temperature, from the --top-k
 most probable words, then from the fewest that have probability --top-p together. With neither,
@@ -41,32 +41,43 @@ def command(
             "--words",
             min=1,
             metavar="INT",
-            help="how many, parts of words with a subword vocabulary",
+            help="how many words to write; with a subword vocabulary, how many parts of words",
         ),
     ] = 50,
     temperature: Annotated[
         float,
         typer.Option(
-            "--temperature", min=0.0, metavar="FLOAT", help="below 1: likelier words more often"
+            "--temperature",
+            min=0.0,
+            metavar="FLOAT",
+            help="below 1, likely words come more often; 0 takes the likeliest",
         ),
     ] = 1.0,
     top_k: Annotated[
         int | None,
-        typer.Option("--top-k", min=1, metavar="INT", help="only from so many most probable words"),
+        typer.Option(
+            "--top-k",
+            min=1,
+            metavar="INT",
+            help="draw from only this many of the most probable words",
+        ),
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
-            "--top-p", metavar="FLOAT", help="only from the words that make up this share"
+            "--top-p",
+            metavar="FLOAT",
+            help="draw from only the words that make up this share of the probability",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**62, metavar="INT", help="of the random numbers")
+        int,
+        typer.Option("--seed", min=0, max=2**62, metavar="INT", help="seed of the random numbers"),
     ] = 1,
     number: Annotated[
-        int, typer.Option("--number", min=1, metavar="INT", help="how many texts")
+        int, typer.Option("--number", min=1, metavar="INT", help="how many texts to write")
     ] = 1,
-    unk: Annotated[bool, typer.Option("--unk", help="allow <unk>")] = False,
+    unk: Annotated[bool, typer.Option("--unk", help="allow <unk> in the text")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
     json: Json = False,

@@ -26,8 +26,8 @@ _owned = False  # whether the process is this program's, to be ended whatever it
 
 
 class Interrupted(BaseException):
-    """A signal ends the program. Like KeyboardInterrupt not an Exception, so that nothing swallows
-    it by mistake."""
+    """A signal ends the program. Like KeyboardInterrupt it is not an Exception, so that nothing
+    swallows it by mistake."""
 
     def __init__(self, number: int, message: str | None = None) -> None:
         super().__init__(message or ("interrupted" if number == signal.SIGINT else "terminated"))
@@ -35,8 +35,8 @@ class Interrupted(BaseException):
 
 
 def own_process() -> None:
-    """From now on `leave` ends the process even if its exception is lost, and nothing is told of
-    one that is."""
+    """From now on `leave` ends the process even if its exception is lost, and a lost one is not
+    reported."""
     global _owned
     _owned = True
 
@@ -62,18 +62,18 @@ def leave(number: int) -> NoReturn:
 
 
 class Stop(threading.Event):
-    """Set by the first signal; remembers which one."""
+    """Is set by the first signal, and remembers which one it was."""
 
     signal_number: int = signal.SIGINT
 
 
 @contextmanager
 def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
-    """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, a second one raises
+    """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, and a second one raises
     Interrupted.
 
     Args:
-        may_wait: whether there is something to keep yet; if not, already the first signal raises.
+        may_wait: whether there is something to keep yet; if not, the first signal raises at once.
     """
     stop = Stop()
 

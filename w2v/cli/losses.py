@@ -1,8 +1,8 @@
 """List the output layers that --loss selects.
 
-Which rows of the output matrix each one scores for a target word t, how, and its settings; with
-LOSS also its formula and paper. Piped output has the columns loss, rows, link, probabilities,
-settings.
+For each of them: which rows of the output matrix it scores for a target word t, how, and its
+settings; with LOSS also its formula and paper. Piped output has the columns loss, rows, link,
+probabilities, settings.
 
 \b
   w2v losses
@@ -26,7 +26,7 @@ NAME = "losses"
 
 def command(
     loss: Annotated[
-        str | None, typer.Argument(metavar="[LOSS]", help="only this one, in full")
+        str | None, typer.Argument(metavar="[LOSS]", help="describe only this one, in full")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def open_model(
     model: str, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
-    """The words and vectors that `model` names.
+    """Returns the words and vectors that `model` names.
 
     Raises:
         InputError: there are none, or the file is damaged; or stdin is a terminal.
@@ -45,7 +45,7 @@ def open_model(
 
 
 def open_language_model(run: str, device: str) -> LanguageModel:
-    """The language model in the run directory `run`, on the device that --device names.
+    """Returns the language model in the run directory `run`, on the device that --device names.
 
     Raises:
         InputError: there is none, it is damaged, or there is no such device.

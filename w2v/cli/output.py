@@ -1,6 +1,6 @@
-"""Where things are printed: results on stdout, everything for people on stderr.
+"""Prints results on stdout and everything for people on stderr.
 
-Results are tables for a terminal, tab-separated lines without a heading for a pipe, JSON with
+Results are tables in a terminal, tab-separated lines without a heading in a pipe, and JSON with
 --json.
 """
 
@@ -20,8 +20,8 @@ Cell = str | int | float | None
 
 
 def set_up_streams() -> None:
-    """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as
-    they are."""
+    """Makes pipes UTF-8 whatever the locale says; file names that are not UTF-8 come out as they
+    are."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -44,12 +44,12 @@ def is_terminal(stream: Any) -> bool:
 
 
 def print_line(text: str) -> None:
-    """One line of results."""
+    """Prints one line of results."""
     print(text)
 
 
 def print_json(value: object) -> None:
-    """One JSON document on one line; NaN and infinity become null."""
+    """Prints one JSON document on one line; NaN and infinity become null."""
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
@@ -62,8 +62,8 @@ def print_json(value: object) -> None:
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None
 ) -> None:
-    """A table for a terminal, tab-separated lines otherwise. Numbers are aligned to the right, None
-    is n/a."""
+    """Prints a table in a terminal, with numbers aligned to the right, and tab-separated lines
+    otherwise; None is n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(cell) for cell in row))
@@ -92,7 +92,7 @@ def print_table(
 
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
-    """Keys and values, one pair per line: for people in a terminal, `key<TAB>value` otherwise."""
+    """Prints keys and values, a pair per line: aligned in a terminal, `key<TAB>value` otherwise."""
     terminal = is_terminal(sys.stdout)
     shown = {
         (labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell
@@ -104,8 +104,8 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
 
 
 def say(text: str = "") -> None:
-    """One line for people, on stderr, with settings as options. A stderr that takes no more (its
-    reader or terminal gone, a full disk) does not end the work."""
+    """Prints one line for people on stderr, with settings as options. A stderr that takes no more
+    (its reader or terminal is gone, the disk is full) does not end the work."""
     if sys.stderr is None:  # closed; print would turn to stdout
         return
     try:
@@ -123,8 +123,8 @@ def silence(descriptor: int) -> None:
 
 
 def takes(stream: Any) -> bool:
-    """Whether what was printed to the stream has got there: a full disk and a reader that is gone
-    keep it back."""
+    """Whether what was printed to the stream has got there; it has not if the disk is full or the
+    reader gone."""
     try:
         if stream is not None and not stream.closed:
             stream.flush()
@@ -134,7 +134,7 @@ def takes(stream: Any) -> bool:
 
 
 def human_bytes(count: int) -> str:
-    """382.1 MB: decimal, as disks and `ls --si` count."""
+    """Returns a size such as 382.1 MB, in decimal units like `ls --si`."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
@@ -144,7 +144,7 @@ def human_bytes(count: int) -> str:
 
 
 def human_seconds(seconds: float | None) -> str:
-    """8.3 s, 2:05 min or 3:10:00 h; ? when not known."""
+    """Returns a time such as 8.3 s, 2:05 min or 3:10:00 h, and ? for one that is not known."""
     if seconds is None or not math.isfinite(seconds):
         return "?"
     if seconds < 60:
@@ -156,7 +156,7 @@ def human_seconds(seconds: float | None) -> str:
 
 
 def human_count(number: float) -> str:
-    """4.20 M, 310 k, 87: three digits."""
+    """Returns a number with three digits, such as 4.20 M, 310 k or 87."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             scaled = number / limit
@@ -175,7 +175,7 @@ def _plain(value: object) -> object:
 
 
 def _is_quantity(cell: Cell) -> bool:
-    """A number, also with its unit ("97.7 %"), or n/a."""
+    """Whether a cell is a number, which may have a unit ("97.7 %"), or n/a."""
     return cell[:1].isdigit() if isinstance(cell, str) else not isinstance(cell, bool)
 
 

@@ -1,5 +1,5 @@
-"""Progress of a long run on stderr: a bar if that is a terminal, else a plain line per interval,
-for readable logs."""
+"""Shows the progress of a long run on stderr: as a bar in a terminal, else as a plain line per
+interval, so that logs stay readable."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
 
 
 class ConsoleReporter:
-    """Shows on stderr what a run reports. A context manager: the bar is gone before anything else
-    is printed.
+    """Shows on stderr what a run reports. As a context manager it removes the bar before anything
+    else is printed.
 
     Args:
-        quiet: only warnings.
+        quiet: whether only warnings are shown.
         clock: seconds, ever growing.
     """
 
@@ -96,11 +96,11 @@ class ConsoleReporter:
         )
 
     def happened(self, event: Event) -> None:
-        """Nothing: people read the milestones."""
+        """Does nothing: people read the milestones."""
 
     def working(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Something else than training is `done` of `total` units on (None: nobody knows); may be
-        called often."""
+        """Shows how far something other than training is: `done` of `total` units, None if nobody
+        knows. It may be called often."""
         if total is None:
             self._show(what, None, f"{human_count(done)} {unit}")
         else:

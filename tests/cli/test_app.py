@@ -71,7 +71,7 @@ def test_help_of_train_lists_every_setting_in_the_section_of_its_group() -> None
     for line in CliRunner().invoke(app, ["train", "--help"]).stdout.splitlines():
         if line and not line.startswith((" ", "Usage")):
             heading = line
-        elif line.startswith("  -"):
+        elif heading and line.startswith("  -"):
             sections.setdefault(heading, []).append(line.split()[0])
     listed = [option for options in sections.values() for option in options]
     settings = [each.option for each in all_settings().values() if each.flag]

@@ -26,6 +26,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+BENCH := $(BIN)/python tests/bench/run.py
 BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.c=$(WORD2VEC_C)) $(if $(PWORD2VEC),--peer pword2vec=$(PWORD2VEC))
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
@@ -36,7 +37,12 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results in runs/demo
-	$(BIN)/python data/run_demo.py
+	@mkdir -p runs
+	$(BIN)/w2v train --config configs/demo.yaml --output runs/demo --overwrite
+	$(BIN)/w2v eval runs/demo
+	$(BIN)/w2v nearest runs/demo france -k 5
+	$(BIN)/w2v nearest runs/demo king - man + woman -k 3
+	@echo 'The vectors are in runs/demo. Ask for more: $(BIN)/w2v nearest runs/demo paris'
 
 test: lint  ## lint, then all tests
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
@@ -52,14 +58,14 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus: the README's table, in half an hour
-	$(BIN)/python data/run_losses.py --write
+losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus, in half an hour; table in tests/bench/results.md
+	$(BIN)/python tests/bench/run.py recipes --write tests/bench/results.md
 
-bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; tables in runs/bench and the README
+bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; tables in runs/bench and tests/bench/results.md
 	mkdir -p runs/bench
-	$(BIN)/w2v bench $(CORPUS) $(BENCH_PEERS) $(BENCH_OPTIONS) --output runs/bench/$(BENCH_NAME).json > runs/bench/$(BENCH_NAME).tsv
-	$(BIN)/w2v bench losses $(BENCH_LIBRARIES) --output runs/bench/losses.json > runs/bench/losses.tsv
-	$(BIN)/python tests/bench/readme_tables.py README.md runs/bench/$(BENCH_NAME).json runs/bench/losses.json
+	$(BENCH) training $(CORPUS) $(BENCH_PEERS) $(BENCH_OPTIONS) --output runs/bench/$(BENCH_NAME).json > runs/bench/$(BENCH_NAME).tsv
+	$(BENCH) losses $(BENCH_LIBRARIES) --output runs/bench/losses.json > runs/bench/losses.tsv
+	$(BENCH) results runs/bench/$(BENCH_NAME).json runs/bench/losses.json
 
 clean:  ## remove the environment, caches and the demo's results
 	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from w2v.run import run
+from tests.trained import run
 from w2v.runs.resume import resumed_config
 from w2v.training.report import RunSummary, SilentReporter
 from w2v.words.autograd import AutogradEngine

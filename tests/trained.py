@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from w2v.run import run
+import w2v.run
 from w2v.settings.build import build_config
-from w2v.training.report import Reporter, RunSummary, SilentReporter, StopSignal
+from w2v.settings.config import Config
+from w2v.training.report import Plan, Reporter, RunSummary, SilentReporter, StopSignal
+from w2v.training.task import Context
 from w2v.vectors import WordVectors, load_vectors
 
 # few kernels, small rows; a test that wants something else says so
@@ -44,6 +46,30 @@ class Trained:
 
 
 Train = Callable[..., Trained]
+
+
+def run(
+    config: Config,
+    *,
+    use_cache: bool = False,
+    reporter: Reporter | None = None,
+    stop: StopSignal | None = None,
+    resume: Path | None = None,
+) -> RunSummary:
+    """A run, of which nobody hears and which nobody stops, unless the test says so."""
+    reporter, stop = reporter or SilentReporter(), stop or threading.Event()
+    return w2v.run.run(Context(config, reporter, stop, use_cache, resume))
+
+
+def plan(config: Config, *, use_cache: bool = False, reporter: Reporter | None = None) -> Plan:
+    """What the run would do."""
+    return w2v.run.plan(Context(config, reporter or SilentReporter(), use_cache=use_cache))
+
+
+def only_so_much_memory(monkeypatch: pytest.MonkeyPatch, free: int | None) -> None:
+    """Lets every engine find so many bytes free."""
+    for module in ("w2v.words.fused", "w2v.words.autograd", "w2v.lm.task"):
+        monkeypatch.setattr(f"{module}.available_memory", lambda: free)
 
 
 def write_corpus(path: Path, lines: Iterable[Sequence[str]]) -> None:

@@ -10,14 +10,14 @@ class W2VError(Exception):
     exit_status = 1
 
 
-class RunError(W2VError):
+class RunError(W2VError, RuntimeError):
     """Something failed at run time although the input was fine: a full disk, a diverged run, a
     vanished file."""
 
     exit_status = 1
 
 
-class InputError(W2VError):
+class InputError(W2VError, ValueError):
     """What the user gave cannot be used: an option, a path, a file's content."""
 
     exit_status = 2

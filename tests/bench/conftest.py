@@ -1,5 +1,5 @@
-"""What the tests of the measurements share: a stand-in for word2vec.c, and ways to run the
-program."""
+"""What the tests of the measurements share: the path of the harness, a stand-in for word2vec.c, and
+ways to run the measurements."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import w2v as package
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "harness" / "peers")]  # as run.py and serve.py have it
 
 STAND_IN = '''#!{python}
 """Takes word2vec.c's command line, reports as it does, writes vectors that answer all."""
@@ -52,22 +55,23 @@ def program(path: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def w2v(
+def bench(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `w2v` as a process of its own, with one thread."""
+    """Runs `run.py` as a process of its own, with one thread."""
     folder = tmp_path_factory.mktemp("work")
-    changes = {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    root = str(Path(package.__file__).parents[1])
+    changes = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
     def run(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "w2v", *arguments],
+            [sys.executable, str(HERE / "run.py"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             cwd=folder,
-            env={**os.environ, **changes, "COLUMNS": "200"},
+            env={**os.environ, **changes},
             timeout=240,
         )
 

@@ -1,28 +1,26 @@
-"""`w2v bench` as people run it: a corpus, a stand-in for word2vec.c, the table in its formats, the
-README's tables."""
+"""The measurements as people run them: a corpus, a stand-in for word2vec.c, the table in its
+formats, the tables of results.md."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.results import comparison, put, read
+from harness.tables import markdown, notes, plain_rows, table
 
-from w2v.cli import bench_output
-from w2v.cli.bench_output import markdown, notes, plain_rows, table
+from w2v.errors import InputError
 
 from .conftest import program
 
-SCRIPT = Path(__file__).with_name("readme_tables.py")
-W2V = Callable[..., "subprocess.CompletedProcess[str]"]
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(
-    w2v: W2V, small: Path, word2vec_c: Path
+    bench: Bench, small: Path, word2vec_c: Path
 ) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
     """What --output kept of a run with a peer that works and one that fails, and the run."""
     broken = program(small / "pword2vec", "#!/bin/sh\necho no memory left\nexit 3\n")
-    done = w2v(
-        "bench",
+    done = bench(
+        "training",
         str(small / "losses"),
         "--epochs",
         "2",
@@ -113,19 +111,11 @@ def test_a_pipe_gets_lines_of_tabs(results: tuple[dict[str, Any], Any]) -> None:
     assert lines[2][19:22] == ["n/a"] * 3
 
 
-def test_json(results: tuple[dict[str, Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = results
-    out = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", out)
-    bench_output.show(found, None, json=True)
-    assert json.loads(out.getvalue()) == found
-
-
-def test_a_terminal_gets_a_table(w2v: W2V, small: Path) -> None:
+def test_a_terminal_gets_a_table(bench: Bench, small: Path) -> None:
     main, side = pty.openpty()
     try:
-        done = w2v(
-            "bench",
+        done = bench(
+            "training",
             str(small / "losses"),
             "--peer",
             "none",
@@ -166,7 +156,7 @@ def test_markdown(results: tuple[dict[str, Any], Any]) -> None:
     assert len(plain_rows(found)) == 5
 
 
-def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
+def test_losses_as_tables(tmp_path: Path) -> None:
     spread = {"median": 1.5, "low": 1.25, "high": 250.0}
     row = {"loss": "nce", "n": 4, "dim": 2, "vocabulary": 9, "milliseconds": spread}
     found = {
@@ -224,31 +214,18 @@ def test_losses_as_tables(w2v: W2V, tmp_path: Path) -> None:
         in notes(found)[-1]
     )
 
+    path = tmp_path / "results.md"
+    path.write_text("before\n<!-- losses -->\nold\n<!-- /losses -->\n<!-- x -->kept<!-- /x -->\n")
     (tmp_path / "losses.json").write_text(json.dumps(found))
-    readme = tmp_path / "README.md"
-    readme.write_text(
-        "before\n<!-- bench:losses -->\nold\n<!-- /bench -->\n<!-- bench:x -->kept<!-- /bench"
-        " -->\nafter\n"
-    )
     for _ in range(2):  # the second time changes nothing
-        command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "losses.json")]
-        root = {"PYTHONPATH": str(Path(bench_output.__file__).parents[2])}
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
-        assert done.returncode == 0, done.stderr
-        new = f"<!-- bench:losses -->\n\n{markdown(found)}\n<!-- /bench -->"
-        assert readme.read_text() == f"before\n{new}\n<!-- bench:x -->kept<!-- /bench -->\nafter\n"
-    assert "| nce | tensorflow | `g` |" in done.stdout
-    (tmp_path / "wiki.json").write_text(json.dumps(found))
-    done = subprocess.run(
-        [*command[:-1], str(tmp_path / "wiki.json")],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **root},
-    )
-    assert "has no place for it: <!-- bench:wiki -->" in done.stderr
+        put(path, dict([read(tmp_path / "losses.json")]))
+        new = f"<!-- losses -->\n\n{markdown(found)}\n<!-- /losses -->"
+        assert path.read_text() == f"before\n{new}\n<!-- x -->kept<!-- /x -->\n"
+    put(path, {"wiki": "a table"})
+    assert path.read_text().endswith("## wiki\n\n<!-- wiki -->\n\na table\n\n<!-- /wiki -->\n")
 
 
-def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
+def test_a_comparison_as_a_table() -> None:
     shared = {"status": "done", "seconds_per_epoch": 30.4, "peak_memory_bytes": 512_300_000}
     settings = {"model": "lm", "dim": 200, "noise_power": 0.75}
     rows = [
@@ -296,17 +273,7 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
             "settings": {**settings, "loss": "hsigmoid", "lr": 0.1, "optimizer": "adagrad"},
         },
     ]
-    (tmp_path / "lm").mkdir()
-    (tmp_path / "lm" / "compare.json").write_text(
-        json.dumps({"format_version": 1, "rows": rows, "others": []})
-    )
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- bench:lm -->old<!-- /bench -->")
-    command = [sys.executable, str(SCRIPT), str(readme), str(tmp_path / "lm" / "compare.json")]
-    root = {"PYTHONPATH": str(Path(bench_output.__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
-    assert done.returncode == 0, done.stderr
-    assert readme.read_text().splitlines()[4:8] == [
+    assert comparison(rows).splitlines()[2:] == [
         "| softmax | `--lr 20` | 200.0 |  | 30 | 5,000 |  | 512 MB |",
         (
             "| mine | `--lr 20 --cutoffs 10,90 --head-bias` | 190.0 | -5.0 % | 30 | 20,000 | 4.0 ×"
@@ -319,25 +286,24 @@ def test_the_readme_takes_a_comparison(tmp_path: Path) -> None:
         ),
     ]
     rows[1]["status"] = "failed"
-    (tmp_path / "lm" / "compare.json").write_text(
-        json.dumps({"format_version": 1, "rows": rows, "others": []})
-    )
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **root})
-    assert (done.returncode, done.stderr) == (1, "mine is not done: failed\n")
+    with pytest.raises(InputError, match="mine is not done: failed"):
+        comparison(rows)
 
 
-def test_without_the_programs_nothing_begins(w2v: W2V, small: Path) -> None:
-    done = w2v("bench", str(small / "losses"), "--peer", "word2vec.c=/no/such/word2vec")
+def test_without_the_programs_nothing_begins(bench: Bench, small: Path) -> None:
+    done = bench("training", str(small / "losses"), "--peer", "word2vec.c=/no/such/word2vec")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == "w2v bench: --peer word2vec.c=/no/such/word2vec: no program /no/such/word2vec; give the"
+        == "bench: --peer word2vec.c=/no/such/word2vec: no program /no/such/word2vec; give the"
         " path of the program (from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)\n"
     )
 
 
-def test_w2v_that_fails_ends_it(w2v: W2V, small: Path) -> None:
-    done = w2v("bench", str(small / "losses"), "--peer", "none", "--min-count", "100000", "--quiet")
+def test_w2v_that_fails_ends_it(bench: Bench, small: Path) -> None:
+    done = bench(
+        "training", str(small / "losses"), "--peer", "none", "--min-count", "100000", "--quiet"
+    )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("w2v bench: w2v, first run (skip-gram, neg, ")
+    assert done.stderr.startswith("bench: w2v, first run (skip-gram, neg, ")
     assert done.stderr.count("\n") == 1

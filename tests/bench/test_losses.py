@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import losses
+from harness.losses import CONTESTS, NAMES, Contest, Setup, Shape, check, measure
+from harness.worker import Worker
+from serve import data
 
-from w2v.bench import losses
-from w2v.bench.losses import CONTESTS, NAMES, Contest, Setup, Shape, check, measure
-from w2v.bench.peers.serve import data
-from w2v.bench.worker import Worker
 from w2v.errors import InputError, RunError
 from w2v.losses.table import LOSSES
 
@@ -153,10 +153,8 @@ TINY = (
 )
 
 
-def test_against_torch(w2v: Callable[..., object]) -> None:
-    done = w2v(
-        "bench", "losses", *TINY, "--json", "--only", "softmax,adaptive-softmax,softmax-memory"
-    )
+def test_against_torch(bench: Callable[..., object]) -> None:
+    done = bench("losses", *TINY, "--json", "--only", "softmax,adaptive-softmax,softmax-memory")
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
     results = json.loads(done.stdout)  # type: ignore[attr-defined]
     rows = {(row["loss"], row["library"]): row for row in results["rows"]}
@@ -182,7 +180,7 @@ def test_against_torch(w2v: Callable[..., object]) -> None:
 )
 def test_every_function_of_ours_runs(contest: Contest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    from w2v.bench.peers.w2v_losses import BUILDERS
+    from w2v_losses import BUILDERS
 
     case = {"n": 8, "dim": 6, "vocabulary": 40, "samples": 5, "cutoffs": [10, 20]}
     step = BUILDERS[contest.ours](case, data(case))
@@ -192,7 +190,8 @@ def test_every_function_of_ours_runs(contest: Contest, monkeypatch: pytest.Monke
 
 def test_torch_and_ours_agree_on_smoothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    from w2v.bench.peers import torch_losses, w2v_losses
+    import torch_losses
+    import w2v_losses
 
     case = {"n": 8, "dim": 6, "vocabulary": 40}
     theirs = torch_losses.BUILDERS["cross_entropy(label_smoothing=0.1)"](case, data(case))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.process import Output, how_it_ended, run
 
-from w2v.bench.process import Output, how_it_ended, run
+import w2v
 
 # What the programs print, with the second at which each piece came.
 WORD2VEC_C = [
@@ -152,10 +153,9 @@ def test_an_interrupted_measurement_leaves_no_process_behind(tmp_path: Path) -> 
         f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()));"
         " time.sleep(60)"
     )
-    outer = f"import sys; from w2v.bench.process import run; run([sys.executable, '-c', {inner!r}])"
-    import w2v
-
-    environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])}
+    outer = f"import sys; from harness.process import run; run([sys.executable, '-c', {inner!r}])"
+    paths = [str(Path(__file__).parent), str(Path(w2v.__file__).parents[1])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     process = subprocess.Popen(
         [sys.executable, "-c", outer], env=environment, stderr=subprocess.DEVNULL
     )

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import training
+from harness.entries import Entry, Run, as_row, entries_of, matrix_share
+from harness.process import Finished, Output
+from harness.spread import Spread, paired_ratio, spread
+from harness.systems import Case, Peer, parse_peer, w2v_command
+from harness.text import mean_path, plain_text, rows_per_prediction
+from harness.training import Setup, TrainingBench
 
-from w2v.bench import training
-from w2v.bench.entries import Entry, Run, as_row, entries_of, matrix_share
-from w2v.bench.process import Finished, Output
-from w2v.bench.spread import Spread, paired_ratio, spread
-from w2v.bench.systems import Case, Peer, parse_peer, w2v_command
-from w2v.bench.text import mean_path, plain_text, rows_per_prediction
-from w2v.bench.training import Setup, TrainingBench
 from w2v.errors import InputError, RunError
 from w2v.vectors import save_vectors
 
@@ -71,15 +71,9 @@ def test_share_of_the_matrix_rate() -> None:
 
 
 def test_output_rows_per_prediction(tmp_path: Path) -> None:
-    environment = {"W2V_CACHE_DIR": str(tmp_path / "cache")}
-    assert rows_per_prediction(CASE, "unused", environment) == 6
-    assert (
-        rows_per_prediction(
-            replace(CASE, loss="sampled-softmax", negatives=9), "unused", environment
-        )
-        == 10
-    )
-    assert rows_per_prediction(replace(CASE, loss="softmax"), "unused", environment) is None
+    assert rows_per_prediction(CASE, "unused") == 6
+    assert rows_per_prediction(replace(CASE, loss="sampled-softmax", negatives=9), "unused") == 10
+    assert rows_per_prediction(replace(CASE, loss="softmax"), "unused") is None
     # paths: a 1, b 2, c and d 3 nodes
     counts = np.array([8, 4, 2, 1])
     assert mean_path(counts, 0) == pytest.approx((8 * 1 + 4 * 2 + 3 * 3) / 15)
@@ -88,7 +82,7 @@ def test_output_rows_per_prediction(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("a " * 8 + "b " * 4 + "c " * 2 + "d\n")
     case = replace(HSIGMOID, sample=0.0, min_count=1)
-    assert rows_per_prediction(case, str(corpus), environment) == pytest.approx(25 / 15)
+    assert rows_per_prediction(case, str(corpus)) == pytest.approx(25 / 15)
 
 
 @pytest.fixture
@@ -167,10 +161,7 @@ def test_peers_that_are_not_there() -> None:
         InputError, match=r"--peer word2vec\.c=/no: no program /no; give the path of the program"
     ):
         parse_peer("word2vec.c=/no")
-    with pytest.raises(
-        InputError,
-        match=r"has no module fasttext; pip install it there, or use --peer fasttext=PYTHON",
-    ):
+    with pytest.raises(InputError, match="has no module fasttext"):
         parse_peer("fasttext=/bin/false")
 
 

@@ -20,7 +20,7 @@ from w2v.errors import InputError, RunError
 
 from .conftest import Run, environment
 
-VERBS = ["train", "eval", "nearest", "vocab", "info", "export", "cache", "losses", "bench"]
+VERBS = ["train", "eval", "nearest", "vocab", "info", "export", "cache", "losses"]
 HEAVY = {
     "numba",
     "torch",
@@ -162,67 +162,6 @@ def test_help_is_quick(process: Run, verb: list[str]) -> None:
         ),
         (["nearest"], "w2v nearest: missing argument 'MODEL'; see w2v nearest --help"),
         (["losses", "hsigmod"], "w2v losses: no loss 'hsigmod': did you mean hsigmoid?"),
-        (["bench"], "w2v bench: missing argument 'CORPUS'; see w2v bench --help"),
-        (
-            ["bench", "losses", "--cutofs", "3"],
-            "w2v bench: no such option --cutofs; did you mean --cutoffs?",
-        ),
-        (
-            ["bench", "a", "--loss", "neg,ncee"],
-            (
-                "w2v bench: --loss ncee is not one of softmax, label-smoothing, sparse-softmax,"
-                " am-softmax, l-softmax, sm-softmax, adaptive-softmax, hsigmoid, neg, nce,"
-                " sampled-softmax, hsigmoid+neg (did you mean nce?)"
-            ),
-        ),
-        (
-            ["bench", "a", "--threads", "1,,2"],
-            "w2v bench: --threads '1,,2' has an empty entry; give names separated by commas",
-        ),
-        (
-            ["bench", "a", "--peer", "gensin"],
-            "w2v bench: --peer gensin is unknown: did you mean gensim?",
-        ),
-        (
-            ["bench", "a", "--peer", "word2vec.c"],
-            (
-                "w2v bench: --peer word2vec.c needs its program: --peer word2vec.c=PATH "
-                "(from gcc -O3 -march=native word2vec.c -o word2vec -lm -pthread)"
-            ),
-        ),
-        (
-            ["bench", "a", "--peer", "pword2vec=/no/such"],
-            (
-                "w2v bench: --peer pword2vec=/no/such: no program /no/such; give the path of the"
-                " program (from github.com/IntelLabs/pWord2Vec)"
-            ),
-        ),
-        (
-            ["bench", "a", "--peer", "none", "--peer", "gensim"],
-            "w2v bench: --peer none leaves all others out; give it alone, or not at all",
-        ),
-        (
-            ["bench", "losses", "--only", "hsigmod"],
-            "w2v bench: --only hsigmod: did you mean hsigmoid?",
-        ),
-        (
-            ["bench", "losses", "--full", "7,8"],
-            "w2v bench: --full 7,8 has 2 numbers; give three: N,D,V",
-        ),
-        (
-            ["bench", "losses", "--vocabulary", "9000"],
-            (
-                "w2v bench: --cutoffs 2000,10000 must ascend and lie in 1 to 8999; give others, or"
-                " a larger --vocabulary"
-            ),
-        ),
-        (
-            ["bench", "losses", "--tensorflow", "/no/such"],
-            (
-                "w2v bench: --tensorflow /no/such: no program /no/such; give the path of a Python"
-                " that has tensorflow"
-            ),
-        ),
         (["cache", "clera"], "w2v cache: no action 'clera': did you mean clear?"),
     ],
 )

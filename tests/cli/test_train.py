@@ -17,6 +17,7 @@ from w2v.cli.app import main
 from w2v.cli.interrupt import Interrupted, stopping_softly
 from w2v.settings.config import Config
 from w2v.training.report import Plan, Progress, RunSummary, Seconds, Words
+from w2v.training.task import Context
 
 SUMMARY = RunSummary(
     output="out.bin",
@@ -71,21 +72,18 @@ class StandIn(types.SimpleNamespace):
     signals: tuple[int, ...] = ()
     began = True
 
-    def run(
-        self, config: Config, *, use_cache: bool, reporter: Any, stop: Any, resume: Any = None
-    ) -> RunSummary:
-        self.config, self.use_cache = config, use_cache
-        reporter.stage("training")
+    def run(self, context: Context) -> RunSummary:
+        self.config, self.use_cache = context.config, context.use_cache
+        context.reporter.stage("training")
         if self.began:
-            reporter.training(Progress(0.5, 2500, 1e6, 0.0125, 2.5, 1.0, 3))
+            context.reporter.training(Progress(0.5, 2500, 1e6, 0.0125, 2.5, 1.0, 3))
         for number in self.signals:
             os.kill(os.getpid(), number)
-        return replace(
-            SUMMARY, interrupted=stop.is_set(), epochs_done=2.36 if stop.is_set() else 5.0
-        )
+        stopped = context.stop.is_set()
+        return replace(SUMMARY, interrupted=stopped, epochs_done=2.36 if stopped else 5.0)
 
-    def plan(self, config: Config, *, use_cache: bool, reporter: Any) -> Plan:
-        self.config, self.use_cache = config, use_cache
+    def plan(self, context: Context) -> Plan:
+        self.config, self.use_cache = context.config, context.use_cache
         return PLAN
 
 
@@ -120,12 +118,12 @@ def test_every_kind_of_setting_reaches_the_run(stand_in: StandIn) -> None:
     assert main(arguments) == 0
     config = stand_in.config
     assert config.corpus.corpus == ("a.txt", "b.txt")
-    assert (config.model.dim, config.lr, config.corpus.lowercase, config.corpus.min_count) == (
-        7,
-        0.01,
-        True,
-        1,
-    )
+    assert (
+        config.model.dim,
+        config.training.lr,
+        config.corpus.lowercase,
+        config.corpus.min_count,
+    ) == (7, 0.01, True, 1)
     assert (config.loss.nce_log_z, config.loss.nce_bias) == ("-1.5", True)
     assert config.output.output == "o"
     assert stand_in.use_cache is False

@@ -6,10 +6,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import signal
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,46 +21,32 @@ import pytest
 
 from w2v.cli.app import main
 from w2v.comparison import compare as module
-from w2v.comparison.compare import read_curve
-from w2v.comparison.process import Finished, run_verb
+from w2v.comparison.child import Job, figures_of, read_curve, train_apart
+from w2v.comparison.compare import Comparison
 from w2v.comparison.table import Row, load_table, save_table, with_speedups
-from w2v.errors import InputError, RunError
+from w2v.settings.build import build_config
+from w2v.training.report import Progress, Reporter, SilentReporter, StopSignal
 
 SPEED = {"softmax": 1000.0, "nce": 4000.0, "hsigmoid": 5000.0}
 
 
 class StandIn:
-    """run_verb that writes what `w2v train` and `w2v eval` would, and remembers its arguments."""
+    """train_apart that leaves a run directory and a row as a training would, and remembers its
+    jobs."""
 
     def __init__(self) -> None:
-        self.calls: list[list[str]] = []
-        self.failing: dict[str, Finished] = {}
+        self.jobs: list[Job] = []
+        self.failing: dict[str, str] = {}
         self.interrupted = False
 
-    def __call__(
-        self,
-        arguments: Sequence[str],
-        heard: Callable[[str], None],
-        stopped: Callable[[], int | None],
-    ) -> Finished:
-        self.calls.append(list(arguments))
-        if arguments[0] == "eval":
-            return Finished(0, json.dumps({"analogies": {"set": {"accuracy": 0.25}}}), "", 1)
-        import yaml
-
-        if arguments[1] == "--resume":
-            self.interrupted = False
-            return self.finish(Path(arguments[2]), "nce", "lm")
-        settings = yaml.safe_load(Path(arguments[2]).read_text())
-        folder = Path(arguments[4])
-        loss = settings["loss"]
-        heard(f"training by {arguments[2]}")
-        if loss in self.failing:
-            return self.failing[loss]
-        assert "--overwrite" in arguments or not folder.exists()
-        return self.finish(folder, loss, settings["model"])
-
-    def finish(self, folder: Path, loss: str, model: str) -> Finished:
+    def __call__(self, job: Job, reporter: Reporter, stop: StopSignal) -> Row:
+        self.jobs.append(job)
+        row = job.row
+        folder = Path(str(job.config.output.output))
+        reporter.stage(f"{row.name}: training")
+        if row.loss in self.failing:
+            return replace(row, status="failed", problem=self.failing[row.loss])
+        assert folder.is_dir() == job.resume or job.config.output.overwrite
         folder.mkdir(exist_ok=True)
         (folder / "metrics.jsonl").write_text(
             '{"seconds": 4.0, "fraction": 0.5, "epoch": 1}\n{"epoch": 1, "validation_perplexity":'
@@ -68,22 +57,24 @@ class StandIn:
             "epochs": 2,
             "epochs_done": 2.0,
             "seconds": {"training": 10.0},
-            "words_per_second": SPEED.get(loss, 1.0),
+            "words_per_second": SPEED.get(row.loss, 1.0),
             "interrupted": self.interrupted,
         }
-        if model == "lm":
-            summary["validation"] = {"perplexity": 80.5}
-        return Finished(130 if self.interrupted else 0, json.dumps(summary), "", 123_000_000)
+        accuracy = 0.25
+        if job.config.model.model == "lm":
+            summary["validation"], accuracy = {"perplexity": 80.5}, None
+        figures = figures_of(summary, folder)
+        return replace(row, **figures, accuracy=accuracy, peak_memory_bytes=123_000_000)
 
     @property
     def trained(self) -> list[str]:
-        return [Path(call[4]).name for call in self.calls if call[:2] == ["train", "--config"]]
+        return [Path(str(job.config.output.output)).name for job in self.jobs if not job.resume]
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
-    monkeypatch.setattr(module, "run_verb", found)
+    monkeypatch.setattr(module, "train_apart", found)
     return found
 
 
@@ -129,8 +120,15 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     saved = json.loads((tmp_path / "c" / "compare.json").read_text())["rows"]
     assert saved[0]["curve"] == [[4.0, 90.0], [10.0, 80.5]]
     assert saved[1]["settings"]["loss"] == "nce"
-    assert "nce (2 of 3)\nnce: training by its settings\n" in err
-    assert all(call[0] == "train" and call[-1] == "--json" for call in stand_in.calls)
+    assert "nce (2 of 3)\nnce: training\n" in err
+
+
+def test_different_optimizers_are_told(w2v: Verb, stand_in: StandIn) -> None:
+    optimizers = {"neg": "sgd", "softmax": "adagrad"}
+    _, _, err = w2v("text.txt", "--losses", "neg,softmax")
+    assert all(f"{name} by {optimizer}" in err for name, optimizer in optimizers.items())
+    _, _, err = w2v("text.txt", "--losses", "neg,hsigmoid", "--overwrite")
+    assert " by sgd" not in err
 
 
 def test_json_has_the_rows(w2v: Verb, stand_in: StandIn) -> None:
@@ -153,23 +151,14 @@ def test_other_settings_are_not_mixed(w2v: Verb, stand_in: StandIn) -> None:
     w2v(*LM, "--losses", "nce", "--dim", "8")
     status, out, err = w2v(*LM, "--losses", "nce,softmax", "--dim", "9")
     assert (status, out, stand_in.trained) == (2, "", ["nce"])
-    assert err.startswith("w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite")
+    assert "w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite" in err
 
 
-@pytest.mark.parametrize(
-    ("failure", "problem"),
-    [
-        (Finished(1, "", "the loss became nan", 5), "the loss became nan"),
-        (Finished(-9, "", "something", 5), "killed by SIGKILL, perhaps for want of memory"),
-        (Finished(2, "", "", 5), "exit code 2"),
-        (Finished(0, "no object", "", 5), "printed no summary"),
-    ],
-)
-def test_a_failure_is_a_row(w2v: Verb, stand_in: StandIn, failure: Finished, problem: str) -> None:
-    stand_in.failing["nce"] = failure
+def test_a_failure_is_a_row(w2v: Verb, stand_in: StandIn) -> None:
+    stand_in.failing["nce"] = "raise `dim`"
     status, out, _ = w2v(*LM, "--losses", "softmax,nce,hsigmoid")
     rows = [line.split("\t") for line in out.splitlines()]
-    assert (status, [row[-1] for row in rows]) == (1, ["done", f"failed: {problem}", "done"])
+    assert (status, [row[-1] for row in rows]) == (1, ["done", "failed: raise --dim", "done"])
     assert rows[1][1:5] == ["n/a"] * 4
     stand_in.failing.clear()
     assert w2v(*LM, "--losses", "softmax,nce,hsigmoid")[0] == 0
@@ -183,26 +172,26 @@ def test_an_interrupted_run_is_trained_anew(w2v: Verb, stand_in: StandIn) -> Non
     stand_in.interrupted = False
     status, out, _ = w2v(*LM, "--losses", "nce")
     assert (status, out.split("\t")[-1], stand_in.trained) == (0, "done\n", ["nce", "nce"])
-    assert "--overwrite" in stand_in.calls[1]
 
 
 def test_a_run_with_a_checkpoint_goes_on(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     stand_in.interrupted = True
     w2v(*LM, "--losses", "nce,softmax", "--no-cache")
     (tmp_path / "c" / "nce" / "checkpoints" / "step-1").mkdir(parents=True)
+    stand_in.interrupted = False
     status, out, _ = w2v(*LM, "--losses", "nce", "--no-cache")
     assert (status, out.split("\t")[-1]) == (0, "done\n")
-    assert stand_in.calls[-1] == ["train", "--resume", "c/nce", "--json", "--no-cache"]
-    # killed while the training went on and finished: nobody knows its memory
+    job = stand_in.jobs[-1]
+    assert (job.config.output.output, job.resume, job.use_cache) == ("c/nce", True, False)
+    # killed while it trained
     (row,) = [row for row in load_table(tmp_path / "c").values() if row.name == "nce"]
-    assert row.peak_memory_bytes == 123_000_000
     save_table(tmp_path / "c", [replace(row, status="training")])
-    (tmp_path / "c" / "nce" / "summary.json").write_text("{}")
-    assert w2v(*LM, "--losses", "nce")[1].split("\t")[5:] == ["n/a", "done\n"]
+    assert w2v(*LM, "--losses", "nce")[0] == 0
+    assert stand_in.jobs[-1].resume
     # other settings: from the beginning
     save_table(tmp_path / "c", [replace(row, status="training")])
     assert w2v(*LM, "--losses", "nce", "--dim", "9")[0] == 0
-    assert stand_in.calls[-1][1] == "--config"
+    assert not stand_in.jobs[-1].resume
 
 
 def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(
@@ -224,18 +213,15 @@ def test_word_vectors_are_compared_by_analogies(
     )
     assert status == 0
     assert [line.split("\t")[1] for line in out.splitlines()] == ["0.25", "0.25"]
-    assert stand_in.calls[1] == ["eval", "skip-gram-compare/neg", "q.txt", "--json", "--quiet"]
-    assert "--no-cache" in stand_in.calls[0]
+    questions = stand_in.jobs[0].questions
+    assert questions is not None and questions.sections[0].questions == (("a", "b", "c", "d"),)
     assert load_table(tmp_path / "skip-gram-compare")["neg"].accuracy == 0.25
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["text.txt", "--model", "lm", "--losses", "nce"],
-            "w2v compare --model lm needs --valid FILE",
-        ),
+        (["text.txt", "--model", "lm", "--losses", "nce"], "w2v compare: --model lm needs --valid"),
         ([*LM[:4], "none.txt", "--losses", "nce"], "no such corpus: "),
         (["none.txt", *LM[1:], "--losses", "nce"], "no such corpus: none.txt"),
         (
@@ -246,8 +232,8 @@ def test_word_vectors_are_compared_by_analogies(
             ["text.txt", "--losses", "neg", "--questions", "pairs.txt"],
             "--questions pairs.txt holds pairs of words",
         ),
-        (["-", "--losses", "neg"], "standard input can be read once only: save it to a file"),
-        (["pipe", "--losses", "neg"], "pipe can be read once only: save it to a file"),
+        (["-", "--losses", "neg"], "standard input can be read once only"),
+        (["pipe", "--losses", "neg"], "pipe can be read once only"),
         ([*LM, "--losses", "sofmax"], "no loss 'sofmax': did you mean softmax?"),
         (LM, "nothing to compare"),
         (
@@ -275,7 +261,7 @@ def test_input_errors(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
     status, out, err = w2v(*arguments)
-    assert (status, out, err.count("\n"), stand_in.calls) == (2, "", 1, [])
+    assert (status, out, err.count("\n"), stand_in.jobs) == (2, "", 1, [])
     assert message in err
 
 
@@ -308,14 +294,10 @@ def test_when_an_epoch_was(tmp_path: Path) -> None:
         {"seconds": 9.0, "fraction": 1.0},
     ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert read_curve(tmp_path, epochs=2, epochs_done=2.0, seconds=9.0) == ((3.0, 7.0), (9.0, 6.0))
-    assert read_curve(tmp_path, epochs=4, epochs_done=4.0, seconds=9.0) == ((1.0, 7.0), (3.0, 6.0))
-    (tmp_path / "metrics.jsonl").write_text("5\n")
-    with pytest.raises(RunError, match=r"metrics\.jsonl cannot be read"):
-        read_curve(tmp_path, 1, 1.0, 1.0)
-    with pytest.raises(InputError, match="damaged"):
-        (tmp_path / "compare.json").write_text("{")
-        load_table(tmp_path)
+    summary: dict[str, Any] = {"epochs": 2, "epochs_done": 2.0, "seconds": {"training": 9.0}}
+    assert read_curve(tmp_path, summary) == ((3.0, 7.0), (9.0, 6.0))
+    summary |= {"epochs": 4, "epochs_done": 4.0}
+    assert read_curve(tmp_path, summary) == ((1.0, 7.0), (3.0, 6.0))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -367,30 +349,116 @@ def test_a_plot_that_fails_does_not_fail_the_comparison(
 # real processes
 
 
-def test_a_process_tells_status_lines_and_memory() -> None:
-    heard: list[str] = []
-    done = run_verb(["cache", "lst"], heard.append)
-    assert (done.status, done.output, done.problem) == (
-        2,
-        "",
-        "no action 'lst': did you mean list?",
-    )
-    assert heard == ["w2v cache: no action 'lst': did you mean list?"]
-    assert 5e6 < done.peak_memory < 5e9
-    assert run_verb(["--version"], heard.append).output.startswith("w2v ")
+def job(folder: Path, text: str, **settings: str) -> Job:
+    """A training of an hour in `folder`, unless the settings say otherwise."""
+    corpus = folder / "corpus.txt"
+    if not corpus.exists():
+        corpus.write_text(text)
+    given = {"epochs": "1000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
+    config = build_config({"corpus": (str(corpus),), "output": str(folder / "run"), **given})
+    return Job(Row("neg", "neg", "training"), config, False, False, None)
 
 
-def test_a_process_is_asked_to_end(tmp_path: Path) -> None:
-    """A FIFO without a writer keeps the process waiting until the signal comes."""
-    os.mkfifo(tmp_path / "pipe")
-    began = time.monotonic()
-    done = run_verb(
-        ["vocab", str(tmp_path / "pipe")],
-        lambda line: None,
-        lambda: signal.SIGTERM if time.monotonic() > began + 2 else None,
+class Watching(SilentReporter):
+    """Sets `began` once training goes on, and then does something."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self.began, self._then = threading.Event(), then
+
+    def training(self, progress: Progress) -> None:
+        if not self.began.is_set():
+            self.began.set()
+            self._then()
+
+
+TEXT = "a b c d e f\nb a d c f e\n" * 40
+
+
+def children() -> list[int]:
+    """The processes that this one has started."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return list(map(int, found))
+
+
+def test_a_training_is_stopped_softly(tmp_path: Path) -> None:
+    stop = threading.Event()
+    row = train_apart(job(tmp_path, TEXT), Watching(stop.set), stop)
+    assert (row.status, row.problem) == ("interrupted", "stopped before its end")
+    assert 5e6 < (row.peak_memory_bytes or 0) < 5e9
+    assert any((tmp_path / "run" / "checkpoints").iterdir())
+    row = train_apart(replace(job(tmp_path, TEXT), resume=True), Watching(stop.set), stop)
+    assert row.status == "interrupted"
+
+
+def test_a_killed_child_is_told_in_one_line(tmp_path: Path) -> None:
+    def kill() -> None:
+        (child,) = children()
+        os.kill(child, signal.SIGKILL)
+
+    row = train_apart(job(tmp_path, TEXT), Watching(kill), threading.Event())
+    assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for want of memory")
+
+
+def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
+    row = train_apart(job(tmp_path, "a a a"), SilentReporter(), threading.Event())
+    assert row.status == "failed" and str(row.problem).startswith(
+        "the corpus repeats a single word"
     )
-    assert done.status in (143, -signal.SIGTERM)
-    assert time.monotonic() < began + 60
+
+
+def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
+    """A FIFO without a writer keeps the child waiting until it is told."""
+    os.mkfifo(tmp_path / "corpus.txt")
+    stop = threading.Event()
+    threading.Timer(2, stop.set).start()
+    row = train_apart(job(tmp_path, TEXT), SilentReporter(), stop)
+    assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to keep")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal, pickle, threading\n"
+        "from w2v.comparison.child import train_apart\n"
+        "job = pickle.load(sys.stdin.buffer)\n"
+        "class Killed:\n"
+        "    def training(self, progress): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    def __getattr__(self, name): return lambda *values: None\n"
+        "train_apart(job, Killed(), threading.Event())\n"
+    )
+    given = pickle.dumps(job(tmp_path, TEXT))
+    root = str(Path(module.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=given, env={**os.environ, "PYTHONPATH": root}
+    )
+    assert done.returncode == -signal.SIGKILL
+    for _ in range(400):  # it saves what it has learnt
+        if (tmp_path / "run" / "summary.json").exists():
+            break
+        time.sleep(0.05)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["interrupted"]
+
+
+def test_from_python(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
+    compared = Comparison(
+        tmp_path / "corpus.txt",
+        {"neg": {"negatives": "3"}, "tree": {"loss": "hsigmoid"}},
+        {"dim": "4", "threads": "1", "epochs": "1", "min_count": "1"},
+        output=tmp_path / "compared",
+        questions=tmp_path / "q.txt",
+        use_cache=False,
+    ).run()
+    assert [(row["name"], row["loss"], row["status"]) for row in compared.rows] == [
+        ("neg", "neg", "done"),
+        ("tree", "hsigmoid", "done"),
+    ]
+    assert [row["settings"].get("negatives") for row in compared.rows] == [3, None]
+    assert all(row["accuracy"] in (0, 1) for row in compared.rows)
+    heading, *lines = compared.table().splitlines()
+    assert heading.split()[:4] == ["name", "loss", "status", "accuracy"]
+    assert [line.split()[0] for line in lines] == ["neg", "tree"]
 
 
 def test_two_losses_end_to_end(w2v: Verb, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_notes_are_for_what_has_no_effect(recipe: Path) -> None:
         (None, "losses: {neg: {}, neg: {}}\n", "losses.neg is given twice"),
         (None, "losses: [neg, {nce: 1}]\n", "is neither a list of names nor a mapping"),
         (None, "loss: neg\nlosses: [nce]\n", "loss in "),
-        (None, "output: x\nlosses: [nce]\n", "give --output on the command line"),
+        (None, "output: x\nlosses: [nce]\n", "give `output` of the comparison"),
         (None, "losses: {a b: {loss: neg}}\n", "'a b' cannot be the name of a folder"),
         (None, "losses: {.neg: {loss: neg}}\n", "'.neg' cannot be the name of a folder"),
     ],

@@ -97,9 +97,15 @@ def test_saved_and_loaded(size, tmp_path):
         assert first == f"wörd0\t{counts[0]}".encode()
 
 
-@pytest.mark.parametrize("word", ["a b", "a\tb", "", "a\u00a0b", "a\u3000", "a\x1cb"])
+def test_words_with_blanks_are_read_back(tmp_path):
+    words = ["New York", "a\u00a0b", " a", "a\u3000", "a\x1cb", "a\r", "a\u2028b"]
+    Vocabulary(words, np.arange(9, 2, -1)).save(tmp_path / "vocab.tsv")
+    assert list(Vocabulary.load(tmp_path / "vocab.tsv").words) == words
+
+
+@pytest.mark.parametrize("word", ["a\tb", "", "a\nb"])
 def test_a_word_that_no_reader_could_read_back_is_not_saved(word, tmp_path):
-    with pytest.raises(ValueError, match="is empty or holds whitespace"):
+    with pytest.raises(ValueError, match="is empty or holds a tab"):
         Vocabulary(["fine", word, "too"], np.array([3, 2, 1])).save(tmp_path / "vocab.tsv")
     assert list(tmp_path.iterdir()) == []
 
@@ -127,7 +133,6 @@ def test_missing_final_newline_and_crlf(text, tmp_path):
     [
         (b"a\t3\nb\n", r"line 2: 'b' is not a vocabulary line \(word, tab, count\)"),
         (b"a\t3\n\nb\t1\n", "line 2: '' is not"),
-        (b"a\t3\nb c\t1\n", "line 2: 'b c.t1' is not"),
         (b"a 3\nb c 1\n", r"line 2: 'b c 1' is not a vocabulary line \(word, blank, count\)"),
         (b"a\t3\n\t1\n", "line 2: .* is not"),
         (b"a\tmany\n", "line 1: the count 'many' is not a whole number of at least 1"),

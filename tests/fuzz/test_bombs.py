@@ -23,7 +23,7 @@ from w2v.cli.info import _run_facts
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
-from w2v.runs.directory import RunDirectory
+from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.groups import CorpusSettings
 from w2v.system.json import read_object
@@ -316,14 +316,14 @@ def test_the_facts_of_a_run_that_is_hostile(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "summary.json")
     os.mkfifo(tmp_path / "config.yaml")
     assert _run_facts(tmp_path) == {}
-    assert RunDirectory(tmp_path).summary() is None
+    assert summary_of(tmp_path) is None
     for name in ("summary.json", "config.yaml"):
         (tmp_path / name).unlink()
     (tmp_path / "summary.json").write_text('{"a": ' * 900 + "1" + "}" * 900)
     (tmp_path / "config.yaml").write_text(laughs(10))
     with little_memory():
         assert _run_facts(tmp_path) == {}
-        assert RunDirectory(tmp_path).summary() is None
+        assert summary_of(tmp_path) is None
     (tmp_path / "config.yaml").write_text("dim: 7\nnew: x\nlr: fast\ncorpus: [a]\n")
     assert _run_facts(tmp_path) == {
         "settings": {"dim": 7, "new": "x", "lr": "fast", "corpus": ["a"]}

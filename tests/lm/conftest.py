@@ -10,7 +10,7 @@ import torch
 
 from w2v.lm.model import Network
 from w2v.losses.table import LOSSES
-from w2v.settings import language_model as lm
+from w2v.settings.build import build_config
 
 V, DIM = 30, 8
 Make = Callable[..., Network]
@@ -29,16 +29,10 @@ def make() -> Make:
         if hasattr(options, "cutoffs"):
             options = LOSSES[loss].options(cutoffs=("10",))
         small = {"arch": arch, "hidden": 12, "layers": 2, "heads": 2, "context": 4}
-        settings = lm.LanguageModelSettings(**small | given)
+        asked = {"corpus": ("x",), "model": "lm", "dim": DIM, "loss": loss, "optimizer": "sgd"}
+        settings = build_config(asked | small | given).lm
         torch.manual_seed(3)
-        entry = LOSSES[loss]
-        model = Network(
-            torch.arange(V, 0, -1),
-            DIM,
-            loss,
-            options,
-            lm.resolved(settings, DIM, "sgd", entry.bias),
-        )
+        model = Network(torch.arange(V, 0, -1), DIM, loss, options, settings)
         if spread:
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter, std=spread)

@@ -9,15 +9,17 @@ import torch
 
 from w2v.errors import InputError, RunError
 from w2v.lm import precision
+from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine
 from w2v.losses.options import SampledOptions
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.language_model import ARCHITECTURES
-from w2v.training.schedule import block_number
+from w2v.training.schedule import Blocks
 
 V = 20
+COUNTS = np.arange(2 * V, V, -1)
 SMALL = {
     "model": "lm",
     "dim": "12",
@@ -55,16 +57,16 @@ def make(ids: np.ndarray) -> Make:
     """make(…settings): an engine over `ids`."""
 
     def call(text: np.ndarray = ids, **given: str) -> LanguageModelEngine:
-        return LanguageModelEngine(config_of(**given), text, None, np.arange(2 * V, V, -1), 0)
+        return LanguageModelEngine(
+            config_of(**given), Source(text, None, 0), np.arange(2 * V, V, -1)
+        )
 
     return call
 
 
 def train(engine: LanguageModelEngine, lr: float, blocks: int = 2) -> list[float]:
     bounds = engine.bounds()
-    return [
-        engine.train(block_number(bounds, 100, number), lr).mean_loss for number in range(blocks)
-    ]
+    return [engine.train(Blocks(bounds, 100)[number], lr).mean_loss for number in range(blocks)]
 
 
 @torch.no_grad()
@@ -158,7 +160,7 @@ def test_the_state_is_carried_through_blocks_and_starts_anew_with_the_epoch(make
     engine = make(batch_size="4", bptt="20")
     bounds = engine.bounds()
     assert len(bounds) == 3
-    block = block_number(bounds, 2, 0)
+    block = Blocks(bounds, 2)[0]
     engine.train(block, 0.0)
     (carried, _), zeros = engine._state, engine.model.start(4)[0]
     rows = block.stop // 4
@@ -167,9 +169,9 @@ def test_the_state_is_carried_through_blocks_and_starts_anew_with_the_epoch(make
         expected = engine.model.hidden(inputs, engine.model.start(4))[1][0]
     torch.testing.assert_close(carried, expected, rtol=1e-4, atol=1e-5)
     assert not torch.equal(carried, zeros)
-    engine.train(block_number(bounds, 2, 1), 0.0)
+    engine.train(Blocks(bounds, 2)[1], 0.0)
     after_epoch = engine._state[0]
-    engine.train(block_number(bounds, 2, 2), 0.0)
+    engine.train(Blocks(bounds, 2)[2], 0.0)
     torch.testing.assert_close(engine._state[0], expected, rtol=1e-4, atol=1e-5)
     assert not torch.equal(engine._state[0], after_epoch)
 

@@ -5,7 +5,9 @@ from itertools import pairwise
 import pytest
 import torch
 
+from w2v.errors import InputError
 from w2v.losses.table import LOSSES
+from w2v.settings.build import build_config
 from w2v.settings.language_model import ARCHITECTURES
 
 KINDS = [*((arch, "rotary") for arch in ARCHITECTURES), ("transformer", "learned")]
@@ -79,11 +81,9 @@ def test_transformer_attention_is_the_softmax_of_scaled_products_in_the_window(m
 @torch.no_grad()
 def test_rotary_scores_depend_on_the_distance_alone():
     from w2v.lm.bodies.transformer import Transformer, turned
-    from w2v.settings.language_model import LanguageModelSettings, resolved
 
-    body = Transformer(
-        resolved(LanguageModelSettings(arch="transformer", heads=2), 8, "sgd", True), 8
-    )
+    given = {"corpus": ("x",), "model": "lm", "arch": "transformer", "heads": 2, "dim": 8}
+    body = Transformer(build_config(given).lm, 8)
     query, key = torch.randn(2, 1, 2, 1, 4)
     turns = body.turns(30, query)
     scores = {}
@@ -146,7 +146,7 @@ def test_tied_rows_are_the_embeddings_themselves(make, loss, hidden):
 
 
 def test_hsigmoid_cannot_be_tied(make):
-    with pytest.raises(ValueError, match="hsigmoid cannot be tied"):
+    with pytest.raises(InputError, match="cannot be the embeddings"):
         make("lstm", "hsigmoid", tied=True)
 
 

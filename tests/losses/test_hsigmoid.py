@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trees import balanced, renamed
 from w2v.compat.paddle import hsigmoid_loss
 from w2v.losses import hsigmoid
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidOptions
-from w2v.tree import Tree, balanced, from_tables, huffman
+from w2v.tree import Tree, huffman
 
 GOLDEN = {
     f.stem: f
@@ -36,17 +37,8 @@ def counts_of(V: int) -> torch.Tensor:
 
 
 def renumbered(tree: Tree, spare: int = 3) -> Tree:
-    """The same tree with other numbers for its nodes, by way of tables; some rows belong to no
-    node."""
-    numbers = np.random.default_rng(0).permutation(tree.rows + spare)[: tree.rows]
-    table, code = (
-        np.full((len(tree), tree.lengths.max()), -1),
-        np.zeros((len(tree), tree.lengths.max()), int),
-    )
-    for word in range(len(tree)):
-        nodes, codes = tree.path(word)
-        table[word, : len(nodes)], code[word, : len(nodes)] = numbers[nodes], 1 - codes
-    return from_tables(table, code)
+    """The same tree with other numbers for its nodes; some rows belong to no node."""
+    return renamed(tree, np.random.default_rng(0).permutation(tree.rows + spare))
 
 
 def chain(V: int) -> Tree:

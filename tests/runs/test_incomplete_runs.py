@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trained import run
 from w2v.errors import InputError
-from w2v.run import run
 from w2v.runs.resume import resumed_config
 from w2v.settings.build import build_config
 from w2v.system.lock import locked

@@ -21,7 +21,7 @@ from tests.resumption import (
 from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import load_checkpoint
 from w2v.runs.resume import finished, resumed_config
-from w2v.training.schedule import LinearDecay
+from w2v.training.schedule import Schedule
 from w2v.words.fused import HogwildEngine
 
 pytestmark = pytest.mark.usefixtures("prompt")
@@ -205,7 +205,7 @@ def test_epochs_may_grow(train, zipf_lines, monkeypatch, blocks):
     done, per_epoch = int(before.name.removeprefix("step-")), len(bounds) - 1
     expected = [divmod(number, per_epoch) for number in range(done, 5 * per_epoch)]
     assert [(epoch, index) for epoch, index, _ in rates] == expected
-    schedule = LinearDecay(0.025)
+    schedule = Schedule(0.025)
     for epoch, index, lr in rates:
         assert lr == pytest.approx(schedule.rate((epoch + bounds[index] / bounds[-1]) / 5))
     assert (summary.epochs, summary.epochs_done, summary.interrupted) == (5, 5, False)

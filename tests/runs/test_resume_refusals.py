@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.resumption import Killed, Told, go_on, kill, killed_after, steps, vectors
+from tests.trained import run
 from w2v.errors import InputError
-from w2v.run import run
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
@@ -46,7 +46,7 @@ def test_what_changes_nothing_may_be_said_again(train, zipf_lines):
         Path("run"),
         {"corpus": ("corpus.txt",), "output": "run", "dim": "16", "keep": "5", "threads": "3"},
     )
-    assert (config.checkpoints.keep, config.threads) == (5, 3)
+    assert (config.checkpoints.keep, config.training.threads) == (5, 3)
     assert config.notes == (
         "with `threads` 3 instead of 1 the result is not bit for bit that of an unbroken run",
     )

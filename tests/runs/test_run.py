@@ -14,10 +14,11 @@ import pytest
 import w2v
 import w2v.run
 from tests.resumption import StopAfter
+from tests.trained import only_so_much_memory, plan
 from w2v.errors import InputError, RunError
-from w2v.run import plan
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
+from w2v.training.task import BASE_BYTES
 from w2v.words.fused import HogwildEngine, Tally, memory_bytes
 
 LOSSES = ["neg", "nce", "hsigmoid"]
@@ -62,7 +63,7 @@ SCRIPT = """
 import sys, threading
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
-from w2v.run import run
+from tests.trained import run
 config = build_config({"corpus": ("corpus.txt",), "dim": "16", "min_count": "1", "epochs": "2",
     "threads": "1", "window": "3", "sample": "0.01", "output": sys.argv[1]})
 run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event())
@@ -163,7 +164,7 @@ def test_stopped_while_training_keeps_what_was_learnt(train, zipf_lines, threads
 
 @pytest.mark.parametrize("free", [0, 10**6, 200 << 20])
 def test_memory_that_does_not_suffice(train, folder, zipf_lines, monkeypatch, free):
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: free)
+    only_so_much_memory(monkeypatch, free)
     with pytest.raises(
         RunError,
         match=r"training 60 words x 16 needs 0\.2 GB of memory, 0\.\d GB are free; lower `dim`",
@@ -175,8 +176,8 @@ def test_memory_that_does_not_suffice(train, folder, zipf_lines, monkeypatch, fr
 def test_too_many_words_for_the_memory(train, monkeypatch):
     lines = [[f"w{i}", f"w{i + 1}"] for i in range(3000)]
     config = build_config({"corpus": ("x",), "dim": "16", "threads": "1"})
-    enough = w2v.run.BASE_BYTES + memory_bytes(config, 100)
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: enough)
+    enough = BASE_BYTES + memory_bytes(config, 100)
+    only_so_much_memory(monkeypatch, enough)
     with pytest.raises(
         RunError, match=r"training 3,001 words x 16 .*raise `min_count` or set `max_vocab`"
     ):
@@ -195,7 +196,7 @@ def test_too_many_words_for_the_memory(train, monkeypatch):
 def test_settings_too_large_for_any_memory(
     train, folder, zipf_lines, monkeypatch, capsys, settings, remedy
 ):
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: 64 << 30)
+    only_so_much_memory(monkeypatch, 64 << 30)
     allocated = []
     monkeypatch.setattr("w2v.words.fused.compiled_kernel", allocated.append)
     with pytest.raises(RunError, match=remedy):
@@ -206,7 +207,7 @@ def test_settings_too_large_for_any_memory(
 
 
 def test_where_the_system_does_not_tell_its_memory(train, zipf_lines, monkeypatch):
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: None)
+    only_so_much_memory(monkeypatch, None)
     assert not train(zipf_lines).summary.interrupted
 
 
@@ -263,7 +264,7 @@ def test_plan_tells_what_run_does_and_writes_nothing(train, folder, zipf_lines):
 
 def test_plan_without_memory(train, folder, zipf_lines, monkeypatch):
     train(zipf_lines)
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: 5)
+    only_so_much_memory(monkeypatch, 5)
     planned = plan(
         build_config({"corpus": ("corpus.txt",), "window": str(10**12)}),
         use_cache=False,

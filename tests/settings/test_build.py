@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from w2v.errors import InputError, RunError
 from w2v.losses.options import HsigmoidOptions, NceOptions, NegOptions
 from w2v.losses.table import LOSSES
-from w2v.settings.build import build_config
+from w2v.settings.build import build_config, load_config
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, all_settings, loss_settings
-from w2v.system.cores import available_cores, cgroup_quota
+from w2v.system.cores import available_cores
 
 CORPUS = {"corpus": ("a.txt",)}
 
@@ -78,7 +78,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
     }
     assert config.loss == NegOptions(5, 0.75)
     assert config.training.lr == 0.025
-    assert config.training.threads == config.threads >= 1
+    assert config.training.threads == config.training.threads >= 1
     assert config.notes == ()
 
 
@@ -87,7 +87,7 @@ def test_command_line_before_yaml_before_defaults(tmp_path: Path) -> None:
     config = build_config({"dim": "20", "epochs": None}, path)
     assert (config.model.dim, config.model.window, config.training.epochs) == (20, 8, 5)
     assert config.corpus.corpus == ("b.txt",)
-    assert config.lr == 0.001  # YAML reads 1e-3 as a text
+    assert config.training.lr == 0.001  # YAML reads 1e-3 as a text
     assert build_config({"corpus": ("a.txt", "c.txt")}, path).corpus.corpus == ("a.txt", "c.txt")
 
 
@@ -212,7 +212,11 @@ def test_the_engine_follows_from_what_is_asked_for(
     given: dict[str, str], engine: str, optimizer: str, lr: float
 ) -> None:
     config = build_config({**CORPUS, **given})
-    assert (config.engine, config.optimizer, config.lr) == (engine, optimizer, lr)
+    assert (config.training.engine, config.training.optimizer, config.training.lr) == (
+        engine,
+        optimizer,
+        lr,
+    )
     assert (config.training.engine, config.training.optimizer, config.training.lr) == (
         engine,
         optimizer,
@@ -316,14 +320,14 @@ def test_a_saved_configuration_gives_back_the_run(
     config = build_config({**common, **loss})
     path = tmp_path_factory.getbasetemp() / "config.yaml"
     config.save_yaml(path)
-    assert type(config).load(path) == dataclasses.replace(from_anywhere(config), notes=())
+    assert load_config(path) == dataclasses.replace(from_anywhere(config), notes=())
     for name, text in {**common, **loss}.items():
         if isinstance(text, str) and name != "column":
             found = str(getattr(config.loss, name, config.as_dict()[name]))
             assert (
                 found in (text, str(float_or_text(text)))
                 or (name, text) == ("engine", "auto")
-                or ((name, config.engine) == ("batch_size", "hogwild"))
+                or ((name, config.training.engine) == ("batch_size", "hogwild"))
             )
 
 
@@ -365,47 +369,6 @@ def test_saving_where_it_is_not_possible(tmp_path: Path) -> None:
 
 def test_cores_are_at_most_the_affinity() -> None:
     assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
-
-
-@pytest.mark.parametrize(
-    ("groups", "files", "expected"),
-    [
-        ("0::/a/b\n", {"a/b/cpu.max": "150000 100000", "a/cpu.max": "max 100000"}, 1.5),
-        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
-        ("0::/a/b\n", {"a/b/cpu.max": "max 100000"}, None),
-        ("0::/elsewhere\n", {"cpu.max": "200000 100000"}, 2.0),
-        (
-            "3:cpu,cpuacct:/x\n0::/\n",
-            {
-                "cpu,cpuacct/x/cpu.cfs_quota_us": "300000",
-                "cpu,cpuacct/x/cpu.cfs_period_us": "100000",
-            },
-            3.0,
-        ),
-        ("3:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, None),
-        (
-            "3:cpuset:/x\n",
-            {"cpuset/x/cpu.cfs_quota_us": "5", "cpuset/x/cpu.cfs_period_us": "100000"},
-            None,
-        ),
-        ("0::/\n", {"cpu.max": "nonsense"}, None),
-        ("", {}, None),
-    ],
-)
-def test_cgroup_quotas(
-    tmp_path: Path, groups: str, files: dict[str, str], expected: float | None
-) -> None:
-    (tmp_path / "proc/self").mkdir(parents=True)
-    write(tmp_path / "proc/self/cgroup", groups)
-    for name, content in files.items():
-        path = tmp_path / "sys/fs/cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, content)
-    assert cgroup_quota(tmp_path) == expected
-    cores = len(os.sched_getaffinity(0))
-    assert available_cores(tmp_path) == (
-        cores if expected is None else max(1, min(cores, -int(-expected // 1)))
-    )
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v.training.handout import Handout, Rest
+from w2v.training.schedule import Blocks
 
 
 class Crew:
@@ -33,7 +34,7 @@ class Crew:
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
         self.handout = Handout(
-            np.arange(blocks + 1), epochs, workers, self.at_rest, self.stop.is_set, **how
+            Blocks(np.arange(blocks + 1), epochs), workers, self.at_rest, self.stop.is_set, **how
         )
         self.threads = [
             threading.Thread(target=self.work, args=(number,)) for number in range(workers)

@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v.training.schedule import (
-    LONGEST_SENTENCE,
-    LinearDecay,
-    Scheduled,
-    block_number,
-    cut_blocks,
-    sentence_limit,
-)
+from w2v.training.schedule import LONGEST_SENTENCE, Blocks, Schedule, cut_blocks, sentence_limit
 
 
 def stream(lengths: list[int]) -> np.ndarray:
@@ -71,7 +64,7 @@ def test_a_sentence_longer_than_any_block_is_never_split():
 def test_blocks_of_a_run(lengths, size, epochs):
     ids = stream(lengths)
     bounds = cut_blocks(ids, size, 20)
-    blocks = [block_number(bounds, epochs, number) for number in range(epochs * (len(bounds) - 1))]
+    blocks = [Blocks(bounds, epochs)[number] for number in range(epochs * (len(bounds) - 1))]
     assert len({(block.epoch, block.index) for block in blocks}) == len(blocks)
     assert {block.epoch for block in blocks} == set(range(epochs))
     position = 0  # in the text read `epochs` times
@@ -88,31 +81,31 @@ def test_blocks_of_a_run(lengths, size, epochs):
 )
 def test_learning_rate(fraction, expected):
     # word2vec.c: alpha = start · (1 - progress), not below start · 0.0001
-    assert LinearDecay(0.5).rate(fraction) == pytest.approx(expected, rel=1e-9)
+    assert Schedule(0.5).rate(fraction) == pytest.approx(expected, rel=1e-9)
 
 
 def test_courses_of_the_learning_rate() -> None:
-    assert [Scheduled(2.0, "constant").rate(f) for f in (0, 0.5, 1)] == [2, 2, 2]
-    assert [Scheduled(2.0, "linear").rate(f) for f in (0, 0.25, 1)] == pytest.approx([2, 1.5, 2e-4])
-    assert [Scheduled(2.0, "cosine").rate(f) for f in (0, 0.5, 0.75, 1)] == pytest.approx(
+    assert [Schedule(2.0, "constant").rate(f) for f in (0, 0.5, 1)] == [2, 2, 2]
+    assert [Schedule(2.0, "linear").rate(f) for f in (0, 0.25, 1)] == pytest.approx([2, 1.5, 2e-4])
+    assert [Schedule(2.0, "cosine").rate(f) for f in (0, 0.5, 0.75, 1)] == pytest.approx(
         [2, 1, 2 * (1 - 0.5**0.5) / 2, 2e-4]
     )
 
 
 def test_warm_up_rises_to_the_start_of_the_course() -> None:
-    schedule = Scheduled(2.0, "linear", warmup=0.2)
+    schedule = Schedule(2.0, "linear", warmup=0.2)
     assert [schedule.rate(f) for f in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([2e-4, 1, 2, 1, 2e-4])
-    assert Scheduled(2.0, "cosine", warmup=1.0).rate(1.0) == 2.0
+    assert Schedule(2.0, "cosine", warmup=1.0).rate(1.0) == 2.0
 
 
 def test_a_plateau_quarters_the_rate_and_is_remembered() -> None:
-    schedule = Scheduled(20.0, "plateau")
+    schedule = Schedule(20.0, "plateau")
     schedule.worse()
     schedule.worse()
     assert schedule.rate(0.3) == 1.25
-    again = Scheduled(20.0, "plateau")
+    again = Schedule(20.0, "plateau")
     again.load_state(schedule.state())
     assert again.rate(0.9) == 1.25
-    linear = Scheduled(20.0, "linear")
+    linear = Schedule(20.0, "linear")
     linear.worse()
     assert linear.rate(0) == 20

@@ -10,8 +10,10 @@ import pytest
 
 import w2v.training.trainer
 from w2v.training.report import SilentReporter
-from w2v.training.schedule import LinearDecay
-from w2v.training.trainer import Diverged, Trainer
+from w2v.training.result import Diverged
+from w2v.training.schedule import Blocks, Schedule
+from w2v.training.task import Job
+from w2v.training.trainer import Trainer
 from w2v.words.fused import Tally
 
 BOUNDS = np.array([0, 10, 25, 40])
@@ -45,6 +47,10 @@ class Listener(SilentReporter):
         self.progress.append(progress)
 
 
+def trainer(engine, epochs: int, **more) -> Trainer:
+    return Trainer(Job(engine, Blocks(BOUNDS, epochs), Schedule(0.5)), **more)
+
+
 def never() -> threading.Event:
     return threading.Event()
 
@@ -58,7 +64,7 @@ def no_thread_left():
 
 def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
     engine = FakeEngine()
-    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
+    result = trainer(engine, 3).run(SilentReporter(), never())
     assert [key for key, _, _ in engine.calls] == ALL
     places = [0, 10, 25, 40, 50, 65, 80, 90, 105]
     assert [lr for _, lr, _ in engine.calls] == pytest.approx(
@@ -72,7 +78,7 @@ def test_one_thread_trains_all_blocks_in_order_at_falling_rates():
 @pytest.mark.parametrize("threads", [2, 7, 20])
 def test_threads_share_the_blocks(threads):
     engine = FakeEngine(threads)
-    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
+    result = trainer(engine, 3).run(SilentReporter(), never())
     assert sorted(key for key, _, _ in engine.calls) == ALL
     assert {thread for _, _, thread in engine.calls} <= set(range(threads))
     assert (result.fraction, result.total.read) == (1, 120)
@@ -88,7 +94,7 @@ def test_threads_work_at_the_same_time():
             return super().train(block, lr, thread)
 
     engine = Meeting(2)
-    Trainer(engine, BOUNDS, 1, LinearDecay(0.5)).run(SilentReporter(), never())
+    trainer(engine, 1).run(SilentReporter(), never())
     assert {thread for _, _, thread in engine.calls} == {0, 1}
 
 
@@ -103,7 +109,7 @@ def test_a_worker_that_raises_ends_the_run(threads, error):
 
     engine = Failing(threads)
     with pytest.raises(type(error)) as caught:
-        Trainer(engine, BOUNDS, 1000, LinearDecay(0.5)).run(SilentReporter(), never())
+        trainer(engine, 1000).run(SilentReporter(), never())
     assert caught.value is error
     assert len(engine.calls) < 3000
 
@@ -121,7 +127,7 @@ def test_a_loss_that_is_no_number_ends_the_run(loss):
         r" 0.2292; .*`lr`"
     )
     with pytest.raises(Diverged, match=message + r" \(given: 0.5\)$"):
-        Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
+        trainer(engine, 3).run(SilentReporter(), never())
     assert engine.calls[-1][0] == (1, 2)
 
 
@@ -140,14 +146,14 @@ def test_a_reporter_that_raises_ends_the_run():
             return Tally()
 
     with pytest.raises(BrokenPipeError):
-        Trainer(Idle(2), BOUNDS, 10**9, LinearDecay(0.5)).run(Broken(), never())
+        trainer(Idle(2), 10**9).run(Broken(), never())
     assert time.perf_counter() - began < 5
 
 
 def test_stopped_before_it_begins():
     engine, stop = FakeEngine(2), never()
     stop.set()
-    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop)
+    result = trainer(engine, 3).run(SilentReporter(), stop)
     assert engine.calls == []
     assert (result.fraction, result.interrupted, result.epochs, result.total.read) == (
         0,
@@ -168,7 +174,7 @@ def test_stopped_on_the_way_what_was_begun_is_finished_and_counted():
             return super().train(block, lr, thread)
 
     engine = Stopping()
-    result = Trainer(engine, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop)
+    result = trainer(engine, 3).run(SilentReporter(), stop)
     assert [key for key, _, _ in engine.calls] == ALL[:4]
     assert result.interrupted
     assert result.fraction == pytest.approx(50 / 120)
@@ -184,9 +190,7 @@ def test_a_stop_after_the_last_block_interrupts_nothing():
                 stop.set()
             return super().train(block, lr, thread)
 
-    assert (
-        not Trainer(Stopping(), BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), stop).interrupted
-    )
+    assert not trainer(Stopping(), 3).run(SilentReporter(), stop).interrupted
 
 
 def test_progress_and_metrics(monkeypatch):
@@ -200,7 +204,7 @@ def test_progress_and_metrics(monkeypatch):
             return super().train(block, lr, thread)
 
     listener = Listener()
-    result = Trainer(Slow(), BOUNDS, 3, LinearDecay(0.5)).run(listener, never())
+    result = trainer(Slow(), 3).run(listener, never())
     first, last = listener.progress[0], listener.progress[-1]
     assert (first.fraction, first.words, first.epoch, first.lr) == (0, 0, 1, 0.5)
     assert math.isnan(first.loss) and math.isnan(first.seconds_left)
@@ -232,7 +236,7 @@ def test_a_run_of_very_many_epochs_begins_at_once():
     stop = never()
     stop.set()
     began = time.perf_counter()
-    Trainer(FakeEngine(), BOUNDS, 10**12, LinearDecay(0.5)).run(SilentReporter(), stop)
+    trainer(FakeEngine(), 10**12).run(SilentReporter(), stop)
     assert time.perf_counter() - began < 5
 
 
@@ -270,11 +274,11 @@ class Pauser:
 def test_rounds_go_on_where_they_stopped(last):
     """With two threads an epoch's three blocks are a round of two and one of one."""
     whole, first, second = Rounds(2), Rounds(2), Rounds(2)
-    Trainer(whole, BOUNDS, 3, LinearDecay(0.5)).run(SilentReporter(), never())
-    before = Trainer(first, BOUNDS, 3, LinearDecay(0.5), watchers=[Pauser(last)])
+    trainer(whole, 3).run(SilentReporter(), never())
+    before = trainer(first, 3, watchers=[Pauser(last)])
     result = before.run(SilentReporter(), never())
     assert before.blocks_done == last
-    after = Trainer(second, BOUNDS, 3, LinearDecay(0.5), blocks_done=last, result=result)
+    after = trainer(second, 3, blocks_done=last, result=result)
     result = after.run(SilentReporter(), never())
     assert sorted(first.calls + second.calls) == sorted(whole.calls)
     assert first.ends + second.ends == whole.ends == [2, 1] * 3
@@ -284,9 +288,7 @@ def test_rounds_go_on_where_they_stopped(last):
 
 def test_a_watcher_that_asks_after_every_block_sees_every_block():
     pauser = Pauser()
-    Trainer(FakeEngine(), BOUNDS, 2, LinearDecay(0.5), watchers=[pauser]).run(
-        SilentReporter(), never()
-    )
+    trainer(FakeEngine(), 2, watchers=[pauser]).run(SilentReporter(), never())
     assert pauser.rests == [
         (1, None, 10, 10 / 80),
         (2, None, 25, 25 / 80),
@@ -300,7 +302,7 @@ def test_a_watcher_that_asks_after_every_block_sees_every_block():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_run_that_is_done_trains_nothing_more(threads):
     engine = FakeEngine(threads)
-    trainer = Trainer(engine, BOUNDS, 3, LinearDecay(0.5), watchers=[Pauser()], blocks_done=9)
-    result = trainer.run(SilentReporter(), never())
+    again = trainer(engine, 3, watchers=[Pauser()], blocks_done=9)
+    result = again.run(SilentReporter(), never())
     assert engine.calls == []
-    assert (result.fraction, result.interrupted, trainer.blocks_done) == (1, False, 9)
+    assert (result.fraction, result.interrupted, again.blocks_done) == (1, False, 9)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.resumption import StopAt
+from tests.trained import plan, run
 from w2v.corpus import read_corpus
 from w2v.errors import InputError
 from w2v.lm.perplexity import score_ids
 from w2v.lm.saved import load_language_model
-from w2v.run import plan, run
 from w2v.runs.resume import resumed_config
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
@@ -217,31 +217,29 @@ def test_what_has_no_effect_is_noted(texts):
 
 def test_defaults_follow_model_optimizer_and_architecture():
     lstm, transformer = config_of(), config_of(arch="transformer", valid="valid.txt")
-    assert (lstm.optimizer, lstm.lr, lstm.lm.clip, lstm.lm.schedule, lstm.lm.bptt) == (
-        "sgd",
-        20,
-        0.25,
-        "linear",
-        10,
-    )
-    assert (transformer.optimizer, transformer.lm.schedule, transformer.lm.context) == (
+    assert (
+        lstm.training.optimizer,
+        lstm.training.lr,
+        lstm.lm.clip,
+        lstm.lm.schedule,
+        lstm.lm.bptt,
+    ) == ("sgd", 20, 0.25, "linear", 10)
+    assert (transformer.training.optimizer, transformer.lm.schedule, transformer.lm.context) == (
         "adamw",
         "cosine",
         256,
     )
     assert config_of(valid="valid.txt").lm.schedule == "plateau"
-    assert (lstm.training.loss, lstm.corpus.min_count, lstm.training.sample) == ("softmax", 1, 0)
+    assert (lstm.training.loss, lstm.corpus.min_count) == ("softmax", 1)
     heads = [
         config_of(arch="transformer", heads=None, dim=dim).lm.heads for dim in ("200", "100", "6")
     ]
     assert heads == [4, 2, 1]
-    assert config_of(arch="ffnn").optimizer == "adagrad"
+    assert config_of(arch="ffnn").training.optimizer == "adagrad"
     assert config_of(loss="nce").loss.negatives == 1024
-    assert [config_of(loss=loss).optimizer for loss in ("nce", "hsigmoid", "label-smoothing")] == [
-        "adagrad",
-        "adagrad",
-        "sgd",
-    ]
+    assert [
+        config_of(loss=loss).training.optimizer for loss in ("nce", "hsigmoid", "label-smoothing")
+    ] == ["adagrad", "adagrad", "sgd"]
     assert build_config({"corpus": ("a",)}).training.loss == "neg"
 
 

@@ -1,6 +1,8 @@
 """Huffman's tree: word2vec.c's own codes, and what every optimal prefix code must be."""
 
 import heapq
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -140,3 +142,25 @@ def test_leaves_its_input_alone():
     counts = np.array([5, 4, 3])
     huffman(counts)
     assert counts.tolist() == [5, 4, 3]
+
+
+def test_children():
+    tree = huffman(np.array([9, 5, 4]))
+    children = tree.children()
+    assert children.dtype == np.int32 and children.shape == (2, 2)
+    for word in range(3):
+        node = 0
+        for at, code in zip(*tree.path(word), strict=True):
+            assert at == node
+            node = children[at, code]
+        assert node == -1 - word
+    gap = Tree(np.array([0, 1, 2]), np.array([1, 1], np.int32), np.array([1, 0], np.int8))
+    assert gap.children().tolist() == [[2, 2], [-2, -1]]
+
+
+def test_numba_is_imported_for_huffman_only():
+    script = (
+        "import sys, numpy as np, w2v.tree as t; assert 'numba' not in sys.modules;"
+        "t.huffman(np.array([2, 1])); assert 'numba' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

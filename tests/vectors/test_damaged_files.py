@@ -333,7 +333,7 @@ def test_random_damage_of_npy(content, place):
 
 def test_devices_that_fail_while_reading():
     """/proc/self/mem opens like a file and cannot be read from its start."""
-    with pytest.raises(RunError, match="cannot read /proc/self/mem: Input/output error"):
+    with pytest.raises(RunError, match="/proc/self/mem failed: Input/output error"):
         load_vectors("/proc/self/mem")
 
 
@@ -395,7 +395,7 @@ def test_two_xz_streams_with_padding_are_one_text(tmp_path):
     (tmp_path / "v.txt.xz").write_bytes(parts)
     assert load_vectors(tmp_path / "v.txt.xz").words == WORDS
     (tmp_path / "v.txt.xz").write_bytes(parts[:-4] + b"garbage")
-    with pytest.raises(InputError, match="damaged or cut short"):
+    with pytest.raises(InputError, match=r"is (damaged|cut short)"):
         load_vectors(tmp_path / "v.txt.xz")
 
 

@@ -19,12 +19,14 @@ from w2v.errors import InputError, RunError
 from w2v.losses.layers import layer_class, make_layer
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
+from w2v.training.device import find_device
 from w2v.training.engine import block_seeds
 from w2v.training.optimizers import OPTIMIZERS
 from w2v.training.report import SilentReporter
 from w2v.training.schedule import Block
 from w2v.words import autograd
-from w2v.words.autograd import AutogradEngine, batch_words, block_bounds, find_device
+from w2v.words.autograd import AutogradEngine
+from w2v.words.batches import batch_words
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -237,7 +239,7 @@ def test_batches_and_blocks():
     assert batch_words(config_of(), 20_000) == 390, "a small corpus has some hundred steps too"
     assert batch_words(config_of(batch_size=7), len(ids)) == 7
     for settings in ({}, {"batch_size": 100}, {"batch_size": 10**9}, {"optimizer": "sgd"}):
-        bounds = block_bounds(config_of(**settings), ids)
+        bounds = AutogradEngine(config_of(**settings), ids, np.ones(30, np.int64)).bounds()
         assert (bounds[0], bounds[-1]) == (0, len(ids))
         batch = batch_words(config_of(**settings), len(ids))
         assert len(bounds) == 2 or np.diff(bounds).max() <= max(batch, autograd.BLOCK_WORDS) + 31
@@ -351,7 +353,7 @@ class Listener(SilentReporter):
         ),
         (
             {"model": "cbow", "optimizer": "adagrad"},
-            "cbow, loss neg, 1 threads; engine autograd with adagrad: `opti`",
+            "cbow, loss neg, 1 threads; engine autograd with adagrad: `opti",
         ),
         ({"loss": "softmax"}, "engine autograd with adagrad: `loss` softmax needs it"),
     ],

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import w2v.run
+from tests.trained import only_so_much_memory, plan
 from w2v.errors import RunError
-from w2v.run import plan
 from w2v.settings.build import build_config
 from w2v.training.report import SilentReporter
+from w2v.training.task import Context
 from w2v.words import cost as estimate
 
 
@@ -71,8 +72,9 @@ def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
 def gpu(monkeypatch):
     """A GPU that can be asked for its memory and nothing else; a function that sets the free
     bytes."""
-    monkeypatch.setattr(estimate, "find_device", lambda name: torch.device("cuda", 1))
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: 8 << 30)
+    for module in ("words.cost", "words.autograd", "training.device"):
+        monkeypatch.setattr(f"w2v.{module}.find_device", lambda name: torch.device("cuda", 1))
+    only_so_much_memory(monkeypatch, 8 << 30)
     asked = []
 
     def free(count, reserved=0, allocated=0):
@@ -91,10 +93,13 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
     needed = estimate.working_bytes(config, words)
     assert needed > 3 * 4 * words * 100  # both matrices and the gradient of one
     assert gpu(needed) == []
-    check = w2v.run._check_memory
-    check(config, words)
+
+    def check() -> None:
+        w2v.run.check_memory(w2v.run.make_task(Context(config)), words)
+
+    check()
     gpu(needed - 200, reserved=300, allocated=100)  # PyTorch's cache can be used again
-    check(config, words)
+    check()
     asked = gpu(needed - 1)
     with pytest.raises(
         RunError,
@@ -102,18 +107,18 @@ def test_the_memory_of_a_gpu_is_checked_before_a_run(gpu, monkeypatch):
         rf"{needed / 1e9:.1f} GB are free; lower `dim`, raise `min_count` or set `max_vocab`, or"
         r" use `device` cpu",
     ):
-        check(config, words)
+        check()
     assert set(asked) == {torch.device("cuda", 1)}
     gpu(10 << 20)
     with pytest.raises(
         RunError,
         match=r"of memory on cuda:1, 0\.0 GB are free; lower `dim`, `batch_size`, `window`",
     ):
-        check(config, words)
+        check()
     gpu(80 << 30)
-    monkeypatch.setattr(w2v.run, "available_memory", lambda: 1 << 30)
+    only_so_much_memory(monkeypatch, 1 << 30)
     with pytest.raises(RunError, match=r"needs 3\.6 GB of memory, 1\.1 GB are free; lower `dim`"):
-        check(config, words)
+        check()
 
 
 def test_the_plan_tells_the_memory_where_training_happens(
@@ -121,7 +126,6 @@ def test_the_plan_tells_the_memory_where_training_happens(
 ):
     train(zipf_lines)
     gpu(7 << 10)
-    monkeypatch.setattr(w2v.run, "check_device", lambda config: None)
     config = build_config({"corpus": ("corpus.txt",), "loss": "softmax", "device": "cuda:1"})
     planned = plan(config, use_cache=False, reporter=SilentReporter())
     assert planned.training_seconds is None and planned.memory_available_bytes == 7 << 10

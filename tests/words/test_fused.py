@@ -5,7 +5,7 @@ import pytest
 
 from w2v.settings.build import build_config
 from w2v.training.schedule import Block
-from w2v.words.fused import HogwildEngine, Tally, block_bounds
+from w2v.words.fused import HogwildEngine, Tally
 
 
 def config_of(**settings):
@@ -78,13 +78,17 @@ def test_random_numbers_depend_on_the_seed(monkeypatch):
     }
 
 
+def bounds_of(config, ids):
+    return HogwildEngine(config, ids, np.ones(30, np.int64)).bounds()
+
+
 @pytest.mark.parametrize(
     "settings", [{}, {"loss": "hsigmoid"}, {"dim": "300", "window": "10", "negatives": "20"}]
 )
 def test_blocks_are_small(settings):
     ids = np.tile(np.append(np.arange(30), -1), 60_000).astype(np.int32)
     config = config_of(**settings)
-    bounds = block_bounds(config, ids)
+    bounds = bounds_of(config, ids)
     assert (bounds[0], bounds[-1]) == (0, len(ids))
     sizes = np.diff(bounds)
     assert sizes[:-1].min() >= 1000
@@ -96,13 +100,13 @@ def test_blocks_are_small(settings):
 
 def test_a_huge_max_sentence_leaves_blocks_small():
     ids = np.tile(np.append(np.arange(30), -1), 20_000).astype(np.int32)
-    bounds = block_bounds(config_of(max_sentence=10**9), ids)
+    bounds = bounds_of(config_of(max_sentence=10**9), ids)
     assert len(bounds) > 20
 
 
 def test_small_corpora_have_blocks_enough_for_a_smooth_learning_rate():
     ids = np.tile(np.append(np.arange(30), -1), 20_000).astype(np.int32)
-    assert 5 * (len(block_bounds(config_of(), ids)) - 1) >= 240  # 5 epochs
+    assert 5 * (len(bounds_of(config_of(), ids)) - 1) >= 240  # 5 epochs
 
 
 def test_tally():

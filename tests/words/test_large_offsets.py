@@ -26,11 +26,11 @@ from w2v.corpus.store import (
 )
 from w2v.corpus.tokenizer import EncodedChunk
 from w2v.corpus.vocabulary import Vocabulary
-from w2v.lm.columns import Columns
+from w2v.lm.columns import Columns, Source
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config
 from w2v.training.engine import Tally, block_seeds
-from w2v.training.schedule import Block, LinearDecay, block_number, cut_blocks
+from w2v.training.schedule import Block, Blocks, Schedule, cut_blocks
 from w2v.tree import huffman
 from w2v.words.fused import HogwildEngine
 from w2v.words.windows import WindowReader, upper_bits
@@ -88,13 +88,13 @@ def test_blocks(sparse):
 def test_learning_rate_and_seeds():
     bounds = np.array([0, 2**31, START, LENGTH], np.int64)
     for number in range(3 * 7):
-        block = block_number(bounds, 7, number)
+        block = Blocks(bounds, 7)[number]
         exact = Fraction(block.epoch * LENGTH + block.start, 7 * LENGTH)
         assert block.fraction == float(exact)
-        assert LinearDecay(0.025).rate(block.fraction) == pytest.approx(
+        assert Schedule(0.025).rate(block.fraction) == pytest.approx(
             0.025 * float(max(Fraction(1, 10**4), 1 - exact))
         )
-    assert block_number(bounds, 7, 20) == Block(
+    assert Blocks(bounds, 7)[20] == Block(
         6, 2, START, LENGTH, float(Fraction(6 * LENGTH + START, 7 * LENGTH))
     )
     seeds = [block_seeds(1, Block(2, index, 0, 1, 0.0)) for index in (5, 5 + 2**31, 5 + 2**32)]
@@ -252,7 +252,7 @@ def test_looking_for_line_ends_does_not_map_the_text(tmp_path: Path):
 
 
 def test_the_columns_of_a_language_model(sparse):
-    columns = Columns(sparse, None, 20, eos=7)
+    columns = Columns(Source(sparse, None, 7), 20)
     bounds = columns.bounds(35, 2)
     assert bounds[-1] == LENGTH // 20 * 20 and (np.diff(bounds) > 0).all()
     column, row = divmod(START + 50, columns.rows)

@@ -42,7 +42,9 @@ def engine_of(ids: np.ndarray, **settings: object) -> HogwildEngine | AutogradEn
     """An engine all of whose parameters are random."""
     given = {"dim": DIM, "threads": 1, "sample": 0, "window": 1, **settings}
     config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
-    engine = (HogwildEngine if config.engine == "hogwild" else AutogradEngine)(config, ids, COUNTS)
+    engine = (HogwildEngine if config.training.engine == "hogwild" else AutogradEngine)(
+        config, ids, COUNTS
+    )
     engine.initialise()
     random = np.random.default_rng(7)
     state = {name: np.array(array) for name, array in engine.state().items()}

@@ -12,7 +12,7 @@ import pytest
 from w2v.settings.build import build_config
 from w2v.training.engine import Tally
 from w2v.training.schedule import Block
-from w2v.words.fused import HogwildEngine, block_bounds, memory_bytes
+from w2v.words.fused import HogwildEngine, memory_bytes
 
 V, BLOCK = 300, 700
 COUNTS = 1 + 3000 // np.arange(1, V + 1)
@@ -228,7 +228,10 @@ def test_rounds_are_short() -> None:
     ids = np.tile(np.append(np.arange(30), -1), 100_000).astype(np.int32)
     for options in ({}, {"model": "cbow"}, {"loss": "hsigmoid"}):
         config = engine_of(2, **options).config
-        assert np.diff(block_bounds(config, ids)).max() < 280_000 / 4 + 31
+        assert (
+            np.diff(HogwildEngine(config, ids, np.ones(30, np.int64)).bounds()).max()
+            < 280_000 / 4 + 31
+        )
 
 
 @pytest.mark.parametrize("threads", [2, 3])

@@ -261,5 +261,5 @@ def test_a_run_with_another_loss_gives_its_vectors_only(train, told):
 
 def test_init_is_part_of_the_configuration(folder):
     config = build_config({"corpus": ("c.txt",), "init": "old", "freeze": "true", **DEFAULTS})
-    assert (config.engine, config.why_engine) == ("autograd", "`freeze` needs it")
+    assert (config.training.engine, config.why_engine) == ("autograd", "`freeze` needs it")
     assert f"init: {folder}/old" in config.to_yaml()

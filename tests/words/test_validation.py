@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from tests.resumption import StopAt, go_on, vectors
-from tests.trained import DEFAULTS, write_corpus
+from tests.trained import DEFAULTS, plan, run, write_corpus
 from w2v.errors import InputError, RunError
-from w2v.run import plan, run
 from w2v.runs.checkpoint import newest_checkpoint
 from w2v.runs.resume import resumed_config
 from w2v.settings.build import build_config
@@ -267,7 +266,7 @@ BAD = [
     ),
     ({"valid": "lonely.txt"}, "`valid` .*lonely.txt: no word of it has a context word"),
     ({"valid": "-"}, "`valid` - is not possible"),
-    ({"patience": "2"}, "`patience` 2 needs `valid` FILE"),
+    ({"patience": "2"}, "`patience` 2 needs `valid`"),
 ]
 
 

@@ -19,7 +19,6 @@ import typer.main
 
 from w2v import __version__
 from w2v.cli import (
-    bench,
     cache,
     compare,
     eval,
@@ -50,21 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (
-    train,
-    eval,
-    score,
-    generate,
-    compare,
-    nearest,
-    vocab,
-    info,
-    export,
-    cache,
-    losses,
-    bench,
-):
-    app.command(name=verb.NAME, help=verb.__doc__, cls=getattr(verb, "CLASS", None))(verb.command)
+for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses):
+    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ else in w2v under XDG_CACHE_HOME or ~/.cache; W2V_CACHE_SIZE, such as 5G, caps i
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -37,42 +38,22 @@ def command(
         )
     from w2v.corpus import cache
 
-    terminal = is_terminal(sys.stdout) and not json
+    size = human_bytes if is_terminal(sys.stdout) and not json else int
     if action == "clear":
-        freed = cache.clear()
-        facts = {"directory": str(cache.cache_directory()), "freed_bytes": freed}
-        if json:
-            print_json(facts)
-        else:
-            print_values({**facts, "freed_bytes": human_bytes(freed) if terminal else freed})
+        facts = {"directory": str(cache.cache_directory()), "freed_bytes": size(cache.clear())}
+        (print_json if json else print_values)(facts)
         return
     entries = cache.list_entries()
+    times = [datetime.fromtimestamp(entry.last_used).isoformat(" ", "seconds") for entry in entries]
     if json:
-        for entry in entries:
-            print_json(
-                {
-                    "name": entry.name,
-                    "sources": list(entry.sources),
-                    "words": entry.words,
-                    "bytes": entry.bytes,
-                    "last_used": _time(entry.last_used),
-                }
-            )
+        for entry, time in zip(entries, times, strict=True):
+            print_json({**asdict(entry), "sources": list(entry.sources), "last_used": time})
         return
     print_table(
         ("corpus", "words", "size", "last used"),
         [
-            (
-                " ".join(entry.sources),
-                entry.words,
-                human_bytes(entry.bytes) if terminal else entry.bytes,
-                _time(entry.last_used),
-            )
-            for entry in entries
+            (" ".join(entry.sources), entry.words, size(entry.bytes), time)
+            for entry, time in zip(entries, times, strict=True)
         ],
         title=f"{cache.cache_directory()}: {human_bytes(sum(entry.bytes for entry in entries))}",
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).isoformat(" ", "seconds")

@@ -20,8 +20,6 @@ Settings that differ between the losses stand in the --config file: losses: {sof
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,16 +28,18 @@ from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, Overwrite, Quiet, with_settings
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
+from w2v.cli.wording import as_options
+from w2v.comparison.contenders import DECIDED
+from w2v.errors import RunError
 from w2v.settings.groups import all_settings
 
 if TYPE_CHECKING:
-    from w2v.comparison.table import Row
+    from w2v.comparison.table import Compared
 
 NAME = "compare"
-OWN = ("loss", "output", "overwrite")  # settings of w2v train that compare itself decides on
 
 
-@with_settings(each for name, each in all_settings().items() if name not in OWN)
+@with_settings(each for name, each in all_settings().items() if name not in DECIDED)
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
@@ -79,73 +79,50 @@ def command(
     **given: str | bool | None,
 ) -> int:
     from w2v.comparison.compare import Comparison
-    from w2v.comparison.contenders import read_contenders
-    from w2v.comparison.plot import check_plot
+    from w2v.comparison.plot import check_plot, draw
 
-    names = (
-        [name.strip() for name in losses.split(",") if name.strip()] if losses is not None else None
-    )
-    contenders, notes = read_contenders(
-        names, {"corpus": tuple(corpus) if corpus else None, **given}, config
-    )
-    folder = Path(output or f"{contenders[0].config.model.model}-compare")
-    picture = plot or str(folder / "compare.png")
-    check_plot(picture)
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
-        for note in notes:
-            reporter.note(note)
         comparison = Comparison(
-            contenders,
-            folder,
+            corpus,
+            losses,
+            given,
+            config,
+            output,
             questions,
             overwrite,
             not no_cache,
             reporter,
-            stopped=lambda: stop.signal_number if stop.is_set() else None,
+            stop,
         )
-        rows = comparison.run(comparison.prepare())
-    _print_rows(rows, contenders[0].config.model.model == "lm", json)
-    _draw(rows, picture, reporter)
+        picture = plot or str(comparison.folder / "compare.png")
+        check_plot(picture)
+        compared = comparison.run()
+    print_json({"rows": compared.rows}) if json else _print(compared)
+    try:
+        draw(compared.results, picture)
+        reporter.note(f"plot in {picture}")
+    except RunError as problem:  # the table stands without it
+        reporter.note(f"no plot: {problem}")
     if stop.is_set():
         say("w2v compare: stopped; the same command goes on with what is not finished")
         return 128 + stop.signal_number
-    return 1 if any(row.status == "failed" for row in rows) else 0
+    return 1 if any(row.status == "failed" for row in compared.results) else 0
 
 
-def _print_rows(rows: Sequence[Row], is_lm: bool, json: bool) -> None:
-    if json:
-        print_json({"rows": [row.as_dict() for row in rows]})
-        return
-    terminal = is_terminal(sys.stdout)
+def _print(compared: Compared) -> None:
     table: list[tuple[Cell, ...]] = []
-    for row in rows:
-        figure: Cell = row.perplexity if is_lm else row.accuracy
-        memory: Cell = row.peak_memory_bytes
-        speed: Cell = row.tokens_per_second
-        speedup: Cell = row.speedup
-        if terminal:
-            if row.accuracy is not None:
-                figure = f"{100 * row.accuracy:.1f} %"
-            memory = None if row.peak_memory_bytes is None else human_bytes(row.peak_memory_bytes)
-            speed = None if row.tokens_per_second is None else round(row.tokens_per_second)
-            speedup = None if row.speedup is None else f"{row.speedup:.2f} x"
-        status = row.status if row.problem is None else f"{row.status}: {row.problem}"
-        table.append((row.name, figure, row.seconds_per_epoch, speed, speedup, memory, status))
-    figure_name, speed_name = (
-        ("valid. perplexity", "tokens/s") if is_lm else ("analogies", "words/s")
-    )
-    print_table(
-        ("loss", figure_name, "s/epoch", speed_name, "speed-up", "peak memory", "status"), table
-    )
-
-
-def _draw(rows: Sequence[Row], path: str, reporter: ConsoleReporter) -> None:
-    """The plot, or one line that says why there is none: the table stands without it."""
-    from w2v.comparison.plot import draw
-    from w2v.errors import RunError
-
-    try:
-        draw(rows, path)
-        reporter.note(f"plot in {path}")
-    except RunError as problem:
-        reporter.note(f"no plot: {problem}")
+    for row in compared.results:
+        status = row.status if row.problem is None else f"{row.status}: {as_options(row.problem)}"
+        speed, speedup, memory = row.tokens_per_second, row.speedup, row.peak_memory_bytes
+        figure: Cell = row.perplexity if compared.is_lm else row.accuracy
+        cells: tuple[Cell, ...] = (speed, speedup, memory)
+        if is_terminal(sys.stdout):
+            figure = figure if row.accuracy is None else f"{100 * row.accuracy:.1f} %"
+            cells = (
+                None if speed is None else round(speed),
+                None if speedup is None else f"{speedup:.2f} x",
+                None if memory is None else human_bytes(memory),
+            )
+        table.append((row.name, figure, row.seconds_per_epoch, *cells, status))
+    names = ("valid. perplexity", "tokens/s") if compared.is_lm else ("analogies", "words/s")
+    print_table(("loss", names[0], "s/epoch", names[1], "speed-up", "peak memory", "status"), table)

@@ -109,4 +109,5 @@ def _default(setting: Setting) -> list[str]:
         return [f"default: {as_options(setting.default_text)}"]
     if setting.default in (None, ()) or isinstance(setting.default, bool):
         return []
-    return [f"default: {setting.default}"]
+    other = "" if setting.lm is None else f"; lm {setting.lm}"
+    return [f"default: {setting.default}{other}"]

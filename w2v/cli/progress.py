@@ -13,7 +13,7 @@ from typing import Any
 
 from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say
 from w2v.cli.wording import as_options
-from w2v.training.report import Progress
+from w2v.training.report import Event, Progress
 
 INTERVAL = 10.0  # seconds between plain lines
 DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
@@ -94,6 +94,9 @@ class ConsoleReporter:
             f"{human_count(progress.words_per_second)} {progress.unit}/s  lr {progress.lr:.5f} "
             f" loss {loss}  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
         )
+
+    def happened(self, event: Event) -> None:
+        """Nothing: people read the milestones."""
 
     def working(self, what: str, done: int, total: int | None, unit: str) -> None:
         """Something else than training is `done` of `total` units on (None: nobody knows); may be

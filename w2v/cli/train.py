@@ -112,6 +112,7 @@ def command(
         for note in settings.notes:
             reporter.note(note)
         from w2v import run
+        from w2v.training.task import Context
         from w2v.vectors import FORMATS
 
         suffix = Path(settings.output.output or "").suffix.lower()
@@ -121,7 +122,7 @@ def command(
                 f" {' '.join(FORMATS)}"
             )
         if dry_run:
-            plan = run.plan(settings, use_cache=not no_cache, reporter=reporter)
+            plan = run.plan(Context(settings, reporter, use_cache=not no_cache))
             reporter.close()
             _print_plan(plan, json)
             return 0
@@ -131,9 +132,7 @@ def command(
             stopping_softly(lambda: reporter.training_began) as stop,
             _to_stdout(settings, json) as settings,
         ):
-            summary = run.run(
-                settings, use_cache=not no_cache, reporter=reporter, stop=stop, resume=run_before
-            )
+            summary = run.run(Context(settings, reporter, stop, not no_cache, run_before))
             if given.get("output") == "-":
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
@@ -167,8 +166,7 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
 
     for option in (option for option, present in others.items() if present):
         raise InputError(
-            f"{option} beside --resume is too much: the settings are those of the run; leave it"
-            " away"
+            f"{option} beside --resume says nothing: the settings are those of the run; omit it"
         )
     return resumed_config(run, given)
 
@@ -191,7 +189,7 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError(
             "--checkpoint-every needs a run directory, and --output - is a stream: leave one of"
-            " them away"
+            " them out"
         )
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         yield replace(

@@ -1,5 +1,5 @@
-"""The same model under several losses: one `w2v train` process each, one table, one plot.
+"""The same model under several losses: one process each, one table, one plot.
 
-contenders = read_contenders(...)       which losses, each with its settings
-compare(contenders, folder, ...)        the rows of the table, as the runs finish
+compared = Comparison("corpus.txt", "neg,hsigmoid", output="compared").run()
+print(compared.table())
 """

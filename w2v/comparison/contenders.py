@@ -1,7 +1,7 @@
 """What is compared: a name and the complete configuration of each run.
 
-On the command line `--losses softmax,nce`; in a YAML file, beside the settings that all of them
-share:
+Losses come by name, or by names with settings, from Python or from a YAML file beside the settings
+that all of them share:
 
     model: lm
     losses:
@@ -9,7 +9,7 @@ share:
       nce: {negatives: 512, lr: 10}
       nce-64: {loss: nce, negatives: 64}      # `loss` where the name is not a loss's
 
-The command line wins over a name's own settings, and these over the file's other ones.
+What is given for all wins over a name's own settings in the file, and these over its other ones.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from w2v.settings.declare import nearest, settings_of
 from w2v.settings.groups import loss_settings, losses_with
 from w2v.settings.yamlfile import read_settings
 
-OWN = ("loss", "output", "overwrite")  # settings that compare itself decides on
-NAME = re.compile(r"[\w.+-]{1,64}")  # becomes a folder's name
+DECIDED = ("loss", "output", "overwrite")  # settings that a comparison itself decides on
+NAME = re.compile(r"(?!\.)[\w.+-]{1,64}")  # becomes a folder's name
 
+Losses = str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None
 Given = tuple[str, Any, str]  # a setting's name, its value, and where the user wrote it
 
 
@@ -48,13 +49,13 @@ class Contender:
 
 
 def read_contenders(
-    losses: Sequence[str] | None, cli: Mapping[str, Any], path: str | os.PathLike[str] | None
+    losses: Losses, given: Mapping[str, Any], path: str | os.PathLike[str] | None
 ) -> tuple[list[Contender], list[str]]:
-    """(the contenders in the user's order, notes for the user).
+    """Returns the contenders in the user's order, and notes for the user.
 
     Args:
-        losses: names from `losses`; None: all that the file lists.
-        cli: settings of all contenders from the command line, None = not given.
+        losses: names, also as "softmax,nce", or settings by name; None: all that the file lists.
+        given: settings of all contenders, None = not given.
         path: the YAML file, or None.
 
     Raises:
@@ -62,22 +63,32 @@ def read_contenders(
             wrong.
     """
     common, own = _read_file(path) if path is not None else ([], {})
-    options = [(name, value, _place(name)) for name, value in cli.items() if value is not None]
-    names = list(losses) if losses else list(own)
+    if isinstance(losses, str):
+        losses = [name.strip() for name in losses.split(",") if name.strip()]
+    elif isinstance(losses, Mapping):
+        for name, settings in losses.items():
+            own[name] = [
+                (key, value, f"`{key}` of {name}") for key, value in (settings or {}).items()
+            ]
+    options = [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
+    for name, _, place in (*common, *options):
+        if name in DECIDED:
+            what = "`losses` for" if name == "loss" else f"`{name}` of"
+            raise InputError(f"{place}: several losses are trained; give {what} the comparison")
+    names = list(losses or own)
     if not names:
         raise InputError(
             "nothing to compare: name losses, such as `losses` softmax,nce,hsigmoid, or list them"
             " under `losses` in the `config` file"
         )
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"`losses` names {twice[0]} twice: keep one")
-    found: list[Contender] = []
-    notes: dict[str, None] = {}
-    for name in names:
-        contender = _contender(name, common, own.get(name, []), options, own)
-        found.append(contender)
-        notes |= dict.fromkeys(contender.config.notes)
+    found = [
+        Contender(name, _config(name, common, own.get(name, []), options, [*LOSSES, *own]))
+        for name in names
+    ]
     used = {setting for each in found for setting in settings_of(LOSSES[each.loss].options)}
+    notes = dict.fromkeys(note for each in found for note in each.config.notes)
     notes |= dict.fromkeys(
         f"{place} is not used by any of these losses (only by {', '.join(losses_with(name))})"
         for name, _, place in (*common, *options)
@@ -86,75 +97,54 @@ def read_contenders(
     return found, list(notes)
 
 
-def _place(name: str) -> str:
-    return f"`{name}`"
-
-
-def _contender(
-    name: str,
-    common: list[Given],
-    own: list[Given],
-    options: list[Given],
-    others: Mapping[str, Any],
-) -> Contender:
-    loss: Any = next((value for setting, value, _ in own if setting == "loss"), name)
+def _config(
+    name: str, common: list[Given], own: list[Given], options: list[Given], known: list[str]
+) -> Config:
+    loss = next((str(value) for setting, value, _ in own if setting == "loss"), name)
     if loss not in LOSSES:
-        guess = nearest(str(loss), [*LOSSES, *others])
+        guess = nearest(loss, known)
         remedy = (
             f"did you mean {guess}?"
             if guess and guess != name
             else f"there are {', '.join(LOSSES)}"
         )
-        what = "" if loss == name else f" of {name}"
-        raise InputError(f"no loss {str(loss)!r}{what}: {remedy}")
-    if not NAME.fullmatch(name) or name.startswith("."):
+        raise InputError(f"no loss {loss!r}{'' if loss == name else f' of {name}'}: {remedy}")
+    if not NAME.fullmatch(name):
         raise InputError(
             f"{name!r} cannot be the name of a folder: use letters, digits, dots and hyphens"
         )
-    # A setting that other losses have, given for all, is no mistake.
+    # a setting that other losses have, given for all, is no mistake
     elsewhere = set(loss_settings()) - set(settings_of(LOSSES[loss].options))
-    common, options = (
-        [each for each in given if each[0] not in elsewhere] for given in (common, options)
+    shared, chosen = (
+        [each for each in some if each[0] not in elsewhere] for some in (common, options)
     )
     own = [each for each in own if each[0] != "loss"]
-    return Contender(name, config_of([*common, *own, *options, ("loss", loss, f"loss of {name}")]))
+    return config_of([*shared, *own, *chosen, ("loss", loss, f"loss of {name}")])
 
 
 def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, list[Given]]]:
-    """(the settings of all contenders, the settings of each by its name)."""
+    """The settings of all contenders, and the settings of each by its name."""
     pairs, problems = read_settings(path)
     common: list[Given] = []
     own: dict[str, list[Given]] = {}
     for key, value in pairs:
-        if key == "losses":
-            names = value if isinstance(value, list) else [value]
-            if not all(isinstance(name, str) for name in names):
-                problems.append(
-                    f"losses in {path} is neither a list of names nor a mapping from names to"
-                    " settings"
-                )
-            own |= {str(name): [] for name in names}
-        elif key.startswith("losses."):
-            name, _, setting = key.removeprefix("losses.").partition("/")
-            own.setdefault(name, [])
-            if setting:
-                own[name].append((setting, value, f"{setting} of {name} in {path}"))
-            elif value is not None:
-                problems.append(
-                    f"{name} under losses in {path} is not followed by settings, such as {{lr:"
-                    " 0.1}"
-                )
-        elif key in OWN:
-            remedy = (
-                "list them under `losses`" if key == "loss" else f"give --{key} on the command line"
-            )
-            problems.append(f"{key} in {path}: w2v compare trains several losses; {remedy}")
-        else:
+        part, _, name = key.partition(".")
+        if part != "losses":
             common.append((key.removeprefix("loss."), value, f"{key} in {path}"))
+        elif "/" in name:
+            name, _, setting = name.partition("/")
+            own.setdefault(name, []).append((setting, value, f"{setting} of {name} in {path}"))
+        elif name:
+            own.setdefault(name, [])
+            if value is not None:
+                problems.append(f"{name} under losses in {path} has no settings like {{lr: 0.1}}")
+        else:
+            names = value if isinstance(value, list) else [value]
+            own |= {str(each): [] for each in names}
+            if not all(isinstance(each, str) for each in names):
+                problems.append(
+                    f"losses in {path} is neither a list of names nor a mapping of them"
+                )
     if problems:
-        raise InputError(
-            problems[0]
-            if len(problems) == 1
-            else f"{len(problems)} problems: {'; '.join(problems)}"
-        )
+        raise InputError("; ".join(problems))
     return common, own

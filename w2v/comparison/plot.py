@@ -44,27 +44,17 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
     except ImportError:
         raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
-    curves = [(row, row.curve or _end(row)) for row in rows]
-    curves = [(row, curve) for row, curve in curves if curve]
+    curves = [(row, curve) for row in rows if (curve := row.curve or _end(row))]
     if not curves:
         raise RunError("no run has a figure to draw")
-    is_perplexity = any(row.perplexity is not None for row, _ in curves)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for place, (row, curve) in enumerate(curves):
-        seconds, values = zip(*curve, strict=True)
-        axes.plot(
-            seconds,
-            values,
-            label=row.name,
-            linewidth=1.5,
-            markersize=5,
-            color=COLOURS[place % len(COLOURS)],
-            marker=MARKERS[place % len(MARKERS)],
-        )
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        axes.plot(*zip(*curve, strict=True), label=row.name, color=colour, marker=marker, ms=5)
     axes.set_xlabel("training time, seconds")
     axes.set_xlim(left=0)
-    if is_perplexity:
+    if any(row.perplexity is not None for row, _ in curves):
         axes.set_ylabel("validation perplexity (log scale)")
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))

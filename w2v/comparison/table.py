@@ -18,14 +18,6 @@ from w2v.errors import InputError
 from w2v.system.files import atomic_file
 
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
-COLUMNS = (
-    "perplexity",
-    "accuracy",
-    "seconds_per_epoch",
-    "tokens_per_second",
-    "speedup",
-    "peak_memory_bytes",
-)
 
 
 @dataclass(frozen=True)
@@ -41,25 +33,43 @@ class Row:
     tokens_per_second: float | None = None
     speedup: float | None = None
     peak_memory_bytes: int | None = None
-    epochs: float | None = None  # trained
     problem: str | None = None
+    epochs: float | None = None  # trained
     settings: dict[str, Any] | None = None  # asked for, by name
-    curve: tuple[
-        tuple[float, float], ...
-    ] = ()  # (seconds of training, validation perplexity), one per epoch
+    # (seconds of training, validation perplexity), one per epoch
+    curve: tuple[tuple[float, float], ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
+
+COLUMNS = tuple(field.name for field in fields(Row))[:-3]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison has found, kept in its `folder`."""
+
+    results: list[Row]
+    is_lm: bool
+    folder: Path
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The figures of each loss as plain values, ready for JSON."""
+        return [asdict(row) for row in self.results]
+
+    def table(self) -> str:
+        """The rows as a table of text."""
+        columns = [name for name in COLUMNS if any(row[name] is not None for row in self.rows)]
+        lines = [columns, *([_cell(row[name]) for name in columns] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = ([*map(str.ljust, line, widths)] for line in lines)
+        return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
     """The rows with their speed over that of the first full softmax that is done; None without
     one."""
-    full = next(
-        (row.tokens_per_second for row in rows if row.loss == "softmax" and row.status == "done"),
-        None,
-    )
+    done = [row for row in rows if row.loss == "softmax" and row.status == "done"]
+    full = done[0].tokens_per_second if done else None
     return [
         replace(
             row, speedup=row.tokens_per_second / full if full and row.tokens_per_second else None
@@ -78,18 +88,16 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
     """
     document = {
         "format_version": 1,
-        "rows": [row.as_dict() for row in rows],
-        "others": [row.as_dict() for row in others],
+        "rows": list(map(asdict, rows)),
+        "others": list(map(asdict, others)),
     }
-    with atomic_file(folder / TABLE_JSON) as file:
-        file.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-    columns = ("name", "loss", "status", *COLUMNS, "problem")
-    lines = [
-        "\t".join(columns),
-        *("\t".join(_cell(getattr(row, column)) for column in columns) for row in rows),
-    ]
-    with atomic_file(folder / TABLE_TSV) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+    lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
+    for name, text in (
+        (TABLE_JSON, json.dumps(document, indent=2, ensure_ascii=False)),
+        (TABLE_TSV, "\n".join(map("\t".join, lines))),
+    ):
+        with atomic_file(folder / name) as file:
+            file.write(f"{text}\n".encode())
 
 
 def load_table(folder: Path) -> dict[str, Row]:
@@ -101,22 +109,20 @@ def load_table(folder: Path) -> dict[str, Row]:
     path = folder / TABLE_JSON
     if not path.is_file():
         return {}
+    known = {field.name for field in fields(Row)}
+    found = {}
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Row)}
-        rows = [
-            {key: value for key, value in row.items() if key in known}
-            for row in document["rows"] + document["others"]
-        ]
-        return {
-            row["name"]: Row(**{**row, "curve": tuple(map(tuple, row.get("curve", ())))})
-            for row in rows
-        }
+        for row in document["rows"] + document["others"]:
+            values = {key: value for key, value in row.items() if key in known}
+            curve = tuple(map(tuple, values.pop("curve", ())))
+            found[values["name"]] = Row(**values, curve=curve)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
             " `output`"
         ) from None
+    return found
 
 
 def _cell(value: object) -> str:

@@ -23,7 +23,7 @@ def hsigmoid_loss(
     """Loss [N, 1] in nats: sum over the path of softplus(z) - code · z, with z = input.weight[node]
     + bias[node].
 
-    Without tables the tree is the complete one (`w2v.tree.balanced`); label [N] or [N, 1] picks the
+    Without tables the tree is the complete one (`default_tables`); label [N] or [N, 1] picks the
     path. With path_table and path_code [N, L] each sample brings its own path, which ends at its
     first negative entry; then label and num_classes are not read, and weight has as many rows as
     there are inner nodes.

@@ -2,13 +2,15 @@
 words.
 
     store = read_corpus(["wiki.txt.zst"], settings)
+    store = read_memory((line.split() for line in lines), settings)
     store.ids, store.vocabulary
 
 Importing this package loads NumPy at most: Arrow and `datasets` come in when a corpus is read.
 """
 
-from w2v.corpus.read import read_corpus
+from w2v.corpus.memory import is_in_memory
+from w2v.corpus.read import read_corpus, read_memory
 from w2v.corpus.store import TokenStore
 from w2v.corpus.vocabulary import Vocabulary
 
-__all__ = ["TokenStore", "Vocabulary", "read_corpus"]
+__all__ = ["TokenStore", "Vocabulary", "is_in_memory", "read_corpus", "read_memory"]

@@ -21,20 +21,20 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import numpy as np
 
 from w2v.corpus.sources import Source
-from w2v.corpus.store import ID_TYPE, TokenStore, map_ids
+from w2v.corpus.store import ID_TYPE, TokenStore, ids_checksum, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.system.files import sync_directory, sync_file
-from w2v.system.json import read_object
+from w2v.system.json import read_object, whole_number
 
 # Raise it whenever the tokeniser or an entry's files change: old entries are then never met again,
 # and age out.
@@ -45,7 +45,6 @@ TEMPORARY_PREFIX = ".building-"
 # killed.
 STALE_SECONDS = 3600.0
 COUNT_BYTES = 8
-CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
 
@@ -115,7 +114,7 @@ def load_entry(key: str) -> TokenStore | None:
     directory = _corpora() / key
     if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
         return None
-    try:
+    with suppress(OSError, ValueError):
         manifest = _read_manifest(directory)
         size = manifest.n_words + manifest.n_lines
         if _has_sizes(directory, manifest.distinct, size):
@@ -123,60 +122,31 @@ def load_entry(key: str) -> TokenStore | None:
             counts = np.fromfile(directory / COUNTS, dtype=np.int64)
             with open(directory / IDS, "rb") as file:
                 ids = map_ids(file, size)
-            words = PackedWords(text)
-            store = TokenStore(
-                ids,
-                Vocabulary(words, counts),
-                manifest.n_words,
-                manifest.n_lines,
-                manifest.warnings,
-            )
+            vocabulary, warnings = Vocabulary(PackedWords(text), counts), tuple(manifest.warnings)
+            store = TokenStore(ids, vocabulary, manifest.n_words, manifest.n_lines, warnings)
             if (
                 text[-1:] == b"\n"
                 and counts.sum() == manifest.n_words
                 and _checksum(store, text) == manifest.checksum
             ):
-                _touch(directory)
+                # Finer than utime's own clock, which ticks every few milliseconds: two uses in a
+                # row stay in order. A read-only cache still serves.
+                now = time.time_ns()
+                with suppress(OSError):
+                    os.utime(directory / MANIFEST, ns=(now, now))
                 return store
-    except (OSError, ValueError):
-        pass
     _remove(directory)
     return None
 
 
+@dataclass(frozen=True)
 class NewEntry:
-    """An entry in the making: write the ids into `file`, then `commit`. Without a commit nothing
-    stays behind.
+    """An entry in the making: write the ids into `file`, which lies in `directory`, then
+    `commit`."""
 
-    Raises:
-        CacheUnavailable: on entering the context, the cache directory cannot be written.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self._published = False
-
-    def __enter__(self) -> NewEntry:
-        corpora = _corpora()
-        try:
-            corpora.mkdir(parents=True, exist_ok=True)
-            self.directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=corpora))
-            self.file: IO[bytes] = open(self.directory / IDS, "w+b")
-        except OSError as error:
-            raise CacheUnavailable(
-                f"the cache {corpora} cannot be written: {error.strerror}"
-            ) from None
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.file.close()
-        if not self._published:
-            shutil.rmtree(self.directory, ignore_errors=True)
+    key: str
+    directory: Path
+    file: IO[bytes]
 
     def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
         """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
@@ -185,14 +155,13 @@ class NewEntry:
         Raises:
             CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
         """
-        words = store.vocabulary.words
-        text = words.text if isinstance(words, PackedWords) else PackedWords.pack(words).text
+        text = store.vocabulary.text
         manifest = _Manifest(
             FORMAT_VERSION,
             [source.path or source.name for source in sources],
             store.n_words,
             store.n_lines,
-            len(words),
+            len(store.vocabulary),
             _checksum(store, text),
             list(store.warnings),
         )
@@ -209,16 +178,33 @@ class NewEntry:
                 sync_file(self.directory / name)
             sync_directory(self.directory)
         except OSError as error:
-            raise CacheUnavailable(
-                f"the cache {_corpora()} cannot be written: {error.strerror}"
-            ) from None
+            raise _unavailable(error) from None
         try:
-            os.rename(self.directory, _corpora() / self._key)
+            os.rename(self.directory, _corpora() / self.key)
         except OSError:
             return  # another process was first; its entry is as good
-        self._published = True
         sync_directory(_corpora())
-        _shrink(keep=self._key)
+        _shrink(keep=self.key)
+
+
+@contextmanager
+def new_entry(key: str) -> Iterator[NewEntry]:
+    """An entry to fill. Without a commit nothing stays behind.
+
+    Raises:
+        CacheUnavailable: the cache directory cannot be written.
+    """
+    try:
+        _corpora().mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=_corpora()))
+        file = open(directory / IDS, "w+b")  # noqa: SIM115
+    except OSError as error:
+        raise _unavailable(error) from None
+    try:
+        with file:
+            yield NewEntry(key, directory, file)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)  # a committed one has another name
 
 
 def list_entries() -> list[CacheEntry]:
@@ -244,57 +230,47 @@ def clear() -> int:
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
 
+def _unavailable(error: OSError) -> CacheUnavailable:
+    return CacheUnavailable(f"the cache {_corpora()} cannot be written: {error.strerror}")
+
+
 def _corpora() -> Path:
     return cache_directory() / "corpora"
 
 
 def _entry_directories() -> list[Path]:
-    try:
-        return sorted(
-            path for path in _corpora().iterdir() if path.is_dir() and not path.name.startswith(".")
-        )
-    except OSError:
-        return []
+    return sorted(path for path in _corpora().glob("[!.]*") if path.is_dir())
 
 
 def _stale_directories() -> list[Path]:
-    try:
-        temporary = list(_corpora().glob(f"{TEMPORARY_PREFIX}*"))
-    except OSError:
-        return []
     stale = []
-    for directory in temporary:
-        try:
+    for directory in _corpora().glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):
             newest = max(path.stat().st_mtime for path in [directory, *directory.iterdir()])
-        except OSError:
-            continue
-        if time.time() - newest > STALE_SECONDS:
-            stale.append(directory)
+            if time.time() - newest > STALE_SECONDS:
+                stale.append(directory)
     return stale
 
 
 def _size_of(directory: Path) -> int:
     size = 0
     for path in directory.glob("*"):
-        try:
+        with suppress(OSError):  # removed meanwhile
             size += path.stat().st_size
-        except OSError:
-            continue  # removed meanwhile
     return size
 
 
 def _remove(directory: Path) -> int:
     """Removes an entry at once for all readers, by a rename first; returns the bytes freed."""
-    size = _size_of(directory)
-    try:
+    size = 0
+    with suppress(OSError):  # not ours to remove, or removed meanwhile
         grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
-    except OSError:
-        return 0
-    try:
-        os.rename(directory, grave / directory.name)
-    except OSError:
-        size = 0  # not ours to remove, or removed meanwhile
-    shutil.rmtree(grave, ignore_errors=True)
+        try:
+            found = _size_of(directory)
+            os.rename(directory, grave / directory.name)
+            size = found
+        finally:
+            shutil.rmtree(grave, ignore_errors=True)
     return size
 
 
@@ -303,23 +279,10 @@ def _shrink(keep: str) -> None:
         _remove(directory)
     entries = list_entries()
     total = sum(entry.bytes for entry in entries)
-    cap = size_cap()
     for entry in reversed(entries):
-        if total <= cap:
-            break
-        if entry.name != keep:
+        if total > size_cap() and entry.name != keep:
             _remove(_corpora() / entry.name)
             total -= entry.bytes
-
-
-def _touch(directory: Path) -> None:
-    try:
-        # Finer than utime's own clock, which ticks every few milliseconds: two uses in a row stay
-        # in order.
-        now = time.time_ns()
-        os.utime(directory / MANIFEST, ns=(now, now))
-    except OSError:
-        pass  # a read-only cache still serves
 
 
 def _read_manifest(directory: Path) -> _Manifest:
@@ -327,15 +290,14 @@ def _read_manifest(directory: Path) -> _Manifest:
     fields = read_object(directory / MANIFEST)
     if fields.keys() != _Manifest.__dataclass_fields__.keys():
         raise ValueError("a manifest of another format")
-    numbers = [fields[name] for name in ("format", "n_words", "n_lines", "distinct", "checksum")]
-    texts = [fields["sources"], fields["warnings"]]
-    if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers) or not all(
-        isinstance(part, list) and all(isinstance(text, str) for text in part) for part in texts
-    ):
-        raise ValueError("a manifest's values are whole numbers and lists of texts")
     manifest = _Manifest(**fields)
+    for number in (manifest.n_words, manifest.n_lines, manifest.distinct, manifest.checksum):
+        whole_number(number)
+    for texts in (manifest.sources, manifest.warnings):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("sources and warnings are lists of texts")
     if manifest.format != FORMAT_VERSION:
-        raise ValueError(f"format {manifest.format}")
+        raise ValueError(f"format {shown(manifest.format)}")
     return manifest
 
 
@@ -354,11 +316,6 @@ def _has_sizes(directory: Path, distinct: int, size: int) -> bool:
 
 
 def _checksum(store: TokenStore, text: bytes) -> int:
-    """CRC-32 of words, counts and ids: what a disk or another program damaged is found, an attack
-    is not."""
-    checksum = zlib.crc32(np.ascontiguousarray(store.vocabulary.counts).data, zlib.crc32(text))
-    for start in range(0, len(store.ids), CHECKED_IDS):
-        stop = min(start + CHECKED_IDS, len(store.ids))
-        checksum = zlib.crc32(np.asarray(store.ids[start:stop]).data, checksum)
-        store.release(start, stop)
-    return checksum
+    """CRC-32 of words, counts and ids."""
+    counts = np.ascontiguousarray(store.vocabulary.counts)
+    return ids_checksum(store.ids, zlib.crc32(counts.data, zlib.crc32(text)))

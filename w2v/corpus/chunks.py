@@ -8,11 +8,12 @@ the length of the lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from w2v.corpus.sources import Source
-from w2v.corpus.streams import Advance, read_pieces
+from w2v.corpus.sources import Advance, Source, read_pieces
+from w2v.corpus.tables import read_documents
 from w2v.errors import InputError
 
 # Whitespace as in str.split(), and NUL, in UTF-8.
@@ -21,6 +22,7 @@ WHITESPACE = re.compile(
 )
 # Arrow's 32-bit offsets hold 2 GiB a chunk: the longest word must leave room for a chunk beside it.
 LONGEST_WORD_BYTES = 1 << 30
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 SAMPLE_BYTES = 1 << 16
 BINARY_CONTROL_SHARE = 0.1
@@ -28,6 +30,10 @@ BINARY_CONTROL_SHARE = 0.1
 BINARY_INVALID_SHARE = 0.3
 BINARY_INVALID_LEAST = 8
 CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
+
+
+# A name for messages, the bytes that were dropped at the beginning, and what follows.
+Text = tuple[str, int, Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -59,21 +65,33 @@ def read_chunks(
         InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1
             GiB.
     """
-    from w2v.corpus.tables import read_documents, sniff_format
 
+    def text(source: Source) -> Text:
+        if source.format != "text":
+            return source.name, 0, read_documents(source, column, advance)
+        pieces = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
+        first = next(pieces, b"")
+        check_text(first[:SAMPLE_BYTES], source.name, strict)
+        rest = first.removeprefix(BYTE_ORDER_MARK)
+        return source.name, len(first) - len(rest), chain([rest], pieces)
+
+    return cut_chunks(map(text, sources), chunk_bytes)
+
+
+def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
+    """Yields the texts in order, in chunks of about `chunk_bytes`; a line end is added where one
+    lacks it.
+
+    Raises:
+        InputError: there is a word of 1 GiB.
+    """
     buffer = bytearray()
     spans: list[tuple[int, str, int]] = []
-    for source in sources:
-        if source.format == "sniff":
-            source = sniff_format(source)
-        if source.format == "text":
-            skipped, pieces = _text_pieces(source, strict, chunk_bytes, advance)
-        else:
-            skipped, pieces = 0, read_documents(source, column, chunk_bytes, advance)
-        spans.append((len(buffer), source.name, skipped))
+    for name, skipped, pieces in texts:
+        spans.append((len(buffer), name, skipped))
         searched = len(buffer)
         last = b"\n"
-        for piece in pieces:
+        for piece in _cut(pieces, chunk_bytes):
             buffer += piece
             last = piece[-1:]
             if len(buffer) < chunk_bytes:
@@ -86,13 +104,19 @@ def read_chunks(
                 spans = [_moved(spans, cut)]
             elif len(buffer) > LONGEST_WORD_BYTES:
                 raise InputError(
-                    f"{source.name} has no whitespace in 1 GiB of text: is it a plain text corpus?"
+                    f"{name} has no whitespace in 1 GiB of text: is it a plain text corpus?"
                 )
             searched = len(buffer)
         if last != b"\n":
             buffer += b"\n"
     if buffer:
         yield Chunk(bytes(buffer), tuple(spans))
+
+
+def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), size):
+            yield piece[start : start + size]
 
 
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
@@ -114,28 +138,6 @@ def _moved(spans: list[tuple[int, str, int]], cut: int) -> tuple[int, str, int]:
     """
     start, name, base = spans[-1]
     return 0, name, base + cut - start
-
-
-def _text_pieces(
-    source: Source, strict: bool, piece_bytes: int, advance: Advance
-) -> tuple[int, Iterator[bytes]]:
-    """How many bytes of byte order mark were dropped, and the text behind them, checked to be
-    text."""
-    pieces = read_pieces(source, piece_bytes, advance)
-    sample = bytearray()
-    for piece in pieces:
-        sample += piece
-        if len(sample) >= SAMPLE_BYTES:
-            break
-    check_text(bytes(sample[:SAMPLE_BYTES]), source.name, strict)
-    mark = 3 if sample.startswith(b"\xef\xbb\xbf") else 0
-
-    def rest() -> Iterator[bytes]:
-        for start in range(mark, len(sample), piece_bytes):
-            yield bytes(sample[start : start + piece_bytes])
-        yield from pieces
-
-    return mark, rest()
 
 
 def check_text(sample: bytes, name: str, strict: bool) -> None:

@@ -5,30 +5,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from w2v.corpus.store import ID_TYPE, TokenStore
-from w2v.corpus.vocabulary import PackedWords, Vocabulary
-
-CHUNK_IDS = 4 << 20  # ids looked at, and held in memory, at a time
+from w2v.corpus.sources import STANDARD_INPUT_NAME
+from w2v.corpus.store import TokenStore, ids_checksum
+from w2v.corpus.vocabulary import Vocabulary
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
     """Plain values that two corpora share only if they are the same text with the same vocabulary,
     but for `files`."""
-    checksum = 0
-    for start in range(0, len(store.ids), CHUNK_IDS):
-        stop = min(start + CHUNK_IDS, len(store.ids))
-        checksum = zlib.crc32(store.ids[start:stop].astype(ID_TYPE, copy=False).data, checksum)
-        store.release(start, stop)
     return {
         "files": [list(source) for source in store.sources],
         "key": store.key,
         "words": store.n_words,
         "lines": store.n_lines,
-        "ids": checksum,
+        "ids": ids_checksum(store.ids),
         "vocabulary": len(vocabulary),
         "vocabulary_sha256": digest(vocabulary),
     }
@@ -36,9 +29,7 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
 
 def digest(vocabulary: Vocabulary) -> str:
     """SHA-256 of the words and their counts."""
-    words = vocabulary.words
-    text = words.text if isinstance(words, PackedWords) else PackedWords.pack(words).text
-    return hashlib.sha256(text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
+    return hashlib.sha256(vocabulary.text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
 
 
 def check_description(description: object) -> Mapping[str, Any]:
@@ -99,3 +90,11 @@ def changed_files(then: Mapping[str, Any]) -> list[str]:
         if (status.st_size, status.st_mtime_ns) != (size, mtime):
             found.append(f"{path} has changed ({size:,} bytes then, {status.st_size:,} now)")
     return found
+
+
+def memory_text(then: Mapping[str, Any]) -> str | None:
+    """The name of the text from memory that a description tells of; None for files and pipes."""
+    for name, size, _ in then["files"]:
+        if size is None and not os.path.isabs(name) and name != STANDARD_INPUT_NAME:
+            return str(name)
+    return None

@@ -1,9 +1,10 @@
-"""`read_corpus`: what the user named -> a TokenStore, from the cache or by reading the text once.
+"""A corpus -> a TokenStore: files from the cache or by reading them once, text from memory as it
+comes.
 
 The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks,
 and the results are added in corpus order; so the outcome does not depend on the number of threads.
-What cannot be read twice (standard input, FIFOs) needs no copy of its text either: the ids are that
-copy.
+What cannot be read twice (standard input, FIFOs, generators) needs no copy of its text either: the
+ids are that copy.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from w2v.corpus.cache import CacheUnavailable, NewEntry, entry_key, load_entry, size_cap
-from w2v.corpus.sources import Source, resolve_sources
+from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry, size_cap
+from w2v.corpus.chunks import read_chunks
+from w2v.corpus.memory import Encode, encoders
+from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
+from w2v.corpus.tables import DEFAULT_COLUMN
 from w2v.errors import InputError, RunError
 from w2v.system.cores import available_cores
 
@@ -31,7 +37,6 @@ Progress = Callable[[int, int | None], None]
 # Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight
 # takes some 15 MB.
 CHUNK_BYTES = 2 << 20
-DEFAULT_COLUMN = "text"
 
 
 def read_corpus(
@@ -43,7 +48,7 @@ def read_corpus(
     threads: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> TokenStore:
-    """The ids, vocabulary and counts of a corpus.
+    """Returns the ids, vocabulary and counts of a corpus of files.
 
     Args:
         corpus: files, folders, globs and `-`, see `resolve_sources`.
@@ -63,18 +68,79 @@ def read_corpus(
     """
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
-    reader = _Reader(
-        sources, warnings, column, settings, threads or available_cores(), chunk_bytes, progress
-    )
+    sizes = [source.size for source in sources if source.size is not None]
+    total = sum(sizes) if len(sizes) == len(sources) else None
+
+    def encoders() -> Iterator[Encode]:
+        from w2v.corpus.tokenizer import encode_chunk  # imports pyarrow
+
+        options = _options(settings)
+        advance = _counting(progress, total)
+        for chunk in read_chunks(sources, column, options["strict"], chunk_bytes, advance):
+            yield partial(encode_chunk, chunk, **options)
+
+    reader = _Reader(encoders, threads or available_cores(), sources, warnings)
     key = None
     if all(source.lasting for source in sources):
         key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
-    store.sources = tuple(
-        (source.path or source.name, source.size, source.mtime_ns) for source in sources
+    described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
+    return replace(store, key=key, sources=tuple(described))
+
+
+def read_memory(
+    corpus: object,
+    settings: CorpusSettings,
+    *,
+    column: str | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> TokenStore:
+    """Returns the ids, vocabulary and counts of a corpus from memory, which is read once and not
+    cached: what a file with the same lines would give.
+
+    Args:
+        corpus: an iterable, such as a generator, of lines of text (a string with line breaks is
+            several lines), of lists of tokens (taken as they are, but for `lowercase`) or of lists
+            of integers (their words are their digits); or a column of pandas, Polars, Arrow or
+            `datasets` of such values, whose missing values are skipped; or a table of one of these.
+        settings: `lowercase`, `encoding_errors`, and `column` where the argument is None.
+        column: which column of a table; None: "text".
+        progress, threads, chunk_bytes: as in `read_corpus`; there is no total.
+
+    Raises:
+        InputError: it is nothing of that kind, or holds no word; a token is empty or no string.
+        RunError: the disk for temporary files is full.
+    """
+    column = settings.column if column is None else column
+    advance = _counting(progress, None)
+    store = _read(
+        _Reader(
+            lambda: encoders(corpus, column, chunk_bytes, advance, _options(settings)),
+            threads or available_cores(),
+        ),
+        None,
     )
-    store.key = key
-    return store
+    name = f"{type(corpus).__name__} of {store.n_lines:,} line{'s' if store.n_lines > 1 else ''}"
+    return replace(store, sources=((name, None, None),))
+
+
+def _options(settings: CorpusSettings) -> dict[str, bool]:
+    return {"lowercase": settings.lowercase, "strict": settings.encoding_errors == "strict"}
+
+
+def _counting(progress: Progress | None, total: int | None) -> Advance:
+    """Returns what is to be told of every number of bytes that were read."""
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        if progress is not None:
+            progress(done, total)
+
+    return advance
 
 
 def _read(reader: _Reader, key: str | None) -> TokenStore:
@@ -83,12 +149,13 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
         if (store := load_entry(key)) is not None:
             return store
         try:
-            with NewEntry(key) as entry:
+            with new_entry(key) as entry:
                 store = reader.read(entry.file, str(entry.directory))
                 try:
                     entry.commit(store, reader.sources)
                 except CacheUnavailable as problem:
-                    store.warnings = (*store.warnings, f"the corpus is not cached: {problem}")
+                    warning = f"the corpus is not cached: {problem}"
+                    store = replace(store, warnings=(*store.warnings, warning))
                 return store
         except (CacheUnavailable, SpoolError) as problem:
             reader.warnings.append(f"the corpus is not cached: {problem}")
@@ -127,28 +194,19 @@ def _frugal_arrow() -> Iterator[None]:
         pyarrow.set_memory_pool(usual)
 
 
+@dataclass
 class _Reader:
-    """Reads resolved sources into a file of ids; may do so again when the first place was too
-    small."""
+    """Reads a corpus into a file of ids; files may be read again when the first place was too
+    small.
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        warnings: list[str],
-        column: str,
-        settings: CorpusSettings,
-        threads: int,
-        chunk_bytes: int,
-        progress: Progress | None,
-    ) -> None:
-        self.sources = sources
-        self.warnings = warnings
-        self._column = column
-        self._lowercase = settings.lowercase
-        self._strict = settings.encoding_errors == "strict"
-        self._threads = threads
-        self._chunk_bytes = chunk_bytes
-        self._progress = progress
+    `encoders` gives what remains to be done to encode the corpus, a chunk at a time; `sources` are
+    the files, none for text from memory.
+    """
+
+    encoders: Callable[[], Iterator[Encode]]
+    threads: int
+    sources: Sequence[Source] = ()
+    warnings: list[str] = field(default_factory=list)
 
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """The store over `file`, an empty file in `folder`."""
@@ -171,9 +229,9 @@ class _Reader:
                 f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"
                 " blanks"
             )
-        store = builder.finish(self._threads, found)
+        store = builder.finish(self.threads, found)
         if store is None:
-            names = [source.name for source in self.sources]
+            names = [source.name for source in self.sources] or ["it"]
             named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
             raise InputError(
                 f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty"
@@ -181,33 +239,14 @@ class _Reader:
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:
-        from w2v.corpus.chunks import read_chunks
-        from w2v.corpus.tokenizer import encode_chunk
-
-        done = 0
-        sizes = [source.size for source in self.sources if source.size is not None]
-        total = sum(sizes) if len(sizes) == len(self.sources) else None
-
-        def advance(size: int) -> None:
-            nonlocal done
-            done += size
-            if self._progress is not None:
-                self._progress(done, total)
-
         waiting: deque[Future[EncodedChunk]] = deque()
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for chunk in read_chunks(
-                    self.sources, self._column, self._strict, self._chunk_bytes, advance
-                ):
-                    waiting.append(
-                        pool.submit(
-                            encode_chunk, chunk, lowercase=self._lowercase, strict=self._strict
-                        )
-                    )
+                for encode in self.encoders():
+                    waiting.append(pool.submit(encode))
                     # One chunk waits beside those worked on: no thread idles, and memory stays
                     # bounded.
-                    while len(waiting) > self._threads + 1:
+                    while len(waiting) > self.threads + 1:
                         builder.add(waiting.popleft().result())
                 while waiting:
                     builder.add(waiting.popleft().result())

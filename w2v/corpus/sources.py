@@ -3,7 +3,7 @@ input, FIFOs.
 
 The list is deterministic: arguments keep their order, a folder gives its files sorted by path
 (recursively, without hidden ones), a glob gives its matches sorted. What a source's bytes mean is
-settled later, in `streams` and `tables`.
+settled later, in `chunks` and `tables`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import difflib
 import glob
 import os
 import stat
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from w2v.errors import InputError, RunError
+from w2v.system import compression
+
+Advance = Callable[[int], None]
 
 STANDARD_INPUT = "-"
-COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = {
     ".jsonl": "json",
     ".ndjson": "json",
@@ -66,11 +72,45 @@ class Source:
             )
 
 
+@contextmanager
+def opened(source: Source) -> Iterator[IO[bytes]]:
+    """The source's raw file, closed afterwards unless it is standard input.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    if source.path is None:
+        if sys.stdin is None:
+            raise InputError("standard input (-) is closed; name a file, or pipe the text in")
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(source.path, "rb", buffering=0 if source.lasting else -1)  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"{source.name} cannot be read: {error.strerror}") from None
+    with file:
+        yield cast(IO[bytes], file)
+
+
+def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
+    """The decompressed bytes of `source` in pieces of `piece_bytes`; `advance` gets the raw bytes
+    of each read.
+
+    Raises:
+        InputError: the source cannot be opened, or its compressed data are damaged or cut short.
+        RunError: the device fails while reading.
+    """
+    with opened(source) as file:
+        stream = compression.Decompressed(file, source.name, advance, source.size)
+        while piece := stream.read(piece_bytes):
+            yield piece
+
+
 def table_format(name: str) -> str | None:
     """The format of a table by its file name less its compression suffix ("a.jsonl.gz": "json"),
     None for text."""
     stem = name.lower()
-    for suffix in COMPRESSION_SUFFIXES:
+    for suffix in compression.SUFFIXES:
         stem = stem.removesuffix(suffix)
     return TABLE_FORMATS.get(os.path.splitext(stem)[1])
 
@@ -114,7 +154,7 @@ def resolve_sources(
 
 def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
     if argument == STANDARD_INPUT:
-        yield Source("standard input", None, "text" if column is None else "sniff")
+        yield Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")
         return
     if not os.path.lexists(argument) and argument.startswith("~"):
         argument = os.path.expanduser(argument)

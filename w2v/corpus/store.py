@@ -12,9 +12,10 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
+PART_IDS = 1 << 22  # looked at, and held in memory, at a time
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
 # Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are
 # short.
@@ -41,6 +43,7 @@ ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
+@dataclass(eq=False)
 class TokenStore:
     """A corpus as ids.
 
@@ -57,22 +60,14 @@ class TokenStore:
         key: the name under which the cache keeps it, or would; None for what does not last.
     """
 
-    def __init__(
-        self,
-        ids: np.ndarray,
-        vocabulary: Vocabulary,
-        n_words: int,
-        n_lines: int,
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self.ids = ids
-        self.vocabulary = vocabulary
-        self.n_words = n_words
-        self.n_lines = n_lines
-        self.warnings = tuple(warnings)
-        self.sources: tuple[tuple[str, int | None, int | None], ...] = ()
-        self.key: str | None = None
-        self.known_words: int | None = None
+    ids: np.ndarray
+    vocabulary: Vocabulary
+    n_words: int
+    n_lines: int
+    warnings: tuple[str, ...] = ()
+    sources: tuple[tuple[str, int | None, int | None], ...] = ()
+    known_words: int | None = None
+    key: str | None = None
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
@@ -86,12 +81,7 @@ class TokenStore:
     def __enter__(self) -> TokenStore:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
@@ -110,6 +100,22 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
     last = stop * ID_TYPE.itemsize
     if last > first:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields all of the ids, some millions at a time; pages of those passed are given back."""
+    for start in range(0, len(ids), PART_IDS):
+        part = np.ascontiguousarray(ids[start : start + PART_IDS])
+        yield part
+        release_pages(ids, start, start + len(part))
+
+
+def ids_checksum(ids: np.ndarray, start: int = 0) -> int:
+    """CRC-32 of the ids, behind `start`: finds what a disk or another program damaged, no
+    attack."""
+    for part in id_parts(ids):
+        start = zlib.crc32(part.data, start)
+    return start
 
 
 class SpoolError(Exception):

@@ -12,13 +12,11 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from w2v.corpus.sources import Source
-from w2v.corpus.streams import Advance, opened
+from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError, RunError
 
 DEFAULT_COLUMN = "text"
@@ -26,83 +24,54 @@ ROWS = 1000
 SNIFF_BYTES = 1 << 12
 
 
-def sniff_format(source: Source) -> Source:
-    """A pipe's table format by its content, for `--column` with a source that has no telling name.
-
-    The source that comes back is a temporary file with the pipe's content; `read_documents` removes
-    it.
-    """
-    path = _spool(source, "")
-    with open(path, "rb") as file:
-        head = file.read(SNIFF_BYTES).lstrip()
-    if head.startswith(b"PAR1"):
-        table = "parquet"
-    elif head.startswith((b"{", b"[")):
-        table = "json"
-    else:
-        table = "tsv" if b"\t" in head.split(b"\n", 1)[0] else "csv"
-    return replace(source, path=path, format=f"spooled {table}")
-
-
-def _spool(source: Source, suffix: str) -> str:
-    descriptor, path = tempfile.mkstemp(prefix="w2v-", suffix=suffix)
-    try:
-        with os.fdopen(descriptor, "wb") as spool, opened(source) as file:
-            shutil.copyfileobj(file, spool)
-    except OSError as error:
-        os.unlink(path)
-        folder = tempfile.gettempdir()
-        raise RunError(
-            f"cannot spool {source.name} to {folder}: {error.strerror}; point TMPDIR elsewhere"
-        ) from error
-    except BaseException:
-        os.unlink(path)
-        raise
-    return path
-
-
-def read_documents(
-    source: Source, column: str, piece_bytes: int, advance: Advance
-) -> Iterator[bytes]:
-    """The documents of one table as UTF-8 text in pieces of about `piece_bytes`, each document
-    ended by a newline.
+def read_documents(source: Source, column: str, advance: Advance) -> Iterator[bytes]:
+    """Yields the documents of one table in UTF-8, each ended by a newline.
 
     Raises:
         InputError: the file is no such table, or has no such column, or the column holds no text.
         RunError: a pipe's content does not fit the temporary folder.
     """
-    path, spooled, kind = (
-        source.path,
-        source.format.startswith("spooled "),
-        source.format.removeprefix("spooled "),
-    )
-    if not spooled and not source.lasting:
-        # datasets tells the compression by the extension, so that the spool file keeps it.
-        path, spooled = _spool(source, os.path.basename(source.path or "")), True
-    assert path is not None
-    try:
-        left = size = os.path.getsize(path)
-        if size == 0:
-            return
-        gathered: list[bytes] = []
-        gathered_bytes = 0
-        for batch in _batches(path, source.name, kind, column):
-            for document in batch:
-                gathered.append(document if document.endswith(b"\n") else document + b"\n")
-                gathered_bytes += len(gathered[-1])
-            if gathered_bytes >= piece_bytes:
-                # The place in the file is not known: the text's length stands for it until the end.
-                step = min(left, gathered_bytes)
-                advance(step)
-                left -= step
-                yield b"".join(gathered)
-                gathered, gathered_bytes = [], 0
-        advance(left)
-        if gathered:
-            yield b"".join(gathered)
-    finally:
-        if spooled:
-            os.unlink(path)
+    if source.lasting:
+        yield from _documents(str(source.path), source, column, advance)
+        return
+    # datasets tells the compression by the extension, so that the spool file keeps it.
+    suffix = os.path.basename(source.path or "")
+    with tempfile.NamedTemporaryFile(prefix="w2v-", suffix=suffix) as spool:
+        try:
+            with open(spool.name, "wb") as copy, opened(source) as file:
+                shutil.copyfileobj(file, copy)
+        except OSError as error:
+            raise RunError(
+                f"cannot spool {source.name} to {tempfile.gettempdir()}: {error.strerror}; point"
+                " TMPDIR elsewhere"
+            ) from error
+        yield from _documents(spool.name, source, column, advance)
+
+
+def _documents(path: str, source: Source, column: str, advance: Advance) -> Iterator[bytes]:
+    left = os.path.getsize(path)
+    if left == 0:
+        return
+    kind = _sniffed(path) if source.format == "sniff" else source.format
+    for batch in _batches(path, source.name, kind, column):
+        # The place in the file is not known: the text's length stands for it until the end.
+        step = min(left, sum(map(len, batch)))
+        advance(step)
+        left -= step
+        for document in batch:
+            yield document if document.endswith(b"\n") else document + b"\n"
+    advance(left)
+
+
+def _sniffed(path: str) -> str:
+    """The format by the content, for what came through a pipe without a telling name."""
+    with open(path, "rb") as file:
+        head = file.read(SNIFF_BYTES).lstrip()
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"{", b"[")):
+        return "json"
+    return "tsv" if b"\t" in head.split(b"\n", 1)[0] else "csv"
 
 
 @contextmanager
@@ -142,9 +111,9 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
             first = True
             for table in rows.with_format("arrow").iter(batch_size=ROWS):
                 if column in table.column_names:
-                    yield _as_bytes(table.column(column), name, column)
+                    yield as_bytes(table.column(column), f"column {column!r} of {name}")
                 elif first:
-                    raise _no_column(name, column, table.column_names)
+                    raise no_column(name, column, table.column_names)
                 first = False
         except InputError:
             raise
@@ -166,19 +135,23 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{name} cannot be read as parquet: {error}") from None
     if column not in names:
-        raise _no_column(name, column, names)
+        raise no_column(name, column, names)
     return [column]
 
 
-def _no_column(name: str, column: str, names: list[str]) -> InputError:
+def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
+    """What to raise where the table `name` has no such column."""
     return InputError(
         f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
     )
 
 
-def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
-    """The non-null values of a text column as UTF-8 bytes; not as str, which invalid UTF-8 cannot
-    become."""
+def as_bytes(values: Any, what: str) -> list[bytes]:
+    """Returns the non-null values of an Arrow column as UTF-8; str could not hold invalid UTF-8.
+
+    Raises:
+        InputError: `what`, as messages name the column, holds no text.
+    """
     import pyarrow
 
     kind = values.type
@@ -191,9 +164,7 @@ def _as_bytes(values: Any, name: str, column: str) -> list[bytes]:
         or pyarrow.types.is_large_string(kind)
         or pyarrow.types.is_string_view(kind)
     ):
-        raise InputError(
-            f"column {column!r} of {name} holds {kind}, not text; choose another one with `column`"
-        )
+        raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
     documents: list[bytes] = (
         values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
     )

@@ -14,6 +14,7 @@ line ends; the element " " stands for repeated whitespace and is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,32 @@ def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk
         codes = codes[codes != empty]
         counts[empty] = 0
     return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, nul)
+
+
+def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
+    """Encodes and counts tokens that are words as they are, but for LINE_END; see `encode_chunk`.
+
+    Raises:
+        InputError: a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`.
+    """
+    invalid = 0
+    try:
+        values = pa.array(tokens, pa.large_string())
+    except UnicodeEncodeError:
+        sound = [
+            token.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for token in tokens
+        ]
+        broken = [token for token, mended in zip(tokens, sound, strict=True) if token != mended]
+        if strict:
+            raise InputError(
+                f"the token {broken[0]!r} is not valid Unicode; mend it, or take `encoding_errors`"
+                " replace"
+            ) from None
+        invalid, values = len(broken), pa.array(sound, pa.large_string())
+    encoded = values.dictionary_encode()
+    codes, words = encoded.indices.to_numpy(), encoded.dictionary
+    counts = np.bincount(codes, minlength=len(words))
+    return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, 0)
 
 
 def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:

@@ -110,6 +110,12 @@ class Vocabulary:
         self.counts = counts
         self._places: dict[str, int] | None = None
 
+    @property
+    def text(self) -> bytes:
+        """The words as UTF-8, one newline behind each."""
+        words = self.words
+        return (words if isinstance(words, PackedWords) else PackedWords.pack(words)).text
+
     def __len__(self) -> int:
         return len(self.words)
 
@@ -139,7 +145,7 @@ class Vocabulary:
 
         Raises:
             RunError: the file cannot be written.
-            ValueError: a word is empty or holds whitespace, which no reader could read back.
+            ValueError: a word is empty or holds a tab or a line break, lost when read back.
         """
         with atomic_file(path) as file:
             self.write(file)
@@ -148,11 +154,10 @@ class Vocabulary:
         """Writes the same to an open file; raises ValueError as `save`."""
         for start in range(0, len(self), BLOCK):
             words = list(self.words[start : start + BLOCK])
-            # One split for all instead of a test per word: it gives the words back only if all are
-            # sound.
-            if " ".join(words).split() != words:
-                broken = next(word for word in words if word.split() != [word])
-                raise ValueError(f"the word {broken!r} is empty or holds whitespace")
+            joined = "".join(words)
+            if not all(words) or "\t" in joined or "\n" in joined:
+                broken = next(word for word in words if not word or "\t" in word or "\n" in word)
+                raise ValueError(f"the word {broken!r} is empty or holds a tab or a line break")
             counts = self.counts[start : start + BLOCK].tolist()
             file.write(
                 "".join(
@@ -183,19 +188,9 @@ class Vocabulary:
             raise InputError(
                 f"the vocabulary {path} is not valid UTF-8 at byte {error.start}"
             ) from None
-        lines = text.split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        separator = "\t" if lines and "\t" in lines[0] else " "
-        words, counts = _parsed(text, lines, separator, path)
-        if len(set(words)) < len(words):
-            first: dict[str, int] = {}
-            for number, word in enumerate(words, 1):
-                if first.setdefault(word, number) != number:
-                    raise InputError(
-                        f"{path} line {number}: {shown(word)} stands on line {first[word]} already"
-                    )
-        if separator == " ":
+        tabs = "\t" in text.partition("\n")[0]
+        words, counts = _parsed(text, tabs, path)
+        if not tabs:
             order = np.argsort(-counts, kind="stable")
             order = order[counts[order] > 0]
             return cls([words[place] for place in order], counts[order])
@@ -209,41 +204,31 @@ class Vocabulary:
         return cls(words, counts)
 
 
-def _parsed(
-    text: str, lines: list[str], separator: str, path: object
-) -> tuple[list[str], np.ndarray]:
-    """Words and counts of a vocabulary's lines, checked one by one. Only "word2vec" files may have
-    counts of 0."""
-    fields = text.split()
-    if len(fields) == 2 * len(lines) and text == "".join(
-        [
-            f"{word}{separator}{count}\n"
-            for word, count in zip(fields[::2], fields[1::2], strict=True)
-        ]
-    ):
-        words, numbers = fields[::2], fields[1::2]
-    else:
-        words, numbers = [], []
-        for number, line in enumerate(lines, 1):
-            word, found, count = line.removesuffix("\r").rpartition(separator)
-            if not found or word.split() != [word]:
-                expected = "word, tab, count" if separator == "\t" else "word, blank, count"
-                raise InputError(
-                    f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"
-                )
-            words.append(word)
-            numbers.append(count)
-    least = 1 if separator == "\t" else 0
-    for number, count in enumerate(numbers, 1):
+def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]:
+    """Words and counts of a vocabulary's lines. Only those of word2vec.c, with a blank between word
+    and count, may have counts of 0."""
+    line_of: dict[str, int] = {}
+    counts = []
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
+        word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
+        if not word or (not tabs and word.split() != [word]):
+            expected = "word, tab, count" if tabs else "word, blank, count"
+            raise InputError(
+                f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"
+            )
         # beyond 18 digits it might not fit 64 bits
-        if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < least:
+        if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
             raise InputError(
                 f"{path} line {number}: the count {shown(count)} is not a whole number of at least"
-                f" {least}"
+                f" {int(tabs)}"
             )
-    counts = np.array(list(map(int, numbers)), dtype=np.int64)
-    if counts.sum(dtype=np.float64) >= 2**63:
+        if line_of.setdefault(word, number) != number:
+            raise InputError(
+                f"{path} line {number}: {shown(word)} stands on line {line_of[word]} already"
+            )
+        counts.append(int(count))
+    if sum(counts) >= 1 << 63:
         raise InputError(
             f"the counts of the vocabulary {path} add up to more than any corpus has words"
         )
-    return words, counts
+    return list(line_of), np.array(counts, dtype=np.int64)

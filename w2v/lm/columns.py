@@ -12,6 +12,7 @@ it in the text. Ids are taken from the memory map segment by segment.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,32 +21,33 @@ from torch import Tensor
 BLOCK_TOKENS = 2048  # of a block, at least
 
 
-class Columns:
-    """The columns of a text.
+@dataclass(frozen=True)
+class Source:
+    """A text as tokens. ids: int32 [n], as stored; table: leads from them to tokens, its last entry
+    from -1 (None: they are tokens); eos: the token before the first one; release: told of the
+    positions in `ids` that are not needed soon."""
 
-    Args:
-        ids: int32 [n], as stored.
-        table: leads from stored ids to tokens, its last entry from -1; None: `ids` are tokens.
-        columns: B.
-        eos: the token before the first one.
-        release: told of the positions in `ids` that are not needed soon.
+    ids: np.ndarray
+    table: np.ndarray | None
+    eos: int
+    release: Callable[[int, int], None] = lambda start, stop: None
+
+
+class Columns:
+    """The `columns` columns of a text.
 
     Raises:
         ValueError: there are fewer than two tokens for each column.
     """
 
-    def __init__(
-        self,
-        ids: np.ndarray,
-        table: np.ndarray | None,
-        columns: int,
-        eos: int,
-        release: Callable[[int, int], None] = lambda start, stop: None,
-    ) -> None:
-        self.columns, self.rows = columns, len(ids) // columns
+    def __init__(self, source: Source, columns: int) -> None:
+        self.columns, self.rows = columns, len(source.ids) // columns
         if self.rows < 2:
-            raise ValueError(f"{len(ids)} tokens are fewer than two for each of {columns} columns")
-        self._ids, self._table, self._eos, self._release = ids, table, eos, release
+            raise ValueError(
+                f"{len(source.ids)} tokens are fewer than two for each of {columns} columns"
+            )
+        self._ids, self._table, self._eos = source.ids, source.table, source.eos
+        self._release = source.release
 
     def read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(inputs, targets), int64 [stop - start, B] each, of the rows start … stop - 1."""

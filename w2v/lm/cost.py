@@ -7,8 +7,8 @@ import torch
 from w2v.lm.bodies.choose import make_body
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
+from w2v.training.device import LIBRARY_BYTES, SCORE_BYTES
 from w2v.training.optimizers import STATE_ROWS
-from w2v.words.cost import LIBRARY_BYTES, SCORE_BYTES
 
 ACTIVATIONS = 12  # numbers kept per token, layer and unit of width until the gradients are made
 
@@ -22,20 +22,18 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model,
     one step."""
     dim, lm, loss = config.model.dim, config.lm, LOSSES[config.training.loss]
-    tokens = (config.training.batch_size or 1) * (lm.bptt or 1)
-    states = STATE_ROWS[config.optimizer] + (config.validation.valid is not None)
+    tokens = config.training.batch_size * lm.bptt
+    states = STATE_ROWS[config.training.optimizer] + (config.validation.valid is not None)
     # a sparse gradient holds the rows of a step only
     dense = _body_count(config) + (0 if loss.sparse else _output_count(config, vocabulary))
-    width = max(lm.hidden or dim, dim) * (
-        lm.context if lm.arch in ("ffnn", "lbl") and lm.context else 1
-    )
+    width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
     return (
         LIBRARY_BYTES
         + 4 * (1 + states) * parameter_count(config, vocabulary)
         + 4 * 2 * dense
-        + 4 * tokens * width * ACTIVATIONS * ((lm.layers or 1) + 1)
+        + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES)
-        + (4 * 4 * tokens * config.loss.negatives if hasattr(config.loss, "negatives") else 0)
+        + 4 * 4 * tokens * loss.negatives(config.loss)
     )
 
 
@@ -47,7 +45,7 @@ def _body_count(config: Config) -> int:
 
 
 def _output_count(config: Config, vocabulary: int) -> int:
-    width = config.lm.hidden or config.model.dim
+    width = config.lm.hidden
     if config.lm.tied:
         return vocabulary + (width * config.model.dim if width != config.model.dim else 0)
     return vocabulary * (width + 1)

@@ -11,7 +11,7 @@ has used them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,25 +20,23 @@ from torch import Tensor
 
 from w2v.errors import InputError, RunError
 from w2v.lm.bodies.base import State
-from w2v.lm.columns import Columns
+from w2v.lm.columns import Columns, Source
 from w2v.lm.model import make_network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.settings.config import Config
-from w2v.training.engine import Tally, block_seeds, check_state
+from w2v.training.device import find_device
+from w2v.training.engine import Engine, Tally, block_seeds, check_state
 from w2v.training.gradients import gathered, norm
 from w2v.training.optimizers import OPTIMIZERS, AdamW, RowOptimizer, Sgd
 from w2v.training.schedule import Block
-from w2v.words.autograd import find_device
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
 
 
-class LanguageModelEngine:
+class LanguageModelEngine(Engine):
     """Trains a language model on the columns of a text.
 
-    ids: int32 stream as stored; table: leads from them to tokens (None: they are tokens). counts
-    [V]: of the vocabulary, never increasing. eos: the token at line ends. release: told of
-    positions of `ids` done with.
+    counts [V]: of the vocabulary, never increasing.
 
     Raises:
         InputError: the text is too short for the batch; the device or the precision is not there;
@@ -47,28 +45,18 @@ class LanguageModelEngine:
     """
 
     name = "autograd"
-    in_rounds = False
-    threads = 1  # the trainer's workers; within a step PyTorch's own threads share the work
 
-    def __init__(
-        self,
-        config: Config,
-        ids: np.ndarray,
-        table: np.ndarray | None,
-        counts: np.ndarray,
-        eos: int,
-        release: Callable[[int, int], None] = lambda start, stop: None,
-    ) -> None:
+    def __init__(self, config: Config, source: Source, counts: np.ndarray) -> None:
         self.config, self.device = config, find_device(config.training.device)
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
-            torch.set_num_threads(config.threads)
-        batch = config.training.batch_size or 1
+            torch.set_num_threads(config.training.threads)
+        batch = config.training.batch_size
         try:
-            self.columns = Columns(ids, table, batch, eos, release)
+            self.columns = Columns(source, batch)
         except ValueError:
             raise InputError(
-                f"the corpus has {len(ids):,} tokens, line ends among them, and `batch_size`"
+                f"the corpus has {len(source.ids):,} tokens, line ends among them, and `batch_size`"
                 f" {batch} needs {2 * batch:,}: two for each of its columns; give more text or a"
                 " smaller `batch_size`"
             ) from None
@@ -104,16 +92,23 @@ class LanguageModelEngine:
             self._enough_memory(),
         ):
             inputs = torch.zeros(
-                self._bptt, self.columns.columns, dtype=torch.int64, device=self.device
+                self.config.lm.bptt, self.columns.columns, dtype=torch.int64, device=self.device
             )
             with working_precision(self.config.lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(self.columns.columns))
             rows.sum().backward()
             gathered(self.model.named_parameters())
 
+    @property
+    def where(self) -> str:
+        """What it trains with, for people."""
+        if self.device.type == "cpu":
+            return f"{self.config.training.threads} threads"
+        return str(self.device)
+
     def bounds(self) -> np.ndarray:
         """Bounds [blocks + 1] of an epoch's blocks, in tokens."""
-        return self.columns.bounds(self._bptt, self.config.lm.accumulate)
+        return self.columns.bounds(self.config.lm.bptt, self.config.lm.accumulate)
 
     @property
     def vectors(self) -> np.ndarray:
@@ -138,15 +133,12 @@ class LanguageModelEngine:
             if block.index == 0 or not self._state:
                 self._state = self.model.start(columns)
             loss = torch.zeros((), dtype=torch.float64, device=self.device)
-            step = self._bptt * self.config.lm.accumulate
+            step = self.config.lm.bptt * self.config.lm.accumulate
             for begin in range(start, stop, step):
                 loss += self._step(begin, min(begin + step, stop), lr)
             tokens = block.stop - block.start
             self.columns.release(start, stop)
             return Tally(loss.item(), tokens, tokens, 0, 0, tokens)
-
-    def end_round(self, blocks: int) -> None:
-        """Nothing to put together: there is one worker."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Parameters by their names, optimizer.*: what the optimizers remember, carry.*: the body's
@@ -196,23 +188,19 @@ class LanguageModelEngine:
             }
         return tensors
 
-    @property
-    def _bptt(self) -> int:
-        return self.config.lm.bptt or 1
-
     def _optimizer(self, name: str, table: Tensor) -> RowOptimizer:
         table = table.detach()
-        if self.config.optimizer == "adamw":
+        if self.config.training.optimizer == "adamw":
             # the rows of words, biases and norms keep their lengths
             decays = name.startswith("body.") and table.dim() == 2
-            return AdamW(table, self.config.lm.weight_decay or 0.0 if decays else 0.0)
-        return OPTIMIZERS[self.config.optimizer](table)
+            return AdamW(table, self.config.lm.weight_decay if decays else 0.0)
+        return OPTIMIZERS[self.config.training.optimizer](table)
 
     def _step(self, start: int, stop: int, lr: float) -> Tensor:
         """One step on the rows start … stop - 1; the sum of their losses, float64."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for begin in range(start, stop, self._bptt):
-            inputs, targets = self.columns.read(begin, min(begin + self._bptt, stop))
+        for begin in range(start, stop, self.config.lm.bptt):
+            inputs, targets = self.columns.read(begin, min(begin + self.config.lm.bptt, stop))
             inputs, targets = inputs.to(self.device), targets.to(self.device)
             with working_precision(self.config.lm.precision, self.device):
                 rows, state = self.model.hidden(inputs, self._state)

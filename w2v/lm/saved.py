@@ -3,11 +3,13 @@ Never pickles."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from w2v.errors import InputError, RunError, shown
+from w2v.settings.build import load_config
 from w2v.settings.config import Config
 from w2v.system.memory import available_memory
 from w2v.vectors.loading import check_version
@@ -48,7 +50,7 @@ def model_files(
     return files
 
 
-def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
+def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> LanguageModel:
     """Returns the language model in a run directory, on the device that `device` names.
 
     Raises:
@@ -58,7 +60,7 @@ def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
     """
     folder = Path(run)
     _check_folder(folder)
-    config = Config.load(folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
     if config.model.model != "lm":
         raise InputError(
             f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"
@@ -68,7 +70,7 @@ def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
     from w2v.lm.language_model import LanguageModel
     from w2v.lm.model import make_network
     from w2v.lm.vocabulary import TokenVocabulary
-    from w2v.words.autograd import find_device
+    from w2v.training.device import find_device
 
     place = find_device(device)
     vocabulary, path = TokenVocabulary.load(folder, config), folder / MODEL_FILE
@@ -81,7 +83,7 @@ def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
     parameters = dict[str, torch.Tensor](network.named_parameters())
     _check_shapes(shapes, parameters, path)
     _load_arrays(parameters, path)
-    return LanguageModel(network.to(place), vocabulary, config, str(run))
+    return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
 
 
 def _check_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from w2v.lm.perplexity import TextScore, has_known_word, score_ids
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.system.json import real_number, whole_number
 from w2v.training.report import Reporter
-from w2v.training.schedule import Scheduled
+from w2v.training.schedule import Schedule
 from w2v.training.validation import Validation
 
 
@@ -52,7 +52,7 @@ class LanguageModelValidation(Validation[TextScore]):
         engine: LanguageModelEngine,
         text: ValidationText,
         vocabulary: TokenVocabulary,
-        schedule: Scheduled,
+        schedule: Schedule,
         patience: int,
         reporter: Reporter,
     ) -> None:

@@ -8,7 +8,7 @@ where frequent words have short paths. Which way a label points is stated in `w2
 Bengio 2005; Mikolov et al. 2013, arXiv:1301.3781.
 
     layer = Hsigmoid(dim, counts)                             # Huffman's tree over the counts
-    layer = Hsigmoid(dim, counts, tree=balanced(len(counts)))
+    layer = Hsigmoid(dim, counts, tree=tree)                  # or a w2v.tree.Tree
     layer(hidden, target).mean().backward()
 """
 

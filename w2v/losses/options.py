@@ -15,7 +15,7 @@ from w2v.settings.declare import setting
 class SampledOptions:
     """Losses that score the target against k noise words drawn from q(w) ~ count(w)^power."""
 
-    negatives: int = setting(5, "noise words drawn per window", low=1)
+    negatives: int = setting(5, "noise words drawn per window", low=1, lm=1024)
     noise_power: float = setting(
         0.75,
         "the noise is drawn by count to this power (0: uniform, 1: by frequency)",

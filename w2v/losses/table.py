@@ -8,6 +8,7 @@ entry here, its tests.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from w2v.losses.options import (
     AdaptiveOptions,
@@ -42,6 +43,13 @@ class LossEntry:
     sparse: bool = False  # whether the layer can give gradients of the used rows only
     tied: bool = True  # whether the output rows are the words' own, so that they can be the input's
     bias: bool = True  # whether there can be an output bias
+
+    @property
+    def sampled(self) -> bool:
+        return hasattr(self.options, "negatives")
+
+    def negatives(self, options: Any) -> int:
+        return int(getattr(options, "negatives", 0))
 
     @property
     def scores_all(self) -> bool:

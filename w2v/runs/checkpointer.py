@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ import numpy as np
 from w2v import __version__
 from w2v.errors import RunError
 from w2v.runs.checkpoint import Checkpoint, blocks_of, prune, save_checkpoint
-from w2v.settings.interval import Interval
-from w2v.training.engine import Engine
+from w2v.runs.directory import RunDirectory
+from w2v.settings.groups import CheckpointSettings
+from w2v.settings.interval import Interval, parse_interval
 from w2v.training.handout import Rest
-from w2v.training.schedule import Schedule
-from w2v.training.trainer import TrainingResult, Watcher
+from w2v.training.report import Event, Reporter
+from w2v.training.result import TrainingResult
+from w2v.training.task import Job
+from w2v.training.trainer import Watcher
 
 WATCHER = "watcher."  # begins the names of their arrays
 
@@ -34,21 +37,8 @@ class RunState:
     facts: plain values that do not change during the run (the settings, the corpus).
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        bounds: np.ndarray,
-        schedule: Schedule,
-        watchers: Sequence[Watcher],
-        facts: dict[str, Any],
-    ) -> None:
-        self.engine, self.bounds, self.schedule, self.watchers, self.facts = (
-            engine,
-            bounds,
-            schedule,
-            watchers,
-            facts,
-        )
+    def __init__(self, job: Job, watchers: Sequence[Watcher], facts: dict[str, Any]) -> None:
+        self.job, self.watchers, self.facts = job, watchers, facts
         self._copies: dict[str, np.ndarray] = {}
         self._lines: list[str] = []
 
@@ -58,10 +48,8 @@ class RunState:
 
         The copies are in memory that the next ones use again.
         """
-        tensors, others = (
-            dict(self.engine.state()),
-            {watcher.name: watcher.state() for watcher in self.watchers},
-        )
+        tensors = dict(self.job.engine.state())
+        others = {watcher.name: watcher.state() for watcher in self.watchers}
         for name, values in others.items():
             large = {key for key, value in values.items() if isinstance(value, np.ndarray)}
             tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in sorted(large)}
@@ -76,10 +64,10 @@ class RunState:
             "written_by": __version__,
             **self.facts,
             "result": result.state(),
-            "schedule": self.schedule.state(),
+            "schedule": self.job.schedule.state(),
             "watchers": others,
         }
-        return Checkpoint(step, tensors, self.bounds, state, list(self._lines))
+        return Checkpoint(step, tensors, self.job.blocks.bounds, state, list(self._lines))
 
     def put_back(self, checkpoint: Checkpoint) -> TrainingResult:
         """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
@@ -89,10 +77,10 @@ class RunState:
                 of such a run.
         """
         tensors = checkpoint.tensors
-        self.engine.load_state(
+        self.job.engine.load_state(
             {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
         )
-        self.schedule.load_state(checkpoint.state["schedule"])
+        self.job.schedule.load_state(checkpoint.state["schedule"])
         for watcher in self.watchers:
             prefix = f"{WATCHER}{watcher.name}."
             arrays = {
@@ -108,30 +96,24 @@ class RunState:
 
 
 class Checkpointer:
-    """The watcher that saves checkpoints in `folder`: whenever `interval` is over, and at every
-    epoch's end.
-
-    keep: how many, the latest. restore: makes the run's directory again where it was removed;
-    whether that was so. warn: told what goes wrong, from another thread too.
-    """
+    """The watcher that saves checkpoints in a run's directory: as often as the settings say, and
+    then at every epoch's end."""
 
     name = "checkpoints"
 
     def __init__(
         self,
-        folder: Path,
-        interval: Interval,
-        keep: int,
+        directory: RunDirectory,
+        settings: CheckpointSettings,
         state: RunState,
-        restore: Callable[[], bool],
-        warn: Callable[[str], None],
-        *,
-        epoch_ends: bool = True,
+        reporter: Reporter,
     ) -> None:
-        self.epoch_ends = epoch_ends
+        every = settings.checkpoint_every
+        self.epoch_ends = every is not None
         self.last: Path | None = None  # the latest that was written
-        self._folder, self._interval, self._keep, self._state = folder, interval, keep, state
-        self._restore, self._warn = restore, warn
+        self._interval = Interval() if every is None else parse_interval(every)
+        self._directory, self._folder = directory, directory.checkpoints
+        self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
         self._asked = self._warned = False
         self._words, self._moment = 0, time.monotonic()
@@ -200,13 +182,16 @@ class Checkpointer:
                     f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller `lr`"
                 )
                 return
-            if self._restore():
-                self._warn(
+            if self._directory.restore():
+                self._reporter.warn(
                     f"{self._folder.parent} was removed while the run was writing to it; it has"
                     " been made again"
                 )
             self.last = save_checkpoint(self._folder, checkpoint)
             self._step = checkpoint.step
+            self._reporter.happened(
+                Event("checkpoint", {"path": str(self.last), "step": checkpoint.step})
+            )
             prune(self._folder, checkpoint.step, self._keep)
         except (RunError, OSError) as error:
             what = (
@@ -223,7 +208,9 @@ class Checkpointer:
                 if self.last and self.last.is_dir()
                 else "there is none"
             )
-            self._warn(f"no checkpoint could be written, {kept}, and training goes on: {problem}")
+            self._reporter.warn(
+                f"no checkpoint could be written, {kept}, and training goes on: {problem}"
+            )
         self._warned = True
 
 

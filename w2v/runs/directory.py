@@ -6,19 +6,17 @@ checkpoints/                                         see `w2v.runs.checkpoint`
 vectors.npy [V, D] float32, metrics.jsonl            what came out; of a language model also
 model.safetensors, tokenizer.json (subwords)
 summary.json                                         the last to be written: a run without it was
-killed
+                                                     killed
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import Any
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
@@ -26,35 +24,32 @@ from w2v.runs.checkpoint import FOLDER
 from w2v.settings.config import Config
 from w2v.system.files import atomic_directory, atomic_file
 from w2v.system.json import read_object
+from w2v.training.task import Files, Result
+from w2v.vectors.loading import RUN_VERSION
 from w2v.vectors.saving import write_matrix
 
-FORMAT_VERSION = 1
+CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
+METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
+LANGUAGE_MODEL_FILES = ("model.safetensors", "tokenizer.json")
 RUN_FILES = (
-    FOLDER,
-    "config.yaml",
-    "format_version",
-    "metrics.jsonl",
-    "model.safetensors",
-    "summary.json",
-    "tokenizer.json",
-    "vectors.npy",
-    "vocab.tsv",
+    *(FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, VOCABULARY),
+    *LANGUAGE_MODEL_FILES,
 )
-Files = Mapping[str, Callable[[IO[bytes]], Any]]  # by name, what writes the content
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run's directory at `path`."""
+    """A run's directory at `path`; `start` are the files that say what is trained."""
 
     path: Path
+    start: Files
 
     @property
     def checkpoints(self) -> Path:
         """The folder of its checkpoints."""
         return self.path / FOLDER
 
-    def create(self, config: Config, vocabulary: Vocabulary, *, replace: bool) -> None:
+    def create(self, *, replace: bool) -> None:
         """Makes it, with what is known before training.
 
         Raises:
@@ -66,78 +61,65 @@ class RunDirectory:
                 f"`output` {self.path} exists already: name another one, or add `overwrite`"
             )
         with atomic_directory(self.path, replace=replace) as folder:
-            write_plainly(folder, start_files(config, vocabulary))
+            write_plainly(folder, self.start)
             (folder / FOLDER).mkdir()
 
-    def restore(self, config: Config, vocabulary: Vocabulary, *, checkpoints: bool = True) -> bool:
+    def restore(self, *, checkpoints: bool = True) -> bool:
         """Makes it again where somebody has removed it or a file that it begins with, with the
-        folder of `checkpoints` or without; whether that was so.
+        folder of `checkpoints` or without; returns whether that was so.
 
         Raises:
             RunError: it cannot be written.
         """
         folder = self.checkpoints if checkpoints else self.path
-        files = start_files(config, vocabulary)
-        if folder.is_dir() and all((self.path / name).is_file() for name in files):
+        if folder.is_dir() and all((self.path / name).is_file() for name in self.start):
             return False
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
-        write_atomically(self.path, files)
+        self.add(self.start)
         return True
 
-    def finish(self, files: Files) -> None:
-        """Adds what came out, or puts it in the place of what a stopped run left.
+    def add(self, files: Files) -> None:
+        """Writes files one after another, each whole, in the place of what is there.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: one cannot be written.
         """
-        write_atomically(self.path, files)
+        for name, write in files.items():
+            with atomic_file(self.path / name) as file:
+                write(file)
 
-    def summary(self) -> dict[str, Any] | None:
-        """What the run wrote at its end; None if it has not come to one."""
-        try:
-            return read_object(self.path / "summary.json")
-        except (OSError, ValueError):
-            return None
+
+def summary_of(run: Path) -> dict[str, Any] | None:
+    """Returns what a run wrote at its end; None if it has not come to one."""
+    try:
+        return read_object(run / SUMMARY)
+    except (OSError, ValueError):
+        return None
 
 
 def start_files(config: Config, vocabulary: Vocabulary) -> Files:
-    """The files that say what is trained."""
+    """Returns the files that say what is trained."""
     return {
-        "format_version": lambda file: file.write(f"{FORMAT_VERSION}\n".encode()),
-        "config.yaml": lambda file: file.write(config.to_yaml().encode()),
-        "vocab.tsv": vocabulary.write,
+        VERSION: lambda file: file.write(RUN_VERSION + b"\n"),
+        CONFIG: lambda file: file.write(config.to_yaml().encode()),
+        VOCABULARY: vocabulary.write,
     }
 
 
-def end_files(
-    vectors: np.ndarray, metrics: Sequence[dict[str, Any]], summary: dict[str, Any], more: Files
-) -> Files:
-    """The files that say what came out, `more` among them."""
+def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Files:
+    """Returns the files that say what came out."""
     lines = "".join(json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics)
-    # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \\u escapes
-    document = (
-        json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode("utf-8", errors="backslashreplace")
+    document = json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \u escapes
+    encoded = document.encode("utf-8", errors="backslashreplace")
     return {
-        "vectors.npy": lambda file: write_matrix(file, vectors),
-        "metrics.jsonl": lambda file: file.write(lines.encode()),
-        **more,
-        "summary.json": lambda file: file.write(document),
-    }
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with null for NaN and infinity (a perplexity beyond all floats), which JSON does
-    not have."""
-    found = {
-        name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()
-    }
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in found.items()
+        VECTORS: lambda file: write_matrix(file, result.vectors),
+        METRICS: lambda file: file.write(lines.encode()),
+        **result.files,
+        SUMMARY: lambda file: file.write(encoded),
     }
 
 
@@ -148,12 +130,13 @@ def write_plainly(folder: Path, files: Files) -> None:
             write(file)
 
 
-def write_atomically(folder: Path, files: Files) -> None:
-    """Writes the files one after another, each whole.
-
-    Raises:
-        RunError: one cannot be written.
-    """
-    for name, write in files.items():
-        with atomic_file(folder / name) as file:
-            write(file)
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values with null for NaN and infinity, which JSON does not have: a perplexity may
+    be beyond all floats."""
+    found = {
+        name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()
+    }
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in found.items()
+    }

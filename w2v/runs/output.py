@@ -8,26 +8,48 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.runs.directory import RUN_FILES, Files, RunDirectory, end_files, start_files, write_plainly
-from w2v.settings.config import Config
+from w2v.runs.checkpoint import FOLDER, Checkpoint, save_checkpoint
+from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, start_files, write_plainly
+from w2v.settings.config import IN_MEMORY, Config
+from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
+from w2v.training.task import Result
 from w2v.vectors import check_format, save_vectors
 
 WRITE_ROWS = 8192  # rows of the matrix handled at a time
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
-COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a result consists of."""
+
+    config: Config
+    vocabulary: Vocabulary
+    result: Result
+    metrics: Sequence[dict[str, Any]]
+    summary: dict[str, Any]
+
+
+class Written(NamedTuple):
+    """Where a result is, the name of the checkpoint in it, and why there is none although one was
+    asked for."""
+
+    path: Path
+    checkpoint: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,129 +62,123 @@ class Output:
     overwrite: bool
     begun: bool = False
 
-    @property
-    def directory(self) -> RunDirectory:
-        """The run directory at `path`."""
-        return RunDirectory(self.path)
+    def write(self, contents: Contents, checkpoint: Checkpoint | None) -> Written:
+        """Writes the result, at a path that has moved on by a number if another run took it
+        meanwhile.
 
-    @classmethod
-    def prepare(cls, config: Config) -> Output:
-        """Finds the place for a run's result and checks that it can be written.
-
-        Raises:
-            InputError: the output exists, its folder is missing or not writable, or its extension
-                names no format.
-        """
-        given, overwrite = config.output.output, config.output.overwrite
-        if given is None:
-            path = free_path(default_name(config))
-            check_writable(path, overwrite=False)
-            return cls(path, False, False)
-        if given in ("", "-"):
-            suffixes = " ".join(VECTOR_SUFFIXES)
-            raise InputError(
-                f"`output` {given or repr(given)}: name a run directory, or a file ending in"
-                f" {suffixes}"
-            )
-        path = Path(given)
-        if path.name in ("", "..") or os.path.ismount(path):
-            raise InputError(
-                f"`output` {given} cannot be replaced as a whole: name a run directory inside it"
-            )
-        if any(_within(entry, path) for entry in config.corpus.corpus):
-            raise InputError(f"`output` {given} would remove the corpus: name another one")
-        is_file = path.suffix.lower() in VECTOR_SUFFIXES
-        if is_file and config.model.model == "lm":
-            raise InputError(
-                f"`output` {given}: a language model is more than vectors; name a run directory,"
-                f" and write its embeddings with w2v export DIRECTORY -o {given}"
-            )
-        if is_file and config.checkpoints.checkpoint_every is not None:
-            raise InputError(
-                f"`checkpoint_every` needs a run directory, and `output` {given} is a vector file:"
-                " name a folder, or leave `checkpoint_every` away"
-            )
-        if is_special(path):
-            raise InputError(
-                f"`output` {given} is a device or a pipe: name a file, or - for vectors on stdout"
-            )
-        check_writable(path, overwrite=overwrite)
-        if is_file:
-            kind = check_format(path)
-            if path.is_dir():
-                raise InputError(
-                    f"`output` {given} is a folder, but its name asks for a vector file; name"
-                    " another one"
-                )
-            if kind == "npy":  # its words stand in a second file
-                check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
-        elif overwrite and os.path.lexists(path):
-            check_removable(path)
-        return cls(path, is_file, overwrite)
-
-    def begin(self, config: Config, vocabulary: Vocabulary) -> Output:
-        """Makes the run directory before training, so that checkpoints have a place; an old run is
-        gone then.
-
-        Raises:
-            InputError: somebody else has made it meanwhile.
-            RunError: it cannot be written.
-        """
-        self.directory.create(config, vocabulary, replace=self.overwrite)
-        return replace(self, begun=True)
-
-    def write(
-        self,
-        config: Config,
-        vocabulary: Vocabulary,
-        vectors: np.ndarray,
-        metrics: Sequence[dict[str, Any]],
-        summary: dict[str, Any],
-        files: Files,
-        more: Callable[[Path], None] = lambda folder: None,
-    ) -> Path:
-        """Writes the result; returns its path, which has moved on by a number if another run took
-        it meanwhile.
-
-        files: those of a language model. more: writes what else belongs into a run directory that
-        is written whole.
+        checkpoint: goes into a run directory that is written whole.
 
         Raises:
             RunError: it cannot be written, or holds NaN.
         """
-        if not all(
-            np.isfinite(vectors[start : start + WRITE_ROWS]).all()
-            for start in range(0, len(vectors), WRITE_ROWS)
-        ):
+        vectors = contents.result.vectors
+        starts = range(0, len(vectors), WRITE_ROWS)
+        if not all(np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in starts):
             raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
+        start = start_files(contents.config, contents.vocabulary)
+        directory = RunDirectory(self.path, start)
         if self.begun:
-            self.directory.restore(config, vocabulary, checkpoints=False)
+            directory.restore(checkpoints=False)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
-            self.directory.finish(
-                end_files(vectors, metrics, {**summary, "output": str(self.path)}, files)
-            )
-            return self.path
-        path = self.path
+            directory.add(_end_files(contents, self.path))
+            return Written(self.path)
         while True:
+            path = self.path
             if not self.overwrite:
                 path = free_path(self.path, self.path.suffix if self.is_file else "")
             if self.is_file:
+                vocabulary = contents.vocabulary
                 save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
-                return path
+                return Written(path)
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
-                    write_plainly(folder, start_files(config, vocabulary))
-                    document = {**summary, "output": str(path)}
-                    write_plainly(folder, end_files(vectors, metrics, document, files))
-                    more(folder)
-                return path
+                    write_plainly(folder, {**start, **_end_files(contents, path)})
+                    return _with_checkpoint(path, folder, checkpoint)
             except RunError:
-                if self.overwrite or not path.exists():  # else another run was faster by a moment
+                # else another run was faster by a moment
+                if self.overwrite or not path.exists():
                     raise
+
+
+def _end_files(contents: Contents, path: Path) -> Any:
+    summary = {**contents.summary, "output": str(path)}
+    return end_files(contents.result, contents.metrics, summary)
+
+
+def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) -> Written:
+    """Saves the checkpoint in `folder`, which will be `path`; the vectors are there by now, so that
+    it is no failure if that is not possible."""
+    if checkpoint is None:
+        return Written(path)
+    (folder / FOLDER).mkdir()
+    try:
+        return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
+    except RunError as error:
+        return Written(path, problem=str(error))
+
+
+def prepare_output(config: Config) -> Output:
+    """Returns the place for a run's result, checked to be writable.
+
+    Raises:
+        InputError: the output exists, its folder is missing or not writable, or its extension names
+            no format.
+    """
+    given, overwrite = config.output.output, config.output.overwrite
+    if given is None:
+        path = free_path(default_name(config))
+        check_writable(path, overwrite=False)
+        return Output(path, False, False)
+    if given in ("", "-"):
+        suffixes = " ".join(VECTOR_SUFFIXES)
+        raise InputError(
+            f"`output` {given or repr(given)}: name a run directory, or a file ending in {suffixes}"
+        )
+    path = Path(given)
+    if path.name in ("", "..") or os.path.ismount(path):
+        raise InputError(
+            f"`output` {given} cannot be replaced as a whole: name a run directory inside it"
+        )
+    if any(_within(entry, path) for entry in config.corpus.corpus):
+        raise InputError(f"`output` {given} would remove the corpus: name another one")
+    is_file = path.suffix.lower() in VECTOR_SUFFIXES
+    if is_file:
+        _check_file(config, given)
+    if is_special(path):
+        raise InputError(
+            f"`output` {given} is a device or a pipe: name a file, or - for vectors on stdout"
+        )
+    check_writable(path, overwrite=overwrite)
+    if is_file:
+        kind = check_format(path)
+        if path.is_dir():
+            raise InputError(
+                f"`output` {given} is a folder, but its name asks for a vector file; name another"
+                " one"
+            )
+        if kind == "npy":  # its words stand in a second file
+            check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
+    elif overwrite and os.path.lexists(path):
+        check_removable(path)
+    return Output(path, is_file, overwrite)
+
+
+def _check_file(config: Config, given: str) -> None:
+    """Refuses a vector file for what is more than vectors."""
+    if not config.only_vectors:
+        raise InputError(
+            f"`output` {given}: a language model is more than vectors; name a run directory, and"
+            f" write its embeddings from there with w2v export DIRECTORY -o {given}"
+        )
+    if config.checkpoints.checkpoint_every is not None:
+        raise InputError(
+            f"`checkpoint_every` needs a run directory, and `output` {given} is a vector file: name"
+            " a folder, or leave `checkpoint_every` out"
+        )
 
 
 @contextmanager
@@ -171,19 +187,18 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
     go on with.
 
     Raises:
-        InputError: as `Output.prepare`; or another run is writing there.
+        InputError: as `prepare_output`; or another run is writing there.
     """
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
             nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
-            output = Output(
-                Path(os.path.realpath(resume)) if nameless else resume, False, False, begun=True
-            )
+            place = Path(os.path.realpath(resume)) if nameless else resume
+            output = Output(place, False, False, begun=True)
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
         else:
-            output, taken = Output.prepare(config), []
+            output, taken = prepare_output(config), []
             while True:
                 try:
                     alone = stack.enter_context(locked(output.path))
@@ -199,10 +214,11 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
 
 
 def default_name(config: Config) -> Path:
-    """CORPUS-STEM-MODEL-LOSS in the working directory."""
+    """Returns CORPUS-STEM-MODEL-LOSS in the working directory."""
     first = config.corpus.corpus[0]
-    name = "stdin" if first == "-" else Path(first).resolve().name
-    while Path(name).suffix.lower() in COMPRESSIONS:
+    names = {"-": "stdin", IN_MEMORY: "memory"}
+    name = names.get(first) or Path(first).resolve().name
+    while Path(name).suffix.lower() in compression.SUFFIXES:
         name = Path(name).stem
     stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "corpus"
     stem = stem.encode()[:STEM_BYTES].decode(errors="ignore")
@@ -210,7 +226,8 @@ def default_name(config: Config) -> Path:
 
 
 def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
-    """`path`, or the first free one of `path-2`, `path-3`, …; the number stands before `suffix`."""
+    """Returns `path`, or the first free one of `path-2`, `path-3`, …; the number stands before
+    `suffix`."""
     candidate, number = path, 1
     while candidate in taken or os.path.lexists(candidate):
         number += 1
@@ -230,9 +247,8 @@ def check_removable(path: Path) -> None:
             f"`output` {path} exists and is no run directory, so `overwrite` will not remove it;"
             " name another one"
         )
-    left = re.compile(
-        "|".join(rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(tmp|old)" for name in RUN_FILES)
-    )
+    own = "|".join(re.escape(name) for name in RUN_FILES)
+    left = re.compile(rf"\.({own})\.[a-z0-9_]{{8}}\.(tmp|old)")
     if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
         raise InputError(
             f"`output` {path} holds {foreign[0]!r}, which no run wrote, so `overwrite` will not"
@@ -243,4 +259,6 @@ def check_removable(path: Path) -> None:
 def _within(entry: str, path: Path) -> bool:
     """Whether the corpus `entry` is `path` or lies inside it."""
     source, target = os.path.realpath(entry), os.path.realpath(path)
-    return entry != "-" and (source == target or source.startswith(os.path.join(target, "")))
+    return entry not in ("-", IN_MEMORY) and (
+        source == target or source.startswith(os.path.join(target, ""))
+    )

@@ -11,22 +11,22 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from w2v.corpus import TokenStore, Vocabulary
 from w2v.errors import InputError
 from w2v.runs.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint
-from w2v.runs.directory import RunDirectory
+from w2v.runs.checkpointer import RunState
+from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CheckpointSettings, all_settings
-from w2v.training.report import Reporter
+from w2v.training.result import TrainingResult
+from w2v.training.schedule import Blocks
+from w2v.training.task import Context
+from w2v.training.text import read_text
 from w2v.vectors.loading import check_version
-
-if TYPE_CHECKING:
-    from w2v.corpus import TokenStore, Vocabulary
-    from w2v.runs.checkpointer import RunState
-    from w2v.training.trainer import TrainingResult
 
 # May be given beside `resume`. The first makes a run longer; the next two change only how it is
 # computed.
@@ -78,7 +78,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
         raise InputError(f"`resume` {run} goes on with the run as it is: {'; '.join(problems)}")
     notes = list(config.notes)
     for name, now, was in (
-        ("threads", config.threads, before.threads),
+        ("threads", config.training.threads, before.training.threads),
         ("device", config.training.device, before.training.device),
     ):
         if now != was:
@@ -95,25 +95,23 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
 
 
 def finished(run: Path, config: Config) -> dict[str, Any] | None:
-    """The summary of a run that has nothing left to do under this configuration; None for any
-    other."""
-    summary = RunDirectory(run).summary()
-    if (
-        summary is None
-        or summary.get("interrupted") is not False
-        or summary.get("epochs") != config.training.epochs
-    ):
-        return None
-    return summary
+    """Returns the summary of a run that has nothing left to do under this configuration; None for
+    any other."""
+    summary = summary_of(run) or {}
+    done = summary.get("interrupted") is False and summary.get("epochs") == config.training.epochs
+    return summary if done else None
 
 
-def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
-    """The checkpoint to go on from; None: from the beginning, since there is none yet. Damaged ones
-    are told.
+def latest(context: Context) -> Checkpoint | None:
+    """Returns the checkpoint to go on from; None: from the beginning, since there is none yet, or
+    since this is a new run. Damaged ones are told.
 
     Raises:
         InputError: there are checkpoints, but no sound one, or config.yaml has been changed since.
     """
+    run, reporter = context.resume, context.reporter
+    if run is None:
+        return None
     checkpoint, damaged = newest_checkpoint(run)
     if checkpoint is None:
         if damaged:
@@ -121,7 +119,7 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
                 f"{damaged[0]}. {_others(len(damaged) - 1)};"
                 f" remove {checkpoints_of(run)[0].parent} to train from the beginning"
             )
-        if (RunDirectory(run).summary() or {}).get("epochs_done"):
+        if (summary_of(run) or {}).get("epochs_done"):
             raise InputError(
                 f"{run} holds a result but no checkpoint (`checkpoint_every`), so it cannot go on;"
                 f" train again, or start from its vectors with `init` {run}"
@@ -130,7 +128,7 @@ def latest(run: Path, config: Config, reporter: Reporter) -> Checkpoint | None:
         return None
     for sentence in damaged:
         reporter.warn(f"{sentence}. The one before it is used, {checkpoint.path}")
-    now = comparable(config)
+    now = comparable(context.config)
     then = checkpoint.state.get("settings")
     if not isinstance(then, dict):
         raise InputError(
@@ -156,25 +154,27 @@ def comparable(config: Config) -> dict[str, Any]:
 
 
 def read_again(
-    config: Config,
-    run: Path,
+    context: Context,
     checkpoint: Checkpoint,
-    use_cache: bool,
-    reporter: Reporter,
-    select: Callable[[TokenStore], Vocabulary] | None = None,
+    vocabulary_of: Callable[[TokenStore], tuple[TokenStore, Vocabulary]],
 ) -> tuple[TokenStore, Vocabulary]:
-    """The text of a run to go on with, from the cache or read again, and its vocabulary.
+    """Returns the text of a run to go on with, from the cache or read again, and its vocabulary.
 
-    select: makes the vocabulary; None: the words that `min_count` and `max_vocab` leave.
+    vocabulary_of: makes the vocabulary, and renumbers the text where that is another one's.
 
     Raises:
         InputError: it is not there any more, or not the same.
     """
-    from w2v.corpus import Vocabulary, read_corpus
     from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import changed_files, check_description, describe, difference, digest
-    from w2v.corpus.selection import select_vocabulary
+    from w2v.corpus.identity import (
+        changed_files,
+        check_description,
+        describe,
+        difference,
+        memory_text,
+    )
 
+    run = context.resume
     try:
         then = check_description(checkpoint.state.get("corpus"))
     except ValueError:
@@ -182,33 +182,27 @@ def read_again(
             f"{checkpoint.path} does not say which text it was made from: it cannot be used"
         ) from None
     changed = changed_files(then)
-    store = load_entry(then["key"]) if use_cache and then["key"] else None
+    cached = context.use_cache and then["key"] and context.lines is None
+    store = load_entry(then["key"]) if cached else None
     if store is not None:
         for phrase in changed:
-            reporter.warn(
+            context.reporter.warn(
                 f"{phrase} since the run began; it goes on with the text as it was, which the cache"
                 " holds"
             )
+    elif (name := memory_text(then)) and context.lines is None:
+        raise InputError(
+            f"{run} cannot go on without the text that it was trained on, which came from memory"
+            f" ({name}): give it again as `corpus`"
+        )
     else:
         try:
-            store = read_corpus(
-                config.corpus.corpus, config.corpus, use_cache=use_cache, progress=reporter.reading
-            )
+            store = read_text(context)
         except InputError as error:
             raise InputError(
                 f"{run} cannot go on without the text that it was trained on: {error}"
             ) from None
-    if select is not None:
-        vocabulary = select(store)
-    elif config.start.init is None:
-        vocabulary = select_vocabulary(store.vocabulary, config.corpus)
-    else:
-        from w2v.words.start import renumbered
-
-        vocabulary = Vocabulary.load(run / "vocab.tsv")
-        chosen = store.vocabulary.truncated(config.corpus.min_count, config.corpus.max_vocab)
-        if digest(chosen) != digest(vocabulary):
-            store = renumbered(store, vocabulary)
+    store, vocabulary = vocabulary_of(store)
     if other := difference(then, describe(store, vocabulary)):
         store.close()
         what = changed[0] if changed else "the text is another one"
@@ -219,19 +213,19 @@ def read_again(
     return store, vocabulary
 
 
-def check_blocks(checkpoint: Checkpoint, positions: int, epochs: int) -> None:
-    """Whether a checkpoint's blocks are those of a text with so many positions, read `epochs`
-    times.
+def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
+    """Checks that a checkpoint's blocks are those of the same text.
 
     Raises:
         InputError: they lead beyond it.
     """
-    end, blocks = int(checkpoint.bounds[-1]), (len(checkpoint.bounds) - 1) * epochs
+    positions, end = int(blocks.bounds[-1]), int(checkpoint.bounds[-1])
+    last = (len(checkpoint.bounds) - 1) * blocks.epochs
     why = None
     if end != positions:
         why = f"its blocks end at {end:,}, the text at {positions:,}"
-    elif checkpoint.step > blocks:
-        why = f"it is after block {checkpoint.step:,} of {blocks:,}"
+    elif checkpoint.step > last:
+        why = f"it is after block {checkpoint.step:,} of {last:,}"
     if why is not None:
         raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
 

@@ -1,69 +1,47 @@
 """Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say
 when it fails.
 
-with Saving(config, …) as saving:
-    result, blocks_done = saving.begin(earlier)     # earlier: the checkpoint to go on from, or None
+with Saving(context, text, job, output) as saving:
+    result, blocks_done = saving.begin(earlier)      # the checkpoint to go on from, or None
     …                                                # training, with saving.watchers
-    path, checkpoint = saving.finish(blocks_done, result, summary)
+    path, checkpoint = saving.finish(blocks_done, trained, summary, result)
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
-from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.identity import describe
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER, Checkpoint, save_checkpoint
+from w2v.runs.checkpoint import FOLDER, Checkpoint
 from w2v.runs.checkpointer import Checkpointer, RunState
-from w2v.runs.directory import Files
-from w2v.runs.output import Output
+from w2v.runs.directory import CONFIG, RunDirectory, start_files
+from w2v.runs.output import Contents, Output
 from w2v.runs.resume import check_blocks, comparable, put_back
-from w2v.settings.config import Config
-from w2v.settings.interval import Interval, parse_interval
-from w2v.training.engine import Engine
-from w2v.training.report import Reporter, RunSummary
-from w2v.training.schedule import Schedule
-from w2v.training.trainer import Diverged, TrainingResult, Watcher
+from w2v.training.report import RunSummary
+from w2v.training.result import Diverged, TrainingResult
+from w2v.training.schedule import Blocks
+from w2v.training.task import Context, Job, Result, Text
+from w2v.training.trainer import Watcher
 
 
 class Saving:
     """Everything about a run that outlives its process. A context manager: at its end nothing is
-    being written.
+    being written."""
 
-    others: the run's watchers besides checkpoints. learnt: gives vectors and further files of the
-    result, where they are not just the engine's vectors. bounds: of the blocks, after `begin` those
-    of the run gone on with.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        store: TokenStore,
-        vocabulary: Vocabulary,
-        output: Output,
-        engine: Engine,
-        bounds: np.ndarray,
-        schedule: Schedule,
-        reporter: Reporter,
-        others: Sequence[Watcher] = (),
-        learnt: Callable[[], tuple[np.ndarray, Files]] | None = None,
-    ) -> None:
-        self.bounds = bounds
-        self._config, self._store, self._vocabulary, self._reporter = (
-            config,
-            store,
-            vocabulary,
-            reporter,
-        )
-        self._output, self._engine, self._schedule, self._others = output, engine, schedule, others
-        self._learnt = learnt or (lambda: (engine.vectors, {}))
+    def __init__(self, context: Context, text: Text, job: Job, output: Output) -> None:
+        self._config, self._reporter = context.config, context.reporter
+        self._text, self._job, self._output = text, job, output
+        self._keep_state = context.keep_state
+        self._every = self._config.checkpoints.checkpoint_every is not None
+        self._others: list[Watcher] = [] if job.validation is None else [job.validation]
+        start = start_files(context.config, text.vocabulary)
+        self._directory = RunDirectory(output.path, start)
         self._facts: dict[str, object] = {}
         self._checkpointer: Checkpointer | None = None
         self._created = False  # whether the run's directory is this process's work
@@ -81,38 +59,30 @@ class Saving:
             self._checkpointer.close()
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
-        """What an earlier run has booked, and how many blocks it has trained; nothing, for a new
-        one.
+        """Returns what an earlier run has booked, and how many blocks it has trained; nothing, for
+        a new one. The job's blocks become those of the run gone on with.
 
         Raises:
             InputError: the checkpoint does not fit; or somebody else has made the run's directory
                 meanwhile.
             RunError: the directory cannot be written.
         """
-        every = self._config.checkpoints.checkpoint_every
-        if not self._output.begun and every is None:
+        settings = self._config.checkpoints
+        if not self._output.begun and not self._every:
             return TrainingResult(), 0
         if earlier is not None:
-            check_blocks(earlier, int(self.bounds[-1]), self._config.training.epochs)
-            self.bounds = earlier.bounds
+            check_blocks(earlier, self._job.blocks)
+            self._job.blocks = Blocks(earlier.bounds, self._job.blocks.epochs)
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
-            self._restore()
-            self._config.save_yaml(self._output.path / "config.yaml")  # `epochs` may have grown
+            self._directory.restore()
+            self._config.save_yaml(self._output.path / CONFIG)  # `epochs` may have grown
         else:
-            self._output, self._created = self._output.begin(self._config, self._vocabulary), True
-        interval = Interval() if every is None else parse_interval(every)
-        self._checkpointer = Checkpointer(
-            self._output.directory.checkpoints,
-            interval,
-            self._config.checkpoints.keep,
-            state,
-            self._restore,
-            self._reporter.warn,
-            epoch_ends=every is not None,
-        )
+            self._directory.create(replace=self._output.overwrite)
+            self._output, self._created = replace(self._output, begun=True), True
+        self._checkpointer = Checkpointer(self._directory, settings, state, self._reporter)
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
@@ -146,9 +116,10 @@ class Saving:
             raise
 
     def finish(
-        self, blocks_done: int, result: TrainingResult, summary: RunSummary
+        self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
     ) -> tuple[Path, str | None]:
-        """Writes the result; its path, and that of the checkpoint from which the run can go on.
+        """Writes the result; returns its path, and that of the checkpoint from which the run can go
+        on.
 
         A run that was stopped leaves a checkpoint in its directory, whether `checkpoint_every` was
         given or not.
@@ -156,47 +127,36 @@ class Saving:
         Raises:
             RunError: it cannot be written, or holds NaN.
         """
-        stopped = result.interrupted and not self._output.is_file
-        every = self._config.checkpoints.checkpoint_every is not None
-        kept: str | None = None
-
-        def add_checkpoint(folder: Path) -> None:
-            nonlocal kept
-            if stopped:
-                (folder / FOLDER).mkdir()
-                try:
-                    state = self._state().take(blocks_done, result, copy=False)
-                    kept = save_checkpoint(folder / FOLDER, state).name
-                except RunError as error:  # the vectors are there by now
-                    self._reporter.warn(
-                        f"the run cannot be gone on with, its state could not be saved: {error}"
-                    )
-
-        if self._checkpointer is not None and (stopped or every):
-            self._checkpointer.finish(blocks_done, result)
-            last = self._checkpointer.last
-            kept = None if last is None or not last.is_dir() else last.name
+        keeps = trained.interrupted or self._keep_state or self._every
+        kept: Path | None = None
+        if self._checkpointer is not None and keeps:
+            self._checkpointer.finish(blocks_done, trained)
+            kept = self._checkpointer.last
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it
-        vectors, files = self._learnt()
-        path = self._output.write(
-            self._config, self._vocabulary, vectors, result.metrics, values, files, add_checkpoint
-        )
-        if self._output.begun and not stopped and not every:
+        checkpoint = None
+        if keeps and not self._output.begun and not self._output.is_file:
+            checkpoint = self._state().take(blocks_done, trained, copy=False)
+        vocabulary, metrics = self._text.vocabulary, trained.metrics
+        contents = Contents(self._config, vocabulary, result, metrics, values)
+        written = self._output.write(contents, checkpoint)
+        if written.problem is not None:
+            self._reporter.warn(
+                f"the run cannot be gone on with, its state could not be saved: {written.problem}"
+            )
+        folder = written.path / FOLDER
+        if self._output.begun and not keeps:
             # of an earlier stop: not the state of this result
-            shutil.rmtree(path / FOLDER, ignore_errors=True)
-        return path, None if kept is None else str(path / FOLDER / kept)
+            shutil.rmtree(folder, ignore_errors=True)
+        if written.checkpoint is not None:
+            return written.path, str(folder / written.checkpoint)
+        return written.path, None if kept is None or not kept.is_dir() else str(folder / kept.name)
 
     def _state(self) -> RunState:
         if not self._facts:
-            self._facts = {
-                "settings": comparable(self._config),
-                "corpus": describe(self._store, self._vocabulary),
-            }
-        return RunState(self._engine, self.bounds, self._schedule, self._others, dict(self._facts))
-
-    def _restore(self) -> bool:
-        return self._output.directory.restore(self._config, self._vocabulary)
+            corpus = describe(self._text.store, self._text.vocabulary)
+            self._facts = {"settings": comparable(self._config), "corpus": corpus}
+        return RunState(self._job, self._others, dict(self._facts))
 
     def _kept(self, diverged: bool) -> str:
         if self._checkpointer is None:
@@ -208,10 +168,8 @@ class Saving:
                 shutil.rmtree(run, ignore_errors=True)
                 return ". Nothing was written"
             return f". No checkpoint is in {run} yet; to start again: `resume` {run}"
-        if diverged and self._config.model.model == "lm":
+        if not diverged:
+            return f". Kept is {last}; to go on: `resume` {run}"
+        if not self._config.only_vectors:
             return f". Kept is {last}, from before"
-        if diverged:
-            return (
-                f". Kept is {last}, from before; to start from its vectors, train with `init` {run}"
-            )
-        return f". Kept is {last}; to go on: `resume` {run}"
+        return f". Kept is {last}, from before; to start from its vectors, train with `init` {run}"

@@ -1,25 +1,25 @@
-"""Makes a `Config` of what the user said: command line, then the YAML file, then the defaults
-(word2vec.c's).
+"""Makes a `Config` of what the user said: command line or keywords, then the YAML file, then the
+defaults. A configuration that comes out has one value for every setting.
 
 All that is wrong is reported at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from w2v.errors import InputError, shown
-from w2v.losses.options import SampledOptions
-from w2v.losses.table import LOSSES
-from w2v.settings import language_model as language_model
-from w2v.settings.config import DEFAULT_LR, Config
+from w2v.losses.table import LOSSES, LossEntry
+from w2v.settings import language_model
+from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, nearest, settings_of
 from w2v.settings.groups import (
     GROUPS,
+    LANGUAGE_MODEL,
     WORD_VECTORS_ONLY,
     ModelSettings,
     all_settings,
@@ -28,30 +28,31 @@ from w2v.settings.groups import (
 )
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
+from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
+from w2v.settings.yamlfile import read_settings
 
 MAX_PROBLEMS = 20  # told at once
+Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
 
 
-def build_config(cli: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None) -> Config:
-    """The configuration from the command line (texts by setting name, None = not given) and a YAML
-    file.
+def build_config(
+    given: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None
+) -> Config:
+    """Returns the configuration of settings by name (texts or values, None = not given), and a
+    YAML file.
 
     Raises:
         InputError: the file cannot be used, or names, types or values are wrong; one message tells
             all of them.
     """
-    from_file: list[tuple[str, Any]] = []
-    problems: list[str] = []
-    if yaml_path is not None:
-        from_file, problems = _read_yaml(yaml_path)
-    given = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
-    given += [(name, value, _option(name)) for name, value in cli.items() if value is not None]
-    return _assemble(given, problems)
+    from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
+    named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
+    named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
+    return _assemble(named, problems)
 
 
-def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
-    """The configuration of (setting, value, how the user named it) triples; later ones win over
-    earlier ones.
+def config_of(given: Iterable[Named]) -> Config:
+    """Returns the configuration of named values; later ones win over earlier ones.
 
     Raises:
         InputError: names, types or values are wrong; one message tells all of them.
@@ -59,145 +60,181 @@ def config_of(given: Iterable[tuple[str, Any, str]]) -> Config:
     return _assemble(given, [])
 
 
-def _assemble(given: Iterable[tuple[str, Any, str]], problems: list[str]) -> Config:
-    """Converts and sorts (name, value, place) triples into a Config; later ones win over earlier
-    ones."""
-    known = all_settings()
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    refused: set[str] = set()
-    for name, value, place in given:
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Returns the configuration in a YAML file alone.
+
+    Raises:
+        InputError: see `build_config`.
+    """
+    return build_config({}, path)
+
+
+@dataclass
+class _Given:
+    """What the user gave: converted values by setting, and the names under which he gave them."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def note(self, names: Iterable[str], why: str) -> list[str]:
+        """Returns a sentence for each of the settings that was given."""
+        return [f"{self.places[name]} is not used {why}" for name in names if name in self.places]
+
+
+def _assemble(named: Iterable[Named], problems: list[str]) -> Config:
+    given = _converted(named, problems)
+    _refuse([*problems, *_wrong_alone(given)])
+    if given.values.get("valid") not in (None, "-"):
+        given.values["valid"] = os.path.abspath(str(given.values["valid"]))
+    values = resolve(given.values)
+    groups = {
+        group: cls(**{name: values[name] for name in settings_of(cls)})
+        for group, cls in GROUPS.items()
+    }
+    loss = LOSSES[values["loss"]]
+    config = Config(
+        **groups, loss=loss.options(**{n: values[n] for n in settings_of(loss.options)})
+    )
+    _refuse(_wrong_together(config, loss, given))
+    return Config(
+        **groups,
+        loss=config.loss,
+        notes=tuple(_notes(config, loss, given)),
+        why_engine=_why_engine(config, given),
+    )
+
+
+def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
+    """Returns what can be used of named values, and adds phrases on the rest to `problems`."""
+    known, given, refused = all_settings(), _Given(), set()
+    for name, value, place in named:
         if name not in known:
             problems.append(_unknown(f"unknown setting {shown(name)}", name, known))
             continue
         try:
-            values[name] = known[name].convert(value, place)
-            places[name] = place
+            converted = known[name].convert(value, place)
         except BadValue as error:
             problems.append(str(error))
             refused.add(name)
-    if not values.get("corpus") and "corpus" not in refused:
+            continue
+        given.values.pop(name, None)
+        given.places[name] = place
+        if converted is not None:
+            given.values[name] = converted
+    if not given.values.get("corpus") and "corpus" not in refused:
         problems.append("no corpus: name a text file, a folder, or - for standard input")
-    if "device" in values and not re.fullmatch(
-        r"auto|cpu|cuda(:[0-9]{1,4})?", str(values["device"])
-    ):
+    return given
+
+
+def _wrong_alone(given: _Given) -> list[str]:
+    """Returns phrases on values that are wrong whatever the others are."""
+    values, places, problems = given.values, given.places, []
+    device = str(values.get("device", "auto"))
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         problems.append(
-            f"{places['device']} {values['device']} is not one of auto, cpu, cuda, or cuda: and a"
-            " number"
+            f"{places['device']} {device} is not one of auto, cpu, cuda, or cuda: and a number"
         )
     problems += [
         f"{places[name]} needs `init`: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
-        if values.get(name) and values.get("init") is None
+        if values.get(name) and "init" not in values
     ]
-    if values.get("checkpoint_every") is not None:
-        try:
-            parse_interval(str(values["checkpoint_every"]))
-        except ValueError as error:
-            problems.append(f"{places['checkpoint_every']} {error}")
-    _refuse(problems)
+    try:
+        parse_interval(str(values.get("checkpoint_every", "1s")))
+    except ValueError as error:
+        problems.append(f"{places['checkpoint_every']} {error}")
+    return problems
 
-    if values.get("valid") not in (None, "-"):
-        values["valid"] = os.path.abspath(str(values["valid"]))
-    is_lm = values.get("model") == "lm"
-    if is_lm:
-        values = language_model.DEFAULTS | values
-    groups = {
-        group: cls(**{name: values[name] for name in settings_of(cls) if name in values})
-        for group, cls in GROUPS.items()
-    }
-    training = groups["training"]
-    options = LOSSES[training.loss].options
-    chosen = settings_of(options)
-    notes = [
-        f"{place} is not used by `loss` {training.loss} (only by {_listed(losses_with(name))})"
-        for name, place in places.items()
-        if losses_with(name) and name not in chosen
-    ]
-    if is_lm and issubclass(options, SampledOptions):
-        values.setdefault("negatives", language_model.NEGATIVES)
-    config = Config(
-        **groups, loss=options(**{name: values[name] for name in chosen if name in values})
-    )
-    problems = []
-    if config.validation.patience and config.validation.valid is None:
+
+def _wrong_together(config: Config, loss: LossEntry, given: _Given) -> list[str]:
+    """Returns phrases on values that do not go with each other."""
+    problems, places, training = [], given.places, config.training
+    validated = config.validation.valid is not None
+    if config.validation.patience and not validated:
         problems.append(
-            f"{places['patience']} {config.validation.patience} needs `valid` FILE, the text it"
-            " watches"
+            f"{places['patience']} {config.validation.patience} needs `valid`, the text it watches"
         )
-    if config.training.engine == "hogwild" and config.beyond_hogwild:
-        problems += [
-            f"`engine` hogwild cannot do {_listed(config.beyond_hogwild)}: use `engine` autograd or"
-            " auto"
-        ]
-    if is_lm:
-        entry = LOSSES[training.loss]
-        validated = config.validation.valid is not None
-        problems += language_model.problems(
-            config.lm, config.model.dim, training.loss, entry.tied, entry.bias, validated
+    if training.engine == "hogwild" and (
+        beyond := beyond_hogwild(config.as_dict() | _asked(given))
+    ):
+        problems.append(
+            f"`engine` hogwild cannot do {_listed(beyond)}: use `engine` autograd or auto"
         )
-        if config.start.init is not None:
+    if config.only_vectors:
+        if training.optimizer not in DEFAULT_LR:
             problems.append(
-                f"{places['init']} is for word vectors: leave it away, `model` lm starts by itself"
+                f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only: use"
+                f" {_listed([*DEFAULT_LR])}"
             )
-        notes += language_model.notes(config.lm, places)
-        config = dataclasses.replace(
-            config,
-            lm=language_model.resolved(
-                config.lm, config.model.dim, config.optimizer, entry.bias, validated
-            ),
+        return problems
+    if config.lm.tied and not loss.tied:
+        problems.append(
+            f"`tied`: the output rows of `loss` {loss.name} are not words, so they cannot be the"
+            " embeddings"
         )
-    elif training.optimizer == "adamw":
-        problems.append(f"`optimizer` adamw is for `model` lm only: use {_listed([*DEFAULT_LR])}")
-    _refuse(problems)
-    notes += [
-        f"{place} is not used by `model` {config.model.model}{'' if is_lm else ' (only by lm)'}"
-        for name, place in places.items()
-        if name in (WORD_VECTORS_ONLY if is_lm else settings_of(LanguageModelSettings))
+    if config.lm.output_bias and not loss.bias:
+        problems.append(f"`output_bias`: `loss` {loss.name} has no biases; leave it out")
+    if config.start.init is not None:
+        problems.append(
+            f"{places['init']} is for word vectors: leave it out, `model` {LANGUAGE_MODEL} starts"
+            " by itself"
+        )
+    return problems + language_model.problems(config.lm, validated)
+
+
+def _asked(given: _Given) -> dict[str, Any]:
+    """Returns the optimizer that the user asked for, for `beyond_hogwild`."""
+    return {"optimizer": given.values.get("optimizer")}
+
+
+def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
+    """Returns sentences on settings that were given and have no effect."""
+    notes = [
+        note
+        for name in given.places
+        if losses_with(name) and name not in settings_of(loss.options)
+        for note in given.note(
+            [name], f"by `loss` {loss.name} (only by {_listed(losses_with(name))})"
+        )
     ]
-    if training.engine != "auto":
-        why = f"as {places['engine']} says"
-    elif config.beyond_hogwild:
-        why = (
-            f"{_listed(config.beyond_hogwild)}"
-            f" {'needs' if len(config.beyond_hogwild) == 1 else 'need'} it"
-        )
+    model, fused = config.model.model, config.training.engine == "hogwild"
+    if config.only_vectors:
+        idle = [name for name in given.places if name in settings_of(LanguageModelSettings)]
+        notes += given.note(idle, f"by `model` {model} (only by {LANGUAGE_MODEL})")
     else:
-        why = f"the fused CPU kernels have `loss` {training.loss}"
-    resolved = {name: getattr(config, name) for name in ("lr", "threads", "engine", "optimizer")}
-    if config.engine == "hogwild" and training.batch_size is not None:
-        resolved["batch_size"] = None
-        notes.append(
-            f"{places['batch_size']} is not used by the hogwild engine (add `engine` autograd)"
+        notes += language_model.notes(config.lm.arch, given.values, given.places)
+        notes += given.note(WORD_VECTORS_ONLY, f"by `model` {model}")
+    if fused and "batch_size" in given.values:
+        notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
+    if not fused and config.training.deterministic:
+        notes += given.note(["deterministic"], "by the autograd engine")
+    changed = [
+        name
+        for name in ("cbow_hidden", "cbow_grad")
+        if getattr(config.model, name) != getattr(ModelSettings, name)
+    ]
+    if model != "cbow":
+        notes += given.note(changed, f"by `model` {model}")
+    elif config.model.cbow_hidden == "sum":
+        notes += given.note(
+            [name for name in changed if name == "cbow_grad"], "by `cbow_hidden` sum"
         )
-    if config.engine == "autograd" and training.deterministic:
-        notes.append(f"{places['deterministic']} is not used by the autograd engine")
-    notes += _idle_cbow(config.model, places)
-    training = dataclasses.replace(training, **resolved)
-    return dataclasses.replace(config, training=training, notes=tuple(notes), why_engine=why)
-
-
-def _idle_cbow(model: ModelSettings, places: Mapping[str, str]) -> list[str]:
-    """Notes on CBOW's settings that were changed but have no effect."""
-    notes = []
-    if model.model != "cbow":
-        changed = [
-            name
-            for name in ("cbow_hidden", "cbow_grad")
-            if getattr(model, name) != getattr(ModelSettings, name)
-        ]
-        notes = [f"{places[name]} is not used by `model` {model.model}" for name in changed]
-    elif model.cbow_hidden == "sum" and model.cbow_grad != ModelSettings.cbow_grad:
-        notes = [f"{places['cbow_grad']} is not used by `cbow_hidden` sum"]
     return notes
 
 
-def _refuse(problems: list[str]) -> None:
+def _why_engine(config: Config, given: _Given) -> str:
+    if given.values.get("engine", "auto") != "auto":
+        return f"as {given.places['engine']} says"
+    if beyond := beyond_hogwild(config.as_dict() | _asked(given)):
+        return f"{_listed(beyond)} {'needs' if len(beyond) == 1 else 'need'} it"
+    return f"the fused CPU kernels have `loss` {config.training.loss}"
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        told = problems[:MAX_PROBLEMS] + (["…"] if len(problems) > MAX_PROBLEMS else [])
-        raise InputError(
-            problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(told)
-        )
+        told = [*problems[:MAX_PROBLEMS], *(["…"] if len(problems) > MAX_PROBLEMS else [])]
+        many = f"{len(problems)} problems: {'; '.join(told)}"
+        raise InputError(problems[0] if len(problems) == 1 else many)
 
 
 def _listed(names: list[str]) -> str:
@@ -205,8 +242,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
-    from w2v.settings.yamlfile import read_settings
-
+    """Returns the known settings in a file, and phrases on what else it holds."""
     pairs, problems = read_settings(path)
     known, of_losses = all_settings(), loss_settings()
     found = []
@@ -230,7 +266,3 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     guess = nearest(name, known)
     return f"{what} (did you mean {guess!r}?)" if guess else what
-
-
-def _option(name: str) -> str:
-    return f"`{name}`"

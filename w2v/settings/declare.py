@@ -20,23 +20,20 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
+AUTO: Any = object()  # the default of a setting that others decide, see `w2v.settings.resolve`
+
 _KEY = "w2v.setting"
-_WORDS_FOR_BOOL = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_WORDS_FOR_BOOL = dict.fromkeys(("true", "yes", "on", "1"), True)
+_WORDS_FOR_BOOL |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 
 class BadValue(ValueError):
@@ -50,9 +47,10 @@ class Setting:
 
     name: str
     kind: str  # "int" | "float" | "bool" | "str" | "words" (tuple[str, ...])
-    optional: bool  # None is a value: "decide by yourself"
-    default: Value
+    optional: bool  # None may be given: as if nothing were
+    default: Value  # None where it depends on other settings
     help: str
+    lm: Value = None  # the default of language models, where it is another one
     low: float | None = None
     high: float | None = None
     low_exclusive: bool = False
@@ -60,9 +58,7 @@ class Setting:
     or_number: bool = False  # text that is one of `choices` or a finite number
     flag: bool = True  # has an option on the command line
     metavar: str | None = None
-    default_text: str | None = (
-        None  # how the help names a default that is None or depends on other settings
-    )
+    default_text: str | None = None  # how the help names the default
 
     @property
     def option(self) -> str:
@@ -160,41 +156,30 @@ class Setting:
         raise BadValue(f"{where} {_shown(text)} is not one of {self.wanted}{hint}")
 
 
-def setting(
-    default: Value,
-    help: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    low_exclusive: bool = False,
-    choices: Sequence[str] | None = None,
-    or_number: bool = False,
-    flag: bool = True,
-    metavar: str | None = None,
-    default_text: str | None = None,
-) -> Any:
-    """A dataclass field that carries everything the command line, YAML and the help need to know
-    about it.
+class Facts(TypedDict, total=False):
+    """What `setting` may be told beside the default and the help.
 
-    Args:
-        low: least permitted value (excluded if `low_exclusive`).
-        choices: the permitted texts; with `or_number` a finite number in text form is permitted
-            too.
-        flag: False for a setting that has no `--option` of its own (the corpus is an argument).
-        default_text: what the help shows as default instead of the value.
+    lm: the default of language models, where it is another one. low, high: least and largest
+    permitted value, the first excluded if `low_exclusive`. choices: the permitted texts; with
+    `or_number` a finite number in text form is permitted too. flag: False for what has no option of
+    its own (the corpus is an argument). default_text: what the help shows instead of the default.
     """
-    known = {
-        "help": help,
-        "low": low,
-        "high": high,
-        "low_exclusive": low_exclusive,
-        "or_number": or_number,
-        "choices": None if choices is None else tuple(choices),
-        "flag": flag,
-        "metavar": metavar,
-        "default_text": default_text,
-    }
-    return dataclasses.field(default=default, metadata={_KEY: known})
+
+    lm: Value
+    low: float | None
+    high: float | None
+    low_exclusive: bool
+    choices: tuple[str, ...]
+    or_number: bool
+    flag: bool
+    metavar: str
+    default_text: str
+
+
+def setting(default: Any, help: str, **facts: Unpack[Facts]) -> Any:
+    """Returns a dataclass field that carries everything the command line, YAML and the help need
+    to know about a setting."""
+    return dataclasses.field(default=default, metadata={_KEY: {"help": help, **facts}})
 
 
 def settings_of(cls: type) -> Mapping[str, Setting]:
@@ -209,8 +194,10 @@ def _settings_of(cls: type) -> Mapping[str, Setting]:
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
             kind, optional = _kind_of(hints[field.name])
+            depends = field.default is AUTO
+            default = None if depends else cast(Value, field.default)
             found[field.name] = Setting(
-                field.name, kind, optional, cast(Value, field.default), **field.metadata[_KEY]
+                field.name, kind, optional or depends, default, **field.metadata[_KEY]
             )
     return types.MappingProxyType(found)
 

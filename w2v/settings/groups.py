@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from w2v.losses.table import LOSSES
-from w2v.settings.declare import Setting, setting, settings_of
+from w2v.settings.declare import AUTO, Setting, setting, settings_of
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
 
+LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
 
 
@@ -27,9 +28,7 @@ class CorpusSettings:
     encoding_errors: str = setting(
         "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
     )
-    min_count: int = setting(
-        5, "leave out words that occur less often", low=1, default_text="5; lm 1"
-    )
+    min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(
         0, "keep only this many of the most frequent words; 0 keeps all", low=0
     )
@@ -44,11 +43,9 @@ class ModelSettings:
         "skip-gram",
         "how a word and its context predict each other; lm: a language model, every token from all"
         " before",
-        choices=("skip-gram", "cbow", "lm"),
+        choices=("skip-gram", "cbow", LANGUAGE_MODEL),
     )
-    dim: int = setting(
-        100, "length of the vectors", low=1, high=MAX_DIM, default_text="100; lm 200"
-    )
+    dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, lm=200)
     window: int = setting(
         5,
         "farthest context word; a window is drawn from 1 to this, and ends at the line's end",
@@ -59,8 +56,7 @@ class ModelSettings:
     )
     cbow_grad: str = setting(
         "word2vec",
-        "cbow, mean: each context word learns the whole gradient of the mean, or its own share"
-        " of it",
+        "cbow, mean: each context word learns the whole gradient of the mean, or its own share",
         choices=("word2vec", "mean"),
     )
 
@@ -70,27 +66,22 @@ class TrainingSettings:
     """How it is learnt."""
 
     loss: str = setting(
-        "neg",
-        "the output layer; `w2v losses` describes them",
-        choices=tuple(LOSSES),
-        default_text="neg; lm softmax",
+        "neg", "the output layer; `w2v losses` describes them", choices=tuple(LOSSES), lm="softmax"
     )
     sample: float = setting(
         1e-3, "leave out words above this frequency at random; 0 turns it off", low=0
     )
-    lr: float | None = setting(
-        None,
+    lr: float = setting(
+        AUTO,
         "learning rate at the start; falls linearly, for lm by `schedule`",
         low=0,
         low_exclusive=True,
-        default_text=(
-            "0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
-            " lm: sgd 20, adagrad 0.1, adamw 0.002"
-        ),
+        default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
+        " lm: sgd 20, adagrad 0.1, adamw 0.002",
     )
     epochs: int = setting(5, "passes over the corpus", low=1)
-    threads: int | None = setting(
-        None,
+    threads: int = setting(
+        AUTO,
         "worker threads; 1 makes runs repeatable",
         low=1,
         high=1024,
@@ -110,20 +101,19 @@ class TrainingSettings:
         "where autograd works; auto is the first GPU if there is one",
         metavar="auto|cpu|cuda[:N]",
     )
-    batch_size: int | None = setting(
-        None,
+    batch_size: int = setting(  # 0: as the length of the text suggests
+        AUTO,
         "autograd: words of the text per step; lm: columns read side by side",
         low=1,
+        lm=20,
         default_text="16384; 256 for sgd; lm 20",
     )
-    optimizer: str | None = setting(
-        None,
+    optimizer: str = setting(
+        AUTO,
         "how gradients become updates; adamw: lm only",
         choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text=(
-            "adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a loss that"
-            " scores all V rows, adamw for transformer, else adagrad"
-        ),
+        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a"
+        " loss that scores all V rows, adamw for transformer, else adagrad",
     )
 
 
@@ -199,7 +189,7 @@ GROUPS: dict[str, type] = {
 
 
 def loss_settings() -> dict[str, Setting]:
-    """The settings of all losses by name; a name that several losses share means the same in
+    """Returns the settings of all losses by name; a name that several share means the same in
     each."""
     return {
         name: found
@@ -209,12 +199,12 @@ def loss_settings() -> dict[str, Setting]:
 
 
 def losses_with(name: str) -> list[str]:
-    """The names of the losses that have this setting."""
+    """Returns the names of the losses that have this setting."""
     return [entry.name for entry in LOSSES.values() if name in settings_of(entry.options)]
 
 
 def all_settings() -> dict[str, Setting]:
-    """Every setting by name, in the order in which people should read them."""
+    """Returns every setting by name, in the order in which people should read them."""
     found: dict[str, Setting] = {}
     for name, group in GROUPS.items():
         found |= settings_of(group)

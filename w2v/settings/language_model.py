@@ -1,12 +1,12 @@
-"""The settings of a language model (`--model lm`) and of its training, and what they default to.
-Imports no torch."""
+"""The settings of a language model (`model` lm) and of its training. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from typing import Any
 
-from w2v.settings.declare import setting
+from w2v.settings.declare import AUTO, setting, settings_of
 
 ARCHITECTURES = ("lstm", "gru", "transformer", "ffnn", "lbl")
 SCHEDULES = ("constant", "linear", "cosine", "plateau")
@@ -14,7 +14,7 @@ SCHEDULES = ("constant", "linear", "cosine", "plateau")
 
 @dataclass(frozen=True)
 class LanguageModelSettings:
-    """What `--model lm` has beside the settings of every model. None: see `resolved`."""
+    """What `model` lm has beside the settings of every model."""
 
     arch: str = setting(
         "lstm",
@@ -22,9 +22,9 @@ class LanguageModelSettings:
         " log-bilinear)",
         choices=ARCHITECTURES,
     )
-    hidden: int | None = setting(None, "width of the body's layers", low=1, default_text="`dim`")
-    layers: int | None = setting(
-        None, "layers of the body", low=1, high=64, default_text="2; transformer 4, ffnn 1"
+    hidden: int = setting(AUTO, "width of the body's layers", low=1, default_text="`dim`")
+    layers: int = setting(
+        AUTO, "layers of the body", low=1, high=64, default_text="2; transformer 4, ffnn 1"
     )
     dropout: float = setting(
         0.2, "share of the numbers between layers set to 0 while training", low=0, high=0.95
@@ -33,18 +33,18 @@ class LanguageModelSettings:
         False, "lstm, gru: the same dropout at all places of a segment (Gal and Ghahramani)"
     )
     tied: bool = setting(False, "output rows are the input embeddings")
-    output_bias: bool | None = setting(
-        None, "give every output row a bias", default_text="yes, for losses that have one"
+    output_bias: bool = setting(
+        AUTO, "give every output row a bias", default_text="yes, for losses that have one"
     )
-    heads: int | None = setting(None, "transformer: attention heads", low=1, default_text="4")
-    positions: str | None = setting(
-        None,
+    heads: int = setting(AUTO, "transformer: attention heads", low=1, default_text="4")
+    positions: str = setting(
+        AUTO,
         "transformer: rotary, or a learned score for each distance",
         choices=("rotary", "learned"),
         default_text="rotary",
     )
-    context: int | None = setting(
-        None,
+    context: int = setting(
+        AUTO,
         "how many preceding tokens a token sees: in each layer (transformer), in all (ffnn, lbl)",
         low=1,
         default_text="transformer 256; ffnn and lbl 5",
@@ -52,33 +52,33 @@ class LanguageModelSettings:
     subwords: int = setting(
         0, "train a vocabulary of this many byte-level BPE subwords; 0: words", low=0
     )
-    bptt: int | None = setting(
-        None,
+    bptt: int = setting(
+        AUTO,
         "tokens of a segment, through which gradients flow back",
         low=1,
         default_text="35; transformer 128",
     )
     accumulate: int = setting(1, "segments whose gradients make one step", low=1)
-    clip: float | None = setting(
-        None,
+    clip: float = setting(
+        AUTO,
         "largest norm of the gradient of all parameters; 0: no limit",
         low=0,
         default_text="0.25 for sgd, 1 otherwise",
     )
-    weight_decay: float | None = setting(
-        None,
+    weight_decay: float = setting(
+        AUTO,
         "adamw: share of the body's matrices lost per step and learning rate",
         low=0,
         default_text="0.01",
     )
-    schedule: str | None = setting(
-        None,
+    schedule: str = setting(
+        AUTO,
         "how the learning rate falls; plateau: to a quarter when `valid` does not improve",
         choices=SCHEDULES,
         default_text="sgd: plateau with `valid`, else linear; cosine otherwise",
     )
-    warmup: float | None = setting(
-        None,
+    warmup: float = setting(
+        AUTO,
         "share of the run in which the learning rate rises from 0",
         low=0,
         high=1,
@@ -102,123 +102,97 @@ ONLY_FOR: dict[str, tuple[str, ...]] = {
     "context": ("transformer", "ffnn", "lbl"),
 }
 
-OPTIONAL = tuple(field.name for field in fields(LanguageModelSettings) if field.default is None)
 HEADS = 4
 # By architecture, where it is not what the lstm has.
 LAYERS = {"transformer": 4, "ffnn": 1, "lbl": 1}
-CONTEXT = {"transformer": 256, "ffnn": 5, "lbl": 5}
+CONTEXT = {"transformer": 256}
 BPTT = {"transformer": 128}
-
-# What `model` lm sets otherwise than word vectors, where the user does not say.
-DEFAULTS: dict[str, object] = {
-    "loss": "softmax",
-    "dim": 200,
-    "min_count": 1,
-    "sample": 0.0,
-    "batch_size": 20,
-}
-NEGATIVES = 1024  # noise words, shared by a segment of all columns
 LR = {"sgd": 20.0, "adagrad": 0.1, "adamw": 2e-3, "sparse-adam": 2e-3}
 
 
 def default_optimizer(arch: str, scores_all: bool) -> str:
-    """What learns well in few epochs. Recurrent bodies: sgd, as in pytorch/examples, if the loss
-    scores all rows, and adagrad if it scores few, whose rows then have rates of their own (on
-    150,000 words, 2 epochs: perplexity 105 against 187 for nce, 109 against 365 for hsigmoid).
-    Windows of words: adagrad (107 against adamw's 154 for ffnn).
+    """Returns what learns well in few epochs.
+
+    Recurrent bodies: sgd, as in pytorch/examples, if the loss scores all rows, and adagrad if it
+    scores few, whose rows then have rates of their own (on 150,000 words, 2 epochs: perplexity 105
+    against 187 for nce, 109 against 365 for hsigmoid). Windows of words: adagrad (107 against
+    adamw's 154 for ffnn).
     """
     if arch == "transformer":
         return "adamw"
     return "sgd" if scores_all and arch in ("lstm", "gru") else "adagrad"
 
 
-def problems(
-    settings: LanguageModelSettings,
-    dim: int,
-    loss: str,
-    has_tied: bool,
-    has_bias: bool,
-    validated: bool,
-) -> list[str]:
-    """What in the settings cannot be, in phrases for the user.
+def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool) -> dict[str, Any]:
+    """Returns a value for every setting of LanguageModelSettings: the given one where the
+    architecture has such a thing, else the default.
 
-    dim: length of the embeddings. has_tied, has_bias: whether the loss's output rows can be the
-    words' embeddings, and can have biases. validated: whether there is a validation text.
+    has_bias: whether the loss has output biases. A learning rate on a plateau needs `given` to have
+    `valid`.
     """
-    found = []
-    if settings.tied and not has_tied:
-        found.append(
-            f"`tied`: the output rows of `loss` {loss} are not words, so they cannot be the"
-            " embeddings"
-        )
-    if settings.output_bias and not has_bias:
-        found.append(f"`output_bias`: `loss` {loss} has no biases; leave it out")
-    if settings.arch == "transformer":
-        width = settings.hidden or dim
-        heads = settings.heads or fitting_heads(width)
-        if width % heads:
-            found.append(
-                f"`heads` {heads} does not divide the layers' width, {width}: change `heads` or"
-                " `hidden`"
-            )
-        elif width // heads % 2 and settings.positions in (None, "rotary"):
-            found.append(
-                f"`positions` rotary turns pairs of numbers, but a head has {width // heads}, an"
-                " odd number: change `heads` or `hidden`, or use `positions` learned"
-            )
-    if settings.schedule == "plateau" and not validated:
-        found.append("`schedule` plateau needs `valid` FILE, whose perplexity it watches")
-    return found
+    arch, sgd = given.get("arch", ARCHITECTURES[0]), optimizer == "sgd"
+    falling = "plateau" if given.get("valid") is not None else "linear"
+    of_arch: dict[str, Any] = {
+        "hidden": dim,
+        "layers": LAYERS.get(arch, 2),
+        "output_bias": has_bias,
+        "positions": "rotary",
+        "context": CONTEXT.get(arch, 5),
+        "bptt": BPTT.get(arch, 35),
+        "clip": 0.25 if sgd else 1.0,
+        "weight_decay": 0.01,
+        "schedule": falling if sgd else "cosine",
+        "warmup": 0.0 if sgd else 0.02,
+    }
+    mine = {name: given[name] for name in settings_of(LanguageModelSettings) if name in given}
+    values = of_arch | {name: mine[name] for name in mine if has(arch, name)}
+    return {"heads": fitting_heads(values["hidden"])} | values
+
+
+def has(arch: str, name: str) -> bool:
+    """Whether an architecture has a setting."""
+    return arch in ONLY_FOR.get(name, ARCHITECTURES)
 
 
 def fitting_heads(width: int) -> int:
-    """4 heads, or fewer where these do not divide the width into even parts."""
+    """Returns 4 heads, or fewer where these do not divide the width into even parts."""
     return next((heads for heads in (HEADS, 2) if width % (2 * heads) == 0), 1)
 
 
-def notes(settings: LanguageModelSettings, places: Mapping[str, str]) -> list[str]:
-    """What the user set without effect; places: the name under which each given setting was
-    given."""
-    return [
-        f"{places[name]} is not used by `arch` {settings.arch} (only by {', '.join(architectures)})"
-        for name, architectures in ONLY_FOR.items()
-        if name in places
-        and settings.arch not in architectures
-        and getattr(settings, name) not in (None, False)
-    ]
+def unused(settings: LanguageModelSettings, optimizer: str) -> list[str]:
+    """Returns the settings that say nothing about a model of this architecture and optimizer."""
+    names = [name for name in ONLY_FOR if name != "variational" and not has(settings.arch, name)]
+    return names if optimizer == "adamw" else [*names, "weight_decay"]
 
 
-def resolved(
-    settings: LanguageModelSettings,
-    dim: int,
-    optimizer: str,
-    has_bias: bool,
-    validated: bool = False,
-) -> LanguageModelSettings:
-    """The settings with a value for everything that the architecture and the optimizer have; None
-    for what they have not.
+def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
+    """Returns what in the settings cannot be, in phrases for the user.
 
-    has_bias: whether the loss has output biases. validated: whether there is a validation text.
+    validated: whether there is a validation text.
     """
-    arch, sgd = settings.arch, optimizer == "sgd"
+    found, heads, width = [], settings.heads, settings.hidden
+    if settings.arch == "transformer" and width % heads:
+        found.append(
+            f"`heads` {heads} does not divide the layers' width, {width}: change `heads` or"
+            " `hidden`"
+        )
+    elif settings.arch == "transformer" and width // heads % 2 and settings.positions == "rotary":
+        found.append(
+            f"`positions` rotary turns pairs of numbers, but a head has {width // heads}, an odd"
+            " number: change `heads` or `hidden`, or use `positions` learned"
+        )
+    if settings.schedule == "plateau" and not validated:
+        found.append("`schedule` plateau needs `valid`, a text whose perplexity it watches")
+    return found
 
-    def choose(name: str, value: object) -> object:
-        if arch not in ONLY_FOR.get(name, ARCHITECTURES):
-            return None
-        current = getattr(settings, name)
-        return value if current is None else current
 
-    values = {
-        "hidden": choose("hidden", dim),
-        "layers": choose("layers", LAYERS.get(arch, 2)),
-        "output_bias": choose("output_bias", has_bias),
-        "heads": choose("heads", fitting_heads(settings.hidden or dim)),
-        "positions": choose("positions", "rotary"),
-        "context": choose("context", CONTEXT.get(arch)),
-        "bptt": choose("bptt", BPTT.get(arch, 35)),
-        "clip": choose("clip", 0.25 if sgd else 1.0),
-        "weight_decay": choose("weight_decay", 0.01) if optimizer == "adamw" else None,
-        "schedule": choose("schedule", ("plateau" if validated else "linear") if sgd else "cosine"),
-        "warmup": choose("warmup", 0.0 if sgd else 0.02),
-    }
-    return replace(settings, **values)  # type: ignore[arg-type]
+def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
+    """Returns what the user set without effect.
+
+    places: the name under which each given setting was given.
+    """
+    return [
+        f"{places[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
+        for name, architectures in ONLY_FOR.items()
+        if name in places and arch not in architectures and given[name] not in (None, False)
+    ]

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,18 +19,13 @@ _UMASK = threading.Lock()  # the umask can only be read by setting it, which is 
 
 
 def sync_directory(path: Path) -> None:
-    """Makes a rename inside `path` durable; file systems that cannot sync a directory are left
-    alone."""
-    try:
+    """Makes a rename inside `path` durable, where the file system can sync a directory."""
+    with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_file(path: Path) -> None:
@@ -49,6 +44,14 @@ def default_mode(mode: int) -> int:
 
 
 @contextmanager
+def _reported(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+@contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file open for writing that becomes `path` at the end of the block, or never existed
     if the block raises.
@@ -59,31 +62,24 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         RunError: the file cannot be written (full disk, missing rights).
     """
     target = Path(os.path.realpath(path))
-    if is_special(target):
-        try:
+    with _reported(target):
+        if is_special(target):
             with open(target, "wb") as device:
                 yield device
-        except OSError as error:
-            raise RunError(f"cannot write {target}: {error.strerror or error}") from error
-        return
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, default_mode(0o666))
-        os.replace(temporary, target)
-        temporary = None
+            return
+        descriptor, temporary = tempfile.mkstemp(".tmp", f".{target.name}.", target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, default_mode(0o666))
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
         sync_directory(target.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 @contextmanager
@@ -98,43 +94,32 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
         RunError: a file in it cannot be written (full disk, missing rights).
     """
     target = Path(path)
-    temporary: Path | None = None
-    retired: Path | None = None
-    try:
-        temporary = Path(
-            tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-        )
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                sync_file(file)
-        sync_directory(temporary)
-        os.chmod(temporary, default_mode(0o777))
-        if replace and os.path.lexists(target):
-            retired = Path(
-                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
-            )
-            os.rename(target, retired / target.name)
-        os.rename(temporary, target)
-        temporary = None
-        sync_directory(target.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
+    with _reported(target):
+        temporary = Path(tempfile.mkdtemp(".tmp", f".{target.name}.", target.parent))
+        retired: Path | None = None
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    sync_file(file)
+            sync_directory(temporary)
+            os.chmod(temporary, default_mode(0o777))
+            if replace and os.path.lexists(target):
+                retired = Path(tempfile.mkdtemp(".old", f".{target.name}.", target.parent))
+                os.rename(target, retired / target.name)
+            os.rename(temporary, target)
+            sync_directory(target.parent)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        if retired is not None:
-            if os.path.lexists(retired / target.name) and not os.path.lexists(target):
-                os.rename(retired / target.name, target)
-            shutil.rmtree(retired, ignore_errors=True)
+            if retired is not None:
+                if os.path.lexists(retired / target.name) and not os.path.lexists(target):
+                    os.rename(retired / target.name, target)
+                shutil.rmtree(retired, ignore_errors=True)
 
 
 def clean_up(path: Path) -> None:
-    """Removes what a killed process left of its attempts to write `path`, and puts back what it was
-    about to replace.
-
-    Nobody else may be writing there.
-    """
+    """Removes what a killed process left of its attempts to write `path`, where nobody else may be
+    writing, and puts back what it was about to replace."""
     pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.(tmp|old)")
     try:
         left = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
@@ -175,7 +160,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         what = "is not a folder" if os.path.lexists(parent) else "does not exist"
         raise InputError(f"`output` {target}: the folder {parent} {what}; create it first")
     try:
-        probe = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=parent)
+        probe = tempfile.mkdtemp(".tmp", f".{target.name}.", parent)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(

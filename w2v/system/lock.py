@@ -6,12 +6,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from w2v.errors import InputError
 
 TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def locked(path: Path) -> Iterator[bool]:
     A folder is the same under all its names: a link to it, or `.` inside it.
 
     Yields whether there is a lock: none where it cannot be had (a file system without locks, a
-    folder without rights).
+    folder without rights, a link where the lock should be).
 
     Raises:
         InputError: another run has it; the sentence names the process.
@@ -34,10 +35,8 @@ def locked(path: Path) -> Iterator[bool]:
         yield descriptor is not None
     finally:
         if descriptor is not None:
-            try:
+            with suppress(OSError):
                 os.unlink(file)
-            except OSError:
-                pass
             os.close(descriptor)
 
 
@@ -47,7 +46,7 @@ def _acquire(file: Path, path: Path) -> int | None:
 
     while True:
         try:
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(file, FLAGS, 0o666)
         except OSError:
             return None
         try:

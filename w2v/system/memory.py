@@ -7,6 +7,8 @@ import gc
 from pathlib import Path
 from typing import NamedTuple
 
+from w2v.system.cgroup import group_folders
+
 
 class Demand(NamedTuple):
     """Bytes that a run needs somewhere, and how many are free there (None: not known)."""
@@ -15,55 +17,26 @@ class Demand(NamedTuple):
     needed: int
     available: int | None
 
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough, as far as that is known."""
+        return self.available is None or self.needed <= self.available
+
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can be allocated without swapping; None if the system does not tell.
-
-    What the system has free, cut to what this process's cgroup and those above it still allow.
-
-    Args:
-        root: where `proc` and `sys` are looked for; anything else than `/` is for tests.
-    """
-    limits = [limit for limit in (_system(root), *_cgroups(root)) if limit is not None]
-    return min(limits, default=None)
-
-
-def _system(root: Path) -> int | None:
-    return _field(root / "proc/meminfo", "MemAvailable:", 1024)
-
-
-def _cgroups(root: Path) -> list[int | None]:
-    """What each group of this process still allows; in a container only the topmost may be
-    visible."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    groups = {"": "/", "memory": "/"}
-    for line in lines:
-        controllers, _, group = line.partition(":")[2].partition(":")
-        groups |= {name: group for name in controllers.split(",") if name in groups}
-    found = []
-    for mount, group, files in (
-        (root / "sys/fs/cgroup", groups[""], ("memory.max", "memory.current", "")),
-        (
-            root / "sys/fs/cgroup/memory",
-            groups["memory"],
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
-        ),
-    ):
-        folder = mount / group.strip("/")
-        inside = [one for one in (folder, *folder.parents) if one == mount or mount in one.parents]
-        found += [_left(one, *files) for one in inside]
-    return found
+    """Bytes that can be allocated without swapping: what the system has free, cut to what this
+    process's cgroup and those above it still allow; None if the system does not tell. `root` as in
+    `group_folders`."""
+    known = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
+    for folder in group_folders(root, "memory"):
+        known.append(_left(folder, "memory.max", "memory.current", ""))
+        known.append(_left(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
+    return min((bytes for bytes in known if bytes is not None), default=None)
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
-    """Limit less usage. Cached file pages, such as those of a corpus just read, make room when
-    asked to: not counted.
-
-    "max" (or a number beyond any memory) is no limit.
-    """
+    """Limit less usage, without cached file pages, which make room when asked to; None where the
+    limit is "max" or a number beyond any memory."""
     try:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):

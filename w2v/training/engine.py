@@ -4,13 +4,16 @@ random seeds."""
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
+from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
+from w2v.system.memory import Demand
 from w2v.training.schedule import Block
 
 INIT_ROWS = 1024  # rows filled at a time
@@ -66,7 +69,7 @@ class Tally:
         return self.loss / self.predictions if self.predictions else math.nan
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """What trains blocks; `train` runs in `threads` threads at once, each with its own number.
 
     in_rounds: every thread trains one block, then `end_round` puts together what they learnt; so
@@ -74,59 +77,97 @@ class Engine(Protocol):
     """
 
     name: str
-    threads: int
-    in_rounds: bool
+    threads = 1
+    in_rounds = False
 
+    @abstractmethod
+    def bounds(self) -> np.ndarray:
+        """Returns the bounds [blocks + 1] of an epoch's blocks in the stream of ids."""
+
+    @abstractmethod
     def initialise(self) -> None:
-        """Sets the starting vectors."""
+        """Sets the starting values."""
 
+    @abstractmethod
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block at the learning rate `lr`."""
 
-    def end_round(self, blocks: int) -> None:
+    def end_round(self, blocks: int) -> None:  # noqa: B027  most engines have one thread
         """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt
         since the last."""
 
+    def close(self) -> None:  # noqa: B027  most engines have no threads of their own
+        """Ends the threads of its own."""
+
     @property
+    @abstractmethod
     def vectors(self) -> np.ndarray:
         """[V, dim] float32, the input matrix."""
 
+    @abstractmethod
     def state(self) -> Mapping[str, np.ndarray]:
-        """With all threads at rest: everything that training changes, by name, unpadded; views
-        where possible.
+        """With all threads at rest: returns everything that training changes, by name, unpadded;
+        views where possible.
 
         input [V, dim]; output.* as in the layer's state_dict; optimizer.* what the optimizers
         remember.
         """
 
+    @abstractmethod
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
 
 
-@runtime_checkable
-class Freezing(Protocol):
-    """An engine that can leave some vectors as they are."""
+class WordEngine(Engine):
+    """An engine of word vectors, which can also look at another text.
+
+    Made of a configuration, the int32 stream of ids, -1 at line ends (ids >= V are skipped), and
+    the counts [V] of the vocabulary, never increasing.
+    """
+
+    @abstractmethod
+    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None: ...
+
+    @classmethod
+    @abstractmethod
+    def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
+        """Returns what it will allocate for V = vocabulary, where; the last is where training
+        happens."""
+
+    @classmethod
+    @abstractmethod
+    def how(cls, config: Config) -> str:
+        """Returns what it trains with, for people."""
+
+    @classmethod
+    def compile(cls, config: Config) -> None:
+        """Compiles what can be compiled before there is an engine."""
+
+    def warning(self) -> str | None:
+        """Returns a sentence about what the run will cost, if that is a lot."""
+        return None
+
+    @abstractmethod
+    def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
+        """With training at rest: returns what `train` would find in a block of the text `ids` (see
+        `read_only`), whose ids are those of the engine's own text.
+
+        Windows, sub-sampling and noise words come from MEASURED_SEED and the block's index: the
+        same ones every time. Nothing that training goes on from is changed. `threads` threads may
+        measure at once, each with its own number.
+        """
 
     def freeze(self, rows: np.ndarray) -> None:
         """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
+        raise NotImplementedError(f"the {self.name} engine moves all rows")
 
 
-class Measuring(Protocol):
-    """An engine that can find the training loss over another text without learning from it."""
-
-    threads: int
-
-    @property
-    def vectors(self) -> np.ndarray:
-        """[V, dim] float32, the input matrix."""
-
-    def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
-        """With training at rest: what `train` would find in a block of the text `ids` (see
-        `read_only`), whose ids are those of the engine's own text. Windows, sub-sampling and noise
-        words come from MEASURED_SEED and the block's index: the same ones every time. Nothing that
-        training goes on from is changed. `threads` threads may measure at once, each with its own
-        number.
-        """
+def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:
+    """Returns how many rows of `dim` numbers are held twice: copied for checkpoints, two matrices
+    with `matrices` - 1 rows of their optimizers each, and those of the best epoch."""
+    saved = config.checkpoints.checkpoint_every is not None
+    kept = 1 + saved if config.validation.patience else 0
+    return vocabulary * (2 * matrices * saved + kept)
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:

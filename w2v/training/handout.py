@@ -16,9 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from w2v.training.schedule import Block, block_number
+from w2v.training.schedule import Block, Blocks
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Rest:
 
 
 class Handout:
-    """Hands the blocks of `epochs` passes over `bounds` to `workers` threads.
+    """Hands the blocks of a run to `workers` threads.
 
     at_rest: called at every section's end; True ends the run. stopped: asked before every block;
     True ends the run at the section's end, which is then at once. epoch_ends: whether an epoch's
@@ -46,8 +44,7 @@ class Handout:
 
     def __init__(
         self,
-        bounds: np.ndarray,
-        epochs: int,
+        blocks: Blocks,
         workers: int,
         at_rest: Callable[[Rest], bool],
         stopped: Callable[[], bool],
@@ -56,17 +53,16 @@ class Handout:
         epoch_ends: bool = False,
         blocks_done: int = 0,
     ) -> None:
-        self._bounds, self._epochs, self._per_epoch = bounds, epochs, len(bounds) - 1
+        self._blocks = blocks
         self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
         self._at_rest, self._stopped = at_rest, stopped
         self._condition = threading.Condition()
         self._begin = self._next = self._done = blocks_done
-        self._taken = [
-            -1
-        ] * workers  # in rounds: the section's first block, once a worker has got its own
+        # in rounds: the section's first block, once a worker has got its own
+        self._taken = [-1] * workers
         self._working = [False] * workers
         self._pause = False
-        self._ended = blocks_done >= epochs * self._per_epoch
+        self._ended = blocks_done >= len(blocks)
         self._limit = self._section_end()
 
     @property
@@ -99,7 +95,7 @@ class Handout:
                     self._condition.notify_all()
                 elif (number := self._take(worker)) is not None:
                     self._working[worker] = True
-                    return block_number(self._bounds, self._epochs, number)
+                    return self._blocks[number]
                 else:
                     self._condition.wait()
             return None
@@ -119,13 +115,10 @@ class Handout:
 
     def _rest(self) -> None:
         """At a section's end: lets `at_rest` work, and opens the next section."""
-        at_end, stops = self._done == self._epochs * self._per_epoch, self._stopped()
+        at_end, stops = self._done == len(self._blocks), self._stopped()
         blocks = self._done - self._begin
-        epoch_ended = (
-            self._done // self._per_epoch - 1
-            if blocks and self._done % self._per_epoch == 0
-            else None
-        )
+        epochs, rest = divmod(self._done, self._blocks.per_epoch)
+        epoch_ended = epochs - 1 if blocks and not rest else None
         paused = self._pause or stops
         self._pause = False
         ends = self._at_rest(Rest(blocks, self._done, epoch_ended, paused))
@@ -135,7 +128,7 @@ class Handout:
             self._limit = self._section_end()
 
     def _section_end(self) -> int:
-        epoch_end = (self._begin // self._per_epoch + 1) * self._per_epoch
+        epoch_end = (self._begin // self._blocks.per_epoch + 1) * self._blocks.per_epoch
         if self._in_rounds:
             return min(self._begin + self._workers, epoch_end)
-        return epoch_end if self._epoch_ends else self._epochs * self._per_epoch
+        return epoch_end if self._epoch_ends else len(self._blocks)

@@ -3,7 +3,8 @@ summary after."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 
@@ -19,6 +20,23 @@ class Progress:
     seconds_left: float
     epoch: int  # the one under way, from 1
     unit: str = "words"  # what is counted: words, or the tokens of a language model
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a run tells programs: event["loss"] of a kind that has one.
+
+    progress    fraction, words, words_per_second, lr, loss, seconds_left, epoch
+    epoch       epoch (from 1), loss (mean nats per prediction), predictions, words
+    validation  epoch, and what metrics.jsonl says of the measurement
+    checkpoint  path, step
+    """
+
+    kind: str
+    values: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
 
 
 class Reporter(Protocol):
@@ -41,6 +59,9 @@ class Reporter(Protocol):
 
     def training(self, progress: Progress) -> None:
         """Training goes on; may be called often."""
+
+    def happened(self, event: Event) -> None:
+        """An epoch, a measurement or a checkpoint is done. Called by any thread."""
 
 
 class StopSignal(Protocol):
@@ -69,6 +90,9 @@ class SilentReporter:
         pass
 
     def training(self, progress: Progress) -> None:
+        pass
+
+    def happened(self, event: Event) -> None:
         pass
 
 
@@ -122,10 +146,13 @@ class RunSummary:
     threads: int
     checkpoint: str | None = None  # the latest, from which `resume` goes on
     validation: dict[str, Any] | None = None  # what `valid` says of the result
+    # what metrics.jsonl says, and a line for each epoch
+    history: list[dict[str, Any]] = field(default_factory=list, compare=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Nested plain values, ready for JSON."""
-        values = asdict(self)
+        """Returns nested plain values, ready for JSON; without the history."""
+        values = asdict(replace(self, history=[]))
+        del values["history"]
         if self.validation is None:
             del values["validation"]
         return values

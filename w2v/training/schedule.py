@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +18,8 @@ from w2v.system.json import real_number
 LR_FLOOR = 1e-4  # of the initial learning rate, as in word2vec.c
 PLATEAU_DIVISOR = 4.0
 RELEASED_IDS = 1 << 22  # pages of the stream are given back after so many ids, 16 MB
-LONGEST_SENTENCE = (
-    100_000  # words; a longer `max_sentence` never splits, since a block holds whole sentences
-)
+# words; a longer `max_sentence` never splits, since a block holds whole sentences
+LONGEST_SENTENCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -65,62 +63,54 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     return np.array(bounds, np.int64)
 
 
-def block_number(bounds: np.ndarray, epochs: int, number: int) -> Block:
-    """The block of that number, counted through all epochs."""
-    total, (epoch, index) = int(bounds[-1]), divmod(number, len(bounds) - 1)
-    start, stop = int(bounds[index]), int(bounds[index + 1])
-    return Block(epoch, index, start, stop, (epoch * total + start) / (epochs * total))
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of a run: `epochs` passes over those that `bounds` [blocks + 1] cut the stream
+    into. They are numbered through the run."""
+
+    bounds: np.ndarray
+    epochs: int
+
+    @property
+    def per_epoch(self) -> int:
+        """How many there are in one pass."""
+        return len(self.bounds) - 1
+
+    @property
+    def positions(self) -> int:
+        """The length of the run: stream positions of all passes."""
+        return int(self.bounds[-1]) * self.epochs
+
+    def __len__(self) -> int:
+        return self.per_epoch * self.epochs
+
+    def __getitem__(self, number: int) -> Block:
+        epoch, index = divmod(number, self.per_epoch)
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
+        return Block(epoch, index, start, stop, self.position(number) / self.positions)
+
+    def position(self, number: int) -> int:
+        """Returns how many stream positions of the run lie before a block."""
+        epoch, index = divmod(number, self.per_epoch)
+        return epoch * int(self.bounds[-1]) + int(self.bounds[index])
 
 
-class Schedule(Protocol):
-    """The learning rate over a run; what it has learnt on the way is part of a checkpoint."""
-
-    initial: float
-
-    def rate(self, fraction: float) -> float:
-        """The learning rate where `fraction` of the run is done."""
-
-    def state(self) -> dict[str, float]:
-        """What `rate` depends on beside the fraction."""
-
-    def load_state(self, state: Mapping[str, float]) -> None:
-        """Goes on from what `state` returned."""
-
-
-class LinearDecay:
-    """Falls linearly over the run, as in word2vec.c: initial · max(1e-4, 1 - fraction)."""
-
-    def __init__(self, initial: float) -> None:
-        self.initial = initial
-
-    def rate(self, fraction: float) -> float:
-        """The learning rate where `fraction` of the run is done."""
-        return self.initial * max(LR_FLOOR, 1.0 - fraction)
-
-    def state(self) -> dict[str, float]:
-        """Nothing: the rate depends on the fraction alone."""
-        return {}
-
-    def load_state(self, state: Mapping[str, float]) -> None:
-        """Nothing to load."""
-
-
-class Scheduled:
-    """A rise from 0 over the share `warmup` of the run, then a course down: constant, linear,
-    cosine or plateau.
+class Schedule:
+    """The learning rate over a run: a rise from 0 over the share `warmup` of it, then a course
+    down. f is the fraction of the run behind the warm-up.
 
     constant  initial
-    linear    initial · max(1e-4, 1 - f)                    f: the fraction of the run behind the
-    warm-up cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017,
-    arXiv:1608.03983 plateau   initial · factor; `worse()` makes a quarter of it, as
-    pytorch/examples does
+    linear    initial · max(1e-4, 1 - f)                    as in word2vec.c
+    cosine    initial · max(1e-4, (1 + cos(pi f)) / 2)      Loshchilov and Hutter 2017,
+                                                            arXiv:1608.03983
+    plateau   initial · factor, of which `worse()` makes a quarter, as pytorch/examples does
     """
 
-    def __init__(self, initial: float, course: str, warmup: float = 0.0) -> None:
+    def __init__(self, initial: float, course: str = "linear", warmup: float = 0.0) -> None:
         self.initial, self.course, self.warmup, self.factor = initial, course, warmup, 1.0
 
     def rate(self, fraction: float) -> float:
-        """The learning rate where `fraction` of the run is done."""
+        """Returns the learning rate where `fraction` of the run is done."""
         if fraction < self.warmup:
             return self.initial * max(LR_FLOOR, fraction / self.warmup)
         f = (fraction - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 0.0
@@ -131,17 +121,17 @@ class Scheduled:
         return self.initial * self.factor
 
     def worse(self) -> None:
-        """An epoch did not improve: on a plateau the rate falls to a quarter."""
+        """Says that an epoch did not improve: on a plateau the rate falls to a quarter."""
         if self.course == "plateau":
             self.factor /= PLATEAU_DIVISOR
 
     def state(self) -> dict[str, float]:
-        """How far the plateaus have lowered the rate."""
+        """Returns what `rate` depends on beside the fraction: how far plateaus have lowered it."""
         return {"factor": self.factor}
 
     def load_state(self, state: Mapping[str, float]) -> None:
-        """Goes on from what `state` returned."""
-        factor = real_number(state["factor"])
+        """Goes on from what `state` returned; where nothing could be lowered it was empty once."""
+        factor = real_number(state.get("factor", 1.0))
         if not 0 <= factor <= 1:
             raise ValueError(
                 f"the plateaus have made the learning rate {factor:g} times what it was"

@@ -9,88 +9,20 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
-
-from w2v.errors import RunError
-from w2v.system.json import real_number
-from w2v.training.engine import Engine, Tally
+from w2v.training.engine import Tally
 from w2v.training.handout import Handout, Rest
-from w2v.training.report import Progress, Reporter, StopSignal
-from w2v.training.schedule import Schedule
+from w2v.training.report import Event, Progress, Reporter, StopSignal
+from w2v.training.result import Diverged, TrainingResult
+from w2v.training.task import Job
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
 POLL_SECONDS = 0.1
-
-
-class Diverged(RunError):
-    """The loss is no longer a number; the sentence says where, at which rate, and what may help."""
-
-
-@dataclass
-class TrainingResult:
-    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the
-    run got.
-
-    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training,
-    those before a resumption included, as everything here.
-    """
-
-    total: Tally = field(default_factory=Tally)
-    epochs: list[Tally] = field(default_factory=list)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    logged: Tally = field(default_factory=Tally)
-    fraction: float = 0.0
-    seconds: float = 0.0  # training itself, without what was done at rest
-    interrupted: bool = False
-
-    def add(self, epoch: int, tally: Tally) -> None:
-        """Books what happened in one block of an epoch (from 0)."""
-        while len(self.epochs) <= epoch:
-            self.epochs.append(Tally())
-        self.epochs[epoch].add(tally)
-        self.total.add(tally)
-
-    def state(self) -> dict[str, Any]:
-        """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
-        return {
-            "total": asdict(self.total),
-            "epochs": [asdict(tally) for tally in self.epochs],
-            "logged": asdict(self.logged),
-            "fraction": self.fraction,
-            "seconds": self.seconds,
-        }
-
-    @classmethod
-    def from_state(
-        cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]
-    ) -> TrainingResult:
-        """What `state` was taken of.
-
-        Raises:
-            ValueError, KeyError, TypeError: it is no such state, or its numbers do not add up.
-        """
-        epochs = [Tally.from_state(tally) for tally in state["epochs"]]
-        found = cls(
-            Tally.from_state(state["total"]),
-            epochs,
-            list(metrics),
-            Tally.from_state(state["logged"]),
-            real_number(state["fraction"]),
-            real_number(state["seconds"]),
-        )
-        for name in ("predictions", "read", "rare", "dropped", "trained"):
-            total = getattr(found.total, name)
-            if (
-                sum(getattr(tally, name) for tally in epochs) != total
-                or getattr(found.logged, name) > total
-            ):
-                raise ValueError(f"the tallies of its epochs do not add up to {total:,} {name}")
-        return found
 
 
 class Watcher(Protocol):
@@ -115,40 +47,35 @@ class Watcher(Protocol):
 
 
 class Trainer:
-    """Trains `bounds` (of blocks of the stream) for `epochs` epochs at the schedule's learning
-    rate.
+    """Works a job off.
 
-    release: told of the positions of every finished block, which are not needed again in this
-    epoch. watchers: asked in this order; one that saves what the others know comes last.
-    blocks_done, result: where an earlier run left off, and what it has booked; after `run`, where
-    this one did. unit: what the engine counts, for progress.
+    watchers: asked in this order; one that saves what the others know comes last. blocks_done,
+    result: where an earlier run left off, and what it has booked; after `run`, where this one did.
+    unit: what the engine counts, for progress.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        bounds: np.ndarray,
-        epochs: int,
-        schedule: Schedule,
-        release: Callable[[int, int], None] = lambda start, stop: None,
+        job: Job,
         watchers: Sequence[Watcher] = (),
         blocks_done: int = 0,
         result: TrainingResult | None = None,
         unit: str = "words",
     ) -> None:
-        self.engine, self.bounds, self.epochs, self.schedule = engine, bounds, epochs, schedule
-        self._release, self._watchers = release, watchers
+        self.engine, self.blocks, self.schedule = job.engine, job.blocks, job.schedule
+        self._release, self._watchers = job.release, watchers
         self._lock = threading.Lock()
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
-        self._total = int(bounds[-1]) * epochs
-        epochs_done, blocks = divmod(blocks_done, len(bounds) - 1)
-        self._done = epochs_done * int(bounds[-1]) + int(bounds[blocks])  # stream positions
+        self._done = job.blocks.position(blocks_done)
         self.blocks_done = blocks_done
         self._resting = False
         self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
         self._unit = unit
+        epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
+        self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
+        self._ended: list[int] = []  # epochs that are done, and not told yet
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set.
@@ -158,8 +85,7 @@ class Trainer:
         """
         self._began = time.perf_counter() - self.result.seconds
         handout = Handout(
-            self.bounds,
-            self.epochs,
+            self.blocks,
             self.engine.threads,
             self._at_rest,
             stop.is_set,
@@ -200,12 +126,10 @@ class Trainer:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
         with self._lock:
-            began = time.perf_counter()  # no line of the metrics is later
             self._measure()
             began = time.perf_counter()
-            self._resting = (
-                True  # from here on the metrics stand still: what a watcher saves fits together
-            )
+            # from here on the metrics stand still: what a watcher saves fits together
+            self._resting = True
         try:
             return any([watcher.rest(rest, self.result) for watcher in self._watchers])
         finally:
@@ -216,7 +140,7 @@ class Trainer:
     def _measure(self) -> None:
         """Notes in the result how far the run is."""
         self.result.seconds = time.perf_counter() - self._began
-        self.result.fraction = self._done / self._total
+        self.result.fraction = self._done / self.blocks.positions
 
     def _work(self, number: int, handout: Handout) -> None:
         try:
@@ -225,7 +149,7 @@ class Trainer:
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
                 if not math.isfinite(tally.loss):
-                    step = block.epoch * (len(self.bounds) - 1) + block.index
+                    step = block.epoch * self.blocks.per_epoch + block.index
                     raise Diverged(
                         f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
@@ -235,6 +159,10 @@ class Trainer:
                     self.result.add(block.epoch, tally)
                     self._recent.add(tally)
                     self._done += block.stop - block.start
+                    self._begun[block.epoch] += 1
+                    if self._begun[block.epoch] == self.blocks.per_epoch:
+                        del self._begun[block.epoch]
+                        self._ended.append(block.epoch)
                     words, seconds = self.result.total.read, time.perf_counter() - self._began
                     due = any([watcher.due(words, seconds) for watcher in self._watchers])
                 if due:
@@ -249,15 +177,19 @@ class Trainer:
             recent, self._recent = self._recent, Tally()
             words, done = self.result.total.read, self._done
             seconds = max(time.perf_counter() - self._began, 1e-9)
-            fraction = done / self._total
+            fraction = done / self.blocks.positions
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
-            epoch = min(self.epochs, int(fraction * self.epochs) + 1)
+            epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
             lr = self.schedule.rate(fraction)
             progress = Progress(
                 fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit
             )
             if log and not self._resting:
                 self._log(progress, seconds)
+            ended, self._ended = self._ended, []
+            epochs = [self.result.epoch(number) for number in ended]
+        for values in epochs:
+            reporter.happened(Event("epoch", values))
         reporter.training(progress)
 
     def _log(self, progress: Progress, seconds: float) -> None:

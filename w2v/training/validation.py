@@ -8,26 +8,21 @@ improves.
 from __future__ import annotations
 
 import time
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field, asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from w2v.errors import InputError, RunError
-from w2v.settings.config import Config
+from w2v.corpus.store import ids_checksum
+from w2v.errors import RunError
 from w2v.system.json import real_number, whole_number
 from w2v.training.engine import check_state
 from w2v.training.handout import Rest
-from w2v.training.report import Reporter
-from w2v.training.trainer import Diverged, TrainingResult
+from w2v.training.report import Event, Reporter
+from w2v.training.result import Diverged, TrainingResult
 
-if TYPE_CHECKING:
-    from w2v.corpus import TokenStore
-
-CHECKED_IDS = 1 << 22  # ids of a checksum at a time
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
@@ -59,10 +54,7 @@ class Validation(ABC, Generic[S]):
     def __init__(
         self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
     ) -> None:
-        self._checksum = 0
-        for start in range(0, len(ids), CHECKED_IDS):
-            part = np.ascontiguousarray(ids[start : start + CHECKED_IDS])
-            self._checksum = zlib.crc32(part.data, self._checksum)
+        self._checksum = ids_checksum(ids)
         self._path, self._patience, self._keeps_best, self._reporter = (
             path,
             patience,
@@ -207,32 +199,8 @@ class Validation(ABC, Generic[S]):
             raise Diverged(f"`valid` {self._path} after epoch {epoch:.3g}: {error}") from None
         seconds = time.perf_counter() - began
         self.seconds += seconds
-        result.metrics.append(
-            {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}
-        )
+        line = {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}
+        result.metrics.append(line)
+        self._reporter.happened(Event("validation", line))
         self._reporter.milestone(f"after epoch {epoch:.3g}: validation {self.sentence(score)}")
         return score
-
-
-def read_validation(config: Config, use_cache: bool, reporter: Reporter) -> TokenStore | None:
-    """The text that `valid` names, read as the corpus is.
-
-    Raises:
-        InputError: it cannot be used.
-    """
-    from w2v.corpus import read_corpus
-
-    path = config.validation.valid
-    if path is None:
-        return None
-    if path == "-":
-        raise InputError(
-            "`valid` - is not possible: validation reads its text by itself; name a file"
-        )
-    try:
-        store = read_corpus((path,), config.corpus, use_cache=use_cache, progress=reporter.reading)
-    except InputError as error:
-        raise InputError(f"`valid`: {error}") from error
-    for warning in store.warnings:
-        reporter.warn(f"`valid`: {warning}")
-    return store

@@ -14,8 +14,14 @@ import numpy as np
 
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import Header, RowBuffer, check_header, check_values, decode_words
-from w2v.vectors.streams import VectorStream
+from w2v.vectors.content import (
+    Header,
+    RowBuffer,
+    VectorStream,
+    check_header,
+    check_values,
+    decode_words,
+)
 
 WRITE_ROWS = 8192
 

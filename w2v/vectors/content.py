@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v.errors import InputError, RunError, shown
+from w2v.system.compression import Decompressed
 from w2v.system.limits import MAX_DIM
 from w2v.system.memory import available_memory
-from w2v.vectors.streams import VectorStream
 
+SAMPLE_BYTES = 1 << 20
+CHUNK_BYTES = 4 << 20
 # A line longer than this per value, plus room for the word, is no line of numbers.
 MAX_VALUE_BYTES = 64
 # A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
@@ -26,6 +28,37 @@ WORD_BYTES = 160
 CHECKED_BYTES = 64 << 20
 
 HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t]+([+-]?[0-9]{1,18})[ \t]*(?:\r?\n|\Z)")
+
+
+class VectorStream:
+    """The (decompressed) bytes of one vector file, with a look at its beginning first.
+
+    Attributes:
+        name: the file's name for messages.
+        sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
+        size: bytes in all, or None when that is only known at the end (compressed files, pipes).
+        warnings: what its reader found that the user should know, in plain sentences.
+    """
+
+    def __init__(self, file: Decompressed, size: int | None) -> None:
+        self.name = file.name
+        self.size = size
+        self.warnings: list[str] = []
+        self._file = file
+        self._pending = self.sample = file.read(SAMPLE_BYTES)
+        self.sample_is_all = len(self.sample) < SAMPLE_BYTES
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """Returns up to `size` further bytes, none only at the end.
+
+        Raises:
+            InputError: the compressed data are damaged or cut short.
+            RunError: the device fails.
+        """
+        if self._pending:
+            chunk, self._pending = self._pending[:size], self._pending[size:]
+            return chunk
+        return self._file.read(size)
 
 
 @dataclass(frozen=True)

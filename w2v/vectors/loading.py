@@ -8,19 +8,20 @@ header says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.system import compression
 from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
-from w2v.vectors.content import check_unique, parse_header
-from w2v.vectors.streams import VectorStream, open_stream
+from w2v.vectors.content import VectorStream, check_unique, parse_header
 from w2v.vectors.text import fits_text, guess_dim, read_text, sample_lines
 from w2v.vectors.word_vectors import WordVectors
 
-COMPRESSED_SUFFIXES = {".gz", ".bz2", ".xz", ".zst"}
 # What other well-known files start with, and what to do instead.
 FOREIGN = {
     b"PK\x03\x04": (
@@ -70,7 +71,7 @@ def load_vectors(
         return load_arrays(
             path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors
         )
-    with open_stream(path) as stream:
+    with _opened(path) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
             words, matrix = _read_stream(stream, path, limit, encoding_errors)
             check_unique(words, str(path), encoding_errors)
@@ -80,6 +81,18 @@ def load_vectors(
                 f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first"
             )
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[VectorStream]:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
+    with file:
+        content = compression.Decompressed(file, str(path))
+        plain = content.compression is None and path.is_file()
+        yield VectorStream(content, path.stat().st_size if plain else None)
 
 
 def check_version(run: Path) -> None:
@@ -114,7 +127,7 @@ def _read_stream(
     for start, advice in FOREIGN.items():
         if sample.startswith(start):
             raise InputError(f"{path} {advice}")
-    suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED_SUFFIXES]
+    suffixes = [suffix for suffix in path.suffixes if suffix not in compression.SUFFIXES]
     suffix = suffixes[-1] if suffixes else ""
     header = parse_header(sample)
     # "7 1" may also be the first word of GloVe text with one whole number per word; only then the

@@ -20,11 +20,11 @@ from w2v.vectors.content import (
     MAX_VALUE_BYTES,
     Header,
     RowBuffer,
+    VectorStream,
     check_header,
     check_values,
     decode_words,
 )
-from w2v.vectors.streams import VectorStream
 
 SAMPLE_LINES = 20
 WRITE_ROWS = 4096

@@ -31,63 +31,31 @@ from w2v.losses.options import SampledOptions
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
-from w2v.training.engine import MEASURED_SEED, Tally, block_seeds, check_state, fill_starting_rows
-from w2v.training.optimizers import OPTIMIZERS
+from w2v.system.memory import Demand, available_memory
+from w2v.training.device import find_device
+from w2v.training.engine import (
+    MEASURED_SEED,
+    Tally,
+    WordEngine,
+    block_seeds,
+    check_state,
+    copied_rows,
+    fill_starting_rows,
+)
+from w2v.training.optimizers import OPTIMIZERS, STATE_ROWS
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.words.batches import STEPS, batch_words
+from w2v.words.cost import device_demand, host_bytes, warning
 from w2v.words.windows import WindowReader, Windows
 
-NOISE_SHARE = (
-    8  # predictions that share noise words; in the fused kernel a window's predictions do, about 6
-)
+# predictions that share noise words; in the fused kernel a window's predictions do, about 6
+NOISE_SHARE = 8
 BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
-STEPS = 256  # of a run, at least, where the batch size is ours to choose
-SMALLEST_BATCH = 64
 FROZEN = "input.frozen"  # in the state, where there are rows that stay
 
 
-def batch_words(config: Config, length: int) -> int:
-    """Words of the text per step: as given, else the default, and less for a stream of small
-    `length`."""
-    if config.training.batch_size is not None:
-        return config.training.batch_size
-    return max(
-        SMALLEST_BATCH, min(config.default_batch_size, length * config.training.epochs // STEPS)
-    )
-
-
-def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
-    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: each about a whole number of
-    batches."""
-    batch = batch_words(config, len(ids))
-    size = min(BLOCK_WORDS, len(ids) * config.training.epochs // STEPS)
-    return cut_blocks(
-        ids, batch * max(1, size // batch), sentence_limit(config.corpus.max_sentence)
-    )
-
-
-def find_device(name: str) -> torch.device:
-    """The device that `device` names; auto: the first GPU if there is one.
-
-    Raises:
-        InputError: there is no such GPU.
-    """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cpu" or (name == "auto" and not count):
-        return torch.device("cpu")
-    if not count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds no CUDA device on this machine; use `device` cpu"
-        )
-    index = int(name.partition(":")[2] or 0)
-    if index >= count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
-        )
-    return torch.device("cuda", index)
-
-
-class AutogradEngine:
+class AutogradEngine(WordEngine):
     """Trains the input matrix and an output layer together.
 
     ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
@@ -100,14 +68,12 @@ class AutogradEngine:
     """
 
     name = "autograd"
-    in_rounds = False
-    threads = 1  # the trainer's workers; within a step PyTorch's own threads share the work
 
     def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None:
         self.config = config
         self.device = find_device(config.training.device)
         if self.device.type == "cpu":
-            torch.set_num_threads(config.threads)
+            torch.set_num_threads(config.training.threads)
         keep = keep_probabilities(counts, config.training.sample)
         self._reader = WindowReader(
             ids,
@@ -116,13 +82,14 @@ class AutogradEngine:
             sentence_limit(config.corpus.max_sentence),
             self.device,
         )
+        self._ids, self._length, self._counts = ids, len(ids), counts
         self._batch = batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self._frozen: Tensor | None = None  # [V] uint8
         with self._enough_memory():
             self._w_in = torch.empty(len(counts), config.model.dim, device=self.device)
             self.layer = self._make_layer(counts).to(self.device)
-            make = OPTIMIZERS[config.optimizer]
+            make = OPTIMIZERS[config.training.optimizer]
             self._optimizer_in = make(self._w_in)
             self._optimizers = [
                 (parameter, make(parameter.detach())) for parameter in self.layer.parameters()
@@ -132,6 +99,31 @@ class AutogradEngine:
             f"output.{name}": optimizer
             for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
         }
+
+    @classmethod
+    def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
+        here = host_bytes(config, vocabulary)
+        there = device_demand(config, vocabulary)
+        # copied for a checkpoint: the optimizers' rows too
+        kept = copied_rows(config, vocabulary, 1 + STATE_ROWS[config.training.optimizer])
+        demand = Demand("memory", here + 4 * kept * config.model.dim, available_memory())
+        return [demand] if there is None else [demand, there]
+
+    @classmethod
+    def how(cls, config: Config) -> str:
+        device = find_device(config.training.device)
+        where = f"{config.training.threads} threads" if device.type == "cpu" else str(device)
+        return f"{where}; engine autograd with {config.training.optimizer}"
+
+    def warning(self) -> str | None:
+        return warning(self.config, self._counts, self._length, self.device)
+
+    def bounds(self) -> np.ndarray:
+        """Each block is about a whole number of batches."""
+        batch = self._batch
+        size = min(BLOCK_WORDS, self._length * self.config.training.epochs // STEPS)
+        limit = sentence_limit(self.config.corpus.max_sentence)
+        return cut_blocks(self._ids, batch * max(1, size // batch), limit)
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`."""
@@ -186,9 +178,6 @@ class AutogradEngine:
                 windows.dropped,
                 windows.trained,
             )
-
-    def end_round(self, blocks: int) -> None:
-        """Nothing to put together: there is one worker."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Input matrix, output layer and what the optimizers remember; views of them on the CPU."""

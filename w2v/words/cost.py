@@ -13,12 +13,16 @@ from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
+from w2v.training.device import (
+    CUDA_LIBRARY_BYTES,
+    LIBRARY_BYTES,
+    SCORE_BYTES,
+    find_device,
+    free_memory,
+)
 from w2v.training.optimizers import STATE_ROWS
-from w2v.words.autograd import batch_words, find_device
+from w2v.words.batches import batch_words
 
-LIBRARY_BYTES = 350 << 20  # PyTorch itself
-CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
-SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 LONG_SECONDS = 3600
 CHEAPER = ("neg", "hsigmoid", "sampled-softmax", "adaptive-softmax")
 PRODUCTS = 3  # matrix products per step: scores, and the gradients of both factors
@@ -46,16 +50,7 @@ def device_demand(config: Config, vocabulary: int) -> Demand | None:
     device = find_device(config.training.device)
     if device.type == "cpu":
         return None
-    return Demand(
-        f"memory on {device}", working_bytes(config, vocabulary), free_device_memory(device)
-    )
-
-
-def free_device_memory(device: torch.device) -> int:
-    """Bytes that can be allocated on a GPU: what is free, and what PyTorch holds there without
-    using it."""
-    free: int = torch.cuda.mem_get_info(device)[0]
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return Demand(f"memory on {device}", working_bytes(config, vocabulary), free_memory(device))
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:
@@ -64,7 +59,7 @@ def working_bytes(config: Config, vocabulary: int) -> int:
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     sampled = isinstance(config.loss, SampledOptions)
     # the last: the gradient of all rows
-    copies = 2 * (1 + STATE_ROWS[config.optimizer]) + loss.scores_all
+    copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
     hidden = min(predictions, vocabulary) if not sampled else predictions

@@ -28,11 +28,14 @@ from w2v.kernels.cpu.workspace import TileShape, Weights, Workspace, address
 from w2v.losses.options import HsigmoidNegOptions, NceOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
+from w2v.system.memory import Demand, available_memory
 from w2v.training.engine import (
     MEASURED_SEED,
     Tally,
+    WordEngine,
     block_seeds,
     check_state,
+    copied_rows,
     fill_starting_rows,
     read_only,
 )
@@ -78,7 +81,7 @@ def variant_of(config: Config) -> Variant:
 def works_in_rounds(config: Config) -> bool:
     """Whether the outcome must not depend on how fast the threads are; one thread is always the
     same."""
-    return config.training.deterministic and config.threads > 1
+    return config.training.deterministic and config.training.threads > 1
 
 
 def compiled_kernel(config: Config) -> Callable[..., None]:
@@ -92,9 +95,13 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or
     tree, workspaces."""
     row = -(-config.model.dim // 16) * 64
-    copies = 2 * config.threads * min(HOT_ROWS, vocabulary) if config.threads > 1 else 0
+    copies = (
+        2 * config.training.threads * min(HOT_ROWS, vocabulary)
+        if config.training.threads > 1
+        else 0
+    )
     if works_in_rounds(config):
-        copies = config.threads * vocabulary
+        copies = config.training.threads * vocabulary
     rows = rows_scored(config)
     tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
     matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
@@ -108,21 +115,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         per_word, scored = per_word + 64 + 10 * path, scored + 2 * path
     contexts = 2 * config.model.window
     workspace = contexts * (row + 48) + scored * (row + 256) + contexts * scored * 6
-    return matrices + vocabulary * per_word + config.threads * workspace
-
-
-def block_bounds(config: Config, ids: np.ndarray) -> np.ndarray:
-    """Bounds [blocks + 1] of an epoch's blocks, see `cut_blocks`: well under 0.2 s of work each, a
-    few hundred a run.
-
-    So the learning rate falls smoothly, and no thread idles at the end.
-    """
-    whole_run = len(ids) * config.training.epochs
-    size = int(BLOCK_FLOPS / flops_per_word(config))
-    if works_in_rounds(config):
-        size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.threads**2))
-    size = max(1000, min(size, whole_run // 256))
-    return cut_blocks(ids, size, sentence_limit(config.corpus.max_sentence))
+    return matrices + vocabulary * per_word + config.training.threads * workspace
 
 
 def flops_per_word(config: Config) -> float:
@@ -149,7 +142,7 @@ def _bias(config: Config) -> int:
     return int(config.loss.nce_bias) + 2 * (config.loss.nce_log_z == "learned")
 
 
-class HogwildEngine:
+class HogwildEngine(WordEngine):
     """Skip-gram, every context word in the window predicting the word in the middle, and CBOW,
     their mean or sum predicting it, as in word2vec.c.
 
@@ -163,7 +156,7 @@ class HogwildEngine:
         self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None
     ) -> None:
         self.config = config
-        self.threads = config.threads if threads is None else threads
+        self.threads = config.training.threads if threads is None else threads
         self._ids = read_only(ids)
         variant = variant_of(config)
         self._kernel = make_kernel(variant)
@@ -187,6 +180,31 @@ class HogwildEngine:
             0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
         )
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
+
+    @classmethod
+    def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
+        copied = 4 * copied_rows(config, vocabulary, 1) * config.model.dim
+        needed = memory_bytes(config, vocabulary) + copied
+        return [Demand("memory", needed, available_memory())]
+
+    @classmethod
+    def how(cls, config: Config) -> str:
+        return f"{config.training.threads} threads; engine hogwild"
+
+    @classmethod
+    def compile(cls, config: Config) -> None:
+        """Loads the kernel from Numba's cache, or compiles it."""
+        compiled_kernel(config)
+
+    def bounds(self) -> np.ndarray:
+        """Well under 0.2 s of work each, a few hundred a run: so the learning rate falls smoothly,
+        and no thread idles at the end."""
+        config, length = self.config, len(self._ids)
+        size = int(BLOCK_FLOPS / flops_per_word(config))
+        if works_in_rounds(config):
+            size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.training.threads**2))
+        size = max(1000, min(size, length * config.training.epochs // 256))
+        return cut_blocks(self._ids, size, self._max_sentence)
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
@@ -275,6 +293,10 @@ class HogwildEngine:
                 shared, own = table.all_rows()
                 merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def _merge(self, blocks: int, lr: float, part: int) -> None:
         for table in (self.weights.input, self.weights.path, self.weights.noise):

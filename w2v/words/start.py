@@ -12,7 +12,6 @@ Output rows come from a run's latest checkpoint, if it was trained with the same
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
-from w2v.corpus.store import ID_TYPE, LINE_END_ID, map_ids
-from w2v.errors import InputError, RunError
+from w2v.corpus.identity import digest
+from w2v.corpus.renumber import renumbered
+from w2v.errors import InputError
 from w2v.runs.checkpoint import newest_checkpoint
+from w2v.settings.build import load_config
 from w2v.settings.config import Config
-from w2v.training.engine import Engine, Freezing
+from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
 from w2v.vectors import load_vectors
 from w2v.vectors.loading import check_version
 
-CHUNK_IDS = 4 << 20
 OUTPUT = "output."
 
 
@@ -61,7 +61,7 @@ class Start:
     moved: bool  # whether rows have other places than in the run that `init` names
     freeze: bool
 
-    def apply(self, engine: Engine, reporter: Reporter) -> None:
+    def apply(self, engine: WordEngine, reporter: Reporter) -> None:
         """Puts the earlier rows into the engine, whose starting vectors are set; says what came
         from where."""
         arrays = {name: np.array(array) for name, array in engine.state().items()}
@@ -75,7 +75,6 @@ class Start:
         if self.freeze:
             frozen = np.zeros(self.size, np.uint8)
             frozen[self.known] = 1
-            assert isinstance(engine, Freezing)  # as the settings saw to
             engine.freeze(frozen)
         what = (
             f"{len(self.known):,} of {self.size:,} words start from their rows in"
@@ -174,45 +173,20 @@ def start_from(
     )
 
 
-def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
-    """The same text with the ids of another vocabulary; other words get the id V, so that they are
-    left out.
-
-    Raises:
-        RunError: the disk for temporary files is full.
-    """
-    unknown = len(vocabulary)
-    ids_of = {word: place for place, word in enumerate(vocabulary.words)}
-    mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
-    try:
-        with tempfile.TemporaryFile() as file:
-            for start in range(0, len(store.ids), CHUNK_IDS):
-                ids = np.asarray(store.ids[start : start + CHUNK_IDS])
-                file.write(np.where(ids < 0, ID_TYPE.type(LINE_END_ID), mapping[ids]).data)
-                store.release(start, start + len(ids))
-            file.flush()
-            found = TokenStore(
-                map_ids(file, len(store.ids)),
-                vocabulary,
-                store.n_words,
-                store.n_lines,
-                store.warnings,
-            )
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(
-            f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere"
-        ) from error
-    found.sources, found.key = store.sources, store.key
-    found.known_words = int(store.vocabulary.counts[mapping < unknown].sum())
-    store.close()
-    return found
+def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenStore, Vocabulary]:
+    """Returns the text with the ids of the vocabulary that a run to go on with has."""
+    vocabulary = Vocabulary.load(run / "vocab.tsv")
+    corpus = config.corpus
+    chosen = store.vocabulary.truncated(corpus.min_count, corpus.max_vocab)
+    if digest(chosen) != digest(vocabulary):
+        store = renumbered(store, vocabulary)
+    return store, vocabulary
 
 
 def _of_run(path: Path, config: Config) -> Earlier:
     check_version(path)
-    before = Config.load(path / "config.yaml")
-    if before.model.model == "lm":
+    before = load_config(path / "config.yaml")
+    if not before.only_vectors:
         raise InputError(
             f"`init` {path} is the run of a language model: write its embeddings to a file with"
             f" w2v export {path} -o embeddings.bin, and name that"

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
+from w2v.corpus.renumber import renumbered
 from w2v.errors import InputError, RunError
 from w2v.settings.config import Config
-from w2v.training.engine import Measuring, Tally, read_only
+from w2v.training.engine import Tally, WordEngine, read_only
 from w2v.training.report import Reporter
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.training.validation import Validation
-from w2v.words.start import renumbered
 
 BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughly
 
@@ -64,7 +64,7 @@ class WordValidation(Validation[Tally]):
     """
 
     def __init__(
-        self, config: Config, engine: Measuring, text: TokenStore, reporter: Reporter
+        self, config: Config, engine: WordEngine, text: TokenStore, reporter: Reporter
     ) -> None:
         patience, path = config.validation.patience, str(config.validation.valid)
         super().__init__(path, text.ids, patience, bool(patience), reporter)

@@ -28,7 +28,6 @@ class RecurrentBody(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.hidden is not None and settings.layers is not None
         self.width, self.layers = settings.hidden, settings.layers
         self.is_lstm = settings.arch == "lstm"
         self.dropout, self.variational = settings.dropout, settings.variational

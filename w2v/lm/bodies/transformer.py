@@ -32,7 +32,6 @@ class Transformer(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.hidden and settings.layers and settings.heads and settings.context
         self.width, self.heads, self.context = settings.hidden, settings.heads, settings.context
         self.dropout = settings.dropout
         if self.width % self.heads:

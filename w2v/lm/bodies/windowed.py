@@ -25,7 +25,6 @@ class _Windowed(Body):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
-        assert settings.context is not None
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
@@ -45,7 +44,6 @@ class FeedForward(_Windowed):
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__(settings, dim)
-        assert settings.hidden is not None and settings.layers is not None
         self.width = settings.hidden
         widths = [self.context * dim, *[self.width] * settings.layers]
         self.layers = nn.ModuleList(nn.Linear(low, high) for low, high in pairwise(widths))

@@ -1,31 +1,49 @@
-"""`make bench`: prints what `w2v bench --output` and `w2v compare` saved as Markdown, and puts it
-into the README where that has a place.
+"""The tables of results.md: of what `run.py` and `w2v compare` have saved.
 
-    python tests/bench/readme_tables.py README.md runs/bench/wiki17m.json lm-compare/compare.json
-
-The place of NAME.json, and of NAME/compare.json, is between <!-- bench:NAME --> and <!-- /bench
--->.
+The place of NAME.json, and of NAME/compare.json, is between <!-- NAME --> and <!-- /NAME -->.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from w2v.cli.bench_output import markdown
+from harness.tables import markdown
+from w2v.cli.output import say
+from w2v.errors import InputError
 from w2v.settings.groups import all_settings
 from w2v.system.files import atomic_file
 
+RESULTS = Path(__file__).parents[1] / "results.md"
 
-def with_table(text: str, name: str, table: str) -> str | None:
-    """The text with the table in the place that `name` has there; None if there is no such
-    place."""
-    place = re.compile(rf"(?<=<!-- bench:{re.escape(name)} -->).*?(?=<!-- /bench -->)", re.DOTALL)
-    changed, places = place.subn(lambda found: f"\n\n{table}\n", text)
-    return changed if places else None
+
+def put(path: Path, tables: Mapping[str, str]) -> None:
+    """Replaces the tables by their names in a Markdown file. One that has no place there yet gets
+    one at the end."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        new = f"{begin}\n\n{table.strip()}\n\n{end}"
+        found = re.findall(f"{re.escape(begin)}.*?{re.escape(end)}", text, re.DOTALL)
+        text = text.replace(found[0], new) if found else f"{text}\n## {name}\n\n{new}\n"
+    with atomic_file(path) as file:
+        file.write(text.encode())
+    say(f"{', '.join(tables)}: in {path}")
+
+
+def read(path: Path) -> tuple[str, str]:
+    """The name of a saved result, and its table in Markdown.
+
+    Raises:
+        InputError: a run of a comparison is not done.
+    """
+    results = json.loads(path.read_text(encoding="utf-8"))
+    if "bench" in results:
+        return path.stem, markdown(results)
+    return path.parent.name, comparison(results["rows"])
 
 
 def own_options(settings: dict[str, Any], everyone: list[dict[str, Any]]) -> list[str]:
@@ -67,7 +85,7 @@ def comparison(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         if row["status"] != "done":
-            raise SystemExit(f"{row['name']} is not done: {row['status']}")
+            raise InputError(f"{row['name']} is not done: {row['status']}")
         options = " ".join(own_options(row["settings"], [each["settings"] for each in rows]))
         settings = f"`{options}`" if options else ""
         ratio = speedup = ""
@@ -82,29 +100,3 @@ def comparison(rows: list[dict[str, Any]]) -> str:
             f" {row['peak_memory_bytes'] / 1e6:,.0f} MB |"
         )
     return "\n".join(lines) + "\n"
-
-
-def main(arguments: list[str]) -> None:
-    readme = Path(arguments[0])
-    before = text = readme.read_text(encoding="utf-8")
-    for path in map(Path, arguments[1:]):
-        results = json.loads(path.read_text(encoding="utf-8"))
-        name, table = (
-            (path.stem, markdown(results)) if "bench" in results else (path.parent.name, "")
-        )
-        table = table or comparison(results["rows"])
-        print(f"{name}\n\n{table}")
-        changed = with_table(text, name, table)
-        if changed is None:
-            print(
-                f"{readme} has no place for it: <!-- bench:{name} --> ... <!-- /bench -->",
-                file=sys.stderr,
-            )
-        text = text if changed is None else changed
-    if text != before:
-        with atomic_file(readme) as file:
-            file.write(text.encode())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_losses import Step, stepping, tensors
 
 from w2v import compat as functional
-from w2v.bench.peers.torch_losses import Step, stepping, tensors
 from w2v.losses.layers import make_layer
 from w2v.losses.options import AdaptiveOptions
 from w2v.losses.table import LOSSES

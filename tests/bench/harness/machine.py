@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from w2v.bench.process import how_it_ended, own_environment, run
+from harness.process import how_it_ended, own_environment, run
 from w2v.errors import RunError
 from w2v.system.cores import available_cores
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from w2v.bench.spread import Spread, as_dict, paired_ratio, spread
-from w2v.bench.systems import Case, Peer
+from harness.spread import Spread, as_dict, paired_ratio, spread
+from harness.systems import Case, Peer
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2v.bench.machine import machine
-from w2v.bench.process import how_it_ended, own_environment, run
-from w2v.bench.spread import as_dict, paired_ratio, spread
-from w2v.bench.worker import Worker
+from harness.machine import machine
+from harness.process import how_it_ended, own_environment, run
+from harness.spread import as_dict, paired_ratio, spread
+from harness.worker import Worker
 from w2v.errors import InputError, RunError
 
 PEERS = Path(__file__).parent / "peers"
@@ -127,7 +127,7 @@ def check(setup: Setup) -> None:
 
 
 def measure(setup: Setup, say: Callable[[str], None]) -> dict[str, Any]:
-    """All results as plain values: what `w2v bench losses --json` prints.
+    """All results as plain values: what --json prints.
 
     Raises:
         InputError: the setup does not fit together.

@@ -22,14 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2v.bench.entries import Entry, Run, as_row, describe, entries_of, matrix_share
-from w2v.bench.machine import machine, matrix_rates
-from w2v.bench.process import Finished, how_it_ended, own_environment, run
-from w2v.bench.spread import Spread, as_dict, spread
-from w2v.bench.systems import Case, Peer, w2v_command
-from w2v.bench.text import plain_text, rows_per_prediction
+from harness.entries import Entry, Run, as_row, describe, entries_of, matrix_share
+from harness.machine import machine, matrix_rates
+from harness.process import Finished, how_it_ended, own_environment, run
+from harness.spread import Spread, as_dict, spread
+from harness.systems import Case, Peer, w2v_command
+from harness.text import plain_text, rows_per_prediction
 from w2v.errors import RunError, W2VError
+from w2v.evaluation.analogies import evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, default_sets
+from w2v.vectors import load_vectors
 
 MATCHING = 0.5  # the set that comes with w2v is used if so much of it is covered
 
@@ -68,7 +70,7 @@ class TrainingBench:
         self.entries = [*entries_of(setup.cases, setup.variants, setup.peers, say)]
 
     def measure(self) -> dict[str, Any]:
-        """All results as plain values: what `w2v bench --json` prints."""
+        """All results as plain values: what --json prints."""
         with tempfile.TemporaryDirectory(prefix="w2v-bench-") as name:
             folder = Path(name)
             corpus = plain_text(self._setup.corpus, folder, self._say)
@@ -79,7 +81,7 @@ class TrainingBench:
             }
             self._first_runs(corpus, folder, environment)
             for case in self._setup.cases:
-                self._output_rows[case] = rows_per_prediction(case, corpus, environment)
+                self._output_rows[case] = rows_per_prediction(case, corpus)
             for number in range(1, self._setup.repeat + 1):
                 self._rate(number)
                 for entry in self.entries:
@@ -158,9 +160,6 @@ class TrainingBench:
         )
 
     def _accuracy(self, output: Path) -> float | None:
-        from w2v.evaluation.analogies import evaluate_analogies
-        from w2v.vectors import load_vectors
-
         if self._questions is None:
             return None
         vectors = load_vectors(str(output), encoding_errors="replace")

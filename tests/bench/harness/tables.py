@@ -1,21 +1,11 @@
-"""The results of `w2v bench` as tables: for a pipe, a terminal, the README; and what its two
-commands share."""
+"""The results of training and losses as tables: for a pipe, a terminal, and Markdown."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
-import typer
-
-from w2v.cli.output import Cell, human_count, is_terminal, print_json, print_line, print_table, say
-from w2v.errors import InputError
-
-Results = Annotated[
-    str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="also keep the results there, as JSON"),
-]
+from w2v.cli.output import Cell, human_count
 
 Found = dict[str, float] | None  # median, low, high
 
@@ -29,47 +19,6 @@ TRAINING_COLUMNS = (
     "time_ratio",
     "matrix_share",
 )
-
-
-def show(results: dict[str, Any], output: str | None, json: bool) -> None:
-    """Prints results as the stream wants them; keeps them in the file `output` too."""
-    if output is not None:
-        from json import dumps
-
-        from w2v.system.files import atomic_file
-
-        with atomic_file(output) as file:
-            file.write((dumps(results, indent=1) + "\n").encode())
-    if json:
-        print_json(results)
-    elif is_terminal(sys.stdout):
-        headings, rows = table(results)
-        print_table(headings, rows)
-        for note in notes(results):
-            print_line(note)
-    else:
-        print_table((), plain_rows(results))
-
-
-def check_output(output: str | None) -> None:
-    """Raises when the results could not be written there, before the long part."""
-    if output is not None:
-        from w2v.system.files import check_writable
-
-        check_writable(output, overwrite=True)
-
-
-def speaker(quiet: bool) -> Callable[[str], None]:
-    """Where lines for people go; with --quiet only warnings."""
-    return (lambda text: say(text) if text.startswith("warning: ") else None) if quiet else say
-
-
-def listed(option: str, text: str) -> list[str]:
-    """The entries of an option's value, which commas separate."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise InputError(f"{option} {text!r} has an empty entry; give names separated by commas")
-    return list(dict.fromkeys(words))
 
 
 def plain_rows(results: dict[str, Any]) -> list[tuple[Cell, ...]]:

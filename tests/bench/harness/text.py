@@ -3,17 +3,20 @@ work."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from w2v.bench.process import how_it_ended, run
-from w2v.bench.systems import Case
-from w2v.corpus.sources import resolve_sources
-from w2v.corpus.streams import MAGIC_BYTES, compression, read_pieces
-from w2v.errors import InputError, RunError
+from harness.systems import Case
+from w2v.corpus import read_corpus
+from w2v.corpus.selection import select_vocabulary
+from w2v.corpus.sources import read_pieces, resolve_sources
+from w2v.errors import InputError
+from w2v.sampling.unigram import keep_probabilities
+from w2v.settings.groups import CorpusSettings
+from w2v.system.compression import MAGIC_BYTES, compression
+from w2v.tree.build import huffman
 
 PIECE_BYTES = 1 << 22
 
@@ -49,7 +52,7 @@ def plain_text(corpus: Sequence[str], folder: Path, say: Callable[[str], None]) 
     return str(copy)
 
 
-def rows_per_prediction(case: Case, corpus: str, environment: Mapping[str, str]) -> float | None:
+def rows_per_prediction(case: Case, corpus: str) -> float | None:
     """Output rows that one prediction scores: 1 + noise words, inner nodes on the path, or both.
 
     For hsigmoid the mean of the path lengths over the words as they are trained: count *
@@ -60,37 +63,18 @@ def rows_per_prediction(case: Case, corpus: str, environment: Mapping[str, str])
     if not set(parts) <= {"neg", "nce", "sampled-softmax", "hsigmoid"}:
         return None
     rows = sum(1.0 + case.negatives for part in parts if part != "hsigmoid")
-    return rows + (
-        mean_path(word_counts(corpus, case.min_count, environment), case.sample) if case.hs else 0.0
-    )
+    return rows + (mean_path(word_counts(corpus, case.min_count), case.sample) if case.hs else 0.0)
 
 
 def mean_path(counts: np.ndarray, sample: float) -> float:
     """Mean length of the paths in the Huffman tree of counts [V], over the words that survive
     subsampling."""
-    from w2v.sampling.unigram import keep_probabilities
-    from w2v.tree.build import huffman
-
     kept = counts * keep_probabilities(counts, sample)
     return float(np.average(np.diff(huffman(counts).starts), weights=kept))
 
 
-def word_counts(corpus: str, min_count: int, environment: Mapping[str, str]) -> np.ndarray:
-    """The vocabulary's counts [V], from `w2v vocab`."""
-    vocabulary = Path(environment["W2V_CACHE_DIR"]).parent / "vocabulary.tsv"
-    command = [
-        sys.executable,
-        "-m",
-        "w2v",
-        "vocab",
-        corpus,
-        "--min-count",
-        str(min_count),
-        "--quiet",
-        "--overwrite",
-    ]
-    done = run([*command, "--output", str(vocabulary)], environment)
-    if done.status:
-        raise RunError(f"w2v vocab failed ({how_it_ended(done)})")
-    with open(vocabulary, "rb") as file:
-        return np.array([int(line.rpartition(b"\t")[2]) for line in file], np.int64)
+def word_counts(corpus: str, min_count: int) -> np.ndarray:
+    """The vocabulary's counts [V]."""
+    settings = CorpusSettings((corpus,), min_count=min_count)
+    with read_corpus(settings.corpus, settings, use_cache=False) as store:
+        return select_vocabulary(store.vocabulary, settings).counts

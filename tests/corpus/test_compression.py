@@ -8,11 +8,13 @@ import lzma
 import os
 import random
 import threading
+import tracemalloc
 
 import pytest
 import zstandard
 
 from w2v.errors import InputError, RunError
+from w2v.system.compression import Decompressed
 
 COMPRESS = {
     ".gz": gzip.compress,
@@ -132,3 +134,20 @@ def test_garbage_behind_an_xz_stream(tmp_path, read, check):
     )
     with pytest.raises(InputError, match="is damaged: its compressed data cannot be read"):
         read(tmp_path / "c.xz")
+
+
+def test_a_bomb_takes_little_memory(tmp_path):
+    """A kilobyte of zstd can stand for 32 MB; what is asked for comes in pieces of that size."""
+    path = tmp_path / "bomb.zst"
+    path.write_bytes(zstandard.compress(b"a b c " * (1 << 24)))
+    assert path.stat().st_size < 1 << 14
+    tracemalloc.start()
+    with open(path, "rb") as file:
+        stream = Decompressed(file, "bomb.zst")
+        sizes = []
+        while piece := stream.read(1 << 20):
+            sizes.append(len(piece))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(sizes) == 6 << 24 and max(sizes) == 1 << 20
+    assert peak < 100 << 20

@@ -239,9 +239,9 @@ def parse_peer(text: str) -> Peer:
         )
     if given and not program:
         raise InputError(
-            f"--peer {text} names no Python: leave = away, or give the one that has {name}"
+            f"--peer {text} names no Python: leave out the =, or give the one that has {name}"
         )
-    return Peer(name, python_with(kind.module, program, f"--peer {text}", f"--peer {name}=PYTHON"))
+    return Peer(name, python_with(kind.module, program, f"--peer {text}"))
 
 
 def peers_here() -> list[Peer]:
@@ -253,7 +253,7 @@ def peers_here() -> list[Peer]:
     ]
 
 
-def python_with(module: str, python: str, place: str, option: str) -> str:
+def python_with(module: str, python: str, place: str) -> str:
     """The interpreter `python`, or this one if it is empty, which must have the module.
 
     Raises:
@@ -266,7 +266,7 @@ def python_with(module: str, python: str, place: str, option: str) -> str:
     )
     if not _imports(found, module):
         raise InputError(
-            f"{place}: {found} has no module {module}; pip install it there, or use {option}"
+            f"{place}: {found} has no module {module}; pip install it there, or name another Python"
         )
     return found
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import w2v
 from w2v.errors import RunError
 
 LAUNCHER = Path(__file__).with_name("launch.py")
@@ -125,7 +126,8 @@ def how_it_ended(finished: Finished) -> str:
 
 
 def own_environment() -> dict[str, str]:
-    """Changes to the environment with which `sys.executable` finds this very package."""
-    root = str(Path(__file__).parents[2])
+    """Changes to the environment with which `sys.executable` finds the w2v that is imported
+    here."""
+    root = str(Path(w2v.__file__).parents[1])
     before = os.environ.get("PYTHONPATH")
     return {"PYTHONPATH": f"{root}{os.pathsep}{before}" if before else root}

@@ -1,0 +1,241 @@
+"""One contender in a process of its own, so that its memory and its failure are its own.
+
+A fresh interpreter, into which nothing of the program that compares is imported. The job goes to it
+through a pipe, and through the same comes back what it reports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.comparison.table import Row
+from w2v.errors import W2VError
+from w2v.evaluation.analogies import evaluate_analogies
+from w2v.evaluation.sets import AnalogySet
+from w2v.run import run
+from w2v.runs.output import claimed
+from w2v.runs.resume import finished, resumed_config
+from w2v.settings.config import Config
+from w2v.training.report import Event, Progress, Reporter, StopSignal
+from w2v.training.task import Context
+from w2v.vectors import load_vectors
+
+POLL_SECONDS = 0.05
+PROGRESS_SECONDS = 0.1  # between two reports of progress
+START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]))"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained: a row of the table, its run directory to begin or to go on with, and
+    the questions for word vectors."""
+
+    row: Row
+    config: Config
+    resume: bool
+    use_cache: bool
+    questions: AnalogySet | None
+
+
+def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
+    """Returns the job's row, filled by a process of its own, which ends softly once `stop` is
+    set."""
+    ours, theirs = Pipe()
+    row = job.row
+    with ours:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-c", START, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C in the terminal does not reach it
+            )
+        try:
+            for kind, values in _messages(job, ours, process, stop):
+                if kind == "row":
+                    row = replace(row, **values[0])
+                else:
+                    getattr(reporter, kind)(*values)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            status = process.wait()
+    if row.status != job.row.status:
+        return row
+    if stop.is_set():
+        problem = "stopped before there was anything to keep"
+        return replace(row, status="interrupted", problem=problem)
+    problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+    if status == -signal.SIGKILL:
+        problem += ", perhaps for want of memory"
+    return replace(row, status="failed", problem=problem)
+
+
+def _messages(
+    job: Job, connection: Connection, process: subprocess.Popen[bytes], stop: StopSignal
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What the child says of its job, until it has ended."""
+    told = False
+    with suppress(EOFError, OSError):
+        connection.send(job)
+        while True:
+            if stop.is_set() and not told:
+                process.terminate()
+                told = True
+            if connection.poll(POLL_SECONDS):
+                yield connection.recv()
+
+
+class _Told:
+    """The Reporter of the child, which sends all that it is told to the parent's, with the
+    contender's name before texts."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self._name = connection, name
+        self._lock = threading.Lock()  # threads of the run report too
+        self._due = 0.0
+        self.training_began = False
+
+    def send(self, kind: str, *values: object) -> None:
+        """Calls a method of the parent's Reporter; "row" fills the row."""
+        with suppress(OSError), self._lock:  # without the parent, the run is being stopped
+            self._connection.send((kind, values))
+
+    def training(self, progress: Progress) -> None:
+        self.training_began = True
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + PROGRESS_SECONDS
+            self.send("training", progress)
+            self.send("row", {"peak_memory_bytes": peak_memory()})
+
+    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        self.send("reading", done_bytes, total_bytes)
+
+    def happened(self, event: Event) -> None:
+        self.send("happened", event)
+
+    def __getattr__(self, kind: str) -> Any:
+        return lambda text: self.send(kind, f"{self._name}: {text}")
+
+
+def main(descriptor: int) -> None:
+    """The child: does the job that comes through the pipe, and ends."""
+    os.set_inheritable(descriptor, False)
+    connection, stop = Connection(descriptor), threading.Event()
+    job: Job = connection.recv()
+    told = _Told(connection, job.row.name)
+
+    def end(*_: object) -> None:
+        if stop.is_set() or not told.training_began:
+            raise KeyboardInterrupt
+        stop.set()
+
+    def end_with_parent() -> None:
+        with suppress(EOFError, OSError):
+            connection.recv()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        _do(job, told, stop)
+    except W2VError as error:
+        told.send("row", {"status": "failed", "problem": str(error)})
+    except MemoryError:
+        told.send("row", {"status": "failed", "problem": "out of memory"})
+    except Exception as error:
+        problem = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
+        told.send("row", {"status": "failed", "problem": problem})
+
+
+def _do(job: Job, told: _Told, stop: StopSignal) -> None:
+    summary = _train(job, told, stop)
+    folder = Path(summary["output"])
+    figures = figures_of(summary, folder)
+    if job.questions is not None and not summary["interrupted"]:
+        vectors = load_vectors(folder)
+        answers = evaluate_analogies(vectors, job.questions.sections).tally()
+        figures["accuracy"] = answers.accuracy
+        if answers.covered < answers.total / 2:
+            told.warn(
+                f"only {answers.covered:,} of the {answers.total:,} questions of"
+                f" {job.questions.name} have all their words among the vectors"
+            )
+    told.send("row", figures)
+
+
+def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+    """The summary of the run, trained now if it is not finished."""
+    config, folder = job.config, None
+    if job.resume:
+        folder = Path(str(config.output.output))
+        config = resumed_config(folder, {})
+        with claimed(config, folder):
+            if summary := finished(folder, config):
+                return {**summary, "output": str(folder)}
+    done = run(Context(config, told, stop, job.use_cache, folder))
+    told.send("row", {"peak_memory_bytes": peak_memory()})
+    return done.as_dict()
+
+
+def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns what a run's summary says for its row. All seconds are of training itself, without
+    validation."""
+    epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
+    return {
+        "status": "interrupted" if summary["interrupted"] else "done",
+        "problem": "stopped before its end" if summary["interrupted"] else None,
+        "perplexity": (summary.get("validation") or {}).get("perplexity"),
+        "curve": read_curve(folder, summary),
+        "epochs": epochs,
+        "seconds_per_epoch": seconds / epochs if epochs else None,
+        "tokens_per_second": summary["words_per_second"],
+    }
+
+
+def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:
+    """Returns (seconds of training, validation perplexity) of every validation of a run.
+
+    A validation says after which epoch it was; when that was, the lines about training around it
+    tell.
+    """
+    times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
+    for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if "validation_perplexity" in entry:
+            values.append((entry["epoch"], entry["validation_perplexity"]))
+        elif "fraction" in entry:
+            times[entry["fraction"] * summary["epochs"]] = entry["seconds"]
+    times[summary["epochs_done"]] = summary["seconds"]["training"]
+    epochs, seconds = zip(*sorted(times.items()), strict=True)
+    return tuple((float(np.interp(epoch, epochs, seconds)), value) for epoch, value in values)
+
+
+def peak_memory() -> int:
+    """Returns the most bytes that this process has had resident. On Linux `getrusage` would include
+    those of the process that started it."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

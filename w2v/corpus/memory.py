@@ -1,0 +1,224 @@
+"""A corpus from memory: lines of text, lists of tokens or of integers, columns of tables.
+
+    is_in_memory(["the cat sat", "on the mat"])    # True: lines; a list of existing files is not
+
+Whatever it is becomes one stream of rows, read once and never held as a whole: a text row goes
+through the same tokeniser as a file's, the tokens of a list are taken as they are, an integer's
+word is its decimal digits. Tables are known by the module of their type, so that pandas, Polars
+and `datasets` are not imported here.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2v.corpus.chunks import BYTE_ORDER_MARK, cut_chunks
+from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
+from w2v.corpus.tables import DEFAULT_COLUMN, as_bytes, no_column
+from w2v.errors import InputError, shown
+from w2v.system import compression
+
+if TYPE_CHECKING:
+    from w2v.corpus.tokenizer import EncodedChunk
+
+Encode = Callable[[], "EncodedChunk"]
+
+LIBRARIES = ("pandas", "polars", "pyarrow", "datasets")
+FILE_SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
+ROWS = 1000  # of a table taken at a time
+TOKENS = 4096  # of a row taken at a time
+FORBIDDEN = "\t\n"  # in a token: they end the fields and the lines of a vocabulary's file
+
+
+def is_in_memory(corpus: object) -> bool:
+    """Whether `corpus` is the text itself rather than the names of files.
+
+    A `str` or a path-like object alone is a file, a folder, a glob or "-". A list or tuple of
+    strings is text, a line each, unless every entry names an existing file or folder, is a glob
+    with matches, or is "-"; with a path-like object among them all are names. Everything else is
+    text.
+
+    Raises:
+        InputError: a list of single words holds what looks like the name of a file.
+    """
+    if isinstance(corpus, (str, os.PathLike)):
+        return False
+    if not isinstance(corpus, (list, tuple)):
+        return True
+    if not all(isinstance(entry, (str, os.PathLike)) for entry in corpus):
+        return True
+    if any(isinstance(entry, os.PathLike) for entry in corpus) or all(map(_is_name, corpus)):
+        return False
+    if not any(len(entry.split()) > 1 for entry in corpus):
+        for entry in corpus:
+            if _looks_like_name(entry) and not _is_name(entry):
+                raise InputError(
+                    f"no such file: {shown(entry)}; pass pathlib.Path for files, or add a line with"
+                    " several words if this is text"
+                )
+    return True
+
+
+def _is_name(entry: str) -> bool:
+    if entry == STANDARD_INPUT or os.path.exists(os.path.expanduser(entry)):
+        return True
+    return glob.has_magic(entry) and next(glob.iglob(entry, recursive=True), None) is not None
+
+
+def _looks_like_name(entry: str) -> bool:
+    return os.sep in entry or entry.lower().endswith(FILE_SUFFIXES)
+
+
+def encoders(
+    corpus: object,
+    column: str | None,
+    chunk_bytes: int,
+    advance: Advance,
+    options: Mapping[str, bool],
+) -> Iterator[Encode]:
+    """What remains to be done to encode the corpus, a chunk at a time; reads it once.
+
+    Args:
+        column: which one of a table.
+        advance: gets the number of bytes of each chunk.
+        options: `lowercase` and `strict` of the tokeniser.
+
+    Raises:
+        InputError: there is no such column, or a row or a token is of another kind.
+    """
+    from w2v.corpus.tokenizer import encode_chunk, encode_tokens
+
+    rows = _rows(corpus, column)
+    first = next(rows, None)
+    rows = chain([first], rows) if first is not None else iter(())
+    if first is None or isinstance(first, (str, bytes)):
+        for chunk in cut_chunks([("the corpus", 0, _lines(rows, chunk_bytes))], chunk_bytes):
+            advance(len(chunk.data))
+            yield partial(encode_chunk, chunk, **options)
+        return
+    gathered: list[str] = []
+    size = 0
+    for tokens in _token_lists(rows):
+        gathered += tokens
+        size += sum(map(len, tokens))
+        if size + len(gathered) >= chunk_bytes:
+            advance(size)
+            yield partial(encode_tokens, gathered, **options)
+            gathered, size = [], 0
+    if gathered:
+        advance(size)
+        yield partial(encode_tokens, gathered, **options)
+
+
+def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
+    """The rows of the corpus: str, bytes, or iterables of tokens. What a column lacks is no row."""
+    library, kind = _library(corpus), type(corpus).__name__
+    if library == "datasets" and hasattr(corpus, "with_format"):
+        if isinstance(corpus, Mapping):
+            raise InputError(f"the corpus is a {kind}: choose one of {', '.join(corpus)}")
+        for table in corpus.with_format("arrow").iter(batch_size=ROWS):
+            yield from _values(table[_checked(column, kind, table.column_names)])
+        return
+    if library is not None and kind in ("DataFrame", "Table", "RecordBatch"):
+        names = corpus.schema.names if library == "pyarrow" else list(corpus.columns)
+        corpus = corpus[_checked(column, kind, names)]
+    elif column is not None:
+        raise InputError(f"`column` {column} needs a table, and the corpus is a {kind}")
+    if library == "pandas":
+        yield from corpus.dropna()
+    elif library in ("polars", "pyarrow"):
+        yield from _values(corpus.to_arrow() if hasattr(corpus, "to_arrow") else corpus)
+    elif isinstance(corpus, Iterable) and not isinstance(corpus, (str, bytes, Mapping)):
+        yield from corpus
+    else:
+        raise InputError(
+            f"the corpus is of type {kind}: give the names of files, or an iterable of lines of"
+            " text, of lists of tokens or of lists of integers"
+        )
+
+
+def _library(corpus: object) -> str | None:
+    roots = (base.__module__.partition(".")[0] for base in type(corpus).__mro__)
+    return next((root for root in roots if root in LIBRARIES), None)
+
+
+def _checked(column: str | None, kind: str, names: Sequence[str]) -> str:
+    column = DEFAULT_COLUMN if column is None else column
+    if column not in names:
+        raise no_column(f"the {kind}", column, names)
+    return column
+
+
+def _values(column: Any) -> Iterator[Any]:
+    """The values of an Arrow array that are not null: text as bytes, lists as they are."""
+    import pyarrow
+
+    if not hasattr(column, "type"):
+        raise InputError(f"the corpus is a {type(column).__name__}: give a column of it")
+    nested = pyarrow.types.is_nested(column.type)
+    for start in range(0, len(column), ROWS):
+        part = column.slice(start, ROWS)
+        yield from part.drop_null().to_pylist() if nested else as_bytes(part, "the column")
+
+
+def _lines(rows: Iterable[Any], piece: int) -> Iterator[bytes]:
+    """Rows of text in UTF-8, each one ended by a line break; unpaired surrogates are invalid."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, (str, bytes)):
+            raise InputError(f"line {number} of the corpus is {shown(row)}, not text as line 1 is")
+        for start in range(0, len(row), piece):
+            part = row[start : start + piece]
+            data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+            yield data if start or number > 1 else data.removeprefix(BYTE_ORDER_MARK)
+        if row[-1:] not in ("\n", b"\n"):
+            yield b"\n"
+
+
+def _token_lists(rows: Iterable[Any]) -> Iterator[list[str]]:
+    """The tokens of the rows, TOKENS of them or fewer at a time, and a line end behind each row."""
+    for line, row in enumerate(rows, 1):
+        if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
+            raise InputError(
+                f"line {line} of the corpus is {shown(row)}: give lines of text alone, or lists of"
+                " tokens or integers alone"
+            )
+        tokens, before = iter(row), 0
+        while part := list(islice(tokens, TOKENS)):
+            yield _checked_tokens(part, line, before)
+            before += len(part)
+        yield ["\n"]
+
+
+def _checked_tokens(tokens: list[Any], line: int, before: int) -> list[str]:
+    kinds = set(map(type, tokens))
+    if all(map(_is_integer, kinds)):
+        return list(map(str, tokens))
+    if all(issubclass(kind, str) for kind in kinds) and all(tokens):
+        joined = "".join(tokens)
+        if not any(mark in joined for mark in FORBIDDEN):
+            return tokens
+    integers = _is_integer(type(tokens[0]))
+    number, token = next(
+        (number, token)
+        for number, token in enumerate(tokens, before + 1)
+        if not (_is_integer(type(token)) if integers else _is_word(token))
+    )
+    raise InputError(
+        f"token {number} of line {line} is {shown(token)}: tokens are strings that are not empty"
+        " and hold no tab or line break, or all of a line are integers"
+    )
+
+
+def _is_integer(kind: type) -> bool:
+    return issubclass(kind, (int, np.integer)) and kind is not bool
+
+
+def _is_word(token: object) -> bool:
+    return isinstance(token, str) and token != "" and not any(mark in token for mark in FORBIDDEN)

@@ -1,0 +1,39 @@
+"""The same text with other ids."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+
+import numpy as np
+
+from w2v.corpus.store import ID_TYPE, LINE_END_ID, TokenStore, id_parts, map_ids
+from w2v.corpus.vocabulary import Vocabulary
+from w2v.errors import RunError
+
+
+def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
+    """Returns the same text with the ids of another vocabulary, and closes `store`. Other words get
+    the id V, so that they are left out.
+
+    Raises:
+        RunError: the disk for temporary files is full.
+    """
+    unknown = len(vocabulary)
+    ids_of = {word: place for place, word in enumerate(vocabulary.words)}
+    mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
+    try:
+        with tempfile.TemporaryFile() as file:
+            for part in id_parts(store.ids):
+                file.write(np.where(part < 0, ID_TYPE.type(LINE_END_ID), mapping[part]).data)
+            file.flush()
+            ids = map_ids(file, len(store.ids))
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(
+            f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere"
+        ) from error
+    known = int(store.vocabulary.counts[mapping < unknown].sum())
+    found = replace(store, ids=ids, vocabulary=vocabulary, known_words=known)
+    store.close()
+    return found

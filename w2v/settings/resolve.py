@@ -1,0 +1,86 @@
+"""From what the user gave to one value for every setting. All defaults that depend on something
+else are here, and those of a language model in `w2v.settings.language_model`; all others stand with
+the settings.
+
+Defaults are word2vec.c's where it has the setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from w2v.losses.table import LOSSES
+from w2v.settings import language_model
+from w2v.settings.config import BY_THE_TEXT
+from w2v.settings.declare import Setting, settings_of
+from w2v.settings.groups import GROUPS, LANGUAGE_MODEL
+from w2v.system.cores import available_cores
+
+# By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses
+# learn well at them.
+DEFAULT_LR = {
+    "sgd": {"skip-gram": 0.025, "cbow": 0.05},
+    "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
+    "sparse-adam": {"skip-gram": 0.01, "cbow": 0.01},
+}
+
+
+def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns every setting by name, those of the chosen loss among them.
+
+    given: the values of the user, converted; nothing is `None` among them that he leaves to others.
+    """
+    is_lm = given.get("model") == LANGUAGE_MODEL
+    declared: dict[str, Setting] = {}
+    for group in GROUPS.values():
+        declared |= settings_of(group)
+    values = {name: _default(found, is_lm) for name, found in declared.items()} | dict(given)
+    options = settings_of(LOSSES[values["loss"]].options)
+    values |= {name: given.get(name, _default(found, is_lm)) for name, found in options.items()}
+    if values["threads"] is None:
+        values["threads"] = available_cores()
+    return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
+
+
+def beyond_hogwild(values: Mapping[str, Any]) -> list[str]:
+    """Returns the settings that ask for what only the autograd engine can do."""
+    if values["model"] == LANGUAGE_MODEL:
+        return [f"`model` {LANGUAGE_MODEL}"]
+    device, optimizer = values["device"], values["optimizer"]
+    asked = {
+        f"`loss` {values['loss']}": "hogwild" not in LOSSES[values["loss"]].engines,
+        f"`optimizer` {optimizer}": optimizer not in (None, "sgd"),
+        f"`device` {device}": device.startswith("cuda"),
+        "`freeze`": values["freeze"],
+    }
+    return [text for text, beyond in asked.items() if beyond]
+
+
+def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    if values["engine"] == "auto":
+        values["engine"] = "autograd" if beyond_hogwild(values) else "hogwild"
+    fused = values["engine"] == "hogwild"
+    if values["optimizer"] is None:
+        values["optimizer"] = "sgd" if fused else "adagrad"
+    if values["lr"] is None:
+        # adamw is for language models, and refused later
+        values["lr"] = DEFAULT_LR.get(values["optimizer"], {}).get(values["model"], 0.0)
+    if fused or values["batch_size"] is None:
+        values["batch_size"] = BY_THE_TEXT
+    return values | language_model.resolved(given, values["dim"], "sgd", False)
+
+
+def _resolve_lm(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    loss = LOSSES[values["loss"]]
+    values["engine"] = "autograd" if values["engine"] == "auto" else values["engine"]
+    if values["optimizer"] is None:
+        values["optimizer"] = language_model.default_optimizer(values["arch"], loss.scores_all)
+    if values["lr"] is None:
+        values["lr"] = language_model.LR[values["optimizer"]]
+    return values | language_model.resolved(given, values["dim"], values["optimizer"], loss.bias)
+
+
+def _default(setting: Setting, is_lm: bool) -> Any:
+    """Returns the declared default, None for one that depends on other settings."""
+    return setting.lm if is_lm and setting.lm is not None else setting.default

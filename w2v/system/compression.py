@@ -1,0 +1,194 @@
+"""Compressed files as plain streams of bytes.
+
+The compression is known by its magic bytes, not by the file's name, so that a mis-named or
+extension-less file and a compressed pipe are read rightly too. Concatenated members (gzip, bzip2,
+xz) and frames (zstd) are one stream. However little a file holds, reading it takes bounded memory.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Protocol
+
+import zstandard
+
+from w2v.errors import InputError, RunError
+
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+MAGIC_BYTES = 6
+RAW_BUFFER_BYTES = 1 << 18
+# xz -9 needs 65 MiB; only dictionaries chosen by hand (--lzma2=dict=1GiB) need more than this.
+XZ_MEMORY_LIMIT = 512 << 20
+XZ_LIMIT_EXCEEDED = "its dictionary needs more than 512 MiB, compress it again with xz -9"
+XZ_INPUT_BYTES = 1 << 18
+# zstd gives all output of one input at once, at most 32 kB per byte.
+ZSTD_INPUT_BYTES = 1 << 10
+# The library's own limit of 128 MiB refuses files made with zstd --long.
+ZSTD_WINDOW_LIMIT = 1 << 31
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Decompressed:
+    """The bytes of an open file, decompressed if its first bytes say so.
+
+    Attributes:
+        name: the file's name for messages.
+        compression: "gzip", "bzip2", "xz", "zstd", or None for a file that is read as it is.
+
+    Args:
+        advance: gets the number of raw bytes of each read.
+        size: raw bytes to read, None for all: a file that grows as fast as it is read would never
+            end.
+
+    Raises:
+        RunError: the device fails.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        name: str,
+        advance: Callable[[int], None] | None = None,
+        size: int | None = None,
+    ) -> None:
+        self.name = name
+        with _told(name):
+            head = file.read(MAGIC_BYTES)
+        self.compression = compression(head)
+        raw = io.BufferedReader(_RawInput(file, head, advance, size), RAW_BUFFER_BYTES)
+        self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
+
+    def read(self, size: int) -> bytes:
+        """Returns `size` further bytes, fewer only at the end. Raises InputError for data that are
+        damaged or cut short, RunError when the device fails."""
+        parts = []
+        with _told(self.name):
+            while size and (part := self._file.read(size)):
+                parts.append(part)
+                size -= len(part)
+        return b"".join(parts)
+
+
+def compression(head: bytes) -> str | None:
+    """The compression that a file's first bytes show, None for none."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"BZh") and head[3:4].isdigit():
+        return "bzip2"
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return "xz"
+    # The second form is a skippable frame, with which pzstd's files begin.
+    if head.startswith(b"\x28\xb5\x2f\xfd") or (
+        head[:1] and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"
+    ):
+        return "zstd"
+    return None
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turns what readers raise into sentences."""
+    reason: object
+    try:
+        yield
+        return
+    except EOFError:
+        raise InputError(
+            f"{name} is cut short: its compressed data end too early; get it again"
+        ) from None
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+        reason = XZ_LIMIT_EXCEEDED if "usage limit exceeded" in str(error) else error
+    except OSError as error:
+        if error.errno is not None:
+            raise RunError(f"reading {name} failed: {error.strerror}") from error
+        reason = error  # gzip and bz2 report damaged data so
+    raise InputError(
+        f"{name} is damaged: its compressed data cannot be read ({reason}); get it again"
+    )
+
+
+class _RawInput(io.RawIOBase):
+    """A raw file that gives back `head`, bytes already taken off it, and reports every byte passed
+    on."""
+
+    def __init__(
+        self, file: IO[bytes], head: bytes, advance: Callable[[int], None] | None, size: int | None
+    ) -> None:
+        self._file = file
+        self._head = head
+        self._advance = advance
+        self._left = sys.maxsize if size is None else size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self._left, RAW_BUFFER_BYTES)
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+        else:
+            data = self._file.read(size)
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        if self._advance is not None:
+            self._advance(len(data))
+        return len(data)
+
+
+class _Members:
+    """The members of a compressed file, xz streams or zstd frames, one after the other.
+
+    (lzma.LZMAFile takes no limit of memory, though a file may ask for 4 GiB, and ends in silence
+    where a second stream is damaged; zstd's own reader takes a file that is cut short for a whole
+    one.) `make` gives the decoder of a member; where it cannot limit its output, `step`, the bytes
+    read at a time, does. `padding` may stand between and behind members.
+    """
+
+    def __init__(self, file: Readable, make: Callable[[], Any], step: int, padding: bytes) -> None:
+        self._file, self._make, self._step, self._padding = file, make, step, padding
+        self._decoder = make()
+        self._output = b""
+
+    def read(self, size: int, /) -> bytes:
+        while not self._output:
+            if self._decoder.eof:
+                data = self._decoder.unused_data.lstrip(self._padding)
+                while not data:
+                    if not (data := self._file.read(self._step)):
+                        return b""
+                    data = data.lstrip(self._padding)
+                self._decoder = self._make()
+            elif not getattr(self._decoder, "needs_input", True):
+                data = b""
+            elif not (data := self._file.read(self._step)):
+                raise EOFError
+            limits = (size,) if hasattr(self._decoder, "needs_input") else ()
+            self._output = self._decoder.decompress(data, *limits)
+        data, self._output = self._output[:size], self._output[size:]
+        return data
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
+
+
+def _zstd() -> Any:
+    return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).decompressobj()
+
+
+_READERS: dict[str, Callable[[Any], Readable]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lambda file: _Members(file, _xz, XZ_INPUT_BYTES, padding=b"\0"),
+    "zstd": lambda file: _Members(file, _zstd, ZSTD_INPUT_BYTES, padding=b""),
+}

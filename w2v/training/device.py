@@ -1,0 +1,39 @@
+"""The device that `device` names, and what memory it has."""
+
+from __future__ import annotations
+
+import torch
+
+from w2v.errors import InputError
+
+LIBRARY_BYTES = 350 << 20  # PyTorch itself
+CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
+SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
+
+
+def find_device(name: str) -> torch.device:
+    """Returns the device of that name; auto: the first GPU if there is one.
+
+    Raises:
+        InputError: there is no such GPU.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not count):
+        return torch.device("cpu")
+    if not count:
+        raise InputError(
+            f"`device` {name}: PyTorch finds no CUDA device on this machine; use `device` cpu"
+        )
+    index = int(name.partition(":")[2] or 0)
+    if index >= count:
+        raise InputError(
+            f"`device` {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        )
+    return torch.device("cuda", index)
+
+
+def free_memory(device: torch.device) -> int:
+    """Returns the bytes that can be allocated on a GPU: what is free, and what PyTorch holds there
+    without using it."""
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -1,0 +1,160 @@
+"""What a run trains, seen from `w2v.run`: a task says what is different between word vectors and
+language models, and a run knows neither.
+
+    task = WordsTask(context)                # or LanguageModelTask
+    with task.read(earlier) as text:         # the texts, as ids
+        job = task.job(text)                 # engine, blocks, schedule, validation
+        ...                                  # the trainer works it off
+        task.result(text, job)               # what is written
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from w2v.corpus import TokenStore, Vocabulary
+from w2v.runs.checkpoint import Checkpoint
+from w2v.settings.config import Config
+from w2v.system.memory import Demand
+from w2v.training.engine import Engine, Tally
+from w2v.training.report import Reporter, SilentReporter, StopSignal, Words
+from w2v.training.schedule import Blocks, Schedule
+from w2v.training.validation import Validation
+
+Files = Mapping[str, Callable[[IO[bytes]], Any]]  # by name, what writes the content
+BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
+COMPILE_SECONDS = 1.0  # after which a run says that it compiles
+
+
+@dataclass(frozen=True)
+class Context:
+    """What travels together through a run: its settings, who hears of it, and what it may use.
+
+    resume: the directory of a run to go on with. lines: a corpus from memory, see
+    `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
+    gets a checkpoint at its end, so that the run can be made longer.
+    """
+
+    config: Config
+    reporter: Reporter = field(default_factory=SilentReporter)
+    stop: StopSignal = field(default_factory=threading.Event)
+    use_cache: bool = True
+    resume: Path | None = None
+    lines: Any = None
+    keep_state: bool = False
+
+
+@dataclass
+class Text:
+    """The corpus of a run as ids, and the words that it trains. A context manager: closes it."""
+
+    store: TokenStore
+    vocabulary: Vocabulary
+
+    def __enter__(self) -> Text:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the ids."""
+        self.store.close()
+
+
+@dataclass
+class Job:
+    """What the trainer works off. release: told of the positions of every finished block, which
+    are not needed again in this epoch."""
+
+    engine: Engine
+    blocks: Blocks
+    schedule: Schedule
+    validation: Validation[Any] | None = None
+    release: Callable[[int, int], None] = lambda start, stop: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is written at the end: vectors [V, dim], and further files of a run directory."""
+
+    vectors: np.ndarray
+    files: Files = field(default_factory=dict)
+
+
+class Task(ABC):
+    """One kind of training, with its context."""
+
+    unit: str  # what is counted: "words" or "tokens"
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.config, self.reporter = context, context.config, context.reporter
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Checks what can be checked before anything long, and begins to import."""
+
+    @abstractmethod
+    def read(self, earlier: Checkpoint | None) -> Text:
+        """Returns the texts; `earlier` is the checkpoint to go on from.
+
+        Raises:
+            InputError: they cannot be used.
+        """
+
+    @abstractmethod
+    def demands(self, vocabulary: int) -> list[Demand]:
+        """Returns what training V = vocabulary rows needs of which memory; the last one is where
+        training happens."""
+
+    @abstractmethod
+    def remedy(self, where: int) -> str:
+        """Returns what to change when the demand of that number is too large."""
+
+    @abstractmethod
+    def job(self, text: Text) -> Job:
+        """Returns the work, ready to begin; says what it will be."""
+
+    @abstractmethod
+    def result(self, text: Text, job: Job) -> Result:
+        """Returns what has been learnt."""
+
+    @abstractmethod
+    def counts(self, text: Text, total: Tally) -> Words:
+        """Returns what became of the words of the corpus."""
+
+    @abstractmethod
+    def output_bytes(self, vocabulary: int) -> int:
+        """Returns the size of the result on disk, roughly."""
+
+    def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
+        """Refuses a text of which nothing could be learnt.
+
+        Raises:
+            InputError: there was no prediction.
+        """
+
+
+@contextmanager
+def told_if_slow(reporter: Reporter, sentence: str) -> Iterator[None]:
+    """Says the sentence when the block takes longer than COMPILE_SECONDS."""
+    timer = threading.Timer(COMPILE_SECONDS, reporter.stage, [sentence])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

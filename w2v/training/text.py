@@ -1,0 +1,80 @@
+"""The texts of a run: the corpus, and the one to validate on."""
+
+from __future__ import annotations
+
+from w2v.corpus import TokenStore, Vocabulary, read_corpus
+from w2v.corpus.read import read_memory
+from w2v.corpus.selection import select_vocabulary
+from w2v.errors import InputError
+from w2v.settings.config import IN_MEMORY
+from w2v.settings.groups import CorpusSettings
+from w2v.training.task import Context
+
+
+def read_text(context: Context) -> TokenStore:
+    """Returns the corpus that the context names or holds.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    settings, progress = context.config.corpus, context.reporter.reading
+    if context.lines is not None:
+        store = read_memory(context.lines, settings, column=settings.column, progress=progress)
+    elif IN_MEMORY in settings.corpus:
+        raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
+    else:
+        names, cached = settings.corpus, context.use_cache
+        store = read_corpus(names, settings, use_cache=cached, progress=progress)
+    for warning in store.warnings:
+        context.reporter.warn(warning)
+    return store
+
+
+def words_to_train(store: TokenStore, settings: CorpusSettings) -> Vocabulary:
+    """Returns the words that `min_count` and `max_vocab` leave; closes the store if they are too
+    few.
+
+    Raises:
+        InputError: fewer than two words are left.
+    """
+    full = store.vocabulary
+    try:
+        vocabulary = select_vocabulary(full, settings)
+        if len(vocabulary) >= 2:
+            return vocabulary
+        if len(full) == 1:
+            raise InputError(
+                f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict"
+            )
+        if settings.max_vocab == 1:
+            raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
+        raise InputError(
+            f"only one word, {full.words[0]!r}, reaches `min_count` {settings.min_count}, and"
+            f" training needs two; try `min_count` {full.counts[1]}"
+        )
+    except InputError:
+        store.close()
+        raise
+
+
+def read_validation(context: Context) -> TokenStore | None:
+    """Returns the text that `valid` names, read as the corpus is.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    path = context.config.validation.valid
+    if path is None:
+        return None
+    if path == "-":
+        raise InputError(
+            "`valid` - is not possible: validation reads its text by itself; name a file"
+        )
+    settings, progress = context.config.corpus, context.reporter.reading
+    try:
+        store = read_corpus((path,), settings, use_cache=context.use_cache, progress=progress)
+    except InputError as error:
+        raise InputError(f"`valid`: {error}") from error
+    for warning in store.warnings:
+        context.reporter.warn(f"`valid`: {warning}")
+    return store

@@ -1,0 +1,159 @@
+"""Word vectors as the task of a run: which text, which engine, what comes out."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+from w2v.corpus import TokenStore, Vocabulary
+from w2v.corpus.selection import select_vocabulary
+from w2v.errors import InputError
+from w2v.losses.table import LOSSES
+from w2v.runs.checkpoint import Checkpoint
+from w2v.runs.resume import read_again
+from w2v.system.memory import Demand, return_freed_memory
+from w2v.training.engine import Tally, WordEngine
+from w2v.training.report import Words
+from w2v.training.schedule import Blocks, Schedule
+from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
+from w2v.training.text import read_text, read_validation, words_to_train
+from w2v.words.start import Start, run_vocabulary, start_from
+from w2v.words.validation import WordValidation, validation_text
+
+ENGINES = {
+    "hogwild": "w2v.words.fused:HogwildEngine",
+    "autograd": "w2v.words.autograd:AutogradEngine",
+}
+
+
+@dataclass
+class WordText(Text):
+    """valid: the text to validate on, with the same ids. start: other rows than usual to begin
+    with."""
+
+    valid: TokenStore | None = None
+    start: Start | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.valid is not None:
+            self.valid.close()
+
+
+class WordsTask(Task):
+    """Trains skip-gram or CBOW vectors, with the fused kernels or with autograd."""
+
+    unit = "words"
+
+    def prepare(self) -> None:
+        """Checks that a GPU that was asked for is there; imports Numba, half a second, or PyTorch,
+        two, while the corpus is being read."""
+        if self.config.training.device.startswith("cuda"):
+            from w2v.training.device import find_device  # imports PyTorch
+
+            find_device(self.config.training.device)
+
+        def import_it() -> None:
+            with suppress(Exception):  # comes again, and is told, where the module is used
+                self.engine_class()
+
+        threading.Thread(target=import_it, daemon=True).start()
+
+    def engine_class(self) -> type[WordEngine]:
+        """Returns the engine that the settings name."""
+        module, name = ENGINES[self.config.training.engine].split(":")
+        found: type[WordEngine] = getattr(importlib.import_module(module), name)
+        return found
+
+    def read(self, earlier: Checkpoint | None) -> WordText:
+        valid = read_validation(self.context)
+        start = None
+        if earlier is not None:
+            store, vocabulary = read_again(self.context, earlier, self._vocabulary_again)
+        else:
+            store = read_text(self.context)
+            vocabulary = words_to_train(store, self.config.corpus)
+            if self.config.start.init is not None:
+                store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
+        if valid is not None:
+            valid = validation_text(self.config, valid, vocabulary, self.reporter)
+        return WordText(store, vocabulary, valid, start)
+
+    def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
+        """Returns the text and the vocabulary that the run gone on with has."""
+        if self.config.start.init is None or self.context.resume is None:
+            return store, select_vocabulary(store.vocabulary, self.config.corpus)
+        return run_vocabulary(store, self.config, self.context.resume)
+
+    def demands(self, vocabulary: int) -> list[Demand]:
+        demands = self.engine_class().demands(self.config, vocabulary)
+        return [demands[0]._replace(needed=BASE_BYTES + demands[0].needed), *demands[1:]]
+
+    def remedy(self, where: int) -> str:
+        fewer = "raise `min_count` or set `max_vocab`"
+        demand = self.demands(2)[where]
+        if not demand.fits:  # fewer words would not help
+            sampled = LOSSES[self.config.training.loss].sampled
+            fewer = "`window` or `negatives`" if sampled else "`window` or `threads`"
+            if self.config.training.engine == "autograd":
+                fewer = f"`batch_size`, {fewer}"
+        elsewhere = ", or use `device` cpu" if demand.where != "memory" else ""
+        return f"lower `dim`, {fewer}{elsewhere}"
+
+    def job(self, text: Text) -> Job:
+        assert isinstance(text, WordText)
+        config, store, counts = self.config, text.store, text.vocabulary.counts
+        engine_class = self.engine_class()
+        self.reporter.stage(
+            f"training {len(counts):,} words x {config.model.dim}, {config.model.model}, loss"
+            f" {config.training.loss}, {engine_class.how(config)}: {config.why_engine}"
+        )
+        with told_if_slow(self.reporter, "compiling the kernel (once for this kind of run)"):
+            # not while the corpus is read: both take memory
+            engine_class.compile(config)
+        return_freed_memory()  # the compiler's
+        engine = engine_class(config, store.ids, counts)
+        if warning := engine.warning():
+            self.reporter.warn(warning)
+        blocks = Blocks(engine.bounds(), config.training.epochs)
+        store.release(0, len(store.ids))
+        engine.initialise()
+        if text.start is not None:
+            text.start.apply(engine, self.reporter)
+        validation = None
+        if text.valid is not None:
+            validation = WordValidation(config, engine, text.valid, self.reporter)
+        return Job(engine, blocks, Schedule(config.training.lr), validation, store.release)
+
+    def result(self, text: Text, job: Job) -> Result:
+        learnt = None if job.validation is None else job.validation.learnt()["vectors"]
+        return Result(job.engine.vectors if learnt is None else learnt)
+
+    def counts(self, text: Text, total: Tally) -> Words:
+        store = text.store
+        # the vocabulary's counts may be those of another text
+        known = store.known_words
+        in_vocabulary = int(text.vocabulary.counts.sum()) if known is None else known
+        return Words(
+            read=store.n_words,
+            in_vocabulary=in_vocabulary,
+            left_out=store.n_words - in_vocabulary,
+            passed=total.read,
+            trained=total.trained,
+            subsampled=total.dropped,
+            passed_left_out=total.rare,
+        )
+
+    def output_bytes(self, vocabulary: int) -> int:
+        return 4 * vocabulary * self.config.model.dim
+
+    def check(self, total: Tally) -> None:
+        if total.predictions == 0:
+            raise InputError(
+                "no word has a context word to learn from: after `min_count`, `max_vocab` and"
+                f" `sample` no line has two words left ({total.rare:,} and {total.dropped:,} words"
+                " were left out by them); put more words on a line, or try a smaller `min_count` or"
+                " `sample` 0"
+            )

@@ -197,7 +197,7 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     if (Path(path) / "model.safetensors").is_file():
         from w2v.lm.saved import load_language_model
 
-        return load_language_model(path)
+        return load_language_model(os.fspath(path))
     from w2v.vectors import load_vectors
 
     return load_vectors(os.fspath(path))

@@ -192,6 +192,7 @@ def test_a_generator_is_read_once_and_not_held(same):
         ([b"a b", ["c"]], "line 2 of the corpus is"),
         ([["a"], "b c"], "line 2 of the corpus is 'b c'"),
         (["a b", None], "line 2 of the corpus is None"),
+        ([None, "a b"], "line 1 of the corpus is None"),
         ([1, 2, 3], "line 1 of the corpus is 1"),
         ([Path("a.txt"), "b"][:1] and iter([Path("a.txt")]), "line 1 of the corpus is PosixPath"),
         ({"text": ["a b"]}, "is of type dict"),
@@ -268,6 +269,7 @@ def test_names_of_files_and_lines_of_text(tmp_path, monkeypatch):
         assert not is_in_memory(names)
     for text in (["a.txt is a file", "b.txt"], ["the", "cat"], [["a.txt"]], iter(["a.txt"])):
         assert is_in_memory(text)
-    for unclear in (["a.txt", "missing.txt"], ["missing.jsonl.gz"], ["folder/missing", "the"]):
+    unclear_lists = (["a.txt", "missing.txt"], ["missing.jsonl.gz"], ["folder/missing", "the"])
+    for unclear in (*unclear_lists, ["a.txt", "missing"]):
         with pytest.raises(InputError, match=r"no such file: '.*missing.*pass pathlib\.Path"):
             is_in_memory(unclear)

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -36,14 +36,14 @@ from w2v.errors import InputError, shown
 from w2v.system.files import sync_directory, sync_file
 from w2v.system.json import read_object, whole_number
 
-# Raise it whenever the tokeniser or an entry's files change: old entries are then never met again,
-# and age out.
+if TYPE_CHECKING:
+    from w2v.settings.groups import CorpusSettings
+
+# Raise it whenever the tokeniser or an entry's files change: old entries then age out.
 FORMAT_VERSION = 2
 DEFAULT_SIZE_CAP = 20 << 30
 TEMPORARY_PREFIX = ".building-"
-# A temporary directory that nothing was written to for this long belongs to a process that was
-# killed.
-STALE_SECONDS = 3600.0
+STALE_SECONDS = 3600.0  # a temporary directory untouched for so long is a killed process's
 COUNT_BYTES = 8
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
@@ -101,10 +101,11 @@ def size_cap() -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
-def entry_key(sources: Sequence[Source], column: str, lowercase: bool, encoding_errors: str) -> str:
+def entry_key(sources: Sequence[Source], column: str, settings: CorpusSettings) -> str:
     """The name of the entry that holds these sources read with these settings."""
     files = [(source.path, source.format, source.size, source.mtime_ns) for source in sources]
-    described = json.dumps([FORMAT_VERSION, files, column, lowercase, encoding_errors])
+    tokeniser = (column, settings.lowercase, settings.encoding_errors)
+    described = json.dumps([FORMAT_VERSION, files, *tokeniser])
     return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -155,7 +156,7 @@ class NewEntry:
         Raises:
             CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
         """
-        text = store.vocabulary.text
+        text = store.vocabulary.packed.text
         manifest = _Manifest(
             FORMAT_VERSION,
             [source.path or source.name for source in sources],

@@ -29,7 +29,8 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
 
 def digest(vocabulary: Vocabulary) -> str:
     """SHA-256 of the words and their counts."""
-    return hashlib.sha256(vocabulary.text + vocabulary.counts.astype("<i8").tobytes()).hexdigest()
+    text, counts = vocabulary.packed.text, vocabulary.counts.astype("<i8").tobytes()
+    return hashlib.sha256(text + counts).hexdigest()
 
 
 def check_description(description: object) -> Mapping[str, Any]:
@@ -50,22 +51,16 @@ def check_description(description: object) -> Mapping[str, Any]:
         raise ValueError("a text has a list of files")
     for file in files:
         path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
-        if (
-            not isinstance(path, str)
-            or "\0" in path
-            or not all(n is None or type(n) is int for n in numbers)
-        ):
+        numbered = all(number is None or type(number) is int for number in numbers)
+        if not isinstance(path, str) or "\0" in path or not numbered:
             raise ValueError("a file has a path, a size and a time")
     return description
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """A phrase on what is not the same text any more; None if all is."""
-    for name, what in (
-        ("words", "words"),
-        ("lines", "lines"),
-        ("vocabulary", "words in the vocabulary"),
-    ):
+    whats = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
+    for name, what in whats.items():
         if then[name] != now[name]:
             return f"{then[name]:,} {what} then, {now[name]:,} now"
     if then["ids"] != now["ids"]:

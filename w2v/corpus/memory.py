@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Encode = Callable[[], "EncodedChunk"]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "datasets")
-FILE_SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
+SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
 ROWS = 1000  # of a table taken at a time
 TOKENS = 4096  # of a row taken at a time
 FORBIDDEN = "\t\n"  # in a token: they end the fields and the lines of a vocabulary's file
@@ -46,7 +46,7 @@ def is_in_memory(corpus: object) -> bool:
     text.
 
     Raises:
-        InputError: a list of single words holds what looks like the name of a file.
+        InputError: some in a list of single words look like names of files, which others are not.
     """
     if isinstance(corpus, (str, os.PathLike)):
         return False
@@ -56,13 +56,13 @@ def is_in_memory(corpus: object) -> bool:
         return True
     if any(isinstance(entry, os.PathLike) for entry in corpus) or all(map(_is_name, corpus)):
         return False
-    if not any(len(entry.split()) > 1 for entry in corpus):
-        for entry in corpus:
-            if _looks_like_name(entry) and not _is_name(entry):
-                raise InputError(
-                    f"no such file: {shown(entry)}; pass pathlib.Path for files, or add a line with"
-                    " several words if this is text"
-                )
+    single = all(len(entry.split()) < 2 for entry in corpus)
+    if single and any(os.sep in entry or entry.lower().endswith(SUFFIXES) for entry in corpus):
+        missing = next(entry for entry in corpus if not _is_name(entry))
+        raise InputError(
+            f"no such file: {shown(missing)}; pass pathlib.Path for files, or add a line with"
+            " several words if this is text"
+        )
     return True
 
 
@@ -72,10 +72,6 @@ def _is_name(entry: str) -> bool:
     return glob.has_magic(entry) and next(glob.iglob(entry, recursive=True), None) is not None
 
 
-def _looks_like_name(entry: str) -> bool:
-    return os.sep in entry or entry.lower().endswith(FILE_SUFFIXES)
-
-
 def encoders(
     corpus: object,
     column: str | None,
@@ -83,12 +79,8 @@ def encoders(
     advance: Advance,
     options: Mapping[str, bool],
 ) -> Iterator[Encode]:
-    """What remains to be done to encode the corpus, a chunk at a time; reads it once.
-
-    Args:
-        column: which one of a table.
-        advance: gets the number of bytes of each chunk.
-        options: `lowercase` and `strict` of the tokeniser.
+    """Reads the corpus once and yields what remains to be done to encode it, a chunk at a time.
+    `advance` gets the bytes of each chunk; `options` are `lowercase` and `strict`.
 
     Raises:
         InputError: there is no such column, or a row or a token is of another kind.
@@ -96,9 +88,9 @@ def encoders(
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
     rows = _rows(corpus, column)
-    first = next(rows, None)
-    rows = chain([first], rows) if first is not None else iter(())
-    if first is None or isinstance(first, (str, bytes)):
+    first = next(rows, "")
+    rows = chain([first], rows)
+    if isinstance(first, (str, bytes)):
         for chunk in cut_chunks([("the corpus", 0, _lines(rows, chunk_bytes))], chunk_bytes):
             advance(len(chunk.data))
             yield partial(encode_chunk, chunk, **options)

@@ -68,8 +68,8 @@ def read_corpus(
     """
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
-    sizes = [source.size for source in sources if source.size is not None]
-    total = sum(sizes) if len(sizes) == len(sources) else None
+    lasting = all(source.lasting for source in sources)
+    total = sum(source.size or 0 for source in sources) if lasting else None
 
     def encoders() -> Iterator[Encode]:
         from w2v.corpus.tokenizer import encode_chunk  # imports pyarrow
@@ -80,9 +80,7 @@ def read_corpus(
             yield partial(encode_chunk, chunk, **options)
 
     reader = _Reader(encoders, threads or available_cores(), sources, warnings)
-    key = None
-    if all(source.lasting for source in sources):
-        key = entry_key(sources, column, settings.lowercase, settings.encoding_errors)
+    key = entry_key(sources, column, settings) if lasting else None
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
     return replace(store, key=key, sources=tuple(described))
@@ -97,31 +95,23 @@ def read_memory(
     threads: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> TokenStore:
-    """Returns the ids, vocabulary and counts of a corpus from memory, which is read once and not
-    cached: what a file with the same lines would give.
+    """Returns what `read_corpus` would for a file with the same lines, of a corpus from memory,
+    which is read once and not cached.
 
     Args:
         corpus: an iterable, such as a generator, of lines of text (a string with line breaks is
             several lines), of lists of tokens (taken as they are, but for `lowercase`) or of lists
             of integers (their words are their digits); or a column of pandas, Polars, Arrow or
             `datasets` of such values, whose missing values are skipped; or a table of one of these.
-        settings: `lowercase`, `encoding_errors`, and `column` where the argument is None.
-        column: which column of a table; None: "text".
-        progress, threads, chunk_bytes: as in `read_corpus`; there is no total.
+        column: which column of a table; None: that of the settings, else "text".
 
     Raises:
         InputError: it is nothing of that kind, or holds no word; a token is empty or no string.
         RunError: the disk for temporary files is full.
     """
     column = settings.column if column is None else column
-    advance = _counting(progress, None)
-    store = _read(
-        _Reader(
-            lambda: encoders(corpus, column, chunk_bytes, advance, _options(settings)),
-            threads or available_cores(),
-        ),
-        None,
-    )
+    work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
+    store = _read(_Reader(lambda: work, threads or available_cores()), None)
     name = f"{type(corpus).__name__} of {store.n_lines:,} line{'s' if store.n_lines > 1 else ''}"
     return replace(store, sources=((name, None, None),))
 

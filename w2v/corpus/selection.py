@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2v.corpus.vocabulary import PackedWords
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_WORD_BYTES
 
@@ -31,7 +30,7 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             f"no word reaches `min_count` {settings.min_count}: {words}, the most frequent "
             f"({vocabulary.words[0]!r}) occurs {times}; try `min_count` {remedy}"
         )
-    longest = _longest(chosen)
+    longest = chosen.packed.longest()
     word = chosen.words[longest]
     size = len(word.encode())
     if size > MAX_WORD_BYTES:
@@ -41,10 +40,3 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             " words, or raise `min_count`"
         )
     return chosen
-
-
-def _longest(vocabulary: Vocabulary) -> int:
-    """The id of the longest word, in bytes."""
-    if isinstance(vocabulary.words, PackedWords):
-        return vocabulary.words.longest()
-    return max(range(len(vocabulary)), key=lambda place: len(vocabulary.words[place].encode()))

@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Source:
 
     @property
     def lasting(self) -> bool:
-        """True for a regular file, whose ids may be cached; a pipe's content is gone once read."""
+        """Whether it is a regular file, whose ids may be cached."""
         return self.size is not None
 
     def check_unchanged(self) -> None:
@@ -118,12 +118,11 @@ def table_format(name: str) -> str | None:
 def resolve_sources(
     corpus: Sequence[str], column: str | None = None
 ) -> tuple[list[Source], list[str]]:
-    """The sources that `corpus` names, in reading order, and warnings about them.
+    """Returns the sources that `corpus` names, in reading order, and warnings about them.
 
     Args:
         corpus: files, folders, globs (for shells or YAML files that did not expand them) and `-`.
-        column: `--column` as given, None if it was not. Without it everything but a table's file
-            name is plain text.
+        column: without it everything but a table's file name is plain text.
 
     Raises:
         InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
@@ -139,7 +138,7 @@ def resolve_sources(
     if column is not None and all(source.format == "text" for source in sources):
         raise InputError(
             f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
-            f" {sources[0].name} is plain text; leave `column` away"
+            f" {sources[0].name} is plain text; leave out `column`"
         )
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
@@ -152,20 +151,16 @@ def resolve_sources(
     return sources, warnings
 
 
-def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
+def _resolve_one(argument: str, column: str | None) -> list[Source]:
     if argument == STANDARD_INPUT:
-        yield Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")
-        return
+        return [Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")]
     if not os.path.lexists(argument) and argument.startswith("~"):
         argument = os.path.expanduser(argument)
     if os.path.exists(argument):
         matches = [argument]
     elif glob.has_magic(argument):
-        matches = sorted(
-            set(glob.glob(argument, recursive=True)), key=lambda path: Path(path).parts
-        )
-        # ** follows links to folders, even in circles: of several ways to a file the shortest
-        # counts
+        matches = _sorted(set(glob.glob(argument, recursive=True)))
+        # ** follows links to folders, in circles too: of several ways to a file the shortest counts
         ways = sorted(matches, key=len)
         first = {os.path.realpath(path): path for path in reversed(ways)}
         matches = [path for path in matches if first[os.path.realpath(path)] == path]
@@ -175,29 +170,23 @@ def _resolve_one(argument: str, column: str | None) -> Iterator[Source]:
             )
     else:
         raise InputError(_not_found(argument))
-    found = 0
+    paths: list[str] = []
     for match in matches:
         if os.path.isdir(match):
-            for path in _files_in(match):
-                found += 1
-                yield _describe(path, column)
+            paths += _files_in(match)
         elif len(matches) == 1 or os.path.isfile(match):
-            found += 1
-            yield _describe(match, column)
-    if not found:
+            paths.append(match)
+    if not paths:
         raise InputError(f"{argument} holds no file to read (hidden files are skipped)")
+    return [_describe(path, column) for path in paths]
 
 
 def _not_found(argument: str) -> str:
     folder, name = os.path.split(argument)
     try:
         names = os.listdir(folder or ".")
-    except NotADirectoryError:
-        return f"no such corpus: {argument} ({folder} is not a folder)"
-    except PermissionError:
-        return f"{folder} cannot be read (permission denied), so {argument} was not found"
-    except OSError:
-        return f"no such corpus: {argument} (the folder {folder} does not exist)"
+    except OSError as error:
+        return f"no such corpus: {argument} ({folder}: {error.strerror})"
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {os.path.join(folder, near[0])}?" if near else "; check the path"
     return f"no such corpus: {argument}{hint}"
@@ -212,10 +201,12 @@ def _files_in(folder: str) -> list[str]:
     paths: list[str] = []
     for directory, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths.extend(os.path.join(directory, name) for name in names if not name.startswith("."))
-    return sorted(
-        (path for path in paths if os.path.isfile(path)), key=lambda path: Path(path).parts
-    )
+        paths += [os.path.join(directory, name) for name in names if not name.startswith(".")]
+    return _sorted(filter(os.path.isfile, paths))
+
+
+def _sorted(paths: Iterable[str]) -> list[str]:
+    return sorted(paths, key=lambda path: Path(path).parts)
 
 
 def _describe(path: str, column: str | None) -> Source:
@@ -224,13 +215,11 @@ def _describe(path: str, column: str | None) -> Source:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     table = table_format(path)
-    # A device or pipe under /dev or /proc names another content each time, whatever its status
-    # says.
-    passing = not stat.S_ISREG(status.st_mode) or os.path.abspath(path).startswith(
-        ("/dev/", "/proc/")
-    )
+    absolute = os.path.abspath(path)
+    # What lies under /dev or /proc has another content each time, whatever its status says.
+    passing = not stat.S_ISREG(status.st_mode) or absolute.startswith(("/dev/", "/proc/"))
     if table is None:
         table = "sniff" if column is not None and passing else "text"
     if passing:
-        return Source(path, os.path.abspath(path), table)
-    return Source(path, os.path.abspath(path), table, status.st_size, status.st_mtime_ns)
+        return Source(path, absolute, table)
+    return Source(path, absolute, table, status.st_size, status.st_mtime_ns)

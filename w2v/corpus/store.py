@@ -86,8 +86,7 @@ class TokenStore:
 
 
 def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
-    """Pages of memory-mapped ids start … stop - 1 stop counting as this process's memory; nothing
-    for other arrays.
+    """Makes pages of memory-mapped ids start … stop - 1 stop counting as this process's memory.
 
     Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before
     `start`, mapped again after they had been given back, go as well. Who still needs them gets them
@@ -128,14 +127,8 @@ class SpoolError(Exception):
 
 
 class TokenStoreBuilder:
-    """Gathers encoded chunks in corpus order into `file` and turns them into a TokenStore.
-
-    Args:
-        file: an empty file open for reading and writing; the caller keeps or removes it.
-        folder: where the file lies; a nameless file with the chunks' mappings is made there as
-            well.
-        merge_entries: see MERGE_ENTRIES.
-    """
+    """Gathers encoded chunks in corpus order into `file`, which is empty, open for reading and
+    writing, and lies in `folder`, and turns them into a TokenStore."""
 
     def __init__(self, file: IO[bytes], folder: str, merge_entries: int = MERGE_ENTRIES) -> None:
         self._file = file
@@ -239,8 +232,7 @@ class TokenStoreBuilder:
 
 
 def _check_memory(entries: int) -> None:
-    """Raises RunError when there is not enough memory for dictionaries of so many entries, before
-    it is taken."""
+    """Raises RunError, before it is taken, when there is not enough memory for the dictionaries."""
     needed = entries * ENTRY_BYTES
     if needed < CHECKED_BYTES:
         return
@@ -254,15 +246,11 @@ def _check_memory(entries: int) -> None:
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
-    values = np.empty(int(stop - start), dtype=ID_TYPE)
-    view = values.data.cast("B")
-    place = int(start) * ID_TYPE.itemsize
-    while len(view):
-        size = os.preadv(file.fileno(), [view], place)
-        if size == 0:
-            raise OSError("the file of ids was cut short by another process")
-        view, place = view[size:], place + size
-    return values
+    size = int(stop - start) * ID_TYPE.itemsize
+    data = os.pread(file.fileno(), size, int(start) * ID_TYPE.itemsize)
+    if len(data) < size:
+        raise OSError("the file of ids was cut short by another process")
+    return np.frombuffer(data, ID_TYPE)
 
 
 def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:

@@ -87,10 +87,6 @@ class PackedWords(Sequence[str]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        shown = ", ".join(repr(word) for word in self[:5])
-        return f"PackedWords([{shown}{', …' if len(self) > 5 else ''}]: {len(self)} words)"
-
 
 class Vocabulary:
     """Distinct words with their counts, most frequent first. Immutable.
@@ -111,10 +107,9 @@ class Vocabulary:
         self._places: dict[str, int] | None = None
 
     @property
-    def text(self) -> bytes:
-        """The words as UTF-8, one newline behind each."""
-        words = self.words
-        return (words if isinstance(words, PackedWords) else PackedWords.pack(words)).text
+    def packed(self) -> PackedWords:
+        """The words, packed."""
+        return self.words if isinstance(self.words, PackedWords) else PackedWords.pack(self.words)
 
     def __len__(self) -> int:
         return len(self.words)

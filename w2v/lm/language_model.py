@@ -130,11 +130,8 @@ class LanguageModel:
 
         name: of the text, for messages. progress: gets the tokens scored so far and in all.
         """
-        ids, eos, unk = (
-            self.vocabulary.encode_store(store),
-            self.vocabulary.eos,
-            self.vocabulary.unk,
-        )
+        eos, unk = self.vocabulary.eos, self.vocabulary.unk
+        ids = self.vocabulary.encode_store(store)
         if not has_known_word(ids, eos, unk):
             case = " (in lower case)" if self.config.corpus.lowercase else ""
             raise InputError(

@@ -61,7 +61,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     folder = Path(run)
     _check_folder(folder)
     config = load_config(folder / "config.yaml")
-    if config.model.model != "lm":
+    if config.only_vectors:
         raise InputError(
             f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"
         )

@@ -69,7 +69,7 @@ def lines_of(run_path: str) -> list[dict[str, object]]:
 
 
 def test_checkpoints_while_what_an_attention_carries_still_grows(texts, prompt):
-    settings = {"arch": "transformer", "context": "400", "bptt": "7", "batch_size": "4"}
+    settings = {"arch": "transformer", "context": "2000", "bptt": "7", "batch_size": "4"}
     told = Told()
     trained(output="run", reporter=told, checkpoint_every="1k", keep="100", epochs="1", **settings)
     assert len(list(Path("run/checkpoints").iterdir())) > 2

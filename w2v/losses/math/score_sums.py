@@ -12,15 +12,14 @@ gradients are float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from w2v.losses.base import accumulate_dtype, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -29,7 +28,21 @@ BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
+# not float64: a second backward pass computes z again, and there both shall give the same bits
+EAGER_DTYPES = (torch.float32,)
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
+
+
+class Asked(NamedTuple):
+    """What is not differentiated: `cross_entropy.score_sums` explains it. guess: make the gradients
+    of the log-sum-exp in the forward pass. product: what to multiply in."""
+
+    target: Tensor
+    row_of: Tensor | None
+    guess: bool
+    with_mean: bool
+    others_only: bool
+    product: torch.dtype
 
 
 def floor_of(dtype: torch.dtype) -> float:
@@ -111,11 +124,15 @@ class _Problem:
     hidden: Tensor
     weight: Tensor
     bias: Tensor | None
-    target: Tensor
-    row_of: Tensor | None
-    others_only: bool
-    dtype: torch.dtype  # of sums and gradients
-    product: torch.dtype  # of the matrix products' operands, and of the scores
+    asked: Asked
+
+    def __post_init__(self) -> None:
+        self.dtype = accumulate_dtype(self.hidden)  # of sums and gradients
+        self.target, self.row_of, self.product = (
+            self.asked.target,
+            self.asked.row_of,
+            self.asked.product,
+        )
 
     def grid(self, size: tuple[int, int]) -> _Grid:
         row = (
@@ -177,78 +194,91 @@ class ScoreSums(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        row_of: Tensor | None,
-        valid: Tensor | None,
-        eager: bool,
-        with_mean: bool,
-        others_only: bool,
-        product: torch.dtype,
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem = _Problem(
-            hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden), product
-        )
-        wanted = tuple(ctx.needs_input_grad[:3])
-        size = _eager_size(hidden, len(weight), product) if eager and any(wanted) else None
+        problem, wanted = _Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
+        size = None
+        if asked.guess and any(wanted) and problem.dtype in EAGER_DTYPES:
+            size = _eager_size(hidden, len(weight), asked.product)
         grads = None if size is None else _Gradients.zeros(wanted, problem)
-        counts = None if grads is None else _targets_per_row(problem, valid)
+        counts = None
+        if grads is not None and asked.row_of is not None:
+            counts = problem.per_row(torch.ones_like(asked.target, dtype=problem.dtype))
         total, score = _sums(problem, size or _block_size(hidden, len(weight)), grads, counts)
         mean = None
-        if with_mean:
+        if asked.with_mean:
             mean = hidden.to(problem.dtype) @ weight.mean(0, dtype=problem.dtype)
-            mean = rows_for(mean if bias is None else mean + bias.mean(dtype=problem.dtype), row_of)
-        ctx.save_for_backward(hidden, weight, bias, target, row_of, valid, total)
-        ctx.grads, ctx.others_only, ctx.product = grads, others_only, product
+            mean = mean if bias is None else mean + bias.mean(dtype=problem.dtype)
+            mean = rows_for(mean, asked.row_of)
+        ctx.save_for_backward(hidden, weight, bias, total, asked.target, asked.row_of)
+        ctx.grads, ctx.asked = grads, asked[2:]
         ctx.set_materialize_grads(False)
-        return rows_for(total, row_of), score, mean
+        return rows_for(total, asked.row_of), score, mean
 
     @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, d_total: Tensor | None, d_score: Tensor | None, d_mean: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        hidden, weight, bias, target, row_of, valid, total = ctx.saved_tensors
-        problem = _Problem(
-            hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product
-        )
-        # given away here: a second backward pass computes them again
-        made, ctx.grads = (ctx.grads, None)
+    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias, total, target, row_of = ctx.saved_tensors
+        asked = Asked(target, row_of, *ctx.asked)
+        wanted = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if d_total is None:
-                d_total = total.new_zeros(len(target))
-            factor = None if made is None else _common_factor(d_total, valid)
-            per_row = problem.per_row(d_total)
-            if made is None or factor is None:
-                made = _gradients(problem, total, per_row, tuple(ctx.needs_input_grad[:3]))
-            else:
-                for sums in (made.weight, made.bias):
-                    # 1 for a loss that is summed: saves a pass over [V, D]
-                    if sums is not None and factor.item() != 1:
-                        sums.mul_(factor)
-            if made.hidden is not None:
-                made.hidden.mul_(per_row[:, None])
-            if d_score is not None:
-                _add_scores(made, problem, d_score)
-            if d_mean is not None:
-                _add_mean(made, problem, d_mean)
+            if torch.is_grad_enabled():
+                inputs = hidden, weight, bias
+                return *gradients_again(partial(_plain, asked), inputs, wanted, given), None
+            # given away here: a second backward pass computes them again
+            made, ctx.grads = ctx.grads, None
+            problem = _Problem(hidden, weight, bias, asked)
+            made = _all_gradients(problem, made, total, wanted, given)
         return (
             None if made.hidden is None else made.hidden.to(hidden.dtype),
             None if made.weight is None else made.weight.to(weight.dtype),
             None if made.bias is None or bias is None else made.bias.to(bias.dtype),
-            *[None] * 7,
+            None,
         )
 
 
-def _targets_per_row(problem: _Problem, valid: Tensor | None) -> Tensor | None:
-    """How many targets that count each hidden row has [U]; None: one each."""
-    if problem.row_of is None and valid is None:
-        return None
-    ones = torch.ones(len(problem.target), dtype=problem.dtype, device=problem.target.device)
-    return problem.per_row(ones if valid is None else valid.to(problem.dtype))
+def _plain(
+    asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The same by PyTorch's own operators, with all scores at once: autograd differentiates it as
+    often as is asked for."""
+    dtype = accumulate_dtype(hidden)
+    z = hidden.to(dtype) @ weight.to(dtype).t()
+    z = z if bias is None else z + bias.to(dtype)
+    row = torch.arange(len(hidden), device=z.device) if asked.row_of is None else asked.row_of
+    score, summed = z[row, asked.target], z
+    if asked.others_only:
+        summed = z.index_put((row, asked.target), z.new_tensor(floor_of(dtype)))
+    return summed.logsumexp(1)[row], score, z.mean(1)[row] if asked.with_mean else None
+
+
+def _all_gradients(
+    problem: _Problem,
+    made: _Gradients | None,
+    total: Tensor,
+    wanted: tuple[bool, ...],
+    given: tuple[Tensor | None, ...],
+) -> _Gradients:
+    """The gradients from those `given` for total, score and mean; `made` in the forward pass or
+    None."""
+    d_total, d_score, d_mean = given
+    if d_total is None:
+        d_total = total.new_zeros(len(problem.target))
+    factor = None if made is None else _common_factor(d_total)
+    per_row = problem.per_row(d_total)
+    if made is None or factor is None:
+        made = _gradients(problem, total, per_row, wanted)
+    else:
+        for sums in (made.weight, made.bias):
+            # 1 for a loss that is summed: saves a pass over [V, D]
+            if sums is not None and factor.item() != 1:
+                sums.mul_(factor)
+    if made.hidden is not None:
+        made.hidden.mul_(per_row[:, None])
+    if d_score is not None:
+        _add_scores(made, problem, d_score)
+    if d_mean is not None:
+        _add_mean(made, problem, d_mean)
+    return made
 
 
 def _sums(
@@ -267,7 +297,7 @@ def _sums(
             members, r, c = grid.targets(i, j)
             if len(members):
                 score[members] = z[r, c].to(dtype)
-                if problem.others_only:
+                if problem.asked.others_only:
                     z[r, c] = -torch.inf
             peak = z.amax(1).clamp_min_(max(floor, torch.finfo(z.dtype).min / 2))
             z.sub_(peak[:, None]).exp_()
@@ -315,7 +345,7 @@ def _gradients(
         for i, rows in enumerate(grid.rows):
             hidden, weights = problem.hidden_part(rows), per_row[rows[0] : rows[1]]
             z = linear(hidden, weight, bias)
-            if problem.others_only:
+            if problem.asked.others_only:
                 _, r, c = grid.targets(i, j)
                 z[r, c] = -torch.inf
             z.sub_(total[rows[0] : rows[1], None]).exp_()
@@ -331,15 +361,11 @@ def _gradients(
     return grads
 
 
-def _common_factor(d_total: Tensor, valid: Tensor | None) -> Tensor | None:
-    """The gradient that all targets that count have while the others have 0; None when there is no
-    such number."""
+def _common_factor(d_total: Tensor) -> Tensor | None:
+    """The gradient that all targets have; None when there is no such number."""
     if not len(d_total):
         return d_total.new_zeros(())
-    if valid is None:
-        return d_total[0] if bool((d_total == d_total[0]).all()) else None
-    factor = d_total[valid.to(torch.int8).argmax()]
-    return factor if bool((d_total == torch.where(valid, factor, 0)).all()) else None
+    return d_total[0] if bool((d_total == d_total[0]).all()) else None
 
 
 def _add_scores(grads: _Gradients, problem: _Problem, d_score: Tensor) -> None:

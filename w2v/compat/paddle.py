@@ -15,21 +15,21 @@ class HSigmoidLoss(nn.Module):
     [num_classes, feature_size]), Xavier uniform, and `bias` [rows, 1], zeros.
 
     Args:
-        weight_attr: a tensor to start from; None: Xavier.
-        bias_attr: a tensor to start from, False for no bias; None: zeros.
+        weight_attr: None; fill `weight` for another start.
+        bias_attr: None, or False for no bias.
         is_custom: whether each call brings its own path_table and path_code.
         is_sparse: as in `hsigmoid_loss`.
 
     Raises:
-        ValueError: a size is too small, or a tensor to start from has another shape.
+        ValueError: a size is too small, or an attribute is something else.
     """
 
     def __init__(
         self,
         feature_size: int,
         num_classes: int,
-        weight_attr: Tensor | None = None,
-        bias_attr: Tensor | bool | None = None,
+        weight_attr: None = None,
+        bias_attr: bool | None = None,
         is_custom: bool = False,
         is_sparse: bool = False,
         name: str | None = None,
@@ -40,20 +40,13 @@ class HSigmoidLoss(nn.Module):
                 f"feature_size is {feature_size} and num_classes {num_classes}, they must be at"
                 " least 1 and 2"
             )
+        if weight_attr is not None or bias_attr not in (None, False):
+            raise ValueError("weight_attr and bias_attr can only be None, bias_attr also False")
         self.num_classes, self.is_custom, self.is_sparse = num_classes, is_custom, is_sparse
         rows = num_classes if is_custom else num_classes - 1
         self.weight = nn.Parameter(torch.empty(rows, feature_size))
         self.bias = None if bias_attr is False else nn.Parameter(torch.zeros(rows, 1))
         nn.init.xavier_uniform_(self.weight)
-        for own, given in ((self.weight, weight_attr), (self.bias, bias_attr)):
-            if isinstance(given, Tensor) and own is not None:
-                if given.shape != own.shape:
-                    raise ValueError(
-                        f"the tensor to start from has shape {list(given.shape)}, it must be"
-                        f" {list(own.shape)}"
-                    )
-                with torch.no_grad():
-                    own.copy_(given)
 
     def forward(
         self,

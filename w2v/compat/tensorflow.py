@@ -11,7 +11,7 @@ Both are for training only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -199,45 +199,31 @@ def _candidates(
     )
 
 
-def uniform_candidate_sampler(
-    true_classes: Tensor,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    range_max: int,
-    seed: int | None = None,
-    name: str | None = None,
-) -> Sampled:
-    """(sampled, true_expected_count, sampled_expected_count) with P(k) = 1 / range_max."""
-    return _sampled(UniformSampler(range_max), true_classes, num_true, num_sampled, unique, seed)
+class RangeSampler:
+    """A sampler of the classes 0 … range_max - 1, called as tf.random's."""
+
+    def __init__(self, kind: Callable[[int], Sampler]) -> None:
+        self._kind = kind
+
+    def __call__(
+        self,
+        true_classes: Tensor,
+        num_true: int,
+        num_sampled: int,
+        unique: bool,
+        range_max: int,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> Sampled:
+        """(sampled, true_expected_count, sampled_expected_count) for true_classes [N, num_true]."""
+        return _sampled(self._kind(range_max), true_classes, num_true, num_sampled, unique, seed)
 
 
-def log_uniform_candidate_sampler(
-    true_classes: Tensor,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    range_max: int,
-    seed: int | None = None,
-    name: str | None = None,
-) -> Sampled:
-    """The same with P(k) = log((k + 2) / (k + 1)) / log(range_max + 1)."""
-    return _sampled(LogUniformSampler(range_max), true_classes, num_true, num_sampled, unique, seed)
-
-
-def learned_unigram_candidate_sampler(
-    true_classes: Tensor,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    range_max: int,
-    seed: int | None = None,
-    name: str | None = None,
-) -> Sampled:
-    """The same, each call from equal weights: what was learnt lives in the sampler, so that for
-    several calls take `w2v.sampling.samplers.LearnedUnigramSampler`."""
-    sampler = LearnedUnigramSampler(range_max)
-    return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
+uniform_candidate_sampler = RangeSampler(UniformSampler)
+log_uniform_candidate_sampler = RangeSampler(LogUniformSampler)
+# Each call starts from equal weights: what was learnt lives in the sampler, so that for several
+# calls take `w2v.sampling.samplers.LearnedUnigramSampler`.
+learned_unigram_candidate_sampler = RangeSampler(LearnedUnigramSampler)
 
 
 def fixed_unigram_candidate_sampler(
@@ -255,8 +241,8 @@ def fixed_unigram_candidate_sampler(
     seed: int | None = None,
     name: str | None = None,
 ) -> Sampled:
-    """The same with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last fields of
-    the lines of vocab_file."""
+    """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
+    fields of the lines of vocab_file."""
     sampler = UnigramSampler(
         list(unigrams) or None,
         vocab_file=vocab_file or None,
@@ -277,7 +263,7 @@ def all_candidate_sampler(
     seed: int | None = None,
     name: str | None = None,
 ) -> Sampled:
-    """The same with every class 0 … num_sampled - 1 once, expected count 1."""
+    """As the others, with every class 0 … num_sampled - 1 once, expected count 1."""
     return _sampled(
         AllCandidateSampler(num_sampled), true_classes, num_true, num_sampled, unique, seed
     )

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.math.numbers import accumulate_dtype, rows_for
-from w2v.losses.math.score_sums import floor_of
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.softmax import FullLayer
 

@@ -24,9 +24,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from w2v.losses.math.blocks import Asked
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.products import product_dtype
-from w2v.losses.math.score_sums import Asked, ScoreSums
+from w2v.losses.math.score_sums import ScoreSums
 
 
 def linear_cross_entropy(

@@ -2,8 +2,8 @@
 in blocks of z.
 
 What every loss over all classes is made of, as one autograd function, so that the gradient of
-`weight` [V, D] is one tensor. Its parts here: a grid of blocks, the forward pass, the gradients
-with or without computing z again.
+`weight` [V, D] is one tensor: the forward pass, and the gradients with or without computing z
+again.
 
 With products in bfloat16, blocks of z and their exponentials are so too; their sums and all
 gradients are float32.
@@ -12,13 +12,13 @@ gradients are float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import pairwise
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from w2v.losses.math.blocks import Asked, Problem, floor_of
 from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
 from w2v.losses.math.products import linear, outer
 
@@ -31,70 +31,6 @@ EAGER_MOST_ROWS = 2048
 # not float64: a second backward pass computes z again, and there both shall give the same bits
 EAGER_DTYPES = (torch.float32,)
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
-
-
-class Asked(NamedTuple):
-    """What is not differentiated: `cross_entropy.score_sums` explains it. guess: make the gradients
-    of the log-sum-exp in the forward pass. product: what to multiply in."""
-
-    target: Tensor
-    row_of: Tensor | None
-    guess: bool
-    with_mean: bool
-    others_only: bool
-    product: torch.dtype
-
-
-def floor_of(dtype: torch.dtype) -> float:
-    """Stands for the log of 0, without the arithmetic of infinities."""
-    return torch.finfo(dtype).min / 4
-
-
-def spans_of(length: int, size: int) -> list[tuple[int, int]]:
-    """0 … length in the fewest even parts of at most `size`."""
-    parts = -(-length // max(size, 1))
-    edges = [length * part // max(parts, 1) for part in range(parts + 1)]
-    return list(pairwise(edges))
-
-
-@dataclass
-class _Grid:
-    """The scores [U, V] cut into blocks, and the targets that lie in each."""
-
-    rows: list[tuple[int, int]]
-    classes: list[tuple[int, int]]
-    order: Tensor  # numbers of the targets, those of a block together, blocks row by row
-    starts: list[int]  # where each block's begin in `order`, and the end
-    row: Tensor  # [N] hidden row of every target
-    target: Tensor
-
-    @classmethod
-    def cut(
-        cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor
-    ) -> _Grid:
-        rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
-        block = _span_numbers(row, rows) * len(classes) + _span_numbers(target, classes)
-        ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
-        return cls(rows, classes, torch.argsort(block), [0, *ends], row, target)
-
-    def targets(self, i: int, j: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Those of block (i, j): their numbers, their rows and their classes counted from the
-        block's corner."""
-        block = i * len(self.classes) + j
-        members = self.order[self.starts[block] : self.starts[block + 1]]
-        return (
-            members,
-            self.row[members] - self.rows[i][0],
-            self.target[members] - self.classes[j][0],
-        )
-
-
-def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
-    return torch.searchsorted(
-        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device),
-        index,
-        right=True,
-    )
 
 
 def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
@@ -118,54 +54,6 @@ def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[i
 
 
 @dataclass
-class _Problem:
-    """The inputs, in the dtype of the sums a part at a time."""
-
-    hidden: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    asked: Asked
-
-    def __post_init__(self) -> None:
-        self.dtype = accumulate_dtype(self.hidden)  # of sums and gradients
-        self.target, self.row_of, self.product = (
-            self.asked.target,
-            self.asked.row_of,
-            self.asked.product,
-        )
-
-    def grid(self, size: tuple[int, int]) -> _Grid:
-        row = (
-            torch.arange(len(self.hidden), device=self.hidden.device)
-            if self.row_of is None
-            else self.row_of
-        )
-        return _Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
-
-    def hidden_part(self, rows: tuple[int, int]) -> Tensor:
-        return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()
-
-    @cached_property
-    def narrow(self) -> Tensor:
-        """The weight in a smaller dtype: every part of it is needed twice."""
-        return self.weight.to(self.product)
-
-    def weight_part(self, classes: tuple[int, int]) -> Tensor:
-        if self.product.itemsize < self.weight.dtype.itemsize:
-            return self.narrow[classes[0] : classes[1]].contiguous()
-        return self.weight[classes[0] : classes[1]].to(self.product).contiguous()
-
-    def bias_part(self, classes: tuple[int, int]) -> Tensor | None:
-        return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.product)
-
-    def per_row(self, values: Tensor) -> Tensor:
-        """Sums of values [N] over the targets of each hidden row, [U]."""
-        if self.row_of is None:
-            return values
-        return values.new_zeros(len(self.hidden)).index_add_(0, self.row_of, values)
-
-
-@dataclass
 class _Gradients:
     """Sums for hidden [U, D], weight [V, D] and bias [V]; None where no gradient is wanted."""
 
@@ -174,7 +62,7 @@ class _Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, wanted: tuple[bool, ...], problem: _Problem) -> _Gradients:
+    def zeros(cls, wanted: tuple[bool, ...], problem: Problem) -> _Gradients:
         made = [
             (
                 torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
@@ -196,7 +84,7 @@ class ScoreSums(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem, wanted = _Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
+        problem, wanted = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
         size = None
         if asked.guess and any(wanted) and problem.dtype in EAGER_DTYPES:
             size = _eager_size(hidden, len(weight), asked.product)
@@ -226,7 +114,7 @@ class ScoreSums(torch.autograd.Function):
                 return *gradients_again(partial(_plain, asked), inputs, wanted, given), None
             # given away here: a second backward pass computes them again
             made, ctx.grads = ctx.grads, None
-            problem = _Problem(hidden, weight, bias, asked)
+            problem = Problem(hidden, weight, bias, asked)
             made = _all_gradients(problem, made, total, wanted, given)
         return (
             None if made.hidden is None else made.hidden.to(hidden.dtype),
@@ -252,7 +140,7 @@ def _plain(
 
 
 def _all_gradients(
-    problem: _Problem,
+    problem: Problem,
     made: _Gradients | None,
     total: Tensor,
     wanted: tuple[bool, ...],
@@ -282,7 +170,7 @@ def _all_gradients(
 
 
 def _sums(
-    problem: _Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
+    problem: Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and
     bias, of lse[u] for row u of hidden."""
@@ -333,7 +221,7 @@ def _sums(
 
 
 def _gradients(
-    problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
+    problem: Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
 ) -> _Gradients:
     """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
     computes z again."""
@@ -368,7 +256,7 @@ def _common_factor(d_total: Tensor) -> Tensor | None:
     return d_total[0] if bool((d_total == d_total[0]).all()) else None
 
 
-def _add_scores(grads: _Gradients, problem: _Problem, d_score: Tensor) -> None:
+def _add_scores(grads: _Gradients, problem: Problem, d_score: Tensor) -> None:
     """Adds the gradients of sum_n d_score[n] score[n]."""
     if grads.hidden is not None:
         rows = problem.weight.index_select(0, problem.target).to(problem.dtype) * d_score[:, None]
@@ -383,7 +271,7 @@ def _add_scores(grads: _Gradients, problem: _Problem, d_score: Tensor) -> None:
         grads.bias.index_add_(0, problem.target, d_score)
 
 
-def _add_mean(grads: _Gradients, problem: _Problem, d_mean: Tensor) -> None:
+def _add_mean(grads: _Gradients, problem: Problem, d_mean: Tensor) -> None:
     """Adds the gradients of sum_n d_mean[n] mean_j z[row_of[n], j]."""
     per_row = problem.per_row(d_mean)
     if grads.hidden is not None:

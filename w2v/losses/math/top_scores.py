@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from w2v.losses.math.blocks import spans_of
 from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
 from w2v.losses.math.products import all_scores, linear
-from w2v.losses.math.score_sums import HELD_BYTES, spans_of
+from w2v.losses.math.score_sums import HELD_BYTES
 
 
 def top_scores(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2v.errors import InputError, RunError
+from w2v.losses.table import LOSSES
 from w2v.runs.output import Output, claimed
 from w2v.runs.resume import latest, read_again
 from w2v.settings.config import Config
@@ -377,7 +378,7 @@ def _check_memory(config: Config, vocabulary: int) -> None:
         if _memory(config, 2)[number].needed > available:  # fewer words would not help
             fewer = (
                 "`window` or `negatives`"
-                if hasattr(config.loss, "negatives")
+                if LOSSES[config.training.loss].draws_noise
                 else "`window` or `threads`"
             )
             fewer = f"`batch_size`, {fewer}" if config.engine == "autograd" else fewer

@@ -75,7 +75,7 @@ def test_paddles_layer_is_its_function(sparse: bool) -> None:
     assert custom(torch.ones(1, 6), label[:1], table, table > 0).shape == (1, 1)
     with pytest.raises(ValueError, match="is_custom"):
         custom(torch.ones(1, 6), label[:1])
-    with pytest.raises(ValueError, match="input is .*int64"):
+    with pytest.raises(ValueError, match=r"input is .*int64"):
         hsigmoid_loss(torch.ones(1, 6).long(), label[:1], 10, layer.weight)
 
 

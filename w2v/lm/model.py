@@ -1,6 +1,6 @@
 """The language model: embedding -> body -> hidden rows -> an output layer of the registry.
 
-    model = LanguageModel(counts, 200, "softmax", SoftmaxOptions(), resolved(...))
+    model = LanguageModel(counts, 200, loss, options, resolved(...))
     hidden, state = model.hidden(ids, model.start(batch))     # ids [T, B]
     loss = model.layer(hidden.flatten(0, 1), targets.flatten())
 

@@ -12,79 +12,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2v.losses.adaptive import AdaptiveSoftmax
-    from w2v.losses.base import OutputLayer
-    from w2v.losses.combined import HsigmoidNeg
-    from w2v.losses.hsigmoid import Hsigmoid
-    from w2v.losses.layers import make_layer
-    from w2v.losses.margin import AmSoftmax, LSoftmax, SmSoftmax
-    from w2v.losses.options import (
-        AdaptiveOptions,
-        AmSoftmaxOptions,
-        HsigmoidNegOptions,
-        HsigmoidOptions,
-        LabelSmoothingOptions,
-        LSoftmaxOptions,
-        NceOptions,
-        NegOptions,
-        SampledSoftmaxOptions,
-        SmSoftmaxOptions,
-        SoftmaxOptions,
-        SparseSoftmaxOptions,
-    )
-    from w2v.losses.sampled import Nce, Neg, SampledSoftmax
-    from w2v.losses.softmax import LabelSmoothing, Softmax, SparseSoftmax
-    from w2v.losses.table import LOSSES
+    from w2v.losses.adaptive import AdaptiveSoftmax as AdaptiveSoftmax
+    from w2v.losses.base import OutputLayer as OutputLayer
+    from w2v.losses.combined import HsigmoidNeg as HsigmoidNeg
+    from w2v.losses.hsigmoid import Hsigmoid as Hsigmoid
+    from w2v.losses.layers import make_layer as make_layer
+    from w2v.losses.margin import AmSoftmax as AmSoftmax
+    from w2v.losses.margin import LSoftmax as LSoftmax
+    from w2v.losses.margin import SmSoftmax as SmSoftmax
+    from w2v.losses.options import AdaptiveOptions as AdaptiveOptions
+    from w2v.losses.options import AmSoftmaxOptions as AmSoftmaxOptions
+    from w2v.losses.options import HsigmoidNegOptions as HsigmoidNegOptions
+    from w2v.losses.options import HsigmoidOptions as HsigmoidOptions
+    from w2v.losses.options import LabelSmoothingOptions as LabelSmoothingOptions
+    from w2v.losses.options import LSoftmaxOptions as LSoftmaxOptions
+    from w2v.losses.options import NceOptions as NceOptions
+    from w2v.losses.options import NegOptions as NegOptions
+    from w2v.losses.options import SampledSoftmaxOptions as SampledSoftmaxOptions
+    from w2v.losses.options import SmSoftmaxOptions as SmSoftmaxOptions
+    from w2v.losses.options import SoftmaxOptions as SoftmaxOptions
+    from w2v.losses.options import SparseSoftmaxOptions as SparseSoftmaxOptions
+    from w2v.losses.sampled import Nce as Nce
+    from w2v.losses.sampled import Neg as Neg
+    from w2v.losses.sampled import SampledSoftmax as SampledSoftmax
+    from w2v.losses.softmax import LabelSmoothing as LabelSmoothing
+    from w2v.losses.softmax import Softmax as Softmax
+    from w2v.losses.softmax import SparseSoftmax as SparseSoftmax
+    from w2v.losses.table import LOSSES as LOSSES
 
 _MODULES = {
-    "adaptive": ("AdaptiveSoftmax",),
-    "base": ("OutputLayer",),
-    "combined": ("HsigmoidNeg",),
-    "hsigmoid": ("Hsigmoid",),
-    "layers": ("make_layer",),
-    "margin": ("AmSoftmax", "LSoftmax", "SmSoftmax"),
-    "sampled": ("Nce", "Neg", "SampledSoftmax"),
-    "softmax": ("LabelSmoothing", "Softmax", "SparseSoftmax"),
-    "table": ("LOSSES",),
+    "adaptive": "AdaptiveSoftmax",
+    "base": "OutputLayer",
+    "combined": "HsigmoidNeg",
+    "hsigmoid": "Hsigmoid",
+    "layers": "make_layer",
+    "margin": "AmSoftmax LSoftmax SmSoftmax",
+    "sampled": "Nce Neg SampledSoftmax",
+    "softmax": "LabelSmoothing Softmax SparseSoftmax",
+    "table": "LOSSES",
+    "options": "AdaptiveOptions AmSoftmaxOptions HsigmoidNegOptions HsigmoidOptions "
+    "LSoftmaxOptions LabelSmoothingOptions NceOptions NegOptions SampledSoftmaxOptions "
+    "SmSoftmaxOptions SoftmaxOptions SparseSoftmaxOptions",
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = [
-    "LOSSES",
-    "AdaptiveOptions",
-    "AdaptiveSoftmax",
-    "AmSoftmax",
-    "AmSoftmaxOptions",
-    "Hsigmoid",
-    "HsigmoidNeg",
-    "HsigmoidNegOptions",
-    "HsigmoidOptions",
-    "LSoftmax",
-    "LSoftmaxOptions",
-    "LabelSmoothing",
-    "LabelSmoothingOptions",
-    "Nce",
-    "NceOptions",
-    "Neg",
-    "NegOptions",
-    "OutputLayer",
-    "SampledSoftmax",
-    "SampledSoftmaxOptions",
-    "SmSoftmax",
-    "SmSoftmaxOptions",
-    "Softmax",
-    "SoftmaxOptions",
-    "SparseSoftmax",
-    "SparseSoftmaxOptions",
-    "make_layer",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((module for module, names in _MODULES.items() if name in names), "options")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

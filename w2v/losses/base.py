@@ -138,7 +138,7 @@ class OutputLayer(nn.Module, ABC):
         Raises:
             ValueError: the shapes do not fit, or a class is out of range.
         """
-        if self.sparse and nn.parallel.DistributedDataParallel._active_ddp_module is not None:
+        if self.sparse and _inside_ddp():
             raise RuntimeError(
                 "DistributedDataParallel exchanges no sparse gradients of layers like this:"
                 " make it with sparse=False"
@@ -286,3 +286,9 @@ def uniform(n: int, generator: torch.Generator | None, device: torch.device) -> 
     """n random numbers in [0, 1), float64, on the device; drawn where the generator lives."""
     place = generator.device if generator is not None else torch.device("cpu")
     return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
+
+
+def _inside_ddp() -> bool:
+    """Whether this is the forward pass of a DistributedDataParallel module."""
+    module = getattr(nn.parallel.DistributedDataParallel, "_active_ddp_module", None)
+    return module is not None

@@ -351,7 +351,7 @@ class Listener(SilentReporter):
         ),
         (
             {"model": "cbow", "optimizer": "adagrad"},
-            "cbow, loss neg, 1 threads; engine autograd with adagrad: `opti`",
+            "cbow, loss neg, 1 threads; engine autograd with adagrad: `opti",
         ),
         ({"loss": "softmax"}, "engine autograd with adagrad: `loss` softmax needs it"),
     ],

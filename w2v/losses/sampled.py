@@ -160,20 +160,6 @@ class SampledLayer(OutputLayer):
             tries = tries.index_select(0, row_of)
         return self.sampler.expected_count(target, samples.sampled.shape[-1], tries)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles, which a generator of random numbers does not let itself be."""
-        state, generator = dict(self.__dict__), self.generator
-        if generator is not None:
-            state["generator"] = generator.device, generator.get_state()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if state["generator"] is not None:
-            device, numbers = state["generator"]
-            self.generator = torch.Generator(device)
-            self.generator.set_state(numbers)
-
 
 class Neg(SampledLayer):
     """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is

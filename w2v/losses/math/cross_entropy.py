@@ -54,12 +54,6 @@ def linear_cross_entropy(
     return total - score if mean is None else total - (1 - smoothing) * score - smoothing * mean
 
 
-def check_smoothing(smoothing: float) -> None:
-    """Raises ValueError when smoothing is outside 0 … 1."""
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothing is {smoothing}, it must lie in 0 to 1")
-
-
 def score_sums(
     hidden: Tensor,
     weight: Tensor,

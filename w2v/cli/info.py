@@ -68,8 +68,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                ", ".join(map(str, value)) if isinstance(value, list) else value
-            )
+            continue
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        flat[f"{prefix}{key}"] = text
     return flat

@@ -307,10 +307,10 @@ class TestKeyedVectors:
 
     def test_p_values_are_those_of_the_t_test(self):
         """Figures of scipy.stats.pearsonr."""
-        from w2v.compat.gensim.keyed_vectors import _p
+        from w2v.compat.gensim.keyed_vectors import p_value
 
         for r, n, expected in ((0.5, 10, 0.141111), (-0.3, 100, 2.42546e-3), (0.2, 3, 0.871811)):
-            assert _p(r, n) == pytest.approx(expected, rel=1e-3)
+            assert p_value(r, n) == pytest.approx(expected, rel=1e-3)
 
 
 class TestSentences:

@@ -140,9 +140,8 @@ def command(
 def _say_doubts(name: str, result: Result) -> None:
     skipped = getattr(result, "skipped", 0)
     if skipped > 1:  # one may hold the columns' names
-        say(
-            f"warning: {skipped} lines of {name} are no pair of words with a score and were skipped"
-        )
+        what = "are no pair of words with a score and were skipped"
+        say(f"warning: {skipped} lines of {name} {what}")
     if not result.covered:
         what = "pair" if hasattr(result, "skipped") else "question"
         say(f"warning: no {what} of {name} has all its words among the vectors")

@@ -80,9 +80,7 @@ def command(
     elif is_terminal(sys.stdout):
         print_table(("word", "count"), islice(rows, SHOWN))
         if len(vocabulary) > SHOWN:
-            say(
-                f"... and {len(vocabulary) - SHOWN:,} more: pipe the output, or write it with -o"
-                " FILE"
-            )
+            more = len(vocabulary) - SHOWN
+            say(f"... and {more:,} more: pipe the output, or write it with -o FILE")
     else:
         print_table((), rows)

@@ -53,8 +53,8 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
         weights = (
             np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
         )
-        spearman.append(_correlations(_ranks(x, weights), _ranks(y, weights), weights))
-        pearson.append(_correlations(_near_one(x), _near_one(y), weights))
+        spearman.append(_correlations(ranks(x, weights), ranks(y, weights), weights))
+        pearson.append(_correlations(near_one(x), near_one(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
 
 
@@ -66,7 +66,7 @@ def _percentiles(values: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
-def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average ranks [B, n] of `values` [n] in resamples that hold each of them `weights` [B, n]
     times."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
@@ -76,7 +76,7 @@ def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _near_one(values: np.ndarray) -> np.ndarray:
+def near_one(values: np.ndarray) -> np.ndarray:
     """The values times a power of 2, so that their products neither over- nor underflow."""
     scaled: np.ndarray = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
     return scaled

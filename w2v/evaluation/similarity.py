@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from w2v.evaluation.bootstrap import Interval, correlation_intervals
+from w2v.evaluation.bootstrap import Interval, correlation_intervals, near_one, ranks
 from w2v.evaluation.matching import Vectors, WordMatcher
 
 
@@ -73,8 +73,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
         return None
     # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or
     # underflows.
-    x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])
-    y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])
+    x, y = near_one(x), near_one(y)
     x -= x.mean()
     y -= y.mean()
     x /= np.abs(x).max()
@@ -84,6 +83,4 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks 1 … n of `values` [n]; equal values get the mean of the ranks that they take up."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[inverse]
+    return ranks(values, np.ones((1, len(values))))[0]

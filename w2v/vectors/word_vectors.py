@@ -110,8 +110,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def encode(
         self, texts: str | Iterable[str | Sequence[str]], pooling: str = "mean"
     ) -> np.ndarray:
-        """Returns a vector for each text [n, D], or [D] for one string; pooling is "mean" or "sif",
-        see `w2v.vectors.encoding`."""
+        """Returns a vector for each text [n, D], or [D] for one string, see `encoding`."""
         return encode(self, texts, pooling)
 
     @overload
@@ -147,8 +146,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         save_vectors(path, self.words, self.matrix, self.counts, format)
 
     def to_torch(self) -> torch.Tensor:
-        """Returns a copy of the matrix as a tensor [V, D], such as nn.Embedding.from_pretrained
-        takes."""
+        """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""
         import torch  # takes a second
 
         return torch.from_numpy(np.array(self.matrix))

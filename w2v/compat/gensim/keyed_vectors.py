@@ -194,7 +194,9 @@ class KeyedVectors(Storage):
         found = evaluate_similarity(vectors, given.pairs, restrict_vocab=restrict_vocab, case=case)
         if found.pearson is None or found.spearman is None:
             raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
-        pearson, spearman = ((r, _p(r, found.covered)) for r in (found.pearson, found.spearman))
+        pearson, spearman = (
+            (r, p_value(r, found.covered)) for r in (found.pearson, found.spearman)
+        )
         return pearson, spearman, 100 * (1 - found.covered / found.total)
 
 
@@ -219,7 +221,7 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y / np.sqrt((x @ x) * (y @ y)))
 
 
-def _p(r: float, n: int) -> float:
+def p_value(r: float, n: int) -> float:
     """Two-sided p of a correlation of n pairs: without one, arcsin r has a density of cos^(n-3)."""
     angles = (np.linspace(start, np.pi / 2, 20001) for start in (np.arcsin(abs(r)), 0.0))
     areas = [float(np.cos(t) ** (n - 3) @ np.ones(len(t)) * (t[1] - t[0])) for t in angles]

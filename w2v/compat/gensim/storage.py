@@ -66,8 +66,10 @@ class Storage:
 
     def get_vector(self, key: Any, norm: bool = False) -> np.ndarray:
         row = self.get_index(key)
-        self.fill_norms()
-        found: np.ndarray = self.vectors[row] / self.norms[row] if norm else self.vectors[row]
+        found: np.ndarray = self.vectors[row]
+        if norm:
+            self.fill_norms()
+            found = found / self.norms[row]
         found.setflags(write=False)
         return found
 

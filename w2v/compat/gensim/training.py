@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2v.compat.gensim.files import LineSentence
 from w2v.corpus import read_corpus
+from w2v.corpus.sources import TABLE_FORMATS
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 
@@ -57,10 +58,10 @@ def source_of(sentences: Any, corpus_file: str | None) -> Any:
     """What is trained on: `Paths`, or an iterable of lists of words."""
     if (sentences is None) == (corpus_file is None):
         raise TypeError("give either sentences or corpus_file")
-    if corpus_file is not None:
-        return Paths([str(corpus_file)])
+    sentences = sentences if corpus_file is None else LineSentence(corpus_file)
     files = sentences.read_whole() if isinstance(sentences, LineSentence) else []
-    return Paths(files) if files else sentences
+    tables = any(not set(TABLE_FORMATS).isdisjoint(Path(each).suffixes) for each in files)
+    return Paths(files) if files and not tables else sentences  # of a table lines are wanted
 
 
 def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, int], int, int]:

@@ -23,6 +23,7 @@ from w2v.training.engine import fill_starting_rows
 logger = logging.getLogger(__name__)
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2  # what a `trim_rule` returns
 Rule = Callable[[str, int, int], int]
+NO_SETTINGS = ("self", "sentences", "corpus_file", "hashfxn", "trim_rule", "callbacks")
 
 
 class CallbackAny2Vec:
@@ -38,8 +39,8 @@ class Word2Vec:
     """gensim's model with its parameters and attributes; `wv` are its vectors.
 
     The learning rate falls linearly from `alpha` to 0; where `min_alpha` is more than a hundredth
-    of `alpha` it starts at their sum, so that its mean is gensim's. `workers` are threads; one
-    makes runs repeatable. `hashfxn` and `batch_words` have no effect.
+    of `alpha` it starts at their sum, so that its mean is gensim's. `workers` are threads, one for
+    each `batch_words` of the text at most; one makes runs repeatable. `hashfxn` has no effect.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Word2Vec:
         min_count: int = 5,
         max_vocab_size: int | None = None,
         sample: float = 1e-3,
-        seed: int = 1,
+        seed: int | None = 1,
         workers: int = 3,
         min_alpha: float = 0.0001,
         sg: int = 0,
@@ -72,11 +73,12 @@ class Word2Vec:
         max_final_vocab: int | None = None,
         shrink_windows: bool = True,
     ) -> None:
-        plain = {k: v for k, v in locals().items() if isinstance(v, (int, float, str, type(None)))}
-        self.__dict__.update(plain)
+        given = {k: v.item() if isinstance(v, np.generic) else v for k, v in locals().items()}
         for name, only in (("null_word", 0), ("sorted_vocab", 1), ("shrink_windows", 1)):
-            if plain[name] != only:
-                raise TypeError(f"{name}={plain[name]!r} is not supported: it is always {only}")
+            if given[name] != only:
+                raise TypeError(f"{name}={given[name]!r} is not supported: it is always {only}")
+        self.__dict__.update({k: v for k, v in given.items() if k not in NO_SETTINGS})
+        self.seed = np.random.default_rng().integers(2**31).item() if seed is None else seed
         self.corpus_count = self.corpus_total_words = 0
         self.effective_min_count = min_count
         self.running_training_loss = 0.0
@@ -209,7 +211,9 @@ class Word2Vec:
             raise ValueError("there is nothing to learn from: set hs=1 or negative above 0")
         settings = dict(model="skip-gram" if self.sg else "cbow", dim=self.vector_size, min_count=1)
         settings |= dict(window=self.window, sample=self.sample or 0, seed=self.seed)
-        settings |= dict(threads=self.workers, max_sentence=MAX_WORDS, loss="hsigmoid")
+        jobs = -(-self.corpus_total_words // self.batch_words)  # what gensim deals to its workers
+        threads = max(1, min(self.workers, jobs))
+        settings |= dict(threads=threads, max_sentence=MAX_WORDS, loss="hsigmoid")
         if not self.sg:
             settings["cbow_hidden"] = "mean" if self.cbow_mean else "sum"
         if self.negative > 0:

@@ -50,7 +50,7 @@ def command(
         print_table(
             ("loss", "rows scored for target t", "link", "probabilities", "settings"),
             [
-                (e.name, e.about.rows, e.about.link, e.about.probabilities, " ".join(_options(e)))
+                (e.name, e.about.rows, e.about.link, e.about.probabilities, "\n".join(_options(e)))
                 for e in chosen
             ],
         )

@@ -82,9 +82,12 @@ def print_table(
     )
     content = list(rows)
     for column, heading in enumerate(headings):
-        numeric = all(_is_quantity(row[column]) for row in content)
+        cells = [row[column] for row in content]
         table.add_column(
-            heading, justify="right" if numeric and content else "left", overflow="fold"
+            heading,
+            justify="right" if cells and all(map(_is_quantity, cells)) else "left",
+            overflow="fold",
+            no_wrap=all(map(_is_name, cells)),
         )
     for row in content:
         table.add_row(*(Text(_shown(cell)) for cell in row))
@@ -177,6 +180,11 @@ def _plain(value: object) -> object:
 def _is_quantity(cell: Cell) -> bool:
     """Whether a cell is a number, which may have a unit ("97.7 %"), or n/a."""
     return cell[:1].isdigit() if isinstance(cell, str) else not isinstance(cell, bool)
+
+
+def _is_name(cell: Cell) -> bool:
+    """Whether a cell holds names, one a line, that are short enough not to be broken."""
+    return isinstance(cell, str) and " " not in cell and max(map(len, cell.split("\n"))) <= 20
 
 
 def _tsv(cell: Cell) -> str:

@@ -21,9 +21,10 @@ losses: {softmax: {lr: 20}, nce: {lr: 10}}
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, NoCache, Quiet, Recipe, with_settings
@@ -37,53 +38,37 @@ from w2v.settings.groups import all_settings
 if TYPE_CHECKING:
     from w2v.comparison.table import Compared
 
-NAME = "compare"
-SECTION = "Comparison"  # of --help
+option = partial(Option, rich_help_panel="Comparison")
+folder = option(
+    "--output",
+    "-o",
+    metavar="DIR",
+    help="the folder of the runs and the table [default: MODEL-compare]",
+)
 
 
 @with_settings(each for name, each in all_settings().items() if name not in DECIDED)
 def command(
-    corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
+    corpus: Annotated[list[str] | None, Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
         str | None,
-        typer.Option(
-            "--losses",
-            metavar="A,B,…",
-            help="what to compare [default: all that --config lists]",
-            rich_help_panel=SECTION,
-        ),
+        option(metavar="A,B,…", help="what to compare [default: all that --config lists]"),
     ] = None,
     questions: Annotated[
         str | None,
-        typer.Option(
-            "--questions",
+        option(
             metavar="FILE",
             help="compare word vectors by these analogies [default: those of the demo]",
-            rich_help_panel=SECTION,
         ),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="the folder of the runs and the table [default: MODEL-compare]",
-            rich_help_panel=SECTION,
-        ),
-    ] = None,
+    output: Annotated[str | None, folder] = None,
     plot: Annotated[
         str | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="the picture, .png or .svg [default: compare.png in the folder]",
-            rich_help_panel=SECTION,
+        option(
+            metavar="FILE", help="the picture, .png or .svg [default: compare.png in the folder]"
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="train every loss anew", rich_help_panel=SECTION)
-    ] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="train every loss anew")] = False,
     no_cache: NoCache = False,
     config: Recipe = None,
     quiet: Quiet = False,
@@ -94,18 +79,8 @@ def command(
     from w2v.comparison.plot import check_plot, draw
 
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
-        comparison = Comparison(
-            corpus,
-            losses,
-            given,
-            config,
-            output,
-            questions,
-            overwrite,
-            not no_cache,
-            reporter,
-            stop,
-        )
+        asked = (corpus, losses, given, config, output, questions, overwrite)
+        comparison = Comparison(*asked, use_cache=not no_cache, reporter=reporter, stop=stop)
         picture = plot or str(comparison.folder / "compare.png")
         check_plot(picture)
         compared = comparison.run()

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from w2v.evaluation.evaluate import Result
     from w2v.evaluation.similarity import SimilarityResult
 
-NAME = "eval"
 INTERVAL = "95 % interval"
 
 

@@ -26,8 +26,6 @@ from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
 from w2v.cli.output import is_terminal, print_json, print_line
 from w2v.errors import InputError
 
-NAME = "export"
-
 
 def command(
     model: Model,

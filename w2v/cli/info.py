@@ -18,7 +18,6 @@ from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_values
 from w2v.errors import InputError
 
-NAME = "info"
 FIRST_WORDS = 8
 
 

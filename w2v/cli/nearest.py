@@ -28,7 +28,6 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
 
-NAME = "nearest"
 SIGNS = ("+", "-")
 
 

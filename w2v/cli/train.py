@@ -55,8 +55,6 @@ from w2v.settings.groups import OutputSettings, all_settings
 if TYPE_CHECKING:
     from w2v.training.report import Plan, Progress, RunSummary
 
-NAME = "train"
-
 
 @with_settings(all_settings().values())
 def command(

@@ -22,7 +22,6 @@ from w2v.settings.build import build_config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings
 
-NAME = "vocab"
 SHOWN = 20  # words in a terminal
 
 

@@ -251,7 +251,7 @@ def _run(
     reporter = _Reporter(callbacks, stop, progress)
     for note in context.config.notes:
         reporter.note(note)
-    context = _with(context, reporter=reporter, stop=stop)
+    context = _with(context, reporter=reporter, stop=stop, in_step=bool(callbacks))
     try:
         with _soft_stop(stop, lambda: reporter.training_began):
             summary = run(context)

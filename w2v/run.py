@@ -51,13 +51,16 @@ def run(context: Context) -> RunSummary:
 
 @dataclasses.dataclass(frozen=True)
 class _Clock:
-    """The moments at which a run began, and had read its text."""
+    """The moments at which a run began, and had read its text; the seconds that earlier processes
+    trained it."""
 
     began: float
     read: float
+    before: float = 0.0
 
     def seconds(self, training: float) -> Seconds:
-        return Seconds(self.read - self.began, training, time.perf_counter() - self.began)
+        total = time.perf_counter() - self.began + self.before
+        return Seconds(self.read - self.began, training, total)
 
 
 def _train(
@@ -67,7 +70,8 @@ def _train(
     context, reporter = task.context, task.reporter
     with Saving(context, text, job, output) as saving:
         result, blocks_done = saving.begin(earlier)
-        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit)
+        clock = dataclasses.replace(clock, before=result.seconds)
+        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, context.in_step)
         with saving.told_when_it_fails():
             result = trainer.run(reporter, context.stop)
             if not result.interrupted:

@@ -227,7 +227,7 @@ def _why_engine(config: Config, given: _Given) -> str:
         return f"as {given.places['engine']} says"
     if beyond := beyond_hogwild(config.as_dict() | _asked(given)):
         return f"{_listed(beyond)} {'needs' if len(beyond) == 1 else 'need'} it"
-    return f"the fused CPU kernels have `loss` {config.training.loss}"
+    return f"`loss` {config.training.loss} has a fused kernel"
 
 
 def _refuse(problems: Sequence[str]) -> None:

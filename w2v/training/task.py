@@ -43,7 +43,8 @@ class Context:
 
     resume: the directory of a run to go on with. lines: a corpus from memory, see
     `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
-    gets a checkpoint at its end, so that the run can be made longer.
+    gets a checkpoint at its end, so that the run can be made longer. in_step: whether training
+    waits at every epoch's end until the reporter has heard of it.
     """
 
     config: Config
@@ -53,6 +54,7 @@ class Context:
     resume: Path | None = None
     lines: Any = None
     keep_state: bool = False
+    in_step: bool = False
 
 
 @dataclass

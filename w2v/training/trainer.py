@@ -51,7 +51,8 @@ class Trainer:
 
     watchers: asked in this order; one that saves what the others know comes last. blocks_done,
     result: where an earlier run left off, and what it has booked; after `run`, where this one did.
-    unit: what the engine counts, for progress.
+    unit: what the engine counts, for progress. in_step: training rests at every epoch's end until
+    the reporter has heard of it, so that it can stop the run there.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Trainer:
         blocks_done: int = 0,
         result: TrainingResult | None = None,
         unit: str = "words",
+        in_step: bool = False,
     ) -> None:
         self.engine, self.blocks, self.schedule = job.engine, job.blocks, job.schedule
         self._release, self._watchers = job.release, watchers
@@ -76,6 +78,10 @@ class Trainer:
         epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
         self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
         self._ended: list[int] = []  # epochs that are done, and not told yet
+        self._in_step, self._untold = in_step, 0
+        self._over = False
+        self._news = threading.Event()  # for the calling thread
+        self._told = threading.Condition()
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set.
@@ -90,7 +96,7 @@ class Trainer:
             self._at_rest,
             stop.is_set,
             in_rounds=self.engine.in_rounds,
-            epoch_ends=any(watcher.epoch_ends for watcher in self._watchers),
+            epoch_ends=self._in_step or any(watcher.epoch_ends for watcher in self._watchers),
             blocks_done=self.blocks_done,
         )
         threads = [
@@ -104,12 +110,16 @@ class Trainer:
             reported = logged = time.perf_counter()
             for thread in threads:
                 while thread.is_alive():
-                    thread.join(POLL_SECONDS)
-                    now = time.perf_counter()
-                    if now - reported >= REPORT_SECONDS:
+                    self._news.wait(POLL_SECONDS)
+                    now, news = time.perf_counter(), self._news.is_set()
+                    self._news.clear()
+                    if now - reported >= REPORT_SECONDS or (news and self._untold):
                         self._report(reporter, log=now - logged >= METRICS_SECONDS)
                         reported, logged = now, now if now - logged >= METRICS_SECONDS else logged
         finally:
+            with self._told:  # first: who waits here holds the handout
+                self._over = True
+                self._told.notify_all()
             handout.end()
             for thread in threads:
                 if thread.ident is not None:
@@ -125,6 +135,10 @@ class Trainer:
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
+        if self._in_step and rest.epoch_ended is not None:
+            self._news.set()
+            with self._told:
+                self._told.wait_for(lambda: self._over or not self._untold)
         with self._lock:
             self._measure()
             began = time.perf_counter()
@@ -163,6 +177,7 @@ class Trainer:
                     if self._begun[block.epoch] == self.blocks.per_epoch:
                         del self._begun[block.epoch]
                         self._ended.append(block.epoch)
+                        self._untold += 1
                     words, seconds = self.result.total.read, time.perf_counter() - self._began
                     due = any([watcher.due(words, seconds) for watcher in self._watchers])
                 if due:
@@ -170,6 +185,8 @@ class Trainer:
         except BaseException as error:
             self._failure = self._failure or error
             handout.end()
+        finally:
+            self._news.set()
 
     def _report(self, reporter: Reporter, log: bool = False) -> None:
         """Tells the reporter how things stand; `log` adds a line to the metrics."""
@@ -191,6 +208,9 @@ class Trainer:
         for values in epochs:
             reporter.happened(Event("epoch", values))
         reporter.training(progress)
+        with self._told:
+            self._untold -= len(epochs)
+            self._told.notify_all()
 
     def _log(self, progress: Progress, seconds: float) -> None:
         """words = trained + subsampled + left_out since the run began; loss: the mean of the

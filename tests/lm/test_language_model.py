@@ -51,11 +51,17 @@ def test_a_text_scores_the_same_as_files_and_as_lines(
         assert model.perplexity(text) == score
     assert model.perplexity([f"{line}\n" for line in LINES]) == score
     assert model.perplexity(["\n".join(LINES)]) == score
+    assert model.perplexity(line.split() for line in LINES) == score
 
 
-@pytest.mark.parametrize("text", [[], ["nothing known"], [""]])
-def test_a_text_without_a_known_word_is_refused(model: LanguageModel, text: list[str]) -> None:
-    with pytest.raises(InputError, match="knows no word of the text"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [([], "no corpus"), ([""], "no word"), (["nothing known"], "knows no word of the text")],
+)
+def test_a_text_without_a_known_word_is_refused(
+    model: LanguageModel, text: list[str], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
         model.perplexity(text)
 
 

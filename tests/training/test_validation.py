@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.resumption import StopAt
+from tests.resumption import StopAt, Told
 from tests.trained import plan, run
 from w2v.corpus import read_corpus
 from w2v.errors import InputError
@@ -66,6 +66,14 @@ def lines_of(run_path: str) -> list[dict[str, object]]:
         json.loads(line) for line in (Path(run_path) / "metrics.jsonl").read_text().splitlines()
     ]
     return [line for line in lines if "validation_perplexity" in line]
+
+
+def test_checkpoints_while_what_an_attention_carries_still_grows(texts, prompt):
+    settings = {"arch": "transformer", "context": "2000", "bptt": "7", "batch_size": "4"}
+    told = Told()
+    trained(output="run", reporter=told, checkpoint_every="1k", keep="100", epochs="1", **settings)
+    assert len(list(Path("run/checkpoints").iterdir())) > 2
+    assert not [text for text in told.said if "checkpoint" in text]
 
 
 def test_a_run_directory_holds_the_model_that_the_summary_tells_of(texts):

@@ -1,5 +1,5 @@
-"""Corpus -> ids: read text from files, folders, pipes and tables; split, count and number its
-words.
+"""From a corpus to ids: reads text from files, folders, pipes, tables or memory, and splits, counts
+and numbers its words.
 
     store = read_corpus(["wiki.txt.zst"], settings)
     store = read_memory((line.split() for line in lines), settings)

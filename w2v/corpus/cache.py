@@ -1,5 +1,4 @@
-"""The cache of token stores, so that a corpus is split and counted once: `w2v cache` lists and
-clears it.
+"""The cache of token stores, so that a corpus is split and counted only once.
 
     $W2V_CACHE_DIR, else $XDG_CACHE_HOME/w2v, else ~/.cache/w2v
       corpora/KEY/manifest.json   sources, numbers, checksum; its time is that of the last use
@@ -49,7 +48,7 @@ MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.
 
 
 class CacheUnavailable(Exception):
-    """An entry cannot be made; the message says why."""
+    """Says why an entry cannot be made."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class _Manifest:
 
 
 def cache_directory() -> Path:
-    """Where the cache is; it need not exist."""
+    """Returns where the cache is, or would be."""
     if named := os.environ.get("W2V_CACHE_DIR"):
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -84,8 +83,8 @@ def cache_directory() -> Path:
 
 
 def size_cap() -> int:
-    """Bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G", "1.5T" (powers
-    of 1024).
+    """Returns the bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G",
+    "1.5T" (powers of 1024).
 
     Raises:
         InputError: the variable is no such size.
@@ -102,7 +101,7 @@ def size_cap() -> int:
 
 
 def entry_key(sources: Sequence[Source], column: str, settings: CorpusSettings) -> str:
-    """The name of the entry that holds these sources read with these settings."""
+    """Returns the name of the entry that holds these sources read with these settings."""
     files = [(source.path, source.format, source.size, source.mtime_ns) for source in sources]
     tokeniser = (column, settings.lowercase, settings.encoding_errors)
     described = json.dumps([FORMAT_VERSION, files, *tokeniser])
@@ -110,8 +109,8 @@ def entry_key(sources: Sequence[Source], column: str, settings: CorpusSettings) 
 
 
 def load_entry(key: str) -> TokenStore | None:
-    """The cached store, None if there is none; a damaged entry is removed. A key that `entry_key`
-    cannot have made, which might lead elsewhere, names none."""
+    """Returns the cached store, or None if there is none or a damaged one, which is removed. A key
+    that `entry_key` cannot have made, which might lead elsewhere, names none."""
     directory = _corpora() / key
     if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
         return None
@@ -151,7 +150,7 @@ class NewEntry:
 
     def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
         """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
-        meanwhile; then removes the least recently used entries until the cache is within its size.
+        meanwhile, and removes the least recently used ones until the cache is within its size.
 
         Raises:
             CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
@@ -190,7 +189,7 @@ class NewEntry:
 
 @contextmanager
 def new_entry(key: str) -> Iterator[NewEntry]:
-    """An entry to fill. Without a commit nothing stays behind.
+    """Opens an entry to fill. Without a commit nothing stays behind.
 
     Raises:
         CacheUnavailable: the cache directory cannot be written.
@@ -209,7 +208,7 @@ def new_entry(key: str) -> Iterator[NewEntry]:
 
 
 def list_entries() -> list[CacheEntry]:
-    """The cached corpora, most recently used first."""
+    """Returns the cached corpora, most recently used first."""
     entries = []
     for directory in _entry_directories():
         try:
@@ -226,7 +225,7 @@ def list_entries() -> list[CacheEntry]:
 
 
 def clear() -> int:
-    """Removes all entries, and what killed processes left; returns the bytes freed. Running
+    """Removes all entries, and what killed processes left, and returns the bytes freed. Running
     processes keep their ids: an open file outlives its name."""
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
@@ -262,7 +261,7 @@ def _size_of(directory: Path) -> int:
 
 
 def _remove(directory: Path) -> int:
-    """Removes an entry at once for all readers, by a rename first; returns the bytes freed."""
+    """Removes an entry, by a rename at once for all readers, and returns the bytes freed."""
     size = 0
     with suppress(OSError):  # not ours to remove, or removed meanwhile
         grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))

@@ -1,4 +1,4 @@
-"""Sources -> chunks of UTF-8 text, cut at whitespace: the unit of work of the tokeniser.
+"""Cuts text at whitespace into chunks of UTF-8, the unit of work of the tokeniser.
 
 A chunk may begin and end inside a line, and may hold many small files; a line end is made only
 where a source ends without one. So memory is bounded by the chunk and the longest word, whatever
@@ -45,7 +45,7 @@ class Chunk:
     spans: tuple[tuple[int, str, int], ...]
 
     def locate(self, offset: int) -> tuple[str, int]:
-        """Source name and byte offset in it of the byte at `offset` of `data`."""
+        """Returns the source's name and the offset in it of the byte at `offset` of `data`."""
         start, name, base = next(span for span in reversed(self.spans) if span[0] <= offset)
         return name, base + offset - start
 
@@ -53,7 +53,7 @@ class Chunk:
 def read_chunks(
     sources: Sequence[Source], column: str, strict: bool, chunk_bytes: int, advance: Advance
 ) -> Iterator[Chunk]:
-    """The text of all sources in order, in chunks of about `chunk_bytes`.
+    """Yields the text of all sources in order, in chunks of about `chunk_bytes`.
 
     Args:
         column: the text column of tables.
@@ -79,8 +79,8 @@ def read_chunks(
 
 
 def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
-    """Yields the texts in order, in chunks of about `chunk_bytes`; a line end is added where one
-    lacks it.
+    """Yields the texts in order, in chunks of about `chunk_bytes`, with a line end at the end of
+    each.
 
     Raises:
         InputError: there is a word of 1 GiB.
@@ -120,8 +120,8 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
-    """The offset behind the last whitespace character of `text`, 0 if there is none; nothing before
-    `start` has one."""
+    """Returns the offset behind the last whitespace character of `text`, 0 if there is none from
+    `start` on."""
     edge = max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1
     if edge:
         return edge

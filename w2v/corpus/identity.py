@@ -1,5 +1,4 @@
-"""Which text a run reads, so that one can tell later whether it is the same: files, sizes, a
-checksum of the ids."""
+"""Describes the text that a run reads, so that one can tell later whether it is the same."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ from w2v.corpus.vocabulary import Vocabulary
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Plain values that two corpora share only if they are the same text with the same vocabulary,
-    but for `files`."""
+    """Returns plain values that, but for `files`, two corpora share only if they are the same text
+    with the same vocabulary."""
     return {
         "files": [list(source) for source in store.sources],
         "key": store.key,
@@ -28,13 +27,13 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def digest(vocabulary: Vocabulary) -> str:
-    """SHA-256 of the words and their counts."""
+    """Returns the SHA-256 of the words and their counts."""
     text, counts = vocabulary.packed.text, vocabulary.counts.astype("<i8").tobytes()
     return hashlib.sha256(text + counts).hexdigest()
 
 
 def check_description(description: object) -> Mapping[str, Any]:
-    """What a checkpoint says of its text, if it is what `describe` gives.
+    """Returns what a checkpoint says of its text, if it is what `describe` gives.
 
     Raises:
         ValueError: it is something else.
@@ -58,7 +57,7 @@ def check_description(description: object) -> Mapping[str, Any]:
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """A phrase on what is not the same text any more; None if all is."""
+    """Returns a phrase on what is not the same any more, or None if all is."""
     whats = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
     for name, what in whats.items():
         if then[name] != now[name]:
@@ -71,8 +70,8 @@ def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def changed_files(then: Mapping[str, Any]) -> list[str]:
-    """A phrase on each file of a corpus that is not as it was: "a.txt has vanished", "a.txt has
-    changed"."""
+    """Returns a phrase on each file of a corpus that is not as it was, such as "a.txt has
+    vanished"."""
     found = []
     for path, size, mtime in then["files"]:
         if size is None:
@@ -88,7 +87,7 @@ def changed_files(then: Mapping[str, Any]) -> list[str]:
 
 
 def memory_text(then: Mapping[str, Any]) -> str | None:
-    """The name of the text from memory that a description tells of; None for files and pipes."""
+    """Returns the name of the text from memory that is described, or None for files and pipes."""
     for name, size, _ in then["files"]:
         if size is None and not os.path.isabs(name) and name != STANDARD_INPUT_NAME:
             return str(name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,7 @@ def encoders(
     options: Mapping[str, bool],
 ) -> Iterator[Encode]:
     """Reads the corpus once and yields what remains to be done to encode it, a chunk at a time.
-    `advance` gets the bytes of each chunk; `options` are `lowercase` and `strict`.
+    `advance` gets the bytes of each chunk, and `options` are `lowercase` and `strict`.
 
     Raises:
         InputError: there is no such column, or a row or a token is of another kind.
@@ -110,17 +110,20 @@ def encoders(
 
 
 def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
-    """The rows of the corpus: str, bytes, or iterables of tokens. What a column lacks is no row."""
+    """Yields the rows of the corpus: str, bytes, or iterables of tokens, and no missing values."""
     library, kind = _library(corpus), type(corpus).__name__
     if library == "datasets" and hasattr(corpus, "with_format"):
         if isinstance(corpus, Mapping):
             raise InputError(f"the corpus is a {kind}: choose one of {', '.join(corpus)}")
         for table in corpus.with_format("arrow").iter(batch_size=ROWS):
-            yield from _values(table[_checked(column, kind, table.column_names)])
+            yield from _rows(table, column)
         return
     if library is not None and kind in ("DataFrame", "Table", "RecordBatch"):
         names = corpus.schema.names if library == "pyarrow" else list(corpus.columns)
-        corpus = corpus[_checked(column, kind, names)]
+        column = DEFAULT_COLUMN if column is None else column
+        if column not in names:
+            raise no_column("the corpus", column, names)
+        corpus = corpus[column]
     elif column is not None:
         raise InputError(f"`column` {column} needs a table, and the corpus is a {kind}")
     if library == "pandas":
@@ -141,15 +144,8 @@ def _library(corpus: object) -> str | None:
     return next((root for root in roots if root in LIBRARIES), None)
 
 
-def _checked(column: str | None, kind: str, names: Sequence[str]) -> str:
-    column = DEFAULT_COLUMN if column is None else column
-    if column not in names:
-        raise no_column(f"the {kind}", column, names)
-    return column
-
-
 def _values(column: Any) -> Iterator[Any]:
-    """The values of an Arrow array that are not null: text as bytes, lists as they are."""
+    """Yields the values of an Arrow column that are not null, text as bytes."""
     import pyarrow
 
     if not hasattr(column, "type"):
@@ -161,7 +157,7 @@ def _values(column: Any) -> Iterator[Any]:
 
 
 def _lines(rows: Iterable[Any], piece: int) -> Iterator[bytes]:
-    """Rows of text in UTF-8, each one ended by a line break; unpaired surrogates are invalid."""
+    """Yields rows of text in UTF-8, each one ended by a line break."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, (str, bytes)):
             raise InputError(f"line {number} of the corpus is {shown(row)}, not text as line 1 is")
@@ -174,7 +170,7 @@ def _lines(rows: Iterable[Any], piece: int) -> Iterator[bytes]:
 
 
 def _token_lists(rows: Iterable[Any]) -> Iterator[list[str]]:
-    """The tokens of the rows, TOKENS of them or fewer at a time, and a line end behind each row."""
+    """Yields the tokens of the rows, a few at a time, and a line end behind each row."""
     for line, row in enumerate(rows, 1):
         if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
             raise InputError(

@@ -1,5 +1,4 @@
-"""A corpus -> a TokenStore: files from the cache or by reading them once, text from memory as it
-comes.
+"""Makes a TokenStore of a corpus: of files, from the cache or by reading them once, or from memory.
 
 The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks,
 and the results are added in corpus order; so the outcome does not depend on the number of threads.
@@ -121,7 +120,7 @@ def _options(settings: CorpusSettings) -> dict[str, bool]:
 
 
 def _counting(progress: Progress | None, total: int | None) -> Advance:
-    """Returns what is to be told of every number of bytes that were read."""
+    """Returns a function that adds up the bytes that were read and reports them."""
     done = 0
 
     def advance(size: int) -> None:
@@ -134,7 +133,7 @@ def _counting(progress: Progress | None, total: int | None) -> Advance:
 
 
 def _read(reader: _Reader, key: str | None) -> TokenStore:
-    """The store from the cache, where it is kept under `key`; None: without the cache."""
+    """Returns the store, with a key from the cache or so that the cache keeps it."""
     if key is not None:
         if (store := load_entry(key)) is not None:
             return store
@@ -158,8 +157,8 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
 
 
 def _read_privately(reader: _Reader) -> TokenStore:
-    """The store over a temporary file that has no name, so that not even a killed process leaves it
-    behind."""
+    """Returns the store over a temporary file that has no name, so that not even a killed process
+    leaves it behind."""
     try:
         folder = tempfile.gettempdir()
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -172,8 +171,7 @@ def _read_privately(reader: _Reader) -> TokenStore:
 
 @contextmanager
 def _frugal_arrow() -> Iterator[None]:
-    """Arrow's default pool keeps freed memory for its next use, 50 to 100 MB here; the system's
-    does not."""
+    """Takes Arrow's memory from the system. Its own pool keeps what was freed, 50 to 100 MB."""
     import pyarrow
 
     usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
@@ -186,10 +184,9 @@ def _frugal_arrow() -> Iterator[None]:
 
 @dataclass
 class _Reader:
-    """Reads a corpus into a file of ids; files may be read again when the first place was too
-    small.
+    """Reads a corpus into a file of ids, and files again when the first place was too small.
 
-    `encoders` gives what remains to be done to encode the corpus, a chunk at a time; `sources` are
+    `encoders` gives what remains to be done to encode the corpus, a chunk at a time. `sources` are
     the files, none for text from memory.
     """
 
@@ -199,7 +196,7 @@ class _Reader:
     warnings: list[str] = field(default_factory=list)
 
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
-        """The store over `file`, an empty file in `folder`."""
+        """Returns the store over `file`, an empty file in `folder`."""
         with _frugal_arrow():
             return self._read(file, folder)
 

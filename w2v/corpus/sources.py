@@ -1,5 +1,4 @@
-"""From what the user named to the list of sources to read: files, folders, globs, `-` for standard
-input, FIFOs.
+"""Finds what is to be read: files, folders, globs, FIFOs, and standard input, which is named `-`.
 
 The list is deterministic: arguments keep their order, a folder gives its files sorted by path
 (recursively, without hidden ones), a glob gives its matches sorted. What a source's bytes mean is
@@ -39,9 +38,10 @@ TABLE_FORMATS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read. `path` is absolute and None for standard input; `size` (bytes) and
-    `mtime_ns` are those of the moment the corpus was resolved, None where the source has no lasting
-    content (pipes, devices).
+    """One thing to read.
+
+    `path` is absolute, None for standard input. `size` (bytes) and `mtime_ns` are those of the
+    moment the corpus was resolved, None where the content does not last (pipes, devices).
     """
 
     name: str
@@ -74,7 +74,7 @@ class Source:
 
 @contextmanager
 def opened(source: Source) -> Iterator[IO[bytes]]:
-    """The source's raw file, closed afterwards unless it is standard input.
+    """Opens the source's raw file, and closes it afterwards unless it is standard input.
 
     Raises:
         InputError: it cannot be opened.
@@ -93,8 +93,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
-    """The decompressed bytes of `source` in pieces of `piece_bytes`; `advance` gets the raw bytes
-    of each read.
+    """Yields the decompressed bytes of `source` in pieces of `piece_bytes`. `advance` gets the
+    number of raw bytes of each read.
 
     Raises:
         InputError: the source cannot be opened, or its compressed data are damaged or cut short.
@@ -107,8 +107,7 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
 
 
 def table_format(name: str) -> str | None:
-    """The format of a table by its file name less its compression suffix ("a.jsonl.gz": "json"),
-    None for text."""
+    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text."""
     stem = name.lower()
     for suffix in compression.SUFFIXES:
         stem = stem.removesuffix(suffix)
@@ -129,12 +128,8 @@ def resolve_sources(
             twice, or a column is named although no source is a table.
     """
     if not corpus:
-        raise InputError(
-            "no corpus is named: give a file, a folder, a glob or - for standard input"
-        )
-    sources = [
-        source for argument in corpus for source in _resolve_one(os.fspath(argument), column)
-    ]
+        raise InputError("no corpus is named: give a file, a folder, a glob or - for stdin")
+    sources = [source for name in corpus for source in _resolve_one(os.fspath(name), column)]
     if column is not None and all(source.format == "text" for source in sources):
         raise InputError(
             f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet), and"

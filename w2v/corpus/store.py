@@ -102,7 +102,7 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
 
 
 def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields all of the ids, some millions at a time; pages of those passed are given back."""
+    """Yields all of the ids, some millions at a time, and gives back the pages of those passed."""
     for start in range(0, len(ids), PART_IDS):
         part = np.ascontiguousarray(ids[start : start + PART_IDS])
         yield part
@@ -110,16 +110,16 @@ def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def ids_checksum(ids: np.ndarray, start: int = 0) -> int:
-    """CRC-32 of the ids, behind `start`: finds what a disk or another program damaged, no
-    attack."""
+    """Returns the CRC-32 of the ids, `start` being that of what comes before them. It finds what a
+    disk or another program damaged, not an attack."""
     for part in id_parts(ids):
         start = zlib.crc32(part.data, start)
     return start
 
 
 class SpoolError(Exception):
-    """The ids could not be written: `folder` and the reason. Caught by `read_corpus`, which knows
-    another place."""
+    """Says that the ids could not be written to `folder`, and why. `read_corpus` catches it, which
+    knows another place."""
 
     def __init__(self, folder: str, error: OSError) -> None:
         super().__init__(f"cannot write the corpus' ids to {folder}: {error.strerror or error}")
@@ -193,8 +193,8 @@ class TokenStoreBuilder:
         self._pending_entries = self._pending_bytes = 0
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
-        """The finished store over the file, None when there was no word. Raises SpoolError when the
-        disk is full."""
+        """Returns the finished store over the file, or None when there was no word. Raises
+        SpoolError when the disk is full."""
         if self._pending:
             self._merge()
         if self._words is None:
@@ -262,7 +262,7 @@ def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
 
 
 def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
-    """The vocabulary, the id of every code (int32; -1 for the line end), and the number of
+    """Returns the vocabulary, the id of every code (int32, -1 for the line end), and the number of
     lines."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -296,5 +296,5 @@ def _packed(words: pa.Array) -> PackedWords:
 
 
 def map_ids(file: IO[bytes], size: int) -> np.ndarray:
-    """The file's first `size` ids, memory-mapped for reading."""
+    """Returns the file's first `size` ids, memory-mapped for reading."""
     return np.memmap(file, dtype=ID_TYPE, mode="r", shape=(size,))

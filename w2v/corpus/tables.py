@@ -64,7 +64,7 @@ def _documents(path: str, source: Source, column: str, advance: Advance) -> Iter
 
 
 def _sniffed(path: str) -> str:
-    """The format by the content, for what came through a pipe without a telling name."""
+    """Returns the format of what came through a pipe without a telling name, by its content."""
     with open(path, "rb") as file:
         head = file.read(SNIFF_BYTES).lstrip()
     if head.startswith(b"PAR1"):
@@ -94,11 +94,8 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
     options: dict[str, Any] = {}
     if kind in ("csv", "tsv"):
         # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
-        options = {
-            "converters": {column: str},
-            "keep_default_na": False,
-            "sep": "\t" if kind == "tsv" else ",",
-        }
+        separator = "\t" if kind == "tsv" else ","
+        options = {"converters": {column: str}, "keep_default_na": False, "sep": separator}
         kind = "csv"
     if kind == "parquet":
         options = {"columns": _checked_parquet_column(path, name, column)}
@@ -115,9 +112,7 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
                 elif first:
                     raise no_column(name, column, table.column_names)
                 first = False
-        except InputError:
-            raise
-        except MemoryError:
+        except (InputError, MemoryError):
             raise
         except Exception as error:
             # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own,
@@ -140,14 +135,14 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
 
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
-    """What to raise where the table `name` has no such column."""
+    """Returns what to raise where the table `name` has no such column."""
     return InputError(
         f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
     )
 
 
 def as_bytes(values: Any, what: str) -> list[bytes]:
-    """Returns the non-null values of an Arrow column as UTF-8; str could not hold invalid UTF-8.
+    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid.
 
     Raises:
         InputError: `what`, as messages name the column, holds no text.

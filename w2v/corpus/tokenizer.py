@@ -1,5 +1,5 @@
-"""Text -> words: split at Unicode whitespace, dictionary-encode, count; a chunk at a time, by NumPy
-and Arrow.
+"""Splits text at Unicode whitespace, encodes and counts its words, a chunk at a time, by NumPy and
+Arrow.
 
 A word is a longest run of characters that are neither whitespace (the definition is Python's
 `str.split()`) nor NUL. A line end is "\\n" alone; "\\r", U+0085, U+2028 and the like are whitespace
@@ -72,7 +72,7 @@ def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk
 
 
 def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
-    """Encodes and counts tokens that are words as they are, but for LINE_END; see `encode_chunk`.
+    """Encodes and counts tokens, which are words as they are, but for LINE_END.
 
     Raises:
         InputError: a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`.
@@ -81,24 +81,24 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
     try:
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
-        sound = [
-            token.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for token in tokens
-        ]
-        broken = [token for token, mended in zip(tokens, sound, strict=True) if token != mended]
         if strict:
             raise InputError(
-                f"the token {broken[0]!r} is not valid Unicode; mend it, or take `encoding_errors`"
-                " replace"
+                "a token has unpaired surrogates, which are not valid Unicode; mend it, or take"
+                " `encoding_errors` replace"
             ) from None
-        invalid, values = len(broken), pa.array(sound, pa.large_string())
-    encoded = values.dictionary_encode()
-    codes, words = encoded.indices.to_numpy(), encoded.dictionary
+        sound = [
+            word.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for word in tokens
+        ]
+        invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
+        values = pa.array(sound, pa.large_string())
+    array = values.dictionary_encode()
+    codes, words = array.indices.to_numpy(), array.dictionary
     counts = np.bincount(codes, minlength=len(words))
     return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, 0)
 
 
 def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
-    """The chunk's text as valid UTF-8 and the number of sequences replaced for that."""
+    """Returns the chunk's text as valid UTF-8 and the number of sequences replaced for that."""
     data = chunk.data
     if data.isascii():
         return data, 0
@@ -123,8 +123,7 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
 
 
 def _blanked(text: bytes) -> bytes | np.ndarray:
-    """The text with a blank for every byte of whitespace other than "\\n"; valid UTF-8 in, valid
-    UTF-8 out."""
+    """Returns the valid UTF-8 with a blank for every byte of whitespace other than "\\n"."""
     characters = np.frombuffer(text, dtype=np.uint8)
     plain = np.count_nonzero(characters == _BLANK) + np.count_nonzero(characters == _NEWLINE)
     if plain < np.count_nonzero(characters <= _BLANK):

@@ -1,4 +1,4 @@
-"""The vocabulary: distinct words and their counts, most frequent first; saved as TSV
+"""The vocabulary: distinct words and their counts, most frequent first, saved as TSV
 ("word\\tcount\\n").
 
 Words are kept as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes a word
@@ -48,7 +48,7 @@ class PackedWords(Sequence[str]):
         return self._text[self._ends[0] : self._ends[-1]]
 
     def longest(self) -> int:
-        """The place of the longest word, in bytes; there must be one."""
+        """Returns the place of the longest word, in bytes. There must be one."""
         return int(np.diff(self._ends).argmax())
 
     def __len__(self) -> int:
@@ -118,16 +118,14 @@ class Vocabulary:
         return self.index(word) is not None
 
     def index(self, word: str) -> int | None:
-        """The word's id, its rank by count from 0; None for an unknown word. The first call builds
-        the lookup."""
+        """Returns the word's id, its rank by count from 0, or None for an unknown word."""
         if self._places is None:
             self._places = {known: place for place, known in enumerate(self.words)}
         return self._places.get(word)
 
     def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
-        """The words that occur at least `min_count` times, at most the `max_vocab` most frequent of
-        them (0: no limit). Ids stay what they were: the rest is cut off the end. Empty when no word
-        is frequent enough.
+        """Returns the words that occur at least `min_count` times, at most the `max_vocab` most
+        frequent of them (0: no limit). Ids stay what they were: the rest is cut off the end.
         """
         # Counts fall, their negatives rise: searchsorted finds where they pass -min_count.
         size = int(np.searchsorted(-self.counts, -min_count, side="right"))
@@ -146,7 +144,7 @@ class Vocabulary:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:
-        """Writes the same to an open file; raises ValueError as `save`."""
+        """Writes the same to an open file, and raises ValueError as `save`."""
         for start in range(0, len(self), BLOCK):
             words = list(self.words[start : start + BLOCK])
             joined = "".join(words)

@@ -12,11 +12,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import overload
+from typing import cast, overload
 
 import numpy as np
 
-from w2v.corpus import TokenStore, read_corpus
+from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
 from w2v.errors import InputError, RunError
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
@@ -94,11 +94,7 @@ class LanguageModel:
         return WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
 
     def perplexity(
-        self,
-        text: Name | Iterable[Name],
-        *,
-        column: str | None = None,
-        encoding_errors: str = "replace",
+        self, text: object, *, column: str | None = None, encoding_errors: str = "replace"
     ) -> TextScore:
         """Returns the score of a text read as one stream, whose `perplexity` is exp(nats / tokens);
         `float` of it is the perplexity.
@@ -107,25 +103,25 @@ class LanguageModel:
         stands before the first token. A word that the model does not know is scored as <unk>.
 
         Args:
-            text: a file, folder or glob, "-" for standard input, or several of these, read one
-                after another; or an iterable of lines of text.
-            column: which one of .jsonl, .csv and .parquet files; None: "text".
+            text: a file, folder or glob, "-" for standard input, or a list of these, read one after
+                another; or the text itself, of any kind that a model can be trained on: an iterable
+                of lines, say.
+            column: which one of a table or of .jsonl, .csv and .parquet files; None: "text".
             encoding_errors: what happens to bytes that are not UTF-8: "replace" or "strict".
 
         Raises:
             InputError: the text cannot be read, or the model knows no word of it.
             RunError: the model gives NaN or infinity.
         """
-        given = [text] if isinstance(text, (str, os.PathLike)) else list(text)
-        names = [os.fspath(each) for each in given]
-        if isinstance(text, (str, os.PathLike)) or (given and all(map(_is_file, given))):
-            settings = self.corpus_settings(column, encoding_errors)
-            with read_corpus(names, settings, use_cache=False) as store:
-                return self.score_store(store, " ".join(names))
-        lines = [part for line in names for part in line.removesuffix("\n").split("\n")]
-        ids = [np.append(self.vocabulary.encode(line), self.vocabulary.eos) for line in lines]
-        words = sum(len(line.split()) + 1 for line in lines)
-        return self._score(np.concatenate([*ids, np.zeros(0, np.int32)]), words, "the text")
+        settings = self.corpus_settings(column, encoding_errors)
+        if is_in_memory(text):
+            name, store = "the text", read_memory(text, settings)
+        else:
+            names = [text] if isinstance(text, (str, os.PathLike)) else cast("list[Name]", text)
+            paths = [os.fspath(each) for each in names]
+            name, store = " ".join(paths), read_corpus(paths, settings, use_cache=False)
+        with store:
+            return self.score_store(store, name)
 
     def score_store(
         self, store: TokenStore, name: str, progress: Progress | None = None
@@ -134,8 +130,16 @@ class LanguageModel:
 
         name: of the text, for messages. progress: gets the tokens scored so far and in all.
         """
+        eos, unk = self.vocabulary.eos, self.vocabulary.unk
         ids = self.vocabulary.encode_store(store)
-        return self._score(ids, store.n_words + store.n_lines, name, progress)
+        if not has_known_word(ids, eos, unk):
+            case = " (in lower case)" if self.config.corpus.lowercase else ""
+            raise InputError(
+                f"{self.source} knows no word of {name}: give a text in the language and with the"
+                f" tokens it was trained on{case}"
+            )
+        words = store.n_words + store.n_lines
+        return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
     def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
@@ -260,19 +264,3 @@ class LanguageModel:
         """Returns the words of a text that the model does not know, each once."""
         words = dict.fromkeys(text.split())
         return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]
-
-    def _score(
-        self, ids: np.ndarray, words: int, name: str, progress: Progress | None = None
-    ) -> TextScore:
-        eos, unk = self.vocabulary.eos, self.vocabulary.unk
-        if not has_known_word(ids, eos, unk):
-            case = " (in lower case)" if self.config.corpus.lowercase else ""
-            raise InputError(
-                f"{self.source} knows no word of {name}: give a text in the language and with the"
-                f" tokens it was trained on{case}"
-            )
-        return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
-
-
-def _is_file(entry: Name) -> bool:
-    return isinstance(entry, os.PathLike) or os.path.exists(entry)

@@ -3,6 +3,7 @@ Never pickles."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ def model_files(
     return files
 
 
-def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
+def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> LanguageModel:
     """Returns the language model in a run directory, on the device that `device` names.
 
     Raises:
@@ -82,7 +83,7 @@ def load_language_model(run: str | Path, device: str = "auto") -> LanguageModel:
     parameters = dict[str, torch.Tensor](network.named_parameters())
     _check_shapes(shapes, parameters, path)
     _load_arrays(parameters, path)
-    return LanguageModel(network.to(place), vocabulary, config, str(run))
+    return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
 
 
 def _check_folder(folder: Path) -> None:

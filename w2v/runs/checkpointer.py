@@ -55,10 +55,11 @@ class RunState:
             tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in sorted(large)}
         if copy:
             for name, array in tensors.items():
-                if name not in self._copies:
+                # what an attention carries from segment to segment grows in the beginning
+                if name not in self._copies or self._copies[name].shape != array.shape:
                     self._copies[name] = np.empty(array.shape, array.dtype)
                 np.copyto(self._copies[name], array)
-            tensors = self._copies
+            tensors = {name: self._copies[name] for name in tensors}
         self._lines += [json.dumps(line) for line in result.metrics[len(self._lines) :]]
         state = {
             "written_by": __version__,

@@ -81,7 +81,7 @@ class Sampler(ABC):
             unique: draw until num_sampled distinct classes are found; they come in the order in
                 which they were found.
             generator: its draws are made on its own device and then moved.
-            rows: draw a set for each of so many rows instead of one for all; sampled is [rows,
+            rows: draw that many sets, one for each row, instead of one for all: sampled is [rows,
                 num_sampled].
             device: where the candidates are wanted; None: where true_classes lie, or the generator,
                 or the CPU.
@@ -124,8 +124,8 @@ class Sampler(ABC):
         to learn."""
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
-        """How often each of `ids` is among num_sampled candidates in the mean, float64; num_tries
-        may be [len(ids)]."""
+        """Returns how often each of `ids` is among num_sampled candidates in the mean, float64.
+        num_tries may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
             return (
@@ -206,8 +206,8 @@ class Sampler(ABC):
 
 
 def poisson(rate: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Poisson numbers, int64; normal ones where the rate is so large that CUDA's 32 bits would not
-    hold them."""
+    """Returns Poisson numbers, int64, normal ones where the rate is so large that CUDA's 32 bits
+    would not hold them."""
     small = torch.poisson(rate.clamp(0, LARGE_RATE), generator=generator)
     normal = torch.empty_like(rate).normal_(generator=generator)
     large = (rate + rate.sqrt() * normal).clamp(max=MOST_TRIES)

@@ -68,7 +68,7 @@ class UnigramSampler(Sampler):
             tab.
         distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1),
             word2vec takes 0.75.
-        num_reserved_ids: so many ids before the first weight have weight 0.
+        num_reserved_ids: how many ids before the first weight have weight 0.
         num_shards, shard: only ids with id % num_shards == shard are kept; they are numbered anew
             from 0.
         range_max: if given, how many classes there must be in the end.
@@ -188,8 +188,7 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
 
 
 class LearnedUnigramSampler(Sampler):
-    """P(k) ~ 1 + how often k has been a true class in the calls of `sample` so far; a call itself
-    counts afterwards.
+    """P(k) ~ 1 + how often k has been a true class in the calls of `sample` before this one.
 
     `weights` [range_max] int64 is all the state there is; save it to go on later. (TensorFlow loses
     it, and stops learning at a total of 2^31 - 1.)

@@ -13,16 +13,16 @@ from numba import njit
 
 
 def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
-    """q [V] float64: count^power, normalised; counts [V] are positive. No power overflows: the
-    largest weight is 1."""
+    """Returns q [V] float64: count^power, normalised, for positive counts [V]. No power overflows:
+    the largest weight is 1."""
     logs = np.log(np.asarray(counts, np.float64))
     weights = np.exp(power * (logs - (logs.max() if power > 0 else logs.min())))
     return weights / weights.sum()
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """accept [V] uint32, alias [V] int32: draw a cell c uniformly and 32 bits u; u < accept[c] ? c
-    : alias[c]."""
+    """Returns accept [V] uint32 and alias [V] int32: after a cell c and 32 bits u were drawn
+    uniformly, the word is c where u < accept[c], else alias[c]."""
     scaled = np.asarray(probabilities, np.float64) * len(probabilities)
     accept, alias = np.ones(len(scaled)), np.arange(len(scaled), dtype=np.int32)
     _fill_alias(scaled, accept, alias)
@@ -32,7 +32,7 @@ def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(cache=True)
 def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
-    """Pairs every cell of less than average weight with one of more; `scaled` [V] has mean 1 and is
+    """Pairs every cell of less than average weight with one of more. `scaled` [V] has mean 1 and is
     used up."""
     V = len(scaled)
     small, large = np.empty(V, np.int64), np.empty(V, np.int64)
@@ -59,8 +59,8 @@ def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
-    """[V] float64: min(1, sqrt(sample / f) + sample / f), f = count / total, as in word2vec.c; all
-    1 for sample 0."""
+    """Returns min(1, sqrt(sample / f) + sample / f), float64 [V], with f = count / total, as in
+    word2vec.c, or 1 everywhere for sample 0."""
     frequencies = np.asarray(counts, np.float64) / np.sum(counts)
     if sample == 0:
         return np.ones(len(frequencies))

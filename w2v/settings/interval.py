@@ -1,4 +1,4 @@
-"""How often something happens, as people write it: 30s, 5m, 2h of time; 500k, 2M, 1G words."""
+"""How often something happens, as people write it: 30s, 5m, 2h of time, or 500k, 2M, 1G words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORDS = {"k": 10**3, "M": 10**6, "G": 10**9}
 
 @dataclass(frozen=True)
 class Interval:
-    """A time in seconds, or a number of words of the corpus; the other one is None."""
+    """A time in seconds or a number of words of the corpus, the other one being None."""
 
     seconds: float | None = None
     words: int | None = None
@@ -27,7 +27,7 @@ def parse_interval(text: str) -> Interval:
     """The interval that `text` names. The unit's case counts: m is minutes, M is millions of words.
 
     Raises:
-        ValueError: it names none, or one of no length.
+        ValueError: it names none, or an empty one.
     """
     match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([smhkKMG])", text.strip())
     number, unit = (float(match[1]), match[2]) if match else (0.0, "")

@@ -62,7 +62,7 @@ class Decompressed:
         size: int | None = None,
     ) -> None:
         self.name = name
-        with _told(name):
+        with _reported(name):
             head = file.read(MAGIC_BYTES)
         self.compression = compression(head)
         raw = io.BufferedReader(_RawInput(file, head, advance, size), RAW_BUFFER_BYTES)
@@ -72,7 +72,7 @@ class Decompressed:
         """Returns `size` further bytes, fewer only at the end. Raises InputError for data that are
         damaged or cut short, RunError when the device fails."""
         parts = []
-        with _told(self.name):
+        with _reported(self.name):
             while size and (part := self._file.read(size)):
                 parts.append(part)
                 size -= len(part)
@@ -96,7 +96,7 @@ def compression(head: bytes) -> str | None:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _reported(name: str) -> Iterator[None]:
     """Turns what readers raise into sentences."""
     reason: object
     try:

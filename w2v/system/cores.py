@@ -11,7 +11,7 @@ from w2v.system.cgroup import group_folders
 
 
 def available_cores(root: Path = Path("/")) -> int:
-    """Cores this process may use, at least 1; `root` as in `group_folders`."""
+    """Returns how many cores this process may use, at least 1. `root` is as in `group_folders`."""
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -20,7 +20,7 @@ def available_cores(root: Path = Path("/")) -> int:
 
 
 def _quota(folder: Path) -> float | None:
-    """How many cores a group's quota is, microseconds of CPU per period; None without a quota."""
+    """Returns a group's quota in cores, None without one. Files say microseconds per period."""
     for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((folder / n).read_text() for n in names).split())

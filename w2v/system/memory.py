@@ -24,8 +24,8 @@ class Demand(NamedTuple):
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that can be allocated without swapping: what the system has free, cut to what this
-    process's cgroup and those above it still allow; None if the system does not tell. `root` as in
+    """Returns the bytes that can be allocated without swapping, None if the system does not tell:
+    what is free, cut to what this process's cgroup and those above it still allow. `root` is as in
     `group_folders`."""
     known = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
     for folder in group_folders(root, "memory"):
@@ -35,8 +35,8 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
-    """Limit less usage, without cached file pages, which make room when asked to; None where the
-    limit is "max" or a number beyond any memory."""
+    """Returns limit less usage, without cached file pages, which make room when asked to, or None
+    where the limit is "max" or a number beyond any memory."""
     try:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):
@@ -61,8 +61,8 @@ def _field(path: Path, name: str, unit: int) -> int | None:
 
 
 def return_freed_memory() -> None:
-    """Gives memory that was freed back to the system; glibc keeps it otherwise (40 MB after a
-    corpus was read)."""
+    """Gives memory that was freed back to the system. Otherwise glibc keeps it, 40 MB after a
+    corpus was read."""
     gc.collect()
     try:
         trim = ctypes.CDLL(None).malloc_trim

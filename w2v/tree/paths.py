@@ -49,8 +49,8 @@ class Tree:
         return reached
 
     def children(self) -> np.ndarray:
-        """int32 [rows, 2]: where code 0 and code 1 lead, an inner node's number or -1 - word;
-        `rows` where nowhere."""
+        """Returns where code 0 and code 1 lead, int32 [rows, 2]: an inner node's number, -1 - word,
+        or `rows` for nowhere."""
         children = np.full((self.rows, 2), self.rows, np.int32)
         children[self.nodes, self.codes] = self.following()
         return children

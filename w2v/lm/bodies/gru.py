@@ -27,15 +27,9 @@ LANES = 16
 class _GRULayer(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        h: Tensor,
-        w_ih: Tensor,
-        w_hh: Tensor,
-        b_ih: Tensor,
-        b_hh: Tensor,
-        half: bool,
+        ctx: Any, x: Tensor, h: Tensor, half: bool, *weights: Tensor
     ) -> tuple[Tensor, Tensor]:
+        w_ih, w_hh, b_ih, b_hh = weights
         x = x.contiguous()
         places, columns, _ = x.shape
         units = w_hh.shape[1]
@@ -63,11 +57,11 @@ class _GRULayer(torch.autograd.Function):
         return (
             _linear(dinput, w_ih.t(), None, half).view_as(x) if needs[0] else None,
             dh.add_(linear(dgates[:columns], w_hh.t())) if needs[1] else None,
-            _outer(dinput, x.flatten(0, 1), half) if needs[2] else None,
-            _outer(dgates, states[:-1].flatten(0, 1), half) if needs[3] else None,
-            dinput.sum(0) if needs[4] else None,
-            dgates.sum(0) if needs[5] else None,
             None,
+            _outer(dinput, x.flatten(0, 1), half) if needs[3] else None,
+            _outer(dgates, states[:-1].flatten(0, 1), half) if needs[4] else None,
+            dinput.sum(0) if needs[5] else None,
+            dgates.sum(0) if needs[6] else None,
         )
 
 
@@ -76,7 +70,7 @@ def gru_layer(x: Tensor, h: Tensor, *weights: Tensor, half: bool) -> tuple[Tenso
     """Returns (y [T, B, H], the last state [B, H]) of x [T, B, I], the start state h [B, H] and one
     layer's weights in torch.nn's order, all float32 on a CPU. There are no second derivatives.
     torch.compile leaves it as it is."""
-    y, after = _GRULayer.apply(x, h, *weights, half)
+    y, after = _GRULayer.apply(x, h, half, *weights)
     return y, after
 
 

@@ -360,6 +360,9 @@ def test_from_memory_a_run_goes_on_with_the_text_given_again() -> None:
     assert np.array_equal(matrix(again), matrix(expected))
     with pytest.raises(w2v.InputError):
         w2v.train(LINES[:50], resume=run, epochs=4, progress=False)
+    kept = w2v.train(LINES, resume=w2v.train(_generator(), **SMALL), epochs=3, progress=False)
+    gc.collect()
+    assert np.array_equal(matrix(kept), matrix(expected))
 
 
 # ------------------------------------------------------------------- callbacks and messages

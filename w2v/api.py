@@ -54,6 +54,7 @@ class Run:
         self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
+        self._keeps: object = None  # a temporary directory stays as long as the run that made it
         if temporary is not None:
             weakref.finalize(self, rmtree, temporary, ignore_errors=True)
 
@@ -101,10 +102,8 @@ class Run:
         listener = Listener(callbacks, progress)
         config = _told(resumed_config(self.path, given), listener.note)
         after = _run(replace(self._context, config=config, resume=self.path), listener)
-        after._keeps = self  # a temporary directory stays as long as the run that made it
+        after._keeps = self
         return after
-
-    _keeps: Run | None = None
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -167,7 +166,9 @@ def train(
             del given["corpus"]
         settled = _told(resumed_config(run, given), listener.note)
         context = Context(settled, use_cache=use_cache, resume=run, lines=lines)
-        return _run(context, listener)
+        after = _run(context, listener)
+        after._keeps = resume
+        return after
     temporary = None
     if given.get("output") is None:
         temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
@@ -209,13 +210,16 @@ def compare(
     config: PathLike | None = None,
     **settings: Any,
 ) -> Compared:
-    """Trains the same model under several losses, each in a process of its own.
+    """Trains the same model under several losses, each in a process of its own. Returns what came
+    out: its `rows` hold the figures of each loss, its `table()` is a text.
 
     Args:
+        corpus: a path, several or a glob; None: the one in `config`.
         losses: names, or by name the settings of each; None: those that `config` lists.
         output: the folder of their runs; None: MODEL-compare in the working directory.
         questions: analogies that word vectors are compared by; None: the demo's.
         overwrite: trains all anew; else finished runs are kept, stopped ones gone on with.
+        settings: of all losses, as of `train`.
 
     Raises:
         InputError: the texts, the settings or the folder cannot be used.

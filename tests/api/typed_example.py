@@ -85,6 +85,14 @@ def errors() -> None:
         assert str(error)
 
 
+def mistakes() -> None:
+    """Not called: a type checker finds them."""
+    w2v.train(LINES, dims=100)  # type: ignore[call-arg]
+    w2v.train(LINES, dim="100")  # type: ignore[arg-type]
+    w2v.train(LINES, callbacks=[len])  # type: ignore[list-item]
+    w2v.load("vectors.bin").nearest("king")  # type: ignore[union-attr]
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)

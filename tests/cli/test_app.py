@@ -17,6 +17,7 @@ from w2v.cli import app as app_module
 from w2v.cli.app import app, main
 from w2v.cli.interrupt import Interrupted
 from w2v.errors import InputError, RunError
+from w2v.settings.groups import all_settings
 
 from .conftest import Run, environment
 
@@ -59,9 +60,27 @@ def test_help_of_train_shows_type_default_and_range() -> None:
         "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm:"
         " sgd 20," in text
     )
-    assert "--loss [softmax|label-smoothing|" in text
+    assert "--loss TEXT the output layer" in text and "nce, sampled-softmax" in text
     assert "--device auto|cpu|cuda[:N]" in text
-    assert "--nce-log-z [auto|learned|FLOAT] nce: log Z" in text
+    assert "--nce-log-z [auto|learned|FLOAT] log Z" in text
+
+
+def test_help_of_train_lists_every_setting_in_the_section_of_its_group() -> None:
+    sections: dict[str, list[str]] = {}
+    heading = ""
+    for line in CliRunner().invoke(app, ["train", "--help"]).stdout.splitlines():
+        if line and not line.startswith((" ", "Usage")):
+            heading = line
+        elif heading and line.startswith("  -"):
+            sections.setdefault(heading, []).append(line.split()[0])
+    listed = [option for options in sections.values() for option in options]
+    settings = [each.option for each in all_settings().values() if each.flag]
+    assert sorted(set(settings) & set(listed)) == sorted(settings)
+    assert len(listed) == len(set(listed))
+    assert list(sections)[:3] == ["Input:", "Model:", "Training:"]
+    assert sections["Only with --loss sparse-softmax:"] == ["--top-k", "--keep-target"]
+    assert "--arch" in sections["Only with --model lm:"]
+    assert {"--output", "--checkpoint-every", "--resume"} <= set(sections["Runs:"])
 
 
 def test_version(process: Run) -> None:

@@ -1,4 +1,4 @@
-"""The `w2v` program: its verbs, and what every error becomes: one line on stderr and an exit code.
+"""The `w2v` program: its verbs, and the line on stderr and the exit code that every error becomes.
 
 Exit codes: 0 done, 1 failed at run time, 2 the user's input, 130 by Ctrl-C, 143 by SIGTERM.
 """
@@ -10,28 +10,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
 import typer.main
 
 from w2v import __version__
-from w2v.cli import (
-    cache,
-    compare,
-    eval,
-    export,
-    generate,
-    info,
-    losses,
-    nearest,
-    score,
-    train,
-    vocab,
-)
 from w2v.cli.interrupt import Interrupted, leave
+from w2v.cli.options import Command
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings.declare import nearest as nearest_name
@@ -41,6 +29,9 @@ from w2v.settings.declare import nearest as nearest_name
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Each is a module of its own, in the order of --help.
+VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
+VERBS += ["vocab", "info", "export", "cache", "losses"]
 
 app = typer.Typer(
     name="w2v",
@@ -49,8 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses):
-    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
+for verb in VERBS:
+    module = import_module(f"w2v.cli.{verb}")
+    app.command(name=verb, help=module.__doc__, cls=Command)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,24 +51,23 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_version = typer.Option(
+    "--version", callback=_show_version, is_eager=True, help="show the version and exit"
+)
+Version = Annotated[bool, _version]
+
+
 @app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="show the version and exit"
-        ),
-    ] = False,
-) -> None:
-    """Word vectors from text, with a selectable output layer: train, evaluate, query.
+def start(context: typer.Context, version: Version = False) -> None:
+    """Train, evaluate and query word vectors and small language models.
 
     \b
       w2v train corpus.txt --output vectors.bin
       w2v eval vectors.bin
       w2v nearest vectors.bin king - man + woman
 
-    Results go to stdout (tab-separated when piped, --json for machines), all else to stderr.
+    Results go to stdout, as a table in a terminal and tab-separated in a pipe, and as JSON with
+    --json; everything else goes to stderr. w2v VERB --help explains each verb.
     """
     if context.invoked_subcommand is None:
         say(context.get_help())
@@ -84,7 +75,7 @@ def start(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code; every failure has become a line on stderr."""
+    """Runs the program and returns its exit code; failures are reported in a line on stderr."""
     set_up_streams()
     try:
         return _guarded(list(sys.argv[1:] if arguments is None else arguments))
@@ -104,13 +95,10 @@ def _guarded(given: list[str]) -> int:
     except BrokenPipeError:
         silence(1)
         return 0
-    except Interrupted as interrupted:
-        say(f"{name}: {interrupted}")
-        return interrupted.exit_status
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         say(f"{name}: interrupted")
         return 128 + signal.SIGINT
-    except W2VError as error:
+    except (Interrupted, W2VError) as error:
         say(f"{name}: {error}")
         return error.exit_status
     except UsageError as error:
@@ -126,42 +114,32 @@ def _guarded(given: list[str]) -> int:
     except Exception as error:
         if os.environ.get("W2V_TRACEBACK"):
             raise
-        reason = " ".join(str(error).split()) or "no message"
-        say(
-            f"{name}: internal error: {type(error).__name__}: {reason} (set W2V_TRACEBACK=1 to see"
-            " the traceback)"
-        )
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        say(f"{name}: internal error: {reason} (set W2V_TRACEBACK=1 to see the traceback)")
         return 1
 
 
 def _run(arguments: list[str]) -> int:
-    """The verb's exit code. Exceptions come out as they are, which click's own runner would not let
-    them."""
+    """Returns the verb's exit code; click's own runner would not let exceptions through as they
+    are."""
     program = typer.main.get_command(app)
     try:
         with program.make_context("w2v", list(arguments)) as context:
             status = program.invoke(context)
     except typer.Exit as end:
         status = end.exit_code
-    except typer.Abort:
-        raise KeyboardInterrupt from None
     return status if isinstance(status, int) else 0
 
 
 @contextmanager
 def _termination_as_exception() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays
-    ignored."""
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        leave(number)
+    """While the block runs, SIGTERM unwinds the stack, so that temporary files are removed; it
+    stays ignored where it was."""
 
     before: Any = None
-    try:
+    with suppress(ValueError):  # not in the main thread: signals are somebody else's
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not in the main thread: signals are somebody else's
-        pass
+            before = signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
     try:
         yield
     finally:
@@ -169,32 +147,24 @@ def _termination_as_exception() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _verbs() -> list[str]:
-    return [command.name or "" for command in app.registered_commands]
-
-
 def _name(arguments: Sequence[str]) -> str:
-    """How messages begin: "w2v train", or "w2v" as long as there is no verb."""
-    return f"w2v {arguments[0]}" if arguments and arguments[0] in _verbs() else "w2v"
+    """Returns how messages begin: "w2v train", or "w2v" as long as there is no verb."""
+    return f"w2v {arguments[0]}" if arguments and arguments[0] in VERBS else "w2v"
 
 
 def _usage_message(error: Any, arguments: Sequence[str]) -> str:
-    """One line for a command line that cannot be understood, with the nearest valid name."""
+    """Returns one line on a command line that cannot be understood, with the nearest valid name."""
     remedy = f"see {_name(arguments)} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         parameters = error.ctx.command.params
-        options = [
-            name
-            for parameter in parameters
-            for name in (*parameter.opts, *parameter.secondary_opts)
-        ]
+        options = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
         guess = nearest_name(option, [name for name in options if name.startswith("--")])
         return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
     message = " ".join(error.format_message().split()).rstrip(".")
     if message.startswith("No such command") and arguments:
         typed = next((word for word in arguments if not word.startswith("-")), arguments[0])
-        guess = nearest_name(typed, _verbs())
+        guess = nearest_name(typed, VERBS)
         return f"no such command {typed!r}; " + (f"did you mean {guess}?" if guess else remedy)
     return f"{message[:1].lower()}{message[1:]}; {remedy}"
 

@@ -1,15 +1,16 @@
-"""Train the same model under several losses and print what each of them buys.
+"""Train the same model under several losses and compare them.
 
-The table has the columns loss, validation perplexity (of --model lm; of word vectors: share of
-right answers to the analogies of --questions), seconds per epoch, tokens per second, speed-up over
-the full softmax (if it is one of the losses), peak memory, and status; piped output the same with
-bytes. Every loss is trained in a process and a run directory of its own in the --output folder,
-beside compare.tsv, compare.json and compare.png. A loss that fails is reported in its row, the
-others go on (exit code 1 at the end). Run again, what is finished is kept, and what was stopped
-goes on.
+For each loss the table has validation perplexity (of word vectors: the share of analogies answered
+right), seconds per epoch, tokens per second, speed-up over the full softmax if that is one of them,
+peak memory, and status. Piped, it is tab-separated, with memory in bytes.
 
-Settings that differ between the losses stand in the --config file: losses: {softmax: {lr: 20}, nce:
-{lr: 10}}
+Each loss is trained in a process of its own, in a run directory in the --output folder, beside
+compare.tsv, compare.json and compare.png. One that fails says so in its row, and the others go on;
+the exit code is then 1. The same command again keeps what is finished and goes on with what was
+stopped.
+
+Settings that differ between the losses stand in the --config file:
+losses: {softmax: {lr: 20}, nce: {lr: 10}}
 
 \b
   w2v compare train.txt --model lm --valid valid.txt --losses softmax,adaptive-softmax,nce
@@ -20,12 +21,13 @@ Settings that differ between the losses stand in the --config file: losses: {sof
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from w2v.cli.interrupt import stopping_softly
-from w2v.cli.options import Json, Overwrite, Quiet, with_settings
+from w2v.cli.options import Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.cli.wording import as_options
@@ -36,44 +38,39 @@ from w2v.settings.groups import all_settings
 if TYPE_CHECKING:
     from w2v.comparison.table import Compared
 
-NAME = "compare"
+option = partial(Option, rich_help_panel="Comparison")
+folder = option(
+    "--output",
+    "-o",
+    metavar="DIR",
+    help="the folder of the runs and the table [default: MODEL-compare]",
+)
 
 
 @with_settings(each for name, each in all_settings().items() if name not in DECIDED)
 def command(
-    corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
+    corpus: Annotated[list[str] | None, Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
         str | None,
-        typer.Option(
-            "--losses", metavar="A,B,…", help="what to compare; all that --config lists if absent"
-        ),
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
+        option(metavar="A,B,…", help="what to compare [default: all that --config lists]"),
     ] = None,
     questions: Annotated[
         str | None,
-        typer.Option("--questions", metavar="FILE", help="word vectors: the set of analogies"),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="folder of the runs and tables [default: MODEL-compare]",
+        option(
+            metavar="FILE",
+            help="compare word vectors by these analogies [default: those of the demo]",
         ),
     ] = None,
+    output: Annotated[str | None, folder] = None,
     plot: Annotated[
         str | None,
-        typer.Option(
-            "--plot", metavar="FILE", help=".png or .svg [default: compare.png in the folder]"
+        option(
+            metavar="FILE", help="the picture, .png or .svg [default: compare.png in the folder]"
         ),
     ] = None,
-    overwrite: Overwrite = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
-    ] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="train every loss anew")] = False,
+    no_cache: NoCache = False,
+    config: Recipe = None,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,
@@ -82,18 +79,8 @@ def command(
     from w2v.comparison.plot import check_plot, draw
 
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
-        comparison = Comparison(
-            corpus,
-            losses,
-            given,
-            config,
-            output,
-            questions,
-            overwrite,
-            not no_cache,
-            reporter,
-            stop,
-        )
+        asked = (corpus, losses, given, config, output, questions, overwrite)
+        comparison = Comparison(*asked, use_cache=not no_cache, reporter=reporter, stop=stop)
         picture = plot or str(comparison.folder / "compare.png")
         check_plot(picture)
         compared = comparison.run()

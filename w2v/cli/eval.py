@@ -1,15 +1,15 @@
-"""Evaluate word vectors on analogy and similarity sets, or a language model's perplexity on a text.
+"""Evaluate word vectors, or a language model on a text.
 
-SETS: files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
-recognised by their content (- is stdin); without any, the sets that come with w2v. Piped output has
-the columns set, section or measure, value, correct, covered, total; --ci adds the two ends of the
-value's 95 % interval.
+SETS are files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
+recognised by their content; - is stdin. Without any, the sets that come with w2v are used. Piped
+output has the columns set, section or measure, value, correct, covered, total; --ci adds the two
+ends of the value's 95 % interval.
 
---text FILE: perplexity = exp(nats / tokens) of the text read as one stream, every token scored once
-and given all before it. Each line end is a token, <eos>, and is counted; an <eos> stands before the
-first token. A word that the model does not know is scored as <unk>; oov says how many those are
-(and any <unk> written in the text). Perplexities of models with different vocabularies do not
-compare. Piped output has a name and a value per line.
+With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
+as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
+is counted; an <eos> stands before the first token. A word that the model does not know is scored as
+<unk>; oov says how many those are (and any <unk> written in the text). Perplexities of models with
+different vocabularies cannot be compared. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from w2v.evaluation.evaluate import Result
     from w2v.evaluation.similarity import SimilarityResult
 
-NAME = "eval"
 INTERVAL = "95 % interval"
 
 
@@ -45,7 +44,10 @@ def command(
     model: Model,
     sets: Annotated[list[str] | None, typer.Argument(metavar="SETS", hidden=True)] = None,
     method: Annotated[
-        str, typer.Option("--method", metavar="[add|mul]", help="analogies by 3CosAdd or 3CosMul")
+        str,
+        typer.Option(
+            "--method", metavar="[add|mul]", help="answer analogies by 3CosAdd or by 3CosMul"
+        ),
     ] = "add",
     restrict_vocab: Annotated[
         int,
@@ -53,20 +55,16 @@ def command(
             "--restrict-vocab",
             min=0,
             metavar="INT",
-            help="analogies: only this many of the most frequent words; 0 for all",
+            help="answer analogies with only this many of the most frequent words; 0 for all",
         ),
     ] = 30000,
     case: Annotated[
-        str,
-        typer.Option(
-            "--case", metavar="[fold|exact]", help="compare words in capitals, or as they are"
-        ),
+        str, typer.Option("--case", metavar="[fold|exact]", help="ignore the case of words, or not")
     ] = "fold",
     ci: Annotated[
         bool,
         typer.Option(
-            "--ci",
-            help="95 % confidence intervals: bootstrap over questions or pairs; not for --text",
+            "--ci", help="add 95 % confidence intervals, by a bootstrap over questions or pairs"
         ),
     ] = False,
     text: Annotated[
@@ -74,13 +72,15 @@ def command(
         typer.Option(
             "--text",
             metavar="FILE",
-            help="text for a language model: a file, folder or glob, - is stdin",
+            help="measure a language model on a file, folder or glob; - is stdin",
         ),
     ] = None,
     column: Annotated[
         str | None,
         typer.Option(
-            "--column", metavar="NAME", help="--text: the column of .jsonl, .csv and .parquet"
+            "--column",
+            metavar="NAME",
+            help="the column that holds the text of .jsonl, .csv and .parquet",
         ),
     ] = None,
     device: Device = "auto",
@@ -89,7 +89,8 @@ def command(
         typer.Option(
             "--encoding-errors",
             metavar="[strict|replace]",
-            help="what happens to words that are not UTF-8 (strict; replace for --text)",
+            help="refuse words that are not UTF-8, or replace the bytes that are wrong"
+            " [default: strict; replace for --text]",
         ),
     ] = None,
     quiet: Quiet = False,

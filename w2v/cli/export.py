@@ -1,4 +1,6 @@
-"""Write vectors in another format, which the extension of FILE names.
+"""Write vectors in another format.
+
+The extension of FILE names the format:
 
 \b
   .txt .vec  word2vec text: a line `V D`, then a word and its values per line
@@ -24,8 +26,6 @@ from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
 from w2v.cli.output import is_terminal, print_json, print_line
 from w2v.errors import InputError
 
-NAME = "export"
-
 
 def command(
     model: Model,
@@ -37,11 +37,14 @@ def command(
         typer.Option(
             "--format",
             metavar="[text|binary|glove|npy]",
-            help="when the extension of FILE does not say",
+            help="the format, if the extension of FILE does not name it",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="INT", help="only the first words")
+        int | None,
+        typer.Option(
+            "--limit", min=1, metavar="INT", help="write only the first (most frequent) words"
+        ),
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,

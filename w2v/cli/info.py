@@ -1,4 +1,6 @@
-"""Describe a run directory or a vector file: words, dimension, how it was trained.
+"""Describe a run directory or a vector file.
+
+Prints how many words it has, their dimension, and how it was trained.
 
 \b
   w2v info vectors.bin
@@ -16,7 +18,6 @@ from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_values
 from w2v.errors import InputError
 
-NAME = "info"
 FIRST_WORDS = 8
 
 
@@ -40,7 +41,7 @@ def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:
-    """What the run directory says about its run; parts that are missing or damaged are left out."""
+    """Returns what the run directory says about its run, without what is missing or damaged."""
     from w2v.settings.declare import BadValue
     from w2v.settings.groups import all_settings
     from w2v.settings.yamlfile import read_settings
@@ -63,7 +64,7 @@ def _run_facts(folder: Path) -> dict[str, Any]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by dots."""
+    """Returns the values with nested keys joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The lines of stdin, for verbs that answer each one: as many together as are there already."""
+"""The lines of stdin for verbs that answer each one, in batches of as many as are there already."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ READ_BYTES = 1 << 16
 
 
 def batches_of_lines(stream: io.BufferedReader) -> Iterator[list[bytes]]:
-    """The lines that are there, without their ends: many at a time from a file, at once for
-    somebody who types.
+    """Yields the lines that are there, without their ends: many at a time from a file, each at once
+    when somebody types.
 
-    Empty lines are lines; behind the last line end there is one only if something stands there.
+    Empty lines count; what follows the last line end is a line unless it is empty.
     """
     begun: list[bytes] = []
     while data := stream.read1(READ_BYTES):

@@ -1,8 +1,8 @@
-"""Show the words nearest to a word, or to a sum such as king - man + woman.
+"""Find the words nearest to a word, or to a sum of words.
 
-Several words are several queries; a quoted text is one. The only word - reads queries from stdin,
-one per line; a bad one is reported there and the stream goes on. Piped output has the columns
-query, word, cosine similarity.
+Several words are several queries, but words joined by + or - are one, and so is a quoted text. With
+- in place of words, queries are read from stdin, one per line; one that cannot be answered is
+reported, and the others go on. Piped output has the columns query, word, cosine similarity.
 
 \b
   w2v nearest vectors.bin paris berlin
@@ -28,14 +28,15 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
 
-NAME = "nearest"
 SIGNS = ("+", "-")
 
 
 def command(
     model: Model,
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many words")] = 10,
+    k: Annotated[
+        int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many neighbours")
+    ] = 10,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
@@ -57,8 +58,8 @@ def command(
 
 
 def split_queries(words: Sequence[str]) -> list[str]:
-    """The queries in the command line's words: a sign joins the words beside it, all others stand
-    alone."""
+    """Returns the queries in the command line's words: a sign joins the words beside it, all others
+    stand alone."""
     queries: list[list[str]] = []
     for word in words:
         after_sign = bool(queries) and len(queries[-1]) > 1 and queries[-1][-1] in SIGNS
@@ -72,7 +73,7 @@ def split_queries(words: Sequence[str]) -> list[str]:
 def _answer(
     vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool
 ) -> tuple[int, int]:
-    """Answers the queries in their order; returns how many could be answered and how many not."""
+    """Answers the queries in order; returns how many could be answered and how many could not."""
     answers = vectors.answers(texts, k)
     for text, answer in zip(texts, answers, strict=True):
         if isinstance(answer, InputError):
@@ -88,7 +89,7 @@ def _answer(
 
 
 def _queries_of_stdin() -> Iterator[list[str]]:
-    """Fast for a file, at once for somebody who types."""
+    """Yields many queries at a time from a file, each at once when somebody types."""
     for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
         texts = (line.decode("utf-8", "replace").strip() for line in lines)
         yield [text for text in texts if text]

@@ -1,7 +1,7 @@
-"""Turns settings (dataclass fields) into command-line options, and holds the options that several
-verbs share.
+"""Turns settings (dataclass fields) into command-line options, which --help shows in sections, and
+holds the options that several verbs share.
 
-The options of settings reach click as plain texts: w2v.settings converts and checks all of them at
+The values of settings reach click as plain texts: w2v.settings converts and checks all of them at
 once.
 """
 
@@ -12,27 +12,57 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from w2v.cli.wording import as_options
-from w2v.settings.declare import Setting
-from w2v.settings.groups import losses_with
+from w2v.settings.declare import Setting, settings_of
+from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, losses_with
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
+LONGEST_METAVAR = 60  # longer lists of choices stand in the text beside it, where they are wrapped
+
+# The sections of --help by group of settings. Those of the losses' own settings are made from the
+# table of losses; an option without a section comes under the last heading.
+RUNS = "Runs"
+SECTIONS = {
+    "corpus": "Input",
+    "model": "Model",
+    "training": "Training",
+    "lm": f"Only with --model {LANGUAGE_MODEL}",
+    "validation": "Validation",
+    "start": "Start",
+    "checkpoints": RUNS,
+    "output": RUNS,
+}
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="nothing on stderr but warnings and errors")
+    bool, typer.Option("--quiet", "-q", help="print only warnings and errors on stderr")
 ]
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="read the corpus afresh, and do not keep it tokenised",
+        rich_help_panel=SECTIONS["corpus"],
+    ),
+]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="take settings from a YAML file; options win over it"
+    ),
+]
 EncodingErrors = Annotated[
     str,
     typer.Option(
         "--encoding-errors",
         metavar="[strict|replace]",
-        help="what happens to words that are not UTF-8",
+        help="refuse words that are not UTF-8, or replace the bytes that are wrong",
     ),
 ]
 Model = Annotated[
@@ -45,20 +75,44 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda[:N]",
-        help="where it is computed; auto is the first GPU if any",
+        help="where to compute; auto is the first GPU if there is one",
     ),
 ]
 
 
+class Command(typer.core.TyperCommand):
+    """A verb whose options are listed in sections."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        others: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            heading = getattr(parameter, "rich_help_panel", None)
+            if parameter.param_type_name == "argument":
+                heading = "Arguments"
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                (sections.setdefault(heading, []) if heading else others).append(record)
+        sections["Other" if sections.keys() - {"Arguments"} else "Options"] = others
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                # padded, so that the texts of all sections begin in the same column
+                formatter.write_dl([(name.ljust(30), text) for name, text in records])
+
+
 def setting_parameter(setting: Setting) -> inspect.Parameter:
-    """A keyword parameter that typer makes the setting's option from; its value is None when not
-    given."""
+    """Returns a keyword parameter that Typer makes the setting's option from; its value is None
+    when the option is not given."""
     names = [setting.option]
     kind: Any = str | None
     if setting.kind == "bool":
         names, kind = [f"{setting.option}/--no-{setting.option[2:]}"], bool | None
     option = typer.Option(
-        *names, help=_help(setting), metavar=_metavar(setting), show_default=False
+        *names,
+        help=_help(setting),
+        metavar=_metavar(setting),
+        show_default=False,
+        rich_help_panel=_section(setting),
     )
     return inspect.Parameter(
         setting.name,
@@ -71,43 +125,67 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
 def with_settings(
     settings: Iterable[Setting],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function's `**given` becomes one option for each setting."""
+    """Decorator: the function's `**given` becomes one option for each setting. Its own options
+    come behind them in --help, but for those with a section of their own, which come first."""
     generated = [setting_parameter(setting) for setting in settings if setting.flag]
+    panels = {_panel(each) for each in generated} | {None}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = inspect.signature(function, eval_str=True)
-        fixed = [
-            each
-            for each in own.parameters.values()
+        signature = inspect.signature(function, eval_str=True)
+        own = [
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for each in signature.parameters.values()
             if each.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        function.__signature__ = own.replace(parameters=[*fixed, *generated])  # type: ignore[attr-defined]
-        function.__annotations__ = {each.name: each.annotation for each in (*fixed, *generated)}
+        first = [each for each in own if _panel(each) not in panels]
+        last = [each for each in own if _panel(each) in panels]
+        parameters = [*first, *generated, *last]
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        function.__annotations__ = {each.name: each.annotation for each in parameters}
         return function
 
     return decorate
 
 
-def _help(setting: Setting) -> str:
+def _panel(parameter: inspect.Parameter) -> str | None:
+    """Returns the section that the parameter's option says it belongs to."""
+    (option,) = parameter.annotation.__metadata__
+    section: str | None = option.rich_help_panel
+    return section
+
+
+def _section(setting: Setting) -> str:
     losses = losses_with(setting.name)
-    only = f"{', '.join(losses)}: " if losses else ""
+    if losses:
+        return f"Only with --loss {', '.join(losses)}"
+    return next(
+        SECTIONS[name] for name, group in GROUPS.items() if setting.name in settings_of(group)
+    )
+
+
+def _help(setting: Setting) -> str:
     text = as_options(setting.help)
+    if setting.choices is not None and _metavar(setting) == METAVARS["str"]:
+        text += f": {', '.join(setting.choices)}"
     facts = [*([setting.range_text] if setting.range_text else []), *_default(setting)]
-    return f"{only}{text} [{'; '.join(facts)}]" if facts else f"{only}{text}"
+    return f"{text} [{'; '.join(facts)}]" if facts else text
 
 
 def _metavar(setting: Setting) -> str | None:
     if setting.kind == "bool":
         return None
     if setting.choices is not None:
-        return "[" + "|".join((*setting.choices, *(["FLOAT"] if setting.or_number else []))) + "]"
+        choices = "|".join((*setting.choices, *(["FLOAT"] if setting.or_number else [])))
+        return f"[{choices}]" if len(choices) <= LONGEST_METAVAR else METAVARS["str"]
     return setting.metavar or METAVARS[setting.kind]
 
 
 def _default(setting: Setting) -> list[str]:
     if setting.default_text is not None:
         return [f"default: {as_options(setting.default_text)}"]
-    if setting.default in (None, ()) or isinstance(setting.default, bool):
+    if setting.default is True:
+        return ["default: yes"]
+    if setting.default in (None, ()) or setting.default is False:
         return []
     other = "" if setting.lm is None else f"; lm {setting.lm}"
     return [f"default: {setting.default}{other}"]

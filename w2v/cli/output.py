@@ -1,6 +1,6 @@
-"""Where things are printed: results on stdout, everything for people on stderr.
+"""Prints results on stdout and everything for people on stderr.
 
-Results are tables for a terminal, tab-separated lines without a heading for a pipe, JSON with
+Results are tables in a terminal, tab-separated lines without a heading in a pipe, and JSON with
 --json.
 """
 
@@ -10,8 +10,10 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from w2v.cli.wording import as_options
@@ -20,22 +22,23 @@ Cell = str | int | float | None
 
 
 def set_up_streams() -> None:
-    """UTF-8 in and out of pipes whatever the locale says; file names that are not UTF-8 come out as
-    they are."""
+    """Makes pipes UTF-8 whatever the locale says; file names that are not UTF-8 come out as they
+    are."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         # closed: the next file would get its number, and what libraries print would end up in there
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    for stream in (sys.stdin, sys.stdout):
+    for stream, on_terminal, piped in (
+        (sys.stdin, "replace", "replace"),
+        (sys.stdout, "backslashreplace", "surrogateescape"),
+    ):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
-                stream.reconfigure(errors="backslashreplace" if stream.writable() else "replace")
+                stream.reconfigure(errors=on_terminal)
             else:
-                stream.reconfigure(
-                    encoding="utf-8", errors="surrogateescape" if stream.writable() else "replace"
-                )
+                stream.reconfigure(encoding="utf-8", errors=piped)
 
 
 def is_terminal(stream: Any) -> bool:
@@ -44,26 +47,22 @@ def is_terminal(stream: Any) -> bool:
 
 
 def print_line(text: str) -> None:
-    """One line of results."""
+    """Prints one line of results."""
     print(text)
 
 
 def print_json(value: object) -> None:
-    """One JSON document on one line; NaN and infinity become null."""
+    """Prints one JSON document on one line; NaN and infinity become null."""
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    # a file name that is not UTF-8: escaped, or the line would not be JSON
-    except UnicodeEncodeError:
-        text = json.dumps(_plain(value), allow_nan=False)
-    print(text)
+    # Parts of a file name that is not UTF-8 are escaped, or the line would not be JSON.
+    print(re.sub("[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None
 ) -> None:
-    """A table for a terminal, tab-separated lines otherwise. Numbers are aligned to the right, None
-    is n/a."""
+    """Prints a table in a terminal, with numbers aligned to the right, and tab-separated lines
+    otherwise; None is n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(cell) for cell in row))
@@ -72,19 +71,16 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.header_style = "bold"
     content = list(rows)
     for column, heading in enumerate(headings):
-        numeric = all(_is_quantity(row[column]) for row in content)
+        cells = [row[column] for row in content]
         table.add_column(
-            heading, justify="right" if numeric and content else "left", overflow="fold"
+            heading,
+            justify="right" if cells and all(map(_is_quantity, cells)) else "left",
+            overflow="fold",
+            no_wrap=all(map(_is_name, cells)),
         )
     for row in content:
         table.add_row(*(Text(_shown(cell)) for cell in row))
@@ -92,26 +88,23 @@ def print_table(
 
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
-    """Keys and values, one pair per line: for people in a terminal, `key<TAB>value` otherwise."""
-    terminal = is_terminal(sys.stdout)
-    shown = {
-        (labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell
-        for key, cell in values.items()
-    }
-    width = max((len(key) for key in shown), default=0)
-    for key, cell in shown.items():
-        print(f"{key:<{width}}  {_shown(cell)}" if terminal else f"{key}\t{_tsv(cell)}")
+    """Prints keys and values, a pair per line: aligned in a terminal, `key<TAB>value` otherwise."""
+    if not is_terminal(sys.stdout):
+        for key, cell in values.items():
+            print(f"{key}\t{_tsv(cell)}")
+        return
+    names = [(labels or {}).get(key, key.replace("_", " ")) for key in values]
+    width = max(map(len, names), default=0)
+    for name, cell in zip(names, values.values(), strict=True):
+        print(f"{name:<{width}}  {_shown(cell)}")
 
 
 def say(text: str = "") -> None:
-    """One line for people, on stderr, with settings as options. A stderr that takes no more (its
-    reader or terminal gone, a full disk) does not end the work."""
-    if sys.stderr is None:  # closed; print would turn to stdout
-        return
-    try:
-        print(as_options(text), file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass
+    """Prints one line for people on stderr, with settings as options. A stderr that takes no more
+    (its reader or terminal is gone, the disk is full) does not end the work."""
+    if sys.stderr is not None:  # closed; print would turn to stdout
+        with suppress(OSError, ValueError):
+            print(as_options(text), file=sys.stderr, flush=True)
 
 
 def silence(descriptor: int) -> None:
@@ -123,8 +116,8 @@ def silence(descriptor: int) -> None:
 
 
 def takes(stream: Any) -> bool:
-    """Whether what was printed to the stream has got there: a full disk and a reader that is gone
-    keep it back."""
+    """Whether what was printed to the stream has got there; it has not if the disk is full or the
+    reader gone."""
     try:
         if stream is not None and not stream.closed:
             stream.flush()
@@ -134,7 +127,7 @@ def takes(stream: Any) -> bool:
 
 
 def human_bytes(count: int) -> str:
-    """382.1 MB: decimal, as disks and `ls --si` count."""
+    """Returns a size such as 382.1 MB, in decimal units like `ls --si`."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
@@ -144,7 +137,7 @@ def human_bytes(count: int) -> str:
 
 
 def human_seconds(seconds: float | None) -> str:
-    """8.3 s, 2:05 min or 3:10:00 h; ? when not known."""
+    """Returns a time such as 8.3 s, 2:05 min or 3:10:00 h, and ? for one that is not known."""
     if seconds is None or not math.isfinite(seconds):
         return "?"
     if seconds < 60:
@@ -156,7 +149,7 @@ def human_seconds(seconds: float | None) -> str:
 
 
 def human_count(number: float) -> str:
-    """4.20 M, 310 k, 87: three digits."""
+    """Returns a number with three digits, such as 4.20 M, 310 k or 87."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             scaled = number / limit
@@ -175,12 +168,17 @@ def _plain(value: object) -> object:
 
 
 def _is_quantity(cell: Cell) -> bool:
-    """A number, also with its unit ("97.7 %"), or n/a."""
+    """Whether a cell is a number, which may have a unit ("97.7 %"), or n/a."""
     return cell[:1].isdigit() if isinstance(cell, str) else not isinstance(cell, bool)
 
 
+def _is_name(cell: Cell) -> bool:
+    """Whether a cell holds names, one a line, that are short enough not to be broken."""
+    return isinstance(cell, str) and " " not in cell and max(map(len, cell.split("\n"))) <= 20
+
+
 def _tsv(cell: Cell) -> str:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or cell != cell:  # NaN
         return "n/a"
     if isinstance(cell, float):
         return f"{cell:.6g}"
@@ -188,7 +186,7 @@ def _tsv(cell: Cell) -> str:
 
 
 def _shown(cell: Cell) -> str:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or cell != cell:
         return "n/a"
     if isinstance(cell, (bool, str)):
         return str(cell)

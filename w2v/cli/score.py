@@ -1,10 +1,10 @@
-"""Log-probability of each line of stdin under a language model.
+"""Print the log-probability of each line under a language model.
 
-One line of output per line of input: log P(line), tokens, tokens that are <unk>; with --tokens each
-token and its log-probability in further columns. A line's tokens are its words and the <eos> at its
-end; words outside the vocabulary count as <unk>. Each line starts afresh, as after an <eos>;
---continuous reads the lines as one text, as w2v eval --text does. Logarithms are natural (nats)
-unless --base says otherwise.
+Lines are read from stdin. For each of them one line comes out: log P(line), how many tokens it has,
+and how many of these are <unk>; with --tokens also every token and its log-probability. The tokens
+of a line are its words and the <eos> at its end; words outside the vocabulary count as <unk>. Each
+line starts afresh, as after an <eos>; --continuous reads all lines as one text, as w2v eval --text
+does. Logarithms are natural (nats) unless --base says otherwise.
 
 \b
   w2v score wiki-lm < lines.txt
@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -30,21 +31,21 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.lm.language_model import LineScore
 
-NAME = "score"
-
 
 def command(
     run: Run,
     text: Annotated[str, typer.Argument(metavar="[-]", hidden=True)] = "-",
     base: Annotated[
-        str, typer.Option("--base", metavar="e|2|10|FLOAT", help="of the logarithms")
+        str, typer.Option(metavar="e|2|10|FLOAT", help="the base of the logarithms")
     ] = "e",
     tokens: Annotated[
-        bool, typer.Option("--tokens", help="also each token's log-probability")
+        bool, typer.Option("--tokens", help="print every token's log-probability too")
     ] = False,
     continuous: Annotated[
         bool,
-        typer.Option("--continuous", help="carry the model's state on from line to line: one text"),
+        typer.Option(
+            "--continuous", help="read all lines as one text, with what was read before in mind"
+        ),
     ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -76,11 +77,10 @@ def command(
 
 
 def _log_of(base: str) -> float:
-    """The natural logarithm of the base."""
-    try:
+    """Returns the natural logarithm of the base."""
+    number = math.nan
+    with suppress(ValueError):
         number = math.e if base == "e" else float(base)
-    except ValueError:
-        number = math.nan
     if not 1 < number < math.inf:
         raise InputError(f"--base {base} is not e or a number above 1")
     return math.log(number)
@@ -97,6 +97,6 @@ def _print_score(score: LineScore, unit: float, tokens: bool, json: bool) -> Non
         print_json(values)
         return
     cells = [f"{total:.6f}", str(len(score.tokens)), str(score.oov)]
-    print_line(
-        "\t".join([*cells, *(cell for word, each in pairs for cell in (word, f"{each:.6f}"))])
-    )
+    for word, each in pairs:
+        cells += [word, f"{each:.6f}"]
+    print_line("\t".join(cells))

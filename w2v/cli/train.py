@@ -1,10 +1,11 @@
-"""Train word vectors, or a language model, from text and save them. Prints the path of what was
-written.
+"""Train word vectors or a language model on text.
 
---output - writes word2vec text to stdout.
+Prints the path of what was written: a run directory, or a file of vectors if --output ends in one
+of their extensions; --output - writes vectors to stdout as text.
 
-CORPUS: files, folders or globs (.gz .bz2 .xz .zst; .jsonl .csv .parquet with --column), - is stdin.
-Words are separated by whitespace, sentences by line ends.
+CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace,
+sentences by line ends. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
+.parquet) are read with --column.
 
 \b
   w2v train corpus.txt
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2v.cli.interrupt import Stop, stopping_softly
-from w2v.cli.options import Json, Quiet, with_settings
+from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
     human_bytes,
     human_count,
@@ -54,37 +55,32 @@ from w2v.settings.groups import OutputSettings, all_settings
 if TYPE_CHECKING:
     from w2v.training.report import Plan, Progress, RunSummary
 
-NAME = "train"
-
 
 @with_settings(all_settings().values())
 def command(
     corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
-    ] = None,
+    no_cache: NoCache = False,
     resume: Annotated[
         str | None,
         typer.Option(
             "--resume",
             metavar="RUN",
             help="go on with a run that was stopped or killed; only --epochs may grow",
+            rich_help_panel=RUNS,
         ),
     ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
-    ] = False,
+    config: Recipe = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="only read the corpus; print vocabulary, memory and time estimates"
+            "--dry-run", help="read the corpus, estimate memory and time, and train nothing"
         ),
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
-    # a working directory that was removed is told at once: Numba and PyTorch cannot do without
+    # fails at once if the working directory was removed: Numba and PyTorch cannot do without one
     os.getcwd()
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
     run_before = None if resume is None else Path(resume)
@@ -156,8 +152,8 @@ def command(
 
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
-    """The settings of a run to go on with. `given` beside --resume are settings, `others` are
-    further options.
+    """Returns the settings of a run to go on with. Beside --resume the user gave `given`, which are
+    settings, and `others`, which are further options.
 
     Raises:
         InputError: there is no such run, or something was given that would make another run of it.
@@ -173,8 +169,8 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
 
 @contextmanager
 def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
-    """With `--output -`, settings that write word2vec text to a temporary file, which is there
-    while the block runs."""
+    """Gives the settings; with `--output -` those that write word2vec text to a temporary file,
+    which exists while the block runs."""
     if settings.output.output != "-":
         yield settings
         return
@@ -188,8 +184,7 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         )
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError(
-            "--checkpoint-every needs a run directory, and --output - is a stream: leave one of"
-            " them out"
+            "--checkpoint-every needs a run directory, and --output - is a stream: omit one of them"
         )
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         yield replace(
@@ -262,7 +257,7 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
 
 
 def _as_seen_from_here(path: str) -> str:
-    """A shorter name of a file below the working directory."""
+    """Returns a file's path, relative if it is below the working directory."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
 

@@ -1,6 +1,6 @@
 """Count the words of a corpus, most frequent first.
 
-Piped output has the columns word, count; that is also what -o writes.
+Piped output, and the file that -o writes, have the columns word and count.
 
 \b
   w2v vocab corpus.txt | head
@@ -15,14 +15,13 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.options import Json, Output, Overwrite, Quiet, with_settings
+from w2v.cli.options import Json, NoCache, Output, Overwrite, Quiet, with_settings
 from w2v.cli.output import is_terminal, print_json, print_line, print_table, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.settings.build import build_config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings
 
-NAME = "vocab"
 SHOWN = 20  # words in a terminal
 
 
@@ -31,9 +30,7 @@ def command(
     corpus: Annotated[list[str], typer.Argument(metavar="CORPUS", hidden=True)],
     output: Output = None,
     overwrite: Overwrite = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
-    ] = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: str | bool | None,

@@ -186,19 +186,20 @@ GROUPS: dict[str, type] = {
     "lm": LanguageModelSettings,
     "validation": ValidationSettings,
     "start": StartSettings,
-    "checkpoints": CheckpointSettings,
     "output": OutputSettings,
+    "checkpoints": CheckpointSettings,
 }
 
 
 def loss_settings() -> dict[str, Setting]:
-    """Returns the settings of all losses by name; a name that several share means the same in
-    each."""
-    return {
-        name: found
+    """Returns the settings of all losses by name, those that most losses have first; a name that
+    several share means the same in each."""
+    found = {
+        name: setting
         for entry in LOSSES.values()
-        for name, found in settings_of(entry.options).items()
+        for name, setting in settings_of(entry.options).items()
     }
+    return {name: found[name] for name in sorted(found, key=lambda name: -len(losses_with(name)))}
 
 
 def losses_with(name: str) -> list[str]:

@@ -70,7 +70,7 @@ def test_every_setting_is_a_keyword_with_its_type() -> None:
     kinds = {"int": int, "float": float, "bool": bool, "str": str}
     hints = typing.get_type_hints(Keywords)
     settings = {name: each for name, each in all_settings().items() if name != "corpus"}
-    assert list(hints) == list(settings)
+    assert set(hints) == set(settings)
     for name, setting in settings.items():
         members = set(typing.get_args(hints[name])) or {hints[name]}
         assert (type(None) in members) == setting.optional, name

@@ -10,42 +10,34 @@ goes to the logger "w2v".
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import sys
 import tempfile
-import threading
-import warnings
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
-from types import FrameType
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from w2v.errors import InputError
+from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.config import IN_MEMORY
-from w2v.training.report import Event, Progress, SilentReporter
+from w2v.settings.keywords import as_path, plain, with_keywords
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from w2v.comparison.table import Compared
     from w2v.lm.language_model import LanguageModel
+    from w2v.settings.config import Config
     from w2v.settings.keywords import Keywords
     from w2v.training.report import RunSummary
     from w2v.training.task import Context
     from w2v.vectors import WordVectors
 
-Callback = Callable[[Event], object]  # "stop" ends the run as Ctrl-C does
 PathLike = str | os.PathLike[str]
-_PATHS = ("output", "valid", "init")  # settings that take a path-like object, such as a Run
-
-log = logging.getLogger("w2v")
 
 
 class Run:
@@ -59,9 +51,10 @@ class Run:
     """
 
     def __init__(self, summary: RunSummary, context: Context, temporary: Path | None) -> None:
-        self.path, self.summary = Path(summary.output), summary.as_dict()
+        self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
+        self._keeps: object = None  # a temporary directory stays as long as the run that made it
         if temporary is not None:
             weakref.finalize(self, rmtree, temporary, ignore_errors=True)
 
@@ -91,24 +84,26 @@ class Run:
         progress: bool | str = "auto",
     ) -> Run:
         """Goes on with the run until `epochs` are done in all (None: as many as it was begun for);
-        returns it as it is then. A corpus from memory that cannot be read twice cannot be gone on
-        with.
+        returns it as it is then. A corpus that was a generator is used up:
+        `w2v.train(corpus, resume=run)` goes on with a new one.
 
         Raises:
             InputError: there is nothing to go on from, or `epochs` is less than it was.
             RunError: as `train`.
         """
-        from dataclasses import replace
-
         from w2v.runs.resume import resumed_config
 
-        given = {} if epochs is None else {"epochs": epochs}
-        context = replace(self._context, config=resumed_config(self.path, given), resume=self.path)
-        after = _run(context, callbacks, progress, None)
-        after._keeps = self  # a temporary directory stays as long as the run that made it
+        if isinstance(self._context.lines, Iterator):
+            raise InputError(
+                "the corpus was an iterator, which is used up: give it again,"
+                " w2v.train(corpus, resume=run, epochs=...)"
+            )
+        given = {} if epochs is None else plain({"epochs": epochs})
+        listener = Listener(callbacks, progress)
+        config = _told(resumed_config(self.path, given), listener.note)
+        after = _run(replace(self._context, config=config, resume=self.path), listener)
+        after._keeps = self
         return after
-
-    _keeps: Run | None = None
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -120,6 +115,7 @@ class Run:
         return f"Run({what}, {rows}, {done:.3g} of {asked} epochs, in {self.path})"
 
 
+@with_keywords
 def train(
     corpus: object = None,
     *,
@@ -144,7 +140,8 @@ def train(
         config: a YAML file of settings; those given as keywords win.
         resume: a run, or its directory, to go on with; only `epochs`, `threads` and `device` may be
             given beside it.
-        settings: as on the command line, `w2v train --help`: dim=200, min_count=3, …
+        settings: dim=200, min_count=3, … A setting that has no effect on such a run is told as a
+            UserWarning.
 
     Raises:
         InputError: a ValueError: the corpus, the output or the settings cannot be used.
@@ -154,33 +151,32 @@ def train(
     from w2v.settings.build import build_config
     from w2v.training.task import Context
 
-    given: dict[str, Any] = dict(settings)
-    for name in _PATHS:
-        value = given.get(name)
-        if value is not None:
-            given[name] = os.fspath(value)
+    given = plain(settings)
     lines = None
     if corpus is not None and is_in_memory(corpus):
         lines, given["corpus"] = corpus, (IN_MEMORY,)
     elif corpus is not None:
         given["corpus"] = _names(corpus)
+    listener = Listener(callbacks, progress)
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
-        run = Path(resume)
+        run = Path(as_path("resume", resume))
         if lines is not None:
             del given["corpus"]
-        context = Context(resumed_config(run, given), resume=run)
-        context = _with(context, use_cache=use_cache, lines=lines)
-        return _run(context, callbacks, progress, None)
+        settled = _told(resumed_config(run, given), listener.note)
+        context = Context(settled, use_cache=use_cache, resume=run, lines=lines)
+        after = _run(context, listener)
+        after._keeps = resume
+        return after
     temporary = None
     if given.get("output") is None:
         temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
         given["output"] = str(temporary / "run")
     try:
-        built = build_config(given, config)
-        context = _with(Context(built), use_cache=use_cache, lines=lines)
-        return _run(context, callbacks, progress, temporary)
+        recipe = None if config is None else as_path("config", config)
+        settled = _told(build_config(given, recipe), listener.warn)  # what has no effect
+        return _run(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
     except BaseException:
         if temporary is not None:
             rmtree(temporary, ignore_errors=True)
@@ -194,13 +190,14 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     Raises:
         InputError: there is nothing of the kind, or it is damaged.
     """
-    if (Path(path) / "model.safetensors").is_file():
+    name = as_path("path", path)
+    if (Path(name) / "model.safetensors").is_file():
         from w2v.lm.saved import load_language_model
 
-        return load_language_model(os.fspath(path))
+        return load_language_model(name)
     from w2v.vectors import load_vectors
 
-    return load_vectors(os.fspath(path))
+    return load_vectors(name)
 
 
 def compare(
@@ -213,21 +210,34 @@ def compare(
     config: PathLike | None = None,
     **settings: Any,
 ) -> Compared:
-    """Trains the same model under several losses, each in a process of its own.
+    """Trains the same model under several losses, each in a process of its own. Returns what came
+    out: its `rows` hold the figures of each loss, its `table()` is a text.
 
     Args:
+        corpus: a path, several or a glob; None: the one in `config`.
         losses: names, or by name the settings of each; None: those that `config` lists.
         output: the folder of their runs; None: MODEL-compare in the working directory.
         questions: analogies that word vectors are compared by; None: the demo's.
         overwrite: trains all anew; else finished runs are kept, stopped ones gone on with.
+        settings: of all losses, as of `train`.
 
     Raises:
         InputError: the texts, the settings or the folder cannot be used.
     """
     from w2v.comparison.compare import Comparison
+    from w2v.corpus.memory import is_in_memory
 
-    comparison = Comparison(corpus, losses, settings, config, output, questions, overwrite)
-    with _soft_stop(comparison.stop, lambda: True):  # type: ignore[arg-type]
+    if corpus is not None and is_in_memory(corpus):
+        raise InputError(
+            "every loss is trained by a process of its own, which reads the corpus from files: give"
+            " their names"
+        )
+    if isinstance(losses, Mapping):
+        losses = {name: plain(own or {}) for name, own in losses.items()}
+    stop = Event()
+    given = (corpus, losses, plain(settings), config, output, questions, overwrite)
+    comparison = Comparison(*given, stop=stop)
+    with soft_stop(stop, lambda: True):
         return comparison.run()
 
 
@@ -236,108 +246,17 @@ def _names(corpus: Any) -> tuple[str, ...]:
     return tuple(os.fspath(entry) for entry in entries)
 
 
-def _with(context: Context, **changes: Any) -> Context:
-    from dataclasses import replace
+def _told(config: Config, tell: Callable[[str], None]) -> Config:
+    for note in config.notes:
+        tell(note)
+    return config
 
-    return replace(context, keep_state=True, **changes)
 
-
-def _run(
-    context: Context, callbacks: Sequence[Callback], progress: bool | str, temporary: Path | None
-) -> Run:
+def _run(context: Context, listener: Listener, temporary: Path | None = None) -> Run:
     from w2v.run import run
 
-    stop = threading.Event()
-    reporter = _Reporter(callbacks, stop, progress)
-    for note in context.config.notes:
-        reporter.note(note)
-    context = _with(context, reporter=reporter, stop=stop, in_step=bool(callbacks))
-    try:
-        with _soft_stop(stop, lambda: reporter.training_began):
-            summary = run(context)
-    finally:
-        reporter.close()
+    context = replace(context, reporter=listener, stop=listener.stop, keep_state=True)
+    context = replace(context, in_step=bool(listener.callbacks))
+    with listener, soft_stop(listener.stop, lambda: listener.training_began):
+        summary = run(context)
     return Run(summary, context, temporary)
-
-
-class _Reporter(SilentReporter):
-    """Hands on what a run reports: to the callbacks, to the bar, to Python's warnings and the log.
-
-    Events of other threads wait for this one: callbacks need not be safe against threads.
-    """
-
-    def __init__(
-        self, callbacks: Sequence[Callback], stop: threading.Event, progress: bool | str
-    ) -> None:
-        if progress not in (True, False, "auto"):
-            raise InputError(f"progress {progress!r} is none of True, False and 'auto'")
-        self.training_began = False
-        self._callbacks, self._stop = callbacks, stop
-        self._waiting: deque[Event] = deque()
-        self._bar: Any = None
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._shows = progress is True or (progress == "auto" and terminal)
-
-    def note(self, text: str) -> None:
-        log.info(text)
-
-    stage = milestone = note
-
-    def warn(self, text: str) -> None:
-        warnings.warn(text, UserWarning, stacklevel=2)
-
-    def happened(self, event: Event) -> None:
-        self._waiting.append(event)
-
-    def training(self, progress: Progress) -> None:
-        self.training_began = True
-        self._deliver()
-        self._call(Event("progress", vars(progress)))
-        if self._shows:
-            self._show(progress)
-
-    def close(self) -> None:
-        """Delivers what still waits, and removes the bar."""
-        if self._bar is not None:
-            self._bar.close()
-        self._deliver()
-
-    def _deliver(self) -> None:
-        while self._waiting:
-            self._call(self._waiting.popleft())
-
-    def _call(self, event: Event) -> None:
-        for callback in self._callbacks:
-            if callback(event) == "stop":
-                self._stop.set()
-
-    def _show(self, progress: Progress) -> None:
-        if self._bar is None:
-            from tqdm.auto import tqdm
-
-            shape = "{percentage:3.0f} % |{bar}| {desc} ETA {remaining}"
-            self._bar = tqdm(total=1000, bar_format=shape, file=sys.stderr, leave=False)
-        self._bar.n = round(1000 * progress.fraction)
-        rate = f"{progress.words_per_second:,.0f} {progress.unit}/s"
-        self._bar.set_description_str(f"{rate} lr {progress.lr:.4g} loss {progress.loss:.4f}")
-
-
-@contextmanager
-def _soft_stop(stop: threading.Event, may_wait: Callable[[], bool]) -> Iterator[None]:
-    """While the block runs, the first Ctrl-C asks the run to end and keep what it has, if there is
-    something to keep; the next one raises KeyboardInterrupt, as it does elsewhere."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set() or not may_wait():
-            raise KeyboardInterrupt
-        stop.set()
-
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # signals are somebody else's
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,14 +1,26 @@
-"""The settings as keywords with their types, for editors and type checkers; a test compares them
-with the declarations."""
+"""The settings as keywords of a function: with their types for editors and type checkers, with
+defaults and help for `help` and completion, and the values that programs have at hand."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from typing import TypedDict
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+from w2v.errors import InputError, shown
+from w2v.settings.declare import Setting
+from w2v.settings.groups import all_settings, losses_with
+
+PATHS = ("output", "valid", "init")  # take any path-like object, such as a run
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Keywords(TypedDict, total=False):
-    """What `w2v.train` takes: every setting of `w2v train --help` in its own type."""
+    """What `w2v.train` takes: every setting in its own type; a test compares them with the
+    declarations."""
 
     column: str | None
     lowercase: bool
@@ -76,3 +88,63 @@ class Keywords(TypedDict, total=False):
     keep: int
     output: str | os.PathLike[str] | None
     overwrite: bool
+
+
+def with_keywords(function: Function) -> Function:
+    """Decorator: `**settings` are spelt out in the function's signature and docstring."""
+    own = inspect.signature(function)
+    settings = [each for name, each in all_settings().items() if name in Keywords.__annotations__]
+    parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    for each in settings:
+        kind = Keywords.__annotations__[each.name].__forward_arg__
+        default = None if each.default == () else each.default
+        parameters.append(
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+        )
+    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    told = "\n".join(map(_described, settings))
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings:\n{told}"
+    return function
+
+
+def _described(setting: Setting) -> str:
+    choices = [" | ".join(setting.choices)] if setting.choices else []
+    default = setting.default_text if setting.name != "output" else "a temporary directory"
+    if default is None and setting.default not in (None, (), False):
+        default = f"{setting.default}{'' if setting.lm is None else f'; lm {setting.lm}'}"
+    facts = [*choices, setting.range_text, f"default: {default}" if default else ""]
+    told = "; ".join(filter(None, facts))
+    only = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
+    text = f"{setting.name}: {only}{setting.help}{f' [{told}]' if told else ''}"
+    return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings with paths as texts, and numbers of NumPy and tensors as Python's own.
+
+    Raises:
+        InputError: what should be a path is none.
+    """
+    given = {name: _plain(value) for name, value in settings.items()}
+    paths = {name: as_path(name, given[name]) for name in PATHS if given.get(name) is not None}
+    return given | paths
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
+
+
+def as_path(name: str, value: Any) -> str:
+    """Returns the path as a text.
+
+    Raises:
+        InputError: it is none; `name` says what it was given for.
+    """
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise InputError(f"`{name}` {shown(value)} is no path") from None

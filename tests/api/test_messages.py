@@ -1,0 +1,130 @@
+"""What a program hears of a run: events, warnings, errors."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import w2v
+
+from .conftest import LINES, LM, SMALL
+
+
+def test_callbacks_hear_of_everything_in_the_thread_of_the_caller(polled: None) -> None:
+    Path("valid.txt").write_text("\n".join(LINES[:20]))
+    heard: list[w2v.Event] = []
+    threads = set()
+
+    def hear(event: w2v.Event) -> None:
+        heard.append(event)
+        threads.add(threading.current_thread())
+
+    run = w2v.train(
+        LINES, **SMALL, valid="valid.txt", checkpoint_every="1k", output="run", callbacks=[hear]
+    )
+    by_kind: dict[str, list[w2v.Event]] = {}
+    for event in heard:
+        by_kind.setdefault(event.kind, []).append(event)
+    assert set(by_kind) == {"progress", "epoch", "validation", "checkpoint"}
+    assert threads == {threading.main_thread()}
+    assert by_kind["progress"][-1]["fraction"] == 1
+    assert [event["epoch"] for event in by_kind["epoch"]] == [1, 2]
+    assert by_kind["epoch"][-1]["loss"] == run.summary["final_loss"]
+    assert [event["epoch"] for event in by_kind["validation"]] == [1, 2]
+    assert Path(by_kind["checkpoint"][-1]["path"]).parent.name == "checkpoints"
+
+
+def test_an_exception_of_a_callback_comes_out(polled: None) -> None:
+    calls = []
+
+    def fail(event: w2v.Event) -> None:
+        calls.append(event)
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        w2v.train(LINES * 10, **{**SMALL, "epochs": 50, "threads": 2}, callbacks=[fail])
+    assert len(calls) == 1
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        w2v.train(LINES, **SMALL).resume(epochs=3, progress=False)
+        w2v.train(LINES, **LM)
+    assert capfd.readouterr() == ("", "")
+    w2v.train(LINES, **{**SMALL, "progress": True})
+    shown = capfd.readouterr()
+    assert shown.out == "" and "words/s" in shown.err
+
+
+def test_warnings_point_at_the_caller() -> None:
+    with pytest.warns(UserWarning, match="`heads`") as caught:  # has no effect on word vectors
+        w2v.train(LINES, **SMALL, heads=3)
+    assert {Path(each.filename).name for each in caught} == {"test_messages.py"}
+
+
+WRONG: dict[str, tuple[Any, dict[str, Any]]] = {
+    "no such file": ("nowhere.txt", {}),
+    "no such path": (Path("nowhere.txt"), {}),
+    "no corpus": (None, {}),
+    "empty": ([], {}),
+    "empty lines": (["", ""], {}),
+    "a number": (5, {}),
+    "bytes": (b"a b c", {}),
+    "floats": ([[1.5, 2.5]], {}),
+    "mixed": (["a b", ["c"]], {}),
+    "None among lines": (["a b", None], {}),
+    "no column": (LINES, {"column": "walk"}),
+    "misspelt": (LINES, {"min_counts": 3}),
+    "a word for a number": (LINES, {"dim": "ten"}),
+    "a broken number": (LINES, {"dim": 10.5}),
+    "out of range": (LINES, {"window": 0}),
+    "not finite": (LINES, {"lr": float("nan")}),
+    "no loss": (LINES, {"loss": "negg"}),
+    "no boolean": (LINES, {"lowercase": "perhaps"}),
+    "patience without valid": (LINES, {"patience": 2}),
+    "freeze without init": (LINES, {"freeze": True}),
+    "too frequent": (LINES, {"min_count": 10**6}),
+    "valid is a list": (LINES, {"valid": ["a b c"]}),
+    "valid is missing": (LINES, {"valid": "nowhere.txt"}),
+    "init is missing": (LINES, {"init": "nowhere.bin"}),
+    "config is missing": (LINES, {"config": "nowhere.yaml"}),
+    "config is a number": (LINES, {"config": 3}),
+    "resume is missing": (None, {"resume": "nowhere"}),
+    "output is a number": (LINES, {"output": 3}),
+    "output is nowhere": (LINES, {"output": "nowhere/run"}),
+    "callbacks is a function": (LINES, {"callbacks": print}),
+    "callbacks are no functions": (LINES, {"callbacks": ["stop"]}),
+    "progress is a word": (LINES, {"progress": "bar"}),
+    "interval": (LINES, {"checkpoint_every": "often"}),
+    "device": (LINES, {"device": "gpu"}),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_cannot_be_used_is_told(kind: str, left: Any) -> None:
+    corpus, settings = WRONG[kind]
+    with pytest.raises(w2v.InputError) as caught:
+        w2v.train(corpus, **{**SMALL, **settings})
+    assert isinstance(caught.value, ValueError)
+    message = str(caught.value)
+    assert message and "--" not in message and "\n" not in message
+    assert left() == [] and list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["nowhere", 3, None, ".", b"nowhere"])
+def test_load_tells_what_it_cannot_use(path: Any) -> None:
+    with pytest.raises(w2v.InputError) as caught:
+        w2v.load(path)
+    assert "--" not in str(caught.value)
+
+
+def test_what_fails_at_run_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert issubclass(w2v.RunError, RuntimeError) and issubclass(w2v.InputError, ValueError)
+    with pytest.raises(w2v.RunError) as caught:
+        w2v.train(LINES, **{**SMALL, "lr": 1e30})
+    assert "--" not in str(caught.value) and "`lr`" in str(caught.value)

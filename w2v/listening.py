@@ -1,0 +1,116 @@
+"""What a program hears of its run, and how it stops it: callbacks, a bar, Python's warnings and the
+logger "w2v", the first Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from w2v.errors import InputError, shown
+from w2v.training.report import Event, Progress, SilentReporter
+
+Callback = Callable[[Event], object]  # "stop" ends the run as Ctrl-C does
+
+log = logging.getLogger("w2v")
+
+
+class Listener(SilentReporter):
+    """Hands on what a run reports. Events of other threads wait for the run's own: callbacks need
+    not be safe against threads."""
+
+    def __init__(self, callbacks: Iterable[Callback], progress: bool | str) -> None:
+        if progress not in (True, False, "auto"):
+            raise InputError(f"`progress` {shown(progress)} is none of True, False and 'auto'")
+        if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
+            raise InputError(f"`callbacks` {shown(callbacks)} is no list of functions")
+        self.stop = threading.Event()
+        self.training_began = False
+        self.callbacks: Iterable[Callback] = callbacks
+        self._waiting: deque[Event] = deque()
+        self._bar: Any = None
+        # a notebook's stderr is no terminal, but tqdm knows how to draw in one
+        watched = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+        self._shows = progress is True or (progress == "auto" and watched)
+
+    def note(self, text: str) -> None:
+        log.info(text)
+
+    stage = milestone = note
+
+    def warn(self, text: str) -> None:
+        frame: FrameType | None = sys._getframe()
+        level = 1
+        while frame and frame.f_globals["__name__"].partition(".")[0] == "w2v":
+            frame, level = frame.f_back, level + 1
+        warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
+
+    def happened(self, event: Event) -> None:
+        self._waiting.append(event)
+
+    def training(self, progress: Progress) -> None:
+        self.training_began = True
+        self._deliver()
+        self._call(Event("progress", vars(progress)))
+        if self._shows:
+            self._show(progress)
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Removes the bar, and delivers what still waits unless the run failed."""
+        if self._bar is not None:
+            self._bar.close()
+        if kind is None:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        while self._waiting:
+            self._call(self._waiting.popleft())
+
+    def _call(self, event: Event) -> None:
+        for callback in self.callbacks:
+            if callback(event) == "stop":
+                self.stop.set()
+
+    def _show(self, progress: Progress) -> None:
+        if self._bar is None:
+            from tqdm.auto import tqdm  # takes a tenth of a second
+
+            class Bar(tqdm):
+                monitor_interval = 0  # no thread of its own, which would outlive the run
+
+            shape = "{percentage:3.0f} % |{bar}| {desc} ETA {remaining}"
+            self._bar = Bar(total=1000, bar_format=shape, file=sys.stderr, leave=False)
+        self._bar.n = round(1000 * progress.fraction)
+        rate = f"{progress.words_per_second:,.0f} {progress.unit}/s"
+        self._bar.set_description_str(f"{rate} lr {progress.lr:.4g} loss {progress.loss:.4f}")
+
+
+@contextmanager
+def soft_stop(stop: threading.Event, may_wait: Callable[[], bool]) -> Iterator[None]:
+    """While the block runs, the first Ctrl-C asks the run to end and keep what it has, if there is
+    something to keep; the next one raises KeyboardInterrupt, as it does elsewhere."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() or not may_wait():
+            raise KeyboardInterrupt
+        stop.set()
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # signals are somebody else's
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -34,8 +34,8 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.evaluation.analogies import AnalogyResult
     from w2v.evaluation.bootstrap import Interval
-    from w2v.evaluation.evaluate import Result
     from w2v.evaluation.similarity import SimilarityResult
+    from w2v.vectors.word_vectors import Result
 
 NAME = "eval"
 INTERVAL = "95 % interval"

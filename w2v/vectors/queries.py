@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.evaluation.analogies import COSMUL_EPSILON
 from w2v.vectors.rows import WordRows, top
 
 # Near spellings are looked for among the most frequent words only; a rarer one would hardly be
 # meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
-COSMUL_EPSILON = 1e-6
 
 Asked = str | Sequence[str] | np.ndarray  # a word or an expression, words to be added, a vector
 
@@ -52,8 +51,7 @@ class Neighbour(NamedTuple):
     similarity: float
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
+class Query(NamedTuple):
     """What is looked for: a sum of unit vectors [D] float32, and the rows that may not answer."""
 
     total: np.ndarray
@@ -61,13 +59,8 @@ class Query:
 
 
 def parse_expression(text: str) -> list[tuple[int, str]]:
-    """(sign, word) of each word in `word` or `word + word - word …`.
-
-    Signs stand alone between words: "x-ray" is one word, and so is "-" by itself.
-
-    Raises:
-        QueryError: words without a sign between them, or a sign without a word after it.
-    """
+    """(sign, word) of each word in `word` or `word + word - word …`. Signs stand alone between
+    words: "x-ray" is one word, and so is "-" by itself."""
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
         raise QueryError(
@@ -80,9 +73,7 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
         raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
     if len(signs) == len(operands):
         raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    return [
-        ({"+": 1, "-": -1}[sign], word) for sign, word in zip(["+", *signs], operands, strict=True)
-    ]
+    return [(-1 if s == "-" else 1, word) for s, word in zip(["+", *signs], operands, strict=True)]
 
 
 def known_row(vectors: WordRows, word: str) -> int:
@@ -94,12 +85,8 @@ def known_row(vectors: WordRows, word: str) -> int:
 
 
 def resolve(vectors: WordRows, asked: Asked) -> Query:
-    """Returns the query that a word, an expression, a list of words or a vector [D] stands for.
-
-    Raises:
-        UnknownWordError: a word is not in the vocabulary.
-        QueryError: the expression is malformed, or what is asked for has no direction.
-    """
+    """Returns the query that a word, an expression, a list of words or a vector [D] stands for; a
+    QueryError says why it stands for none."""
     if isinstance(asked, str):
         alone = vectors.index(asked) is not None  # also a word with blanks in it
         return added(vectors, [(1, asked)] if alone else parse_expression(asked), asked.strip())
@@ -121,7 +108,7 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
 
 
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
-    """Returns the query for a sum of (sign, word) terms; raises as `resolve` does."""
+    """Returns the query for a sum of (sign, word) terms."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
     rows = [known_row(vectors, word) for _, word in terms]
     signs = np.array([sign for sign, _ in terms], np.float32)[:, None]
@@ -141,8 +128,8 @@ def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[li
         return []
     sums = np.stack([query.total for query in queries])
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-    rows, cosines = vectors.neighbours(sums, k, [query.exclude for query in queries])
-    return [_named(vectors, *each) for each in zip(rows, cosines, strict=True)]
+    found = vectors.neighbours(sums, k, [query.exclude for query in queries])
+    return [_named(vectors, *each) for each in found]
 
 
 def answers(
@@ -181,7 +168,6 @@ def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Ne
         scores[start : start + len(block)] = of_b * of_c / (of_a + COSMUL_EPSILON)
     scores[rows] = -np.inf
     best = top(scores, min(k, len(scores) - len(set(rows))))
-    best = best[np.argsort(-scores[best], kind="stable")]
     return _named(vectors, best, scores[best])
 
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.evaluation.analogies import METHODS, AnalogyResult, evaluate_analogies
+from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
+from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.vectors import queries
 from w2v.vectors.encoding import encode
 from w2v.vectors.queries import Asked, Neighbour, QueryError
@@ -25,10 +28,8 @@ if TYPE_CHECKING:
     import pandas
     import torch
 
-    from w2v.evaluation.evaluate import Result
-    from w2v.evaluation.sets import AnalogySet, SimilaritySet
-
-METHODS = ("add", "mul")
+Result = AnalogyResult | SimilarityResult
+Set = AnalogySet | SimilaritySet
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
@@ -68,17 +69,9 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return default if row is None else self.matrix[row]
 
     def nearest(self, query: Asked, k: int = 10) -> list[Neighbour]:
-        """Returns the k words nearest to a query, best first, without the query's own words.
-
-        Args:
-            query: a word, an expression such as "king - man + woman", a list of words, which are
-                added, or a vector [D].
-            k: how many; fewer come back when the vocabulary is smaller.
-
-        Raises:
-            UnknownWordError: a word is not in the vocabulary.
-            InputError: the query is malformed, or has no direction.
-        """
+        """Returns the k words nearest to a query, best first, without the query's own words. It is
+        a word, an expression such as "king - man + woman", a list of words, which are added, or a
+        vector [D]; an unknown word is an UnknownWordError."""
         _check_k(k)
         return queries.nearest(self, [queries.resolve(self, query)], k)[0]
 
@@ -117,32 +110,43 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...
 
     @overload
-    def evaluate(
-        self, given: str | Path | AnalogySet | SimilaritySet, **options: Any
-    ) -> Result: ...
+    def evaluate(self, given: str | Path | Set, **options: Any) -> Result: ...
 
-    def evaluate(
-        self, given: str | Path | AnalogySet | SimilaritySet | None = None, **options: Any
+    def evaluate(  # type: ignore[misc]
+        self,
+        given: str | Path | Set | None = None,
+        *,
+        method: str = "add",
+        restrict_vocab: int = 30000,
+        case: str = "fold",
+        intervals: bool = False,
     ) -> Result | dict[str, Result]:
-        """Asks the questions of a set, or correlates with its scores: an AnalogyResult or a
-        SimilarityResult.
+        """Asks the questions of a set, or correlates with its scores.
 
         Args:
-            given: a file of analogies or of scored word pairs, or a set that was read before;
-                without one, the small sets that come with w2v: a dict of results by name.
-            options: method, restrict_vocab, case and intervals, see `w2v.evaluation.evaluate`.
+            given: a file of analogies or of scored word pairs, "-" for standard input, or a set
+                that was read before; without one, the small sets that come with w2v: a dict of
+                results by name.
+            method: how analogies are answered, "add" or "mul".
+            restrict_vocab: analogies: only so many of the most frequent words take part, 0 = all.
+            case: "fold" compares words in capitals, "exact" as they stand.
+            intervals: similarities: compute the 95 % intervals as well (those of analogies are
+                computed when they are asked for).
         """
-        from w2v.evaluation.evaluate import evaluate  # not needed for queries
-        from w2v.evaluation.sets import default_sets
-
+        options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
         if given is None:
-            return {each.name: evaluate(self, each, **options) for each in default_sets()}
-        return evaluate(self, given, **options)
+            sets = default_sets()
+            return {each.name: self.evaluate(each, **options, intervals=intervals) for each in sets}
+        chosen = load_set(given) if isinstance(given, (str, Path)) else given
+        if isinstance(chosen, AnalogySet):
+            return evaluate_analogies(self, chosen.sections, **options)
+        return evaluate_similarity(
+            self, chosen.pairs, case=case, skipped=chosen.skipped, intervals=intervals
+        )
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"; raises as
-        `save_vectors` does."""
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"."""
         save_vectors(path, self.words, self.matrix, self.counts, format)
 
     def to_torch(self) -> torch.Tensor:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from w2v.compat.gensim.storage import Storage, is_key
-from w2v.evaluation.analogies import RIGHT, UNCOVERED, answer
+from w2v.evaluation.analogies import COSMUL_EPSILON, RIGHT, UNCOVERED, answer
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors
-from w2v.vectors.queries import COSMUL_EPSILON
 from w2v.vectors.rows import top
 
 logger = logging.getLogger(__name__)
@@ -87,7 +86,6 @@ class KeyedVectors(Storage):
             return scores
         own = {self.get_index(key) for key in keys if is_key(key)}
         best = top(scores, int(topn) + len(own))
-        best = best[np.argsort(-scores[best], kind="stable")]
         return [(self.index_to_key[i], float(scores[i])) for i in best if i not in own][:topn]
 
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from w2v.compat.gensim.files import LineSentence
 from w2v.corpus import read_corpus
 from w2v.corpus.sources import TABLE_FORMATS
-from w2v.errors import InputError
 from w2v.settings.build import build_config
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ def train(
     """Runs the library's training from the run directory `start`; None where there is nothing to
     learn. A text so small that all of it is subsampled away is trained whole."""
     from w2v import api  # of no use to those who only query
+    from w2v.words.task import NothingToLearnError
 
     for sample in {settings["sample"]: 1, 0: 1}:
         corpus: Any = ([names.get(word, word) for word in sentence] for sentence in source)
@@ -101,7 +101,6 @@ def train(
         given: Any = {**settings, "sample": sample, "init": start}
         try:
             return api.train(corpus, callbacks=[watch], progress=False, **given)
-        except InputError as error:
-            if "context word to learn from" not in str(error):
-                raise
+        except NothingToLearnError:
+            continue
     return None

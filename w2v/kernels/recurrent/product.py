@@ -22,6 +22,7 @@ from w2v.kernels.cpu.vector import (
     LANES,
     VECTOR,
     add,
+    constant,
     divide,
     exp,
     f32x16,
@@ -37,17 +38,7 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
 @intrinsic(prefer_literal=True)
-def multiply_rows(
-    typing: Any,
-    most: Any,
-    groups: Any,
-    rows: Any,
-    x: Any,
-    x_stride: Any,
-    panel: Any,
-    length: Any,
-    out: Any,
-) -> Any:
+def multiply_rows(typing, most, groups, rows, x, x_stride, panel, length, out):  # type: ignore[no-untyped-def]
     """out[r, g] = Σ_k x[r, k] · panel[k, g] for 1 … `most` rows, all sums held in registers: code
     for every number of rows, chosen when it runs.
 
@@ -77,7 +68,7 @@ def _multiply(
     builder: Any, n: int, m: int, x: Any, x_stride: Any, panel: Any, length: Any, out: Any
 ) -> None:
     """The code of multiply_rows for n rows and m groups."""
-    zero = ir.Constant(VECTOR, [0.0] * LANES)
+    zero = constant(0.0)
     sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(m)] for _ in range(n)]
     starts = [builder.add(x, builder.mul(x_stride, I64(r))) for r in range(n)]
     fma_kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
@@ -90,9 +81,8 @@ def _multiply(
         weights = [_load(builder, builder.add(weights_at, I64(64 * g)), VECTOR) for g in range(m)]
         offset = builder.mul(loop.index, I64(4))
         for r in range(n):
-            value = _all_lanes(
-                builder, _load(builder, builder.add(starts[r], offset), FLOAT), VECTOR
-            )
+            number = _load(builder, builder.add(starts[r], offset), FLOAT)
+            value = _all_lanes(builder, number, VECTOR)
             for g in range(m):
                 total = builder.call(multiply_add, [value, weights[g], builder.load(sums[r][g])])
                 builder.store(total, sums[r][g])
@@ -126,15 +116,11 @@ def load_first(typing: Any, address: Any, count: Any) -> Any:
     whose memory is not touched."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = VECTOR.as_pointer()
-        kind = ir.FunctionType(VECTOR, [pointer, I32, MASK, VECTOR])
-        function = cgutils.get_or_insert_function(
-            builder.module, kind, "llvm.masked.load.v16f32.p0"
-        )
-        zero = ir.Constant(VECTOR, [0.0] * LANES)
-        return builder.call(
-            function, [builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1]), zero]
-        )
+        kind = ir.FunctionType(VECTOR, [VECTOR.as_pointer(), I32, MASK, VECTOR])
+        name = "llvm.masked.load.v16f32.p0"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        place = builder.inttoptr(args[0], VECTOR.as_pointer())
+        return builder.call(function, [place, I32(4), _mask(builder, args[1]), constant(0.0)])
 
     return f32x16(types.int64, types.int64), codegen
 
@@ -144,14 +130,11 @@ def store_first(typing: Any, address: Any, count: Any, value: Any) -> Any:
     """Writes the first `count` (1 … 16) lanes to any address."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = VECTOR.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointer, I32, MASK])
-        function = cgutils.get_or_insert_function(
-            builder.module, kind, "llvm.masked.store.v16f32.p0"
-        )
-        builder.call(
-            function, [args[2], builder.inttoptr(args[0], pointer), I32(4), _mask(builder, args[1])]
-        )
+        kind = ir.FunctionType(ir.VoidType(), [VECTOR, VECTOR.as_pointer(), I32, MASK])
+        name = "llvm.masked.store.v16f32.p0"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        place = builder.inttoptr(args[0], VECTOR.as_pointer())
+        builder.call(function, [args[2], place, I32(4), _mask(builder, args[1])])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, f32x16), codegen

@@ -18,7 +18,7 @@ CASES = ("fold", "exact")
 
 
 class Vectors(Protocol):
-    """What is asked of the vectors: their words, most frequent first, and rows of length 1."""
+    """Words, most frequent first, and rows of length 1."""
 
     @property
     def words(self) -> Sequence[str]: ...

@@ -116,9 +116,10 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
         ) from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
+    data = data.removesuffix(b"\n") + b"\n"
     if b"\t" in data:
         data = data.replace(b"\r\n", b"\n")
-    data = data.removesuffix(b"\n")
+    data = data[:-1]
     try:
         text = data.decode("utf-8", errors)
     except UnicodeDecodeError:

@@ -48,11 +48,12 @@ def encode(
     found = np.zeros((len(rows_of), vectors.dim), np.float32)
     for mean, rows in zip(found, rows_of, strict=True):
         if rows:
-            mean[:] = (vectors.matrix[rows] * weights[rows, None]).sum(axis=0) / len(rows)
+            weighted = vectors.matrix[rows] * weights[rows, None]
+            mean[:] = np.add.reduceat(weighted, [0])[0] / len(rows)
     if empty := sum(not rows for rows in rows_of):
         warnings.warn(
             f"{empty:,} of {len(rows_of):,} texts hold no known word: their rows are zeros",
-            stacklevel=3,
+            stacklevel=2,
         )
     if pooling == "sif" and len(rows_of) - empty > 1:
         exact = found.astype(np.float64)

@@ -19,7 +19,7 @@ from w2v.system import compression
 from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.content import VectorStream, check_unique, parse_header
-from w2v.vectors.text import count_numbers, guess_dim, read_text
+from w2v.vectors.text import count_numbers, read_text
 from w2v.vectors.word_vectors import WordVectors
 
 # What other well-known files start with, and what to do instead.
@@ -124,8 +124,9 @@ def _read_stream(
     if ".glove" in path.suffixes and set(count_numbers(sample, whole)) == {1}:
         header = None
     if header is None:
-        dim = guess_dim(sample, whole)
-        if dim is not None:
+        counts = count_numbers(sample, whole)
+        dim = max(counts, key=lambda count: (counts.count(count), count), default=0)
+        if dim > 0 and 2 * counts.count(dim) >= len(counts):  # as most of the first lines have it
             return read_text(stream, None, dim, limit, errors)
         raise InputError(
             f"{path} is not a file of word vectors: its first line is neither word2vec's header"

@@ -1,10 +1,7 @@
 """The words nearest to a word, to an expression such as `king - man + woman`, or to a vector.
 
 The unit vectors of the words are added with their signs, the sum is brought to length 1, and the
-words are ranked by their cosine to it; the words of the query never answer (gensim's
-`most_similar`).
-
-    nearest(vectors, [resolve(vectors, "paris"), resolve(vectors, "king - man + woman")], k=5)
+words are ranked by their cosine to it; the words of the query never answer.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.evaluation.analogies import COSMUL_EPSILON
+from w2v.evaluation.analogies import COSMUL_EPSILON, METHODS
 from w2v.vectors.rows import WordRows, top
 
 # Near spellings are looked for among the most frequent words only; a rarer one would hardly be
@@ -124,6 +121,7 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
 def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
     """Returns for each query the k nearest words, best first, from one pass over the matrix; fewer
     when the vocabulary is smaller."""
+    _check_k(k)
     if not queries:
         return []
     sums = np.stack([query.total for query in queries])
@@ -133,9 +131,10 @@ def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[li
 
 
 def answers(
-    vectors: WordRows, asked: Iterable[Asked], k: int
+    vectors: WordRows, asked: Iterable[Asked], k: int = 10
 ) -> list[list[Neighbour] | QueryError]:
-    """Returns for each of many queries what `nearest` finds, or why it cannot be answered."""
+    """Returns what `nearest` does for each of many queries, from one pass over the matrix; in the
+    place of one that cannot be answered the error that says why."""
     found: list[Query | QueryError] = []
     for each in asked:
         try:
@@ -152,14 +151,22 @@ def _named(vectors: WordRows, rows: np.ndarray, scores: np.ndarray) -> list[Neig
 
 
 def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
-    """Returns the cosine of what two words, expressions or vectors stand for."""
+    """Returns the cosine, -1 to 1, of what two words, expressions or vectors stand for."""
     x, y = (resolve(vectors, each).total.astype(np.float64) for each in (a, b))
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 
-def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Neighbour]:
-    """Returns the k words x with the highest s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the
-    cosine brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
+def analogy(
+    vectors: WordRows, a: str, b: str, c: str, k: int = 10, method: str = "add"
+) -> list[Neighbour]:
+    """Returns the k words that best complete "a is to b as c is to ...", best first: "add" ranks by
+    the cosine to b - a + c, "mul" by s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the cosine
+    brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
+    if method not in METHODS:
+        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
+    if method == "add":
+        return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k)[0]
+    _check_k(k)
     rows = [known_row(vectors, word) for word in (a, b, c)]
     three = vectors.unit(rows).T
     scores = np.empty(len(vectors), np.float32)
@@ -172,16 +179,21 @@ def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Ne
 
 
 def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
-    """Returns the word whose cosine to the mean of all their unit vectors is the lowest; raises
-    QueryError for fewer than three."""
+    """Returns the word that fits the others least, whose cosine to the mean of all their unit
+    vectors is the lowest."""
     if isinstance(words, str) or len(words) < 3:
         raise QueryError("the odd one out is looked for among three words at least")
     unit = vectors.unit([known_row(vectors, word) for word in words])
     return words[int((unit @ unit.mean(axis=0)).argmin())]
 
 
-def near_spellings(vectors: WordRows, word: str, n: int = SUGGESTIONS) -> list[str]:
-    """Up to n words of the vocabulary spelt nearly like `word`: other capitals first, then by
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"`k` {k} is out of range; ask for one word at least")
+
+
+def near_spellings(vectors: WordRows, word: str) -> list[str]:
+    """A few words of the vocabulary spelt nearly like `word`: other capitals first, then by
     difflib's ratio."""
     folded = word.casefold()
     if not folded:
@@ -195,5 +207,5 @@ def near_spellings(vectors: WordRows, word: str, n: int = SUGGESTIONS) -> list[s
             # take seconds.
             if key and (key[0] == first or key[-2:] == last):
                 near.setdefault(key, []).append(candidate)
-    keys = difflib.get_close_matches(folded, near, n=n, cutoff=0.7)
-    return [candidate for key in keys for candidate in near[key]][:n]
+    keys = difflib.get_close_matches(folded, near, n=SUGGESTIONS, cutoff=0.7)
+    return [candidate for key in keys for candidate in near[key]][:SUGGESTIONS]

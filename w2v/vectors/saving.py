@@ -43,6 +43,7 @@ def save_vectors(
     where the extension is unknown, or the format cannot hold one of the words."""
     path = Path(path)
     kind = kind or check_format(path)
+    words = list(words)
     if kind == "npy":
         check_words(words, kind)
         # neither takes its place before both are written
@@ -68,6 +69,7 @@ def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
 def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kind: str) -> None:
     """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is
     "text", "binary" or "glove"."""
+    words = list(words)
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     check_words(words, kind)
@@ -93,7 +95,7 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
 
 def check_words(words: Sequence[str], kind: str) -> None:
     """Raises InputError for the first word that the format `kind` could not give back."""
-    forbidden = "\t\n" if kind == "npy" else " \n"
+    forbidden, what = ("\t\n", "tab") if kind == "npy" else (" \n", "space")
     joined = "".join(words)
     try:
         joined.encode("utf-8")
@@ -104,7 +106,6 @@ def check_words(words: Sequence[str], kind: str) -> None:
         ) from None
     if "" in words or any(mark in joined for mark in forbidden):
         word = next(word for word in words if not word or any(mark in word for mark in forbidden))
-        what = "tab" if kind == "npy" else "space"
         raise InputError(
             f"the word {word!r} is empty or contains a {what} or a line break, which this format"
             " cannot hold; use another format or remove the word"

@@ -44,14 +44,6 @@ def count_numbers(sample: bytes, complete: bool) -> list[int]:
     return [sum(1 for _ in takewhile(is_number, reversed(each))) for each in fields]
 
 
-def guess_dim(sample: bytes, complete: bool) -> int | None:
-    """D of text without a header: how many numbers end most of the first lines; None when it is no
-    such text."""
-    counts = count_numbers(sample, complete)
-    dim = max(counts, key=lambda count: (counts.count(count), count), default=0)
-    return dim if dim > 0 and 2 * counts.count(dim) >= len(counts) else None
-
-
 def read_text(
     stream: VectorStream, header: Header | None, dim: int, limit: int | None, errors: str
 ) -> tuple[list[str], np.ndarray]:

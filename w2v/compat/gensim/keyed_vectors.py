@@ -142,9 +142,6 @@ class KeyedVectors(Storage):
         found.add_vectors(known, self[known])
         return found
 
-    def _as_word_vectors(self) -> WordVectors:
-        return WordVectors(self.index_to_key, self.vectors)
-
     def evaluate_word_analogies(
         self,
         analogies: Any,
@@ -164,7 +161,8 @@ class KeyedVectors(Storage):
         found: list[Any] = [{"section": name, "correct": [], "incorrect": []} for name in names]
         lists = zip(found, given.sections, strict=False)
         asked = [(own, question) for own, section in lists for question in section.questions]
-        marks = answer(self._as_word_vectors(), [question for _, question in asked], **options)
+        vectors = WordVectors(self.index_to_key, self.vectors)
+        marks = answer(vectors, [question for _, question in asked], **options)
         for (own, question), mark in zip(asked, marks, strict=True):
             if mark != UNCOVERED or dummy4unknown:
                 words = tuple(map(str.upper, question)) if case_insensitive else question
@@ -179,7 +177,7 @@ class KeyedVectors(Storage):
         given = load_set(pairs)
         if not isinstance(given, SimilaritySet):
             raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
-        case, vectors = _case(case_insensitive), self._as_word_vectors()
+        case, vectors = _case(case_insensitive), WordVectors(self.index_to_key, self.vectors)
         found = evaluate_similarity(vectors, given.pairs, restrict_vocab=restrict_vocab, case=case)
         (r, rho), n = (found.pearson, found.spearman), found.covered
         if r is None or rho is None:

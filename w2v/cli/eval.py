@@ -84,9 +84,8 @@ def command(
             raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
         if "-" in text and sys.stdin is None:
             raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
-        values = _score(
-            open_language_model(model, device), text, column, encoding_errors or "replace", quiet
-        )
+        lm = open_language_model(model, device)
+        values = _score(lm, text, column, encoding_errors or "replace", quiet)
         if json:
             print_json(values)
         else:

@@ -14,7 +14,7 @@ import numpy as np
 
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import Header, Storage, VectorStream, check_header
+from w2v.vectors.content import Header, Storage, VectorStream, words_to_read
 
 WRITE_ROWS = 8192
 
@@ -46,14 +46,11 @@ def fits_binary(sample: bytes, header: Header) -> bool:
     return len(starts) == header.n_words and not sample[position:].strip(b"\n")
 
 
-def read_binary(
-    stream: VectorStream, header: Header, limit: int | None, errors: str
-) -> tuple[list[str], np.ndarray]:
+def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.ndarray]:
     """Words and vectors [V, D] float32, of a file whose records fit its header."""
     dim, name, skip = header.dim, stream.name, header.length
-    check_header(header, stream, 4 * dim + 1, limit)
-    wanted = min(header.n_words, limit or header.n_words)
-    found = Storage(dim, name, errors)
+    wanted = words_to_read(header, stream, 4 * dim + 1)
+    found = Storage(dim, stream)
     rest = bytearray()
     passed = 0  # bytes of the file before `rest`
     while (before := len(found.words)) < wanted:
@@ -84,7 +81,7 @@ def read_binary(
             )
         del rest[:position]
         passed, skip = passed + position, 0
-    while limit is None or limit > header.n_words:
+    while stream.limit is None or stream.limit > header.n_words:
         if rest.strip(b"\n"):
             raise InputError(
                 f"{name}: more data follow the {header} that its header says; the header is wrong"

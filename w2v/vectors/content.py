@@ -36,11 +36,15 @@ class VectorStream:
     Attributes:
         sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
         size: bytes in all, or None when that is only known at the end (compressed files, pipes).
+        limit, errors: how many words to read, None for all, and what becomes of broken ones.
         warnings: what its reader found that the user should know, in plain sentences.
     """
 
-    def __init__(self, file: Decompressed, size: int | None) -> None:
+    def __init__(
+        self, file: Decompressed, size: int | None, limit: int | None, errors: str
+    ) -> None:
         self.name, self.size, self._file = file.name, size, file
+        self.limit, self.errors = limit, errors
         self.warnings: list[str] = []
         self._pending = self.sample = file.read(SAMPLE_BYTES)
         self.sample_is_all = len(self.sample) < SAMPLE_BYTES
@@ -68,25 +72,25 @@ def parse_header(sample: bytes) -> Header | None:
     return Header(int(match[1]), int(match[2]), match.end()) if match else None
 
 
-def check_header(
-    header: Header, stream: VectorStream, min_vector_bytes: int, limit: int | None
-) -> None:
-    """Refuses a header that promises nothing, more than a file of this size can hold (a word and
-    its vector need `min_vector_bytes`), or, of `limit` words, more than fits the memory."""
+def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -> int:
+    """How many words to read. Refuses a header that promises nothing, more than a file of this size
+    can hold (a word and its vector need `min_vector_bytes`), or more than fits the memory."""
     name, n_words = stream.name, header.n_words
+    wanted = min(n_words, stream.limit or n_words)
     if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
         raise InputError(
             f"{name}: its header says {header}, which is no set of vectors; save the file again"
         )
     if stream.size is None:  # the memory is checked while the rows come in
-        return
+        return wanted
     need, left = n_words * min_vector_bytes, stream.size - header.length
     if need > left:
         raise InputError(
             f"{name}: its header says {header}, which need at least {need} bytes, but only {left}"
             " follow; the file is cut short or the header is wrong: copy or save it again"
         )
-    check_memory(min(n_words, limit or n_words), header.dim, name)
+    check_memory(wanted, header.dim, name)
+    return wanted
 
 
 def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
@@ -107,10 +111,10 @@ class Storage:
     """The words read so far, and a float32 matrix of their rows that grows in place, by half its
     size at a time."""
 
-    def __init__(self, dim: int, name: str, errors: str) -> None:
+    def __init__(self, dim: int, stream: VectorStream) -> None:
         self.words: list[str] = []
         self._matrix = np.empty((0, dim), np.float32)
-        self._name, self._errors = name, errors
+        self._name, self._errors = stream.name, stream.errors
 
     def append(self, raw: Sequence[bytes], offsets: Sequence[int], rows: np.ndarray) -> None:
         """Adds words, which start at these `offsets` of the file, with their rows [n, D]; refuses

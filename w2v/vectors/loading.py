@@ -66,9 +66,9 @@ def load_vectors(
             )
         check_version(path)
         return load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
-    with _opened(path) as stream:
+    with _opened(path, limit, encoding_errors) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
-            words, matrix = _read_stream(stream, path, limit, encoding_errors)
+            words, matrix = _read_stream(stream, path)
             check_unique(words, str(path), encoding_errors)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
         if stream.size is None:
@@ -79,7 +79,7 @@ def load_vectors(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[VectorStream]:
+def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream]:
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
     except OSError as error:
@@ -87,7 +87,8 @@ def _opened(path: Path) -> Iterator[VectorStream]:
     with file:
         content = compression.Decompressed(file, str(path))
         plain = content.compression is None and path.is_file()
-        yield VectorStream(content, path.stat().st_size if plain else None)
+        size = path.stat().st_size if plain else None
+        yield VectorStream(content, size, limit, errors)
 
 
 def check_version(run: Path) -> None:
@@ -109,9 +110,7 @@ def check_version(run: Path) -> None:
         )
 
 
-def _read_stream(
-    stream: VectorStream, path: Path, limit: int | None, errors: str
-) -> tuple[list[str], np.ndarray]:
+def _read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
     sample, whole = stream.sample, stream.sample_is_all
     if not sample:
         raise InputError(f"{path} is empty; give a file of word vectors")
@@ -127,7 +126,7 @@ def _read_stream(
         counts = count_numbers(sample, whole)
         dim = max(counts, key=lambda count: (counts.count(count), count), default=0)
         if dim > 0 and 2 * counts.count(dim) >= len(counts):  # as most of the first lines have it
-            return read_text(stream, None, dim, limit, errors)
+            return read_text(stream, None, dim)
         raise InputError(
             f"{path} is not a file of word vectors: its first line is neither word2vec's header"
             " (number of words, dimension) nor a word followed by numbers"
@@ -140,5 +139,5 @@ def _read_stream(
     else:
         text = text or len(body.translate(None, CONTROL_BYTES)) == len(body)
     if text:
-        return read_text(stream, header, header.dim, limit, errors)
-    return read_binary(stream, header, limit, errors)
+        return read_text(stream, header, header.dim)
+    return read_binary(stream, header)

@@ -59,9 +59,8 @@ def save_vectors(
 def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
     """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk
     is told as such."""
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
-    )
+    header = {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
+    np.lib.format.write_array_header_1_0(file, header)
     for start in range(0, len(matrix), WRITE_ROWS):
         file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import MAX_VALUE_BYTES, Header, Storage, VectorStream, check_header
+from w2v.vectors.content import MAX_VALUE_BYTES, Header, Storage, VectorStream, words_to_read
 
 SAMPLE_LINES = 20
 WRITE_ROWS = 4096
@@ -45,12 +45,12 @@ def count_numbers(sample: bytes, complete: bool) -> list[int]:
 
 
 def read_text(
-    stream: VectorStream, header: Header | None, dim: int, limit: int | None, errors: str
+    stream: VectorStream, header: Header | None, dim: int
 ) -> tuple[list[str], np.ndarray]:
     """Words and vectors [V, D] float32, of lines that fit the header and `dim`."""
-    name, position, first_line = stream.name, 0, 1
+    name, limit, wanted, position, first_line = stream.name, stream.limit, 0, 0, 1
     if header is not None:
-        check_header(header, stream, 2 * dim + 1, limit)
+        wanted = words_to_read(header, stream, 2 * dim + 1)
         position, first_line = header.length, 2
         counts = count_numbers(stream.sample[position:], stream.sample_is_all)
         if min(counts, default=0) > dim:  # the surplus would become part of the words
@@ -58,7 +58,7 @@ def read_text(
                 f"{name}: its header says {dim} dimensions, but line 2 has {counts[0]} numbers;"
                 " correct the header"
             )
-    found = Storage(dim, name, errors)
+    found = Storage(dim, stream)
     for block in _line_blocks(stream, dim, position):
         before = len(found.words)
         if limit is not None and before >= limit:
@@ -73,7 +73,7 @@ def read_text(
         offsets = [position + start for start in starts[taken]]
         found.append(words[taken], offsets, values[taken])
         position += len(block)
-    if header is not None and len(found.words) < min(header.n_words, limit or header.n_words):
+    if header is not None and len(found.words) < wanted:
         raise InputError(
             f"{name}: its header says {header.n_words} words, but there are only"
             f" {len(found.words)}; the file is cut short or the header is wrong: copy or save it"

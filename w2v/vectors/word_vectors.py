@@ -110,9 +110,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         chosen = load_set(given) if isinstance(given, (str, Path)) else given
         if isinstance(chosen, AnalogySet):
             return evaluate_analogies(self, chosen.sections, **options)
-        return evaluate_similarity(
-            self, chosen.pairs, case=case, skipped=chosen.skipped, intervals=intervals
-        )
+        more: Any = {"skipped": chosen.skipped, "intervals": intervals}
+        return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,

@@ -73,9 +73,8 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
     counts, n_words, number, least = Counter(), 0, 0, 1
     for number, sentence in enumerate(source, 1):
         if number == 1 and isinstance(sentence, str):
-            logger.warning(
-                "Each 'sentences' item should be a list of words (usually unicode strings)."
-            )
+            what = "a list of words (usually unicode strings)"
+            logger.warning("Each 'sentences' item should be %s.", what)
         n_words += len(sentence)
         counts.update(sentence)
         if max_vocab_size and len(counts) > max_vocab_size:  # as gensim prunes

@@ -167,7 +167,6 @@ def test_more_than_the_memory_is_said_before_it_is_taken(
     (tmp_path / "v.npy").write_bytes(_npy(np.ones((5000, 3))))
     (tmp_path / "v.vocab.tsv").write_bytes(b"".join(b"w%d\n" % i for i in range(5000)))
     monkeypatch.setattr(content, "CHECKED_BYTES", 0)
-    monkeypatch.setattr("w2v.vectors.arrays.CHECKED_BYTES", 0)
     names = ["v.txt", "v.txt.gz", "v.glove", "v.npy"]
     for free in (10_000, 1 << 30, None):
         monkeypatch.setattr(content, "available_memory", lambda free=free: free)

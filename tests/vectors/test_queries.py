@@ -91,10 +91,10 @@ def test_ties_against_a_stable_sort(values, k, block):
     vectors = WordVectors([str(i) for i in range(len(matrix))], matrix)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("w2v.vectors.rows.BLOCK_VALUES", block)
-        rows, scores = vectors.neighbours(vectors.unit([0]), k, [[0]])
+        ((rows, scores),) = vectors.neighbours(vectors.unit([0]), k, [[0]])
     expected = sorted(range(1, len(matrix)), key=lambda i: (-round(float(matrix[i, 0]), 5), i))[:k]
-    assert rows[0].tolist() == expected
-    assert np.all(np.diff(scores[0]) <= 1e-6)
+    assert rows.tolist() == expected
+    assert np.all(np.diff(scores) <= 1e-6)
 
 
 def test_unknown_word_names_near_spellings():

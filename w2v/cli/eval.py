@@ -8,8 +8,9 @@ ends of the value's 95 % interval.
 With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
 as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
 is counted; an <eos> stands before the first token. A word that the model does not know is scored as
-<unk>; oov says how many those are (and any <unk> written in the text). Perplexities of models with
-different vocabularies cannot be compared. Piped output has a name and a value per line.
+<unk>; oov says how many those are (and any <unk> written in the text). What is not UTF-8 is
+replaced unless --encoding-errors strict is given. Perplexities of models with different
+vocabularies cannot be compared. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2v.cli.model import open_language_model, open_model
-from w2v.cli.options import Device, Json, Model, Quiet
+from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError
@@ -34,8 +35,8 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.evaluation.analogies import AnalogyResult
     from w2v.evaluation.bootstrap import Interval
-    from w2v.evaluation.evaluate import Result
     from w2v.evaluation.similarity import SimilarityResult
+    from w2v.lm.language_model import LanguageModel
 
 INTERVAL = "95 % interval"
 
@@ -44,55 +45,34 @@ def command(
     model: Model,
     sets: Annotated[list[str] | None, typer.Argument(metavar="SETS", hidden=True)] = None,
     method: Annotated[
-        str,
-        typer.Option(
-            "--method", metavar="[add|mul]", help="answer analogies by 3CosAdd or by 3CosMul"
-        ),
+        str, typer.Option(metavar="[add|mul]", help="answer analogies by 3CosAdd or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
         int,
         typer.Option(
-            "--restrict-vocab",
             min=0,
             metavar="INT",
             help="answer analogies with only this many of the most frequent words; 0 for all",
         ),
     ] = 30000,
     case: Annotated[
-        str, typer.Option("--case", metavar="[fold|exact]", help="ignore the case of words, or not")
+        str, typer.Option(metavar="[fold|exact]", help="ignore the case of words, or not")
     ] = "fold",
     ci: Annotated[
-        bool,
-        typer.Option(
-            "--ci", help="add 95 % confidence intervals, by a bootstrap over questions or pairs"
-        ),
+        bool, typer.Option("--ci", help="add 95 % intervals, bootstrapped from questions or pairs")
     ] = False,
     text: Annotated[
         list[str] | None,
         typer.Option(
-            "--text",
-            metavar="FILE",
-            help="measure a language model on a file, folder or glob; - is stdin",
+            metavar="FILE", help="measure a language model on a file, folder or glob; - is stdin"
         ),
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(
-            "--column",
-            metavar="NAME",
-            help="the column that holds the text of .jsonl, .csv and .parquet",
-        ),
+        typer.Option(metavar="NAME", help="the column with the text of .jsonl, .csv and .parquet"),
     ] = None,
     device: Device = "auto",
-    encoding_errors: Annotated[
-        str | None,
-        typer.Option(
-            "--encoding-errors",
-            metavar="[strict|replace]",
-            help="refuse words that are not UTF-8, or replace the bytes that are wrong"
-            " [default: strict; replace for --text]",
-        ),
-    ] = None,
+    encoding_errors: EncodingErrors = "",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -105,30 +85,42 @@ def command(
             raise InputError(
                 "--ci is for questions and pairs, and a --text is one stream of tokens: omit it"
             )
-        _evaluate_text(model, text, column, encoding_errors or "replace", device, quiet, json)
+        if encoding_errors not in ("", "strict", "replace"):
+            raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
+        if "-" in text and sys.stdin is None:
+            raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
+        lm = open_language_model(model, device)
+        values = _score(lm, text, column, encoding_errors or "replace", quiet)
+        if json:
+            print_json(values)
+        else:
+            print_values(values)
         return
-    from w2v.evaluation.sets import default_sets, load_set
+    from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 
     given = [load_set(path) for path in sets] if sets else default_sets()
     vectors = open_model(model, encoding_errors=encoding_errors or "strict")
-    options = {"method": method, "restrict_vocab": restrict_vocab, "case": case, "intervals": ci}
-    results: dict[str, Result] = {}
+    analogies: dict[str, AnalogyResult] = {}
+    similarity: dict[str, SimilarityResult] = {}
     for place, each in enumerate(given):
         taken = any(each.name == other.name for other in given[:place])
         name = sets[place] if sets and taken else each.name
-        results[name] = vectors.evaluate(each, **options)
-        if not quiet:
-            _say_doubts(name, results[name])
-    from w2v.evaluation.analogies import AnalogyResult
-
-    analogies = {name: r for name, r in results.items() if isinstance(r, AnalogyResult)}
-    similarity = {name: r for name, r in results.items() if not isinstance(r, AnalogyResult)}
+        result: Any = vectors.evaluate(
+            each, method=method, restrict_vocab=restrict_vocab, case=case, intervals=ci
+        )
+        is_analogies = isinstance(each, AnalogySet)
+        (analogies if is_analogies else similarity)[name] = result
+        skipped = 0 if is_analogies else result.skipped
+        if skipped > 1 and not quiet:  # one may hold the columns' names
+            what = "are no pair of words with a score and were skipped"
+            say(f"warning: {skipped} lines of {name} {what}")
+        if not result.covered and not quiet:
+            what = "question" if is_analogies else "pair"
+            say(f"warning: no {what} of {name} has all its words among the vectors")
     if json:
-        found = {
-            "analogies": {k: r.as_dict(ci) for k, r in analogies.items()},
-            "similarity": {k: r.as_dict(ci) for k, r in similarity.items()},
-        }
-        print_json(found)
+        of_analogies = {name: found.as_dict(ci) for name, found in analogies.items()}
+        of_similarity = {name: found.as_dict(ci) for name, found in similarity.items()}
+        print_json({"analogies": of_analogies, "similarity": of_similarity})
         return
     for name, answers in analogies.items():
         _print_analogies(name, answers, ci)
@@ -136,59 +128,28 @@ def command(
         _print_similarity(similarity, ci)
 
 
-def _say_doubts(name: str, result: Result) -> None:
-    skipped = getattr(result, "skipped", 0)
-    if skipped > 1:  # one may hold the columns' names
-        what = "are no pair of words with a score and were skipped"
-        say(f"warning: {skipped} lines of {name} {what}")
-    if not result.covered:
-        what = "pair" if hasattr(result, "skipped") else "question"
-        say(f"warning: no {what} of {name} has all its words among the vectors")
-
-
-def _evaluate_text(
-    run: str,
-    text: list[str],
-    column: str | None,
-    encoding_errors: str,
-    device: str,
-    quiet: bool,
-    json: bool,
-) -> None:
-    """Prints the perplexity of the language model `run` on the texts, one after another."""
-    if encoding_errors not in ("strict", "replace"):
-        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
-    if "-" in text and sys.stdin is None:
-        raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
-    model = open_language_model(run, device)
+def _score(
+    model: LanguageModel, text: list[str], column: str | None, errors: str, quiet: bool
+) -> dict[str, Any]:
+    """The perplexity on the texts, one after another, and its parts."""
     from w2v.corpus import read_corpus
 
-    settings = model.corpus_settings(column, encoding_errors)
+    settings = model.corpus_settings(column, errors)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
         read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store,
     ):
         for warning in store.warnings:
             reporter.warn(warning)
-        score = model.score_store(
-            store,
-            " ".join(text),
-            progress=lambda done, total: reporter.working("scoring", done, total, "tokens"),
-        )
-    values: dict[str, Any] = {
-        "perplexity": score.perplexity,
-        "bits_per_word": score.bits_per_word,
-        "tokens": score.tokens,
-        "eos": score.eos,
-        "oov": score.oov,
-        "nats": score.nats,
-    }
+
+        def progress(done: int, total: int) -> None:
+            reporter.working("scoring", done, total, "tokens")
+
+        score = model.score_store(store, " ".join(text), progress=progress)
+    names = ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
     if score.words != score.tokens:  # the tokens are parts of words
-        values |= {"words": score.words, "word_perplexity": score.word_perplexity}
-    if json:
-        print_json(values)
-    else:
-        print_values(values)
+        names += ["words", "word_perplexity"]
+    return {name: getattr(score, name) for name in names}
 
 
 def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:

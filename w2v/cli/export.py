@@ -35,16 +35,13 @@ def command(
     format: Annotated[
         str | None,
         typer.Option(
-            "--format",
             metavar="[text|binary|glove|npy]",
             help="the format, if the extension of FILE does not name it",
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit", min=1, metavar="INT", help="write only the first (most frequent) words"
-        ),
+        typer.Option(min=1, metavar="INT", help="write only the first (most frequent) words"),
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
@@ -72,9 +69,9 @@ def command(
     kind = format or check_format(output)
     if kind == "npy" and Path(output).suffix.lower() != ".npy":
         raise InputError(f"--format npy needs a file name that ends in .npy, not {output}")
-    written = [output, *([str(Path(output).with_suffix(".vocab.tsv"))] if kind == "npy" else [])]
-    for path in written:
-        check_writable(path, overwrite=overwrite)
+    check_writable(output, overwrite=overwrite)
+    if kind == "npy":
+        check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
     vectors.save(output, kind)
     if json:

@@ -69,7 +69,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
-            continue
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        flat[f"{prefix}{key}"] = text
+        else:
+            is_list = isinstance(value, list)
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if is_list else value
     return flat

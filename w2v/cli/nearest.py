@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
@@ -24,9 +24,6 @@ from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_table, say
 from w2v.errors import InputError
-
-if TYPE_CHECKING:
-    from w2v.vectors import WordVectors
 
 SIGNS = ("+", "-")
 
@@ -49,9 +46,19 @@ def command(
         raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
     vectors = open_model(model, encoding_errors=encoding_errors)
     answered = failed = 0
-    for batch in _queries_of_stdin() if streaming else [split_queries(words)]:
-        good, bad = _answer(vectors, batch, k, json, streaming)
-        answered, failed = answered + good, failed + bad
+    for texts in _queries_of_stdin() if streaming else [split_queries(words)]:
+        for text, answer in zip(texts, vectors.answers(texts, k), strict=True):
+            if isinstance(answer, InputError):
+                failed += 1
+                say(f"w2v nearest: {answer}")
+                if json and streaming:  # every query of a stream has its line
+                    print_json({"query": text, "neighbours": [], "error": str(answer)})
+                continue
+            answered += 1
+            if json:
+                print_json({"query": text, "neighbours": [each._asdict() for each in answer]})
+            else:
+                print_table(("query", "word", "similarity"), [(text, *each) for each in answer])
         if sys.stdout is not None:
             sys.stdout.flush()
     return 2 if failed and not (streaming and answered) else 0
@@ -68,24 +75,6 @@ def split_queries(words: Sequence[str]) -> list[str]:
         else:
             queries.append([word])
     return [" ".join(query) for query in queries]
-
-
-def _answer(
-    vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool
-) -> tuple[int, int]:
-    """Answers the queries in order; returns how many could be answered and how many could not."""
-    answers = vectors.answers(texts, k)
-    for text, answer in zip(texts, answers, strict=True):
-        if isinstance(answer, InputError):
-            say(f"w2v nearest: {answer}")
-            if json and streaming:  # every query of a stream has its line
-                print_json({"query": text, "neighbours": [], "error": str(answer)})
-        elif json:
-            print_json({"query": text, "neighbours": [each._asdict() for each in answer]})
-        else:
-            print_table(("query", "word", "similarity"), [(text, *each) for each in answer])
-    failed = sum(isinstance(answer, InputError) for answer in answers)
-    return len(texts) - failed, failed
 
 
 def _queries_of_stdin() -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,26 +44,18 @@ def command(
     from w2v.corpus.selection import select_vocabulary
 
     with ConsoleReporter(quiet=quiet) as reporter:
-        store = read_corpus(
-            settings.corpus, settings, use_cache=not no_cache, progress=reporter.reading
-        )
+        reading = reporter.reading
+        store = read_corpus(corpus, settings, use_cache=not no_cache, progress=reading)
         for warning in store.warnings:
             reporter.warn(warning)
     vocabulary = select_vocabulary(store.vocabulary, settings)
-    kept = int(vocabulary.counts.sum())
-    facts = {
-        "words": store.n_words,
-        "lines": store.n_lines,
-        "distinct": len(store.vocabulary),
-        "vocabulary": len(vocabulary),
-        "in_vocabulary": kept,
-        "coverage": kept / store.n_words,
-    }
+    words, distinct, kept = store.n_words, len(store.vocabulary), int(vocabulary.counts.sum())
+    facts: dict[str, Any] = {"words": words, "lines": store.n_lines, "distinct": distinct}
+    facts |= {"vocabulary": len(vocabulary), "in_vocabulary": kept, "coverage": kept / words}
     if not quiet:
         say(
-            f"{facts['words']:,} words, {facts['distinct']:,} distinct; {facts['vocabulary']:,} of"
-            f" these occur at least {settings.min_count} times and are"
-            f" {100 * facts['coverage']:.1f} % of the text"
+            f"{words:,} words, {distinct:,} distinct; {len(vocabulary):,} of these occur at least"
+            f" {settings.min_count} times and are {100 * kept / words:.1f} % of the text"
         )
     if output not in (None, "-"):
         vocabulary.save(output)

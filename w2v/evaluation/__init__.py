@@ -1,4 +1,1 @@
-"""How good word vectors are: analogy and similarity sets.
-
-evaluate(vectors, "questions-words.txt").as_dict()
-"""
+"""How good word vectors are: analogy and similarity sets."""

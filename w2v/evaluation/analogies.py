@@ -13,7 +13,8 @@ questions before any section header count in neither total.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,13 +26,10 @@ METHODS = ("add", "mul")
 RIGHT, WRONG, UNCOVERED = 1, 0, -1
 COSMUL_EPSILON = 1e-6
 BLOCK_SCORES = 16 << 20  # of one block of questions: 64 MB, at which matrix products run fast
-
-
 Question = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """One section of a set, with its questions (a, b, c, d). Questions before any header (`headed`
     is off) have the set's name."""
 
@@ -46,8 +44,7 @@ class Section:
         return kind if self.headed else None
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """Questions answered right, asked, and there."""
 
     correct: int = 0
@@ -59,11 +56,6 @@ class Tally:
         """correct / covered, or None when nothing is covered."""
         return self.correct / self.covered if self.covered else None
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.correct + other.correct, self.covered + other.covered, self.total + other.total
-        )
-
 
 @dataclass(frozen=True)
 class AnalogyResult:
@@ -74,7 +66,7 @@ class AnalogyResult:
 
     def tally(self) -> Tally:
         """All sections together."""
-        return sum((tally for _, _, tally in self.sections), Tally())
+        return Tally(*map(sum, zip(*(tally for _, _, tally in self.sections), strict=True)))
 
     @property
     def accuracy(self) -> float | None:
@@ -101,33 +93,30 @@ class AnalogyResult:
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
         With `intervals` its 95 % interval [low, high] stands under its name and `_ci`."""
-
-        def figures(part: AnalogyResult) -> dict[str, object]:
-            ends = {"accuracy_ci": part.interval()} if intervals else {}
-            return {"accuracy": part.accuracy, **asdict(part.tally()), **ends}
-
-        values = figures(self)
-        for kind, part in self.parts()[-3:-1]:
-            ends = {f"{kind}_ci": part.interval()} if intervals else {}
-            values |= {kind: part.accuracy, **ends}
+        *parts, semantic, syntactic, _ = self.parts()
+        values = self._figures(intervals)
+        for kind, part in (semantic, syntactic):
+            values[kind] = part.accuracy
+            if intervals:
+                values[f"{kind}_ci"] = part.interval()
         named: dict[str, AnalogyResult] = {}
-        for section in self.sections:
-            before = named.get(section[0], AnalogyResult(()))
-            named[section[0]] = AnalogyResult((*before.sections, section))
-        return {**values, "sections": {name: figures(part) for name, part in named.items()}}
+        for name, part in parts:
+            before = named[name].sections if name in named else ()
+            named[name] = AnalogyResult(before + part.sections)
+        figures = {name: part._figures(intervals) for name, part in named.items()}
+        return {**values, "sections": figures}
+
+    def _figures(self, intervals: bool) -> dict[str, object]:
+        ends = {"accuracy_ci": self.interval()} if intervals else {}
+        return {"accuracy": self.accuracy, **self.tally()._asdict(), **ends}
 
 
 def evaluate_analogies(
-    vectors: Vectors,
-    sections: Sequence[Section],
-    *,
-    method: str = "add",
-    restrict_vocab: int = 30000,
-    case: str = "fold",
+    vectors: Vectors, sections: Sequence[Section], **options: Any
 ) -> AnalogyResult:
-    """Asks every question of `sections`; the other arguments are those of `evaluate`."""
+    """Asks every question of `sections`; the options are those of `answer`."""
     questions = [question for section in sections for question in section.questions]
-    marks = answer(vectors, questions, method=method, restrict_vocab=restrict_vocab, case=case)
+    marks = answer(vectors, questions, **options)
     results, stop = [], 0
     for section in sections:
         start, stop = stop, stop + len(section.questions)
@@ -145,11 +134,8 @@ def answer(
     restrict_vocab: int = 30000,
     case: str = "fold",
 ) -> np.ndarray:
-    """Returns for each question RIGHT, WRONG, or UNCOVERED where a word is not known, [Q] int8.
-
-    Raises:
-        InputError: an argument is out of range, or a vector holds NaN or infinity.
-    """
+    """Returns for each question RIGHT, WRONG, or UNCOVERED where a word is not known, [Q] int8; the
+    options are those of `WordVectors.evaluate`."""
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     matcher = WordMatcher(vectors, restrict_vocab, case)
@@ -167,30 +153,27 @@ def _right(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str
     unit = vectors.unit(slice(0, matcher.n_rows))
     same = matcher.representatives()
     answers = np.empty(len(rows), np.int64)
-    step = max(1, BLOCK_SCORES // (matcher.n_rows * (1 if method == "add" else 2)))
-    score = _score_add
+    step, score = BLOCK_SCORES // matcher.n_rows, _score_add
     if method == "mul":
-        score = _score_mul
+        step, score = step // 2, _score_mul
         unit = np.column_stack([unit, np.ones(len(unit), np.float32)])
+    step = max(1, step)
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         scores = score(unit, *block[:, :3].T)
         np.put_along_axis(scores, block[:, :3], -np.inf, axis=1)
         answers[start : start + step] = scores.argmax(axis=1)
-    right: np.ndarray = same[answers] == rows[:, 3]
-    return right
+    return same[answers] == rows[:, 3]
 
 
 def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    scores: np.ndarray = np.matmul(unit[b] - unit[a] + unit[c], unit.T)
-    return scores
+    return np.matmul(unit[b] - unit[a] + unit[c], unit.T)
 
 
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6). A
     last column of ones in `unit` makes the products 1 + cos without another pass over them."""
-    scores: np.ndarray = np.matmul(unit[b], unit.T)
-    other = np.matmul(unit[c], unit.T)
+    scores, other = np.matmul(unit[b], unit.T), np.matmul(unit[c], unit.T)
     scores *= other
     subtracted = unit[a]
     subtracted[:, -1] += 2 * COSMUL_EPSILON

@@ -50,9 +50,8 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
         chosen = random.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        weights = (
-            np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
-        )
+        times = np.bincount(chosen.ravel(), minlength=rows * n)
+        weights = times.reshape(rows, n).astype(np.float64)
         spearman.append(_correlations(ranks(x, weights), ranks(y, weights), weights))
         pearson.append(_correlations(near_one(x), near_one(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
@@ -72,14 +71,12 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(group, kind="stable")
     held = np.add.reduceat(weights[:, order], np.cumsum(sizes) - sizes, axis=1)
-    ranks: np.ndarray = (np.cumsum(held, axis=1) - (held - 1) / 2)[:, group]
-    return ranks
+    return (np.cumsum(held, axis=1) - (held - 1) / 2)[:, group]
 
 
 def near_one(values: np.ndarray) -> np.ndarray:
     """The values times a power of 2, so that their products neither over- nor underflow."""
-    scaled: np.ndarray = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
-    return scaled
+    return np.ldexp(values, -np.frexp(np.abs(values).max())[1])
 
 
 def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -87,17 +84,14 @@ def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarr
     them is constant."""
     total = weights.sum(axis=1, keepdims=True)
     # The mean of a constant is not always that constant: what is left by rounding is no spread.
-    spreads = [
-        np.where(weights > 0, v, -np.inf).max(axis=1) > np.where(weights > 0, v, np.inf).min(axis=1)
-        for v in (x, y)
-    ]
+    held, defined = weights > 0, True
+    for v in (x, y):
+        defined &= np.where(held, v, -np.inf).max(axis=1) > np.where(held, v, np.inf).min(axis=1)
     x = x - (x * weights).sum(axis=1, keepdims=True) / total
     y = y - (y * weights).sum(axis=1, keepdims=True) / total
     weighted = x * weights
     squares = np.einsum("ij,ij->i", weighted, x) * np.einsum("ij,ij->i", y * weights, y)
-    defined = spreads[0] & spreads[1] & (squares > 0)
+    defined &= squares > 0
     products = np.einsum("ij,ij->i", weighted, y)
-    correlations: np.ndarray = np.where(
-        defined, products / np.sqrt(np.where(defined, squares, 1.0)), np.nan
-    )
-    return np.clip(correlations, -1.0, 1.0)
+    found = products / np.sqrt(np.where(defined, squares, 1.0))
+    return np.clip(np.where(defined, found, np.nan), -1.0, 1.0)

@@ -18,7 +18,7 @@ CASES = ("fold", "exact")
 
 
 class Vectors(Protocol):
-    """What is asked of the vectors: their words, most frequent first, and rows of length 1."""
+    """Words, most frequent first, and rows of length 1."""
 
     @property
     def words(self) -> Sequence[str]: ...
@@ -30,14 +30,13 @@ class WordMatcher:
     """Looks words up among the first `n_rows` words of the vectors."""
 
     def __init__(self, vectors: Vectors, restrict_vocab: int = 0, case: str = "fold") -> None:
-        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all."""
         if case not in CASES:
             raise InputError(f"`case` {case} is unknown; use one of {', '.join(CASES)}")
         if restrict_vocab < 0:
             raise InputError(
                 f"`restrict_vocab` {restrict_vocab} is negative; use 0 for the whole vocabulary"
             )
-        self.n_rows = min(restrict_vocab or len(vectors.words), len(vectors.words))
+        self.n_rows = len(vectors.words[: restrict_vocab or None])
         self._fold = str.upper if case == "fold" else str
         self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
         # Reversed, so that of equal keys the first, most frequent one wins.

@@ -10,28 +10,25 @@ skipped. In both, empty lines and lines that start with "#" and a space are left
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from w2v.errors import InputError
-from w2v.evaluation.analogies import Section
+from w2v.evaluation.analogies import Question, Section
 
 # The kind of a set is decided by its first so many lines.
 DECIDING_LINES = 100
 
 
-@dataclass(frozen=True)
-class AnalogySet:
+class AnalogySet(NamedTuple):
     """A set of analogy questions; `name` is the file's name without its extension."""
 
     name: str
     sections: tuple[Section, ...]
 
 
-@dataclass(frozen=True)
-class SimilaritySet:
+class SimilaritySet(NamedTuple):
     """A set of word pairs (word, word, score); `skipped` lines of the file were no pair."""
 
     name: str
@@ -40,11 +37,7 @@ class SimilaritySet:
 
 
 def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
-    """Reads the set at `path`, "-" being standard input.
-
-    Raises:
-        InputError: the file cannot be read, is neither kind of set, or has a malformed question.
-    """
+    """Reads the set at `path`, "-" being standard input."""
     name, path = ("stdin", Path("/dev/stdin")) if path == "-" else (Path(path).stem, Path(path))
     try:
         data = path.read_bytes()
@@ -56,28 +49,23 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
 def default_sets() -> list[AnalogySet | SimilaritySet]:
     """The sets that come with the package, in the order of their names."""
     folder = resources.files("w2v.evaluation").joinpath("sets")
-    files = sorted(
-        (file for file in folder.iterdir() if file.name.endswith((".txt", ".tsv"))),
-        key=lambda file: file.name,
-    )
-    return [parse_set(file.read_bytes(), Path(file.name).stem, file.name) for file in files]
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith((".txt", ".tsv")))
+    return [parse_set(folder.joinpath(name).read_bytes(), Path(name).stem, name) for name in names]
 
 
 def parse_set(data: bytes, name: str, source: str) -> AnalogySet | SimilaritySet:
-    """The set in `data`; `source` is what error messages call it.
-
-    Raises:
-        InputError: it is neither kind of set, or has a malformed question.
-    """
+    """The set in `data`; `source` is what error messages call it."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
         ) from None
-    if _is_analogies(text, source):
-        return AnalogySet(name, _parse_sections(text, name, source))
-    lines = list(_lines(text))
+    # Number and content of every line that holds something.
+    numbered = ((number, line.strip(" \t\r")) for number, line in enumerate(text.split("\n"), 1))
+    lines = [each for each in numbered if each[1] and not each[1].startswith("# ")]
+    if _is_analogies(lines, source):
+        return AnalogySet(name, _parse_sections(lines, name, source))
     pairs = [pair for _, line in lines if (pair := parse_pair(line))]
     pairs = pairs or [pair for _, line in lines if (pair := parse_row(line))]
     return SimilaritySet(name, tuple(pairs), len(lines) - len(pairs))
@@ -94,10 +82,7 @@ def parse_pair(line: str) -> tuple[str, str, float] | None:
 
 def parse_row(line: str) -> tuple[str, str, float] | None:
     """(word, word, score) of a row of a wider table: two words, perhaps a part of speech, the
-    score, more columns.
-
-    SimLex-999 as distributed is one: word1, word2, POS, SimLex999, ...
-    """
+    score, more columns."""
     fields = [field.strip(" ") for field in line.split("\t")]
     if len(fields) < 4 or not fields[0] or not fields[1]:
         return None
@@ -113,28 +98,18 @@ def _score(field: str) -> float | None:
     return score if math.isfinite(score) else None
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Number and content of every line that holds something."""
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip(" \t\r")
-        if line and not line.startswith("# "):
-            yield number, line
-
-
 def _words(line: str) -> list[str]:
     return [word for word in line.replace("\t", " ").split(" ") if word]
 
 
-def _is_analogies(text: str, source: str) -> bool:
+def _is_analogies(lines: list[tuple[int, str]], source: str) -> bool:
     questions = pairs = 0
-    for i, (_, line) in enumerate(_lines(text)):
+    for _, line in lines[: DECIDING_LINES + 1]:
         if line.startswith(": ") or line == ":":
             return True
         pair = parse_pair(line) or parse_row(line)
         pairs += pair is not None
         questions += pair is None and len(_words(line)) == 4
-        if i >= DECIDING_LINES:
-            break
     if not questions and not pairs:
         raise InputError(
             f"{source} is neither a set of analogies (lines of four words, sections headed by ':"
@@ -143,19 +118,18 @@ def _is_analogies(text: str, source: str) -> bool:
     return questions > pairs
 
 
-def _parse_sections(text: str, name: str, source: str) -> tuple[Section, ...]:
-    found: list[tuple[str, bool, list[tuple[str, str, str, str]]]] = []
-    for number, line in _lines(text):
+def _parse_sections(lines: list[tuple[int, str]], name: str, source: str) -> tuple[Section, ...]:
+    found: list[tuple[str, bool, list[Question]]] = []
+    for number, line in lines:
         if line.startswith(":"):
             found.append((line[1:].strip(" \t") or f"line {number}", True, []))
             continue
-        words = _words(line)
+        words: Any = tuple(_words(line))
         if len(words) != 4:
             raise InputError(
                 f"{source}: line {number} has {len(words)} words, but a question has four;"
                 " correct it"
             )
-        if not found:
-            found.append((name, False, []))
-        found[-1][2].append((words[0], words[1], words[2], words[3]))
+        found = found or [(name, False, [])]
+        found[-1][2].append(words)
     return tuple(Section(section, tuple(questions), headed) for section, headed, questions in found)

@@ -18,9 +18,7 @@ from w2v.evaluation.matching import Vectors, WordMatcher
 @dataclass(frozen=True)
 class SimilarityResult:
     """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is
-    constant.
-
-    The intervals at 95 %, see `bootstrap`, are there where they were asked for and are defined.
+    constant. The intervals, see `bootstrap`, are there where they were asked for and are defined.
     """
 
     spearman: float | None
@@ -46,25 +44,19 @@ def evaluate_similarity(
     skipped: int = 0,
     intervals: bool = False,
 ) -> SimilarityResult:
-    """Correlates the cosines of the `pairs` (word, word, score) with the scores.
-
-    The other arguments are those of `evaluate`; `skipped` is passed on to the result.
-    """
+    """Correlates the cosines of the `pairs` (word, word, score) with the scores; the options are
+    those of `WordVectors.evaluate`, and `skipped` is passed on to the result."""
     matcher = WordMatcher(vectors, restrict_vocab, case)
     looked_up = [(matcher.row(a), matcher.row(b), score) for a, b, score in pairs]
     found = [pair for pair in looked_up if None not in pair]
-    first = vectors.unit(np.array([pair[0] for pair in found], np.int64))
-    second = vectors.unit(np.array([pair[1] for pair in found], np.int64))
+    rows = np.array([pair[:2] for pair in found], np.int64).reshape(-1, 2).T
+    first, second = (vectors.unit(each).astype(np.float64) for each in rows)
     scores = np.array([pair[2] for pair in found], np.float64)
-    cosines = np.einsum("ij,ij->i", first.astype(np.float64), second.astype(np.float64))
-    return SimilarityResult(
-        pearson(average_ranks(cosines), average_ranks(scores)),
-        pearson(cosines, scores),
-        len(found),
-        len(pairs),
-        skipped,
-        *(correlation_intervals(cosines, scores) if intervals else ()),
-    )
+    cosines = np.einsum("ij,ij->i", first, second)
+    ends = correlation_intervals(cosines, scores) if intervals else ()
+    of_ranks = pearson(average_ranks(cosines), average_ranks(scores))
+    counts = (len(found), len(pairs), skipped)
+    return SimilarityResult(of_ranks, pearson(cosines, scores), *counts, *ends)
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:

@@ -7,28 +7,28 @@ vocab.tsv is one.
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
+from itertools import accumulate
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from w2v.errors import InputError, RunError, shown
-from w2v.vectors.content import CHECKED_BYTES, check_memory, check_unique, decode_words
+from w2v.vectors.content import check_memory, check_unique, decode_words
 from w2v.vectors.word_vectors import WordVectors
 
-# NumPy's own limit for text that it evaluates as a literal.
-MAX_NPY_HEADER = 10_000
+# NumPy's own limit for text that it evaluates as a literal, and what stands before it.
+MAX_NPY_HEADER = 10_000 + 12
+NO_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
 
 def load_arrays(
     matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str
 ) -> WordVectors:
-    """The matrix in `matrix_path` with the words in `words_path`.
-
-    Raises:
-        InputError: one of the files is missing or damaged, or they do not belong together.
-    """
+    """The matrix in `matrix_path` with the words in `words_path`; refuses files that are damaged or
+    do not belong together."""
     matrix = map_matrix(matrix_path)
     words, counts = read_words(words_path, errors)
     if len(words) != len(matrix):
@@ -43,16 +43,12 @@ def load_arrays(
 
 def map_matrix(path: Path) -> np.ndarray:
     """The matrix [V, D] float32 in a .npy file, memory-mapped; other float types are converted in
-    memory.
-
-    Raises:
-        InputError: the file is no such matrix, or it is shorter or longer than its header says.
-    """
+    memory."""
     try:
         with open(path, "rb") as file:
-            shape, fortran, dtype = _read_npy_header(file)
-            offset = file.tell()
-        size = path.stat().st_size
+            head = io.BytesIO(file.read(MAX_NPY_HEADER))  # a length that lies reserves no memory
+        shape, fortran, dtype = _read_npy_header(head)
+        follow = path.stat().st_size - head.tell()
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
     except Exception:
@@ -71,23 +67,18 @@ def map_matrix(path: Path) -> np.ndarray:
             " word"
         )
     need = shape[0] * shape[1] * dtype.itemsize
-    if need != size - offset:
+    if need != follow:
         raise InputError(
             f"{path}: its header says {shape[0]} x {shape[1]} values, which are {need} bytes, but"
-            f" {size - offset} follow; the file is damaged: copy or save it again"
+            f" {follow} follow; the file is damaged: copy or save it again"
         )
     try:
-        matrix = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+        matrix = np.memmap(path, dtype, "r", head.tell(), shape, "F" if fortran else "C")
     except (OSError, ValueError) as error:
         raise RunError(f"cannot map {path} into memory: {error}") from error
-    if dtype != np.dtype("<f4") or fortran:
-        return _converted(matrix, path)
-    return matrix
-
-
-def _converted(matrix: np.ndarray, path: Path) -> np.ndarray:
-    if matrix.size * 4 > CHECKED_BYTES:
-        check_memory(len(matrix), matrix.shape[1], str(path))
+    if dtype == np.dtype("<f4") and not fortran:
+        return matrix
+    check_memory(*shape, str(path))
     with np.errstate(all="ignore"):
         rows = np.ascontiguousarray(matrix, np.float32)
     if not np.isfinite(rows).all():
@@ -98,20 +89,11 @@ def _converted(matrix: np.ndarray, path: Path) -> np.ndarray:
     return rows
 
 
-def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether in Fortran's order, and type. Raises whatever a broken header makes NumPy
     raise."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version}")
-    width = 2 if version == (1, 0) else 4
-    place, length = file.tell(), file.read(width)
-    if len(length) < width or int.from_bytes(length, "little") > MAX_NPY_HEADER:
-        raise ValueError("NumPy would allocate as much as the header says")
-    file.seek(place)
-    read = (
-        np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
-    )
+    major, minor = np.lib.format.read_magic(file)
+    read = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
     with warnings.catch_warnings():
         # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for
         # the user.
@@ -121,11 +103,7 @@ def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarray | None]:
-    """The words of a word list, and their counts [V] int64 when it has them.
-
-    Raises:
-        InputError: the file is missing, a line is malformed, or a word is not UTF-8.
-    """
+    """The words of a word list, and their counts [V] int64 when it has them."""
     try:
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(
@@ -138,22 +116,26 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
         ) from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
-    if not data.endswith(b"\n"):
-        data += b"\n"
+    data = data.removesuffix(b"\n") + b"\n"
     if b"\t" in data:
         data = data.replace(b"\r\n", b"\n")
+    data = data[:-1]
     try:
         text = data.decode("utf-8", errors)
     except UnicodeDecodeError:
-        lines = data.split(b"\n")[:-1]
-        offsets = np.cumsum([0] + [len(line) + 1 for line in lines[:-1]]).tolist()
-        decode_words(lines, 1, offsets, str(path), "strict")
+        lines = data.split(b"\n")
+        starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+        decode_words(lines, 0, starts, str(path), "strict")
         raise
     if b"\t" not in data:
-        return text[:-1].split("\n"), None
-    _check_columns(data, path)
+        return text.split("\n"), None
+    if b"\n" + data.translate(None, NO_SEPARATORS) != b"\n\t" * (data.count(b"\n") + 1):
+        line = next(i for i, line in enumerate(text.split("\n"), 1) if line.count("\t") != 1)
+        raise InputError(
+            f"{path}: line {line} is not a word, a tab and a count; copy or save it again"
+        )
     # The separators alternate, so that words and counts do so too.
-    fields = text[:-1].replace("\t", "\n").split("\n")
+    fields = text.replace("\t", "\n").split("\n")
     return fields[0::2], _counts(fields[1::2], path)
 
 
@@ -161,11 +143,8 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
     """The counts [V] int64; their sum fits int64 too."""
     digits = "".join(fields)
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
-        line, field = next(
-            (i, field)
-            for i, field in enumerate(fields, 1)
-            if not (field.isascii() and field.isdigit() and len(field) <= 18)
-        )
+        found = enumerate(fields, 1)
+        line, field = next(each for each in found if not re.fullmatch("[0-9]{1,18}", each[1]))
         raise InputError(
             f"{path}: line {line} has {shown(field)} where a count belongs; copy or save it again"
         )
@@ -175,17 +154,3 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
             f"{path}: its counts add up to more than any corpus has words; copy or save it again"
         )
     return counts
-
-
-def _check_columns(data: bytes, path: Path) -> None:
-    raw = np.frombuffer(data, np.uint8)
-    separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
-    if (
-        len(separators) % 2
-        or (separators[0::2] != ord("\t")).any()
-        or (separators[1::2] != ord("\n")).any()
-    ):
-        line = next(i for i, line in enumerate(data.split(b"\n"), 1) if line.count(b"\t") != 1)
-        raise InputError(
-            f"{path}: line {line} is not a word, a tab and a count; copy or save it again"
-        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,40 +34,36 @@ class VectorStream:
     """The (decompressed) bytes of one vector file, with a look at its beginning first.
 
     Attributes:
-        name: the file's name for messages.
         sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
         size: bytes in all, or None when that is only known at the end (compressed files, pipes).
+        limit, errors: how many words to read, None for all, and what becomes of broken ones.
         warnings: what its reader found that the user should know, in plain sentences.
     """
 
-    def __init__(self, file: Decompressed, size: int | None) -> None:
-        self.name = file.name
-        self.size = size
+    def __init__(
+        self, file: Decompressed, size: int | None, limit: int | None, errors: str
+    ) -> None:
+        self.name, self.size, self._file = file.name, size, file
+        self.limit, self.errors = limit, errors
         self.warnings: list[str] = []
-        self._file = file
         self._pending = self.sample = file.read(SAMPLE_BYTES)
         self.sample_is_all = len(self.sample) < SAMPLE_BYTES
 
-    def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Returns up to `size` further bytes, none only at the end.
-
-        Raises:
-            InputError: the compressed data are damaged or cut short.
-            RunError: the device fails.
-        """
-        if self._pending:
-            chunk, self._pending = self._pending[:size], self._pending[size:]
-            return chunk
-        return self._file.read(size)
+    def read(self) -> bytes:
+        """Returns some further bytes, none only at the end."""
+        chunk, self._pending = self._pending, b""
+        return chunk or self._file.read(CHUNK_BYTES)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """The first line of a word2vec file."""
 
     n_words: int
     dim: int
     length: int  # bytes, with the line end
+
+    def __str__(self) -> str:
+        return f"{self.n_words} words of {self.dim} dimensions"
 
 
 def parse_header(sample: bytes) -> Header | None:
@@ -76,46 +72,29 @@ def parse_header(sample: bytes) -> Header | None:
     return Header(int(match[1]), int(match[2]), match.end()) if match else None
 
 
-def check_header(
-    header: Header, stream: VectorStream, min_vector_bytes: int, limit: int | None
-) -> None:
-    """Refuses a header that promises nothing, more than a file of this size can hold, or more than
-    fits the memory.
-
-    Args:
-        min_vector_bytes: what one word and its vector need at least.
-        limit: words that will be read, None for all.
-
-    Raises:
-        InputError: the header lies.
-        RunError: there is not enough memory.
-    """
-    if header.n_words < 1 or not 1 <= header.dim <= MAX_DIM:
+def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -> int:
+    """How many words to read. Refuses a header that promises nothing, more than a file of this size
+    can hold (a word and its vector need `min_vector_bytes`), or more than fits the memory."""
+    name, n_words = stream.name, header.n_words
+    wanted = min(n_words, stream.limit or n_words)
+    if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
         raise InputError(
-            f"{stream.name}: its header says {header.n_words} words of {header.dim} dimensions, "
-            "which is no set of vectors; save the file again"
+            f"{name}: its header says {header}, which is no set of vectors; save the file again"
         )
-    need = header.n_words * min_vector_bytes
-    if stream.size is not None and need > stream.size - header.length:
+    if stream.size is None:  # the memory is checked while the rows come in
+        return wanted
+    need, left = n_words * min_vector_bytes, stream.size - header.length
+    if need > left:
         raise InputError(
-            f"{stream.name}: its header says {header.n_words} words of {header.dim} dimensions,"
-            f" which need at least {need} bytes, but only {stream.size - header.length} follow; the"
-            " file is cut short or the header is wrong: copy or save it again"
+            f"{name}: its header says {header}, which need at least {need} bytes, but only {left}"
+            " follow; the file is cut short or the header is wrong: copy or save it again"
         )
-    # else the header is all we know: the memory is checked while the rows come in
-    if stream.size is not None:
-        check_memory(min(header.n_words, limit or header.n_words), header.dim, stream.name)
+    check_memory(wanted, header.dim, name)
+    return wanted
 
 
 def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
-    """Refuses to read what does not fit the free memory, before it is allocated.
-
-    Args:
-        have: words that are in memory already.
-
-    Raises:
-        RunError: saying how much is needed and how much is free.
-    """
+    """Raises RunError for more words than fit the free memory; `have` of them are there already."""
     needed = (n_words - have) * (4 * dim + WORD_BYTES)
     if needed < CHECKED_BYTES:
         return
@@ -128,94 +107,67 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
         )
 
 
-class RowBuffer:
-    """A float32 matrix [n, D] that grows with what is read, in place, by half its size at a
-    time."""
+class Storage:
+    """The words read so far, and a float32 matrix of their rows that grows in place, by half its
+    size at a time."""
 
-    def __init__(self, dim: int, name: str) -> None:
+    def __init__(self, dim: int, stream: VectorStream) -> None:
+        self.words: list[str] = []
         self._matrix = np.empty((0, dim), np.float32)
-        self._rows = 0
-        self._name = name
+        self._name, self._errors = stream.name, stream.errors
 
-    def append(self, rows: np.ndarray) -> None:
-        """Adds rows [n, D].
+    def append(self, raw: Sequence[bytes], offsets: Sequence[int], rows: np.ndarray) -> None:
+        """Adds words, which start at these `offsets` of the file, with their rows [n, D]; refuses
+        what is not UTF-8, NaN and infinity."""
+        before, name = len(self.words), self._name
+        self.words += decode_words(raw, before, offsets, name, self._errors)
+        wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(wrong):
+            word = shown(self.words[before + wrong[0]])
+            raise InputError(
+                f"{name}: the vector of {word} holds NaN or infinity; remove it or save the vectors"
+                " again"
+            )
+        after, (room, dim) = len(self.words), self._matrix.shape
+        if after > room:
+            room = max(after, room * 3 // 2)
+            check_memory(room, dim, name, before)
+            self._matrix.resize((room, dim), refcheck=False)
+        self._matrix[before:after] = rows
 
-        Raises:
-            RunError: there is no memory for them.
-        """
-        needed = self._rows + len(rows)
-        if needed > len(self._matrix):
-            size, dim = max(needed, len(self._matrix) * 3 // 2), self._matrix.shape[1]
-            check_memory(size, dim, self._name, self._rows)
-            self._matrix.resize((size, dim), refcheck=False)
-        self._matrix[self._rows : needed] = rows
-        self._rows = needed
-
-    def finish(self) -> np.ndarray:
-        """The matrix, shrunk to what it holds."""
-        self._matrix.resize((self._rows, self._matrix.shape[1]), refcheck=False)
-        return self._matrix
+    def finish(self) -> tuple[list[str], np.ndarray]:
+        """The words, and the matrix, shrunk to what it holds."""
+        self._matrix.resize((len(self.words), self._matrix.shape[1]), refcheck=False)
+        return self.words, self._matrix
 
 
 def decode_words(
-    raw: Sequence[bytes], first: int, offsets: Sequence[int], name: str, errors: str
+    raw: Sequence[bytes], before: int, offsets: Sequence[int], name: str, errors: str
 ) -> list[str]:
-    """The words as text.
-
-    Args:
-        first: number of the first word, for the message.
-        offsets: where each word starts in the file, for the message.
-        errors: "strict" or "replace".
-
-    Raises:
-        InputError: a word is not UTF-8 and `errors` is "strict".
-    """
+    """The words as text: those behind the first `before`, at these `offsets` of the file; `errors`
+    is "strict" or "replace"."""
+    words: list[str] = []
     try:
-        return [word.decode("utf-8", errors) for word in raw]
-    except UnicodeDecodeError:
-        pass
-    for i, word in enumerate(raw):
-        try:
-            word.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}: word {first + i} is not valid UTF-8 (byte {offsets[i] + error.start} of"
-                f" the file is 0x{word[error.start]:02x}); `encoding_errors` replace reads it all"
-                " the same"
-            ) from None
-    raise AssertionError("the words decoded the second time")
-
-
-def check_values(words: Sequence[str], rows: np.ndarray, name: str) -> None:
-    """Refuses NaN and infinity in rows [n, D].
-
-    Raises:
-        InputError: naming the first word whose vector has one.
-    """
-    if np.isfinite(rows).all():
-        return
-    word = words[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])]
-    raise InputError(
-        f"{name}: the vector of {shown(word)} holds NaN or infinity; remove it or save the vectors"
-        " again"
-    )
+        for word in raw:
+            words.append(word.decode("utf-8", errors))
+    except UnicodeDecodeError as error:
+        place, byte = offsets[len(words)] + error.start, error.object[error.start]
+        raise InputError(
+            f"{name}: word {before + len(words) + 1} is not valid UTF-8 (byte {place} of the file"
+            f" is 0x{byte:02x}); `encoding_errors` replace reads it all the same"
+        ) from None
+    return words
 
 
 def check_unique(words: Sequence[str], name: str, errors: str) -> None:
-    """Refuses a word that stands there twice.
-
-    Under "replace" different broken words may become the same one; the first then counts.
-
-    Raises:
-        InputError: naming the first such word.
-    """
+    """Refuses a word that stands there twice. Under "replace" different broken words may become the
+    same one; the first then counts."""
     if errors == "replace" or len(set(words)) == len(words):
         return
-    seen: dict[str, int] = {}
+    first: dict[str, int] = {}
     for i, word in enumerate(words, 1):
-        if word in seen:
+        if first.setdefault(word, i) < i:
             raise InputError(
-                f"{name}: {shown(word)} is both word {seen[word]} and word {i}; remove one of"
+                f"{name}: {shown(word)} is both word {first[word]} and word {i}; remove one of"
                 " the two"
             )
-        seen[word] = i

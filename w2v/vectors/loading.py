@@ -19,7 +19,7 @@ from w2v.system import compression
 from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.content import VectorStream, check_unique, parse_header
-from w2v.vectors.text import fits_text, guess_dim, read_text, sample_lines
+from w2v.vectors.text import count_numbers, read_text
 from w2v.vectors.word_vectors import WordVectors
 
 # What other well-known files start with, and what to do instead.
@@ -40,7 +40,7 @@ CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
 def load_vectors(
     path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
-    """The words and vectors at `path`.
+    """The words and vectors at `path`; raises InputError where there are none or they are damaged.
 
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
@@ -48,17 +48,14 @@ def load_vectors(
         limit: read only the first so many words.
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
-
-    Raises:
-        InputError: there is nothing there, or it is no set of vectors, or it is damaged.
-        RunError: the disk fails.
     """
     path = Path(path)
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if path.is_dir():
-        if not (path / "vectors.npy").is_file():
-            if (path / "config.yaml").is_file() and (path / "format_version").is_file():
+        file, begun = path / "vectors.npy", ("config.yaml", "format_version")
+        if not file.is_file():
+            if all((path / name).is_file() for name in begun):
                 raise InputError(
                     f"{path} is a run that has not come to its end, so it has no vectors yet; go on"
                     f" with it: `resume` {path}"
@@ -68,12 +65,10 @@ def load_vectors(
                 "name a run directory or a vector file"
             )
         check_version(path)
-        return load_arrays(
-            path / "vectors.npy", path / "vocab.tsv", str(path), limit, encoding_errors
-        )
-    with _opened(path) as stream:
+        return load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+    with _opened(path, limit, encoding_errors) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
-            words, matrix = _read_stream(stream, path, limit, encoding_errors)
+            words, matrix = _read_stream(stream, path)
             check_unique(words, str(path), encoding_errors)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
         if stream.size is None:
@@ -84,7 +79,7 @@ def load_vectors(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[VectorStream]:
+def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream]:
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
     except OSError as error:
@@ -92,23 +87,20 @@ def _opened(path: Path) -> Iterator[VectorStream]:
     with file:
         content = compression.Decompressed(file, str(path))
         plain = content.compression is None and path.is_file()
-        yield VectorStream(content, path.stat().st_size if plain else None)
+        size = path.stat().st_size if plain else None
+        yield VectorStream(content, size, limit, errors)
 
 
 def check_version(run: Path) -> None:
-    """A run directory of a newer layout is refused; one without the file is taken as it is.
-
-    Raises:
-        InputError: the version is not ours.
-    """
+    """Refuses a run directory of a newer layout; one without the file is taken as it is."""
     path = run / "format_version"
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe might never end
+        if not path.exists():
+            return
+        if not path.is_file():  # a device or a pipe might never end
             raise InputError(f"{path} is not a file: {path.parent} is damaged")
         with open(path, "rb") as file:
             version = file.read(32).strip()
-    except FileNotFoundError:
-        return
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:
@@ -118,43 +110,34 @@ def check_version(run: Path) -> None:
         )
 
 
-def _read_stream(
-    stream: VectorStream, path: Path, limit: int | None, errors: str
-) -> tuple[list[str], np.ndarray]:
-    sample = stream.sample
+def _read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
+    sample, whole = stream.sample, stream.sample_is_all
     if not sample:
         raise InputError(f"{path} is empty; give a file of word vectors")
     for start, advice in FOREIGN.items():
         if sample.startswith(start):
             raise InputError(f"{path} {advice}")
-    suffixes = [suffix for suffix in path.suffixes if suffix not in compression.SUFFIXES]
-    suffix = suffixes[-1] if suffixes else ""
     header = parse_header(sample)
     # "7 1" may also be the first word of GloVe text with one whole number per word; only then the
     # name decides.
-    if header is not None and ".glove" in path.suffixes:
-        lines = sample_lines(sample, stream.sample_is_all)
-        if all(line.count(b" ") == 1 for line in lines):
-            header = None
+    if ".glove" in path.suffixes and set(count_numbers(sample, whole)) == {1}:
+        header = None
     if header is None:
-        dim = guess_dim(sample, stream.sample_is_all)
-        if dim is not None:
-            return read_text(stream, None, dim, limit, errors)
+        counts = count_numbers(sample, whole)
+        dim = max(counts, key=lambda count: (counts.count(count), count), default=0)
+        if dim > 0 and 2 * counts.count(dim) >= len(counts):  # as most of the first lines have it
+            return read_text(stream, None, dim)
         raise InputError(
             f"{path} is not a file of word vectors: its first line is neither word2vec's header"
             " (number of words, dimension) nor a word followed by numbers"
         )
     body = sample[header.length :]
-    text = header.dim > 0 and fits_text(body, stream.sample_is_all, header.dim)
+    text = 0 < header.dim <= min(count_numbers(body, whole), default=0)
     # A handful of short records can be read both ways; then, too, the name decides.
-    if text and suffix == ".bin" and stream.sample_is_all and fits_binary(sample, header):
-        text = False
-    if not text and suffix != ".bin" and not _looks_binary(body):
-        text = True
+    if [suffix for suffix in path.suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
+        text = text and not (whole and fits_binary(sample, header))
+    else:
+        text = text or len(body.translate(None, CONTROL_BYTES)) == len(body)
     if text:
-        return read_text(stream, header, header.dim, limit, errors)
-    return read_binary(stream, header, limit, errors)
-
-
-def _looks_binary(body: bytes) -> bool:
-    return len(body.translate(None, CONTROL_BYTES)) < len(body)
+        return read_text(stream, header, header.dim)
+    return read_binary(stream, header)

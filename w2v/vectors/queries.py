@@ -1,29 +1,25 @@
 """The words nearest to a word, to an expression such as `king - man + woman`, or to a vector.
 
 The unit vectors of the words are added with their signs, the sum is brought to length 1, and the
-words are ranked by their cosine to it; the words of the query never answer (gensim's
-`most_similar`).
-
-    nearest(vectors, [resolve(vectors, "paris"), resolve(vectors, "king - man + woman")], k=5)
+words are ranked by their cosine to it; the words of the query never answer.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.evaluation.analogies import COSMUL_EPSILON, METHODS
 from w2v.vectors.rows import WordRows, top
 
 # Near spellings are looked for among the most frequent words only; a rarer one would hardly be
 # meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
-COSMUL_EPSILON = 1e-6
 
 Asked = str | Sequence[str] | np.ndarray  # a word or an expression, words to be added, a vector
 
@@ -52,8 +48,7 @@ class Neighbour(NamedTuple):
     similarity: float
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
+class Query(NamedTuple):
     """What is looked for: a sum of unit vectors [D] float32, and the rows that may not answer."""
 
     total: np.ndarray
@@ -61,13 +56,8 @@ class Query:
 
 
 def parse_expression(text: str) -> list[tuple[int, str]]:
-    """(sign, word) of each word in `word` or `word + word - word …`.
-
-    Signs stand alone between words: "x-ray" is one word, and so is "-" by itself.
-
-    Raises:
-        QueryError: words without a sign between them, or a sign without a word after it.
-    """
+    """(sign, word) of each word in `word` or `word + word - word …`. Signs stand alone between
+    words: "x-ray" is one word, and so is "-" by itself."""
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
         raise QueryError(
@@ -80,9 +70,7 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
         raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
     if len(signs) == len(operands):
         raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    return [
-        ({"+": 1, "-": -1}[sign], word) for sign, word in zip(["+", *signs], operands, strict=True)
-    ]
+    return [(-1 if s == "-" else 1, word) for s, word in zip(["+", *signs], operands, strict=True)]
 
 
 def known_row(vectors: WordRows, word: str) -> int:
@@ -94,12 +82,8 @@ def known_row(vectors: WordRows, word: str) -> int:
 
 
 def resolve(vectors: WordRows, asked: Asked) -> Query:
-    """Returns the query that a word, an expression, a list of words or a vector [D] stands for.
-
-    Raises:
-        UnknownWordError: a word is not in the vocabulary.
-        QueryError: the expression is malformed, or what is asked for has no direction.
-    """
+    """Returns the query that a word, an expression, a list of words or a vector [D] stands for; a
+    QueryError says why it stands for none."""
     if isinstance(asked, str):
         alone = vectors.index(asked) is not None  # also a word with blanks in it
         return added(vectors, [(1, asked)] if alone else parse_expression(asked), asked.strip())
@@ -121,7 +105,7 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
 
 
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
-    """Returns the query for a sum of (sign, word) terms; raises as `resolve` does."""
+    """Returns the query for a sum of (sign, word) terms."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
     rows = [known_row(vectors, word) for _, word in terms]
     signs = np.array([sign for sign, _ in terms], np.float32)[:, None]
@@ -137,18 +121,20 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
 def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
     """Returns for each query the k nearest words, best first, from one pass over the matrix; fewer
     when the vocabulary is smaller."""
+    _check_k(k)
     if not queries:
         return []
     sums = np.stack([query.total for query in queries])
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-    rows, cosines = vectors.neighbours(sums, k, [query.exclude for query in queries])
-    return [_named(vectors, *each) for each in zip(rows, cosines, strict=True)]
+    found = vectors.neighbours(sums, k, [query.exclude for query in queries])
+    return [_named(vectors, *each) for each in found]
 
 
 def answers(
-    vectors: WordRows, asked: Iterable[Asked], k: int
+    vectors: WordRows, asked: Iterable[Asked], k: int = 10
 ) -> list[list[Neighbour] | QueryError]:
-    """Returns for each of many queries what `nearest` finds, or why it cannot be answered."""
+    """Returns what `nearest` does for each of many queries, from one pass over the matrix; in the
+    place of one that cannot be answered the error that says why."""
     found: list[Query | QueryError] = []
     for each in asked:
         try:
@@ -165,14 +151,22 @@ def _named(vectors: WordRows, rows: np.ndarray, scores: np.ndarray) -> list[Neig
 
 
 def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
-    """Returns the cosine of what two words, expressions or vectors stand for."""
+    """Returns the cosine, -1 to 1, of what two words, expressions or vectors stand for."""
     x, y = (resolve(vectors, each).total.astype(np.float64) for each in (a, b))
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 
-def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Neighbour]:
-    """Returns the k words x with the highest s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the
-    cosine brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
+def analogy(
+    vectors: WordRows, a: str, b: str, c: str, k: int = 10, method: str = "add"
+) -> list[Neighbour]:
+    """Returns the k words that best complete "a is to b as c is to ...", best first: "add" ranks by
+    the cosine to b - a + c, "mul" by s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the cosine
+    brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
+    if method not in METHODS:
+        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
+    if method == "add":
+        return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k)[0]
+    _check_k(k)
     rows = [known_row(vectors, word) for word in (a, b, c)]
     three = vectors.unit(rows).T
     scores = np.empty(len(vectors), np.float32)
@@ -181,21 +175,25 @@ def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Ne
         scores[start : start + len(block)] = of_b * of_c / (of_a + COSMUL_EPSILON)
     scores[rows] = -np.inf
     best = top(scores, min(k, len(scores) - len(set(rows))))
-    best = best[np.argsort(-scores[best], kind="stable")]
     return _named(vectors, best, scores[best])
 
 
 def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
-    """Returns the word whose cosine to the mean of all their unit vectors is the lowest; raises
-    QueryError for fewer than three."""
+    """Returns the word that fits the others least, whose cosine to the mean of all their unit
+    vectors is the lowest."""
     if isinstance(words, str) or len(words) < 3:
         raise QueryError("the odd one out is looked for among three words at least")
     unit = vectors.unit([known_row(vectors, word) for word in words])
     return words[int((unit @ unit.mean(axis=0)).argmin())]
 
 
-def near_spellings(vectors: WordRows, word: str, n: int = SUGGESTIONS) -> list[str]:
-    """Up to n words of the vocabulary spelt nearly like `word`: other capitals first, then by
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"`k` {k} is out of range; ask for one word at least")
+
+
+def near_spellings(vectors: WordRows, word: str) -> list[str]:
+    """A few words of the vocabulary spelt nearly like `word`: other capitals first, then by
     difflib's ratio."""
     folded = word.casefold()
     if not folded:
@@ -209,5 +207,5 @@ def near_spellings(vectors: WordRows, word: str, n: int = SUGGESTIONS) -> list[s
             # take seconds.
             if key and (key[0] == first or key[-2:] == last):
                 near.setdefault(key, []).append(candidate)
-    keys = difflib.get_close_matches(folded, near, n=n, cutoff=0.7)
-    return [candidate for key in keys for candidate in near[key]][:n]
+    keys = difflib.get_close_matches(folded, near, n=SUGGESTIONS, cutoff=0.7)
+    return [candidate for key in keys for candidate in near[key]][:SUGGESTIONS]

@@ -22,10 +22,9 @@ class WordRows:
     """Words, most frequent first, with one vector each.
 
     Attributes:
-        words: [V].
         matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a
             .npy file.
-        counts: [V] int64, how often each word stood in the corpus, or None when the file does not
+        counts: [V] int64, how often each word stood in the corpus; None where the file does not
             say.
         source: where the vectors come from; error messages name it.
         warnings: what the user should know about the file, in plain sentences.
@@ -93,60 +92,40 @@ class WordRows:
             return np.asarray(self.matrix[rows] / lengths, np.float32)
         return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
 
-    def unit_blocks(
-        self, stop: int | None = None, step: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """(first row, unit rows [n, D]) over the first `stop` rows."""
-        stop = len(self) if stop is None else min(stop, len(self))
-        step = step or max(1, BLOCK_VALUES // max(1, self.dim))
-        for start in range(0, stop, step):
-            yield start, self.unit(slice(start, min(start + step, stop)))
+    def unit_blocks(self, n_queries: int = 1) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, unit rows [n, D]) of the whole matrix, small enough for so many queries."""
+        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
+        for start in range(0, len(self), step):
+            yield start, self.unit(slice(start, start + step))
 
     def neighbours(
-        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]] | None = None
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The k rows with the highest cosine to each query, best first; of equal ones the earlier
-        row.
-
-        Args:
-            queries: [Q, D], unit rows.
-            k: how many; fewer come back when the vocabulary is smaller.
-            exclude: for each query the rows that may not answer.
-
-        Returns:
-            For each query the rows [≤ k] int64 and their cosines [≤ k] float32.
-        """
+        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The k rows [≤ k] int64 with the highest cosines to each of `queries` [Q, D], unit rows,
+        and these cosines [≤ k] float32: best first, of equal ones the earlier row, and without the
+        rows that each query has in `exclude`."""
         queries = np.ascontiguousarray(queries, np.float32)
-        n_queries = len(queries)
-        exclude = exclude or [()] * n_queries
-        best_rows = [np.empty(0, np.int64)] * n_queries
-        best_scores = [np.empty(0, np.float32)] * n_queries
-        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
-        for start, block in self.unit_blocks(step=step):
+        best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
+        for start, block in self.unit_blocks(len(queries)):
             scores = queries @ block.T
-            for q in range(n_queries):
-                for row in exclude[q]:
-                    if start <= row < start + len(block):
-                        scores[q, row - start] = -np.inf
+            for q, own in enumerate(exclude):
+                scores[q, [row - start for row in own if 0 <= row - start < len(block)]] = -np.inf
                 chosen = top(scores[q], k)
-                rows = np.concatenate([best_rows[q], chosen + start])
-                values = np.concatenate([best_scores[q], scores[q, chosen]])
+                rows = np.concatenate([best[q][0], chosen + start])
+                values = np.concatenate([best[q][1], scores[q, chosen]])
                 # Earlier blocks come first and the sort is stable, so equal scores stay in the
                 # order of the rows.
                 order = np.argsort(-values, kind="stable")[:k]
-                best_rows[q], best_scores[q] = rows[order], values[order]
-        for q in range(n_queries):
-            allowed = best_scores[q] > -np.inf
-            best_rows[q], best_scores[q] = best_rows[q][allowed], best_scores[q][allowed]
-        return best_rows, best_scores
+                order = order[values[order] > -np.inf]
+                best[q] = rows[order], values[order]
+        return best
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the
-    earlier."""
+    """Positions of the k highest of `scores` [n], best first; of equal ones the earlier first."""
     if k >= len(scores):
-        return np.arange(len(scores))
+        return np.argsort(-scores, kind="stable")
     threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
     above = np.flatnonzero(scores > threshold)
     equal = np.flatnonzero(scores == threshold)[: k - len(above)]
-    return np.sort(np.concatenate([above, equal]))
+    return np.concatenate([above[np.argsort(-scores[above], kind="stable")], equal])

@@ -1,10 +1,4 @@
-"""Writes vectors in the format that the file's extension names. The file is whole or not there.
-
-.txt, .vec      word2vec text: a line `V D`, then one line per word
-.bin            word2vec binary, as word2vec.c writes it
-.glove          GloVe text: as .txt without the first line
-.npy            NumPy matrix [V, D]; the words go to NAME.vocab.tsv beside it
-"""
+"""Writes vectors in the format that the file's extension names. The file is whole or not there."""
 
 from __future__ import annotations
 
@@ -20,15 +14,12 @@ from w2v.vectors.binary import write_binary
 from w2v.vectors.text import write_text
 
 WRITE_ROWS = 8192  # rows of a matrix written at a time
+# word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it
 FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary", ".glove": "glove", ".npy": "npy"}
 
 
 def check_format(path: str | Path) -> str:
-    """The format that the extension of `path` names: "text", "binary", "glove" or "npy".
-
-    Raises:
-        InputError: no format has this extension.
-    """
+    """The format that the extension of `path` names: "text", "binary", "glove" or "npy"."""
     name = Path(path).name.lower()
     if name.endswith(".glove.txt"):
         return "glove"
@@ -48,17 +39,13 @@ def save_vectors(
     kind: str | None = None,
 ) -> None:
     """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
-    extension does not say; only .npy keeps the `counts` [V], in its word list.
-
-    Raises:
-        InputError: the extension is unknown, or the format cannot hold one of the words.
-        RunError: the file cannot be written.
-    """
+    extension does not say; only .npy keeps the `counts` [V], in its word list. Raises InputError
+    where the extension is unknown, or the format cannot hold one of the words."""
     path = Path(path)
     kind = kind or check_format(path)
     words = list(words)
-    check_words(words, kind)
     if kind == "npy":
+        check_words(words, kind)
         # neither takes its place before both are written
         with atomic_file(path.with_suffix(".vocab.tsv")) as list_file, atomic_file(path) as file:
             write_words(list_file, words, counts)
@@ -72,20 +59,15 @@ def save_vectors(
 def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
     """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk
     is told as such."""
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
-    )
+    header = {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
+    np.lib.format.write_array_header_1_0(file, header)
     for start in range(0, len(matrix), WRITE_ROWS):
         file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)
 
 
 def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kind: str) -> None:
-    """Writes to an open binary file, such as standard output; `kind` is "text", "binary" or
-    "glove".
-
-    Raises:
-        InputError: the format cannot hold one of the words, or needs a second file.
-    """
+    """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is
+    "text", "binary" or "glove"."""
     words = list(words)
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
@@ -104,7 +86,7 @@ def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kin
 def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None) -> None:
     """Writes the word list that stands beside a .npy matrix: `word` or `word<TAB>count` lines."""
     if counts is None:
-        lines = list(words)
+        lines = words
     else:
         lines = [f"{word}\t{count}" for word, count in zip(words, counts.tolist(), strict=True)]
     file.write(("\n".join(lines) + "\n").encode("utf-8"))
@@ -112,9 +94,9 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
 
 def check_words(words: Sequence[str], kind: str) -> None:
     """Raises InputError for the first word that the format `kind` could not give back."""
-    forbidden = "\t\n" if kind == "npy" else " \n"
+    forbidden, what = ("\t\n", "tab") if kind == "npy" else (" \n", "space")
+    joined = "".join(words)
     try:
-        joined = "".join(words)
         joined.encode("utf-8")
     except UnicodeEncodeError as error:
         word = next(word for word in words if joined[error.start] in word)
@@ -123,7 +105,6 @@ def check_words(words: Sequence[str], kind: str) -> None:
         ) from None
     if "" in words or any(mark in joined for mark in forbidden):
         word = next(word for word in words if not word or any(mark in word for mark in forbidden))
-        what = "tab" if kind == "npy" else "space"
         raise InputError(
             f"the word {word!r} is empty or contains a {what} or a line break, which this format"
             " cannot hold; use another format or remove the word"

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import IO, NoReturn
+from itertools import takewhile
+from typing import IO
 
 import numpy as np
 
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import (
-    MAX_VALUE_BYTES,
-    Header,
-    RowBuffer,
-    VectorStream,
-    check_header,
-    check_values,
-    decode_words,
-)
+from w2v.vectors.content import MAX_VALUE_BYTES, Header, Storage, VectorStream, words_to_read
 
 SAMPLE_LINES = 20
 WRITE_ROWS = 4096
@@ -42,110 +35,51 @@ def is_number(field: bytes) -> bool:
     return True
 
 
-def sample_lines(sample: bytes, complete: bool) -> list[bytes]:
-    """The first whole lines of a sample, without their ends and without empty ones."""
+def count_numbers(sample: bytes, complete: bool) -> list[int]:
+    """How many numbers end each of the sample's first whole lines that hold something."""
     lines = sample.split(b"\n", SAMPLE_LINES)
     if not complete or len(lines) > SAMPLE_LINES:
         lines.pop()
-    return [line for line in (line.rstrip(b" \r") for line in lines) if line]
-
-
-def guess_dim(sample: bytes, complete: bool) -> int | None:
-    """D of text without a header: how many numbers end most of the first lines; None when it is no
-    such text."""
-    counts = [_trailing_numbers(line) for line in sample_lines(sample, complete)]
-    if not counts:
-        return None
-    dim = max(counts, key=lambda count: (counts.count(count), count))
-    return dim if dim > 0 and 2 * counts.count(dim) >= len(counts) else None
-
-
-def _trailing_numbers(line: bytes) -> int:
-    fields = line.split(b" ")[1:]
-    return next(
-        (n for n, field in enumerate(reversed(fields)) if not is_number(field)), len(fields)
-    )
-
-
-def fits_text(sample: bytes, complete: bool, dim: int) -> bool:
-    """Whether the first lines of `sample` all end in `dim` numbers."""
-    lines = sample_lines(sample, complete)
-    fields = [line.rsplit(b" ", dim) for line in lines]
-    return bool(lines) and all(
-        len(field) == dim + 1 and all(map(is_number, field[1:])) for field in fields
-    )
+    fields = [line.split(b" ")[1:] for line in (line.rstrip(b" \r") for line in lines) if line]
+    return [sum(1 for _ in takewhile(is_number, reversed(each))) for each in fields]
 
 
 def read_text(
-    stream: VectorStream, header: Header | None, dim: int, limit: int | None, errors: str
+    stream: VectorStream, header: Header | None, dim: int
 ) -> tuple[list[str], np.ndarray]:
-    """Words and vectors [V, D] float32; `header` is None for GloVe's form.
-
-    Raises:
-        InputError: the lines do not keep to the header or to `dim`, or hold something that is no
-            number.
-        RunError: there is not enough memory.
-    """
-    name = stream.name
-    position = 0
-    line_number = 1
+    """Words and vectors [V, D] float32, of lines that fit the header and `dim`."""
+    name, limit, wanted, position, first_line = stream.name, stream.limit, 0, 0, 1
     if header is not None:
-        check_header(header, stream, 2 * header.dim + 1, limit)
-        _check_dim(stream, header)
-        position, line_number = header.length, 2
-    promised = header.n_words if header is not None else None
-    wanted = min(x for x in (promised, limit, 1 << 62) if x is not None)
-    words: list[str] = []
-    rows = RowBuffer(dim, name)
+        wanted = words_to_read(header, stream, 2 * dim + 1)
+        position, first_line = header.length, 2
+        counts = count_numbers(stream.sample[position:], stream.sample_is_all)
+        if min(counts, default=0) > dim:  # the surplus would become part of the words
+            raise InputError(
+                f"{name}: its header says {dim} dimensions, but line 2 has {counts[0]} numbers;"
+                " correct the header"
+            )
+    found = Storage(dim, stream)
     for block in _line_blocks(stream, dim, position):
-        if len(words) >= wanted:
-            if limit is not None and len(words) >= limit:
-                break
+        before = len(found.words)
+        if limit is not None and before >= limit:
+            break
+        words, starts, values = _parse(_tidy(block), dim, first_line + before, name, header)
+        taken = slice(None if limit is None else limit - before)
+        if header is not None and before + len(words[taken]) > header.n_words:
             raise InputError(
-                f"{name}: its header says {promised} words, but more lines follow; correct the"
-                " header"
+                f"{name}: its header says {header.n_words} words, but more lines follow; correct"
+                " the header"
             )
-        tidy = _tidy(block)
-        raw, starts, values = _parse(tidy, dim, line_number, name, header)
-        surplus = len(words) + len(raw) - wanted
-        if surplus > 0 and not (limit is not None and wanted == limit):
-            raise InputError(
-                f"{name}: its header says {promised} words, but more lines follow; correct the"
-                " header"
-            )
-        if surplus > 0:
-            raw, values = raw[:-surplus], values[:-surplus]
-        new = decode_words(
-            raw, len(words) + 1, [position + start for start in starts], name, errors
-        )
-        check_values(new, values, name)
-        words.extend(new)
-        rows.append(values)
-        line_number += len(raw)
+        offsets = [position + start for start in starts[taken]]
+        found.append(words[taken], offsets, values[taken])
         position += len(block)
-    if promised is not None and len(words) < wanted:
+    if header is not None and len(found.words) < wanted:
         raise InputError(
-            f"{name}: its header says {promised} words, but there are only {len(words)}; "
-            "the file is cut short or the header is wrong: copy or save it again"
+            f"{name}: its header says {header.n_words} words, but there are only"
+            f" {len(found.words)}; the file is cut short or the header is wrong: copy or save it"
+            " again"
         )
-    return words, rows.finish()
-
-
-def _check_dim(stream: VectorStream, header: Header) -> None:
-    """Refuses a header whose D is smaller than the lines' (the surplus numbers would become part of
-    the words)."""
-    lines = sample_lines(stream.sample[header.length :], stream.sample_is_all)
-    fields = [line.rsplit(b" ", header.dim) for line in lines]
-    spare = [field[0].split(b" ") for field in fields if len(field) == header.dim + 1]
-    if (
-        lines
-        and len(spare) == len(lines)
-        and all(len(part) > 1 and is_number(part[-1]) for part in spare)
-    ):
-        raise InputError(
-            f"{stream.name}: its header says {header.dim} dimensions, but line 2 has"
-            f" {lines[0].count(b' ')} numbers; correct the header"
-        )
+    return found.finish()
 
 
 def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
@@ -199,19 +133,28 @@ def _parse(
     short = np.flatnonzero(before_end - before_start < dim)
     if len(short):
         i = int(short[0])
-        found = int(before_end[i] - before_start[i])
+        numbers = int(before_end[i] - before_start[i])
         said = "its header says" if header is not None else "the first lines have"
         raise InputError(
-            f"{name}: line {first_line + i} has {found} numbers after the word, but {said} {dim}; "
-            "the file is damaged or the header is wrong: copy or save it again"
+            f"{name}: line {first_line + i} has {numbers} numbers after the word, but {said} {dim};"
+            " the file is damaged or the header is wrong: copy or save it again"
         )
-    word_ends = spaces[before_end - dim]
-    first, middle, last = starts.tolist(), word_ends.tolist(), ends.tolist()
+    first, middle, last = starts.tolist(), spaces[before_end - dim].tolist(), ends.tolist()
     words = [block[a:b] for a, b in zip(first, middle, strict=True)]
-    numbers = b"".join([block[a:b] for a, b in zip(middle, last, strict=True)])
-    values = _numbers(numbers)
+    values = _numbers(b"".join([block[a:b] for a, b in zip(middle, last, strict=True)]))
     if values is None or len(values) != len(words) * dim:
-        _raise_wrong_number(block, dim, first_line, name)
+        for i, line in enumerate(block.split(b"\n")[:-1], first_line):
+            for field in line.rsplit(b" ", dim)[1:]:
+                if not is_number(field):
+                    text = field[:40].decode("utf-8", "replace")
+                    raise InputError(
+                        f"{name}: line {i} has {text!r} where a number belongs; the file is"
+                        " damaged: copy or save it again"
+                    )
+        raise InputError(
+            f"{name}: the numbers from line {first_line} on cannot be read; copy or save the file"
+            " again"
+        )
     return words, first, values.reshape(len(words), dim)
 
 
@@ -227,20 +170,6 @@ def _numbers(text: bytes) -> np.ndarray | None:
             return np.fromstring(text, dtype=np.float32, sep=" ")
         except (ValueError, DeprecationWarning):
             return None
-
-
-def _raise_wrong_number(block: bytes, dim: int, first_line: int, name: str) -> NoReturn:
-    for i, line in enumerate(block.split(b"\n")[:-1]):
-        for field in line.rsplit(b" ", dim)[1:]:
-            if not is_number(field):
-                shown = field[:40].decode("utf-8", "replace")
-                raise InputError(
-                    f"{name}: line {first_line + i} has {shown!r} where a number belongs; "
-                    "the file is damaged: copy or save it again"
-                )
-    raise InputError(
-        f"{name}: the numbers from line {first_line} on cannot be read; copy or save the file again"
-    )
 
 
 def write_text(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, header: bool) -> None:

@@ -7,7 +7,7 @@ vectors.nearest("king - man + woman", k=5)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors import queries
-from w2v.vectors.encoding import encode
-from w2v.vectors.queries import Asked, Neighbour, QueryError
+from w2v.evaluation.analogies import AnalogyResult, evaluate_analogies
+from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
+from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
+from w2v.vectors import encoding, queries
+from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
 from w2v.vectors.saving import save_vectors
 
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
     import pandas
     import torch
 
-    from w2v.evaluation.evaluate import Result
-    from w2v.evaluation.sets import AnalogySet, SimilaritySet
-
-METHODS = ("add", "mul")
+Result = AnalogyResult | SimilarityResult
+Set = AnalogySet | SimilaritySet
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
@@ -52,8 +52,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         """Returns the vector of a word [D], or those of a list of words [n, D]; an unknown word is
         an UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str):
-            found: np.ndarray = self.matrix[queries.known_row(self, word)]
-            return found
+            return self.matrix[queries.known_row(self, word)]
         return np.asarray(self.matrix[[queries.known_row(self, each) for each in word]])
 
     def __contains__(self, word: object) -> bool:
@@ -68,81 +67,55 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return default if row is None else self.matrix[row]
 
     def nearest(self, query: Asked, k: int = 10) -> list[Neighbour]:
-        """Returns the k words nearest to a query, best first, without the query's own words.
-
-        Args:
-            query: a word, an expression such as "king - man + woman", a list of words, which are
-                added, or a vector [D].
-            k: how many; fewer come back when the vocabulary is smaller.
-
-        Raises:
-            UnknownWordError: a word is not in the vocabulary.
-            InputError: the query is malformed, or has no direction.
-        """
-        _check_k(k)
+        """Returns the k words nearest to a query, best first, without the query's own words. It is
+        a word, an expression such as "king - man + woman", a list of words, which are added, or a
+        vector [D]; an unknown word is an UnknownWordError."""
         return queries.nearest(self, [queries.resolve(self, query)], k)[0]
 
-    def answers(self, asked: Iterable[Asked], k: int = 10) -> list[list[Neighbour] | QueryError]:
-        """Returns what `nearest` does for each of many queries, from one pass over the matrix; in
-        the place of one that cannot be answered the error that says why."""
-        _check_k(k)
-        return queries.answers(self, asked, k)
-
-    def similarity(self, a: Asked, b: Asked) -> float:
-        """Returns the cosine, -1 to 1, of two words (or of whatever `nearest` takes)."""
-        return queries.similarity(self, a, b)
-
-    def analogy(self, a: str, b: str, c: str, k: int = 10, method: str = "add") -> list[Neighbour]:
-        """Returns the k words that best complete "a is to b as c is to ...", best first: "add"
-        ranks by the cosine to b - a + c, "mul" by 3CosMul, see `queries.multiplicative`."""
-        if method not in METHODS:
-            raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
-        _check_k(k)
-        if method == "mul":
-            return queries.multiplicative(self, a, b, c, k)
-        query = queries.added(self, [(1, b), (-1, a), (1, c)])
-        return queries.nearest(self, [query], k)[0]
-
-    def odd_one_out(self, words: Sequence[str]) -> str:
-        """Returns the word that fits the others least: the one farthest from the mean of all."""
-        return queries.odd_one_out(self, words)
-
-    def encode(
-        self, texts: str | Iterable[str | Sequence[str]], pooling: str = "mean"
-    ) -> np.ndarray:
-        """Returns a vector for each text [n, D], or [D] for one string, see `encoding`."""
-        return encode(self, texts, pooling)
+    answers, similarity = queries.answers, queries.similarity
+    analogy, odd_one_out = queries.analogy, queries.odd_one_out
+    encode = encoding.encode
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...
 
     @overload
-    def evaluate(
-        self, given: str | Path | AnalogySet | SimilaritySet, **options: Any
-    ) -> Result: ...
+    def evaluate(self, given: str | Path | Set, **options: Any) -> Result: ...
 
-    def evaluate(
-        self, given: str | Path | AnalogySet | SimilaritySet | None = None, **options: Any
+    def evaluate(  # type: ignore[misc]
+        self,
+        given: str | Path | Set | None = None,
+        *,
+        method: str = "add",
+        restrict_vocab: int = 30000,
+        case: str = "fold",
+        intervals: bool = False,
     ) -> Result | dict[str, Result]:
-        """Asks the questions of a set, or correlates with its scores: an AnalogyResult or a
-        SimilarityResult.
+        """Asks the questions of a set, or correlates with its scores.
 
         Args:
-            given: a file of analogies or of scored word pairs, or a set that was read before;
-                without one, the small sets that come with w2v: a dict of results by name.
-            options: method, restrict_vocab, case and intervals, see `w2v.evaluation.evaluate`.
+            given: a file of analogies or of scored word pairs, "-" for standard input, or a set
+                that was read before; without one, the small sets that come with w2v: a dict of
+                results by name.
+            method: how analogies are answered, "add" or "mul".
+            restrict_vocab: analogies: only so many of the most frequent words take part, 0 = all.
+            case: "fold" compares words in capitals, "exact" as they stand.
+            intervals: similarities: compute the 95 % intervals as well (those of analogies are
+                computed when they are asked for).
         """
-        from w2v.evaluation.evaluate import evaluate  # not needed for queries
-        from w2v.evaluation.sets import default_sets
-
+        options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
         if given is None:
-            return {each.name: evaluate(self, each, **options) for each in default_sets()}
-        return evaluate(self, given, **options)
+            sets = default_sets()
+            return {each.name: self.evaluate(each, **options, intervals=intervals) for each in sets}
+        chosen = load_set(given) if isinstance(given, (str, Path)) else given
+        if isinstance(chosen, AnalogySet):
+            return evaluate_analogies(self, chosen.sections, **options)
+        more: Any = {"skipped": chosen.skipped, "intervals": intervals}
+        return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"; raises as
-        `save_vectors` does."""
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"."""
         save_vectors(path, self.words, self.matrix, self.counts, format)
 
     def to_torch(self) -> torch.Tensor:
@@ -173,8 +146,3 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 def _check_installed(package: str) -> None:
     if find_spec(package) is None:
         raise InputError(f"{package} is not installed here; pip install {package}")
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise InputError(f"`k` {k} is out of range; ask for one word at least")

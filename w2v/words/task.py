@@ -28,6 +28,10 @@ ENGINES = {
 }
 
 
+class NothingToLearnError(InputError):
+    """No word of the text has a context word."""
+
+
 @dataclass
 class WordText(Text):
     """valid: the text to validate on, with the same ids. start: other rows than usual to begin
@@ -151,7 +155,7 @@ class WordsTask(Task):
 
     def check(self, total: Tally) -> None:
         if total.predictions == 0:
-            raise InputError(
+            raise NothingToLearnError(
                 "no word has a context word to learn from: after `min_count`, `max_vocab` and"
                 f" `sample` no line has two words left ({total.rare:,} and {total.dropped:,} words"
                 " were left out by them); put more words on a line, or try a smaller `min_count` or"

@@ -63,11 +63,9 @@ class Text8Corpus(LineSentence):
     """A file of one long line, such as text8, in pieces of `max_sentence_length` words."""
 
 
-def write_archive(
-    path: Any, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_archive(path: Any, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays and plain values as NumPy's .npz, whatever the name's extension."""
-    text = np.frombuffer(json.dumps({"kind": kind, **facts}).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     with atomic_file(path) as file:
         np.savez(file, **{"facts": text, **arrays})  # type: ignore[arg-type]
 

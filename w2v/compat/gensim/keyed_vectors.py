@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from w2v.compat.gensim.storage import Storage, is_key
-from w2v.evaluation.analogies import RIGHT, UNCOVERED, answer
+from w2v.evaluation.analogies import COSMUL_EPSILON, RIGHT, UNCOVERED, answer
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors
-from w2v.vectors.queries import COSMUL_EPSILON
 from w2v.vectors.rows import top
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ class KeyedVectors(Storage):
         post_normalize: bool = False,
         ignore_missing: bool = True,
     ) -> np.ndarray:
-        """The weighted mean of the keys' vectors; keys that are vectors stay as they are."""
         if len(keys) == 0:
             raise ValueError("cannot compute the mean of no keys")
         weights = np.ones(len(keys)) if weights is None else np.asarray(weights)
@@ -55,8 +53,6 @@ class KeyedVectors(Storage):
         topn: int | None = 10,
         restrict_vocab: int | None = None,
     ) -> Any:
-        """(key, cosine) of the nearest keys, or all cosines [V] when `topn` is None; what is asked
-        for are keys, vectors, or pairs of one and its weight."""
         if topn is not None and topn < 1:
             return []
         signed = [(key, 1) for key in _listed(positive)] + [(key, -1) for key in _listed(negative)]
@@ -70,7 +66,6 @@ class KeyedVectors(Storage):
     def most_similar_cosmul(
         self, positive: Any = None, negative: Any = None, topn: Any = 10
     ) -> Any:
-        """As `most_similar`, by 3CosMul, see `w2v.vectors.queries.multiplicative`."""
         above, below = _listed(positive), _listed(negative)
         if not above:
             raise ValueError("cannot compute the similarity to no words")
@@ -87,7 +82,6 @@ class KeyedVectors(Storage):
             return scores
         own = {self.get_index(key) for key in keys if is_key(key)}
         best = top(scores, int(topn) + len(own))
-        best = best[np.argsort(-scores[best], kind="stable")]
         return [(self.index_to_key[i], float(scores[i])) for i in best if i not in own][:topn]
 
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
@@ -148,9 +142,6 @@ class KeyedVectors(Storage):
         found.add_vectors(known, self[known])
         return found
 
-    def _as_word_vectors(self) -> WordVectors:
-        return WordVectors(self.index_to_key, self.vectors)
-
     def evaluate_word_analogies(
         self,
         analogies: Any,
@@ -159,45 +150,39 @@ class KeyedVectors(Storage):
         dummy4unknown: bool = False,
         similarity_function: str = "most_similar",
     ) -> tuple[float, list[dict[str, Any]]]:
-        """The share of right answers, and each section's right and wrong questions; counted as
-        compute-accuracy.c does (gensim passes over answers that are a word of the question in other
-        capitals)."""
+        """As compute-accuracy.c counts (gensim passes over answers that are a word of the question
+        in other capitals)."""
         given = load_set(analogies)
         if not isinstance(given, AnalogySet):
             raise ValueError(f"{analogies} holds pairs of words with scores, not analogies")
-        options = {"restrict_vocab": restrict_vocab, "case": _case(case_insensitive)}
-        method = "mul" if similarity_function.endswith("cosmul") else "add"
-        questions = [question for section in given.sections for question in section.questions]
-        marks = iter(answer(self._as_word_vectors(), questions, method=method, **options))  # type: ignore[arg-type]
-        total: dict[str, Any] = {"section": "Total accuracy", "correct": [], "incorrect": []}
-        sections = []
-        for section in given.sections:
-            own: dict[str, Any] = {"section": section.name, "correct": [], "incorrect": []}
-            for question in section.questions:
-                mark = next(marks)
-                if mark != UNCOVERED or dummy4unknown:
-                    words = tuple(map(str.upper, question)) if case_insensitive else question
-                    for each in (own, total):
-                        each["correct" if mark == RIGHT else "incorrect"].append(words)
-            sections.append(own)
-        right, wrong = len(total["correct"]), len(total["incorrect"])
-        return right / max(1, right + wrong), [*sections, total]
+        options: Any = {"restrict_vocab": restrict_vocab, "case": _case(case_insensitive)}
+        options["method"] = "mul" if similarity_function.endswith("cosmul") else "add"
+        names = [*(section.name for section in given.sections), "Total accuracy"]
+        found: list[Any] = [{"section": name, "correct": [], "incorrect": []} for name in names]
+        lists = zip(found, given.sections, strict=False)
+        asked = [(own, question) for own, section in lists for question in section.questions]
+        vectors = WordVectors(self.index_to_key, self.vectors)
+        marks = answer(vectors, [question for _, question in asked], **options)
+        for (own, question), mark in zip(asked, marks, strict=True):
+            if mark != UNCOVERED or dummy4unknown:
+                words = tuple(map(str.upper, question)) if case_insensitive else question
+                for each in (own, found[-1]):
+                    each["correct" if mark == RIGHT else "incorrect"].append(words)
+        right, wrong = len(found[-1]["correct"]), len(found[-1]["incorrect"])
+        return right / max(1, right + wrong), found
 
     def evaluate_word_pairs(
         self, pairs: Any, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
-        """((Pearson's r, its p), (Spearman's, its p), percentage of pairs with an unknown word)."""
         given = load_set(pairs)
         if not isinstance(given, SimilaritySet):
             raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
-        case, vectors = _case(case_insensitive), self._as_word_vectors()
+        case, vectors = _case(case_insensitive), WordVectors(self.index_to_key, self.vectors)
         found = evaluate_similarity(vectors, given.pairs, restrict_vocab=restrict_vocab, case=case)
-        if found.pearson is None or found.spearman is None:
+        (r, rho), n = (found.pearson, found.spearman), found.covered
+        if r is None or rho is None:
             raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
-        pearson, spearman = (
-            (r, p_value(r, found.covered)) for r in (found.pearson, found.spearman)
-        )
-        return pearson, spearman, 100 * (1 - found.covered / found.total)
+        return (r, p_value(r, n)), (rho, p_value(rho, n)), 100 * (1 - n / found.total)
 
 
 def _listed(keys: Any) -> list[Any]:

@@ -23,8 +23,7 @@ def is_key(key: Any) -> bool:
 
 
 class Storage:
-    """Vectors [V, vector_size] of the keys in `index_to_key`; `expandos` holds further values per
-    key, such as "count". A key may be a word or its index."""
+    """Vectors of the keys in `index_to_key`; `expandos` holds further values per key ("count")."""
 
     def __init__(self, vector_size: int, dtype: Any = np.float32) -> None:
         self.vector_size = int(vector_size)
@@ -65,11 +64,10 @@ class Storage:
         return found
 
     def get_vector(self, key: Any, norm: bool = False) -> np.ndarray:
-        row = self.get_index(key)
-        found: np.ndarray = self.vectors[row]
+        found = self.vectors[self.get_index(key)]
         if norm:
             self.fill_norms()
-            found = found / self.norms[row]
+            found = found / self.norms[self.get_index(key)]
         found.setflags(write=False)
         return found
 
@@ -81,11 +79,7 @@ class Storage:
         values[self.get_index(key)] = val
 
     def add_vectors(
-        self,
-        keys: Any,
-        weights: Any,
-        extras: Mapping[str, Any] | None = None,
-        replace: bool = False,
+        self, keys: Any, weights: Any, extras: Any = None, replace: bool = False
     ) -> None:
         if isinstance(keys, str):
             keys, weights = [keys], [weights]
@@ -145,8 +139,7 @@ class Storage:
         datatype: Any = np.float32,
         no_header: bool = False,
     ) -> Self:
-        """Reads a file of vectors or a run directory; what it is shows in its content, whatever
-        `binary` and `no_header` say."""
+        """Reads a file or run directory; `binary` and `no_header` show in its content."""
         read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
         counts = read.counts
         if fvocab is not None:
@@ -159,21 +152,19 @@ class Storage:
 
     def save(self, fname: Any, **options: Any) -> None:
         """Writes one archive of arrays; gensim's options of pickles have no meaning here."""
-        write_archive(fname, "KeyedVectors", {}, self.arrays())
+        write_archive(fname, {"kind": "KeyedVectors"}, self.arrays())
 
     @classmethod
     def load(cls, fname: Any, mmap: str | None = None) -> Self:
         return cls.of_arrays(read_archive(fname, "KeyedVectors")[1])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as plain arrays."""
         keys = np.frombuffer(json.dumps(self.index_to_key).encode(), np.uint8)
         more = {f"of.{name}": values for name, values in self.expandos.items()}
         return {"keys": keys, "vectors": self.vectors, **more}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """The opposite of `arrays`."""
         rows = arrays["vectors"]
         found = cls(rows.shape[1], rows.dtype)
         extras = {name[3:]: each for name, each in arrays.items() if name.startswith("of.")}

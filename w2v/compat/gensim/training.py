@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from w2v.compat.gensim.files import LineSentence
 from w2v.corpus import read_corpus
 from w2v.corpus.sources import TABLE_FORMATS
-from w2v.errors import InputError
 from w2v.settings.build import build_config
 
 if TYPE_CHECKING:
@@ -74,9 +73,8 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
     counts, n_words, number, least = Counter(), 0, 0, 1
     for number, sentence in enumerate(source, 1):
         if number == 1 and isinstance(sentence, str):
-            logger.warning(
-                "Each 'sentences' item should be a list of words (usually unicode strings)."
-            )
+            what = "a list of words (usually unicode strings)"
+            logger.warning("Each 'sentences' item should be %s.", what)
         n_words += len(sentence)
         counts.update(sentence)
         if max_vocab_size and len(counts) > max_vocab_size:  # as gensim prunes
@@ -93,6 +91,7 @@ def train(
     """Runs the library's training from the run directory `start`; None where there is nothing to
     learn. A text so small that all of it is subsampled away is trained whole."""
     from w2v import api  # of no use to those who only query
+    from w2v.words.task import NothingToLearnError
 
     for sample in {settings["sample"]: 1, 0: 1}:
         corpus: Any = ([names.get(word, word) for word in sentence] for sentence in source)
@@ -101,7 +100,6 @@ def train(
         given: Any = {**settings, "sample": sample, "init": start}
         try:
             return api.train(corpus, callbacks=[watch], progress=False, **given)
-        except InputError as error:
-            if "context word to learn from" not in str(error):
-                raise
+        except NothingToLearnError:
+            continue
     return None

@@ -87,20 +87,17 @@ class Word2Vec:
         self._output: dict[str, np.ndarray] = {}
         if sentences is not None or corpus_file is not None:
             if isinstance(sentences, GeneratorType):
-                raise TypeError(
-                    "sentences are read twice, which a generator cannot be: give a list"
-                )
+                raise TypeError("sentences are read twice, a generator cannot be: give a list")
             self.build_vocab(sentences, corpus_file, trim_rule=trim_rule)
-            self.train(
-                sentences, corpus_file, self.corpus_count, epochs=epochs, callbacks=callbacks
-            )
+            count = self.corpus_count
+            self.train(sentences, corpus_file, count, epochs=epochs, callbacks=callbacks)
 
     def __getattr__(self, name: str) -> Any:  # tells type checkers that there are more
         raise AttributeError(f"Word2Vec has no attribute {name!r}")
 
     def __str__(self) -> str:
-        size = f"vocab={len(self.wv)}, vector_size={self.vector_size}"
-        return f"Word2Vec<{size}, alpha={self.alpha}>"
+        shape = f"vocab={len(self.wv)}, vector_size={self.vector_size}"
+        return f"Word2Vec<{shape}, alpha={self.alpha}>"
 
     def build_vocab(
         self,
@@ -110,11 +107,8 @@ class Word2Vec:
         progress_per: int = 10000,
         trim_rule: Rule | None = None,
     ) -> None:
-        """Counts the words and gives those that stay vectors; with `update` beside those there."""
-        source = source_of(corpus_iterable, corpus_file)
-        counts, self.corpus_total_words, self.corpus_count = count_words(
-            source, self.max_vocab_size
-        )
+        found = count_words(source_of(corpus_iterable, corpus_file), self.max_vocab_size)
+        counts, self.corpus_total_words, self.corpus_count = found
         self._take(counts, update, trim_rule)
 
     def build_vocab_from_freq(
@@ -124,7 +118,6 @@ class Word2Vec:
         trim_rule: Rule | None = None,
         update: bool = False,
     ) -> None:
-        """As `build_vocab`, from counts."""
         self.corpus_count, self.corpus_total_words = corpus_count, sum(word_freq.values())
         self._take(word_freq, update, trim_rule)
 
@@ -163,7 +156,6 @@ class Word2Vec:
         self.wv.add_vectors(words, start, {"count": [counts[word] for word in words]})
 
     def reset_from(self, other_model: Word2Vec) -> None:
-        """Takes over the vocabulary of another model, with new vectors."""
         self._allocate(other_model._counts())
         self._output = {}
 
@@ -212,8 +204,8 @@ class Word2Vec:
         settings = dict(model="skip-gram" if self.sg else "cbow", dim=self.vector_size, min_count=1)
         settings |= dict(window=self.window, sample=self.sample or 0, seed=self.seed)
         jobs = -(-self.corpus_total_words // self.batch_words)  # what gensim deals to its workers
-        threads = max(1, min(self.workers, jobs))
-        settings |= dict(threads=threads, max_sentence=MAX_WORDS, loss="hsigmoid")
+        settings["threads"] = max(1, min(self.workers, jobs))
+        settings |= dict(max_sentence=MAX_WORDS, loss="hsigmoid")
         if not self.sg:
             settings["cbow_hidden"] = "mean" if self.cbow_mean else "sum"
         if self.negative > 0:
@@ -234,7 +226,6 @@ class Word2Vec:
         save_checkpoint(folder / FOLDER, Checkpoint(0, tensors, np.array([0, 1]), {}))
 
     def get_latest_training_loss(self) -> float:
-        """The loss summed over all predictions of the last `train`."""
         return self.running_training_loss
 
     @property
@@ -256,7 +247,6 @@ class Word2Vec:
         return rows
 
     def predict_output_word(self, context_words_list: Sequence[Any], topn: int = 10) -> Any:
-        """(word, probability) of the likeliest words amid a context; None if it is unknown."""
         if self.negative <= 0 or not self._counts():
             raise RuntimeError("predicting words needs a model trained with negative sampling")
         context = [word for word in context_words_list if word in self.wv]
@@ -273,7 +263,8 @@ class Word2Vec:
         """Writes one archive of arrays; gensim's options of pickles have no meaning here."""
         plain = (int, float, str, type(None))
         facts = {name: value for name, value in vars(self).items() if isinstance(value, plain)}
-        write_archive(fname, "Word2Vec", facts, {**self.wv.arrays(), **self._output})
+        facts["kind"] = "Word2Vec"
+        write_archive(fname, facts, {**self.wv.arrays(), **self._output})
 
     @classmethod
     def load(cls, fname: Any, mmap: str | None = None) -> Word2Vec:

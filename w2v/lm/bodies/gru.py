@@ -39,7 +39,7 @@ class _GRULayer(torch.autograd.Function):
         states[0] = h
         inner = x.new_empty(places, columns, units)
         panels = _packed(w_hh.view(3, units, units).permute(2, 0, 1))
-        _run(kernels()[0], columns, gates, states, inner, panels, b_hh[2 * units :].contiguous())
+        _run(kernels()[0], inner, gates, states, inner, panels, b_hh[2 * units :].contiguous())
         ctx.save_for_backward(x, w_ih, w_hh, gates, states, inner)
         ctx.half = half
         return states[1:], states[-1].clone()
@@ -52,7 +52,7 @@ class _GRULayer(torch.autograd.Function):
         dy, dh = dy.contiguous(), dh.clone(memory_format=torch.contiguous_format)
         dgates, dinput = torch.empty_like(gates), torch.empty_like(gates)
         columns, panels = len(dh), _packed(w_hh[:, None])
-        _run(kernels()[1], columns, gates, states, inner, panels, dy, dh, dgates, dinput)
+        _run(kernels()[1], inner, gates, states, inner, panels, dy, dh, dgates, dinput)
         needs, half = ctx.needs_input_grad, ctx.half
         return (
             _linear(dinput, w_ih.t(), None, half).view_as(x) if needs[0] else None,
@@ -70,19 +70,19 @@ def gru_layer(x: Tensor, h: Tensor, *weights: Tensor, half: bool) -> tuple[Tenso
     """Returns (y [T, B, H], the last state [B, H]) of x [T, B, I], the start state h [B, H] and one
     layer's weights in torch.nn's order, all float32 on a CPU. There are no second derivatives.
     torch.compile leaves it as it is."""
-    y, after = _GRULayer.apply(x, h, half, *weights)
-    return y, after
+    return _GRULayer.apply(x, h, half, *weights)
 
 
-def _run(kernel: Callable[..., None], columns: int, *tensors: Tensor) -> None:
+def _run(kernel: Callable[..., None], inner: Tensor, *tensors: Tensor) -> None:
     """Runs one pass, each of PyTorch's number of threads on its share of the columns."""
-    arrays = [tensor.numpy() for tensor in tensors]
+    given = [*inner.shape, *(tensor.data_ptr() for tensor in tensors)]
+    columns = inner.shape[1]
     threads = min(torch.get_num_threads(), columns)
     shares = list(pairwise(number * columns // threads for number in range(threads + 1)))
-    helpers = [Thread(target=kernel, args=(*arrays, *share)) for share in shares[1:]]
+    helpers = [Thread(target=kernel, args=(*given, *share)) for share in shares[1:]]
     for helper in helpers:
         helper.start()
-    kernel(*arrays, *shares[0])
+    kernel(*given, *shares[0])
     for helper in helpers:
         helper.join()
 
@@ -93,9 +93,8 @@ def _packed(weight: Tensor) -> Tensor:
     length, groups, units = weight.shape
     panels = weight.new_zeros(-(-units // LANES), length, groups, LANES)
     full = units // LANES
-    panels[:full].permute(1, 2, 0, 3).copy_(
-        weight[:, :, : full * LANES].unflatten(2, (full, LANES))
-    )
+    whole = weight[:, :, : full * LANES].unflatten(2, (full, LANES))
+    panels[:full].permute(1, 2, 0, 3).copy_(whole)
     if rest := units % LANES:
         panels[full, :, :, :rest] = weight[:, :, full * LANES :]
     return panels

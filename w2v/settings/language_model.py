@@ -18,8 +18,7 @@ class LanguageModelSettings:
 
     arch: str = setting(
         "lstm",
-        "what reads the text: recurrent, attention, or a window of words (Bengio 2003;"
-        " log-bilinear)",
+        "what reads the text: recurrent, attention, or a window (Bengio 2003; log-bilinear)",
         choices=ARCHITECTURES,
     )
     hidden: int = setting(AUTO, "width of the body's layers", low=1, default_text="`dim`")
@@ -45,7 +44,7 @@ class LanguageModelSettings:
     )
     context: int = setting(
         AUTO,
-        "how many preceding tokens a token sees: in each layer (transformer), in all (ffnn, lbl)",
+        "how many preceding tokens one sees: in each layer (transformer), in all (ffnn, lbl)",
         low=1,
         default_text="transformer 256; ffnn and lbl 5",
     )
@@ -53,10 +52,7 @@ class LanguageModelSettings:
         0, "train a vocabulary of this many byte-level BPE subwords; 0: words", low=0
     )
     bptt: int = setting(
-        AUTO,
-        "tokens of a segment, through which gradients flow back",
-        low=1,
-        default_text="35; transformer 128",
+        AUTO, "tokens that gradients flow back through", low=1, default_text="35; transformer 128"
     )
     accumulate: int = setting(1, "segments whose gradients make one step", low=1)
     clip: float = setting(

@@ -78,7 +78,8 @@ class Saving:
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
             self._directory.restore()
-            self._config.save_yaml(self._output.path / CONFIG)  # `epochs` may have grown
+            start = self._directory.start
+            self._directory.add({CONFIG: start[CONFIG]})  # `epochs` may have grown
         else:
             self._directory.create(replace=self._output.overwrite)
             self._output, self._created = replace(self._output, begun=True), True

@@ -12,7 +12,6 @@ from w2v.system.limits import MAX_DIM
 
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
-MODELS = ("skip-gram", "cbow", LANGUAGE_MODEL)
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class ModelSettings:
     model: str = setting(
         "skip-gram",
         "how words and contexts predict each other; lm: language model, a token from all before",
-        choices=MODELS,
+        choices=("skip-gram", "cbow", LANGUAGE_MODEL),
     )
     dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, lm=200)
     window: int = setting(

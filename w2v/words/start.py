@@ -24,7 +24,7 @@ from w2v.corpus.renumber import renumbered
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import newest_checkpoint
-from w2v.settings.build import load_config
+from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
@@ -186,7 +186,7 @@ def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenS
 
 def _of_run(path: Path, config: Config) -> Earlier:
     check_version(path)
-    before = load_config(path / "config.yaml")
+    before = build_config({}, path / "config.yaml")
     if not before.only_vectors:
         raise InputError(
             f"`init` {path} is the run of a language model: write its embeddings to a file with"

@@ -8,9 +8,10 @@ What differs between word vectors and language models, tasks know: `w2v.words.ta
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import pkgutil
 import threading
 import time
+from contextlib import closing
 
 from w2v.errors import RunError
 from w2v.runs.checkpoint import Checkpoint
@@ -38,7 +39,7 @@ def run(context: Context) -> RunSummary:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
-        with task.read(earlier) as text:
+        with closing(task.read(earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()
             check_memory(task, len(text.vocabulary))
@@ -99,7 +100,7 @@ def plan(context: Context) -> Plan:
     config, output = context.config, prepare_output(context.config)
     task = make_task(context)
     task.prepare()
-    with task.read(None) as text:
+    with closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
         fits = all(demand.fits for demand in demands)
@@ -125,8 +126,7 @@ def plan(context: Context) -> Plan:
 def make_task(context: Context) -> Task:
     """Returns what the configuration trains. Imports of the other story's rooms are left out: they
     take seconds."""
-    module, name = context.config.task_class.split(":")
-    task: Task = getattr(importlib.import_module(module), name)(context)
+    task: Task = pkgutil.resolve_name(context.config.task_class)(context)
     return task
 
 

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
 from w2v.losses.options import HsigmoidOptions, NceOptions, NegOptions
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 
 from w2v.corpus import TokenStore, Vocabulary
@@ -22,15 +19,9 @@ from w2v.training.text import read_text, read_validation, words_to_train
 
 @dataclass
 class TokenText(Text):
-    """tokens: what the text is read as. valid: the text to validate on."""
+    """tokens: what the text is read as."""
 
     tokens: TokenVocabulary
-    valid: TokenStore | None = None
-
-    def close(self) -> None:
-        super().close()
-        if self.valid is not None:
-            self.valid.close()
 
 
 class LanguageModelTask(Task):
@@ -38,20 +29,7 @@ class LanguageModelTask(Task):
     text."""
 
     unit = "tokens"
-
-    def prepare(self) -> None:
-        """Checks that a GPU that was asked for is there; imports PyTorch, two seconds, while the
-        corpus is being read."""
-        if self.config.training.device.startswith("cuda"):
-            from w2v.training.device import find_device  # imports PyTorch
-
-            find_device(self.config.training.device)
-
-        def import_it() -> None:
-            with suppress(Exception):  # comes again, and is told, where the module is used
-                importlib.import_module("w2v.lm.engine")
-
-        threading.Thread(target=import_it, daemon=True).start()
+    engine_name = "w2v.lm.engine:LanguageModelEngine"
 
     def read(self, earlier: Checkpoint | None) -> TokenText:
         valid = read_validation(self.context)
@@ -68,7 +46,7 @@ class LanguageModelTask(Task):
             self.reporter.note(
                 f"`negatives` is {len(tokens) - 1:,}, for there are only {len(tokens):,} tokens"
             )
-        return TokenText(store, tokens.vocabulary, tokens, valid)
+        return TokenText(store, tokens.vocabulary, valid, tokens)
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary

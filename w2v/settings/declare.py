@@ -84,8 +84,9 @@ class Setting:
         return f"{noun}, {self.range_text}" if self.range_text else noun
 
     def convert(self, value: object, where: str) -> Value:
-        """Returns the value in the setting's type, from a command-line text or a YAML value; `where`
-        says how the user named the setting, "--dim" or "dim in run.yaml".
+        """Returns the value in the setting's type, from a command-line text or a YAML value.
+
+        where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
 
         Raises:
             BadValue: wrong type, out of range, not finite, not among the choices.

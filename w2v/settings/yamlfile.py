@@ -40,11 +40,7 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     text = _read_text(path)
     try:
         node = _without_aliases(yaml.SafeLoader(text))
-        if node is not None and not isinstance(node, yaml.MappingNode):
-            raise InputError(
-                f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`"
-            )
-        pairs = [] if node is None else list(_flatten(node))
+        pairs = list(_flatten(node)) if isinstance(node, yaml.MappingNode) else []
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark else ""
@@ -56,6 +52,8 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     except (yaml.YAMLError, ValueError) as error:
         reason = _short(getattr(error, "reason", error))
         raise InputError(f"`config` {path} is not YAML: {reason}") from None
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     return _check_keys(pairs, path)
 
 

@@ -21,14 +21,12 @@ def find_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds no CUDA device on this machine; use `device` cpu"
-        )
+        what = "PyTorch finds no CUDA device on this machine; use `device` cpu"
+        raise InputError(f"`device` {name}: {what}")
     index = int(name.partition(":")[2] or 0)
     if index >= count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
-        )
+        what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        raise InputError(f"`device` {name}: {what}")
     return torch.device("cuda", index)
 
 

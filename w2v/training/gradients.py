@@ -27,15 +27,13 @@ def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
     found = []
     for name, parameter in parameters:
         gradient, parameter.grad = parameter.grad, None
-        if gradient is None:
-            continue
-        if not gradient.is_sparse:
+        if gradient is not None and gradient.is_sparse:
+            rows, values = gradient._indices()[0], gradient._values()
+            if not gradient.is_coalesced():
+                rows, values = summed_rows(rows, values, len(parameter))
+            found.append(Gradient(name, values, rows))
+        elif gradient is not None:
             found.append(Gradient(name, gradient, None))
-            continue
-        rows, values = gradient._indices()[0], gradient._values()
-        if not gradient.is_coalesced():
-            rows, values = summed_rows(rows, values, len(parameter))
-        found.append(Gradient(name, values, rows))
     return found
 
 

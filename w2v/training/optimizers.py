@@ -38,9 +38,8 @@ class RowOptimizer(ABC):
         of it."""
         if gradient.is_sparse:
             assert rows is None
-            rows, gradient = summed_rows(
-                gradient._indices()[0], gradient._values(), len(self._table)
-            )
+            ids, values = gradient._indices()[0], gradient._values()
+            rows, gradient = summed_rows(ids, values, len(self._table))
         if rows is None and self._table.dim() == 0:
             self._step(self._table[None], gradient[None], lr, None)
         else:
@@ -57,8 +56,6 @@ class RowOptimizer(ABC):
 
 
 class Sgd(RowOptimizer):
-    """x -= lr g."""
-
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         if rows is None:
             table.add_(gradient, alpha=-lr)
@@ -67,16 +64,12 @@ class Sgd(RowOptimizer):
 
 
 class Adagrad(RowOptimizer):
-    """x -= lr g / sqrt(sum of mean g²), a sum for every row."""
-
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
-        self._squares = torch.full(
-            (max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device
-        )
+        rows = max(1, len(table)) if table.dim() else 1
+        self._squares = torch.full((rows,), TINY, device=table.device)
 
     def state(self) -> dict[str, Tensor]:
-        """The sums of squares."""
         return {"squares": self._squares}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
@@ -93,8 +86,7 @@ class Adagrad(RowOptimizer):
 
 
 class SparseAdam(RowOptimizer):
-    """Adam; a row's averages stand still while it has no gradient. The number of steps is that of
-    the table."""
+    """The number of steps is that of the table, not of a row."""
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
@@ -104,7 +96,6 @@ class SparseAdam(RowOptimizer):
         self._steps = torch.zeros((), dtype=torch.int64)
 
     def state(self) -> dict[str, Tensor]:
-        """The two averages and the number of steps."""
         return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
@@ -127,9 +118,6 @@ class SparseAdam(RowOptimizer):
 
 
 class AdamW(SparseAdam):
-    """Adam, before which the rows that have a gradient lose the share lr · decay of their
-    values."""
-
     def __init__(self, table: Tensor, decay: float = 0.0) -> None:
         super().__init__(table)
         self._decay = decay
@@ -142,12 +130,8 @@ class AdamW(SparseAdam):
         super()._step(table, gradient, lr, rows)
 
 
-OPTIMIZERS: dict[str, type[RowOptimizer]] = {
-    "sgd": Sgd,
-    "adagrad": Adagrad,
-    "sparse-adam": SparseAdam,
-    "adamw": AdamW,
-}
+OPTIMIZERS: dict[str, type[RowOptimizer]]
+OPTIMIZERS = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW}
 # tables of the size of the one that is trained
 STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
 

@@ -7,11 +7,11 @@ What differs between word vectors and language models, tasks know: `w2v.words.ta
 
 from __future__ import annotations
 
-import dataclasses
 import pkgutil
 import threading
 import time
 from contextlib import closing
+from dataclasses import dataclass, replace
 
 from w2v.errors import RunError
 from w2v.runs.checkpoint import Checkpoint
@@ -50,7 +50,7 @@ def run(context: Context) -> RunSummary:
                 job.engine.close()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Clock:
     """The moments at which a run began, and had read its text."""
 
@@ -66,7 +66,7 @@ def _train(
 ) -> RunSummary:
     """The part of a run after the texts are read."""
     context, reporter = task.context, task.reporter
-    with Saving(context, text, job, output) as saving:
+    with closing(Saving(context, text, job, output)) as saving:
         result, blocks_done = saving.begin(earlier)
         trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit)
         with saving.told_when_it_fails():
@@ -81,12 +81,10 @@ def _train(
             learnt = task.result(text, job)
             path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
         if path != output.path:
-            reporter.warn(
-                f"{output.path} was taken by another run meanwhile; the result is in {path}"
-            )
-        return dataclasses.replace(
-            summary, output=str(path), seconds=clock.seconds(result.seconds), checkpoint=checkpoint
-        )
+            taken = f"{output.path} was taken by another run meanwhile"
+            reporter.warn(f"{taken}; the result is in {path}")
+        seconds = clock.seconds(result.seconds)
+        return replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(context: Context) -> Plan:
@@ -138,10 +136,10 @@ def check_memory(task: Task, vocabulary: int) -> None:
     """
     for number, demand in enumerate(task.demands(vocabulary)):
         if not demand.fits:
+            needed, free = (f"{(n or 0) / 1e9:.1f} GB" for n in (demand.needed, demand.available))
             raise RunError(
-                f"training {vocabulary:,} {task.unit} x {task.config.model.dim} needs"
-                f" {demand.needed / 1e9:.1f} GB of {demand.where},"
-                f" {(demand.available or 0) / 1e9:.1f} GB are free; {task.remedy(number)}"
+                f"training {vocabulary:,} {task.unit} x {task.config.model.dim} needs {needed} of"
+                f" {demand.where}, {free} are free; {task.remedy(number)}"
             )
 
 

@@ -32,15 +32,13 @@ class Watcher(Protocol):
     epoch_ends: bool  # whether training must rest at the end of every epoch
 
     def due(self, words: int, seconds: float) -> bool:
-        """Asked after every block, by its worker: shall training rest? words, seconds: of this run
-        so far."""
+        """Asked after every block, which makes so many words and seconds: shall training rest?"""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """All workers are at rest, for whatever reason; True ends training here."""
 
     def state(self) -> dict[str, Any]:
-        """What it must know to go on after a resumption: NumPy arrays, and plain values for
-        JSON."""
+        """Returns what it must know to go on later: NumPy arrays, and plain values for JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""
@@ -67,8 +65,7 @@ class Trainer:
         self._lock = threading.Lock()
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
-        self._done = job.blocks.position(blocks_done)
-        self.blocks_done = blocks_done
+        self.blocks_done, self._done = blocks_done, job.blocks.position(blocks_done)
         self._resting = False
         self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
@@ -78,11 +75,7 @@ class Trainer:
         self._ended: list[int] = []  # epochs that are done, and not told yet
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
-        """Trains until the end or until `stop` is set.
-
-        Raises:
-            Diverged: the loss became NaN or infinite.
-        """
+        """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
         self._began = time.perf_counter() - self.result.seconds
         handout = Handout(
             self.blocks,
@@ -107,8 +100,9 @@ class Trainer:
                     thread.join(POLL_SECONDS)
                     now = time.perf_counter()
                     if now - reported >= REPORT_SECONDS:
-                        self._report(reporter, log=now - logged >= METRICS_SECONDS)
-                        reported, logged = now, now if now - logged >= METRICS_SECONDS else logged
+                        log = now - logged >= METRICS_SECONDS
+                        self._report(reporter, log)
+                        reported, logged = now, now if log else logged
         finally:
             handout.end()
             for thread in threads:
@@ -138,7 +132,6 @@ class Trainer:
                 self._resting = False
 
     def _measure(self) -> None:
-        """Notes in the result how far the run is."""
         self.result.seconds = time.perf_counter() - self._began
         self.result.fraction = self._done / self.blocks.positions
 
@@ -181,9 +174,8 @@ class Trainer:
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
             epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
             lr = self.schedule.rate(fraction)
-            progress = Progress(
-                fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit
-            )
+            rate, loss = words / seconds, recent.mean_loss
+            progress = Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
             if log and not self._resting:
                 self._log(progress, seconds)
             ended, self._ended = self._ended, []

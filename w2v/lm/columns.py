@@ -43,9 +43,8 @@ class Columns:
     def __init__(self, source: Source, columns: int) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
         if self.rows < 2:
-            raise ValueError(
-                f"{len(source.ids)} tokens are fewer than two for each of {columns} columns"
-            )
+            what = f"{len(source.ids)} tokens are fewer than two for each of {columns} columns"
+            raise ValueError(what)
         self._ids, self._table, self._eos = source.ids, source.table, source.eos
         self._release = source.release
 
@@ -56,9 +55,8 @@ class Columns:
         if first[0] == 0:  # there is nothing before the first token
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
         rows = np.stack(stored, axis=1)
-        tokens = torch.from_numpy(
-            (rows if self._table is None else self._table[rows]).astype(np.int64)
-        )
+        looked_up = rows if self._table is None else self._table[rows]
+        tokens = torch.from_numpy(looked_up.astype(np.int64))
         if first[0] == 0:
             tokens[0, 0] = self._eos
         return tokens[:-1], tokens[1:]

@@ -63,20 +63,21 @@ class LanguageModelTask(Task):
     def job(self, text: Text) -> Job:
         from w2v.lm.columns import Source  # imports PyTorch
         from w2v.lm.engine import LanguageModelEngine
-        from w2v.lm.validation import LanguageModelValidation, ValidationText
+        from w2v.lm.validation import LanguageModelValidation
 
         assert isinstance(text, TokenText)
         config, tokens, store = self.config, text.tokens, text.store
-        validated = None
-        if text.valid is not None:
-            path = str(config.validation.valid)
-            validated = ValidationText.of_store(path, text.valid, tokens)
         if tokens.subwords is None:
             source = Source(store.ids, tokens.table(store), tokens.eos, store.release)
         else:
             source = Source(tokens.encode_store(store), None, tokens.eos)
         engine = LanguageModelEngine(config, source, tokens.counts)
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
+        validation = None
+        if text.valid is not None:
+            validation = LanguageModelValidation(
+                engine, text.valid, tokens, schedule, self.reporter
+            )
         self.reporter.stage(
             f"training {config.lm.arch}, {len(tokens):,} tokens x {config.model.dim}, loss"
             f" {config.training.loss}, {engine.where}, {config.training.optimizer}, learning rate"
@@ -84,11 +85,6 @@ class LanguageModelTask(Task):
         )
         with told_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()
-        validation = None
-        if validated is not None:
-            validation = LanguageModelValidation(
-                engine, validated, tokens, schedule, config.validation.patience, self.reporter
-            )
         return Job(engine, Blocks(engine.bounds(), config.training.epochs), schedule, validation)
 
     def result(self, text: Text, job: Job) -> Result:

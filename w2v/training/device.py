@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
@@ -35,3 +38,12 @@ def free_memory(device: torch.device) -> int:
     without using it."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+@contextmanager
+def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
+    """A GPU's full memory becomes a RunError that says what helps."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise RunError(f"the memory of {device} does not suffice; try {remedy}") from error

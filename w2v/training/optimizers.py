@@ -16,6 +16,7 @@ hundredth of the state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -134,6 +135,15 @@ OPTIMIZERS: dict[str, type[RowOptimizer]]
 OPTIMIZERS = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW}
 # tables of the size of the one that is trained
 STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
+
+
+def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
+    """Returns what the optimizers of named tables remember, as `optimizer.TABLE.NAME`."""
+    return {
+        f"optimizer.{table}.{name}": tensor
+        for table, optimizer in optimizers.items()
+        for name, tensor in optimizer.state().items()
+    }
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

@@ -106,14 +106,13 @@ class WordsTask(Task):
         return Result(job.engine.vectors if learnt is None else learnt)
 
     def counts(self, text: Text, total: Tally) -> Words:
-        store = text.store
-        # the vocabulary's counts may be those of another text
-        known = store.known_words
+        read = text.store.n_words
+        known = text.store.known_words  # the vocabulary's counts may be those of another text
         in_vocabulary = int(text.vocabulary.counts.sum()) if known is None else known
         return Words(
-            read=store.n_words,
+            read=read,
             in_vocabulary=in_vocabulary,
-            left_out=store.n_words - in_vocabulary,
+            left_out=read - in_vocabulary,
             passed=total.read,
             trained=total.trained,
             subsampled=total.dropped,

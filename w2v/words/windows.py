@@ -51,11 +51,8 @@ class Windows:
 
         start, stop: the targets from `first + start` to before `first + stop`.
         """
-        device, begin, end = (
-            self.words.device,
-            self.first + start,
-            min(self.first + stop, self.last),
-        )
+        device = self.words.device
+        begin, end = self.first + start, min(self.first + stop, self.last)
         if self.widest == 0 or begin >= end:
             return self.words[:0], self.words[:0]
         offsets = torch.arange(-self.widest, self.widest + 1, device=device)
@@ -112,22 +109,15 @@ class WindowReader:
         # lines are never cut, so windows look beyond the block
         if self._max_sentence == 0 and start < stop:
             begin, end = self._context_before(start, key), self._context_after(stop, key)
-        ids = torch.from_numpy(np.array(self._ids[begin:end])).to(self._device).long()
-        positions = torch.arange(begin, end, device=self._device)
-        word, known = ids >= 0, (ids >= 0) & (ids < len(self._keep))
-        kept = self._survives(ids, positions, known, key)
+        ids, positions = self._part(begin, end)
+        word, known = ids >= 0, self._known(ids)
+        kept = self._survives(ids, positions, key)
         inside = (positions >= start) & (positions < stop)
         sentences = self._sentences(ids)[kept]
         window_hash = upper_bits(positions[kept], window_key)
-        before, targets, read, rare, longest = torch.stack(
-            [
-                (kept & (positions < start)).sum(),
-                (kept & inside).sum(),
-                (word & inside).sum(),
-                (word & ~known & inside).sum(),
-                _longest_run(sentences),
-            ]
-        ).tolist()
+        masks = kept & (positions < start), kept & inside, word & inside, word & ~known & inside
+        counts = torch.stack([*(mask.sum() for mask in masks), _longest_run(sentences)])
+        before, targets, read, rare, longest = counts.tolist()
         return Windows(
             words=ids[kept],
             sentences=sentences,
@@ -140,7 +130,16 @@ class WindowReader:
             dropped=read - rare - targets,
         )
 
-    def _survives(self, ids: Tensor, positions: Tensor, known: Tensor, key: int) -> Tensor:
+    def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Returns the ids at positions start … stop - 1, and the positions."""
+        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
+        return ids, torch.arange(start, stop, device=self._device)
+
+    def _known(self, ids: Tensor) -> Tensor:
+        return (ids >= 0) & (ids < len(self._keep))
+
+    def _survives(self, ids: Tensor, positions: Tensor, key: int) -> Tensor:
+        known = self._known(ids)
         thresholds = self._keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
 
@@ -184,9 +183,7 @@ class WindowReader:
             margin *= 2
 
     def _survivors(self, start: int, stop: int, key: int) -> int:
-        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
-        positions = torch.arange(start, stop, device=self._device)
-        return int(self._survives(ids, positions, (ids >= 0) & (ids < len(self._keep)), key).sum())
+        return int(self._survives(*self._part(start, stop), key).sum())
 
 
 def upper_bits(positions: Tensor, key: int) -> Tensor:

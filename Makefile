@@ -56,6 +56,7 @@ coverage: $(VENV)/.installed-dev  ## branch coverage of the loaders
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus, in half an hour; table in tests/bench/results.md

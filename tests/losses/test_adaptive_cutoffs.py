@@ -137,7 +137,9 @@ def test_refuses():
         ):
             layer(torch.zeros(2, D, dtype=torch.float64), torch.tensor(target))
     for face in (layer, layer.nll):
-        with pytest.raises(ValueError, match="hidden has 3 rows, but there are 2 targets"):
+        with pytest.raises(
+            ValueError, match=r"hidden has shape \[3, 16\], so targets must have \[3\], not \[2\]"
+        ):
             face(torch.zeros(3, D, dtype=torch.float64), torch.tensor([0, 1]))
 
 
@@ -145,8 +147,8 @@ def test_refuses():
     ("change", "message"),
     [
         ({"target": torch.tensor([0, 30])}, "targets range from 0 to 30, they must lie in 0 to 29"),
-        ({"target": torch.tensor([0])}, "2 rows, but there are 1 targets"),
-        ({"target": torch.tensor(0)}, r"input has shape \[2, 8\], but target has \[\]"),
+        ({"target": torch.tensor([0])}, r"input has shape \[2, 8\] and target \[1\]"),
+        ({"target": torch.tensor(0)}, r"input has shape \[2, 8\] and target \[\]"),
         ({"cutoffs": [5, 10, 20]}, "3 cutoffs and 1 tails"),
         ({"cutoffs": [10, 40]}, "the last cutoff is 40, but the tails end at class 30"),
         ({"cutoffs": [0]}, "must ascend from 1"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.compat.softmax import linear_cross_entropy as reduced_cross_entropy
+from w2v.compat.losses import linear_cross_entropy as reduced_cross_entropy
 from w2v.losses.math import products, score_sums
 from w2v.losses.math.cross_entropy import linear_cross_entropy
 from w2v.losses.math.cross_entropy import score_sums as sums_of
@@ -29,6 +29,7 @@ def one_thread():
 @pytest.fixture(params=["whole", "blocks kept", "blocks computed again"])
 def blocks(request, monkeypatch):
     """The same results however the scores are cut up."""
+    monkeypatch.setattr(score_sums, "EAGER_DTYPES", (torch.float32, torch.float64))
     if request.param != "whole":
         monkeypatch.setattr(score_sums, "BLOCK_ROWS", 3)
         monkeypatch.setattr(score_sums, "BLOCK_CLASSES", 8)
@@ -86,48 +87,50 @@ def test_values_and_gradients(blocks, smoothing, with_bias, weighting):
         torch.testing.assert_close(got, right, rtol=1e-11, atol=1e-12)
 
 
-def test_one_target_per_row_and_a_column_of_targets(blocks):
+def test_one_target_per_row(blocks):
     hidden, weight, bias, target, _ = problem(targets=U)
     want = expected(hidden, weight, bias, target)
-    for shape in (target, target[:, None], target.int()):
-        loss = linear_cross_entropy(hidden, weight, shape, bias)
-        torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
-        for got, right in zip(
-            gradients(loss.mean(), hidden, weight, bias),
-            gradients(want.mean(), hidden, weight, bias),
-            strict=True,
-        ):
-            torch.testing.assert_close(got, right, rtol=1e-11, atol=1e-12)
-            want = expected(hidden, weight, bias, target)
+    loss = linear_cross_entropy(hidden, weight, target, bias)
+    torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
+    for got, right in zip(
+        gradients(loss.mean(), hidden, weight, bias),
+        gradients(want.mean(), hidden, weight, bias),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, right, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("uniform", [True, False])
-def test_ignored_targets_have_no_loss_and_no_gradient(blocks, uniform):
-    hidden, weight, bias, target, row_of = problem()
-    target = torch.where(torch.arange(len(target)) % 3 == 0, -100, target)
-    target[row_of == row_of[0]] = -100  # one hidden row has ignored targets only
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_ignored_targets_have_no_loss_and_no_gradient(reduction):
+    hidden, weight, bias, target, _ = problem(targets=U)
+    target = torch.where(torch.arange(U) % 3 == 0, -100, target)
     kept = target != -100
-    factor = torch.ones(len(target)) if uniform else torch.rand(len(target))
-    loss = linear_cross_entropy(
-        hidden, weight, target, bias, row_of, smoothing=0.1, ignore_index=-100
-    )
-    want = expected(hidden[row_of[kept]], weight, bias, target[kept], 0.1)
-    assert not loss[~kept].any()
-    torch.testing.assert_close(loss[kept], want, rtol=1e-12, atol=1e-12)
-    got = gradients((loss * factor).sum(), hidden, weight, bias)
-    right = gradients((want * factor[kept]).sum(), hidden, weight, bias)
-    for a, b in zip(got, right, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
-    assert not got[0][row_of[0]].any()
+    loss = reduced_cross_entropy(hidden, weight, target, bias, reduction=reduction)
+    want = F.cross_entropy(F.linear(hidden, weight, bias), target, reduction=reduction)
+    torch.testing.assert_close(loss, want, rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        hidden[~kept] = torch.nan
+    loss = reduced_cross_entropy(hidden, weight, target, bias, reduction="sum")
+    got = gradients(loss, hidden, weight, bias)
+    assert loss.isfinite() and not got[0][~kept].any()
+    assert all(bool(gradient.isfinite().all()) for gradient in got)
+
+
+def test_float64_passes_torchs_own_gradcheck():
+    hidden, weight, bias, target, _ = problem(targets=U)
+
+    def loss(*inputs: Tensor) -> Tensor:
+        return reduced_cross_entropy(*inputs[:2], target, inputs[2])
+
+    assert torch.autograd.gradcheck(loss, (hidden, weight, bias))
+    assert torch.autograd.gradgradcheck(loss, (hidden, weight, bias))
 
 
 def test_gradcheck(blocks):
     hidden, weight, bias, target, row_of = problem()
 
     def loss(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return linear_cross_entropy(
-            hidden, weight, target, bias, row_of, smoothing=0.2, ignore_index=4
-        )
+        return linear_cross_entropy(hidden, weight, target, bias, row_of, smoothing=0.2)
 
     assert torch.autograd.gradcheck(loss, (hidden, weight, bias))
 
@@ -175,7 +178,8 @@ def test_inputs_without_gradient_get_none_and_cost_none(blocks, frozen):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
 
-def test_gradients_are_made_in_the_forward_pass_and_given_away_once():
+def test_gradients_are_made_in_the_forward_pass_and_given_away_once(monkeypatch):
+    monkeypatch.setattr(score_sums, "EAGER_DTYPES", (torch.float64,))
     hidden, weight, bias, target, row_of = problem()
     loss = linear_cross_entropy(hidden, weight, target, bias, row_of)
     made = loss.grad_fn.next_functions[0][0].grads.weight
@@ -305,20 +309,18 @@ def test_functional_reductions(reduction):
         ({"target": torch.tensor([0, 1, 2])}, ("3", "2")),
         ({"weight": torch.zeros(23, 4)}, ("5", "4")),
         ({"bias": torch.zeros(22)}, ("22", "23")),
-        ({"row_of": torch.tensor([0, 2])}, ("2", "1")),
-        ({"row_of": torch.tensor([0])}, ("1", "2")),
-        ({"smoothing": 1.5}, ("1.5", "0 to 1")),
-        ({"smoothing": -0.1}, ("-0.1", "0 to 1")),
+        ({"label_smoothing": 1.5}, ("1.5", "0 to 1")),
+        ({"label_smoothing": -0.1}, ("-0.1", "0 to 1")),
     ],
 )
 def test_errors_name_both_numbers(change, numbers):
     arguments = {
-        "hidden": torch.zeros(2, 5),
+        "input": torch.zeros(2, 5),
         "weight": torch.zeros(23, 5),
         "target": torch.tensor([0, 22]),
     } | change
     with pytest.raises(ValueError) as error:
-        linear_cross_entropy(**arguments)
+        reduced_cross_entropy(**arguments)
     assert all(number in str(error.value) for number in numbers)
 
 

@@ -4,6 +4,7 @@ are."""
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -122,7 +123,7 @@ def test_probabilities(name: str, device: str) -> None:
     ids, values = layer.predict(hidden, 5)
     torch.testing.assert_close(values, log_prob.topk(5, dim=1).values)
     torch.testing.assert_close(log_prob.gather(1, ids), values)
-    if layer.exact:
+    if LOSSES[name].exact:
         torch.testing.assert_close(loss_of(layer, hidden, target), layer.nll(hidden, target))
 
 
@@ -190,18 +191,21 @@ def test_classes_out_of_range_are_refused_with_both_numbers(name: str, device: s
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_ignored_targets_cost_nothing(name: str, device: str) -> None:
+@pytest.mark.parametrize("shape", [(), (3, 3), (N, 1), (1, N)])
+def test_any_shape_of_targets_is_taken(name: str, shape: tuple[int, ...], device: str) -> None:
     layer = make_layer(name, device)
-    layer.ignore_index = -100
-    hidden, target = make_batch(device)
-    whole = loss_of(layer, hidden, target)
-    target[[1, 4]] = -100
-    loss = loss_of(layer, hidden, target)
-    assert loss[[1, 4]].tolist() == [0, 0]
-    kept = [n for n in range(N) if n not in (1, 4)]
-    torch.testing.assert_close(loss[kept], whole[kept])
-    loss.sum().backward()
-    assert hidden.grad is not None and not hidden.grad[[1, 4]].any()
+    hidden, target = make_batch(device, max(1, math.prod(shape)))
+    want, hidden, target = (
+        loss_of(layer, hidden, target),
+        hidden.view(*shape, D),
+        target.view(shape),
+    )
+    torch.testing.assert_close(loss_of(layer, hidden, target), want.view(shape))
+    torch.testing.assert_close(
+        layer.nll(hidden, target), -layer.log_prob(hidden).gather(-1, target[..., None])[..., 0]
+    )
+    assert layer.predict(hidden, 3)[0].shape == (*shape, 3)
+    assert layer.sample(hidden).shape == shape
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -211,6 +215,22 @@ def test_a_column_of_targets_is_taken_too(name: str, device: str) -> None:
     torch.testing.assert_close(
         loss_of(layer, hidden, target[:, None]), loss_of(layer, hidden, target)
     )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_shapes_that_do_not_fit_are_refused_in_a_sentence(name: str, device: str) -> None:
+    layer = make_layer(name, device)
+    hidden, target = make_batch(device)
+    for wrong in (
+        (hidden, target[None]),
+        (hidden[:, :4], target),
+        (hidden.long(), target),
+        (hidden, target[:4]),
+        (hidden, target, target[:4]),
+        (hidden, target, torch.full_like(target, N)),
+    ):
+        with pytest.raises(ValueError, match=r"shape|must be|range from 9 to 9"):
+            layer(*wrong)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -99,7 +99,7 @@ def test_temperature_of_head_and_clusters(temperature: float) -> None:
 @pytest.mark.parametrize("name", ["adaptive-softmax", "hsigmoid"])
 def test_no_score_of_all_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = random_layer(name)
-    monkeypatch.setattr(layer, "log_prob", None)
+    monkeypatch.setattr(layer, "_log_prob", None)
     layer.sample(hidden_rows(1), torch.Generator().manual_seed(1))
 
 

@@ -229,7 +229,7 @@ def test_the_estimate_of_memory_covers_what_is_allocated(settings, threads):
         for value in vars(owner).values()
         if hasattr(value, "nbytes")
     }
-    arrays |= {id(array): array.nbytes for array in engine._arrays}
+    arrays |= {id(array): array.nbytes for array in engine._tables.arrays}
     allocated = sum(arrays.values())
     assert allocated <= memory_bytes(config, V) + (64 << 10)
     assert memory_bytes(config, V) < 1.6 * allocated

@@ -62,7 +62,7 @@ def reference(vectors, terms, k):
 @pytest.mark.parametrize("block", [1 << 22, 1200])
 @pytest.mark.parametrize("k", [1, 10, 600])
 def test_ranking_in_blocks(random_vectors, k, block, monkeypatch):
-    monkeypatch.setattr("w2v.vectors.word_vectors.BLOCK_VALUES", block)
+    monkeypatch.setattr("w2v.vectors.rows.BLOCK_VALUES", block)
     texts = ["w3", "w4 - w5 + w6", "w499 + w0", "w7 + w7 - w8"]
     found = nearest(random_vectors, [resolve(random_vectors, text) for text in texts], k)
     for text, answer in zip(texts, found, strict=True):
@@ -72,7 +72,7 @@ def test_ranking_in_blocks(random_vectors, k, block, monkeypatch):
 
 
 def test_equal_similarities_stay_in_the_order_of_frequency(monkeypatch):
-    monkeypatch.setattr("w2v.vectors.word_vectors.BLOCK_VALUES", 8)
+    monkeypatch.setattr("w2v.vectors.rows.BLOCK_VALUES", 8)
     matrix = np.array([[1, 0]] + [[0, 1], [3, 0], [0, 2]] * 5, np.float32)
     vectors = WordVectors([f"w{i}" for i in range(16)], matrix)
     for k in range(1, 16):
@@ -90,7 +90,7 @@ def test_ties_against_a_stable_sort(values, k, block):
     matrix = np.array([[1.0, 0.0]] + [[np.cos(v), np.sin(v)] for v in values], np.float32)
     vectors = WordVectors([str(i) for i in range(len(matrix))], matrix)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("w2v.vectors.word_vectors.BLOCK_VALUES", block)
+        patch.setattr("w2v.vectors.rows.BLOCK_VALUES", block)
         rows, scores = vectors.neighbours(vectors.unit([0]), k, [[0]])
     expected = sorted(range(1, len(matrix)), key=lambda i: (-round(float(matrix[i, 0]), 5), i))[:k]
     assert rows[0].tolist() == expected

@@ -179,20 +179,11 @@ def test_autograd_measures_with_the_noise_it_draws(
     state = {name: array.astype(float) for name, array in trained.state().items()}
     layer = trained.layer.noise if loss == "hsigmoid+neg" else trained.layer
     heard = []
-    draw, link = layer.draw, layer.link
-    monkeypatch.setattr(
-        layer, "draw", lambda hidden: heard.append([hidden, draw(hidden)]) or heard[-1][1]
-    )
-    monkeypatch.setattr(
-        layer,
-        "link",
-        lambda *given: (
-            heard[-1].extend([given[1], given[2] if len(given) > 2 else None]) or link(*given)
-        ),
-    )
+    loss_with = layer.loss_with
+    monkeypatch.setattr(layer, "loss_with", lambda *given: heard.append(given) or loss_with(*given))
     found = trained.measure(ids, whole(ids), 0)
     assert len(heard) == 1
-    hidden, samples, targets, row_of = heard[0]
+    samples, hidden, targets, row_of = heard[0]
     rows = np.arange(len(targets)) if row_of is None else row_of.numpy()
     hidden, targets = hidden.double().numpy(), targets.numpy()
     wanted = Counter(

@@ -27,13 +27,14 @@ import typer
 
 from w2v.cli.model import open_language_model, open_model
 from w2v.cli.options import Device, Json, Model, Quiet
-from w2v.cli.output import Cell, is_terminal, print_json, print_table, print_values, say
+from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.evaluation.analogies import AnalogyResult
     from w2v.evaluation.bootstrap import Interval
+    from w2v.evaluation.evaluate import Result
     from w2v.evaluation.similarity import SimilarityResult
 
 NAME = "eval"
@@ -101,52 +102,47 @@ def command(
             )
         if ci:
             raise InputError(
-                "--ci is for questions and pairs, and a --text is one stream of tokens: leave it"
-                " away"
+                "--ci is for questions and pairs, and a --text is one stream of tokens: omit it"
             )
         _evaluate_text(model, text, column, encoding_errors or "replace", device, quiet, json)
         return
-    from w2v.evaluation.analogies import evaluate_analogies
-    from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
-    from w2v.evaluation.similarity import evaluate_similarity
+    from w2v.evaluation.sets import default_sets, load_set
 
     given = [load_set(path) for path in sets] if sets else default_sets()
     vectors = open_model(model, encoding_errors=encoding_errors or "strict")
-    analogies: dict[str, AnalogyResult] = {}
-    similarity: dict[str, SimilarityResult] = {}
+    options = {"method": method, "restrict_vocab": restrict_vocab, "case": case, "intervals": ci}
+    results: dict[str, Result] = {}
     for place, each in enumerate(given):
         taken = any(each.name == other.name for other in given[:place])
         name = sets[place] if sets and taken else each.name
-        if isinstance(each, AnalogySet):
-            analogies[name] = evaluate_analogies(
-                vectors, each.sections, method=method, restrict_vocab=restrict_vocab, case=case
-            )
-            covered, what = analogies[name].tally().covered, "question"
-        else:
-            similarity[name] = evaluate_similarity(
-                vectors, each.pairs, case=case, skipped=each.skipped, intervals=ci
-            )
-            covered, what = similarity[name].covered, "pair"
-        # one may hold the columns' names
-        if isinstance(each, SimilaritySet) and each.skipped > 1 and not quiet:
-            say(
-                f"warning: {each.skipped} lines of {name} are no pair of words with a score and"
-                " were skipped"
-            )
-        if not covered and not quiet:
-            say(f"warning: no {what} of {name} has all its words among the vectors")
+        results[name] = vectors.evaluate(each, **options)
+        if not quiet:
+            _say_doubts(name, results[name])
+    from w2v.evaluation.analogies import AnalogyResult
+
+    analogies = {name: r for name, r in results.items() if isinstance(r, AnalogyResult)}
+    similarity = {name: r for name, r in results.items() if not isinstance(r, AnalogyResult)}
     if json:
-        print_json(
-            {
-                "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
-                "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
-            }
-        )
+        found = {
+            "analogies": {k: r.as_dict(ci) for k, r in analogies.items()},
+            "similarity": {k: r.as_dict(ci) for k, r in similarity.items()},
+        }
+        print_json(found)
         return
     for name, answers in analogies.items():
         _print_analogies(name, answers, ci)
     if similarity:
         _print_similarity(similarity, ci)
+
+
+def _say_doubts(name: str, result: Result) -> None:
+    skipped = getattr(result, "skipped", 0)
+    if skipped > 1:  # one may hold the columns' names
+        what = "are no pair of words with a score and were skipped"
+        say(f"warning: {skipped} lines of {name} {what}")
+    if not result.covered:
+        what = "pair" if hasattr(result, "skipped") else "question"
+        say(f"warning: no {what} of {name} has all its words among the vectors")
 
 
 def _evaluate_text(
@@ -195,91 +191,44 @@ def _evaluate_text(
 
 
 def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:
-    tallies: list[tuple[str, Any]] = [(section, tally) for section, _, tally in result.sections]
-    tallies += [("semantic", result.tally("semantic")), ("syntactic", result.tally("syntactic"))]
-    tallies.append(("total", result.tally()))
-    from w2v.evaluation.bootstrap import accuracy_interval
-
-    intervals: list[Interval | None] = [None] * len(tallies)
-    if ci:
-        intervals = [
-            accuracy_interval([tally.correct], [tally.covered]) for _, _, tally in result.sections
-        ]
-        intervals += [result.interval("semantic"), result.interval("syntactic"), result.interval()]
-    if is_terminal(sys.stdout):
-        rows: list[tuple[Cell, ...]] = [
-            (
-                section,
-                _percent(t.accuracy),
-                *([_percent_range(ends)] if ci else []),
-                t.correct,
-                t.covered,
-                t.total,
-            )
-            for (section, t), ends in zip(tallies, intervals, strict=True)
-        ]
-        headings = (
-            "section",
-            "accuracy",
-            *([INTERVAL] if ci else []),
-            "correct",
-            "covered",
-            "total",
-        )
-        print_table(headings, rows, title=f"analogies: {name}")
-        print()
-    else:
-        print_table(
-            (),
-            [
-                (name, section, t.accuracy, t.correct, t.covered, t.total, *_ends(ends, ci))
-                for (section, t), ends in zip(tallies, intervals, strict=True)
-            ],
-        )
+    terminal = is_terminal(sys.stdout)
+    rows: list[tuple[Cell, ...]] = []
+    for part, found in result.parts():
+        tally, ends = found.tally(), found.interval() if ci else None
+        counts = (tally.correct, tally.covered, tally.total)
+        if terminal:
+            rows.append((part, *(_percent(tally.accuracy), _percent(ends))[: 1 + ci], *counts))
+        else:
+            rows.append((name, part, tally.accuracy, *counts, *_ends(ends, ci)))
+    headings = ["section", "accuracy", *[INTERVAL][:ci], "correct", "covered", "total"]
+    print_table(headings, rows, title=f"analogies: {name}")
+    if terminal:
+        print_line("")
 
 
 def _print_similarity(results: dict[str, SimilarityResult], ci: bool) -> None:
-    if is_terminal(sys.stdout):
-        rows: list[tuple[Cell, ...]] = [
-            (
-                name,
-                r.spearman,
-                *([_range(r.spearman_ci)] if ci else []),
-                r.pearson,
-                *([_range(r.pearson_ci)] if ci else []),
-                r.covered,
-                r.total,
-            )
-            for name, r in results.items()
-        ]
-        more = (INTERVAL,) if ci else ()
-        print_table(
-            ("set", "Spearman", *more, "Pearson", *more, "covered", "total"),
-            rows,
-            title="similarity",
-        )
-        return
+    rows: list[tuple[Cell, ...]] = []
     for name, r in results.items():
-        measures = (("spearman", r.spearman, r.spearman_ci), ("pearson", r.pearson, r.pearson_ci))
-        print_table(
-            (),
-            [
-                (name, measure, value, None, r.covered, r.total, *_ends(ends, ci))
-                for measure, value, ends in measures
-            ],
-        )
+        both = (("spearman", r.spearman, r.spearman_ci), ("pearson", r.pearson, r.pearson_ci))
+        if is_terminal(sys.stdout):
+            cells = [cell for _, value, ends in both for cell in (value, _range(ends))[: 1 + ci]]
+            rows.append((name, *cells, r.covered, r.total))
+        else:
+            for measure, value, ends in both:
+                rows.append((name, measure, value, None, r.covered, r.total, *_ends(ends, ci)))
+    more = [INTERVAL][:ci]
+    headings = ["set", "Spearman", *more, "Pearson", *more, "covered", "total"]
+    print_table(headings, rows, title="similarity")
 
 
 def _ends(interval: Interval | None, ci: bool) -> tuple[Cell, ...]:
     return (interval or (None, None)) if ci else ()
 
 
-def _percent(share: float | None) -> str | None:
+def _percent(share: float | Interval | None) -> str | None:
+    if isinstance(share, tuple):
+        return f"{100 * share[0]:.1f} – {100 * share[1]:.1f} %"
     return None if share is None else f"{100 * share:.1f} %"
-
-
-def _percent_range(interval: Interval | None) -> str | None:
-    return None if interval is None else f"{100 * interval[0]:.1f} – {100 * interval[1]:.1f} %"
 
 
 def _range(interval: Interval | None) -> str | None:

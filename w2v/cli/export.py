@@ -47,8 +47,8 @@ def command(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    from w2v.system.files import atomic_file, check_writable
-    from w2v.vectors import FORMATS, check_format, save_vectors, write_vectors
+    from w2v.system.files import check_writable
+    from w2v.vectors import FORMATS, check_format, write_vectors
 
     kinds = sorted(set(FORMATS.values()))
     if format is not None and format not in kinds:
@@ -67,18 +67,13 @@ def command(
         write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
         return
     kind = format or check_format(output)
-    by_extension = format is None or FORMATS.get(Path(output).suffix.lower()) == format
-    if kind == "npy" and not by_extension:
+    if kind == "npy" and Path(output).suffix.lower() != ".npy":
         raise InputError(f"--format npy needs a file name that ends in .npy, not {output}")
     written = [output, *([str(Path(output).with_suffix(".vocab.tsv"))] if kind == "npy" else [])]
     for path in written:
         check_writable(path, overwrite=overwrite)
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-    if by_extension:
-        save_vectors(output, vectors.words, vectors.matrix, vectors.counts)
-    else:
-        with atomic_file(output) as file:
-            write_vectors(file, vectors.words, vectors.matrix, kind)
+    vectors.save(output, kind)
     if json:
         print_json({"output": output, "format": kind, "vectors": len(vectors), "dim": vectors.dim})
     else:

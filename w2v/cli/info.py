@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +47,18 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     from w2v.system.json import read_object
 
     facts: dict[str, Any] = {}
-    try:
+    with suppress(OSError, ValueError):
         facts["summary"] = read_object(folder / "summary.json")
-    except (OSError, ValueError):
-        pass
     known = all_settings()
-    if not (folder / "config.yaml").is_file():
-        return facts
-    try:
+    with suppress(InputError):
+        if not (folder / "config.yaml").is_file():
+            return facts
         pairs, _ = read_settings(folder / "config.yaml")
-    except InputError:
-        return facts
-    facts["settings"] = {}
-    for name, value in pairs:
-        try:
-            value = known[name].convert(value, name) if name in known else value
-        except BadValue:
-            pass  # of another version: shown as it stands
-        facts["settings"][name] = list(value) if isinstance(value, tuple) else value
+        facts["settings"] = {}
+        for name, value in pairs:
+            with suppress(BadValue):  # of another version: shown as it stands
+                value = known[name].convert(value, name) if name in known else value
+            facts["settings"][name] = list(value) if isinstance(value, tuple) else value
     return facts
 
 
@@ -73,8 +68,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = (
-                ", ".join(map(str, value)) if isinstance(value, list) else value
-            )
+            continue
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        flat[f"{prefix}{key}"] = text
     return flat

@@ -27,7 +27,6 @@ from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
-    from w2v.vectors.queries import Neighbour
 
 NAME = "nearest"
 SIGNS = ("+", "-")
@@ -74,41 +73,22 @@ def _answer(
     vectors: WordVectors, texts: Sequence[str], k: int, json: bool, streaming: bool
 ) -> tuple[int, int]:
     """Answers the queries in their order; returns how many could be answered and how many not."""
-    from w2v.vectors.queries import Query, QueryError, nearest, resolve
-
-    outcomes: list[Query | QueryError] = []
-    for text in texts:
-        try:
-            outcomes.append(resolve(vectors, text))
-        except QueryError as error:
-            outcomes.append(error)
-    queries = [outcome for outcome in outcomes if isinstance(outcome, Query)]
-    answers = iter(nearest(vectors, queries, k))
-    for text, outcome in zip(texts, outcomes, strict=True):
-        if isinstance(outcome, Query):
-            _print_neighbours(text, next(answers), json)
-        else:
-            say(f"w2v nearest: {outcome}")
+    answers = vectors.answers(texts, k)
+    for text, answer in zip(texts, answers, strict=True):
+        if isinstance(answer, InputError):
+            say(f"w2v nearest: {answer}")
             if json and streaming:  # every query of a stream has its line
-                print_json({"query": text, "neighbours": [], "error": str(outcome)})
-    return len(queries), len(texts) - len(queries)
-
-
-def _print_neighbours(query: str, neighbours: Sequence[Neighbour], json: bool) -> None:
-    if json:
-        found = [{"word": each.word, "similarity": each.similarity} for each in neighbours]
-        print_json({"query": query, "neighbours": found})
-    else:
-        rows = [(query, each.word, each.similarity) for each in neighbours]
-        print_table(("query", "word", "similarity"), rows)
+                print_json({"query": text, "neighbours": [], "error": str(answer)})
+        elif json:
+            print_json({"query": text, "neighbours": [each._asdict() for each in answer]})
+        else:
+            print_table(("query", "word", "similarity"), [(text, *each) for each in answer])
+    failed = sum(isinstance(answer, InputError) for answer in answers)
+    return len(texts) - failed, failed
 
 
 def _queries_of_stdin() -> Iterator[list[str]]:
     """Fast for a file, at once for somebody who types."""
     for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
-        yield _texts(lines)
-
-
-def _texts(lines: Sequence[bytes]) -> list[str]:
-    texts = (line.decode("utf-8", "replace").strip() for line in lines)
-    return [text for text in texts if text]
+        texts = (line.decode("utf-8", "replace").strip() for line in lines)
+        yield [text for text in texts if text]

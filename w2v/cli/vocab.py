@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from w2v.cli.progress import ConsoleReporter
 from w2v.settings.build import build_config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings
-
-if TYPE_CHECKING:
-    from w2v.corpus import TokenStore, Vocabulary
 
 NAME = "vocab"
 SHOWN = 20  # words in a terminal
@@ -56,7 +53,15 @@ def command(
         for warning in store.warnings:
             reporter.warn(warning)
     vocabulary = select_vocabulary(store.vocabulary, settings)
-    facts = _facts(store, vocabulary)
+    kept = int(vocabulary.counts.sum())
+    facts = {
+        "words": store.n_words,
+        "lines": store.n_lines,
+        "distinct": len(store.vocabulary),
+        "vocabulary": len(vocabulary),
+        "in_vocabulary": kept,
+        "coverage": kept / store.n_words,
+    }
     if not quiet:
         say(
             f"{facts['words']:,} words, {facts['distinct']:,} distinct; {facts['vocabulary']:,} of"
@@ -70,34 +75,14 @@ def command(
         else:
             print_line(output)
         return
-    _print_words(vocabulary, json)
-
-
-def _facts(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
-    kept = int(vocabulary.counts.sum())
-    return {
-        "words": store.n_words,
-        "lines": store.n_lines,
-        "distinct": len(store.vocabulary),
-        "vocabulary": len(vocabulary),
-        "in_vocabulary": kept,
-        "coverage": kept / store.n_words,
-    }
-
-
-def _print_words(vocabulary: Vocabulary, json: bool) -> None:
-    rows = (
-        (word, int(count)) for word, count in zip(vocabulary.words, vocabulary.counts, strict=True)
-    )
+    rows = zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)
     if json:
         for word, count in rows:
             print_json({"word": word, "count": count})
     elif is_terminal(sys.stdout):
         print_table(("word", "count"), islice(rows, SHOWN))
         if len(vocabulary) > SHOWN:
-            say(
-                f"... and {len(vocabulary) - SHOWN:,} more: pipe the output, or write it with -o"
-                " FILE"
-            )
+            more = len(vocabulary) - SHOWN
+            say(f"... and {more:,} more: pipe the output, or write it with -o FILE")
     else:
         print_table((), rows)

@@ -1,32 +1,35 @@
-"""The losses as functions with the arguments, shapes and values of the references: code is ported
-by its import.
+"""Other systems' losses and classes with their arguments, shapes and values: code is ported by its
+import.
 
-nce_loss, sampled_softmax_loss          TensorFlow
-hsigmoid_loss                           Paddle, but for its mistakes: padded slots cost nothing,
-labels are checked adaptive_log_softmax_with_loss          PyTorch label_smoothing_cross_entropy,
-sparse_softmax_cross_entropy, soft_margin_cross_entropy, am_softmax_loss, l_softmax_loss,
-linear_cross_entropy                    like torch.nn.functional.cross_entropy, class axis 1
+    from w2v.compat.tensorflow import nce_loss         tf.nn and tf.random
+    from w2v.compat.paddle import HSigmoidLoss         but for Paddle's mistakes
+    from w2v.compat.torch import AdaptiveLogSoftmaxWithLoss
+    from w2v.compat.losses import am_softmax_loss      like torch.nn.functional.cross_entropy
+    from w2v.compat.gensim import Word2Vec
+
+Each is loaded when it is first named: none of them needs the system that it stands in for.
 """
 
-from w2v.compat.margin import am_softmax_loss, l_softmax_loss, soft_margin_cross_entropy
-from w2v.compat.paddle import hsigmoid_loss
-from w2v.compat.softmax import (
-    label_smoothing_cross_entropy,
-    linear_cross_entropy,
-    sparse_softmax_cross_entropy,
-)
-from w2v.compat.tensorflow import nce_loss, sampled_softmax_loss
-from w2v.compat.torch import adaptive_log_softmax_with_loss
+from __future__ import annotations
 
-__all__ = [
-    "adaptive_log_softmax_with_loss",
-    "am_softmax_loss",
-    "hsigmoid_loss",
-    "l_softmax_loss",
-    "label_smoothing_cross_entropy",
-    "linear_cross_entropy",
-    "nce_loss",
-    "sampled_softmax_loss",
-    "soft_margin_cross_entropy",
-    "sparse_softmax_cross_entropy",
-]
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from w2v.compat import losses as losses
+    from w2v.compat import paddle as paddle
+    from w2v.compat import tensorflow as tensorflow
+    from w2v.compat import torch as torch
+
+__all__ = ["gensim", "losses", "paddle", "tensorflow", "torch"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,15 +1,76 @@
-"""Paddle's hsigmoid_loss under its own name and shapes. What is ours instead of Paddle's is said
-where it is done."""
+"""Paddle's hierarchical sigmoid, as a function and as a layer, under its own names and shapes. What
+is ours instead of Paddle's is said where it is done."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from w2v.losses.base import checked_classes
-from w2v.losses.hsigmoid import offsets, path_loss
+from w2v.losses.math.numbers import checked_classes, eager
+from w2v.losses.math.paths import Paths, offsets, path_loss
 
 
+class HSigmoidLoss(nn.Module):
+    """paddle.nn.HSigmoidLoss: `weight` [num_classes - 1, feature_size] (custom trees:
+    [num_classes, feature_size]), Xavier uniform, and `bias` [rows, 1], zeros.
+
+    Args:
+        weight_attr: None; fill `weight` for another start.
+        bias_attr: None, or False for no bias.
+        is_custom: whether each call brings its own path_table and path_code.
+        is_sparse: as in `hsigmoid_loss`.
+
+    Raises:
+        ValueError: a size is too small, or an attribute is something else.
+    """
+
+    def __init__(
+        self,
+        feature_size: int,
+        num_classes: int,
+        weight_attr: None = None,
+        bias_attr: bool | None = None,
+        is_custom: bool = False,
+        is_sparse: bool = False,
+        name: str | None = None,
+    ) -> None:
+        super().__init__()
+        if feature_size < 1 or num_classes < 2:
+            raise ValueError(
+                f"feature_size is {feature_size} and num_classes {num_classes}, they must be at"
+                " least 1 and 2"
+            )
+        if weight_attr is not None or bias_attr not in (None, False):
+            raise ValueError("weight_attr and bias_attr can only be None, bias_attr also False")
+        self.num_classes, self.is_custom, self.is_sparse = num_classes, is_custom, is_sparse
+        rows = num_classes if is_custom else num_classes - 1
+        self.weight = nn.Parameter(torch.empty(rows, feature_size))
+        self.bias = None if bias_attr is False else nn.Parameter(torch.zeros(rows, 1))
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(
+        self,
+        input: Tensor,
+        label: Tensor,
+        path_table: Tensor | None = None,
+        path_code: Tensor | None = None,
+    ) -> Tensor:
+        """Loss [N, 1] of input [N, feature_size] and label [N] or [N, 1]."""
+        if self.is_custom == (path_table is None or path_code is None):
+            raise ValueError("path_table and path_code come with is_custom=True, and only then")
+        return hsigmoid_loss(
+            input,
+            label,
+            self.num_classes,
+            self.weight,
+            self.bias,
+            path_table,
+            path_code,
+            self.is_sparse,
+        )
+
+
+@eager
 def hsigmoid_loss(
     input: Tensor,
     label: Tensor,
@@ -19,6 +80,7 @@ def hsigmoid_loss(
     path_table: Tensor | None = None,
     path_code: Tensor | None = None,
     is_sparse: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """Loss [N, 1] in nats: sum over the path of softplus(z) - code · z, with z = input.weight[node]
     + bias[node].
@@ -45,6 +107,9 @@ def hsigmoid_loss(
     """
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}, it must be 2 or more")
+    for name_, tensor in (("input", input), ("weight", weight), ("bias", bias)):
+        if tensor is not None and not tensor.is_floating_point():
+            raise ValueError(f"{name_} is {tensor.dtype}, it must be floating point")
     if weight.dim() != 2 or weight.shape[1] != input.shape[-1]:
         raise ValueError(
             f"weight has shape {list(weight.shape)}, it must be [rows, {input.shape[-1]}]"
@@ -70,6 +135,7 @@ def hsigmoid_loss(
             f"path_table has shape {list(path_table.shape)} and path_code {list(path_code.shape)}, "
             f"both must be [{len(input)}, L]"
         )
+    path_table, path_code = path_table.long(), path_code.long()
     used = (path_table >= 0).cumprod(dim=1).bool()
     nodes = path_table[used]
     if len(nodes) and int(nodes.max()) >= len(weight):
@@ -77,16 +143,15 @@ def hsigmoid_loss(
             f"path_table holds node {int(nodes.max())}, but weight has {len(weight)} rows"
         )
     signs = 2 * (path_code[used] != 0).to(torch.int8) - 1
-    return path_loss(input, weight, bias, offsets(used.sum(dim=1)), nodes, signs, sparse=is_sparse)[
-        :, None
-    ]
+    paths = Paths(offsets(used.sum(dim=1)), nodes, signs)
+    return path_loss(input, weight, bias, paths, is_sparse)[:, None]
 
 
 def default_tables(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """(path_table, path_code) [N, L] of the complete tree, leaf to root, with negative padding;
     label [N] or [N, 1]."""
-    label, _ = checked_classes(label.reshape(-1), num_classes)
+    label = checked_classes(label.reshape(-1), num_classes)
     slots = torch.arange((num_classes - 1).bit_length(), device=label.device)
     # the leaf's number when the root is 1 and c has children 2c, 2c + 1
-    heap = (label.long() + num_classes)[:, None]
+    heap = (label + num_classes)[:, None]
     return (heap >> (slots + 1)) - 1, (heap >> slots) & 1

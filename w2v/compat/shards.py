@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from w2v.losses.sampled import sparse_rows, take_rows
+from w2v.losses.math.sampled_step import take_rows
 
 Shards = Tensor | Sequence[Tensor]
 STRATEGIES = ("div", "mod")
@@ -40,8 +40,8 @@ class Tables:
         weights, biases = self._parts(self.weights, "weights"), None
         if self.biases is not None:
             biases = self._parts(self.biases, "biases")
-            if self.sparse and len(weights) == len(biases) == 1:
-                of_weights, of_biases = sparse_rows(ids, *weights, *biases)
+            if len(weights) == len(biases) == 1:
+                of_weights, of_biases = take_rows(ids, self.sparse, *weights, *biases)
                 return of_weights, of_biases
         return self._taken(weights, ids), None if biases is None else self._taken(biases, ids)
 
@@ -68,7 +68,7 @@ class Tables:
     def _taken(self, parts: list[Tensor], ids: Tensor) -> Tensor:
         P = len(parts)
         if P == 1:
-            return take_rows(parts[0], ids, self.sparse)
+            return take_rows(ids, self.sparse, parts[0])[0]
         size, longer = divmod(sum(len(part) for part in parts), P)
         if self.strategy == "mod":
             shard, row = ids % P, ids // P
@@ -80,6 +80,9 @@ class Tables:
             row = ids - (shard * size + shard.clamp(max=longer))
         where = [(shard == p).nonzero()[:, 0] for p in range(P)]
         rows = torch.cat(
-            [take_rows(part, row[at], self.sparse) for part, at in zip(parts, where, strict=True)]
+            [
+                take_rows(row[at], self.sparse, part)[0]
+                for part, at in zip(parts, where, strict=True)
+            ]
         )
         return rows.index_select(0, torch.cat(where).argsort())

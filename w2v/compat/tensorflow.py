@@ -1,4 +1,5 @@
-"""TensorFlow's nce_loss and sampled_softmax_loss: same arguments, same values, same gradients.
+"""TensorFlow's nce_loss and sampled_softmax_loss, and tf.random's candidate samplers: same
+arguments, same values, same gradients.
 
     # [N] nats, no reduction
     loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)
@@ -10,18 +11,29 @@ Both are for training only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from w2v.compat.shards import Shards, Tables
-from w2v.losses.base import accumulate_dtype, checked_classes
-from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, sampled_loss
-from w2v.losses.sampled import log_count
-from w2v.sampling.samplers import Candidates, LogUniformSampler, compute_accidental_hits
+from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, Taken, log_count, sampled_loss
+from w2v.sampling.samplers import (
+    AllCandidateSampler,
+    Candidates,
+    LearnedUnigramSampler,
+    LogUniformSampler,
+    Sampler,
+    UniformSampler,
+    UnigramSampler,
+    compute_accidental_hits,
+)
+
+Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and sampled
 
 
+@eager
 def nce_loss(
     weights: Shards,
     biases: Shards | None,
@@ -32,6 +44,7 @@ def nce_loss(
     num_true: int = 1,
     sampled_values: Candidates | Sequence[Tensor] | None = None,
     remove_accidental_hits: bool = False,
+    name: str | None = None,
     *,
     partition_strategy: str = "div",
     seed: int | None = None,
@@ -65,6 +78,7 @@ def nce_loss(
     return _loss(LOGISTIC, tables, labels, inputs, samples, remove_accidental_hits)
 
 
+@eager
 def sampled_softmax_loss(
     weights: Shards,
     biases: Shards | None,
@@ -76,6 +90,7 @@ def sampled_softmax_loss(
     sampled_values: Candidates | Sequence[Tensor] | None = None,
     remove_accidental_hits: bool = True,
     seed: int | None = None,
+    name: str | None = None,
     *,
     partition_strategy: str = "div",
     generator: torch.Generator | None = None,
@@ -104,8 +119,14 @@ def _loss(
             f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}"
         )
     log_counts = log_count(expected_counts, accumulate_dtype(inputs))
-    hits = compute_accidental_hits(labels, ids[labels.numel() :]) if remove_hits else None
-    return sampled_loss(link, inputs, rows, bias, log_counts, labels.shape[1], hits)
+    removed = None
+    if remove_hits:
+        row, position = compute_accidental_hits(labels, ids[labels.numel() :])
+        removed = position.add(row, alpha=len(ids) - labels.numel())
+    offset = -log_counts if bias is None else bias - log_counts
+    return sampled_loss(
+        inputs, rows, offset, Taken(link, num_true=labels.shape[1], removed=removed)
+    )
 
 
 def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
@@ -116,7 +137,7 @@ def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) 
         raise ValueError(f"labels has {labels.shape[1]} columns, num_true is {num_true}")
     if len(labels) != rows:
         raise ValueError(f"labels has {len(labels)} rows, inputs has {rows}")
-    return checked_classes(labels, num_classes)[0].long()
+    return checked_classes(labels, num_classes)
 
 
 def _candidates(
@@ -159,8 +180,10 @@ def _candidates(
             f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is"
             f" {num_sampled}"
         )
-    sampled = checked_classes(sampled, num_classes)[0].long()
+    sampled = checked_classes(sampled, num_classes)
     true_count = true_count[:, None] if true_count.dim() == 1 else true_count
+    if true_count.shape == (len(labels), 1):
+        true_count = true_count.expand(labels.shape)
     for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
         if count.shape != ids.shape:
             raise ValueError(
@@ -174,3 +197,95 @@ def _candidates(
     return torch.cat([labels.reshape(-1), sampled]), torch.cat(
         [true_count.reshape(-1), sampled_count]
     )
+
+
+class RangeSampler:
+    """A sampler of the classes 0 … range_max - 1, called as tf.random's."""
+
+    def __init__(self, kind: Callable[[int], Sampler]) -> None:
+        self._kind = kind
+
+    def __call__(
+        self,
+        true_classes: Tensor,
+        num_true: int,
+        num_sampled: int,
+        unique: bool,
+        range_max: int,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> Sampled:
+        """(sampled, true_expected_count, sampled_expected_count) for true_classes [N, num_true]."""
+        return _sampled(self._kind(range_max), true_classes, num_true, num_sampled, unique, seed)
+
+
+uniform_candidate_sampler = RangeSampler(UniformSampler)
+log_uniform_candidate_sampler = RangeSampler(LogUniformSampler)
+# Each call starts from equal weights: what was learnt lives in the sampler, so that for several
+# calls take `w2v.sampling.samplers.LearnedUnigramSampler`.
+learned_unigram_candidate_sampler = RangeSampler(LearnedUnigramSampler)
+
+
+def fixed_unigram_candidate_sampler(
+    true_classes: Tensor,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    range_max: int,
+    vocab_file: str = "",
+    distortion: float = 1.0,
+    num_reserved_ids: int = 0,
+    num_shards: int = 1,
+    shard: int = 0,
+    unigrams: Sequence[float] = (),
+    seed: int | None = None,
+    name: str | None = None,
+) -> Sampled:
+    """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
+    fields of the lines of vocab_file."""
+    sampler = UnigramSampler(
+        list(unigrams) or None,
+        vocab_file=vocab_file or None,
+        distortion=distortion,
+        num_reserved_ids=num_reserved_ids,
+        num_shards=num_shards,
+        shard=shard,
+        range_max=range_max,
+    )
+    return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
+
+
+def all_candidate_sampler(
+    true_classes: Tensor,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Sampled:
+    """As the others, with every class 0 … num_sampled - 1 once, expected count 1."""
+    return _sampled(
+        AllCandidateSampler(num_sampled), true_classes, num_true, num_sampled, unique, seed
+    )
+
+
+def _sampled(
+    sampler: Sampler,
+    true_classes: Tensor,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    seed: int | None,
+) -> Sampled:
+    true_classes = torch.as_tensor(true_classes)
+    if true_classes.dim() != 2 or true_classes.shape[1] != num_true:
+        raise ValueError(
+            f"true_classes has shape {list(true_classes.shape)}, it must be [N, {num_true}]"
+        )
+    generator = None
+    if seed is not None:
+        generator = torch.Generator(true_classes.device).manual_seed(seed)
+    true_classes = checked_classes(true_classes, sampler.range_max, "true_classes")
+    found = sampler.sample(true_classes, num_sampled, unique, generator)
+    assert found.true_expected_count is not None
+    return found.sampled, found.true_expected_count, found.sampled_expected_count

@@ -1,15 +1,17 @@
-"""torch's adaptive softmax as a function of its weights."""
+"""PyTorch's adaptive softmax: torch.nn.AdaptiveLogSoftmaxWithLoss, and the same as a function of
+its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from w2v.losses.adaptive import Tail, adaptive_log_prob, check_cutoffs, check_rows
-from w2v.losses.base import accumulate_dtype, checked_classes
+from w2v.losses.adaptive import check_cutoffs
+from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob, all_log_prob, best_classes
+from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 
 
 class AdaptiveOutput(NamedTuple):
@@ -19,6 +21,40 @@ class AdaptiveOutput(NamedTuple):
     loss: Tensor
 
 
+class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
+    """PyTorch's module with its constructor, attributes, starting values and state, on our
+    arithmetic: the scores of the head are never held all at once."""
+
+    def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
+        """(output, loss) of input [N, D] or [D] and target [N] or []."""
+        head, tails = self.head, self._tails()
+        return adaptive_log_softmax_with_loss(
+            input_, target_, head.weight, tails, self.cutoffs, head.bias
+        )
+
+    @eager
+    def log_prob(self, input: Tensor) -> Tensor:
+        """log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
+        log_prob = all_log_prob(*self._at(input))
+        return log_prob.view(*input.shape[:-1], self.n_classes)
+
+    @eager
+    @torch.no_grad()
+    def predict(self, input: Tensor) -> Tensor:
+        """The most probable class [N] (or [] for input [D])."""
+        return best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
+
+    def _tails(self) -> list[Tail]:
+        pairs = [cast(Sequence[nn.Linear], tail) for tail in self.tail]
+        return [Tail(projection.weight, output.weight) for projection, output in pairs]
+
+    def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
+        weights = Weights(self.head.weight, self.head.bias, self._tails())
+        rows = input.reshape(-1, self.in_features)
+        return rows, weights.to(accumulate_dtype(input)), list(self.cutoffs[:-1])
+
+
+@eager
 def adaptive_log_softmax_with_loss(
     input: Tensor,
     target: Tensor,
@@ -53,43 +89,29 @@ def adaptive_log_softmax_with_loss(
         raise ValueError(
             f"the last cutoff is {cutoffs[-1]}, but the tails end at class {num_classes}"
         )
-    starts = check_cutoffs(cutoffs[: len(tails)], num_classes)
+    starts, D = check_cutoffs(cutoffs[: len(tails)], num_classes), input.shape[-1]
     rows = starts[0] + len(tails)
-    if head_weight.dim() != 2 or tuple(head_weight.shape) != (rows, input.shape[-1]):
+    if tuple(head_weight.shape) != (rows, D):
         raise ValueError(
-            f"head_weight has shape {list(head_weight.shape)}, it must be [{rows},"
-            f" {input.shape[-1]}]"
+            f"head_weight has shape {list(head_weight.shape)}, it must be [{rows}, {D}]"
         )
     if head_bias is not None and tuple(head_bias.shape) != (rows,):
         raise ValueError(f"head_bias has shape {list(head_bias.shape)}, it must be [{rows}]")
-    for i, (tail, (start, end)) in enumerate(
-        zip(tails, pairwise([*starts, num_classes]), strict=True)
-    ):
+    ends = [*starts[1:], num_classes]
+    for i, (tail, start, end) in enumerate(zip(tails, starts, ends, strict=True)):
         width = tail.projection.shape[0]
-        if tuple(tail.output.shape) != (end - start, width) or tuple(tail.projection.shape) != (
-            width,
-            input.shape[-1],
-        ):
+        wanted = (width, D), (end - start, width)
+        if (tuple(tail.projection.shape), tuple(tail.output.shape)) != wanted:
             raise ValueError(
                 f"tail {i} has shapes {list(tail.projection.shape)} and {list(tail.output.shape)}, "
-                f"they must be [d, {input.shape[-1]}] and [{end - start}, d]"
+                f"they must be [d, {D}] and [{end - start}, d]"
             )
-    batched = input.dim() > 1
-    if batched != (target.dim() > 0):
+    if target.shape != input.shape[:-1] or input.dim() > 2:
         raise ValueError(
-            f"input has shape {list(input.shape)}, but target has {list(target.shape)}"
+            f"input has shape {list(input.shape)} and target {list(target.shape)}, they must be"
+            " [N, D] and [N], or [D] and []"
         )
-    hidden = input if batched else input[None]
-    target, _ = checked_classes(target.reshape(-1), num_classes)
-    check_rows(hidden, target, None)
-    dtype = accumulate_dtype(input)
-    output = adaptive_log_prob(
-        hidden,
-        target,
-        head_weight.to(dtype),
-        None if head_bias is None else head_bias.to(dtype),
-        [Tail(tail.projection.to(dtype), tail.output.to(dtype)) for tail in tails],
-        starts,
-    )
-    output = output if batched else output[0]
+    classes = checked_classes(target.reshape(-1), num_classes)
+    weights = Weights(head_weight, head_bias, tails).to(accumulate_dtype(input))
+    output = adaptive_log_prob(input.reshape(-1, D), classes, weights, starts).view(target.shape)
     return AdaptiveOutput(output, -output.mean())

@@ -6,51 +6,44 @@ On unit vectors, over the first `restrict_vocab` words without a, b and c:
 
 The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary
 is not covered, exactly the three rows of a, b, c are excluded, and an answer is right when its
-folded spelling is d's. (gensim instead skips every answer whose folded spelling is one of the
-three, and looks at the best five only.) compute-accuracy.c calls the first five sections semantic;
-here those are syntactic whose name starts with "gram", which is the same for questions-words.txt
-and does not depend on the order. Questions that stand before any section header (Microsoft's set
-has none) count in neither total.
+folded spelling is d's. Sections whose name starts with "gram" are syntactic, the others semantic;
+questions before any section header count in neither total.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from w2v.errors import InputError
 from w2v.evaluation.bootstrap import Interval, accuracy_interval
-from w2v.evaluation.matching import WordMatcher
-from w2v.vectors.word_vectors import WordVectors
+from w2v.evaluation.matching import Vectors, WordMatcher
 
 METHODS = ("add", "mul")
+RIGHT, WRONG, UNCOVERED = 1, 0, -1
 COSMUL_EPSILON = 1e-6
-# Scores of one block of questions: 64 MB; wide enough that the matrix products run at full speed.
-BLOCK_SCORES = 16 << 20
+BLOCK_SCORES = 16 << 20  # of one block of questions: 64 MB, at which matrix products run fast
+
+
+Question = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Section:
-    """One section of a set.
-
-    Attributes:
-        name: the section's name; of questions before any header the set's name.
-        questions: (a, b, c, d) each.
-        headed: whether a header in the file names it.
-    """
+    """One section of a set, with its questions (a, b, c, d). Questions before any header (`headed`
+    is off) have the set's name."""
 
     name: str
-    questions: tuple[tuple[str, str, str, str], ...]
+    questions: tuple[Question, ...]
     headed: bool = True
 
     @property
     def kind(self) -> str | None:
-        """ "syntactic", "semantic", or None when the file does not say."""
-        if not self.headed:
-            return None
-        return "syntactic" if self.name.lower().startswith("gram") else "semantic"
+        """Returns "syntactic", "semantic", or None when the file does not say."""
+        kind = "syntactic" if self.name.lower().startswith("gram") else "semantic"
+        return kind if self.headed else None
 
 
 @dataclass(frozen=True)
@@ -79,71 +72,80 @@ class AnalogyResult:
 
     sections: tuple[tuple[str, str | None, Tally], ...]
 
-    def tally(self, kind: str | None = None) -> Tally:
-        """All sections together, or those of one kind ("semantic", "syntactic")."""
-        return sum((tally for _, of, tally in self.sections if kind is None or of == kind), Tally())
+    def tally(self) -> Tally:
+        """All sections together."""
+        return sum((tally for _, _, tally in self.sections), Tally())
 
-    def interval(self, kind: str | None = None, name: str | None = None) -> Interval | None:
-        """The 95 % interval of the accuracy of all sections, or of those of one kind or one name,
-        see `bootstrap`."""
-        tallies = [
-            t for each, of, t in self.sections if kind in (None, of) and name in (None, each)
-        ]
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers, or None when no question is covered."""
+        return self.tally().accuracy
+
+    @property
+    def covered(self) -> int:
+        """How many questions have all their words among the vectors."""
+        return self.tally().covered
+
+    def interval(self) -> Interval | None:
+        """The 95 % interval of the accuracy, see `bootstrap`."""
+        tallies = [tally for _, _, tally in self.sections]
         return accuracy_interval([t.correct for t in tallies], [t.covered for t in tallies])
+
+    def parts(self) -> list[tuple[str, AnalogyResult]]:
+        """Each section, the semantic ones, the syntactic ones, and all, by name."""
+        found = [(section[0], AnalogyResult((section,))) for section in self.sections]
+        for kind in ("semantic", "syntactic"):
+            found.append((kind, AnalogyResult(tuple(s for s in self.sections if s[1] == kind))))
+        return [*found, ("total", self)]
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
+        With `intervals` its 95 % interval [low, high] stands under its name and `_ci`."""
 
-        Args:
-            intervals: with the 95 % interval [low, high] of every accuracy, under its name and
-                `_ci`.
-        """
-        everything = self.tally()
-        sections: dict[str, Tally] = {}
-        for name, _, tally in self.sections:
-            sections[name] = sections.get(name, Tally()) + tally
-        values: dict[str, object] = {
-            "accuracy": everything.accuracy,
-            "semantic": self.tally("semantic").accuracy,
-            "syntactic": self.tally("syntactic").accuracy,
-            "correct": everything.correct,
-            "covered": everything.covered,
-            "total": everything.total,
-        }
-        if intervals:
-            values |= {"accuracy_ci": self.interval(), "semantic_ci": self.interval("semantic")}
-            values |= {"syntactic_ci": self.interval("syntactic")}
-        parts: dict[str, dict[str, object]] = {
-            name: {
-                "accuracy": t.accuracy,
-                "correct": t.correct,
-                "covered": t.covered,
-                "total": t.total,
-            }
-            for name, t in sections.items()
-        }
-        if intervals:
-            for name, part in parts.items():
-                part["accuracy_ci"] = self.interval(name=name)
-        values["sections"] = parts
-        return values
+        def figures(part: AnalogyResult) -> dict[str, object]:
+            ends = {"accuracy_ci": part.interval()} if intervals else {}
+            return {"accuracy": part.accuracy, **asdict(part.tally()), **ends}
+
+        values = figures(self)
+        for kind, part in self.parts()[-3:-1]:
+            ends = {f"{kind}_ci": part.interval()} if intervals else {}
+            values |= {kind: part.accuracy, **ends}
+        named: dict[str, AnalogyResult] = {}
+        for section in self.sections:
+            before = named.get(section[0], AnalogyResult(()))
+            named[section[0]] = AnalogyResult((*before.sections, section))
+        return {**values, "sections": {name: figures(part) for name, part in named.items()}}
 
 
 def evaluate_analogies(
-    vectors: WordVectors,
+    vectors: Vectors,
     sections: Sequence[Section],
     *,
     method: str = "add",
     restrict_vocab: int = 30000,
     case: str = "fold",
 ) -> AnalogyResult:
-    """Asks every question of `sections`.
+    """Asks every question of `sections`; the other arguments are those of `evaluate`."""
+    questions = [question for section in sections for question in section.questions]
+    marks = answer(vectors, questions, method=method, restrict_vocab=restrict_vocab, case=case)
+    results, stop = [], 0
+    for section in sections:
+        start, stop = stop, stop + len(section.questions)
+        own = marks[start:stop]
+        tally = Tally(int((own == RIGHT).sum()), int((own != UNCOVERED).sum()), len(own))
+        results.append((section.name, section.kind, tally))
+    return AnalogyResult(tuple(results))
 
-    Args:
-        method: "add" or "mul", see above.
-        restrict_vocab: only so many of the most frequent words are looked up and may answer, 0 =
-            all.
-        case: "fold" compares words in capitals, "exact" as they stand.
+
+def answer(
+    vectors: Vectors,
+    questions: Sequence[Question],
+    *,
+    method: str = "add",
+    restrict_vocab: int = 30000,
+    case: str = "fold",
+) -> np.ndarray:
+    """Returns for each question RIGHT, WRONG, or UNCOVERED where a word is not known, [Q] int8.
 
     Raises:
         InputError: an argument is out of range, or a vector holds NaN or infinity.
@@ -151,26 +153,16 @@ def evaluate_analogies(
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     matcher = WordMatcher(vectors, restrict_vocab, case)
-    asked = [_covered(matcher, section) for section in sections]
-    rows = np.concatenate([np.empty((0, 4), np.int64), *asked])
-    right = _right(vectors, matcher, rows, method) if len(rows) else np.empty(0, bool)
-    results = []
-    start = 0
-    for section, covered in zip(sections, asked, strict=True):
-        stop = start + len(covered)
-        tally = Tally(int(right[start:stop].sum()), len(covered), len(section.questions))
-        results.append((section.name, section.kind, tally))
-        start = stop
-    return AnalogyResult(tuple(results))
+    looked_up = [[matcher.row(word) for word in question] for question in questions]
+    covered = np.array([None not in rows for rows in looked_up], bool)
+    marks = np.where(covered, WRONG, UNCOVERED).astype(np.int8)
+    if covered.any():
+        rows = np.array([rows for rows in looked_up if None not in rows], np.int64)
+        marks[covered] = np.where(_right(vectors, matcher, rows, method), RIGHT, WRONG)
+    return marks
 
 
-def _covered(matcher: WordMatcher, section: Section) -> np.ndarray:
-    """The questions whose four words are in the vocabulary, as rows [n, 4] int64."""
-    looked_up = ([matcher.row(word) for word in question] for question in section.questions)
-    return np.array([rows for rows in looked_up if None not in rows], np.int64).reshape(-1, 4)
-
-
-def _right(vectors: WordVectors, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
+def _right(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
     """Whether each question, given as rows [Q, 4], is answered right, [Q] bool."""
     unit = vectors.unit(slice(0, matcher.n_rows))
     same = matcher.representatives()
@@ -195,11 +187,8 @@ def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
 
 
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6).
-
-    `unit` has a last column of ones here, so that the products are 1 + cos without another pass
-    over them.
-    """
+    """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6). A
+    last column of ones in `unit` makes the products 1 + cos without another pass over them."""
     scores: np.ndarray = np.matmul(unit[b], unit.T)
     other = np.matmul(unit[c], unit.T)
     scores *= other

@@ -1,23 +1,15 @@
 """Bootstrap confidence intervals of what an evaluation found, at 95 %.
 
-The questions of a set are a sample of those that could have been asked. Resampling them with
-replacement B = 1000 times shows how far the result would have moved with another sample; the
-interval reaches from the 2.5th to the 97.5th percentile of the B results (Efron & Tibshirani 1993,
-An Introduction to the Bootstrap, chapter 13: the percentile interval). It says nothing about other
-training runs, whose seeds move the vectors as well. Where every answer is right (or none), all
-resamples agree and the interval is that single point.
+The questions of a set are resampled with replacement 1000 times; the interval reaches from the
+2.5th to the 97.5th percentile of the results (Efron & Tibshirani 1993, chapter 13). It says nothing
+about other training runs. The seed is fixed: the same vectors and set give the same interval.
 
-Accuracy: questions are resampled within their section, so that the mixture of sections stays as it
-is; of n_s questions with a share p_s of right answers a resample has Binomial(n_s, p_s) right ones,
-which is drawn directly:
-
-    accuracy* = Σ_s Binomial(n_s, p_s) / Σ_s n_s
+Accuracy: questions are resampled within their section; of n_s questions with a share p_s of right
+answers a resample has Binomial(n_s, p_s) right ones, which is drawn directly.
 
 Correlations: pairs are resampled. A resample is the number of times w_i that pair i is in it; the
 rank of a value is then the sum of the w of smaller ones plus (1 + the w of all equal to it) / 2,
 and no resample needs to be sorted.
-
-The seed is fixed: the same vectors and the same set give the same interval.
 """
 
 from __future__ import annotations
@@ -35,12 +27,7 @@ Interval = tuple[float, float]
 
 
 def accuracy_interval(correct: Sequence[int], covered: Sequence[int]) -> Interval | None:
-    """Interval of Σ correct / Σ covered over sections; None when nothing is covered.
-
-    Args:
-        correct: [S], right answers of each section.
-        covered: [S], questions of each section.
-    """
+    """Interval of Σ correct / Σ covered over sections [S]; None when nothing is covered."""
     n = np.asarray(covered, np.int64)
     if n.sum() == 0:
         return None
@@ -66,8 +53,8 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
         weights = (
             np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
         )
-        spearman.append(_correlations(_ranks(x, weights), _ranks(y, weights), weights))
-        pearson.append(_correlations(_near_one(x), _near_one(y), weights))
+        spearman.append(_correlations(ranks(x, weights), ranks(y, weights), weights))
+        pearson.append(_correlations(near_one(x), near_one(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
 
 
@@ -79,7 +66,7 @@ def _percentiles(values: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
-def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average ranks [B, n] of `values` [n] in resamples that hold each of them `weights` [B, n]
     times."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
@@ -89,7 +76,7 @@ def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _near_one(values: np.ndarray) -> np.ndarray:
+def near_one(values: np.ndarray) -> np.ndarray:
     """The values times a power of 2, so that their products neither over- nor underflow."""
     scaled: np.ndarray = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
     return scaled

@@ -7,34 +7,37 @@ become the same the most frequent one (the first) stands for all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.word_vectors import WordVectors
 
 CASES = ("fold", "exact")
 
 
+class Vectors(Protocol):
+    """What is asked of the vectors: their words, most frequent first, and rows of length 1."""
+
+    @property
+    def words(self) -> Sequence[str]: ...
+
+    def unit(self, rows: slice | np.ndarray) -> np.ndarray: ...
+
+
 class WordMatcher:
-    """Looks words up among the first `n_rows` words of the vectors.
+    """Looks words up among the first `n_rows` words of the vectors."""
 
-    Attributes:
-        n_rows: how many words take part.
-    """
-
-    def __init__(self, vectors: WordVectors, restrict_vocab: int = 0, case: str = "fold") -> None:
-        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all.
-
-        Raises:
-            InputError: an argument is out of range.
-        """
+    def __init__(self, vectors: Vectors, restrict_vocab: int = 0, case: str = "fold") -> None:
+        """`restrict_vocab`: only so many of the most frequent words take part, 0 = all."""
         if case not in CASES:
             raise InputError(f"`case` {case} is unknown; use one of {', '.join(CASES)}")
         if restrict_vocab < 0:
             raise InputError(
                 f"`restrict_vocab` {restrict_vocab} is negative; use 0 for the whole vocabulary"
             )
-        self.n_rows = min(restrict_vocab or len(vectors), len(vectors))
+        self.n_rows = min(restrict_vocab or len(vectors.words), len(vectors.words))
         self._fold = str.upper if case == "fold" else str
         self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
         # Reversed, so that of equal keys the first, most frequent one wins.

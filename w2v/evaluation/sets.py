@@ -85,18 +85,9 @@ def parse_set(data: bytes, name: str, source: str) -> AnalogySet | SimilaritySet
 
 def parse_pair(line: str) -> tuple[str, str, float] | None:
     """(word, word, score) of one line, or None when it is no such line."""
-    if "\t" in line:
-        splits = [[field.strip(" ") for field in line.split("\t")]]
-    else:
-        splits = [line.split(","), line.split(" ")]
-    for fields in splits:
-        fields = [field.strip(" ") for field in fields if field]
-        if (
-            len(fields) == 3
-            and fields[0]
-            and fields[1]
-            and (score := _score(fields[2])) is not None
-        ):
+    for mark in ["\t"] if "\t" in line else [",", " "]:
+        fields = [field for each in line.split(mark) if (field := each.strip(" "))]
+        if len(fields) == 3 and (score := _score(fields[2])) is not None:
             return fields[0], fields[1], score
     return None
 

@@ -7,13 +7,12 @@ Pairs with a word outside the vocabulary do not take part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from w2v.evaluation.bootstrap import Interval, correlation_intervals
-from w2v.evaluation.matching import WordMatcher
-from w2v.vectors.word_vectors import WordVectors
+from w2v.evaluation.bootstrap import Interval, correlation_intervals, near_one, ranks
+from w2v.evaluation.matching import Vectors, WordMatcher
 
 
 @dataclass(frozen=True)
@@ -21,38 +20,25 @@ class SimilarityResult:
     """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is
     constant.
 
-    Attributes:
-        covered: pairs with both words in the vocabulary.
-        total: pairs in the set.
-        skipped: lines of the file that are no pair, such as a line of column names.
-        spearman_ci, pearson_ci: the 95 % intervals, see `bootstrap`, where they were asked for and
-            are defined.
+    The intervals at 95 %, see `bootstrap`, are there where they were asked for and are defined.
     """
 
     spearman: float | None
     pearson: float | None
-    covered: int
-    total: int
-    skipped: int
+    covered: int  # pairs with both words in the vocabulary
+    total: int  # pairs in the set
+    skipped: int  # lines of the file that are no pair, such as column names
     spearman_ci: Interval | None = None
     pearson_ci: Interval | None = None
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; with `intervals` [low, high] of each correlation."""
-        values: dict[str, object] = {
-            "spearman": self.spearman,
-            "pearson": self.pearson,
-            "covered": self.covered,
-            "total": self.total,
-            "skipped": self.skipped,
-        }
-        if intervals:
-            values |= {"spearman_ci": self.spearman_ci, "pearson_ci": self.pearson_ci}
-        return values
+        own = asdict(self)
+        return own if intervals else {k: v for k, v in own.items() if not k.endswith("_ci")}
 
 
 def evaluate_similarity(
-    vectors: WordVectors,
+    vectors: Vectors,
     pairs: Sequence[tuple[str, str, float]],
     *,
     restrict_vocab: int = 0,
@@ -62,14 +48,7 @@ def evaluate_similarity(
 ) -> SimilarityResult:
     """Correlates the cosines of the `pairs` (word, word, score) with the scores.
 
-    Args:
-        restrict_vocab: only so many of the most frequent words are looked up, 0 = all.
-        case: "fold" compares words in capitals, "exact" as they stand.
-        skipped: passed on to the result.
-        intervals: compute the 95 % intervals as well.
-
-    Raises:
-        InputError: an argument is out of range, or a vector holds NaN or infinity.
+    The other arguments are those of `evaluate`; `skipped` is passed on to the result.
     """
     matcher = WordMatcher(vectors, restrict_vocab, case)
     looked_up = [(matcher.row(a), matcher.row(b), score) for a, b, score in pairs]
@@ -78,27 +57,23 @@ def evaluate_similarity(
     second = vectors.unit(np.array([pair[1] for pair in found], np.int64))
     scores = np.array([pair[2] for pair in found], np.float64)
     cosines = np.einsum("ij,ij->i", first.astype(np.float64), second.astype(np.float64))
-    spearman_ci, pearson_ci = correlation_intervals(cosines, scores) if intervals else (None, None)
     return SimilarityResult(
-        spearman=pearson(average_ranks(cosines), average_ranks(scores)),
-        pearson=pearson(cosines, scores),
-        covered=len(found),
-        total=len(pairs),
-        skipped=skipped,
-        spearman_ci=spearman_ci,
-        pearson_ci=pearson_ci,
+        pearson(average_ranks(cosines), average_ranks(scores)),
+        pearson(cosines, scores),
+        len(found),
+        len(pairs),
+        skipped,
+        *(correlation_intervals(cosines, scores) if intervals else ()),
     )
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's correlation of x [n] and y [n], or None when it is not defined (n < 2, or one of
-    them constant)."""
+    """Pearson's correlation of x [n] and y [n]; None for n < 2, or where one is constant."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
     # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or
     # underflows.
-    x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])
-    y = np.ldexp(y, -np.frexp(np.abs(y).max())[1])
+    x, y = near_one(x), near_one(y)
     x -= x.mean()
     y -= y.mean()
     x /= np.abs(x).max()
@@ -107,8 +82,5 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks 1 … n of `values` [n] as float64; equal values get the mean of the ranks that they take
-    up together."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[inverse]
+    """Ranks 1 … n of `values` [n]; equal values get the mean of the ranks that they take up."""
+    return ranks(values, np.ones((1, len(values))))[0]

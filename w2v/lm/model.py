@@ -13,7 +13,6 @@ instead of a uniform one.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -120,7 +119,5 @@ def make_network(config: Config, counts: Tensor, **more: Any) -> Network:
     Raises:
         ValueError: the settings do not fit each other or the vocabulary.
     """
-    entry, options = LOSSES[config.training.loss], config.loss
-    if entry.negatives(options) >= len(counts):  # there are no more noise words than that
-        options = replace(options, negatives=len(counts) - 1)
+    options = LOSSES[config.training.loss].with_negatives(config.loss, len(counts) - 1)
     return Network(counts, config.model.dim, config.training.loss, options, config.lm, **more)

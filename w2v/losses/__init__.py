@@ -1,1 +1,69 @@
-"""Output layers: which output rows are scored for a target x a link function on those scores."""
+"""The output layers and their losses.
+
+    from w2v.losses import LOSSES, Softmax, make_layer
+
+`LOSSES` is the table of all of them; a layer is a torch module made by its class, or by
+`make_layer` and its name in the table. PyTorch is loaded when the first layer is named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from w2v.losses.adaptive import AdaptiveSoftmax as AdaptiveSoftmax
+    from w2v.losses.base import OutputLayer as OutputLayer
+    from w2v.losses.combined import HsigmoidNeg as HsigmoidNeg
+    from w2v.losses.hsigmoid import Hsigmoid as Hsigmoid
+    from w2v.losses.layers import make_layer as make_layer
+    from w2v.losses.margin import AmSoftmax as AmSoftmax
+    from w2v.losses.margin import LSoftmax as LSoftmax
+    from w2v.losses.margin import SmSoftmax as SmSoftmax
+    from w2v.losses.options import AdaptiveOptions as AdaptiveOptions
+    from w2v.losses.options import AmSoftmaxOptions as AmSoftmaxOptions
+    from w2v.losses.options import HsigmoidNegOptions as HsigmoidNegOptions
+    from w2v.losses.options import HsigmoidOptions as HsigmoidOptions
+    from w2v.losses.options import LabelSmoothingOptions as LabelSmoothingOptions
+    from w2v.losses.options import LSoftmaxOptions as LSoftmaxOptions
+    from w2v.losses.options import NceOptions as NceOptions
+    from w2v.losses.options import NegOptions as NegOptions
+    from w2v.losses.options import SampledSoftmaxOptions as SampledSoftmaxOptions
+    from w2v.losses.options import SmSoftmaxOptions as SmSoftmaxOptions
+    from w2v.losses.options import SoftmaxOptions as SoftmaxOptions
+    from w2v.losses.options import SparseSoftmaxOptions as SparseSoftmaxOptions
+    from w2v.losses.sampled import Nce as Nce
+    from w2v.losses.sampled import Neg as Neg
+    from w2v.losses.sampled import SampledSoftmax as SampledSoftmax
+    from w2v.losses.softmax import LabelSmoothing as LabelSmoothing
+    from w2v.losses.softmax import Softmax as Softmax
+    from w2v.losses.softmax import SparseSoftmax as SparseSoftmax
+    from w2v.losses.table import LOSSES as LOSSES
+
+_MODULES = {
+    "adaptive": "AdaptiveSoftmax",
+    "base": "OutputLayer",
+    "combined": "HsigmoidNeg",
+    "hsigmoid": "Hsigmoid",
+    "layers": "make_layer",
+    "margin": "AmSoftmax LSoftmax SmSoftmax",
+    "sampled": "Nce Neg SampledSoftmax",
+    "softmax": "LabelSmoothing Softmax SparseSoftmax",
+    "table": "LOSSES",
+    "options": "AdaptiveOptions AmSoftmaxOptions HsigmoidNegOptions HsigmoidOptions "
+    "LSoftmaxOptions LabelSmoothingOptions NceOptions NegOptions SampledSoftmaxOptions "
+    "SmSoftmaxOptions SoftmaxOptions SparseSoftmaxOptions",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,15 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import NLL_ROWS, OutputLayer, Scores, accumulate_dtype, draw
-from w2v.losses.math.cross_entropy import score_sums
+from w2v.losses.base import OutputLayer, draw
+from w2v.losses.math.levels import (
+    Tail,
+    Weights,
+    adaptive_log_prob,
+    all_log_prob,
+    best_classes,
+    tail_log_prob,
+)
+from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
 
 # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
@@ -39,13 +47,6 @@ CLUSTER_COST = (
 CANDIDATES = 64  # cutoffs that the cost model tries, in geometric steps
 MOST_CLUSTERS = 3
 SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot tell many words apart
-
-
-class Tail(NamedTuple):
-    """Weights of one cluster: projection [d, D] and output [words, d]."""
-
-    projection: Tensor
-    output: Tensor
 
 
 class AdaptiveSoftmax(OutputLayer):
@@ -63,14 +64,15 @@ class AdaptiveSoftmax(OutputLayer):
             clusters' rows only.
         bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
             options.head_bias says.
-        dim, options, ignore_index: as in OutputLayer.
+        dim, options: as in OutputLayer.
 
     Raises:
         ValueError: as OutputLayer; counts are not sorted; a cutoff is not a number from 1 to V - 1,
             or not above the one before it; a cluster's vectors would have no dimension left.
     """
 
-    exact = True
+    takes = AdaptiveOptions
+    options: AdaptiveOptions
     tail: nn.ModuleList
 
     def __init__(
@@ -81,10 +83,9 @@ class AdaptiveSoftmax(OutputLayer):
         *,
         weight: Tensor | None = None,
         bias: Tensor | bool | None = None,
-        ignore_index: int | None = None,
     ) -> None:
-        options = options or AdaptiveOptions()
-        super().__init__(dim, counts, options, weight=weight, ignore_index=ignore_index)
+        super().__init__(dim, counts, options, weight=weight)
+        options = self.options
         check_sorted(self.counts)
         if options.cutoffs:
             self.cutoffs = check_cutoffs(options.cutoffs, self.num_classes)
@@ -120,91 +121,19 @@ class AdaptiveSoftmax(OutputLayer):
         clusters = [shares[low:end].sum() for low, end in zip(self.cutoffs, ends, strict=True)]
         self.head.bias.copy_(torch.cat([shares[: self.cutoffs[0]], torch.stack(clusters)]).log())
 
-    def score(self, hidden: Tensor, samples: Any = None) -> Scores:
-        """Nothing yet: the head is scored together with its link, and a tail once there are targets
-        in it."""
-        return Scores(hidden)
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        return -adaptive_log_prob(hidden, target, self._weights(hidden), self.cutoffs, row_of)
 
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """-log P(target | hidden) [N] of the targets [N] or [N, 1]."""
-        hidden = scores.hidden
-        target, valid = self.checked(target)
-        check_rows(hidden, target, row_of)
-        if valid is None:
-            return -adaptive_log_prob(hidden, target, *self._weights(hidden), self.cutoffs, row_of)
-        kept = valid.nonzero()[:, 0]
-        if row_of is None:
-            hidden = hidden.index_select(0, kept)
-        else:
-            row_of = row_of[kept]
-        loss = -adaptive_log_prob(
-            hidden, target[kept], *self._weights(hidden), self.cutoffs, row_of
-        )
-        return loss.new_zeros(len(target)).index_copy(0, kept, loss)
+    def _log_prob(self, hidden: Tensor) -> Tensor:
+        return all_log_prob(hidden, self._weights(hidden), self.cutoffs)
 
-    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N]: the loss itself, a few hundred rows at a time."""
-        target = target.reshape(len(target))
-        check_rows(hidden, target, None)
-        parts = [
-            self(*part) for part in zip(hidden.split(NLL_ROWS), target.split(NLL_ROWS), strict=True)
-        ]
-        return torch.cat(parts) if len(target) else self(hidden, target)
+    def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        return best_classes(hidden, self._weights(hidden), self.cutoffs, k)
 
-    def log_prob(self, hidden: Tensor) -> Tensor:
-        """log P(class | hidden) [N, V]."""
-        weight, bias, tails = self._weights(hidden)
-        with torch.autocast(hidden.device.type, enabled=False):
-            hidden = hidden.to(weight.dtype)
-            head = F.log_softmax(F.linear(hidden, weight, bias), dim=1)
-            words, clusters = head[:, : self.cutoffs[0]], head[:, self.cutoffs[0] :]
-            below = [
-                tail_log_prob(hidden, tail) + clusters[:, i, None] for i, tail in enumerate(tails)
-            ]
-            return torch.cat([words, *below], dim=1)
-
-    @torch.no_grad()
-    def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        """The k most probable classes: (ids [N, k], log-probabilities [N, k]), best first.
-
-        No word is more probable than its cluster: a tail is scored for those rows only where the
-        cluster as a whole is more probable than the k-th best word so far.
-        """
-        k = min(k, self.num_classes)
-        weight, bias, tails = self._weights(hidden)
-        with torch.autocast(hidden.device.type, enabled=False):
-            parts = [
-                self._best(rows.to(weight.dtype), k, weight, bias, tails)
-                for rows in hidden.split(NLL_ROWS)
-            ]
-        if not parts:
-            return hidden.new_zeros(0, k, dtype=torch.int64), hidden.new_zeros(
-                0, k, dtype=weight.dtype
-            )
-        return torch.cat([ids for ids, _ in parts]), torch.cat([log_p for _, log_p in parts])
-
-    def _best(
-        self, hidden: Tensor, k: int, weight: Tensor, bias: Tensor | None, tails: list[Tail]
-    ) -> tuple[Tensor, Tensor]:
-        head = F.log_softmax(F.linear(hidden, weight, bias), dim=1)
-        words, clusters = head[:, : self.cutoffs[0]], head[:, self.cutoffs[0] :]
-        best, ids = F.pad(words, (0, max(0, k - self.cutoffs[0])), value=-torch.inf).topk(k, dim=1)
-        for i, tail in enumerate(tails):
-            rows = (clusters[:, i] > best[:, -1]).nonzero()[:, 0]
-            if not len(rows):
-                continue
-            log_p = tail_log_prob(hidden[rows], tail) + clusters[rows, i, None]
-            log_p, within = log_p.topk(min(k, log_p.shape[1]), dim=1)
-            best[rows], place = torch.cat([best[rows], log_p], 1).topk(k, dim=1)
-            ids[rows] = torch.cat([ids[rows], within + self.cutoffs[i]], 1).gather(1, place)
-        return ids, best
-
-    @torch.no_grad()
-    def sample(
-        self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
+    def _sample(
+        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
     ) -> Tensor:
-        """One class [N] per row: a word or a cluster by the head, then a word of the cluster; each
-        by temperature."""
+        """A word or a cluster by the head, then a word of the cluster; each by temperature."""
         weight, bias, tails = self._weights(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(weight.dtype)
@@ -219,24 +148,14 @@ class AdaptiveSoftmax(OutputLayer):
                     )
         return ids
 
-    def _weights(self, hidden: Tensor) -> tuple[Tensor, Tensor | None, list[Tail]]:
-        """(head's weight [c_0 + clusters, D], its bias or None, tails) in the dtype that the loss
-        is computed in."""
-        dtype = accumulate_dtype(hidden)
-        weight, bias = self.head.weight, self.head.bias
+    def _weights(self, hidden: Tensor) -> Weights:
+        """In the dtype that the loss is computed in."""
+        weight = self.head.weight
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
-        tails = [
-            Tail(projection.weight.to(dtype), output.weight.to(dtype))
-            for projection, output in self._pairs()
-        ]
-        return weight.to(dtype), None if bias is None else bias.to(dtype), tails
-
-    def _pairs(self) -> list[tuple[nn.Linear, nn.Linear]]:
-        return [
-            cast(tuple[nn.Linear, nn.Linear], tuple(cast(nn.Sequential, pair)))
-            for pair in self.tail
-        ]
+        pairs = [cast(Sequence[nn.Linear], pair) for pair in self.tail]
+        tails = [Tail(projection.weight, output.weight) for projection, output in pairs]
+        return Weights(weight, self.head.bias, tails).to(accumulate_dtype(hidden))
 
 
 class _Head(nn.Module):
@@ -262,63 +181,6 @@ class _Head(nn.Module):
             )
         else:
             self.bias = bias
-
-
-def adaptive_log_prob(
-    hidden: Tensor,
-    target: Tensor,
-    head_weight: Tensor,
-    head_bias: Tensor | None,
-    tails: Sequence[Tail],
-    cutoffs: Sequence[int],
-    row_of: Tensor | None = None,
-) -> Tensor:
-    """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
-    to compute in.
-
-    Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it,
-    and a cluster without a target is not touched, so that its weights get no gradient.
-    """
-    with torch.autocast(hidden.device.type, enabled=False):
-        hidden = hidden.to(head_weight.dtype)
-        # 0: in the head
-        cluster = torch.bucketize(target, torch.tensor(cutoffs, device=target.device), right=True)
-        in_head = torch.where(cluster == 0, target, cutoffs[0] - 1 + cluster)
-        log_p = _target_log_prob(hidden, head_weight, head_bias, in_head, row_of)
-        ends = torch.bincount(cluster, minlength=len(cutoffs) + 1).cumsum(0).tolist()
-        order = cluster.argsort(stable=True)
-        for i, tail in enumerate(tails):
-            members = order[ends[i] : ends[i + 1]]
-            if not len(members):
-                continue
-            rows, within = members, None
-            if row_of is not None:
-                rows, within = row_of[members].unique(return_inverse=True)
-            projected = F.linear(hidden.index_select(0, rows), tail.projection)
-            local = target[members] - cutoffs[i]
-            log_p = log_p.index_add(
-                0, members, _target_log_prob(projected, tail.output, None, local, within)
-            )
-        return log_p
-
-
-def _target_log_prob(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None
-) -> Tensor:
-    """log softmax(hidden weight^T + bias)[target] [N], without holding all scores."""
-    total, score, _ = score_sums(hidden, weight, bias, target, row_of)
-    return score - total
-
-
-def tail_log_prob(hidden: Tensor, tail: Tail) -> Tensor:
-    """log P(word | hidden, its cluster) [N, words of the cluster]."""
-    return F.log_softmax(F.linear(F.linear(hidden, tail.projection), tail.output), dim=1)
-
-
-def check_rows(hidden: Tensor, target: Tensor, row_of: Tensor | None) -> None:
-    """Raises ValueError unless there is a hidden row for every target."""
-    if row_of is None and len(hidden) != len(target):
-        raise ValueError(f"hidden has {len(hidden)} rows, but there are {len(target)} targets")
 
 
 def check_sorted(counts: Tensor) -> None:

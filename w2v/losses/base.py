@@ -1,80 +1,75 @@
 """What every output layer is: which output rows are scored for a target x a link function on those
 scores.
 
-    layer = Softmax(dim, counts, options)
-    loss = layer(hidden, target)                   # [N] nats, one per target, no reduction
+    layer = Softmax(dim, counts)
+    loss = layer(hidden, target)                  # nats, one per target, no reduction
     loss.mean().backward()
 
-Shapes: hidden [U, D], target [N] or [N, T], loss [N]. `row_of` [N] lets N targets share U distinct
-hidden rows.
+Shapes: hidden [..., D], target [...], loss [...]. With `row_of` [N], N targets share U distinct
+hidden rows: hidden [U, D], target [N], loss [N].
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 
+from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.options import LossOptions
+from w2v.settings.declare import settings_of
+
 NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
 
 
-@dataclass
-class Scores:
-    """What `score` found out about U hidden rows, for `link` to finish once the targets are known.
+class Rows(TypedDict, total=False):
+    """The output rows that every layer takes, see `OutputLayer`."""
 
-    logits: [U, R] of the rows that all targets share (all V, the noise words, the head); None if
-    there are none, or if the loss never holds them at once. extra: the loss's own (the drawn
-    samples, say).
-    """
-
-    hidden: Tensor
-    logits: Tensor | None = None
-    extra: Any = None
+    weight: Tensor | None
+    bias: Tensor | bool
 
 
 class OutputLayer(nn.Module, ABC):
     """Base class. `weight` [rows, D] and `bias` [rows] or None are owned, or passed in and shared
     (tying).
 
-    Rows of its own start at 0, as in word2vec.c, unless a layer says otherwise.
+    Rows of its own start at 0, as in word2vec.c, unless a layer says otherwise. Arguments are
+    checked here; a layer says `_loss` and `_log_prob` of rows [U, D], and overrides `_nll`,
+    `_predict` and `_sample` where it knows better. torch.compile leaves all of them as they are.
 
     Args:
         dim: D, length of a hidden row.
         counts: how often each class occurs, [V]; gives V, the noise distribution, the tree, the
             default cutoffs.
-        options: the loss's dataclass from `w2v.losses.options`.
+        options: the loss's dataclass from `w2v.losses.options`; None: its defaults.
         weight: share this [rows, D] tensor instead of making one.
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
-        ignore_index: targets of this value have loss 0 and no gradient; None: there is no such
-            value.
 
     Raises:
-        ValueError: dim or counts cannot be used, or a shared tensor has another shape.
+        ValueError: dim, counts or options cannot be used, or a shared tensor has another shape.
     """
 
-    exact: (
-        bool  # whether the training loss is -log P(target | hidden) of the layer's own distribution
-    )
+    takes: ClassVar[type[LossOptions]]  # the dataclass of its options
+    options: Any
     weight: Tensor
     bias: Tensor | None
-    counts: Tensor
+    sparse = False  # whether gradients of the rows hold only those used
 
     def __init__(
         self,
         dim: int,
         counts: Tensor | Sequence[int],
-        options: Any,
+        options: LossOptions | None = None,
         *,
         weight: Tensor | None = None,
         bias: Tensor | bool = False,
-        ignore_index: int | None = None,
     ) -> None:
         super().__init__()
-        counts = torch.as_tensor(counts)
+        with torch.device("cpu"):  # also where layers are made without memory, on "meta"
+            counts = torch.as_tensor(counts).cpu()
         if dim < 1:
             raise ValueError(f"dim is {dim}, it must be 1 or more")
         if counts.dim() != 1 or len(counts) < 2:
@@ -83,13 +78,15 @@ class OutputLayer(nn.Module, ABC):
             )
         if bool((counts < 0).any()):
             raise ValueError(f"counts holds {counts.min().item()}, it must not be negative")
-        self.dim, self.num_classes, self.options, self.ignore_index = (
-            dim,
-            len(counts),
-            options,
-            ignore_index,
-        )
-        self.register_buffer("counts", counts, persistent=False)
+        if options is not None and not isinstance(options, self.takes):
+            raise ValueError(
+                f"options is a {type(options).__name__}, {type(self).__name__} takes"
+                f" {self.takes.__name__}"
+            )
+        self.dim, self.num_classes, self.counts = dim, len(counts), counts
+        self.options = self.takes() if options is None else options
+        for name, setting in settings_of(self.takes).items():
+            setting.convert(getattr(self.options, name), f"`{name}`")
         self.weight, self.bias = self.make_rows(self.rows(), weight, bias)
 
     def rows(self) -> int:
@@ -114,6 +111,9 @@ class OutputLayer(nn.Module, ABC):
             raise ValueError(f"bias has shape {list(bias.shape)}, this layer needs [{rows}]")
         return weight, bias
 
+    def extra_repr(self) -> str:
+        return f"{self.dim}, {self.num_classes} classes, {self.options}"
+
     def unigram_bias(self) -> Tensor | None:
         """The bias with which a hidden row of zeros gives every class its share of the counts, a
         good one to start from; None: such a layer starts from 0 as its reference does."""
@@ -131,55 +131,61 @@ class OutputLayer(nn.Module, ABC):
         counts = self.counts.double().clamp_min(0.5)
         return (counts / counts.sum()).log()
 
-    @abstractmethod
-    def score(self, hidden: Tensor, samples: Any = None) -> Scores:
-        """Scores what does not depend on the targets. samples: noise words to use instead of
-        drawing some."""
-
-    @abstractmethod
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Loss [N] in nats of the targets [N] (or [N, T] where the loss has several per row)."""
-
+    @eager
     def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Loss [N] in nats, no reduction: hidden [U, D], target [N], row_of [N] (None: hidden row n
-        has target n)."""
-        return self.link(self.score(hidden), target, row_of)
+        """Loss in nats, no reduction, in the shape of target; a column [N, 1] counts as [N].
 
-    @abstractmethod
-    def log_prob(self, hidden: Tensor) -> Tensor:
-        """log P(class | hidden) [N, V]; every row's exp sums to 1."""
-
-    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N], what perplexity is computed from: a few hundred rows of [V]
-        at a time.
-
-        Differentiable; a layer that can do it without keeping those rows for the backward pass
-        does.
+        Raises:
+            ValueError: the shapes do not fit, or a class is out of range.
         """
-        target, valid = self.checked(target)
-        parts = [
-            -self.log_prob(rows).gather(1, ids[:, None])[:, 0]
-            for rows, ids in zip(hidden.split(NLL_ROWS), target.split(NLL_ROWS), strict=True)
-        ]
-        loss = torch.cat(parts) if parts else hidden.new_zeros(0)
-        return loss if valid is None else torch.where(valid, loss, 0)
+        if self.sparse and _inside_ddp():
+            raise RuntimeError(
+                "DistributedDataParallel exchanges no sparse gradients of layers like this:"
+                " make it with sparse=False"
+            )
+        rows, classes, row_of = self._checked(hidden, target, row_of)
+        if hidden.is_meta:
+            return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))
+        return self._loss(rows, classes.view(-1), row_of).view(classes.shape)
 
+    @eager
+    def log_prob(self, hidden: Tensor) -> Tensor:
+        """log P(class | hidden) [..., V]; every row's exp sums to 1."""
+        rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], self.num_classes)
+        if hidden.is_meta:
+            return rows.new_empty(shape, dtype=accumulate_dtype(hidden))
+        return self._log_prob(rows).view(shape)
+
+    @eager
+    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """-log P(target | hidden), what perplexity is computed from; differentiable. It never holds
+        the scores of all rows."""
+        rows, classes, _ = self._checked(hidden, target, None)
+        if hidden.is_meta:
+            return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))
+        return self._nll(rows, classes.view(-1)).view(classes.shape)
+
+    @eager
     @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        """The k most probable classes: (ids [N, k], log-probabilities [N, k]), best first."""
+        """The k most probable classes: (ids [..., k], log-probabilities [..., k]), best first."""
         k = min(k, self.num_classes)
-        tops = [self.log_prob(rows).topk(k, dim=1) for rows in hidden.split(NLL_ROWS)]
-        if not tops:
-            empty = hidden.new_zeros(0, k)
-            return empty.long(), empty
-        return torch.cat([top.indices for top in tops]), torch.cat([top.values for top in tops])
+        rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], k)
+        if hidden.is_meta:
+            return rows.new_empty(shape, dtype=torch.int64), rows.new_empty(shape)
+        parts = [self._predict(part, k) for part in rows.split(NLL_ROWS)]
+        return (
+            torch.cat([ids for ids, _ in parts]).view(shape),
+            torch.cat([log_prob for _, log_prob in parts]).view(shape),
+        )
 
+    @eager
     @torch.no_grad()
     def sample(
         self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
     ) -> Tensor:
-        """One class [N] per row of hidden [N, D], drawn from P(class | hidden)^(1 / temperature),
-        normalised.
+        """One class [...] per row of hidden [..., D], drawn from P(class | hidden)^(1 /
+        temperature), normalised.
 
         Layers that decide step by step (hsigmoid, adaptive softmax) draw each decision from its own
         probabilities to that power, so that they need not score all classes: at temperature 1 the
@@ -188,23 +194,72 @@ class OutputLayer(nn.Module, ABC):
         Args:
             generator: gives the random numbers; it need not be on the device of hidden.
             temperature: above 0.
-        """
-        parts = [
-            draw(self.log_prob(rows), generator, temperature) for rows in hidden.split(NLL_ROWS)
-        ]
-        return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.int64)
-
-    def checked(self, target: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(target with ignored entries replaced by class 0, mask of those that count or None).
-
-        [N, 1] becomes [N].
 
         Raises:
-            ValueError: a class is outside 0 … V - 1.
+            ValueError: the temperature is not above 0.
         """
-        if target.dim() == 2 and target.shape[1] == 1:
-            target = target[:, 0]
-        return checked_classes(target, self.num_classes, self.ignore_index)
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}, it must be above 0")
+        rows, shape = self._hidden_rows(hidden), hidden.shape[:-1]
+        if hidden.is_meta:
+            return rows.new_empty(shape, dtype=torch.int64)
+        return self._sample(rows, generator, temperature).view(shape)
+
+    @abstractmethod
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        """Loss [N] of hidden [U, D] and target [N] int64 in 0 … V - 1; row_of [N] or None."""
+
+    @abstractmethod
+    def _log_prob(self, hidden: Tensor) -> Tensor:
+        """log P(class | hidden) [N, V]."""
+
+    def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """-log P(target | hidden) [N]: the loss itself, where that is exact."""
+        return self._loss(hidden, target, None)
+
+    def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """(ids [N, k], log-probabilities [N, k]) for at most NLL_ROWS rows."""
+        top = self._log_prob(hidden).topk(k, dim=1)
+        return top.indices, top.values
+
+    def _sample(
+        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
+    ) -> Tensor:
+        """One class [N] per row."""
+        parts = [
+            draw(self._log_prob(rows), generator, temperature) for rows in hidden.split(NLL_ROWS)
+        ]
+        return torch.cat(parts)
+
+    def _hidden_rows(self, hidden: Tensor) -> Tensor:
+        """hidden as [U, D], checked."""
+        if not hidden.is_floating_point() or hidden.dim() < 1 or hidden.shape[-1] != self.dim:
+            raise ValueError(
+                f"hidden is {hidden.dtype} {list(hidden.shape)}, it must be floating point and"
+                f" [..., {self.dim}]"
+            )
+        return hidden.reshape(-1, self.dim)
+
+    def _checked(
+        self, hidden: Tensor, target: Tensor, row_of: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """hidden as [U, D], target as int64, a column of them as a row, row_of as int64 or None."""
+        rows = self._hidden_rows(hidden)
+        if target.dim() == hidden.dim() and target.shape[-1] == 1:
+            target = target[..., 0]
+        if row_of is None and target.shape != hidden.shape[:-1]:
+            raise ValueError(
+                f"hidden has shape {list(hidden.shape)}, so targets must have"
+                f" {list(hidden.shape[:-1])}, not {list(target.shape)}"
+            )
+        if row_of is not None:
+            if hidden.dim() != 2 or target.dim() != 1 or row_of.shape != target.shape:
+                raise ValueError(
+                    f"with row_of {list(row_of.shape)} hidden must be [U, {self.dim}] and targets"
+                    f" {list(row_of.shape)}, not {list(hidden.shape)} and {list(target.shape)}"
+                )
+            row_of = checked_classes(row_of, len(rows), "row_of")
+        return rows, checked_classes(target, self.num_classes).contiguous(), row_of
 
 
 def draw(
@@ -233,34 +288,7 @@ def uniform(n: int, generator: torch.Generator | None, device: torch.device) -> 
     return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
 
 
-def checked_classes(
-    target: Tensor, num_classes: int, ignore_index: int | None = None
-) -> tuple[Tensor, Tensor | None]:
-    """(target with ignored entries replaced by class 0, mask of those that count; None when there
-    is no such value).
-
-    Raises:
-        ValueError: a class is outside 0 … num_classes - 1; the sentence names the smallest and the
-            largest.
-    """
-    if target.is_floating_point() or target.dtype == torch.bool:
-        raise ValueError(f"targets are {target.dtype}, they must be integers")
-    valid = None if ignore_index is None else target != ignore_index
-    kept = target if valid is None else torch.where(valid, target, 0)
-    if kept.numel():
-        low, high = (int(bound) for bound in kept.aminmax())
-        if low < 0 or high >= num_classes:
-            raise ValueError(
-                f"targets range from {low} to {high}, they must lie in 0 to {num_classes - 1}"
-            )
-    return kept, valid
-
-
-def rows_for(hidden: Tensor, row_of: Tensor | None) -> Tensor:
-    """The hidden row of every target, [N, D]."""
-    return hidden if row_of is None else hidden.index_select(0, row_of)
-
-
-def accumulate_dtype(tensor: Tensor) -> torch.dtype:
-    """float64 stays, everything else (float16, bfloat16 too) is accumulated in float32."""
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+def _inside_ddp() -> bool:
+    """Whether this is the forward pass of a DistributedDataParallel module."""
+    module = getattr(nn.parallel.DistributedDataParallel, "_active_ddp_module", None)
+    return module is not None

@@ -6,23 +6,21 @@ rows, the sum of both losses, as word2vec.c trains with -hs 1 -negative 5.
 
 Probabilities are those of the hierarchical sigmoid, which are exact; negative sampling's would only
 be estimates. The training loss is their sum and so not a -log P. arXiv:1310.4546.
-
-    layer = HsigmoidNeg(dim, counts, HsigmoidNegOptions(negatives=5))
-    layer(hidden, target).mean().backward()
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from w2v.losses.base import OutputLayer, Scores
+from w2v.losses.base import OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
-from w2v.sampling.samplers import Candidates, Sampler
+from w2v.sampling.samplers import Sampler
 
 
 class HsigmoidNeg(OutputLayer):
@@ -30,17 +28,17 @@ class HsigmoidNeg(OutputLayer):
     D], noise.weight [V, D].
 
     Args:
-        weight: share this [V, D] tensor as noise.weight.
+        dim, counts, options: as in OutputLayer.
         bias: True gives both a bias; False: neither.
-        sampler, per_row, generator: of the noise words, as in SampledLayer.
         sparse: both give sparse gradients.
-        dim, counts, options, ignore_index: as in OutputLayer.
+        of_noise: what Neg takes besides: weight [V, D], sampler, per_row, generator.
 
     Raises:
         ValueError: as Hsigmoid and Neg.
     """
 
-    exact = False
+    takes = HsigmoidNegOptions
+    options: HsigmoidNegOptions
 
     def __init__(
         self,
@@ -48,28 +46,15 @@ class HsigmoidNeg(OutputLayer):
         counts: Tensor | Sequence[int],
         options: HsigmoidNegOptions | None = None,
         *,
-        weight: Tensor | None = None,
         bias: bool = False,
-        ignore_index: int | None = None,
-        sampler: Sampler | None = None,
-        per_row: bool = False,
         sparse: bool = False,
-        generator: torch.Generator | None = None,
+        **of_noise: Any,
     ) -> None:
-        options = options or HsigmoidNegOptions()
-        super().__init__(dim, counts, options, ignore_index=ignore_index)
+        super().__init__(dim, counts, options)
+        self.sparse = sparse
+        noise = NegOptions(self.options.negatives, self.options.noise_power)
         self.path = Hsigmoid(dim, counts, sparse=sparse, bias=bias)
-        self.noise = Neg(
-            dim,
-            counts,
-            NegOptions(options.negatives, options.noise_power),
-            weight=weight,
-            bias=bias,
-            sampler=sampler,
-            per_row=per_row,
-            sparse=sparse,
-            generator=generator,
-        )
+        self.noise = Neg(dim, counts, noise, sparse=sparse, bias=bias, **of_noise)
 
     def make_rows(
         self, rows: int, weight: Tensor | None, bias: Tensor | bool
@@ -82,27 +67,15 @@ class HsigmoidNeg(OutputLayer):
         """Where the noise words come from."""
         return self.noise.sampler
 
-    def score(self, hidden: Tensor, samples: Candidates | None = None) -> Scores:
-        """Scores of the noise words, [U, S]; the path's depend on the targets."""
-        return self.noise.score(hidden, samples)
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        of_path = self.path._loss(hidden, target, row_of)
+        return of_path + self.noise._loss(hidden, target, row_of)
 
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """The sum of both losses [N] of the targets [N] or [N, 1]."""
-        target, valid = self.checked(target)
-        loss = self.path.link(Scores(scores.hidden), target, row_of) + self.noise.link(
-            scores, target, row_of
-        )
-        return loss if valid is None else torch.where(valid, loss, 0)
+    def _log_prob(self, hidden: Tensor) -> Tensor:
+        return self.path._log_prob(hidden)
 
-    def log_prob(self, hidden: Tensor) -> Tensor:
-        return self.path.log_prob(hidden)
+    def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
+        return self.path._nll(hidden, target)
 
-    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N] of the hierarchical sigmoid, which visits one path per
-        target."""
-        target, valid = self.checked(target)
-        nll = self.path.nll(hidden, target)
-        return nll if valid is None else torch.where(valid, nll, 0)
-
-    def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        return self.path.predict(hidden, k)
+    def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        return self.path._predict(hidden, k)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from w2v.losses.table import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from w2v.losses.base import OutputLayer
+    from w2v.losses.options import LossOptions
 
 
 def layer_class(loss: str) -> type[OutputLayer]:
@@ -23,12 +24,17 @@ def layer_class(loss: str) -> type[OutputLayer]:
 
 
 def make_layer(
-    loss: str, dim: int, counts: Tensor | Sequence[int], options: Any = None, **more: Any
+    loss: str,
+    dim: int,
+    counts: Tensor | Sequence[int],
+    options: LossOptions | None = None,
+    **more: Any,
 ) -> OutputLayer:
     """The output layer of a loss by name.
 
     Args:
-        options: the loss's dataclass from `w2v.losses.options`; None: its defaults.
+        options: the loss's dataclass from `w2v.losses.options`; None: its defaults, and those of
+            its settings that `more` names.
         more: what the layer's class takes besides (weight, bias, sparse, …).
 
     Raises:
@@ -36,6 +42,7 @@ def make_layer(
     """
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
-    return layer_class(loss)(
-        dim, counts, LOSSES[loss].options() if options is None else options, **more
-    )
+    if options is None:
+        kind = LOSSES[loss].options
+        options = kind(**{f.name: more.pop(f.name) for f in fields(kind) if f.name in more})
+    return layer_class(loss)(dim, counts, options, **more)

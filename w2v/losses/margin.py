@@ -13,16 +13,15 @@ Probabilities are the softmax of z, without the margin. The scores [N, V] are ne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import Scores, accumulate_dtype, checked_classes, rows_for
+from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
-from w2v.losses.math.score_sums import floor_of
+from w2v.losses.math.numbers import accumulate_dtype, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.softmax import FullLayer
 
@@ -32,11 +31,10 @@ Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]
 def moved_cross_entropy(
     hidden: Tensor,
     weight: Tensor,
-    target: Tensor,
     bias: Tensor | None,
+    target: Tensor,
     row_of: Tensor | None,
     move: Move,
-    ignore_index: int | None = None,
 ) -> Tensor:
     """Softmax cross-entropy [N] in which z' = move(z_t, rows, classes) stands for the target's
     score.
@@ -45,26 +43,16 @@ def moved_cross_entropy(
     `move` is called with the scores [P] of the distinct pairs (hidden row, class), their rows
     (None: 0 … P - 1) and their classes.
     """
-    if target.dim() == 2 and target.shape[1] == 1:
-        target = target[:, 0]
-    target, valid = checked_classes(target, len(weight), ignore_index)
     with torch.autocast(hidden.device.type, enabled=False):
         if row_of is None:
             total, score, _ = score_sums(hidden, weight, bias, target, others_only=True)
-            loss = -F.logsigmoid(move(score, None, target) - total)
-        else:
-            if row_of.shape != target.shape:
-                raise ValueError(
-                    f"row_of has shape {list(row_of.shape)}, it must be [{len(target)}], one per"
-                    " target"
-                )
-            pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
-            rows = torch.div(pairs, len(weight), rounding_mode="floor")
-            classes = pairs - rows * len(weight)
-            total, score, _ = score_sums(hidden, weight, bias, classes, rows, others_only=True)
-            others = torch.logaddexp(total, other_pairs(score, rows, len(hidden)))
-            loss = -F.logsigmoid(move(score, rows, classes) - others).index_select(0, pair_of)
-    return loss if valid is None else torch.where(valid, loss, 0)
+            return -F.logsigmoid(move(score, None, target) - total)
+        pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
+        rows = torch.div(pairs, len(weight), rounding_mode="floor")
+        classes = pairs - rows * len(weight)
+        total, score, _ = score_sums(hidden, weight, bias, classes, rows, others_only=True)
+        others = torch.logaddexp(total, other_pairs(score, rows, len(hidden)))
+        return -F.logsigmoid(move(score, rows, classes) - others).index_select(0, pair_of)
 
 
 def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
@@ -147,136 +135,63 @@ def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Mov
     return move
 
 
-def check_margin(margin: float) -> None:
-    """Raises ValueError unless the margin is 0 or more."""
-    if not margin >= 0:
-        raise ValueError(f"margin is {margin}, it must be 0 or more")
+class MarginLayer(FullLayer):
+    """Layers that move the target's score while training; a subclass adds `_move`."""
+
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            h, weight, bias = self.operands(hidden)
+        return moved_cross_entropy(h, weight, bias, target, row_of, self._move(h, weight))
+
+    def _move(self, hidden: Tensor, weight: Tensor) -> Move:
+        raise NotImplementedError
 
 
-def check_scale(scale: float) -> None:
-    """Raises ValueError unless the scale is above 0."""
-    if not scale > 0:
-        raise ValueError(f"scale is {scale}, it must be above 0")
+class SmSoftmax(MarginLayer):
+    """Soft margin: z_target - sm_margin while training."""
+
+    takes = SmSoftmaxOptions
+    options: SmSoftmaxOptions
+
+    def _move(self, hidden: Tensor, weight: Tensor) -> Move:
+        return lambda z, *_: z - self.options.sm_margin
 
 
-def check_angular(margin: int, annealing: float) -> None:
-    """Raises ValueError unless margin is 1, 2, 3 or 4 and annealing is 0 or more."""
-    if margin not in (1, 2, 3, 4):
-        raise ValueError(f"angular margin is {margin}, it must be a whole number from 1 to 4")
-    if not annealing >= 0:
-        raise ValueError(f"annealing is {annealing}, it must be 0 or more")
+class DirectedLayer(MarginLayer):
+    """Margin layers without a bias whose own output rows start as random directions of length about
+    1: rows of zeros would have no angle. Rows that are passed in should not be 0 either."""
+
+    def make_rows(
+        self, rows: int, weight: Tensor | None, bias: Tensor | bool
+    ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
+        """As in OutputLayer, but for the start."""
+        if bias is not False:
+            raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
+        made, none = super().make_rows(rows, weight, False)
+        if weight is None:
+            nn.init.normal_(made, std=1 / math.sqrt(self.dim))
+        return made, none
 
 
-def start_as_directions(weight: Tensor) -> None:
-    """Fills weight [V, D] with random directions of length about 1."""
-    torch.nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[1]))
+class AmSoftmax(DirectedLayer):
+    """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training."""
 
-
-class SmSoftmax(FullLayer):
-    """Soft margin: z_target - sm_margin while training.
-
-    Raises:
-        ValueError: sm_margin is negative.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: SmSoftmaxOptions | None = None,
-        **kw: Any,
-    ):
-        options = options or SmSoftmaxOptions()
-        check_margin(options.sm_margin)
-        super().__init__(dim, counts, options, **kw)
-
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Cross-entropy [N] with the target's score lowered by the margin."""
-        margin = self.options.sm_margin
-        return moved_cross_entropy(
-            scores.hidden,
-            self.weight,
-            target,
-            self.bias,
-            row_of,
-            lambda z, *_: z - margin,
-            self.ignore_index,
-        )
-
-
-class AmSoftmax(FullLayer):
-    """Additive margin: scale x cosine, the target's cosine lowered by am_margin while training. No
-    bias.
-
-    Its own output rows start as random directions of length about 1: rows of zeros would have no
-    direction. Rows that are passed in must not be 0 either.
-
-    Raises:
-        ValueError: scale is not above 0, am_margin is negative, there is a bias.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: AmSoftmaxOptions | None = None,
-        **kw: Any,
-    ):
-        options = options or AmSoftmaxOptions()
-        check_scale(options.scale)
-        check_margin(options.am_margin)
-        if kw.get("bias", False) is not False:
-            raise ValueError("am-softmax scores cosines, it has no bias")
-        super().__init__(dim, counts, options, **kw)
-        if kw.get("weight") is None:
-            start_as_directions(self.weight)
+    takes = AmSoftmaxOptions
+    options: AmSoftmaxOptions
 
     def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(scale x unit rows of hidden, unit rows of weight, None)."""
         return *am_operands(hidden, self.weight, self.options.scale), None
 
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Cross-entropy [N] of scale x cosines, with scale x (cosine - margin) for the target."""
-        shift = self.options.scale * self.options.am_margin
-        with torch.autocast(scores.hidden.device.type, enabled=False):
-            h, weight, _ = self.operands(scores.hidden)
-        return moved_cross_entropy(
-            h, weight, target, None, row_of, lambda z, *_: z - shift, self.ignore_index
-        )
+    def _move(self, hidden: Tensor, weight: Tensor) -> Move:
+        return lambda z, *_: z - self.options.scale * self.options.am_margin
 
 
-class LSoftmax(FullLayer):
-    """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training. No
-    bias.
+class LSoftmax(DirectedLayer):
+    """Large margin: the target's angle is multiplied by angular_margin (1 … 4) while training."""
 
-    Its own output rows start as random directions of length about 1: with rows of zeros there is no
-    angle, and no margin until they have moved. Rows that are passed in should not be 0 either.
+    takes = LSoftmaxOptions
+    options: LSoftmaxOptions
 
-    Raises:
-        ValueError: angular_margin is not 1, 2, 3 or 4, annealing is negative, there is a bias.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: LSoftmaxOptions | None = None,
-        **kw: Any,
-    ):
-        options = options or LSoftmaxOptions()
-        check_angular(options.angular_margin, options.annealing)
-        if kw.get("bias", False) is not False:
-            raise ValueError("l-softmax scores angles and lengths, it has no bias")
-        super().__init__(dim, counts, options, **kw)
-        if kw.get("weight") is None:
-            start_as_directions(self.weight)
-
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Cross-entropy [N] with |w_t| |h| (psi + lambda cos) / (1 + lambda) for the target's
-        score."""
-        move = l_move(
-            scores.hidden, self.weight, self.options.angular_margin, self.options.annealing
-        )
-        return moved_cross_entropy(
-            scores.hidden, self.weight, target, None, row_of, move, self.ignore_index
-        )
+    def _move(self, hidden: Tensor, weight: Tensor) -> Move:
+        return l_move(hidden, weight, self.options.angular_margin, self.options.annealing)

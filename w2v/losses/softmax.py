@@ -11,27 +11,19 @@ plain softmax of the scores. None of them ever holds the scores [N, V] of a batc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from w2v.losses.base import OutputLayer, Scores, rows_for
-from w2v.losses.math.cross_entropy import (
-    all_scores,
-    check_shapes,
-    check_smoothing,
-    linear_cross_entropy,
-)
+from w2v.losses.base import OutputLayer
+from w2v.losses.math.cross_entropy import linear_cross_entropy
+from w2v.losses.math.numbers import rows_for
+from w2v.losses.math.products import all_scores
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
 
 
 class FullLayer(OutputLayer):
-    """Layers that score all V classes; a subclass adds `link`."""
-
-    exact = False
+    """Layers that score all V classes; a subclass adds `_loss`."""
 
     def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
@@ -41,70 +33,32 @@ class FullLayer(OutputLayer):
         """log of the counts' shares [V]."""
         return self.log_shares()
 
-    def score(self, hidden: Tensor, samples: Any = None) -> Scores:
-        """Only keeps hidden: the scores of all V are never held."""
-        return Scores(hidden)
-
-    def log_prob(self, hidden: Tensor) -> Tensor:
-        """log softmax of the scores, [N, V]."""
+    def _log_prob(self, hidden: Tensor) -> Tensor:
         return all_scores(*self.operands(hidden)).log_softmax(1)
 
-    def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N], a block of scores at a time."""
+    def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         h, weight, bias = self.operands(hidden)
-        return linear_cross_entropy(h, weight, target, bias, ignore_index=self.ignore_index)
+        return linear_cross_entropy(h, weight, target, bias)
 
 
 class Softmax(FullLayer):
     """Cross-entropy of the softmax over all classes; the training loss is the nll."""
 
-    exact = True
+    takes = SoftmaxOptions
 
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: SoftmaxOptions | None = None,
-        **kw: Any,
-    ):
-        super().__init__(dim, counts, options or SoftmaxOptions(), **kw)
-
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """log sum_j exp z_j - z_target [N]."""
-        return linear_cross_entropy(
-            scores.hidden, self.weight, target, self.bias, row_of, ignore_index=self.ignore_index
-        )
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        return linear_cross_entropy(hidden, self.weight, target, self.bias, row_of)
 
 
 class LabelSmoothing(FullLayer):
-    """Cross-entropy against (1 - smoothing) onehot(target) + smoothing / V.
+    """Cross-entropy against (1 - smoothing) onehot(target) + smoothing / V."""
 
-    Raises:
-        ValueError: smoothing is outside 0 … 1.
-    """
+    takes = LabelSmoothingOptions
+    options: LabelSmoothingOptions
 
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: LabelSmoothingOptions | None = None,
-        **kw: Any,
-    ):
-        options = options or LabelSmoothingOptions()
-        check_smoothing(options.smoothing)
-        super().__init__(dim, counts, options, **kw)
-
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """log sum_j exp z_j - sum_j q_j z_j [N]."""
-        return linear_cross_entropy(
-            scores.hidden,
-            self.weight,
-            target,
-            self.bias,
-            row_of,
-            smoothing=self.options.smoothing,
-            ignore_index=self.ignore_index,
-        )
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        alpha = self.options.smoothing
+        return linear_cross_entropy(hidden, self.weight, target, self.bias, row_of, smoothing=alpha)
 
 
 class SparseSoftmax(FullLayer):
@@ -113,34 +67,17 @@ class SparseSoftmax(FullLayer):
 
     Without keep_target, a target outside the top k costs at least log k and nothing pulls its score
     into the sum. A top_k above V means V.
-
-    Raises:
-        ValueError: top_k is below 1.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: SparseSoftmaxOptions | None = None,
-        **kw: Any,
-    ):
-        options = options or SparseSoftmaxOptions()
-        if options.top_k < 1:
-            raise ValueError(f"top_k is {options.top_k}, it must be 1 or more")
-        super().__init__(dim, counts, options, **kw)
+    takes = SparseSoftmaxOptions
+    options: SparseSoftmaxOptions
 
-    def link(self, scores: Scores, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """log sum_{j kept} exp z_j - z_target [N]."""
-        target, valid = self.checked(target)
-        check_shapes(scores.hidden, self.weight, self.bias, target, row_of)
+    def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         k = min(self.options.top_k, self.num_classes)
-        values, ids, score = top_scores(scores.hidden, self.weight, self.bias, target, row_of, k)
+        values, ids, score = top_scores(hidden, self.weight, self.bias, target, row_of, k)
         inside = (rows_for(ids, row_of) == target[:, None]).any(1)
-        loss = kept_cross_entropy(
-            rows_for(values.logsumexp(1), row_of), score, inside, self.options.keep_target
-        )
-        return loss if valid is None else torch.where(valid, loss, 0)
+        total = rows_for(values.logsumexp(1), row_of)
+        return kept_cross_entropy(total, score, inside, self.options.keep_target)
 
 
 def kept_cross_entropy(top: Tensor, score: Tensor, inside: Tensor, keep_target: bool) -> Tensor:

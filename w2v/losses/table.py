@@ -8,7 +8,7 @@ entry here, its tests; a loss that scores few rows says by a plan what it asks o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import Any
 
@@ -70,6 +70,12 @@ class LossEntry:
     def negatives(self, options: of.LossOptions) -> int:
         """How many noise words are drawn for a target: 0 for a loss without."""
         return options.negatives if isinstance(options, of.SampledOptions) else 0
+
+    def with_negatives(self, options: of.LossOptions, most: int) -> of.LossOptions:
+        """Returns the options with no more noise words than there are to draw."""
+        if not isinstance(options, of.SampledOptions) or options.negatives <= most:
+            return options
+        return replace(options, negatives=most)
 
 
 _ENTRIES = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from w2v import __version__
+from w2v.losses.options import LossOptions
 from w2v.settings import groups, language_model
 from w2v.settings.declare import settings_of
 from w2v.settings.language_model import LanguageModelSettings
@@ -30,7 +31,7 @@ class Config:
     start: groups.StartSettings
     checkpoints: groups.CheckpointSettings
     output: groups.OutputSettings
-    loss: Any
+    loss: LossOptions
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
     why_engine: str = field(default="", compare=False)  # for the user: how `engine` came about
 

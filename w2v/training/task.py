@@ -17,18 +17,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
-from w2v.runs.checkpoint import Checkpoint
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training.engine import Engine, Tally
 from w2v.training.report import Reporter, SilentReporter, StopSignal, Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.validation import Validation
+
+if TYPE_CHECKING:
+    from w2v.runs.checkpoint import Checkpoint
 
 Files = Mapping[str, Callable[[IO[bytes]], Any]]  # by name, what writes the content
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading

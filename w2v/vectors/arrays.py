@@ -37,13 +37,8 @@ def load_arrays(
             "the two do not belong together: save the vectors again"
         )
     check_unique(words, str(words_path), errors)
-    if limit is not None:
-        words, matrix, counts = (
-            words[:limit],
-            matrix[:limit],
-            None if counts is None else counts[:limit],
-        )
-    return WordVectors(words, matrix, counts, source)
+    counts = None if counts is None else counts[:limit]
+    return WordVectors(words[:limit], matrix[:limit], counts, source)
 
 
 def map_matrix(path: Path) -> np.ndarray:

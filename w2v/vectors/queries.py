@@ -1,4 +1,4 @@
-"""The words nearest to a word or to an expression such as `king - man + woman`.
+"""The words nearest to a word, to an expression such as `king - man + woman`, or to a vector.
 
 The unit vectors of the words are added with their signs, the sum is brought to length 1, and the
 words are ranked by their cosine to it; the words of the query never answer (gensim's
@@ -10,58 +10,54 @@ words are ranked by their cosine to it; the words of the query never answer (gen
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.word_vectors import WordVectors
+from w2v.vectors.rows import WordRows, top
 
 # Near spellings are looked for among the most frequent words only; a rarer one would hardly be
 # meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
+COSMUL_EPSILON = 1e-6
+
+Asked = str | Sequence[str] | np.ndarray  # a word or an expression, words to be added, a vector
 
 
 class QueryError(InputError):
     """One query cannot be answered; the next one may."""
 
 
-class UnknownWordError(QueryError):
-    """A word of the query is not in the vocabulary.
-
-    Attributes:
-        word: that word.
-        suggestions: words of the vocabulary that are spelt nearly so, nearest first.
-    """
+class UnknownWordError(QueryError, KeyError):
+    """A `word` is not in the vocabulary; `suggestions` are words of it that are spelt nearly so."""
 
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
-        hint = (
-            f"did you mean {' or '.join(suggestions)}?"
-            if suggestions
-            else "check its spelling and its case"
-        )
+        guesses = " or ".join(suggestions)
+        hint = f"did you mean {guesses}?" if guesses else "check its spelling and its case"
         super().__init__(f"{word!r} is not in the vocabulary of {source}; {hint}")
         self.word = word
         self.suggestions = tuple(suggestions)
 
+    __str__ = Exception.__str__  # KeyError's would put the sentence in quotation marks
 
-@dataclass(frozen=True)
-class Neighbour:
+
+class Neighbour(NamedTuple):
     """A word and its cosine to the query."""
 
     word: str
     similarity: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Query:
-    """What is looked for: the text as given, the rows of its words, and their signs (+1 or -1)."""
+    """What is looked for: a sum of unit vectors [D] float32, and the rows that may not answer."""
 
-    text: str
-    rows: tuple[int, ...]
-    signs: tuple[int, ...]
+    total: np.ndarray
+    exclude: tuple[int, ...] = ()
 
 
 def parse_expression(text: str) -> list[tuple[int, str]]:
@@ -84,58 +80,121 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
         raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
     if len(signs) == len(operands):
         raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    signed = [
-        (1 if sign == "+" else -1, word) for sign, word in zip(signs, operands[1:], strict=True)
+    return [
+        ({"+": 1, "-": -1}[sign], word) for sign, word in zip(["+", *signs], operands, strict=True)
     ]
-    return [(1, operands[0]), *signed]
 
 
-def resolve(vectors: WordVectors, text: str) -> Query:
-    """The query that `text` stands for.
+def known_row(vectors: WordRows, word: str) -> int:
+    """Returns the word's row, or raises UnknownWordError."""
+    row = vectors.index(word)
+    if row is None:
+        raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
+    return row
+
+
+def resolve(vectors: WordRows, asked: Asked) -> Query:
+    """Returns the query that a word, an expression, a list of words or a vector [D] stands for.
 
     Raises:
         UnknownWordError: a word is not in the vocabulary.
-        QueryError: the expression is malformed, or has no direction.
+        QueryError: the expression is malformed, or what is asked for has no direction.
     """
-    terms = parse_expression(text)
-    rows = []
-    for _, word in terms:
-        row = vectors.index(word)
-        if row is None:
-            raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
-        rows.append(row)
-    query = Query(text.strip(), tuple(rows), tuple(sign for sign, _ in terms))
-    # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
-    if np.linalg.norm(_sum(vectors, query)) < 1e-5:
+    if isinstance(asked, str):
+        alone = vectors.index(asked) is not None  # also a word with blanks in it
+        return added(vectors, [(1, asked)] if alone else parse_expression(asked), asked.strip())
+    if len(asked) and all(isinstance(each, str) for each in asked):
+        return added(vectors, [(1, str(each)) for each in asked])
+    try:
+        vector = np.asarray(asked, np.float64)
+    except (TypeError, ValueError):
+        raise QueryError("a query is a word, an expression, a list of words or a vector") from None
+    if vector.shape != (vectors.dim,):
         raise QueryError(
-            f"{query.text!r} adds up to a vector of zeros, which has no neighbours; use other words"
+            f"a vector of shape {list(vector.shape)} does not fit the {vectors.dim} dimensions of"
+            f" {vectors.source}"
         )
-    return query
+    length = np.linalg.norm(vector)
+    if not (np.isfinite(length) and length > 0):
+        raise QueryError("the vector holds only zeros, or NaN or infinity, so it has no neighbours")
+    return Query(np.asarray(vector / length, np.float32))
 
 
-def nearest(vectors: WordVectors, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
-    """For each query the k nearest words, best first; fewer when the vocabulary is smaller."""
+def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
+    """Returns the query for a sum of (sign, word) terms; raises as `resolve` does."""
+    text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
+    rows = [known_row(vectors, word) for _, word in terms]
+    signs = np.array([sign for sign, _ in terms], np.float32)[:, None]
+    total = (signs * vectors.unit(rows)).sum(axis=0)
+    # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
+    if np.linalg.norm(total) < 1e-5:
+        raise QueryError(
+            f"{text!r} adds up to a vector of zeros, which has no neighbours; use other words"
+        )
+    return Query(total, tuple(rows))
+
+
+def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
+    """Returns for each query the k nearest words, best first, from one pass over the matrix; fewer
+    when the vocabulary is smaller."""
     if not queries:
         return []
-    sums = np.stack([_sum(vectors, query) for query in queries])
+    sums = np.stack([query.total for query in queries])
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-    rows, cosines = vectors.neighbours(sums, k, [query.rows for query in queries])
-    return [
-        [
-            Neighbour(vectors.words[row], cosine)
-            for row, cosine in zip(best.tolist(), values.tolist(), strict=True)
-        ]
-        for best, values in zip(rows, cosines, strict=True)
-    ]
+    rows, cosines = vectors.neighbours(sums, k, [query.exclude for query in queries])
+    return [_named(vectors, *each) for each in zip(rows, cosines, strict=True)]
 
 
-def _sum(vectors: WordVectors, query: Query) -> np.ndarray:
-    signs = np.array(query.signs, np.float32)[:, None]
-    total: np.ndarray = (signs * vectors.unit(list(query.rows))).sum(axis=0)
-    return total
+def answers(
+    vectors: WordRows, asked: Iterable[Asked], k: int
+) -> list[list[Neighbour] | QueryError]:
+    """Returns for each of many queries what `nearest` finds, or why it cannot be answered."""
+    found: list[Query | QueryError] = []
+    for each in asked:
+        try:
+            found.append(resolve(vectors, each))
+        except QueryError as error:
+            found.append(error)
+    good = iter(nearest(vectors, [each for each in found if isinstance(each, Query)], k))
+    return [next(good) if isinstance(each, Query) else each for each in found]
 
 
-def near_spellings(vectors: WordVectors, word: str, n: int = SUGGESTIONS) -> list[str]:
+def _named(vectors: WordRows, rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
+    found = zip(rows.tolist(), scores.tolist(), strict=True)
+    return [Neighbour(vectors.words[row], score) for row, score in found]
+
+
+def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
+    """Returns the cosine of what two words, expressions or vectors stand for."""
+    x, y = (resolve(vectors, each).total.astype(np.float64) for each in (a, b))
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def multiplicative(vectors: WordRows, a: str, b: str, c: str, k: int) -> list[Neighbour]:
+    """Returns the k words x with the highest s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the
+    cosine brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
+    rows = [known_row(vectors, word) for word in (a, b, c)]
+    three = vectors.unit(rows).T
+    scores = np.empty(len(vectors), np.float32)
+    for start, block in vectors.unit_blocks():
+        of_a, of_b, of_c = ((1 + block @ three) / 2).T
+        scores[start : start + len(block)] = of_b * of_c / (of_a + COSMUL_EPSILON)
+    scores[rows] = -np.inf
+    best = top(scores, min(k, len(scores) - len(set(rows))))
+    best = best[np.argsort(-scores[best], kind="stable")]
+    return _named(vectors, best, scores[best])
+
+
+def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
+    """Returns the word whose cosine to the mean of all their unit vectors is the lowest; raises
+    QueryError for fewer than three."""
+    if isinstance(words, str) or len(words) < 3:
+        raise QueryError("the odd one out is looked for among three words at least")
+    unit = vectors.unit([known_row(vectors, word) for word in words])
+    return words[int((unit @ unit.mean(axis=0)).argmin())]
+
+
+def near_spellings(vectors: WordRows, word: str, n: int = SUGGESTIONS) -> list[str]:
     """Up to n words of the vocabulary spelt nearly like `word`: other capitals first, then by
     difflib's ratio."""
     folded = word.casefold()

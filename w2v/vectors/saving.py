@@ -41,17 +41,21 @@ def check_format(path: str | Path) -> str:
 
 
 def save_vectors(
-    path: str | Path, words: Sequence[str], matrix: np.ndarray, counts: np.ndarray | None = None
+    path: str | Path,
+    words: Sequence[str],
+    matrix: np.ndarray,
+    counts: np.ndarray | None = None,
+    kind: str | None = None,
 ) -> None:
-    """Writes `words` [V] and `matrix` [V, D] float32 to `path`; only .npy keeps the `counts` [V],
-    in its word list.
+    """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
+    extension does not say; only .npy keeps the `counts` [V], in its word list.
 
     Raises:
         InputError: the extension is unknown, or the format cannot hold one of the words.
         RunError: the file cannot be written.
     """
     path = Path(path)
-    kind = check_format(path)
+    kind = kind or check_format(path)
     words = list(words)
     check_words(words, kind)
     if kind == "npy":
@@ -107,11 +111,7 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
 
 
 def check_words(words: Sequence[str], kind: str) -> None:
-    """Refuses words that the format `kind` could not give back.
-
-    Raises:
-        InputError: naming the first such word.
-    """
+    """Raises InputError for the first word that the format `kind` could not give back."""
     forbidden = "\t\n" if kind == "npy" else " \n"
     try:
         joined = "".join(words)

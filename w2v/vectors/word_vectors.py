@@ -1,156 +1,180 @@
-"""Words and their vectors: what every query and evaluation works on.
+"""What a program does with word vectors: look up, compare, query, encode texts, evaluate, hand on.
 
-The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to
-unit length block by block. The similarity of two words is the cosine of their vectors, x·y / (|x|
-|y|).
+vectors = w2v.load("wiki-skip-gram-neg")
+vectors["paris"], vectors[["paris", "rome"]], "paris" in vectors
+vectors.nearest("king - man + woman", k=5)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from w2v.errors import InputError, shown
+from w2v.errors import InputError
+from w2v.vectors import queries
+from w2v.vectors.encoding import encode
+from w2v.vectors.queries import Asked, Neighbour, QueryError
+from w2v.vectors.rows import WordRows
+from w2v.vectors.saving import save_vectors
 
-# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
-# the calls.
-BLOCK_VALUES = 4 << 20
+if TYPE_CHECKING:
+    import pandas
+    import torch
+
+    from w2v.evaluation.evaluate import Result
+    from w2v.evaluation.sets import AnalogySet, SimilaritySet
+
+METHODS = ("add", "mul")
 
 
-class WordVectors:
-    """Words, most frequent first, with one vector each.
+class WordVectors(WordRows, Mapping[str, np.ndarray]):
+    """A mapping from words, most frequent first, to their vectors; its attributes are those of
+    `WordRows`."""
 
-    Attributes:
-        words: [V].
-        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a
-            .npy file.
-        counts: [V] int64, how often each word stood in the corpus, or None when the file does not
-            say.
-        source: where the vectors come from; error messages name it.
-        warnings: what the user should know about the file, in plain sentences.
-    """
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
-    def __init__(
-        self,
-        words: list[str],
-        matrix: np.ndarray,
-        counts: np.ndarray | None = None,
-        source: str = "the vectors",
-        warnings: Sequence[str] = (),
-    ) -> None:
-        if matrix.ndim != 2 or len(words) != len(matrix):
-            raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
-        self.words = words
-        self.matrix = matrix
-        self.counts = counts
-        self.source = source
-        self.warnings = tuple(warnings)
+    def __repr__(self) -> str:
+        where = "" if self.source == "the vectors" else f", from {self.source}"
+        return f"WordVectors({len(self):,} words x {self.dim}{where})"
 
-    def __len__(self) -> int:
-        return len(self.words)
+    @overload
+    def __getitem__(self, word: str) -> np.ndarray: ...
 
-    @property
-    def dim(self) -> int:
-        """Length of a vector, D."""
-        return int(self.matrix.shape[1])
+    @overload
+    def __getitem__(self, word: Sequence[str]) -> np.ndarray: ...
 
-    @cached_property
-    def _index_of(self) -> dict[str, int]:
-        # Reversed, so that of words that stand there twice the first, most frequent one wins.
-        return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
+    def __getitem__(self, word: str | Sequence[str]) -> np.ndarray:
+        """Returns the vector of a word [D], or those of a list of words [n, D]; an unknown word is
+        an UnknownWordError, which is an InputError and a KeyError."""
+        if isinstance(word, str):
+            found: np.ndarray = self.matrix[queries.known_row(self, word)]
+            return found
+        return np.asarray(self.matrix[[queries.known_row(self, each) for each in word]])
 
-    def index(self, word: str) -> int | None:
-        """The word's row, or None."""
-        return self._index_of.get(word)
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self.index(word) is not None
 
-    @cached_property
-    def norms(self) -> np.ndarray:
-        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
-        float32).
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
 
-        Raises:
-            InputError: a row holds NaN or infinity.
-        """
-        norms = np.empty(len(self), np.float64)
-        step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
-        for start in range(0, len(self), step):
-            with np.errstate(invalid="ignore"):  # NaN is told below
-                block = np.asarray(self.matrix[start : start + step], np.float64)
-            norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
-        wrong = np.flatnonzero(~np.isfinite(norms))
-        if len(wrong):
-            word = self.words[wrong[0]]
-            raise InputError(
-                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again"
-                " with a smaller `lr`"
-            )
-        return norms
+    def get(self, word: str, default: Any = None) -> Any:
+        """Returns the word's vector, or `default` for a word that has none."""
+        row = self.index(word)
+        return default if row is None else self.matrix[row]
 
-    def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        """The chosen rows at length 1, [n, D] float32, as a copy; a row of zeros stays zero."""
-        norms = self.norms[rows]
-        lengths = np.where(norms > 0, norms, 1.0)[:, None]
-        if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
-            # float32 cannot hold such a length to full precision.
-            return np.asarray(self.matrix[rows] / lengths, np.float32)
-        return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
-
-    def unit_blocks(
-        self, stop: int | None = None, step: int | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """(first row, unit rows [n, D]) over the first `stop` rows."""
-        stop = len(self) if stop is None else min(stop, len(self))
-        step = step or max(1, BLOCK_VALUES // max(1, self.dim))
-        for start in range(0, stop, step):
-            yield start, self.unit(slice(start, min(start + step, stop)))
-
-    def neighbours(
-        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]] | None = None
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The k rows with the highest cosine to each query, best first; of equal ones the earlier
-        row.
+    def nearest(self, query: Asked, k: int = 10) -> list[Neighbour]:
+        """Returns the k words nearest to a query, best first, without the query's own words.
 
         Args:
-            queries: [Q, D], unit rows.
+            query: a word, an expression such as "king - man + woman", a list of words, which are
+                added, or a vector [D].
             k: how many; fewer come back when the vocabulary is smaller.
-            exclude: for each query the rows that may not answer.
 
-        Returns:
-            For each query the rows [≤ k] int64 and their cosines [≤ k] float32.
+        Raises:
+            UnknownWordError: a word is not in the vocabulary.
+            InputError: the query is malformed, or has no direction.
         """
-        queries = np.ascontiguousarray(queries, np.float32)
-        n_queries = len(queries)
-        exclude = exclude or [()] * n_queries
-        best_rows = [np.empty(0, np.int64)] * n_queries
-        best_scores = [np.empty(0, np.float32)] * n_queries
-        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
-        for start, block in self.unit_blocks(step=step):
-            scores = queries @ block.T
-            for q in range(n_queries):
-                for row in exclude[q]:
-                    if start <= row < start + len(block):
-                        scores[q, row - start] = -np.inf
-                top = _top(scores[q], k)
-                rows = np.concatenate([best_rows[q], top + start])
-                values = np.concatenate([best_scores[q], scores[q, top]])
-                # Earlier blocks come first and the sort is stable, so equal scores stay in the
-                # order of the rows.
-                order = np.argsort(-values, kind="stable")[:k]
-                best_rows[q], best_scores[q] = rows[order], values[order]
-        for q in range(n_queries):
-            allowed = best_scores[q] > -np.inf
-            best_rows[q], best_scores[q] = best_rows[q][allowed], best_scores[q][allowed]
-        return best_rows, best_scores
+        _check_k(k)
+        return queries.nearest(self, [queries.resolve(self, query)], k)[0]
+
+    def answers(self, asked: Iterable[Asked], k: int = 10) -> list[list[Neighbour] | QueryError]:
+        """Returns what `nearest` does for each of many queries, from one pass over the matrix; in
+        the place of one that cannot be answered the error that says why."""
+        _check_k(k)
+        return queries.answers(self, asked, k)
+
+    def similarity(self, a: Asked, b: Asked) -> float:
+        """Returns the cosine, -1 to 1, of two words (or of whatever `nearest` takes)."""
+        return queries.similarity(self, a, b)
+
+    def analogy(self, a: str, b: str, c: str, k: int = 10, method: str = "add") -> list[Neighbour]:
+        """Returns the k words that best complete "a is to b as c is to ...", best first: "add"
+        ranks by the cosine to b - a + c, "mul" by 3CosMul, see `queries.multiplicative`."""
+        if method not in METHODS:
+            raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
+        _check_k(k)
+        if method == "mul":
+            return queries.multiplicative(self, a, b, c, k)
+        query = queries.added(self, [(1, b), (-1, a), (1, c)])
+        return queries.nearest(self, [query], k)[0]
+
+    def odd_one_out(self, words: Sequence[str]) -> str:
+        """Returns the word that fits the others least: the one farthest from the mean of all."""
+        return queries.odd_one_out(self, words)
+
+    def encode(
+        self, texts: str | Iterable[str | Sequence[str]], pooling: str = "mean"
+    ) -> np.ndarray:
+        """Returns a vector for each text [n, D], or [D] for one string, see `encoding`."""
+        return encode(self, texts, pooling)
+
+    @overload
+    def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...
+
+    @overload
+    def evaluate(
+        self, given: str | Path | AnalogySet | SimilaritySet, **options: Any
+    ) -> Result: ...
+
+    def evaluate(
+        self, given: str | Path | AnalogySet | SimilaritySet | None = None, **options: Any
+    ) -> Result | dict[str, Result]:
+        """Asks the questions of a set, or correlates with its scores: an AnalogyResult or a
+        SimilarityResult.
+
+        Args:
+            given: a file of analogies or of scored word pairs, or a set that was read before;
+                without one, the small sets that come with w2v: a dict of results by name.
+            options: method, restrict_vocab, case and intervals, see `w2v.evaluation.evaluate`.
+        """
+        from w2v.evaluation.evaluate import evaluate  # not needed for queries
+        from w2v.evaluation.sets import default_sets
+
+        if given is None:
+            return {each.name: evaluate(self, each, **options) for each in default_sets()}
+        return evaluate(self, given, **options)
+
+    def save(self, path: str | Path, format: str | None = None) -> None:
+        """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"; raises as
+        `save_vectors` does."""
+        save_vectors(path, self.words, self.matrix, self.counts, format)
+
+    def to_torch(self) -> torch.Tensor:
+        """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""
+        import torch  # takes a second
+
+        return torch.from_numpy(np.array(self.matrix))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Returns a copy of the matrix as a DataFrame with the words as its index."""
+        _check_installed("pandas")
+        import pandas  # not a requirement of w2v
+
+        return pandas.DataFrame(np.array(self.matrix), index=self.words)
+
+    def to_gensim(self) -> Any:
+        """Returns gensim's KeyedVectors with a copy of the matrix, and the counts where known."""
+        _check_installed("gensim")
+        from gensim.models import KeyedVectors  # not a requirement of w2v
+
+        found = KeyedVectors(self.dim)
+        found.add_vectors(self.words, np.array(self.matrix))
+        if self.counts is not None:
+            found.expandos["count"] = self.counts.copy()
+        return found
 
 
-def _top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the
-    earlier."""
-    if k >= len(scores):
-        return np.arange(len(scores))
-    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
-    above = np.flatnonzero(scores > threshold)
-    equal = np.flatnonzero(scores == threshold)[: k - len(above)]
-    return np.sort(np.concatenate([above, equal]))
+def _check_installed(package: str) -> None:
+    if find_spec(package) is None:
+        raise InputError(f"{package} is not installed here; pip install {package}")
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"`k` {k} is out of range; ask for one word at least")

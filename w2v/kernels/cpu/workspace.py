@@ -249,7 +249,7 @@ class RowTables:
         if plan.rows & PATH:
             tree = huffman(counts)
             starts, steps, self.longest = tree.starts, tree.steps(), int(tree.lengths.max())
-        self._alive = noise, offsets, starts, steps
+        self.arrays = noise, offsets, starts, steps
         self.choice = Choice(
             noise=address(noise),
             offsets=address(offsets),

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from w2v.losses.math.numbers import accumulate_dtype
+
 _reduced: ContextVar[bool] = ContextVar("products in bfloat16", default=False)
 
 
@@ -36,6 +38,15 @@ def bfloat16_products() -> Iterator[None]:
 def product_dtype(usual: torch.dtype) -> torch.dtype:
     """What to multiply in: bfloat16 inside `bfloat16_products`, else the usual."""
     return torch.bfloat16 if _reduced.get() else usual
+
+
+def all_scores(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """hidden @ weight.T + bias [U, V] in float32 (float64 stays), also under autocast."""
+    dtype = accumulate_dtype(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return F.linear(
+            hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+        )
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,6 +1,6 @@
 """A sampled loss as one step of autograd, from the rows taken to [N] nats.
 
-    true[n, t] = h_n . r_nt + offset,  noise[n, s] = h_n . r_s + offset,  offset = bias - log count
+    true[n, t] = h_n . r_nt + offset,    noise[n, s] = h_n . r_s + offset
 
 The derivatives by these scores, the residuals, are made in the forward pass together with the loss;
 the backward pass scales them by the gradient [N] that comes in, and multiplies. Gradients that are
@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from w2v.losses.base import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
 from w2v.losses.math.products import linear, outer, product_dtype
-from w2v.losses.sampled import REMOVED, cross_entropy, logistic
+
+# the score of a noise word left out: finite, so that nothing becomes NaN
+REMOVED = torch.finfo(torch.float32).min
+LINEAR_FROM = 40.0  # softplus(z) = z from here on, exactly in float64
+LOG2_E = 1 / math.log(2)
 
 # loss [N] and, if wanted, the residuals of true and noise and what each row of both has yet to be
 # multiplied by [N] (None: nothing)
 Residuals: TypeAlias = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
-LOG2_E = 1 / math.log(2)
 
 
 class Link(NamedTuple):
@@ -37,8 +42,49 @@ class Link(NamedTuple):
     plain: Callable[[Tensor, Tensor], Tensor]
 
 
+class Taken(NamedTuple):
+    """Which rows stand where, and what else is not differentiated.
+
+    num_true: T; the first N T rows are the labels'. sets: 1 for S noise words that all hidden rows
+    share, or U for S of their own for each. row_of: [N], the hidden row of every target; None:
+    row n. removed: the noise words to leave out, as positions in the flattened [N, S], or None.
+    """
+
+    link: Link
+    num_true: int = 1
+    sets: int = 1
+    row_of: Tensor | None = None
+    removed: Tensor | None = None
+
+
+def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
+    """Loss [N] in nats.
+
+    Args:
+        hidden: [U, D].
+        rows: [N T + S, D] or [N T + U S, D], the labels' rows, then the noise words'.
+        offset: to add to the scores of these rows, one each; None: nothing.
+    """
+    return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())
+
+
+def logistic(true: Tensor, noise: Tensor) -> Tensor:
+    """Sum over the columns of the logistic loss [N], labels 1 / T for `true` [N, T], 0 for `noise`
+    [N, S]."""
+    # softplus(z) - z / T = softplus(-z) + (1 - 1 / T) z, without the loss of digits for a large z
+    loss = F.softplus(-true, threshold=LINEAR_FROM).sum(1)
+    if true.shape[1] > 1:
+        loss = loss + (1 - 1 / true.shape[1]) * true.sum(1)
+    return loss + F.softplus(noise, threshold=LINEAR_FROM).sum(1)
+
+
+def cross_entropy(true: Tensor, noise: Tensor) -> Tensor:
+    """-(mean over `true` [N, T] of the log-softmax over `true` and `noise` [N, S]) [N]."""
+    return -F.log_softmax(torch.cat([true, noise], 1), 1)[:, : true.shape[1]].mean(1)
+
+
 def _logistic_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
-    """`w2v.losses.sampled.logistic`: sigmoid(z) - 1 / T of a label, sigmoid(z) of a candidate."""
+    """`logistic`: sigmoid(z) - 1 / T of a label, sigmoid(z) of a noise word."""
     loss = logistic(true, noise)
     if not wanted:
         return loss, None, None, None
@@ -47,7 +93,7 @@ def _logistic_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
 
 
 def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
-    """`w2v.losses.sampled.cross_entropy`: softmax - 1 / T of a label, softmax of a candidate."""
+    """`cross_entropy`: softmax - 1 / T of a label, softmax of a noise word."""
     top = noise.amax(1, keepdim=True)
     top = torch.maximum(true if true.shape[1] == 1 else true.amax(1, keepdim=True), top)
     below = true - top
@@ -62,61 +108,28 @@ def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
     return loss, powers.sub_(total, alpha=1 / true.shape[1]), noise, total.reciprocal_()[:, 0]
 
 
-class _Constants(NamedTuple):
-    """What is constant while a loss is differentiated.
-
-    log_counts: [N T + S], to subtract from the scores.
-    num_true: T.
-    cells: the candidates to leave out, as positions in the flattened [N, S].
-    """
-
-    link: Link
-    log_counts: Tensor
-    num_true: int
-    cells: Tensor | None
-
-
 LOGISTIC = Link(_logistic_residuals, logistic)
 SOFTMAX = Link(_softmax_residuals, cross_entropy)
 
 
-def sampled_loss(
-    link: Link,
-    hidden: Tensor,
-    rows: Tensor,
-    bias: Tensor | None,
-    log_counts: Tensor,
-    num_true: int,
-    hits: tuple[Tensor, Tensor] | None,
-) -> Tensor:
-    """Loss [N] in nats.
-
-    Args:
-        link: `LOGISTIC` or `SOFTMAX`.
-        hidden: [N, D].
-        rows: [N T + S, D], the labels' rows, then the candidates'.
-        bias: [N T + S] or None.
-        log_counts: [N T + S], constants to subtract from the scores.
-        num_true: T.
-        hits: (n, s) of candidates to leave out.
-    """
-    cells = None if hits is None else hits[1].add(hits[0], alpha=len(rows) - len(hidden) * num_true)
-    constants = _Constants(link, log_counts, num_true, cells)
-    return _SampledLoss.apply(hidden, rows, bias, constants, torch.is_grad_enabled())
-
-
-def _plain_loss(hidden: Tensor, rows: Tensor, bias: Tensor | None, constants: _Constants) -> Tensor:
+def _plain_loss(taken: Taken, hidden: Tensor, rows: Tensor, offset: Tensor | None) -> tuple[Tensor]:
     """`sampled_loss` of PyTorch's own operators."""
-    link, log_counts, num_true, cells = constants
-    dtype, labels = accumulate_dtype(hidden), len(hidden) * num_true
-    offset = -log_counts if bias is None else bias - log_counts
+    dtype = accumulate_dtype(hidden)
     hidden, rows = hidden.to(dtype), rows.to(dtype)
-    true = (hidden[:, None] * rows[:labels].view(len(hidden), num_true, rows.shape[1])).sum(2)
-    true = true + offset[:labels].view(true.shape)
-    noise = hidden @ rows[labels:].t() + offset[labels:]
-    if cells is not None:
-        noise = noise.view(-1).index_fill(0, cells, REMOVED).view(noise.shape)
-    return link.plain(true, noise)
+    of_targets = rows_for(hidden, taken.row_of)
+    labels, D = len(of_targets) * taken.num_true, rows.shape[1]
+    true = (of_targets[:, None] * rows[:labels].view(-1, taken.num_true, D)).sum(2)
+    if taken.sets == 1:
+        noise = hidden @ rows[labels:].t()
+    else:
+        noise = (rows[labels:].view(taken.sets, -1, D) * hidden[:, None]).sum(2)
+    if offset is not None:
+        true = true + offset[:labels].view(true.shape)
+        noise = noise + offset[labels:].view(taken.sets, -1)
+    noise = rows_for(noise, taken.row_of)
+    if taken.removed is not None:
+        noise = noise.reshape(-1).index_fill(0, taken.removed, REMOVED).view(noise.shape)
+    return (taken.link.plain(true, noise),)
 
 
 class _SampledLoss(torch.autograd.Function):
@@ -125,80 +138,133 @@ class _SampledLoss(torch.autograd.Function):
         ctx: Any,
         hidden: Tensor,
         rows: Tensor,
-        bias: Tensor | None,
-        constants: _Constants,
+        offset: Tensor | None,
+        taken: Taken,
         differentiable: bool,
     ) -> Tensor:
-        link, log_counts, num_true, cells = constants
-        N, labels = len(hidden), len(hidden) * num_true
-        dtype, kind = (
-            accumulate_dtype(hidden),
-            product_dtype(torch.promote_types(hidden.dtype, rows.dtype)),
-        )
-        offset = -log_counts if bias is None else bias - log_counts
-        of_labels, of_noise = rows[:labels], rows[labels:]
-        if num_true == 1:
-            true = (hidden.to(dtype) * of_labels.to(dtype)).sum(1, keepdim=True)
+        T, D, dtype = taken.num_true, rows.shape[1], accumulate_dtype(hidden)
+        kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
+        of_targets = rows_for(hidden, taken.row_of).to(dtype)
+        labels = len(of_targets) * T
+        of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
+        if T == 1:
+            true = (of_targets * of_labels).sum(1, keepdim=True)
         else:
-            true = (
-                hidden.to(dtype)[:, None] * of_labels.to(dtype).view(N, num_true, rows.shape[1])
-            ).sum(2)
-        true = true + offset[:labels].view(N, num_true)
-        if kind == dtype == offset.dtype and not torch.is_autocast_enabled(hidden.device.type):
-            # added while the product is written
-            noise = linear(hidden.to(kind), of_noise.to(kind), offset[labels:])
+            true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
+        added = None if offset is None else offset[labels:]
+        if taken.sets > 1:
+            noise = torch.bmm(of_noise.view(taken.sets, -1, D), hidden.to(kind)[:, :, None])
+            noise = noise[:, :, 0].to(dtype)
+        elif added is not None and kind == dtype == added.dtype and not _autocast(hidden):
+            noise, added = (
+                linear(hidden.to(kind), of_noise, added),
+                None,
+            )  # added while it is written
         else:
-            noise = linear(hidden.to(kind), of_noise.to(kind)).to(dtype) + offset[labels:]
-        if cells is not None:
-            noise.view(-1).index_fill_(0, cells, REMOVED)
+            noise = linear(hidden.to(kind), of_noise).to(dtype)
+        if offset is not None:
+            true = true + offset[:labels].view(-1, T)
+        if added is not None:
+            noise = noise + added.view(taken.sets, -1)
+        noise = rows_for(noise, taken.row_of)
+        if taken.removed is not None:
+            noise.view(-1).index_fill_(0, taken.removed, REMOVED)
         wanted = differentiable and any(ctx.needs_input_grad)
-        loss, d_true, d_noise, scale = link.residuals(true, noise, wanted)
+        loss, d_true, d_noise, scale = taken.link.residuals(true, noise, wanted)
         if wanted:
-            ctx.save_for_backward(hidden, rows, bias, log_counts, cells, d_true, d_noise, scale)
-            ctx.link, ctx.kind = link, kind
+            ctx.save_for_backward(hidden, rows, offset, d_true, d_noise, scale)
+            ctx.taken, ctx.kind = taken, kind
         return loss
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, rows, bias, log_counts, cells, d_true, d_noise, scale = ctx.saved_tensors
-        N, T = d_true.shape
-        # create_graph=True: the gradients are to be differentiated in turn
+        hidden, rows, offset, d_true, d_noise, scale = ctx.saved_tensors
+        taken, kind, dtype, wanted = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():
-            inputs = [
-                x
-                for x, wanted in zip((hidden, rows, bias), ctx.needs_input_grad, strict=False)
-                if wanted
-            ]
-            loss = _plain_loss(hidden, rows, bias, _Constants(ctx.link, log_counts, T, cells))
-            found = iter(torch.autograd.grad(loss, inputs, gradient, create_graph=True))
-            return (
-                *(next(found) if wanted else None for wanted in ctx.needs_input_grad[:3]),
-                *[None] * 2,
-            )
+            plain, inputs = partial(_plain_loss, taken), (hidden, rows, offset)
+            return *gradients_again(plain, inputs, wanted, (gradient,)), None, None
+        (N, T), D, own = d_true.shape, rows.shape[1], taken.sets > 1
         gradient = (gradient if scale is None else gradient * scale)[:, None]
         d_true, d_noise = d_true * gradient, d_noise * gradient
-        of_noise, of_labels = d_noise.to(ctx.kind), rows[: N * T]
-        d_hidden = d_rows = d_bias = None
-        if ctx.needs_input_grad[0]:
-            d_hidden = linear(of_noise, rows[N * T :].to(ctx.kind).t()).to(d_true.dtype)
-            if T == 1:
-                d_hidden.addcmul_(of_labels.to(d_true.dtype), d_true)
+        if taken.row_of is not None:
+            d_noise = _sums(d_noise, taken.row_of, len(hidden))
+        factors, of_labels = d_noise.to(kind), rows[: N * T].to(dtype)
+        d_hidden = d_rows = d_offset = None
+        if wanted[0]:
+            of_noise = rows[N * T :].to(kind)
+            if own:
+                d_hidden = torch.bmm(factors[:, None], of_noise.view(taken.sets, -1, D))[:, 0]
             else:
-                d_hidden += (
-                    of_labels.to(d_true.dtype).view(N, T, rows.shape[1]) * d_true[:, :, None]
-                ).sum(1)
+                d_hidden = linear(factors, of_noise.t())
+            d_hidden = d_hidden.to(dtype)
+            if taken.row_of is not None:
+                each = (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
+                d_hidden.index_add_(0, taken.row_of, each)
+            elif T == 1:
+                d_hidden.addcmul_(of_labels, d_true)
+            else:
+                d_hidden += (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
             d_hidden = d_hidden.to(hidden.dtype)
-        if ctx.needs_input_grad[1]:
-            h = hidden.to(d_true.dtype)
-            d_rows = d_true.new_empty(rows.shape)
-            if T == 1:
-                torch.mul(h, d_true, out=d_rows[:N])
+        if wanted[1]:
+            h, d_rows = rows_for(hidden, taken.row_of).to(dtype), d_true.new_empty(rows.shape)
+            torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, D))
+            if own:
+                each = hidden.to(dtype)[:, None] * d_noise[:, :, None]
+                d_rows[N * T :] = each.view(-1, D)
             else:
-                torch.mul(
-                    h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, rows.shape[1])
-                )
-            d_rows[N * T :] = outer(of_noise, hidden.to(ctx.kind))
+                d_rows[N * T :] = outer(factors, hidden.to(kind))
             d_rows = d_rows.to(rows.dtype)
-        if ctx.needs_input_grad[2]:
-            d_bias = torch.cat([d_true.view(-1), d_noise.sum(0)]).to(bias.dtype)
-        return d_hidden, d_rows, d_bias, None, None
+        if wanted[2]:
+            d_offset = d_noise.view(-1) if own else d_noise.sum(0)
+            d_offset = torch.cat([d_true.view(-1), d_offset]).to(offset.dtype)
+        return d_hidden, d_rows, d_offset, None, None
+
+
+def _autocast(hidden: Tensor) -> bool:
+    return torch.is_autocast_enabled(hidden.device.type)
+
+
+def _sums(values: Tensor, row_of: Tensor, rows: int) -> Tensor:
+    """Sums [rows, S] of values [N, S] that belong to the same row."""
+    return values.new_zeros(rows, values.shape[1]).index_add_(0, row_of, values)
+
+
+def log_count(expected_count: Tensor, dtype: torch.dtype) -> Tensor:
+    """log of expected counts, which are constants; one of 0 counts as the least number above 0."""
+    counts = expected_count.detach().double()
+    return counts.clamp_min(torch.finfo(torch.float64).tiny).log_().to(dtype)
+
+
+def take_rows(ids: Tensor, sparse: bool, *tables: Tensor) -> tuple[Tensor, ...]:
+    """table[ids] [len(ids), ...] of each of the tables [V, D] or [V]; sparse: their gradients hold
+    only those rows."""
+    if sparse:
+        return _SparseRows.apply(ids, *tables)
+    return tuple(table.index_select(0, ids) for table in tables)
+
+
+class _SparseRows(torch.autograd.Function):
+    """table[ids] with a sparse gradient. (torch.nn.functional.embedding has one for [V, D]
+    only.)"""
+
+    @staticmethod
+    def forward(ctx: Any, ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(ids)
+        ctx.shapes = [table.shape for table in tables]
+        return tuple(table.index_select(0, ids) for table in tables)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (ids,) = ctx.saved_tensors
+        given = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
+        if torch.is_grad_enabled():  # to be differentiated in turn, which sparse ones cannot be
+            return None, *(
+                gradient.new_zeros(shape).index_add(0, ids, gradient) if wanted else None
+                for gradient, shape, wanted in given
+            )
+        return None, *(
+            torch.sparse_coo_tensor(ids[None], gradient, shape, check_invariants=False)
+            if wanted
+            else None
+            for gradient, shape, wanted in given
+        )

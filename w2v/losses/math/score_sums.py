@@ -2,8 +2,8 @@
 in blocks of z.
 
 What every loss over all classes is made of, as one autograd function, so that the gradient of
-`weight` [V, D] is one tensor. Its parts here: a grid of blocks, the forward pass, the gradients
-with or without computing z again.
+`weight` [V, D] is one tensor: the forward pass, and the gradients with or without computing z
+again.
 
 With products in bfloat16, blocks of z and their exponentials are so too; their sums and all
 gradients are float32.
@@ -12,15 +12,14 @@ gradients are float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from w2v.losses.base import accumulate_dtype, rows_for
+from w2v.losses.math.blocks import Asked, Problem, floor_of
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -29,59 +28,9 @@ BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
+# not float64: a second backward pass computes z again, and there both shall give the same bits
+EAGER_DTYPES = (torch.float32,)
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
-
-
-def floor_of(dtype: torch.dtype) -> float:
-    """Stands for the log of 0, without the arithmetic of infinities."""
-    return torch.finfo(dtype).min / 4
-
-
-def spans_of(length: int, size: int) -> list[tuple[int, int]]:
-    """0 … length in the fewest even parts of at most `size`."""
-    parts = -(-length // max(size, 1))
-    edges = [length * part // max(parts, 1) for part in range(parts + 1)]
-    return list(pairwise(edges))
-
-
-@dataclass
-class _Grid:
-    """The scores [U, V] cut into blocks, and the targets that lie in each."""
-
-    rows: list[tuple[int, int]]
-    classes: list[tuple[int, int]]
-    order: Tensor  # numbers of the targets, those of a block together, blocks row by row
-    starts: list[int]  # where each block's begin in `order`, and the end
-    row: Tensor  # [N] hidden row of every target
-    target: Tensor
-
-    @classmethod
-    def cut(
-        cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor
-    ) -> _Grid:
-        rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
-        block = _span_numbers(row, rows) * len(classes) + _span_numbers(target, classes)
-        ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
-        return cls(rows, classes, torch.argsort(block), [0, *ends], row, target)
-
-    def targets(self, i: int, j: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Those of block (i, j): their numbers, their rows and their classes counted from the
-        block's corner."""
-        block = i * len(self.classes) + j
-        members = self.order[self.starts[block] : self.starts[block + 1]]
-        return (
-            members,
-            self.row[members] - self.rows[i][0],
-            self.target[members] - self.classes[j][0],
-        )
-
-
-def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
-    return torch.searchsorted(
-        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device),
-        index,
-        right=True,
-    )
 
 
 def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
@@ -105,50 +54,6 @@ def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[i
 
 
 @dataclass
-class _Problem:
-    """The inputs, in the dtype of the sums a part at a time."""
-
-    hidden: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    target: Tensor
-    row_of: Tensor | None
-    others_only: bool
-    dtype: torch.dtype  # of sums and gradients
-    product: torch.dtype  # of the matrix products' operands, and of the scores
-
-    def grid(self, size: tuple[int, int]) -> _Grid:
-        row = (
-            torch.arange(len(self.hidden), device=self.hidden.device)
-            if self.row_of is None
-            else self.row_of
-        )
-        return _Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
-
-    def hidden_part(self, rows: tuple[int, int]) -> Tensor:
-        return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()
-
-    @cached_property
-    def narrow(self) -> Tensor:
-        """The weight in a smaller dtype: every part of it is needed twice."""
-        return self.weight.to(self.product)
-
-    def weight_part(self, classes: tuple[int, int]) -> Tensor:
-        if self.product.itemsize < self.weight.dtype.itemsize:
-            return self.narrow[classes[0] : classes[1]].contiguous()
-        return self.weight[classes[0] : classes[1]].to(self.product).contiguous()
-
-    def bias_part(self, classes: tuple[int, int]) -> Tensor | None:
-        return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.product)
-
-    def per_row(self, values: Tensor) -> Tensor:
-        """Sums of values [N] over the targets of each hidden row, [U]."""
-        if self.row_of is None:
-            return values
-        return values.new_zeros(len(self.hidden)).index_add_(0, self.row_of, values)
-
-
-@dataclass
 class _Gradients:
     """Sums for hidden [U, D], weight [V, D] and bias [V]; None where no gradient is wanted."""
 
@@ -157,7 +62,7 @@ class _Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, wanted: tuple[bool, ...], problem: _Problem) -> _Gradients:
+    def zeros(cls, wanted: tuple[bool, ...], problem: Problem) -> _Gradients:
         made = [
             (
                 torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
@@ -177,82 +82,95 @@ class ScoreSums(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        row_of: Tensor | None,
-        valid: Tensor | None,
-        eager: bool,
-        with_mean: bool,
-        others_only: bool,
-        product: torch.dtype,
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem = _Problem(
-            hidden, weight, bias, target, row_of, others_only, accumulate_dtype(hidden), product
-        )
-        wanted = tuple(ctx.needs_input_grad[:3])
-        size = _eager_size(hidden, len(weight), product) if eager and any(wanted) else None
+        problem, wanted = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
+        size = None
+        if asked.guess and any(wanted) and problem.dtype in EAGER_DTYPES:
+            size = _eager_size(hidden, len(weight), asked.product)
         grads = None if size is None else _Gradients.zeros(wanted, problem)
-        counts = None if grads is None else _targets_per_row(problem, valid)
+        counts = None
+        if grads is not None and asked.row_of is not None:
+            counts = problem.per_row(torch.ones_like(asked.target, dtype=problem.dtype))
         total, score = _sums(problem, size or _block_size(hidden, len(weight)), grads, counts)
         mean = None
-        if with_mean:
+        if asked.with_mean:
             mean = hidden.to(problem.dtype) @ weight.mean(0, dtype=problem.dtype)
-            mean = rows_for(mean if bias is None else mean + bias.mean(dtype=problem.dtype), row_of)
-        ctx.save_for_backward(hidden, weight, bias, target, row_of, valid, total)
-        ctx.grads, ctx.others_only, ctx.product = grads, others_only, product
+            mean = mean if bias is None else mean + bias.mean(dtype=problem.dtype)
+            mean = rows_for(mean, asked.row_of)
+        ctx.save_for_backward(hidden, weight, bias, total, asked.target, asked.row_of)
+        ctx.grads, ctx.asked = grads, asked[2:]
         ctx.set_materialize_grads(False)
-        return rows_for(total, row_of), score, mean
+        return rows_for(total, asked.row_of), score, mean
 
     @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, d_total: Tensor | None, d_score: Tensor | None, d_mean: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        hidden, weight, bias, target, row_of, valid, total = ctx.saved_tensors
-        problem = _Problem(
-            hidden, weight, bias, target, row_of, ctx.others_only, total.dtype, ctx.product
-        )
-        # given away here: a second backward pass computes them again
-        made, ctx.grads = (ctx.grads, None)
+    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias, total, target, row_of = ctx.saved_tensors
+        asked = Asked(target, row_of, *ctx.asked)
+        wanted = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if d_total is None:
-                d_total = total.new_zeros(len(target))
-            factor = None if made is None else _common_factor(d_total, valid)
-            per_row = problem.per_row(d_total)
-            if made is None or factor is None:
-                made = _gradients(problem, total, per_row, tuple(ctx.needs_input_grad[:3]))
-            else:
-                for sums in (made.weight, made.bias):
-                    # 1 for a loss that is summed: saves a pass over [V, D]
-                    if sums is not None and factor.item() != 1:
-                        sums.mul_(factor)
-            if made.hidden is not None:
-                made.hidden.mul_(per_row[:, None])
-            if d_score is not None:
-                _add_scores(made, problem, d_score)
-            if d_mean is not None:
-                _add_mean(made, problem, d_mean)
+            if torch.is_grad_enabled():
+                inputs = hidden, weight, bias
+                return *gradients_again(partial(_plain, asked), inputs, wanted, given), None
+            # given away here: a second backward pass computes them again
+            made, ctx.grads = ctx.grads, None
+            problem = Problem(hidden, weight, bias, asked)
+            made = _all_gradients(problem, made, total, wanted, given)
         return (
             None if made.hidden is None else made.hidden.to(hidden.dtype),
             None if made.weight is None else made.weight.to(weight.dtype),
             None if made.bias is None or bias is None else made.bias.to(bias.dtype),
-            *[None] * 7,
+            None,
         )
 
 
-def _targets_per_row(problem: _Problem, valid: Tensor | None) -> Tensor | None:
-    """How many targets that count each hidden row has [U]; None: one each."""
-    if problem.row_of is None and valid is None:
-        return None
-    ones = torch.ones(len(problem.target), dtype=problem.dtype, device=problem.target.device)
-    return problem.per_row(ones if valid is None else valid.to(problem.dtype))
+def _plain(
+    asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The same by PyTorch's own operators, with all scores at once: autograd differentiates it as
+    often as is asked for."""
+    dtype = accumulate_dtype(hidden)
+    z = hidden.to(dtype) @ weight.to(dtype).t()
+    z = z if bias is None else z + bias.to(dtype)
+    row = torch.arange(len(hidden), device=z.device) if asked.row_of is None else asked.row_of
+    score, summed = z[row, asked.target], z
+    if asked.others_only:
+        summed = z.index_put((row, asked.target), z.new_tensor(floor_of(dtype)))
+    return summed.logsumexp(1)[row], score, z.mean(1)[row] if asked.with_mean else None
+
+
+def _all_gradients(
+    problem: Problem,
+    made: _Gradients | None,
+    total: Tensor,
+    wanted: tuple[bool, ...],
+    given: tuple[Tensor | None, ...],
+) -> _Gradients:
+    """The gradients from those `given` for total, score and mean; `made` in the forward pass or
+    None."""
+    d_total, d_score, d_mean = given
+    if d_total is None:
+        d_total = total.new_zeros(len(problem.target))
+    factor = None if made is None else _common_factor(d_total)
+    per_row = problem.per_row(d_total)
+    if made is None or factor is None:
+        made = _gradients(problem, total, per_row, wanted)
+    else:
+        for sums in (made.weight, made.bias):
+            # 1 for a loss that is summed: saves a pass over [V, D]
+            if sums is not None and factor.item() != 1:
+                sums.mul_(factor)
+    if made.hidden is not None:
+        made.hidden.mul_(per_row[:, None])
+    if d_score is not None:
+        _add_scores(made, problem, d_score)
+    if d_mean is not None:
+        _add_mean(made, problem, d_mean)
+    return made
 
 
 def _sums(
-    problem: _Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
+    problem: Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and
     bias, of lse[u] for row u of hidden."""
@@ -267,7 +185,7 @@ def _sums(
             members, r, c = grid.targets(i, j)
             if len(members):
                 score[members] = z[r, c].to(dtype)
-                if problem.others_only:
+                if problem.asked.others_only:
                     z[r, c] = -torch.inf
             peak = z.amax(1).clamp_min_(max(floor, torch.finfo(z.dtype).min / 2))
             z.sub_(peak[:, None]).exp_()
@@ -303,7 +221,7 @@ def _sums(
 
 
 def _gradients(
-    problem: _Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
+    problem: Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
 ) -> _Gradients:
     """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
     computes z again."""
@@ -315,7 +233,7 @@ def _gradients(
         for i, rows in enumerate(grid.rows):
             hidden, weights = problem.hidden_part(rows), per_row[rows[0] : rows[1]]
             z = linear(hidden, weight, bias)
-            if problem.others_only:
+            if problem.asked.others_only:
                 _, r, c = grid.targets(i, j)
                 z[r, c] = -torch.inf
             z.sub_(total[rows[0] : rows[1], None]).exp_()
@@ -331,18 +249,14 @@ def _gradients(
     return grads
 
 
-def _common_factor(d_total: Tensor, valid: Tensor | None) -> Tensor | None:
-    """The gradient that all targets that count have while the others have 0; None when there is no
-    such number."""
+def _common_factor(d_total: Tensor) -> Tensor | None:
+    """The gradient that all targets have; None when there is no such number."""
     if not len(d_total):
         return d_total.new_zeros(())
-    if valid is None:
-        return d_total[0] if bool((d_total == d_total[0]).all()) else None
-    factor = d_total[valid.to(torch.int8).argmax()]
-    return factor if bool((d_total == torch.where(valid, factor, 0)).all()) else None
+    return d_total[0] if bool((d_total == d_total[0]).all()) else None
 
 
-def _add_scores(grads: _Gradients, problem: _Problem, d_score: Tensor) -> None:
+def _add_scores(grads: _Gradients, problem: Problem, d_score: Tensor) -> None:
     """Adds the gradients of sum_n d_score[n] score[n]."""
     if grads.hidden is not None:
         rows = problem.weight.index_select(0, problem.target).to(problem.dtype) * d_score[:, None]
@@ -357,7 +271,7 @@ def _add_scores(grads: _Gradients, problem: _Problem, d_score: Tensor) -> None:
         grads.bias.index_add_(0, problem.target, d_score)
 
 
-def _add_mean(grads: _Gradients, problem: _Problem, d_mean: Tensor) -> None:
+def _add_mean(grads: _Gradients, problem: Problem, d_mean: Tensor) -> None:
     """Adds the gradients of sum_n d_mean[n] mean_j z[row_of[n], j]."""
     per_row = problem.per_row(d_mean)
     if grads.hidden is not None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from w2v.losses.base import accumulate_dtype, rows_for
-from w2v.losses.math.products import linear
-from w2v.losses.math.score_sums import HELD_BYTES, spans_of
+from w2v.losses.math.blocks import spans_of
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.products import all_scores, linear
+from w2v.losses.math.score_sums import HELD_BYTES
 
 
 def top_scores(
@@ -32,7 +32,6 @@ def top_scores(
     Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as
     given.
     """
-    target, row_of = target.long(), None if row_of is None else row_of.long()
     with torch.autocast(hidden.device.type, enabled=False):
         values, ids, score = _TopScores.apply(hidden, weight, bias, target, row_of, k)
     return values, ids, score
@@ -69,10 +68,18 @@ class _TopScores(torch.autograd.Function):
         return values, ids, score
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
-        need_hidden, need_weight, need_bias = ctx.needs_input_grad[:3]
+        need_hidden, need_weight, need_bias = wanted = ctx.needs_input_grad[:3]
+        if torch.is_grad_enabled():
+
+            def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+                z = all_scores(hidden, weight, bias)
+                row = torch.arange(len(z), device=z.device) if row_of is None else row_of
+                return z.gather(1, ids), z[row, target]
+
+            inputs = hidden, weight, bias
+            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), *[None] * 3
         dtype, targets_hidden = d_score.dtype, rows_for(hidden, row_of)
         d_hidden = torch.zeros_like(hidden, dtype=dtype) if need_hidden else None
         d_weight = torch.zeros_like(weight, dtype=dtype) if need_weight else None

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch_losses import Step, stepping, tensors
 
-from w2v import compat as functional
+from w2v.compat.paddle import hsigmoid_loss
+from w2v.compat.tensorflow import nce_loss, sampled_softmax_loss
 from w2v.losses.layers import make_layer
 from w2v.losses.options import AdaptiveOptions
 from w2v.losses.table import LOSSES
@@ -41,9 +42,7 @@ def hsigmoid(case: dict[str, Any], given: dict[str, Any]) -> Step:
         torch.from_numpy(given[name][:-1].copy()).requires_grad_() for name in ("weight", "bias")
     )
     return stepping(
-        lambda: functional.hsigmoid_loss(
-            hidden, labels, case["vocabulary"], weight, bias, is_sparse=True
-        ),
+        lambda: hsigmoid_loss(hidden, labels, case["vocabulary"], weight, bias, is_sparse=True),
         [hidden, weight, bias],
     )
 
@@ -78,8 +77,8 @@ def counts(case: dict[str, Any]) -> Tensor:
 
 
 BUILDERS: dict[str, Builder] = {
-    "functional.nce_loss(sparse=True)": sampled(functional.nce_loss),
-    "functional.sampled_softmax_loss(sparse=True)": sampled(functional.sampled_softmax_loss),
+    "functional.nce_loss(sparse=True)": sampled(nce_loss),
+    "functional.sampled_softmax_loss(sparse=True)": sampled(sampled_softmax_loss),
     "functional.hsigmoid_loss(is_sparse=True)": hsigmoid,
     "AdaptiveSoftmax": adaptive,
     "Neg(sparse=True)": layer_of("neg", sparse=True),

@@ -1,0 +1,31 @@
+"""gensim 4's word2vec on this library: a tutorial's code runs with only its imports changed.
+
+    from w2v.compat.gensim import Word2Vec
+    model = Word2Vec(sentences, vector_size=100, window=5, min_count=5, workers=4)
+    model.wv.most_similar("king")
+
+What differs: models are saved as archives of arrays, never as pickles; the learning rate falls to 0
+(see `Word2Vec`); a parameter that is not supported raises a TypeError that names it.
+"""
+
+from w2v.compat.gensim.files import LineSentence, PathLineSentences, Text8Corpus
+from w2v.compat.gensim.keyed_vectors import KeyedVectors
+from w2v.compat.gensim.word2vec import (
+    RULE_DEFAULT,
+    RULE_DISCARD,
+    RULE_KEEP,
+    CallbackAny2Vec,
+    Word2Vec,
+)
+
+__all__ = [
+    "RULE_DEFAULT",
+    "RULE_DISCARD",
+    "RULE_KEEP",
+    "CallbackAny2Vec",
+    "KeyedVectors",
+    "LineSentence",
+    "PathLineSentences",
+    "Text8Corpus",
+    "Word2Vec",
+]

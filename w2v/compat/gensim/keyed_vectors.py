@@ -1,0 +1,228 @@
+"""gensim's KeyedVectors: words (keys) with vectors, their similarities and evaluation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from w2v.compat.gensim.storage import Storage, is_key
+from w2v.evaluation.analogies import RIGHT, UNCOVERED, answer
+from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
+from w2v.evaluation.similarity import evaluate_similarity
+from w2v.vectors import WordVectors
+from w2v.vectors.queries import COSMUL_EPSILON
+from w2v.vectors.rows import top
+
+logger = logging.getLogger(__name__)
+
+
+class KeyedVectors(Storage):
+    """gensim's class; a key may be a word or its index."""
+
+    def get_mean_vector(
+        self,
+        keys: Sequence[Any],
+        weights: Any = None,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = True,
+    ) -> np.ndarray:
+        """The weighted mean of the keys' vectors; keys that are vectors stay as they are."""
+        if len(keys) == 0:
+            raise ValueError("cannot compute the mean of no keys")
+        weights = np.ones(len(keys)) if weights is None else np.asarray(weights)
+        if len(weights) != len(keys):
+            raise ValueError(f"{len(keys)} keys do not fit {len(weights)} weights")
+        mean, total = np.zeros(self.vector_size, self.vectors.dtype), 0.0
+        for key, weight in zip(keys, weights.astype(self.vectors.dtype), strict=True):
+            if isinstance(key, np.ndarray):
+                mean += weight * key
+            elif key in self or not ignore_missing:
+                mean += weight * self.get_vector(key, norm=pre_normalize)
+            else:
+                continue
+            total += abs(float(weight))
+        mean = mean / total if total > 0 else mean
+        return _unit(mean) if post_normalize else mean
+
+    def most_similar(
+        self,
+        positive: Any = None,
+        negative: Any = None,
+        topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> Any:
+        """(key, cosine) of the nearest keys, or all cosines [V] when `topn` is None; what is asked
+        for are keys, vectors, or pairs of one and its weight."""
+        if topn is not None and topn < 1:
+            return []
+        signed = [(key, 1) for key in _listed(positive)] + [(key, -1) for key in _listed(negative)]
+        pairs = [key if isinstance(key, tuple) else (key, sign) for key, sign in signed]
+        keys, weights = [key for key, _ in pairs], [weight for _, weight in pairs]
+        mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
+        self.fill_norms()
+        scores = (self.vectors[:restrict_vocab] @ mean) / self.norms[:restrict_vocab]
+        return self._best(scores, keys, topn)
+
+    def most_similar_cosmul(
+        self, positive: Any = None, negative: Any = None, topn: Any = 10
+    ) -> Any:
+        """As `most_similar`, by 3CosMul, see `w2v.vectors.queries.multiplicative`."""
+        above, below = _listed(positive), _listed(negative)
+        if not above:
+            raise ValueError("cannot compute the similarity to no words")
+        self.fill_norms()
+
+        def product(keys: list[Any]) -> Any:
+            unit = [self.get_vector(k, norm=True) if is_key(k) else _unit(k) for k in keys]
+            return np.prod([(1 + self.vectors @ x / self.norms) / 2 for x in unit], axis=0)
+
+        return self._best(product(above) / (product(below) + COSMUL_EPSILON), above + below, topn)
+
+    def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None) -> Any:
+        if topn is None:
+            return scores
+        own = {self.get_index(key) for key in keys if is_key(key)}
+        best = top(scores, int(topn) + len(own))
+        best = best[np.argsort(-scores[best], kind="stable")]
+        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in own][:topn]
+
+    def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
+        return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
+
+    similar_by_word = similar_by_vector = similar_by_key
+
+    def similarity(self, w1: Any, w2: Any) -> float:
+        return _cosine(self[w1], self[w2])
+
+    def distance(self, w1: Any, w2: Any) -> float:
+        return 1 - self.similarity(w1, w2)
+
+    def n_similarity(self, ws1: Sequence[Any], ws2: Sequence[Any]) -> float:
+        if not (len(ws1) and len(ws2)):
+            raise ZeroDivisionError("one of the two lists of words is empty")
+        return _cosine(*(self.get_mean_vector(words, pre_normalize=False) for words in (ws1, ws2)))
+
+    @staticmethod
+    def cosine_similarities(vector_1: np.ndarray, vectors_all: np.ndarray) -> np.ndarray:
+        lengths = np.linalg.norm(vectors_all, axis=1) * np.linalg.norm(vector_1)
+        return np.asarray(vectors_all @ vector_1 / lengths)
+
+    def distances(self, word_or_vector: Any, other_words: Sequence[Any] = ()) -> np.ndarray:
+        vector = self[word_or_vector] if is_key(word_or_vector) else word_or_vector
+        others = self[other_words] if len(other_words) else self.vectors
+        return 1 - self.cosine_similarities(vector, others)
+
+    def closer_than(self, key1: Any, key2: Any) -> list[str]:
+        distances, own = self.distances(key1), self.get_index(key1)
+        closer = np.flatnonzero(distances < distances[self.get_index(key2)])
+        return [self.index_to_key[row] for row in closer if row != own]
+
+    def rank(self, key1: Any, key2: Any) -> int:
+        return len(self.closer_than(key1, key2)) + 1
+
+    def rank_by_centrality(self, words: Sequence[Any], use_norm: bool = True) -> list[Any]:
+        known = [word for word in words if word in self]
+        if len(known) < len(words):
+            logger.warning("%s are not among the vectors", set(words) - set(known))
+        if not known:
+            raise ValueError("cannot select a word from an empty list")
+        rows = np.vstack([self.get_vector(word, norm=use_norm) for word in known])
+        return sorted(zip((rows @ _unit(rows.mean(axis=0))).tolist(), known, strict=True))[::-1]
+
+    def doesnt_match(self, words: Sequence[Any]) -> Any:
+        return self.rank_by_centrality(words)[-1][1]
+
+    def most_similar_to_given(self, key1: Any, keys_list: Sequence[Any]) -> Any:
+        return max(keys_list, key=lambda key: self.similarity(key1, key))
+
+    def relative_cosine_similarity(self, wa: Any, wb: Any, topn: int = 10) -> float:
+        return self.similarity(wa, wb) / sum(x for _, x in self.most_similar(wa, topn=topn))
+
+    def vectors_for_all(self, keys: Iterable[Any]) -> KeyedVectors:
+        known = [key for key in dict.fromkeys(keys) if key in self]
+        found = KeyedVectors(self.vector_size, self.vectors.dtype)
+        found.add_vectors(known, self[known])
+        return found
+
+    def _as_word_vectors(self) -> WordVectors:
+        return WordVectors(self.index_to_key, self.vectors)
+
+    def evaluate_word_analogies(
+        self,
+        analogies: Any,
+        restrict_vocab: int = 300000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+        similarity_function: str = "most_similar",
+    ) -> tuple[float, list[dict[str, Any]]]:
+        """The share of right answers, and each section's right and wrong questions; counted as
+        compute-accuracy.c does (gensim passes over answers that are a word of the question in other
+        capitals)."""
+        given = load_set(analogies)
+        if not isinstance(given, AnalogySet):
+            raise ValueError(f"{analogies} holds pairs of words with scores, not analogies")
+        options = {"restrict_vocab": restrict_vocab, "case": _case(case_insensitive)}
+        method = "mul" if similarity_function.endswith("cosmul") else "add"
+        questions = [question for section in given.sections for question in section.questions]
+        marks = iter(answer(self._as_word_vectors(), questions, method=method, **options))  # type: ignore[arg-type]
+        total: dict[str, Any] = {"section": "Total accuracy", "correct": [], "incorrect": []}
+        sections = []
+        for section in given.sections:
+            own: dict[str, Any] = {"section": section.name, "correct": [], "incorrect": []}
+            for question in section.questions:
+                mark = next(marks)
+                if mark != UNCOVERED or dummy4unknown:
+                    words = tuple(map(str.upper, question)) if case_insensitive else question
+                    for each in (own, total):
+                        each["correct" if mark == RIGHT else "incorrect"].append(words)
+            sections.append(own)
+        right, wrong = len(total["correct"]), len(total["incorrect"])
+        return right / max(1, right + wrong), [*sections, total]
+
+    def evaluate_word_pairs(
+        self, pairs: Any, restrict_vocab: int = 300000, case_insensitive: bool = True
+    ) -> tuple[tuple[float, float], tuple[float, float], float]:
+        """((Pearson's r, its p), (Spearman's, its p), percentage of pairs with an unknown word)."""
+        given = load_set(pairs)
+        if not isinstance(given, SimilaritySet):
+            raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
+        case, vectors = _case(case_insensitive), self._as_word_vectors()
+        found = evaluate_similarity(vectors, given.pairs, restrict_vocab=restrict_vocab, case=case)
+        if found.pearson is None or found.spearman is None:
+            raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
+        pearson, spearman = (
+            (r, p_value(r, found.covered)) for r in (found.pearson, found.spearman)
+        )
+        return pearson, spearman, 100 * (1 - found.covered / found.total)
+
+
+def _listed(keys: Any) -> list[Any]:
+    if keys is None:
+        return []
+    one = is_key(keys) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
+    return [keys] if one else list(keys)
+
+
+def _case(case_insensitive: bool) -> str:
+    return "fold" if case_insensitive else "exact"
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vector)
+    return np.asarray(vector / length, np.float32) if length > 0 else vector
+
+
+def _cosine(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
+
+
+def p_value(r: float, n: int) -> float:
+    """Two-sided p of a correlation of n pairs: without one, arcsin r has a density of cos^(n-3)."""
+    angles = (np.linspace(start, np.pi / 2, 20001) for start in (np.arcsin(abs(r)), 0.0))
+    areas = [float(np.cos(t) ** (n - 3) @ np.ones(len(t)) * (t[1] - t[0])) for t in angles]
+    return areas[0] / areas[1] if n > 2 else 1.0

@@ -1,0 +1,181 @@
+"""What gensim's KeyedVectors hold, and how it is changed, saved and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from w2v.compat.gensim.files import read_archive, write_archive
+from w2v.system.files import atomic_file
+from w2v.vectors import load_vectors, save_vectors
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def is_key(key: Any) -> bool:
+    """Whether it is a word or an index, and not a vector."""
+    return isinstance(key, (str, int, np.integer))
+
+
+class Storage:
+    """Vectors [V, vector_size] of the keys in `index_to_key`; `expandos` holds further values per
+    key, such as "count". A key may be a word or its index."""
+
+    def __init__(self, vector_size: int, dtype: Any = np.float32) -> None:
+        self.vector_size = int(vector_size)
+        self.vectors = np.zeros((0, self.vector_size), dtype)
+        self.index_to_key: list[str] = []
+        self.key_to_index: dict[str, int] = {}
+        self.expandos: dict[str, np.ndarray] = {}
+        self.norms: Any = None
+
+    def __str__(self) -> str:
+        return f"KeyedVectors<vector_size={self.vector_size}, {len(self)} keys>"
+
+    def __len__(self) -> int:
+        return len(self.index_to_key)
+
+    def __contains__(self, key: object) -> bool:
+        return self.get_index(key, -1) >= 0
+
+    has_index_for = __contains__
+
+    def _locked(self, *ignored: Any) -> Any:
+        raise TypeError("vectors_lockf is not supported: every vector is trained")
+
+    vectors_lockf = property(_locked, _locked)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return self.get_vector(key) if is_key(key) else np.vstack([self[each] for each in key])
+
+    def __setitem__(self, keys: str | list[str], weights: Any) -> None:
+        self.add_vectors(keys, weights, replace=True)
+
+    def get_index(self, key: Any, default: int | None = None) -> int:
+        found = self.key_to_index.get(key, default) if isinstance(key, str) else default
+        if isinstance(key, (int, np.integer)) and 0 <= key < len(self):
+            found = int(key)
+        if found is None:
+            raise KeyError(f"Key '{key}' not present")
+        return found
+
+    def get_vector(self, key: Any, norm: bool = False) -> np.ndarray:
+        row = self.get_index(key)
+        found: np.ndarray = self.vectors[row]
+        if norm:
+            self.fill_norms()
+            found = found / self.norms[row]
+        found.setflags(write=False)
+        return found
+
+    def get_vecattr(self, key: Any, attr: str) -> Any:
+        return self.expandos[attr][self.get_index(key)]
+
+    def set_vecattr(self, key: Any, attr: str, val: Any) -> None:
+        values = self.expandos.setdefault(attr, np.zeros(len(self), np.asarray(val).dtype))
+        values[self.get_index(key)] = val
+
+    def add_vectors(
+        self,
+        keys: Any,
+        weights: Any,
+        extras: Mapping[str, Any] | None = None,
+        replace: bool = False,
+    ) -> None:
+        if isinstance(keys, str):
+            keys, weights = [keys], [weights]
+        rows = np.asarray(weights, self.vectors.dtype).reshape(len(keys), self.vector_size)
+        is_new = np.array([key not in self.key_to_index for key in keys], bool)
+        if replace:
+            old = [self.key_to_index[key] for key in keys if key in self.key_to_index]
+            self.vectors[old] = rows[~is_new]
+        before = len(self)
+        self.index_to_key += [key for key, new in zip(keys, is_new, strict=True) if new]
+        self.key_to_index.update({key: i for i, key in enumerate(self.index_to_key) if i >= before})
+        self.vectors = np.vstack([self.vectors, rows[is_new]])
+        given = {name: np.asarray(values)[is_new] for name, values in (extras or {}).items()}
+        for name, values in {**given, **self.expandos}.items():
+            self.expandos[name] = np.zeros(len(self), values.dtype)
+            self.expandos[name][before:] = given.get(name, 0)
+            self.expandos[name][:before] = values if len(values) == before else 0
+        self.norms = None
+
+    add_vector = add_vectors
+
+    def fill_norms(self, force: bool = False) -> None:
+        if self.norms is None or force:
+            self.norms = np.linalg.norm(self.vectors, axis=1)
+
+    def get_normed_vectors(self) -> np.ndarray:
+        self.fill_norms()
+        return np.asarray(self.vectors / self.norms[:, None])
+
+    def unit_normalize_all(self) -> None:
+        self.vectors = self.get_normed_vectors()
+        self.norms = np.ones(len(self))
+
+    def init_sims(self, replace: bool = False) -> None:
+        self.fill_norms()
+        if replace:
+            self.unit_normalize_all()
+
+    def save_word2vec_format(
+        self, fname: Any, fvocab: Any = None, binary: bool = False, write_header: bool = True
+    ) -> None:
+        if fvocab is not None:
+            counts = zip(self.index_to_key, self.expandos["count"].tolist(), strict=True)
+            with atomic_file(fvocab) as file:
+                file.write("".join(f"{word} {count}\n" for word, count in counts).encode())
+        kind = "binary" if binary else "text" if write_header else "glove"
+        save_vectors(fname, self.index_to_key, self.vectors, kind=kind)
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        fname: Any,
+        fvocab: Any = None,
+        binary: bool = False,
+        unicode_errors: str = "strict",
+        limit: int | None = None,
+        datatype: Any = np.float32,
+        no_header: bool = False,
+    ) -> Self:
+        """Reads a file of vectors or a run directory; what it is shows in its content, whatever
+        `binary` and `no_header` say."""
+        read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
+        counts = read.counts
+        if fvocab is not None:
+            lines = Path(fvocab).read_bytes().decode("utf-8", unicode_errors).splitlines()
+            of = dict(line.rsplit(None, 1) for line in lines if line.strip())
+            counts = np.array([int(of.get(word, 0)) for word in read.words])
+        found = cls(read.dim, datatype)
+        found.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
+        return found
+
+    def save(self, fname: Any, **options: Any) -> None:
+        """Writes one archive of arrays; gensim's options of pickles have no meaning here."""
+        write_archive(fname, "KeyedVectors", {}, self.arrays())
+
+    @classmethod
+    def load(cls, fname: Any, mmap: str | None = None) -> Self:
+        return cls.of_arrays(read_archive(fname, "KeyedVectors")[1])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as plain arrays."""
+        keys = np.frombuffer(json.dumps(self.index_to_key).encode(), np.uint8)
+        more = {f"of.{name}": values for name, values in self.expandos.items()}
+        return {"keys": keys, "vectors": self.vectors, **more}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The opposite of `arrays`."""
+        rows = arrays["vectors"]
+        found = cls(rows.shape[1], rows.dtype)
+        extras = {name[3:]: each for name, each in arrays.items() if name.startswith("of.")}
+        found.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
+        return found

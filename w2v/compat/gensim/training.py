@@ -1,0 +1,107 @@
+"""How gensim's model is trained: its text is counted, and goes through the library's training."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2v.compat.gensim.files import LineSentence
+from w2v.corpus import read_corpus
+from w2v.corpus.sources import TABLE_FORMATS
+from w2v.errors import InputError
+from w2v.settings.build import build_config
+
+if TYPE_CHECKING:
+    from w2v.api import Run
+    from w2v.compat.gensim.word2vec import Word2Vec
+    from w2v.training.report import Event
+
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """Tells the callbacks of a training what happens, and adds up its loss."""
+
+    def __init__(self, model: Word2Vec, callbacks: list[Any], epochs: int) -> None:
+        self.model, self.callbacks, self.left = model, callbacks, epochs
+        model.running_training_loss = 0.0
+        self.tell("on_train_begin")
+        self.tell("on_epoch_begin")
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "epoch" and event["predictions"]:
+            self.model.running_training_loss += float(event["loss"] * event["predictions"])
+            self.tell("on_epoch_end")
+            self.left -= 1
+            if self.left:
+                self.tell("on_epoch_begin")
+
+    def tell(self, moment: str) -> None:
+        """Calls the method of that name of every callback."""
+        for each in self.callbacks:
+            getattr(each, moment)(self.model)
+
+
+def safe_name(word: str) -> str:
+    """The word as a run's text and files can hold it: not empty, and without white space."""
+    return word if word.split() == [word] else "\ue000" + word.encode().hex()
+
+
+class Paths(list[str]):
+    """Files that a run reads by itself."""
+
+
+def source_of(sentences: Any, corpus_file: str | None) -> Any:
+    """What is trained on: `Paths`, or an iterable of lists of words."""
+    if (sentences is None) == (corpus_file is None):
+        raise TypeError("give either sentences or corpus_file")
+    sentences = sentences if corpus_file is None else LineSentence(corpus_file)
+    files = sentences.read_whole() if isinstance(sentences, LineSentence) else []
+    tables = any(not set(TABLE_FORMATS).isdisjoint(Path(each).suffixes) for each in files)
+    return Paths(files) if files and not tables else sentences  # of a table lines are wanted
+
+
+def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, int], int, int]:
+    """The words' counts, the number of all words and that of sentences."""
+    if isinstance(source, Paths):
+        with read_corpus(source, build_config({"corpus": tuple(source)}).corpus) as store:
+            known = store.vocabulary
+            counts = Counter(dict(zip(known.words, known.counts.tolist(), strict=True)))
+            return counts, store.n_words, store.n_lines
+    counts, n_words, number, least = Counter(), 0, 0, 1
+    for number, sentence in enumerate(source, 1):
+        if number == 1 and isinstance(sentence, str):
+            logger.warning(
+                "Each 'sentences' item should be a list of words (usually unicode strings)."
+            )
+        n_words += len(sentence)
+        counts.update(sentence)
+        if max_vocab_size and len(counts) > max_vocab_size:  # as gensim prunes
+            counts = Counter({word: n for word, n in counts.items() if n >= least})
+            least += 1
+    if any(not isinstance(word, str) for word in counts):
+        raise TypeError("words must be strings: use [str(word) for word in sentence]")
+    return counts, n_words, number
+
+
+def train(
+    source: Any, names: Mapping[str, str], start: Path, settings: Mapping[str, Any], watch: Watch
+) -> Run | None:
+    """Runs the library's training from the run directory `start`; None where there is nothing to
+    learn. A text so small that all of it is subsampled away is trained whole."""
+    from w2v import api  # of no use to those who only query
+
+    for sample in {settings["sample"]: 1, 0: 1}:
+        corpus: Any = ([names.get(word, word) for word in sentence] for sentence in source)
+        if isinstance(source, Paths):
+            corpus = [Path(each) for each in source]
+        given: Any = {**settings, "sample": sample, "init": start}
+        try:
+            return api.train(corpus, callbacks=[watch], progress=False, **given)
+        except InputError as error:
+            if "context word to learn from" not in str(error):
+                raise
+    return None

@@ -1,0 +1,242 @@
+"""Cross-entropies and margin losses as functions, with the manners of
+`torch.nn.functional.cross_entropy`.
+
+Logits are [N, C] or [N, C, d1, …], targets [N] or [N, d1, …]; the linear ones take input [..., D],
+weight [C, D] and targets [...], and never hold the logits. Computed in float32 (float64 stays).
+`reduction` is "none", "sum" or "mean": over the targets that are not `ignore_index`; with class
+weights, divided by their weights' sum. The formulas are in `w2v.losses`.
+
+All raise ValueError where shapes do not fit, a class is outside 0 … C - 1, or an option is out of
+its range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.losses.margin import am_operands, l_move, moved_cross_entropy
+from w2v.losses.math import cross_entropy
+from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.softmax import kept_cross_entropy
+
+
+@eager
+def label_smoothing_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    smoothing: float,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-sum_c weight_c q_c log softmax(input)_c, q = (1 - smoothing) onehot(target) + smoothing /
+    C."""
+    _check("smoothing", smoothing, 0, 1)
+    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
+    return F.cross_entropy(
+        logits,
+        torch.where(valid, classes, -1),
+        weight,
+        ignore_index=-1,
+        reduction=reduction,
+        label_smoothing=smoothing,
+    )
+
+
+@eager
+def sparse_softmax_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    k: int,
+    keep_target: bool = True,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    masked_mean: bool = False,
+) -> Tensor:
+    """logsumexp over the k highest logits (and the target's, with keep_target) - the target's
+    logit.
+
+    masked_mean: the mean goes only over targets that are among the k highest; NaN when none is.
+    """
+    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
+    if not 1 <= k <= logits.shape[1]:
+        raise ValueError(f"k is {k}, it must lie in 1 to {logits.shape[1]}, the number of classes")
+    if masked_mean and reduction != "mean":
+        raise ValueError(f"masked_mean needs reduction 'mean', not {reduction!r}")
+    values, ids = logits.topk(k, dim=1)
+    score = logits.gather(1, classes.unsqueeze(1)).squeeze(1)
+    inside = (ids == classes.unsqueeze(1)).any(1)
+    loss = kept_cross_entropy(values.logsumexp(1), score, inside, keep_target)
+    counted = valid & inside if masked_mean else valid
+    return _reduced(
+        loss, counted, reduction, None if weight is None else weight.to(loss.dtype)[classes]
+    )
+
+
+@eager
+def soft_margin_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    margin: float,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """cross_entropy of logits with the target's logit lowered by margin; weight [C] or None."""
+    _check("margin", margin, 0)
+    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
+    column = classes.unsqueeze(1)
+    moved = logits.scatter_add(1, column, logits.new_full((), -margin).expand_as(column))
+    wanted = torch.where(valid, classes, -1)
+    return F.cross_entropy(moved, wanted, weight, ignore_index=-1, reduction=reduction)
+
+
+@eager
+def linear_cross_entropy(
+    input: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    bias: Tensor | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """cross_entropy(input @ weight.T + bias, target) without holding these logits."""
+    _check("smoothing", label_smoothing, 0, 1)
+    if bias is not None and tuple(bias.shape) != (len(weight),):
+        raise ValueError(f"bias has shape {list(bias.shape)}, it must be [{len(weight)}]")
+
+    def loss(hidden: Tensor, classes: Tensor) -> Tensor:
+        return cross_entropy.linear_cross_entropy(
+            hidden, weight, classes, bias, smoothing=label_smoothing
+        )
+
+    return _of_kept(loss, input, weight, target, ignore_index, reduction)
+
+
+@eager
+def am_softmax_loss(
+    input: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    scale: float = 30.0,
+    margin: float = 0.35,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy of scale x cos(input, weight), the target's cosine lowered by margin."""
+    if not scale > 0:
+        raise ValueError(f"scale is {scale}, it must be above 0")
+    _check("margin", margin, 0)
+
+    def loss(hidden: Tensor, classes: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            h, w = am_operands(hidden, weight, scale)
+        return moved_cross_entropy(h, w, None, classes, None, lambda z, *_: z - scale * margin)
+
+    return _of_kept(loss, input, weight, target, ignore_index, reduction)
+
+
+@eager
+def l_softmax_loss(
+    input: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    margin: int = 2,
+    annealing: float = 0.0,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy of input @ weight.T, the target's angle multiplied by margin.
+
+    annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
+    """
+    if margin not in (1, 2, 3, 4):
+        raise ValueError(f"angular margin is {margin}, it must be a whole number from 1 to 4")
+    _check("annealing", annealing, 0)
+
+    def loss(hidden: Tensor, classes: Tensor) -> Tensor:
+        move = l_move(hidden, weight, margin, annealing)
+        return moved_cross_entropy(hidden, weight, None, classes, None, move)
+
+    return _of_kept(loss, input, weight, target, ignore_index, reduction)
+
+
+def _of_kept(
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    input: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    ignore_index: int,
+    reduction: str,
+) -> Tensor:
+    """A linear loss of the rows whose target is not ignored, reduced."""
+    if weight.dim() != 2 or input.dim() < 1 or input.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"input has shape {list(input.shape)} and weight {list(weight.shape)}, they must be"
+            " [..., D] and [C, D]"
+        )
+    if target.shape != input.shape[:-1]:
+        raise ValueError(
+            f"input has shape {list(input.shape)}, so target must have {list(input.shape[:-1])},"
+            f" not {list(target.shape)}"
+        )
+    _check_reduction(reduction)
+    hidden = input.reshape(-1, input.shape[-1])
+    classes, valid = _checked(target.reshape(-1), len(weight), ignore_index)
+    if valid.all():
+        loss = loss_of(hidden, classes)
+    else:
+        kept = valid.nonzero()[:, 0]
+        loss = loss_of(hidden.index_select(0, kept), classes[kept])
+        loss = loss.new_zeros(len(classes)).index_copy(0, kept, loss)
+    return _reduced(loss.view(target.shape), valid.view(target.shape), reduction)
+
+
+def _checked_logits(
+    input: Tensor, target: Tensor, ignore_index: int, reduction: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(logits in the dtype of the sums, target with ignored entries replaced by 0, mask of those
+    that count)."""
+    if input.dim() < 2 or target.shape != input.shape[:1] + input.shape[2:]:
+        raise ValueError(
+            f"input has shape {list(input.shape)} and target {list(target.shape)}, "
+            "they must be [N, C, ...] and [N, ...]"
+        )
+    _check_reduction(reduction)
+    return input.to(accumulate_dtype(input)), *_checked(target, input.shape[1], ignore_index)
+
+
+def _checked(target: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
+    valid = target != ignore_index
+    kept = target if bool(valid.all()) else target.masked_fill(~valid, 0)
+    return checked_classes(kept, num_classes), valid
+
+
+def _check(name: str, value: float, low: float, high: float | None = None) -> None:
+    if high is not None and not low <= value <= high:
+        raise ValueError(f"{name} is {value}, it must lie in {low} to {high}")
+    if not value >= low:
+        raise ValueError(f"{name} is {value}, it must be {low} or more")
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"reduction is {reduction!r}, it must be 'none', 'mean' or 'sum'")
+
+
+def _reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    """Losses where `counted`, 0 elsewhere; times the targets' weights; reduced. A mean over nothing
+    is NaN."""
+    loss = torch.where(counted, loss if weight is None else loss * weight, 0)
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return loss.sum()
+    return loss.sum() / (counted.sum() if weight is None else torch.where(counted, weight, 0).sum())

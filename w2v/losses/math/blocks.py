@@ -1,0 +1,125 @@
+"""The scores z [U, V] of a batch cut into blocks, of which only a few are held at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from w2v.losses.math.numbers import accumulate_dtype
+
+
+class Asked(NamedTuple):
+    """What is not differentiated: `cross_entropy.score_sums` explains it. guess: make the gradients
+    of the log-sum-exp in the forward pass. product: what to multiply in."""
+
+    target: Tensor
+    row_of: Tensor | None
+    guess: bool
+    with_mean: bool
+    others_only: bool
+    product: torch.dtype
+
+
+def floor_of(dtype: torch.dtype) -> float:
+    """Stands for the log of 0, without the arithmetic of infinities."""
+    return torch.finfo(dtype).min / 4
+
+
+def spans_of(length: int, size: int) -> list[tuple[int, int]]:
+    """0 … length in the fewest even parts of at most `size`."""
+    parts = -(-length // max(size, 1))
+    edges = [length * part // max(parts, 1) for part in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+@dataclass
+class Grid:
+    """The scores [U, V] cut into blocks, and the targets that lie in each."""
+
+    rows: list[tuple[int, int]]
+    classes: list[tuple[int, int]]
+    order: Tensor  # numbers of the targets, those of a block together, blocks row by row
+    starts: list[int]  # where each block's begin in `order`, and the end
+    row: Tensor  # [N] hidden row of every target
+    target: Tensor
+
+    @classmethod
+    def cut(
+        cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor
+    ) -> Grid:
+        rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
+        block = _span_numbers(row, rows) * len(classes) + _span_numbers(target, classes)
+        ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
+        return cls(rows, classes, torch.argsort(block), [0, *ends], row, target)
+
+    def targets(self, i: int, j: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Those of block (i, j): their numbers, their rows and their classes counted from the
+        block's corner."""
+        block = i * len(self.classes) + j
+        members = self.order[self.starts[block] : self.starts[block + 1]]
+        return (
+            members,
+            self.row[members] - self.rows[i][0],
+            self.target[members] - self.classes[j][0],
+        )
+
+
+def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
+    return torch.searchsorted(
+        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device),
+        index,
+        right=True,
+    )
+
+
+@dataclass
+class Problem:
+    """The inputs, in the dtype of the sums a part at a time."""
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    asked: Asked
+
+    def __post_init__(self) -> None:
+        self.dtype = accumulate_dtype(self.hidden)  # of sums and gradients
+        self.target, self.row_of, self.product = (
+            self.asked.target,
+            self.asked.row_of,
+            self.asked.product,
+        )
+
+    def grid(self, size: tuple[int, int]) -> Grid:
+        row = (
+            torch.arange(len(self.hidden), device=self.hidden.device)
+            if self.row_of is None
+            else self.row_of
+        )
+        return Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
+
+    def hidden_part(self, rows: tuple[int, int]) -> Tensor:
+        return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()
+
+    @cached_property
+    def narrow(self) -> Tensor:
+        """The weight in a smaller dtype: every part of it is needed twice."""
+        return self.weight.to(self.product)
+
+    def weight_part(self, classes: tuple[int, int]) -> Tensor:
+        if self.product.itemsize < self.weight.dtype.itemsize:
+            return self.narrow[classes[0] : classes[1]].contiguous()
+        return self.weight[classes[0] : classes[1]].to(self.product).contiguous()
+
+    def bias_part(self, classes: tuple[int, int]) -> Tensor | None:
+        return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.product)
+
+    def per_row(self, values: Tensor) -> Tensor:
+        """Sums of values [N] over the targets of each hidden row, [U]."""
+        if self.row_of is None:
+            return values
+        return values.new_zeros(len(self.hidden)).index_add_(0, self.row_of, values)

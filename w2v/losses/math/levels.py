@@ -1,0 +1,121 @@
+"""The adaptive softmax as functions of its weights: the head, and the clusters below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.losses.math.cross_entropy import score_sums
+
+
+class Tail(NamedTuple):
+    """Weights of one cluster: projection [d, D] and output [words, d]."""
+
+    projection: Tensor
+    output: Tensor
+
+
+class Weights(NamedTuple):
+    """head [c_0 + clusters, D], its bias [c_0 + clusters] or None, and the clusters'."""
+
+    head: Tensor
+    bias: Tensor | None
+    tails: Sequence[Tail]
+
+    def to(self, dtype: torch.dtype) -> Weights:
+        """The same in a dtype."""
+        return Weights(
+            self.head.to(dtype),
+            None if self.bias is None else self.bias.to(dtype),
+            [Tail(tail.projection.to(dtype), tail.output.to(dtype)) for tail in self.tails],
+        )
+
+
+def adaptive_log_prob(
+    hidden: Tensor,
+    target: Tensor,
+    weights: Weights,
+    cutoffs: Sequence[int],
+    row_of: Tensor | None = None,
+) -> Tensor:
+    """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
+    to compute in.
+
+    Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it,
+    and a cluster without a target is not touched, so that its weights get no gradient.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        hidden = hidden.to(weights.head.dtype)
+        # 0: in the head
+        cluster = torch.bucketize(target, torch.tensor(cutoffs, device=target.device), right=True)
+        in_head = torch.where(cluster == 0, target, cutoffs[0] - 1 + cluster)
+        log_p = _target_log_prob(hidden, weights.head, weights.bias, in_head, row_of)
+        ends = torch.bincount(cluster, minlength=len(cutoffs) + 1).cumsum(0).tolist()
+        order = cluster.argsort(stable=True)
+        for i, tail in enumerate(weights.tails):
+            members = order[ends[i] : ends[i + 1]]
+            if not len(members):
+                continue
+            rows, within = members, None
+            if row_of is not None:
+                rows, within = row_of[members].unique(return_inverse=True)
+            projected = F.linear(hidden.index_select(0, rows), tail.projection)
+            local = target[members] - cutoffs[i]
+            log_p = log_p.index_add(
+                0, members, _target_log_prob(projected, tail.output, None, local, within)
+            )
+        return log_p
+
+
+def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Sequence[int]) -> Tensor:
+    """log P(class | hidden) [N, V] of hidden [N, D]."""
+    with torch.autocast(hidden.device.type, enabled=False):
+        hidden = hidden.to(weights.head.dtype)
+        head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
+        words, clusters = head[:, : cutoffs[0]], head[:, cutoffs[0] :]
+        below = [
+            tail_log_prob(hidden, tail) + clusters[:, i, None]
+            for i, tail in enumerate(weights.tails)
+        ]
+        return torch.cat([words, *below], dim=1)
+
+
+def best_classes(
+    hidden: Tensor, weights: Weights, cutoffs: Sequence[int], k: int
+) -> tuple[Tensor, Tensor]:
+    """(ids [N, k], log-probabilities [N, k]), best first.
+
+    No word is more probable than its cluster: a tail is scored for those rows only where the
+    cluster as a whole is more probable than the k-th best word so far.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        hidden = hidden.to(weights.head.dtype)
+        head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
+        words, clusters = head[:, : cutoffs[0]], head[:, cutoffs[0] :]
+        best, ids = F.pad(words, (0, max(0, k - cutoffs[0])), value=-torch.inf).topk(k, dim=1)
+        for i, tail in enumerate(weights.tails):
+            rows = (clusters[:, i] > best[:, -1]).nonzero()[:, 0]
+            if not len(rows):
+                continue
+            log_p = tail_log_prob(hidden[rows], tail) + clusters[rows, i, None]
+            log_p, within = log_p.topk(min(k, log_p.shape[1]), dim=1)
+            best[rows], place = torch.cat([best[rows], log_p], 1).topk(k, dim=1)
+            ids[rows] = torch.cat([ids[rows], within + cutoffs[i]], 1).gather(1, place)
+        return ids, best
+
+
+def _target_log_prob(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None
+) -> Tensor:
+    """log softmax(hidden weight^T + bias)[target] [N], without holding all scores."""
+    total, score, _ = score_sums(hidden, weight, bias, target, row_of)
+    return score - total
+
+
+def tail_log_prob(hidden: Tensor, tail: Tail) -> Tensor:
+    """log P(word | hidden, its cluster) [N, words of the cluster]."""
+    return F.log_softmax(F.linear(F.linear(hidden, tail.projection), tail.output), dim=1)

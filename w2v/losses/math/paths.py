@@ -1,0 +1,158 @@
+"""The logistic loss along given paths, gathered in parts, its gradients as weighted sums.
+
+loss[n] = sum over steps p in starts[n]:starts[n + 1] of -log sigmoid(signs[p] z(nodes[p]))
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again
+
+# numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
+GATHER = 1 << 20
+DEVICE_GATHER = 1 << 26  # on a GPU
+
+
+class Paths(NamedTuple):
+    """Paths in CSR form: starts [N + 1], nodes [P] and signs [P] (+1 for label 1, -1 for label
+    0). row_of: [N], the hidden row of each path; None: row n."""
+
+    starts: Tensor
+    nodes: Tensor
+    signs: Tensor
+    row_of: Tensor | None = None
+
+    def of(self, target: Tensor, row_of: Tensor | None) -> Paths:
+        """The paths number `target` [N]."""
+        first = self.starts[target]
+        lengths = self.starts[target + 1] - first
+        starts = offsets(lengths)
+        place = torch.arange(int(starts[-1]), device=target.device)
+        place += torch.repeat_interleave(first - starts[:-1], lengths, output_size=len(place))
+        return Paths(starts, self.nodes[place], self.signs[place], row_of)
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """(the number of each step's path [P], its hidden row [P])."""
+        numbers = torch.arange(len(self.starts) - 1, device=self.starts.device)
+        path = torch.repeat_interleave(numbers, self.starts.diff(), output_size=len(self.nodes))
+        return path, path if self.row_of is None else self.row_of[path]
+
+
+def offsets(lengths: Tensor) -> Tensor:
+    """[N + 1]: 0 and the running sums of lengths [N]."""
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+
+def path_loss(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, paths: Paths, sparse: bool = False
+) -> Tensor:
+    """Loss [N]: hidden [U, D], weight [rows, D], bias [rows] or [rows, 1] or None; sparse: the
+    gradients of weight and bias are.
+
+    Raises:
+        ValueError: there are not as many paths as hidden rows.
+    """
+    if paths.row_of is None and len(hidden) != len(paths.starts) - 1:
+        raise ValueError(
+            f"hidden has {len(hidden)} rows, but there are {len(paths.starts) - 1} targets"
+        )
+    dtype = accumulate_dtype(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return _PathLoss.apply(
+            hidden.to(dtype),
+            weight.to(dtype),
+            None if bias is None else bias.to(dtype),
+            paths._replace(signs=paths.signs.to(dtype)),
+            sparse,
+        )
+
+
+def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:
+    """The same by PyTorch's own operators: autograd differentiates it as often as is asked for."""
+    path, row = paths.rows()
+    z = (weight[paths.nodes] * hidden[row]).sum(1)
+    z = z if bias is None else z + bias.reshape(-1)[paths.nodes]
+    return (z.new_zeros(len(paths.starts) - 1).index_add(0, path, -F.logsigmoid(z * paths.signs)),)
+
+
+class _PathLoss(torch.autograd.Function):
+    """`path_loss` in one dtype. Never holds [P, D]: scores are gathered in parts, gradients are
+    weighted sums."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, paths: Paths, sparse: bool
+    ) -> Tensor:
+        nodes, (path, row) = paths.nodes, paths.rows()
+        part = max(1, (GATHER if hidden.device.type == "cpu" else DEVICE_GATHER) // hidden.shape[1])
+        z = hidden.new_empty(len(nodes))
+        for p in range(0, len(nodes), part):
+            here = slice(p, p + part)
+            rows = weight.index_select(0, nodes[here])
+            z[here] = (rows * hidden.index_select(0, row[here])).sum(1)
+        if bias is not None:
+            z += bias.reshape(-1).index_select(0, nodes)
+        z *= paths.signs
+        residual = torch.sigmoid(-z).mul_(paths.signs)
+        ctx.save_for_backward(hidden, weight, bias, residual, path, row, *paths)
+        ctx.sparse = sparse
+        return z.new_zeros(len(paths.starts) - 1).index_add_(0, path, -F.logsigmoid(z))
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, bias, residual, path, row, starts, nodes, signs, row_of = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:3]
+        if torch.is_grad_enabled():
+            plain = partial(_plain_loss, Paths(starts, nodes, signs, row_of))
+            return *gradients_again(plain, (hidden, weight, bias), wanted, (d_loss,)), None, None
+        d_z = -residual * d_loss.index_select(0, path)
+        d_hidden = d_weight = d_bias = None
+        if wanted[0]:
+            d_hidden = weighted_sums(weight, nodes, d_z, starts)
+            if row_of is not None:
+                d_hidden = torch.zeros_like(hidden).index_add_(0, row_of, d_hidden)
+        if wanted[1] or wanted[2]:
+            by_node, order = nodes.sort()
+            visited, place, times = torch.unique_consecutive(
+                by_node, return_inverse=True, return_counts=True
+            )
+            d_z = d_z[order]
+            if wanted[1]:
+                d_rows = weighted_sums(hidden, row[order], d_z, offsets(times))
+                d_weight = _rows_gradient(visited, d_rows, weight.shape, ctx.sparse)
+            if wanted[2]:
+                d_nodes = d_z.new_zeros(len(visited)).index_add_(0, place, d_z)
+                d_nodes = d_nodes.reshape(-1, *bias.shape[1:])
+                d_bias = _rows_gradient(visited, d_nodes, bias.shape, ctx.sparse)
+        return d_hidden, d_weight, d_bias, None, None
+
+
+def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor) -> Tensor:
+    """[len(bounds) - 1, D]: sum over p in bounds[i]:bounds[i + 1] of factors[p] ·
+    matrix[rows[p]]."""
+    if not len(rows):
+        return matrix.new_zeros(len(bounds) - 1, matrix.shape[1])
+    return F.embedding_bag(
+        rows.long(),
+        matrix,
+        bounds,
+        None,
+        mode="sum",
+        per_sample_weights=factors,
+        include_last_offset=True,
+    )
+
+
+def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
+    """A gradient of this shape that is `values` in `rows` (ascending, distinct) and 0 elsewhere."""
+    if sparse:
+        return torch.sparse_coo_tensor(
+            rows[None].long(), values, shape, is_coalesced=True, check_invariants=False
+        )
+    return values.new_zeros(shape).index_copy_(0, rows.long(), values)

@@ -1,0 +1,152 @@
+"""Words with one row each, and the arithmetic of their cosines, x·y / (|x| |y|).
+
+The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to
+unit length block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from w2v.errors import InputError, shown
+
+# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
+# the calls.
+BLOCK_VALUES = 4 << 20
+
+
+class WordRows:
+    """Words, most frequent first, with one vector each.
+
+    Attributes:
+        words: [V].
+        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a
+            .npy file.
+        counts: [V] int64, how often each word stood in the corpus, or None when the file does not
+            say.
+        source: where the vectors come from; error messages name it.
+        warnings: what the user should know about the file, in plain sentences.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        matrix: np.ndarray,
+        counts: np.ndarray | None = None,
+        source: str = "the vectors",
+        warnings: Sequence[str] = (),
+    ) -> None:
+        matrix = np.asanyarray(matrix, np.float32)  # a memory map stays one
+        if matrix.ndim != 2 or len(words) != len(matrix):
+            raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
+        self.words = words if isinstance(words, list) else list(words)
+        self.matrix = matrix
+        self.counts = None if counts is None else np.asarray(counts, np.int64)
+        self.source = source
+        self.warnings = tuple(warnings)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector, D."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def _index_of(self) -> dict[str, int]:
+        # Reversed, so that of words that stand there twice the first, most frequent one wins.
+        return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
+
+    def index(self, word: str) -> int | None:
+        """Returns the word's row, or None."""
+        return self._index_of.get(word)
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
+        float32); raises InputError where a row holds NaN or infinity."""
+        norms = np.empty(len(self), np.float64)
+        step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
+        for start in range(0, len(self), step):
+            with np.errstate(invalid="ignore"):  # NaN is told below
+                block = np.asarray(self.matrix[start : start + step], np.float64)
+            norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        wrong = np.flatnonzero(~np.isfinite(norms))
+        if len(wrong):
+            word = self.words[wrong[0]]
+            raise InputError(
+                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again"
+                " with a smaller `lr`"
+            )
+        return norms
+
+    def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """The chosen rows at length 1, [n, D] float32, as a copy; a row of zeros stays zero."""
+        norms = self.norms[rows]
+        lengths = np.where(norms > 0, norms, 1.0)[:, None]
+        if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
+            # float32 cannot hold such a length to full precision.
+            return np.asarray(self.matrix[rows] / lengths, np.float32)
+        return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
+
+    def unit_blocks(
+        self, stop: int | None = None, step: int | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, unit rows [n, D]) over the first `stop` rows."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        step = step or max(1, BLOCK_VALUES // max(1, self.dim))
+        for start in range(0, stop, step):
+            yield start, self.unit(slice(start, min(start + step, stop)))
+
+    def neighbours(
+        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]] | None = None
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The k rows with the highest cosine to each query, best first; of equal ones the earlier
+        row.
+
+        Args:
+            queries: [Q, D], unit rows.
+            k: how many; fewer come back when the vocabulary is smaller.
+            exclude: for each query the rows that may not answer.
+
+        Returns:
+            For each query the rows [≤ k] int64 and their cosines [≤ k] float32.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        n_queries = len(queries)
+        exclude = exclude or [()] * n_queries
+        best_rows = [np.empty(0, np.int64)] * n_queries
+        best_scores = [np.empty(0, np.float32)] * n_queries
+        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
+        for start, block in self.unit_blocks(step=step):
+            scores = queries @ block.T
+            for q in range(n_queries):
+                for row in exclude[q]:
+                    if start <= row < start + len(block):
+                        scores[q, row - start] = -np.inf
+                chosen = top(scores[q], k)
+                rows = np.concatenate([best_rows[q], chosen + start])
+                values = np.concatenate([best_scores[q], scores[q, chosen]])
+                # Earlier blocks come first and the sort is stable, so equal scores stay in the
+                # order of the rows.
+                order = np.argsort(-values, kind="stable")[:k]
+                best_rows[q], best_scores[q] = rows[order], values[order]
+        for q in range(n_queries):
+            allowed = best_scores[q] > -np.inf
+            best_rows[q], best_scores[q] = best_rows[q][allowed], best_scores[q][allowed]
+        return best_rows, best_scores
+
+
+def top(scores: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the k highest of `scores` [n], in rising order of position; of equal ones the
+    earlier."""
+    if k >= len(scores):
+        return np.arange(len(scores))
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above = np.flatnonzero(scores > threshold)
+    equal = np.flatnonzero(scores == threshold)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))

@@ -129,11 +129,7 @@ def make_task(context: Context) -> Task:
 
 
 def check_memory(task: Task, vocabulary: int) -> None:
-    """Refuses a run of V = vocabulary that does not fit.
-
-    Raises:
-        RunError: it says what is needed, what there is, and what to change.
-    """
+    """Refuses with a RunError a run of V = vocabulary that does not fit."""
     for number, demand in enumerate(task.demands(vocabulary)):
         if not demand.fits:
             needed, free = (f"{(n or 0) / 1e9:.1f} GB" for n in (demand.needed, demand.available))

@@ -24,10 +24,10 @@ from w2v.lm.columns import Columns, Source
 from w2v.lm.model import make_network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.settings.config import Config
+from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
 from w2v.training.engine import Engine, Tally, block_seeds, check_state
-from w2v.training.gradients import gathered, norm
-from w2v.training.optimizers import OPTIMIZERS, AdamW, RowOptimizer, Sgd, states
+from w2v.training.optimizers import AdamW, RowOptimizer, Sgd
 from w2v.training.schedule import Block
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
@@ -92,7 +92,7 @@ class LanguageModelEngine(Engine):
             with working_precision(lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(columns))
             rows.sum().backward()
-            gathered(self.model.named_parameters())
+            optimizers.gathered(self.model.named_parameters())
 
     @property
     def where(self) -> str:
@@ -157,7 +157,7 @@ class LanguageModelEngine(Engine):
         )
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {**dict(self.model.named_parameters()), **states(self._optimizers)}
+        return {**dict(self.model.named_parameters()), **optimizers.states(self._optimizers)}
 
     def _optimizer(self, name: str, table: Tensor) -> RowOptimizer:
         table = table.detach()
@@ -165,7 +165,7 @@ class LanguageModelEngine(Engine):
             # the rows of words, biases and norms keep their lengths
             decays = name.startswith("body.") and table.dim() == 2
             return AdamW(table, self.config.lm.weight_decay if decays else 0.0)
-        return OPTIMIZERS[self.config.training.optimizer](table)
+        return optimizers.OPTIMIZERS[self.config.training.optimizer](table)
 
     def _step(self, start: int, stop: int, lr: float) -> Tensor:
         """One step on the rows start … stop - 1; the sum of their losses, float64."""
@@ -187,10 +187,10 @@ class LanguageModelEngine(Engine):
     def _update(self, lr: float, tokens: int) -> None:
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
         limited."""
-        gradients = gathered(self.model.named_parameters())
+        gradients = optimizers.gathered(self.model.named_parameters())
         scale = 1 / tokens
         if clip := self.config.lm.clip:
-            length = norm(gradients).item() / tokens
+            length = optimizers.norm(gradients).item() / tokens
             # a norm that is no number shows in the next loss
             scale *= min(1.0, clip / length) if length > 0 else 1.0
         for gradient in gradients:

@@ -19,11 +19,7 @@ from w2v.training.validation import Validation
 
 class LanguageModelValidation(Validation[TextScore]):
     """Keeps the best model, always; a learning rate with plateaus falls after an epoch that was not
-    better.
-
-    Raises:
-        InputError: none of the text's words is in the vocabulary.
-    """
+    better. Refuses a text of which no word is in the vocabulary."""
 
     def __init__(
         self,

@@ -64,11 +64,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes `folder`/step-N, replacing one of that name, and returns its path.
-
-    Raises:
-        RunError: it cannot be written.
-    """
+    """Writes `folder`/step-N, replacing one of that name, and returns its path."""
     path = folder / f"step-{checkpoint.step}"
     state = {"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state}
     lines = "".join(f"{line}\n" for line in checkpoint.metrics)

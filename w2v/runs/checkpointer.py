@@ -8,6 +8,7 @@ older ones stay.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ class Checkpointer:
         every = settings.checkpoint_every
         self.epoch_ends = every is not None
         self.last: Path | None = None  # the latest that was written
-        self._interval = Interval() if every is None else parse_interval(every)
+        self._interval = Interval(math.inf) if every is None else parse_interval(every)
         self._directory, self._folder = directory, directory.checkpoints
         self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
@@ -109,9 +110,9 @@ class Checkpointer:
         self._words, self._moment = 0, time.monotonic()
         self._step = -1  # of the latest that was written
 
-    def due(self, words: int, seconds: float) -> bool:
+    def due(self, words: int) -> bool:
         """Whether the interval is over and the checkpoint before is written."""
-        seconds = time.monotonic() - self._moment  # since the latest checkpoint
+        seconds = time.monotonic() - self._moment
         if self._asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
             return False
         self._asked = True
@@ -124,11 +125,10 @@ class Checkpointer:
         return False
 
     def state(self) -> dict[str, Any]:
-        """Nothing: the time until the next checkpoint begins anew."""
-        return {}
+        return {}  # the time until the next checkpoint begins anew
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
+        pass
 
     def resumed(self, checkpoint: Checkpoint, words: int) -> None:
         """The run goes on from that checkpoint, after so many words."""

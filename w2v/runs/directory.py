@@ -47,12 +47,7 @@ class RunDirectory:
         return self.path / FOLDER
 
     def create(self, *, replace: bool) -> None:
-        """Makes it, with what is known before training.
-
-        Raises:
-            InputError: it exists, and `replace` is off.
-            RunError: it cannot be written.
-        """
+        """Makes it, with what is known before training."""
         if not replace and self.path.exists():
             raise InputError(
                 f"`output` {self.path} exists already: name another one, or add `overwrite`"
@@ -63,11 +58,7 @@ class RunDirectory:
 
     def restore(self, *, checkpoints: bool = True) -> bool:
         """Makes it again (its folder of `checkpoints` too) where somebody has removed it or a file
-        that it begins with; returns whether that was so.
-
-        Raises:
-            RunError: it cannot be written.
-        """
+        that it begins with; returns whether that was so."""
         folder = self.checkpoints if checkpoints else self.path
         if folder.is_dir() and all((self.path / name).is_file() for name in self.start):
             return False
@@ -79,11 +70,7 @@ class RunDirectory:
         return True
 
     def add(self, files: Files) -> None:
-        """Writes files one after another, each whole, in the place of what is there.
-
-        Raises:
-            RunError: one cannot be written.
-        """
+        """Writes files one after another, each whole, in the place of what is there."""
         for name, write in files.items():
             with atomic_file(self.path / name) as file:
                 write(file)

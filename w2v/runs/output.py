@@ -67,11 +67,7 @@ class Output:
         """Writes the result, at a path that has moved on by a number if another run took it
         meanwhile.
 
-        checkpoint: goes into a run directory that is written whole.
-
-        Raises:
-            RunError: it cannot be written, or holds NaN.
-        """
+        checkpoint: goes into a run directory that is written whole."""
         vectors = contents.result.vectors
         if not all_finite(vectors):
             raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
@@ -124,25 +120,23 @@ def prepare_output(config: Config) -> Output:
         return Output(path, False, False)
     if given in ("", "-"):
         what = f"name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}"
-        raise InputError(f"`output` {given or repr(given)}: {what}")
+        raise _unusable(f"{given or repr(given)}:", what)
     path = Path(given)
     if path.name in ("", "..") or os.path.ismount(path):
-        what = "cannot be replaced as a whole: name a run directory inside it"
-        raise InputError(f"`output` {given} {what}")
+        raise _unusable(given, "cannot be replaced as a whole: name a run directory inside it")
     if any(_within(entry, path) for entry in config.corpus.corpus):
-        raise InputError(f"`output` {given} would remove the corpus: name another one")
+        raise _unusable(given, "would remove the corpus: name another one")
     is_file = path.suffix.lower() in VECTOR_SUFFIXES
     if is_file:
         _check_file(config, given)
     if is_special(path):
-        what = "is a device or a pipe: name a file, or - for vectors on stdout"
-        raise InputError(f"`output` {given} {what}")
+        raise _unusable(given, "is a device or a pipe: name a file, or - for vectors on stdout")
     check_writable(path, overwrite=overwrite)
     if is_file:
         kind = check_format(path)
         if path.is_dir():
             what = "is a folder, but its name asks for a vector file; name another one"
-            raise InputError(f"`output` {given} {what}")
+            raise _unusable(given, what)
         if kind == "npy":  # its words stand in a second file
             check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
     elif overwrite and os.path.lexists(path):
@@ -167,11 +161,7 @@ def _check_file(config: Config, given: str) -> None:
 @contextmanager
 def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
     """The place for a run's result, checked, and locked while the block runs; `resume` is a run to
-    go on with.
-
-    Raises:
-        InputError: as `prepare_output`; or another run is writing there.
-    """
+    go on with."""
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
@@ -181,11 +171,10 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
         else:
-            output, taken = prepare_output(config), []
-            while True:
+            output, taken, alone = prepare_output(config), [], None
+            while alone is None:
                 try:
                     alone = stack.enter_context(locked(output.path))
-                    break
                 except InputError:
                     if config.output.output is not None:
                         raise
@@ -223,12 +212,16 @@ def check_removable(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
         what = "exists and is no run directory, so `overwrite` will not remove it"
-        raise InputError(f"`output` {path} {what}; name another one")
+        raise _unusable(path, f"{what}; name another one")
     own = "|".join(re.escape(name) for name in RUN_FILES)
     left = re.compile(rf"\.({own})\.[a-z0-9_]{{8}}\.(tmp|old)")
     if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
         what = f"holds {foreign[0]!r}, which no run wrote, so `overwrite` will not remove it"
-        raise InputError(f"`output` {path} {what}; move that away, or name another one")
+        raise _unusable(path, f"{what}; move that away, or name another one")
+
+
+def _unusable(path: object, why: str) -> InputError:
+    return InputError(f"`output` {path} {why}")
 
 
 def _within(entry: str, path: Path) -> bool:

@@ -186,11 +186,7 @@ def read_again(
 
 
 def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
-    """Checks that a checkpoint's blocks are those of the same text.
-
-    Raises:
-        InputError: they lead beyond it.
-    """
+    """Refuses a checkpoint whose blocks are not those of the same text."""
     positions, end = int(blocks.bounds[-1]), int(checkpoint.bounds[-1])
     last = (len(checkpoint.bounds) - 1) * blocks.epochs
     if end != positions:

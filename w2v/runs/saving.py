@@ -50,13 +50,7 @@ class Saving:
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
         """Returns what an earlier run has booked, and how many blocks it has trained; nothing, for
-        a new one. The job's blocks become those of the run gone on with.
-
-        Raises:
-            InputError: the checkpoint does not fit; or somebody else has made the run's directory
-                meanwhile.
-            RunError: the directory cannot be written.
-        """
+        a new one. The job's blocks become those of the run gone on with."""
         if not self._output.begun and not self._every:
             return TrainingResult(), 0
         if earlier is not None:
@@ -110,11 +104,7 @@ class Saving:
         on.
 
         A run that was stopped leaves a checkpoint in its directory, whether `checkpoint_every` was
-        given or not.
-
-        Raises:
-            RunError: it cannot be written, or holds NaN.
-        """
+        given or not."""
         keeps = trained.interrupted or self._keep_state or self._every
         kept: Path | None = None
         if self._checkpointer is not None and keeps:

@@ -21,7 +21,6 @@ from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_setti
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
-from w2v.settings.yamlfile import read_settings
 
 MAX_PROBLEMS = 20  # told at once
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
@@ -199,6 +198,8 @@ def _listed(names: list[str]) -> str:
 
 def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
     """Returns the known settings in a file, and phrases on what else it holds."""
+    from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
+
     pairs, problems = read_settings(path)
     several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
     every, of_losses, found = all_settings(), loss_settings(), []

@@ -42,9 +42,7 @@ class ModelSettings:
     )
     dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, lm=200)
     window: int = setting(
-        5,
-        "farthest context word; each window is drawn from 1 to this and ends with the line",
-        low=1,
+        5, "farthest context word; each window is drawn from 1 to this, inside a line", low=1
     )
     cbow_hidden: str = setting(
         "mean", "cbow: what context words' vectors become together", choices=("mean", "sum")

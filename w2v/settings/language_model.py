@@ -56,16 +56,10 @@ class LanguageModelSettings:
     )
     accumulate: int = setting(1, "segments whose gradients make one step", low=1)
     clip: float = setting(
-        AUTO,
-        "largest norm of the gradient of all parameters; 0: no limit",
-        low=0,
-        default_text="0.25 for sgd, 1 otherwise",
+        AUTO, "largest gradient norm; 0: no limit", low=0, default_text="0.25 for sgd, 1 otherwise"
     )
     weight_decay: float = setting(
-        AUTO,
-        "adamw: share of the body's matrices lost per step and learning rate",
-        low=0,
-        default_text="0.01",
+        AUTO, "adamw: share the body's matrices lose per step and rate", low=0, default_text="0.01"
     )
     schedule: str = setting(
         AUTO,

@@ -13,6 +13,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
@@ -35,8 +37,6 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
     """
-    import yaml
-
     text = _read_text(path)
     try:
         node = _without_aliases(yaml.SafeLoader(text))
@@ -79,8 +79,6 @@ def _short(reason: object) -> str:
 def _without_aliases(loader: Any) -> Any:
     """The document's node. Aliases are refused as soon as one is met, and so is depth: each level
     costs the scanner another look at all that is open."""
-    import yaml
-
     compose, depth = loader.compose_node, 0
 
     def compose_node(parent: Any, index: Any) -> Any:
@@ -100,8 +98,6 @@ def _without_aliases(loader: Any) -> Any:
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
-    import yaml
-
     for key_node, value_node in node.value:
         key = _value(key_node)
         if isinstance(key, str):
@@ -122,8 +118,6 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
 
 def _value(node: Any) -> Any:
     """The node's text, None, list or dict."""
-    import yaml
-
     if isinstance(node, yaml.ScalarNode) and node.tag == NULL_TAG:
         return None
     if isinstance(node, yaml.ScalarNode) and node.tag in PLAIN_TAGS:

@@ -15,11 +15,8 @@ SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 
 
 def find_device(name: str) -> torch.device:
-    """Returns the device of that name; auto: the first GPU if there is one.
-
-    Raises:
-        InputError: there is no such GPU.
-    """
+    """Returns the device of that name, for auto the first GPU if there is one; refuses what is not
+    there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")

@@ -1,5 +1,5 @@
-"""Optimizers that touch only the rows that have a gradient. Momentum is not among them: it moves
-every row every step.
+"""The gradients of a step, and optimizers that touch only the rows that have one. Momentum is not
+among them: it moves every row every step.
 
     sgd          x -= lr g
     adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
@@ -16,7 +16,8 @@ hundredth of the state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -135,6 +136,37 @@ OPTIMIZERS: dict[str, type[RowOptimizer]]
 OPTIMIZERS = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW}
 # tables of the size of the one that is trained
 STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
+
+
+@dataclass
+class Gradient:
+    """Of one parameter: `values` are those of its distinct `rows`, or of all (None)."""
+
+    name: str
+    values: Tensor
+    rows: Tensor | None
+
+
+def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
+    """Takes the gradients away from named parameters; entries of the same row of a sparse one are
+    added up."""
+    found = []
+    for name, parameter in parameters:
+        gradient, parameter.grad = parameter.grad, None
+        if gradient is not None and gradient.is_sparse:
+            rows, values = gradient._indices()[0], gradient._values()
+            if not gradient.is_coalesced():
+                rows, values = summed_rows(rows, values, len(parameter))
+            found.append(Gradient(name, values, rows))
+        elif gradient is not None:
+            found.append(Gradient(name, gradient, None))
+    return found
+
+
+def norm(gradients: list[Gradient]) -> Tensor:
+    """The Euclidean norm of all gradients as one vector."""
+    norms = [torch.linalg.vector_norm(gradient.values) for gradient in gradients]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
 
 
 def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:

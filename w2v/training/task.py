@@ -155,11 +155,7 @@ class Task(ABC):
         """Returns the size of the result on disk, roughly."""
 
     def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
-        """Refuses a text of which nothing could be learnt.
-
-        Raises:
-            InputError: there was no prediction.
-        """
+        """Refuses with an InputError a text of which nothing could be learnt."""
 
 
 @contextmanager

@@ -12,11 +12,7 @@ from w2v.training.task import Context
 
 
 def read_text(context: Context) -> TokenStore:
-    """Returns the corpus that the context names or holds.
-
-    Raises:
-        InputError: it cannot be used.
-    """
+    """Returns the corpus that the context names or holds."""
     settings, progress, cached = context.config.corpus, context.reporter.reading, context.use_cache
     if context.lines is not None:
         store = read_memory(context.lines, settings, column=settings.column, progress=progress)
@@ -31,11 +27,7 @@ def read_text(context: Context) -> TokenStore:
 
 def words_to_train(store: TokenStore, settings: CorpusSettings) -> Vocabulary:
     """Returns the words that `min_count` and `max_vocab` leave; closes the store if they are too
-    few.
-
-    Raises:
-        InputError: fewer than two words are left.
-    """
+    few."""
     full = store.vocabulary
     try:
         vocabulary = select_vocabulary(full, settings)
@@ -56,11 +48,7 @@ def words_to_train(store: TokenStore, settings: CorpusSettings) -> Vocabulary:
 
 
 def read_validation(context: Context) -> TokenStore | None:
-    """Returns the text that `valid` names, read as the corpus is.
-
-    Raises:
-        InputError: it cannot be used.
-    """
+    """Returns the text that `valid` names, read as the corpus is."""
     path = context.config.validation.valid
     if path is None:
         return None

@@ -31,8 +31,8 @@ class Watcher(Protocol):
     name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must rest at the end of every epoch
 
-    def due(self, words: int, seconds: float) -> bool:
-        """Asked after every block, which makes so many words and seconds: shall training rest?"""
+    def due(self, words: int) -> bool:
+        """Asked after every block, when the run has read so many words: shall training rest?"""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """All workers are at rest, for whatever reason; True ends training here."""
@@ -156,8 +156,8 @@ class Trainer:
                     if self._begun[block.epoch] == self.blocks.per_epoch:
                         del self._begun[block.epoch]
                         self._ended.append(block.epoch)
-                    words, seconds = self.result.total.read, time.perf_counter() - self._began
-                    due = any([watcher.due(words, seconds) for watcher in self._watchers])
+                    words = self.result.total.read
+                    due = any([watcher.due(words) for watcher in self._watchers])
                 if due:
                     handout.pause()
         except BaseException as error:
@@ -168,9 +168,8 @@ class Trainer:
         """Tells the reporter how things stand; `log` adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
-            words, done = self.result.total.read, self._done
+            words, fraction = self.result.total.read, self._done / self.blocks.positions
             seconds = max(time.perf_counter() - self._began, 1e-9)
-            fraction = done / self.blocks.positions
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
             epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
             lr = self.schedule.rate(fraction)

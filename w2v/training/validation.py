@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import Field, asdict
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -26,13 +25,7 @@ from w2v.training.result import Diverged, TrainingResult
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
-class Score(Protocol):
-    """What comes out of a measurement: a dataclass of plain values."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-
-S = TypeVar("S", bound=Score)
+S = TypeVar("S")  # what comes out of a measurement: a dataclass of plain values
 
 
 class Validation(ABC, Generic[S]):
@@ -95,9 +88,8 @@ class Validation(ABC, Generic[S]):
     def got_worse(self) -> None:
         """Called when an epoch was not better than the best."""
 
-    def due(self, words: int, seconds: float) -> bool:
-        """Only epoch ends are of interest."""
-        return False
+    def due(self, words: int) -> bool:
+        return False  # only epoch ends are of interest
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """Measures if an epoch has ended; True when `patience` epochs in a row were not better."""
@@ -145,7 +137,7 @@ class Validation(ABC, Generic[S]):
 
     def state(self) -> dict[str, Any]:
         """How long nothing was better, the last and the best measurement, and the best model."""
-        last, best = (each and [asdict(each[0]), each[1]] for each in (self._last, self.best))
+        last, best = (each and [{**vars(each[0])}, each[1]] for each in (self._last, self.best))
         plain = {"waited": self._waited, "seconds": self.seconds, "text": self._checksum}
         kept = {f"{KEPT}{name}": array for name, array in self._kept.items()}
         return {**plain, "last": last, "best": best, **kept}

@@ -38,7 +38,6 @@ from w2v.training.optimizers import OPTIMIZERS, states
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.words import cost
-from w2v.words.batches import STEPS, batch_words
 from w2v.words.windows import WindowReader, Windows
 
 # predictions that share noise words; in the fused kernel a window's predictions do, about 6
@@ -67,7 +66,7 @@ class AutogradEngine(WordEngine):
         self._limit = sentence_limit(config.corpus.max_sentence)
         self._reader = WindowReader(ids, keep, config.model.window, self._limit, self.device)
         self._ids, self._length, self._counts = ids, len(ids), counts
-        self._batch = batch_words(config, len(ids))
+        self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self._frozen: Tensor | None = None  # [V] uint8
         with self._enough_memory():
@@ -94,7 +93,7 @@ class AutogradEngine(WordEngine):
 
     def bounds(self) -> np.ndarray:
         """Each block is about a whole number of batches."""
-        size = min(BLOCK_WORDS, self._length * self.config.training.epochs // STEPS)
+        size = min(BLOCK_WORDS, self._length * self.config.training.epochs // cost.STEPS)
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
 
     def initialise(self) -> None:

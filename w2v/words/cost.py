@@ -1,5 +1,5 @@
-"""What a run of the autograd engine will cost: memory, and time where all V output rows are
-scored."""
+"""What a run of the autograd engine will cost: how many words make a step, memory, and time where
+all V output rows are scored."""
 
 from __future__ import annotations
 
@@ -21,21 +21,33 @@ from w2v.training.device import (
 )
 from w2v.training.engine import copied_rows
 from w2v.training.optimizers import STATE_ROWS
-from w2v.words.batches import batch_words
 
+STEPS = 256  # of a run, at least, where the batch size is ours to choose
+SMALLEST_BATCH = 64
+# With sgd all predictions of a batch move a row by the sum of what each alone would: large batches
+# diverge.
+SGD_BATCH, LARGE_BATCH = 256, 16384
 LONG_SECONDS = 3600
 PRODUCTS = 3  # matrix products per step: scores, and the gradients of both factors
 OVERHEAD = 1.6  # exponentials, sums and updates beside the products
 PROBE = (1024, 4096)  # rows and classes of the product that is timed
 
 
+def batch_words(config: Config, length: int) -> int:
+    """Returns the words of the text per step: as given, else what suits the optimizer, the window
+    and a stream of that length."""
+    if config.training.batch_size:
+        return config.training.batch_size
+    words = SGD_BATCH if config.training.optimizer == "sgd" else LARGE_BATCH
+    if config.model.model != "cbow":
+        # for wide windows fewer words: they make as many predictions
+        words = max(1, min(words, words * 6 // (config.model.window + 1)))
+    return max(SMALLEST_BATCH, min(words, length * config.training.epochs // STEPS))
+
+
 def demands(config: Config, vocabulary: int) -> list[Demand]:
     """Returns what the engine needs of the machine's memory for V = vocabulary, and of the GPU's if
-    it works there.
-
-    Raises:
-        InputError: `device` names a GPU that is not there.
-    """
+    it works there."""
     device, row = find_device(config.training.device), 4 * config.model.dim
     working = working_bytes(config, vocabulary)
     # copied for a checkpoint: the optimizers' rows too

@@ -100,11 +100,7 @@ class Start:
 
 
 def load_earlier(config: Config) -> Earlier:
-    """What `init` names.
-
-    Raises:
-        InputError: there is nothing of that kind, or its vectors are of another length.
-    """
+    """Returns what `init` names; refuses it where that is nothing to start from."""
     path = Path(config.start.init or "")
     if (path / "config.yaml").is_file() and (path / "vocab.tsv").is_file():
         found = _of_run(path, config)
@@ -128,12 +124,7 @@ def start_from(
     config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start]:
     """The text and the vocabulary of a run that starts from `init`; `chosen` are the words that it
-    would have without.
-
-    Raises:
-        InputError: see `load_earlier`.
-        RunError: the disk for temporary files is full.
-    """
+    would have without."""
     earlier = load_earlier(config)
     vocabulary, old = chosen, earlier.vocabulary
     if old is not None:

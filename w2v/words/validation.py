@@ -33,12 +33,7 @@ BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughl
 def validation_text(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> TokenStore:
-    """Returns the text of `valid` with the ids of the run's vocabulary; closes `store`.
-
-    Raises:
-        InputError: it has no word of the vocabulary.
-        RunError: the disk for temporary files is full.
-    """
+    """Returns the text of `valid` with the ids of the run's vocabulary; closes `store`."""
     found, path = renumbered(store, vocabulary), config.validation.valid
     unknown = found.n_words - (found.known_words or 0)
     if unknown == found.n_words:
@@ -53,11 +48,8 @@ def validation_text(
 
 
 class WordValidation(Validation[Tally]):
-    """Measures `text`, see `validation_text`, with the engine's own loss.
-
-    Raises:
-        InputError: no word of the text is left with a context word.
-    """
+    """Measures `text`, see `validation_text`, with the engine's own loss; refuses it where no word
+    is left with a context word."""
 
     def __init__(
         self, config: Config, engine: WordEngine, text: TokenStore, reporter: Reporter

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from w2v.errors import InputError
+
 BLOCK_TOKENS = 2048  # of a block, at least
 
 
@@ -34,17 +36,16 @@ class Source:
 
 
 class Columns:
-    """The `columns` columns of a text.
-
-    Raises:
-        ValueError: there are fewer than two tokens for each column.
-    """
+    """The `columns` columns of a text; refuses fewer than two tokens for each."""
 
     def __init__(self, source: Source, columns: int) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
         if self.rows < 2:
-            what = f"{len(source.ids)} tokens are fewer than two for each of {columns} columns"
-            raise ValueError(what)
+            needs = f"{columns} needs {2 * columns:,}: two for each of its columns"
+            raise InputError(
+                f"the corpus has {len(source.ids):,} tokens, line ends among them, and `batch_size`"
+                f" {needs}; give more text or a smaller `batch_size`"
+            )
         self._ids, self._table, self._eos = source.ids, source.table, source.eos
         self._release = source.release
 

@@ -51,15 +51,7 @@ class LanguageModelEngine(Engine):
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        batch = config.training.batch_size
-        try:
-            self.columns = Columns(source, batch)
-        except ValueError:
-            raise InputError(
-                f"the corpus has {len(source.ids):,} tokens, line ends among them, and `batch_size`"
-                f" {batch} needs {2 * batch:,}: two for each of its columns; give more text or a"
-                " smaller `batch_size`"
-            ) from None
+        self.columns = Columns(source, config.training.batch_size)
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():

@@ -63,13 +63,8 @@ class LanguageModelValidation(Validation[TextScore]):
         }
 
     def figures(self, score: TextScore) -> dict[str, Any]:
-        return {
-            "perplexity": score.perplexity,
-            "bits_per_word": score.bits_per_word,
-            "tokens": score.tokens,
-            "oov": score.oov,
-            "eos": score.eos,
-        }
+        names = ("perplexity", "bits_per_word", "tokens", "oov", "eos")
+        return {name: getattr(score, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray]:
         named = self._engine.model.named_parameters()

@@ -21,7 +21,7 @@ from w2v.runs.checkpointer import RunState
 from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
-from w2v.settings.declare import settings_of
+from w2v.settings.declare import BadValue, settings_of
 from w2v.settings.groups import CheckpointSettings, all_settings
 from w2v.training.result import TrainingResult
 from w2v.training.schedule import Blocks
@@ -57,7 +57,11 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
     settings, problems = all_settings(), []
     for name, value in given.items():
-        wanted = settings[name].convert(value, settings[name].option)
+        try:
+            wanted = settings[name].convert(value, f"`{name}`")
+        except BadValue as error:
+            problems.append(str(error))
+            continue
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
         elif name in ("output", "init", "valid"):

@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import math
 import os
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -152,39 +149,25 @@ def setting(default: Any, help: str, **facts: Any) -> Any:
     return dataclasses.field(default=default, metadata={_KEY: {"help": help, **facts}})
 
 
-def settings_of(cls: type) -> Mapping[str, Setting]:
-    """Returns the settings of a dataclass by field name, in order of declaration."""
-    return _settings_of(cls)
-
-
-@functools.cache  # resolving the type hints takes longer than everything else about a configuration
-def _settings_of(cls: type) -> Mapping[str, Setting]:
-    hints = typing.get_type_hints(cls)
-    found: dict[str, Setting] = {}
+def settings_of(cls: type) -> dict[str, Setting]:
+    """Returns the settings of a dataclass by field name, in order of declaration. Its module must
+    not evaluate annotations: kinds are read from their text."""
+    found = {}
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
-            kind, optional = _kind_of(hints[field.name])
-            depends = field.default is AUTO
+            kind, *others = str(field.type).split(" | ")
+            kind = "words" if kind.startswith("tuple") else kind
+            depends, facts = field.default is AUTO, field.metadata[_KEY]
             default: Any = None if depends else field.default
-            facts = field.metadata[_KEY]
-            found[field.name] = Setting(field.name, kind, optional or depends, default, **facts)
-    return types.MappingProxyType(found)
+            optional = depends or "None" in others
+            found[field.name] = Setting(field.name, kind, optional, default, **facts)
+    return found
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like `name`, or None when nothing is near."""
     close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return close[0] if close else None
-
-
-def _kind_of(hint: Any) -> tuple[str, bool]:
-    """("int", True) of `int | None`, ("words", False) of `tuple[str, ...]`."""
-    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    optional = type(None) in members
-    (inner,) = (member for member in members if member is not type(None))
-    if typing.get_origin(inner) is tuple:
-        return "words", optional
-    return inner.__name__, optional
 
 
 def _plain(value: float | None) -> str:

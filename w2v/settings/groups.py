@@ -73,11 +73,7 @@ class TrainingSettings:
     )
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int = setting(
-        AUTO,
-        "worker threads; 1 makes runs repeatable",
-        low=1,
-        high=1024,
-        default_text="the cores this process may use",
+        AUTO, "worker threads; 1: repeatable runs", low=1, high=1024, default_text="usable cores"
     )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     deterministic: bool = setting(

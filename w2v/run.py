@@ -122,10 +122,8 @@ def plan(context: Context) -> Plan:
 
 
 def make_task(context: Context) -> Task:
-    """Returns what the configuration trains. Imports of the other story's rooms are left out: they
-    take seconds."""
-    task: Task = pkgutil.resolve_name(context.config.task_class)(context)
-    return task
+    """Returns what the configuration trains; the other story's rooms are not imported."""
+    return pkgutil.resolve_name(context.config.task_class)(context)
 
 
 def check_memory(task: Task, vocabulary: int) -> None:

@@ -163,9 +163,10 @@ class Checkpointer:
 
     def _write(self, checkpoint: Checkpoint) -> None:
         try:
-            step = checkpoint.step
-            if name := _not_finite(checkpoint.tensors):
-                self._tell(f"{name} holds NaN or infinity at step {step}: try a smaller `lr`")
+            step, tensors = checkpoint.step, checkpoint.tensors.items()
+            floats = [(name, array) for name, array in tensors if array.dtype.kind == "f"]
+            if bad := next((name for name, array in floats if not all_finite(array)), None):
+                self._tell(f"{bad} holds NaN or infinity at step {step}: try a smaller `lr`")
                 return
             if self._directory.restore():
                 what = "was removed while the run was writing to it; it has been made again"
@@ -186,11 +187,3 @@ class Checkpointer:
             told = f"no checkpoint could be written, {kept}, and training goes on: {problem}"
             self._reporter.warn(told)
         self._warned = True
-
-
-def _not_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """Returns the name of a tensor that holds NaN or infinity."""
-    for name, array in tensors.items():
-        if array.dtype.kind == "f" and not all_finite(array):
-            return name
-    return None

@@ -39,8 +39,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             # None: it depends on other settings
             values[name] = found.default if found.lm is None or not is_lm else found.lm
     values |= given
-    if values["threads"] is None:
-        values["threads"] = available_cores()
+    values["threads"] = values["threads"] or available_cores()
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 
@@ -74,9 +73,8 @@ def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str
 
 def _resolve_lm(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     loss = LOSSES[values["loss"]]
+    usual = language_model.default_optimizer(values["arch"], loss.scores_all)
+    optimizer = values["optimizer"] = values["optimizer"] or usual
+    values["lr"] = values["lr"] or language_model.LR[optimizer]
     values["engine"] = "autograd" if values["engine"] == "auto" else values["engine"]
-    if values["optimizer"] is None:
-        values["optimizer"] = language_model.default_optimizer(values["arch"], loss.scores_all)
-    if values["lr"] is None:
-        values["lr"] = language_model.LR[values["optimizer"]]
-    return values | language_model.resolved(given, values["dim"], values["optimizer"], loss.bias)
+    return values | language_model.resolved(given, values["dim"], optimizer, loss.bias)

@@ -181,16 +181,14 @@ def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
 
 
 def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
-    """(seed of sub-sampling, the same for a whole epoch; seed of everything else that is random in
-    the block)."""
+    """Returns the seed of sub-sampling, one for an epoch, and that of all else in the block."""
     epoch = np.random.SeedSequence([seed, 0, block.epoch])
     own = np.random.SeedSequence([seed, 1, block.epoch, block.index])
     return epoch.generate_state(1, np.uint64)[0], own.generate_state(1, np.uint64)[0]
 
 
 def read_only(ids: np.ndarray) -> np.ndarray:
-    """A plain view of a stream of ids: one type for the compiled kernel, whether memory-mapped or
-    not."""
+    """Returns a plain view of a stream of ids: one type for the kernel, memory-mapped or not."""
     view = np.asarray(ids).view()
     view.flags.writeable = False
     return view

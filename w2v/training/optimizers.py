@@ -48,8 +48,7 @@ class RowOptimizer(ABC):
             self._step(self._table, gradient, lr, rows)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten
-        in place."""
+        """Returns what it remembers, by name: the tensors themselves, to be read or overwritten."""
         return {}
 
     @abstractmethod
@@ -148,8 +147,7 @@ class Gradient:
 
 
 def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
-    """Takes the gradients away from named parameters; entries of the same row of a sparse one are
-    added up."""
+    """Takes the gradients away from named parameters, with one entry per row of a sparse one."""
     found = []
     for name, parameter in parameters:
         gradient, parameter.grad = parameter.grad, None

@@ -123,7 +123,7 @@ class Schedule:
             self.factor /= PLATEAU_DIVISOR
 
     def state(self) -> dict[str, float]:
-        """Returns what `rate` depends on beside the fraction: how far plateaus have lowered it."""
+        """Returns how far plateaus have lowered the rate."""
         return {"factor": self.factor}
 
     def load_state(self, state: Mapping[str, float]) -> None:

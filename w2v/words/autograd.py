@@ -114,8 +114,7 @@ class AutogradEngine(WordEngine):
         return self._run(self._reader.over(ids), block, engine.MEASURED_SEED, None)
 
     def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
-        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is
-        None."""
+        """Works a block off with the random numbers of `seed`; learns unless `lr` is None."""
         key, own = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
         with self._enough_memory():
@@ -171,8 +170,7 @@ class AutogradEngine(WordEngine):
             raise InputError(f"`loss` {loss} with {len(counts):,} words: {error}") from error
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
-        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their
-        predictions' losses."""
+        """Returns the losses of targets start … stop - 1; takes one step unless `lr` is None."""
         contexts, places = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
@@ -219,8 +217,7 @@ class AutogradEngine(WordEngine):
     def _learn(
         self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float
     ) -> tuple[Tensor, Tensor]:
-        """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by
-        `hidden`."""
+        """Updates the output layer; returns losses [N] and the gradient [U, D] of their sum."""
         hidden.requires_grad_()
         losses = self.layer(hidden, targets, row_of)
         losses.sum().backward()

@@ -34,8 +34,7 @@ PROBE = (1024, 4096)  # rows and classes of the product that is timed
 
 
 def batch_words(config: Config, length: int) -> int:
-    """Returns the words of the text per step: as given, else what suits the optimizer, the window
-    and a stream of that length."""
+    """Returns the words per step: as given, else what suits optimizer, window and `length`."""
     if config.training.batch_size:
         return config.training.batch_size
     words = SGD_BATCH if config.training.optimizer == "sgd" else LARGE_BATCH
@@ -60,8 +59,7 @@ def demands(config: Config, vocabulary: int) -> list[Demand]:
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one
-    batch."""
+    """Returns what the engine will allocate on the device: matrices, gradients, one batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     # the last: the gradient of all rows
     copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all

@@ -101,14 +101,13 @@ class WindowReader:
         return other
 
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
-        """The windows of positions start … stop - 1.
-
-        key: seeds sub-sampling, the same for a whole epoch. window_key: seeds the windows' reach.
-        """
+        """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
+        a whole epoch, `window_key` the windows' reach."""
         begin, end = start, stop
         # lines are never cut, so windows look beyond the block
         if self._max_sentence == 0 and start < stop:
-            begin, end = self._context_before(start, key), self._context_after(stop, key)
+            begin = self._context(start, key, ahead=False)
+            end = self._context(stop, key, ahead=True)
         ids, positions = self._part(begin, end)
         word, known = ids >= 0, self._known(ids)
         kept = self._survives(ids, positions, key)
@@ -154,32 +153,20 @@ class WindowReader:
         in_line = places - line_start
         return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
 
-    def _context_before(self, start: int, key: int) -> int:
-        """Where the `window` surviving words before `start`, as far as they are of the same line,
-        begin or earlier."""
+    def _context(self, place: int, key: int, *, ahead: bool) -> int:
+        """Returns where the `window` surviving words next to `place` end, ahead of it or before it,
+        as far as they are of the same line."""
+        if ahead and place > 0 and self._ids[place - 1] < 0:
+            return place
         margin = min(4 * self._window, FIRST_LOOK)
         while True:
-            begin = max(0, start - margin)
-            line_ends = np.flatnonzero(np.asarray(self._ids[begin:start]) < 0)
+            far = min(len(self._ids), place + margin) if ahead else max(0, place - margin)
+            begin, end = sorted((place, far))
+            line_ends = begin + np.flatnonzero(np.asarray(self._ids[begin:end]) < 0)
             if len(line_ends):
-                return begin + int(line_ends[-1]) + 1
-            if begin == 0 or self._survivors(begin, start, key) >= self._window:
-                return begin
-            margin *= 2
-
-    def _context_after(self, stop: int, key: int) -> int:
-        """Where the `window` surviving words from `stop` on, as far as they are of the same line,
-        end or later."""
-        margin = min(4 * self._window, FIRST_LOOK)
-        if stop > 0 and self._ids[stop - 1] < 0:
-            return stop
-        while True:
-            end = min(len(self._ids), stop + margin)
-            line_ends = np.flatnonzero(np.asarray(self._ids[stop:end]) < 0)
-            if len(line_ends):
-                return stop + int(line_ends[0])
-            if end == len(self._ids) or self._survivors(stop, end, key) >= self._window:
-                return end
+                return int(line_ends[0] if ahead else line_ends[-1] + 1)
+            if far in (0, len(self._ids)) or self._survivors(begin, end, key) >= self._window:
+                return far
             margin *= 2
 
     def _survivors(self, start: int, stop: int, key: int) -> int:

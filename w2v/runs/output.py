@@ -65,9 +65,7 @@ class Output:
 
     def write(self, contents: Contents, checkpoint: Checkpoint | None) -> Written:
         """Writes the result, at a path that has moved on by a number if another run took it
-        meanwhile.
-
-        checkpoint: goes into a run directory that is written whole."""
+        meanwhile; the checkpoint goes into a run directory that is written whole."""
         vectors = contents.result.vectors
         if not all_finite(vectors):
             raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")

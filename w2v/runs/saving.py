@@ -101,10 +101,7 @@ class Saving:
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
     ) -> tuple[Path, str | None]:
         """Writes the result; returns its path, and that of the checkpoint from which the run can go
-        on.
-
-        A run that was stopped leaves a checkpoint in its directory, whether `checkpoint_every` was
-        given or not."""
+        on. One that was stopped has such a checkpoint, `checkpoint_every` or not."""
         keeps = trained.interrupted or self._keep_state or self._every
         kept: Path | None = None
         if self._checkpointer is not None and keeps:

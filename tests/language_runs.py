@@ -62,7 +62,7 @@ def write_files(
     """Writes the run directory of a model, without its vectors.npy."""
     folder.mkdir(exist_ok=True)
     (folder / "format_version").write_text("1\n")
-    config.save_yaml(folder / "config.yaml")
+    (folder / "config.yaml").write_bytes(config.to_yaml().encode())
     vocabulary.vocabulary.save(folder / "vocab.tsv")
     for name, write in model_files(model_arrays(network), vocabulary).items():
         with open(folder / name, "wb") as file:

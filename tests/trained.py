@@ -68,7 +68,7 @@ def plan(config: Config, *, use_cache: bool = False, reporter: Reporter | None =
 
 def only_so_much_memory(monkeypatch: pytest.MonkeyPatch, free: int | None) -> None:
     """Lets every engine find so many bytes free."""
-    for module in ("w2v.words.fused", "w2v.words.autograd", "w2v.lm.task"):
+    for module in ("w2v.words.fused", "w2v.words.cost", "w2v.lm.task"):
         monkeypatch.setattr(f"{module}.available_memory", lambda: free)
 
 

@@ -7,10 +7,11 @@ What differs between word vectors and language models, tasks know: `w2v.words.ta
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
+import pkgutil
 import threading
 import time
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from w2v.errors import RunError
 from w2v.runs.checkpoint import Checkpoint
@@ -38,7 +39,7 @@ def run(context: Context) -> RunSummary:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
-        with task.read(earlier) as text:
+        with closing(task.read(earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()
             check_memory(task, len(text.vocabulary))
@@ -49,7 +50,7 @@ def run(context: Context) -> RunSummary:
                 job.engine.close()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Clock:
     """The moments at which a run began, and had read its text; the seconds that earlier processes
     trained it."""
@@ -68,7 +69,7 @@ def _train(
 ) -> RunSummary:
     """The part of a run after the texts are read."""
     context, reporter = task.context, task.reporter
-    with Saving(context, text, job, output) as saving:
+    with closing(Saving(context, text, job, output)) as saving:
         result, blocks_done = saving.begin(earlier)
         clock = dataclasses.replace(clock, before=result.seconds)
         trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, context.in_step)
@@ -84,12 +85,10 @@ def _train(
             learnt = task.result(text, job)
             path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
         if path != output.path:
-            reporter.warn(
-                f"{output.path} was taken by another run meanwhile; the result is in {path}"
-            )
-        return dataclasses.replace(
-            summary, output=str(path), seconds=clock.seconds(result.seconds), checkpoint=checkpoint
-        )
+            taken = f"{output.path} was taken by another run meanwhile"
+            reporter.warn(f"{taken}; the result is in {path}")
+        seconds = clock.seconds(result.seconds)
+        return replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(context: Context) -> Plan:
@@ -103,7 +102,7 @@ def plan(context: Context) -> Plan:
     config, output = context.config, prepare_output(context.config)
     task = make_task(context)
     task.prepare()
-    with task.read(None) as text:
+    with closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
         fits = all(demand.fits for demand in demands)
@@ -127,25 +126,18 @@ def plan(context: Context) -> Plan:
 
 
 def make_task(context: Context) -> Task:
-    """Returns what the configuration trains. Imports of the other story's rooms are left out: they
-    take seconds."""
-    module, name = context.config.task_class.split(":")
-    task: Task = getattr(importlib.import_module(module), name)(context)
-    return task
+    """Returns what the configuration trains; the other story's rooms are not imported."""
+    return pkgutil.resolve_name(context.config.task_class)(context)
 
 
 def check_memory(task: Task, vocabulary: int) -> None:
-    """Refuses a run of V = vocabulary that does not fit.
-
-    Raises:
-        RunError: it says what is needed, what there is, and what to change.
-    """
+    """Refuses with a RunError a run of V = vocabulary that does not fit."""
     for number, demand in enumerate(task.demands(vocabulary)):
         if not demand.fits:
+            needed, free = (f"{(n or 0) / 1e9:.1f} GB" for n in (demand.needed, demand.available))
             raise RunError(
-                f"training {vocabulary:,} {task.unit} x {task.config.model.dim} needs"
-                f" {demand.needed / 1e9:.1f} GB of {demand.where},"
-                f" {(demand.available or 0) / 1e9:.1f} GB are free; {task.remedy(number)}"
+                f"training {vocabulary:,} {task.unit} x {task.config.model.dim} needs {needed} of"
+                f" {demand.where}, {free} are free; {task.remedy(number)}"
             )
 
 

@@ -54,5 +54,7 @@ def test_finished_rows_are_released_in_every_column():
 
 
 def test_two_tokens_for_every_column_are_needed():
-    with pytest.raises(ValueError, match="5 tokens are fewer than two for each of 3 columns"):
+    with pytest.raises(
+        ValueError, match="5 tokens, line ends among them, and `batch_size` 3 needs 6"
+    ):
         Columns(Source(np.zeros(5, np.int32), None, 0), 3)

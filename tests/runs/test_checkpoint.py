@@ -2,6 +2,7 @@
 is believed."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -209,14 +210,14 @@ def test_a_checkpoint_of_the_same_step_is_replaced_or_stays(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("30s", Interval(seconds=30)),
-        ("5m", Interval(seconds=300)),
-        ("2h", Interval(seconds=7200)),
-        ("1.5 s", Interval(seconds=1.5)),
-        ("500k", Interval(words=500_000)),
-        ("2M", Interval(words=2_000_000)),
-        ("0.5G", Interval(words=500_000_000)),
-        ("3K", Interval(words=3000)),
+        ("30s", Interval(30)),
+        ("5m", Interval(300)),
+        ("2h", Interval(7200)),
+        ("1.5 s", Interval(1.5)),
+        ("500k", Interval(500_000, of_words=True)),
+        ("2M", Interval(2_000_000, of_words=True)),
+        ("0.5G", Interval(500_000_000, of_words=True)),
+        ("3K", Interval(3000, of_words=True)),
     ],
 )
 def test_intervals(text, expected):
@@ -232,6 +233,9 @@ def test_what_is_no_interval(text):
 
 
 def test_when_an_interval_is_over():
-    assert [Interval(seconds=2).is_over(seconds, 10**9) for seconds in (1.9, 2.0)] == [False, True]
-    assert [Interval(words=20).is_over(10**9, words) for words in (19, 20)] == [False, True]
-    assert not Interval().is_over(10**9, 10**9)
+    assert [Interval(2).is_over(seconds, 10**9) for seconds in (1.9, 2.0)] == [False, True]
+    assert [Interval(20, of_words=True).is_over(10**9, words) for words in (19, 20)] == [
+        False,
+        True,
+    ]
+    assert not Interval(math.inf).is_over(10**9, 10**9)

@@ -30,6 +30,7 @@ REFUSED = [
     ({"output": "x"}, r"`output` x cannot be changed"),
     ({"epochs": "1"}, r"`epochs` 1 is less than the 2 of the run"),
     ({"top_k": "5"}, r"`top_k` 5 cannot be given"),
+    ({"dim": "x"}, r"`dim` x is not a whole number"),
 ]
 
 

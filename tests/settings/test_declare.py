@@ -15,7 +15,7 @@ from w2v.settings.declare import BadValue, nearest, setting, settings_of
 @dataclass(frozen=True)
 class Example:
     count: int = setting(3, "how many", low=1, high=9)
-    rate: float = setting(0.5, "how fast", low=0, low_exclusive=True)
+    rate: float = setting(0.5, "how fast", above=0)
     share: float | None = setting(None, "how much", low=0, high=1)
     kind: str = setting("small", "which", choices=("small", "large"))
     level: str = setting("auto", "level", choices=("auto",), or_number=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from w2v.training.gradients import gathered, norm
+from w2v.training.optimizers import gathered, norm
 
 
 def test_the_norm_with_sparse_gradients_is_that_of_the_dense_ones():

@@ -262,7 +262,7 @@ class Pauser:
     def __init__(self, last=10**9):
         self.last, self.rests = last, []
 
-    def due(self, words, seconds):
+    def due(self, words):
         return True
 
     def rest(self, rest, result):

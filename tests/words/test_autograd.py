@@ -26,7 +26,7 @@ from w2v.training.report import SilentReporter
 from w2v.training.schedule import Block
 from w2v.words import autograd
 from w2v.words.autograd import AutogradEngine
-from w2v.words.batches import batch_words
+from w2v.words.cost import batch_words
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

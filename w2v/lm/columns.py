@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from w2v.errors import InputError
+
 BLOCK_TOKENS = 2048  # of a block, at least
 
 
@@ -34,17 +36,15 @@ class Source:
 
 
 class Columns:
-    """The `columns` columns of a text.
-
-    Raises:
-        ValueError: there are fewer than two tokens for each column.
-    """
+    """The `columns` columns of a text; refuses fewer than two tokens for each."""
 
     def __init__(self, source: Source, columns: int) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
         if self.rows < 2:
-            raise ValueError(
-                f"{len(source.ids)} tokens are fewer than two for each of {columns} columns"
+            needs = f"{columns} needs {2 * columns:,}: two for each of its columns"
+            raise InputError(
+                f"the corpus has {len(source.ids):,} tokens, line ends among them, and `batch_size`"
+                f" {needs}; give more text or a smaller `batch_size`"
             )
         self._ids, self._table, self._eos = source.ids, source.table, source.eos
         self._release = source.release
@@ -56,9 +56,8 @@ class Columns:
         if first[0] == 0:  # there is nothing before the first token
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
         rows = np.stack(stored, axis=1)
-        tokens = torch.from_numpy(
-            (rows if self._table is None else self._table[rows]).astype(np.int64)
-        )
+        looked_up = rows if self._table is None else self._table[rows]
+        tokens = torch.from_numpy(looked_up.astype(np.int64))
         if first[0] == 0:
             tokens[0, 0] = self._eos
         return tokens[:-1], tokens[1:]

@@ -39,9 +39,8 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 def _body_count(config: Config) -> int:
     with torch.device("meta"):
-        return sum(
-            parameter.numel() for parameter in make_body(config.lm, config.model.dim).parameters()
-        )
+        body = make_body(config.lm, config.model.dim)
+    return sum(parameter.numel() for parameter in body.parameters())
 
 
 def _output_count(config: Config, vocabulary: int) -> int:

@@ -24,10 +24,10 @@ from w2v.lm.columns import Columns, Source
 from w2v.lm.model import make_network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.settings.config import Config
-from w2v.training.device import find_device
+from w2v.training import optimizers
+from w2v.training.device import enough_memory, find_device
 from w2v.training.engine import Engine, Tally, block_seeds, check_state
-from w2v.training.gradients import gathered, norm
-from w2v.training.optimizers import OPTIMIZERS, AdamW, RowOptimizer, Sgd
+from w2v.training.optimizers import AdamW, RowOptimizer, Sgd
 from w2v.training.schedule import Block
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
@@ -51,15 +51,7 @@ class LanguageModelEngine(Engine):
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        batch = config.training.batch_size
-        try:
-            self.columns = Columns(source, batch)
-        except ValueError:
-            raise InputError(
-                f"the corpus has {len(source.ids):,} tokens, line ends among them, and `batch_size`"
-                f" {batch} needs {2 * batch:,}: two for each of its columns; give more text or a"
-                " smaller `batch_size`"
-            ) from None
+        self.columns = Columns(source, config.training.batch_size)
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():
@@ -73,9 +65,8 @@ class LanguageModelEngine(Engine):
                 torch.manual_seed(config.training.seed)
                 self.model = make_network(config, self._counts, generator=self._generator)
         except ValueError as error:
-            raise InputError(
-                f"`loss` {config.training.loss} with {len(self._counts):,} tokens: {error}"
-            ) from error
+            loss, tokens = config.training.loss, len(self._counts)
+            raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
         self.model.to(self.device).train()
         if config.lm.compile:
             self.model.body.compile()
@@ -87,17 +78,13 @@ class LanguageModelEngine(Engine):
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
         than others."""
-        with (
-            torch.random.fork_rng([self.device] if self.device.type == "cuda" else []),
-            self._enough_memory(),
-        ):
-            inputs = torch.zeros(
-                self.config.lm.bptt, self.columns.columns, dtype=torch.int64, device=self.device
-            )
-            with working_precision(self.config.lm.precision, self.device):
-                rows, _ = self.model.hidden(inputs, self.model.start(self.columns.columns))
+        lm, columns = self.config.lm, self.columns.columns
+        with self._aside():
+            inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
+            with working_precision(lm.precision, self.device):
+                rows, _ = self.model.hidden(inputs, self.model.start(columns))
             rows.sum().backward()
-            gathered(self.model.named_parameters())
+            optimizers.gathered(self.model.named_parameters())
 
     @property
     def where(self) -> str:
@@ -107,28 +94,18 @@ class LanguageModelEngine(Engine):
         return str(self.device)
 
     def bounds(self) -> np.ndarray:
-        """Bounds [blocks + 1] of an epoch's blocks, in tokens."""
         return self.columns.bounds(self.config.lm.bptt, self.config.lm.accumulate)
 
     @property
     def vectors(self) -> np.ndarray:
-        """[V, dim] float32, the input embeddings."""
         return self.model.input.weight.detach().cpu().numpy()
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
-        """Trains on the rows of one block at the learning rate `lr`.
-
-        Raises:
-            RunError: the GPU's memory does not suffice, or `compile` finds no compiler.
-        """
         own = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(own)
         columns = self.columns.columns
         start, stop = block.start // columns, block.stop // columns
-        with (
-            torch.random.fork_rng([self.device] if self.device.type == "cuda" else []),
-            self._enough_memory(),
-        ):
+        with self._aside():
             torch.manual_seed(own)
             if block.index == 0 or not self._state:
                 self._state = self.model.start(columns)
@@ -141,38 +118,29 @@ class LanguageModelEngine(Engine):
             return Tally(loss.item(), tokens, tokens, 0, 0, tokens)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Parameters by their names, optimizer.*: what the optimizers remember, carry.*: the body's
-        state, as float32; views of them on the CPU."""
+        """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
         tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
         tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(self._state)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
         carried = sorted(name for name in arrays if name.startswith(CARRY))
         kept = {name: array for name, array in arrays.items() if name not in carried}
         tensors = self._tensors()
         check_state(kept, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
-        start = {
-            f"{CARRY}{place}": part
-            for place, part in enumerate(self.model.start(self.columns.columns))
-        }
-        if carried and carried != sorted(start):
+        start = self.model.start(self.columns.columns)
+        names = [f"{CARRY}{place}" for place in range(len(start))]
+        if carried and carried != names:
             raise ValueError(
-                f"the state carries {', '.join(carried)}, the model {', '.join(sorted(start))}"
+                f"the state carries {', '.join(carried)}, the model {', '.join(names)}"
             )
-        for name in carried:
+        for name, part in zip(carried, start, strict=False):
             # where it starts from nothing, it may have grown
-            shape, fits = (arrays[name].shape, start[name].shape)
-            if (
-                len(shape) != len(fits)
-                or arrays[name].dtype != np.float32
-                or any(length != other for length, other in zip(shape, fits, strict=True) if other)
-            ):
-                raise ValueError(
-                    f"{name} is {arrays[name].dtype} {list(shape)}, the model starts from"
-                    f" {list(fits)}"
-                )
+            array, pairs = arrays[name], zip(arrays[name].shape, part.shape, strict=False)
+            fits = all(length == other or not other for length, other in pairs)
+            if array.ndim != part.ndim or array.dtype != np.float32 or not fits:
+                found = f"{array.dtype} {[*array.shape]}"
+                raise ValueError(f"{name} is {found}, the model starts from {[*part.shape]}")
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(np.array(kept[name])))
@@ -181,12 +149,7 @@ class LanguageModelEngine(Engine):
         )
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors: dict[str, Tensor] = dict(self.model.named_parameters())
-        for name, optimizer in self._optimizers.items():
-            tensors |= {
-                f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()
-            }
-        return tensors
+        return {**dict(self.model.named_parameters()), **optimizers.states(self._optimizers)}
 
     def _optimizer(self, name: str, table: Tensor) -> RowOptimizer:
         table = table.detach()
@@ -194,15 +157,16 @@ class LanguageModelEngine(Engine):
             # the rows of words, biases and norms keep their lengths
             decays = name.startswith("body.") and table.dim() == 2
             return AdamW(table, self.config.lm.weight_decay if decays else 0.0)
-        return OPTIMIZERS[self.config.training.optimizer](table)
+        return optimizers.OPTIMIZERS[self.config.training.optimizer](table)
 
     def _step(self, start: int, stop: int, lr: float) -> Tensor:
         """One step on the rows start … stop - 1; the sum of their losses, float64."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for begin in range(start, stop, self.config.lm.bptt):
-            inputs, targets = self.columns.read(begin, min(begin + self.config.lm.bptt, stop))
+        lm = self.config.lm
+        for begin in range(start, stop, lm.bptt):
+            inputs, targets = self.columns.read(begin, min(begin + lm.bptt, stop))
             inputs, targets = inputs.to(self.device), targets.to(self.device)
-            with working_precision(self.config.lm.precision, self.device):
+            with working_precision(lm.precision, self.device):
                 rows, state = self.model.hidden(inputs, self._state)
                 losses = self.model.output(rows.flatten(0, 1), targets.flatten())
             self._state = self.model.detach(state)
@@ -215,10 +179,10 @@ class LanguageModelEngine(Engine):
     def _update(self, lr: float, tokens: int) -> None:
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
         limited."""
-        gradients = gathered(self.model.named_parameters())
+        gradients = optimizers.gathered(self.model.named_parameters())
         scale = 1 / tokens
         if clip := self.config.lm.clip:
-            length = norm(gradients).item() / tokens
+            length = optimizers.norm(gradients).item() / tokens
             # a norm that is no number shows in the next loss
             scale *= min(1.0, clip / length) if length > 0 else 1.0
         for gradient in gradients:
@@ -229,21 +193,22 @@ class LanguageModelEngine(Engine):
                 optimizer.update(gradient.values.mul_(scale), lr, gradient.rows)
 
     @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """As `_enough_memory`; what is drawn inside changes nobody else's random numbers."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), self._enough_memory():
+            yield
+
+    @contextmanager
     def _enough_memory(self) -> Iterator[None]:
         """A GPU's full memory, and a missing compiler, become RunErrors that say what helps."""
+        remedy = f"a smaller `batch_size` (now {self.columns.columns:,}) with `accumulate`"
         try:
-            yield
-        except torch.cuda.OutOfMemoryError as error:
-            raise RunError(
-                f"the memory of {self.device} does not suffice; try a smaller `batch_size` (now"
-                f" {self.columns.columns:,}) with `accumulate`, a smaller `bptt`, `hidden` or `dim`"
-            ) from error
+            with enough_memory(self.device, f"{remedy}, a smaller `bptt`, `hidden` or `dim`"):
+                yield
         except Exception as error:
-            if self.config.lm.compile and type(error).__module__.startswith(
-                ("torch._dynamo", "torch._inductor")
-            ):
-                raise RunError(
-                    f"`compile` failed ({str(error).splitlines()[0][:120]}): leave it out, or"
-                    " install a C++ compiler"
-                ) from error
-            raise
+            compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+            if not self.config.lm.compile or not compiler:
+                raise
+            what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
+            raise RunError(f"{what}: leave it out, or install a C++ compiler") from error

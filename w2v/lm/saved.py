@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from w2v.errors import InputError, RunError, shown
-from w2v.settings.build import load_config
+from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.system.memory import available_memory
 from w2v.vectors.loading import check_version
@@ -60,7 +60,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     """
     folder = Path(run)
     _check_folder(folder)
-    config = load_config(folder / "config.yaml")
+    config = build_config({}, folder / "config.yaml")
     if config.only_vectors:
         raise InputError(
             f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"

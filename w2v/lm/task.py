@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 
 from w2v.corpus import TokenStore, Vocabulary
@@ -22,15 +19,9 @@ from w2v.training.text import read_text, read_validation, words_to_train
 
 @dataclass
 class TokenText(Text):
-    """tokens: what the text is read as. valid: the text to validate on."""
+    """tokens: what the text is read as."""
 
     tokens: TokenVocabulary
-    valid: TokenStore | None = None
-
-    def close(self) -> None:
-        super().close()
-        if self.valid is not None:
-            self.valid.close()
 
 
 class LanguageModelTask(Task):
@@ -38,20 +29,7 @@ class LanguageModelTask(Task):
     text."""
 
     unit = "tokens"
-
-    def prepare(self) -> None:
-        """Checks that a GPU that was asked for is there; imports PyTorch, two seconds, while the
-        corpus is being read."""
-        if self.config.training.device.startswith("cuda"):
-            from w2v.training.device import find_device  # imports PyTorch
-
-            find_device(self.config.training.device)
-
-        def import_it() -> None:
-            with suppress(Exception):  # comes again, and is told, where the module is used
-                importlib.import_module("w2v.lm.engine")
-
-        threading.Thread(target=import_it, daemon=True).start()
+    engine_name = "w2v.lm.engine:LanguageModelEngine"
 
     def read(self, earlier: Checkpoint | None) -> TokenText:
         valid = read_validation(self.context)
@@ -68,7 +46,7 @@ class LanguageModelTask(Task):
             self.reporter.note(
                 f"`negatives` is {len(tokens) - 1:,}, for there are only {len(tokens):,} tokens"
             )
-        return TokenText(store, tokens.vocabulary, tokens, valid)
+        return TokenText(store, tokens.vocabulary, valid, tokens)
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
@@ -85,20 +63,21 @@ class LanguageModelTask(Task):
     def job(self, text: Text) -> Job:
         from w2v.lm.columns import Source  # imports PyTorch
         from w2v.lm.engine import LanguageModelEngine
-        from w2v.lm.validation import LanguageModelValidation, ValidationText
+        from w2v.lm.validation import LanguageModelValidation
 
         assert isinstance(text, TokenText)
         config, tokens, store = self.config, text.tokens, text.store
-        validated = None
-        if text.valid is not None:
-            path = str(config.validation.valid)
-            validated = ValidationText.of_store(path, text.valid, tokens)
         if tokens.subwords is None:
             source = Source(store.ids, tokens.table(store), tokens.eos, store.release)
         else:
             source = Source(tokens.encode_store(store), None, tokens.eos)
         engine = LanguageModelEngine(config, source, tokens.counts)
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
+        validation = None
+        if text.valid is not None:
+            validation = LanguageModelValidation(
+                engine, text.valid, tokens, schedule, self.reporter
+            )
         self.reporter.stage(
             f"training {config.lm.arch}, {len(tokens):,} tokens x {config.model.dim}, loss"
             f" {config.training.loss}, {engine.where}, {config.training.optimizer}, learning rate"
@@ -106,11 +85,6 @@ class LanguageModelTask(Task):
         )
         with told_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()
-        validation = None
-        if validated is not None:
-            validation = LanguageModelValidation(
-                engine, validated, tokens, schedule, config.validation.patience, self.reporter
-            )
         return Job(engine, Blocks(engine.bounds(), config.training.epochs), schedule, validation)
 
     def result(self, text: Text, job: Job) -> Result:

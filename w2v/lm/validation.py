@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,65 +17,34 @@ from w2v.training.schedule import Schedule
 from w2v.training.validation import Validation
 
 
-@dataclass(frozen=True)
-class ValidationText:
-    """A text to validate on: its tokens [n], and how many of its words and line ends there are."""
-
-    path: str
-    ids: np.ndarray
-    words: int
-
-    @classmethod
-    def of_store(cls, path: str, store: TokenStore, vocabulary: TokenVocabulary) -> ValidationText:
-        """The tokens of a text.
-
-        Raises:
-            InputError: none of its words is in the vocabulary.
-        """
-        ids = vocabulary.encode_store(store)
-        if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
-            raise InputError(
-                f"`valid` {path}: none of its words is in the vocabulary of {len(vocabulary):,}"
-                " tokens, so its perplexity would say nothing; give a text of the corpus's"
-                " language"
-            )
-        return cls(path, ids, len(store.ids))
-
-
 class LanguageModelValidation(Validation[TextScore]):
     """Keeps the best model, always; a learning rate with plateaus falls after an epoch that was not
-    better."""
+    better. Refuses a text of which no word is in the vocabulary."""
 
     def __init__(
         self,
         engine: LanguageModelEngine,
-        text: ValidationText,
+        store: TokenStore,
         vocabulary: TokenVocabulary,
         schedule: Schedule,
-        patience: int,
         reporter: Reporter,
     ) -> None:
-        super().__init__(text.path, text.ids, patience, True, reporter)
-        self._engine, self._text, self._vocabulary, self._schedule = (
-            engine,
-            text,
-            vocabulary,
-            schedule,
-        )
+        settings = engine.config.validation
+        path, ids = str(settings.valid), vocabulary.encode_store(store)
+        if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
+            what = f"none of its words is in the vocabulary of {len(vocabulary):,} tokens"
+            why = "so its perplexity would say nothing; give a text of the corpus's language"
+            raise InputError(f"`valid` {path}: {what}, {why}")
+        super().__init__(path, ids, settings.patience, True, reporter)
+        self._engine, self._vocabulary, self._schedule = engine, vocabulary, schedule
+        self._ids, self._words = ids, len(store.ids)
 
     def score(self) -> TextScore:
-        vocabulary = self._vocabulary
-        return score_ids(
-            self._engine.model,
-            self._text.ids,
-            vocabulary.eos,
-            vocabulary.unk,
-            words=self._text.words,
-        )
+        eos, unk = self._vocabulary.eos, self._vocabulary.unk
+        return score_ids(self._engine.model, self._ids, eos, unk, words=self._words)
 
     def loss(self, score: TextScore) -> float:
-        """Nats, summed over the same tokens every time."""
-        return score.nats
+        return score.nats  # summed over the same tokens every time
 
     def score_of(self, values: dict[str, Any]) -> TextScore:
         counts = {name: whole_number(values[name]) for name in ("tokens", "oov", "eos", "words")}
@@ -95,16 +63,10 @@ class LanguageModelValidation(Validation[TextScore]):
         }
 
     def figures(self, score: TextScore) -> dict[str, Any]:
-        return {
-            "perplexity": score.perplexity,
-            "bits_per_word": score.bits_per_word,
-            "tokens": score.tokens,
-            "oov": score.oov,
-            "eos": score.eos,
-        }
+        names = ("perplexity", "bits_per_word", "tokens", "oov", "eos")
+        return {name: getattr(score, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The model's parameters by name."""
         named = self._engine.model.named_parameters()
         return {name: parameter.detach().cpu().numpy() for name, parameter in named}
 

@@ -138,9 +138,7 @@ class AmSoftmaxOptions(LossOptions):
     `w2v.compat.losses.am_softmax_loss` keeps the paper's.
     """
 
-    scale: float = setting(
-        15.0, "factor on the cosines (30 in the paper, for faces)", low=0, low_exclusive=True
-    )
+    scale: float = setting(15.0, "factor on the cosines (30 in the paper, for faces)", above=0)
     am_margin: float = setting(
         0.1, "margin subtracted from the target's cosine (0.35 in the paper)", low=0
     )

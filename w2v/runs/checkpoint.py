@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,25 +30,16 @@ from w2v.system.json import read_object, whole_number
 
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
-TENSORS, STATE, METRICS, MANIFEST = (
-    "tensors.safetensors",
-    "state.json",
-    "metrics.jsonl",
-    "manifest.json",
-)
+TENSORS, STATE = "tensors.safetensors", "state.json"
+METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
 CHUNK = 16 << 20  # bytes hashed and written at a time
 LONGEST_HEADER = 100 << 20  # bytes of JSON, as in the safetensors library
-DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "I64": "<i8",
-    "I32": "<i4",
-    "U64": "<u8",
-    "U32": "<u4",
-    "U8": "|u1",
-}
-NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
+CODES = ("f8", "f4", "i8", "i4", "u8", "u4", "u1")
+DTYPES = {f"{code[0].upper()}{8 * int(code[1])}": np.dtype(f"<{code}") for code in CODES}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# what a file that holds something else leads to
+MISFITS = (AttributeError, LookupError, OverflowError, TypeError, ValueError, RecursionError)
 
 
 class DamagedCheckpoint(Exception):
@@ -73,49 +64,30 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes `folder`/step-N, replacing one of that name, and returns its path.
-
-    Raises:
-        RunError: it cannot be written.
-    """
+    """Writes `folder`/step-N, replacing one of that name, and returns its path."""
     path = folder / f"step-{checkpoint.step}"
+    state = {"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state}
+    lines = "".join(f"{line}\n" for line in checkpoint.metrics)
+    tensors = _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
+    files = {TENSORS: tensors, STATE: [_json(state)], METRICS: [lines.encode()]}
     with atomic_directory(path, replace=True) as place:
-        files = {
-            TENSORS: _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds}),
-            STATE: iter(
-                [
-                    _json(
-                        {
-                            "format_version": FORMAT_VERSION,
-                            "step": checkpoint.step,
-                            **checkpoint.state,
-                        }
-                    )
-                ]
-            ),
-            METRICS: iter(["".join(f"{line}\n" for line in checkpoint.metrics).encode()]),
-        }
         manifest = {name: _write(place / name, chunks) for name, chunks in files.items()}
         (place / MANIFEST).write_bytes(_json({"format_version": FORMAT_VERSION, "files": manifest}))
     return path
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads and verifies one checkpoint. The tensors are memory-mapped, so they cost no memory
-    before they are used.
+    """Reads and verifies one checkpoint, whose tensors are memory-mapped.
 
     Raises:
-        DamagedCheckpoint: a file is missing, of another size or checksum, or does not say what it
-            should.
+        DamagedCheckpoint: a file is missing, altered, or does not say what it should.
     """
     reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)
-        files = manifest["files"]
-        if manifest["format_version"] != FORMAT_VERSION:
-            raise DamagedCheckpoint(
-                f"it has format_version {manifest['format_version']!r}, this w2v reads 1"
-            )
+        files, version = manifest["files"], manifest["format_version"]
+        if version != FORMAT_VERSION:
+            raise DamagedCheckpoint(f"it has format_version {version!r}, this w2v reads 1")
         for name in (TENSORS, STATE, METRICS):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
         reading = STATE
@@ -126,31 +98,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         reading = TENSORS
         tensors = _map_tensors(path / TENSORS)
         bounds = tensors.pop(BOUNDS)
-        if (
-            bounds.ndim != 1
-            or bounds.dtype != np.int64
-            or len(bounds) < 2
-            or (bounds[1:] <= bounds[:-1]).any()
-        ):
-            raise DamagedCheckpoint(f"the blocks' bounds in {TENSORS} do not rise")
+        what, whole = f"the blocks' bounds in {TENSORS}", bounds.dtype == np.int64
+        if not whole or bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
+            raise DamagedCheckpoint(f"{what} do not rise")
         if bounds[0] != 0:
-            raise DamagedCheckpoint(
-                f"the blocks' bounds in {TENSORS} begin at {bounds[0]:,} instead of 0"
-            )
+            raise DamagedCheckpoint(f"{what} begin at {bounds[0]:,} instead of 0")
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
-    except (
-        AttributeError,
-        KeyError,
-        OverflowError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ) as error:
-        raise DamagedCheckpoint(
-            f"{reading} holds something else ({type(error).__name__}: {error})"
-        ) from None
+    except MISFITS as error:
+        what = f"{type(error).__name__}: {error}"
+        raise DamagedCheckpoint(f"{reading} holds something else ({what})") from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
 
 
@@ -164,8 +122,7 @@ def checkpoints_of(run: Path) -> list[Path]:
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The latest sound checkpoint of a run, None if there is none; and a sentence on each damaged
-    one after it."""
+    """Returns the latest sound checkpoint of a run, and a sentence on each damaged one after it."""
     damaged: list[str] = []
     for path in checkpoints_of(run):
         try:
@@ -185,8 +142,7 @@ def prune(folder: Path, last: int, keep: int) -> None:
             if entry.name.startswith(".step-"):
                 shutil.rmtree(entry, ignore_errors=True)
         elif step not in kept:
-            # renamed first: a process killed meanwhile leaves no half of a checkpoint under its
-            # name
+            # renamed first: a process killed meanwhile leaves no half of one under its name
             grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
             os.rename(entry, grave / entry.name)
             shutil.rmtree(grave, ignore_errors=True)
@@ -203,8 +159,8 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> dict[str, Any]:
-    """Writes the chunks; their entry in the manifest."""
+def _write(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]:
+    """Writes the chunks; returns their entry in the manifest."""
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
         for chunk in chunks:
@@ -234,24 +190,24 @@ def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memory
     # the format wants no holes and suggests alignment: largest elements first
     ordered = dict(sorted(tensors.items(), key=lambda entry: (-entry[1].dtype.itemsize, entry[0])))
     for name, array in ordered.items():
-        end = place + array.nbytes
-        header[name] = {
-            "dtype": NAMES[array.dtype.newbyteorder("=")],
-            "shape": list(array.shape),
-            "data_offsets": [place, end],
-        }
+        dtype, end = NAMES[array.dtype.newbyteorder("=")], place + array.nbytes
+        header[name] = {"dtype": dtype, "shape": [*array.shape], "data_offsets": [place, end]}
         place = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
     for array in ordered.values():
-        for part in blocks_of(array):
+        for part in _blocks_of(array):
             yield np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
 
 
-def blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
-    """An array of any shape as blocks of rows of a few megabytes, so that no copy of all of it is
-    ever needed."""
+def all_finite(array: np.ndarray) -> bool:
+    """Whether no number is NaN or infinite."""
+    return all(np.isfinite(block).all() for block in _blocks_of(array))
+
+
+def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the rows in blocks of a few megabytes, so that no copy of all is ever needed."""
     array = np.atleast_1d(array)
     step = max(1, CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
@@ -266,17 +222,12 @@ def _map_tensors(path: Path) -> dict[str, np.ndarray]:
         if length > min(LONGEST_HEADER, size - 8):
             raise ValueError(f"a header of {length} bytes in a file of {size}")
         header = json.loads(file.read(length))
-    content = (
-        np.memmap(path, np.uint8, "r")[8 + length :] if size > 8 + length else np.empty(0, np.uint8)
-    )
+    content = np.memmap(path, np.uint8, "r")[8 + length :]
     tensors = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        dtype, (start, end) = np.dtype(DTYPES[entry["dtype"]]), map(int, entry["data_offsets"])
+        start, end = map(int, entry["data_offsets"])
         if not 0 <= start <= end <= len(content):
             raise ValueError(f"tensor {name!r} lies outside the file")
-        tensors[name] = (
-            content[start:end].view(dtype).reshape([int(length) for length in entry["shape"]])
-        )
+        array = content[start:end].view(DTYPES[entry["dtype"]])
+        tensors[name] = array.reshape([int(length) for length in entry["shape"]])
     return tensors

@@ -8,6 +8,7 @@ older ones stay.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from w2v import __version__
 from w2v.errors import RunError
-from w2v.runs.checkpoint import Checkpoint, blocks_of, prune, save_checkpoint
+from w2v.runs.checkpoint import Checkpoint, all_finite, prune, save_checkpoint
 from w2v.runs.directory import RunDirectory
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
@@ -43,16 +44,13 @@ class RunState:
         self._lines: list[str] = []
 
     def take(self, step: int, result: TrainingResult, *, copy: bool) -> Checkpoint:
-        """The state after `step` blocks, while training rests; `copy` where it will go on before
-        that is written.
-
-        The copies are in memory that the next ones use again.
-        """
+        """Returns the state after `step` blocks, while training rests; `copy` where it will go on
+        before that is written, in memory that the next copies use again."""
         tensors = dict(self.job.engine.state())
         others = {watcher.name: watcher.state() for watcher in self.watchers}
         for name, values in others.items():
-            large = {key for key, value in values.items() if isinstance(value, np.ndarray)}
-            tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in sorted(large)}
+            large = sorted(key for key in values if isinstance(values[key], np.ndarray))
+            tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in large}
         if copy:
             for name, array in tensors.items():
                 # what an attention carries from segment to segment grows in the beginning
@@ -71,29 +69,21 @@ class RunState:
         return Checkpoint(step, tensors, self.job.blocks.bounds, state, list(self._lines))
 
     def put_back(self, checkpoint: Checkpoint) -> TrainingResult:
-        """Gives engine, schedule and watchers the state of a checkpoint; what the run had booked.
-
-        Raises:
-            ValueError, LookupError, TypeError, AttributeError, RecursionError: the state is not one
-                of such a run.
-        """
-        tensors = checkpoint.tensors
-        self.job.engine.load_state(
-            {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
-        )
-        self.job.schedule.load_state(checkpoint.state["schedule"])
+        """Gives engine, schedule and watchers the state of a checkpoint; returns what the run had
+        booked. One of MISFITS: the state is not one of such a run."""
+        tensors, state = checkpoint.tensors, checkpoint.state
+        own = {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
+        self.job.engine.load_state(own)
+        self.job.schedule.load_state(state["schedule"])
         for watcher in self.watchers:
             prefix = f"{WATCHER}{watcher.name}."
-            arrays = {
-                name[len(prefix) :]: array
-                for name, array in tensors.items()
-                if name.startswith(prefix)
-            }
-            watcher.load_state(checkpoint.state["watchers"][watcher.name] | arrays)
+            names = [name for name in tensors if name.startswith(prefix)]
+            arrays = {name.removeprefix(prefix): tensors[name] for name in names}
+            watcher.load_state(state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
         if not all(isinstance(line, dict) for line in metrics):
             raise ValueError("a line of its metrics is no object")
-        return TrainingResult.from_state(checkpoint.state["result"], metrics)
+        return TrainingResult.from_state(state["result"], metrics)
 
 
 class Checkpointer:
@@ -112,7 +102,7 @@ class Checkpointer:
         every = settings.checkpoint_every
         self.epoch_ends = every is not None
         self.last: Path | None = None  # the latest that was written
-        self._interval = Interval() if every is None else parse_interval(every)
+        self._interval = Interval(math.inf) if every is None else parse_interval(every)
         self._directory, self._folder = directory, directory.checkpoints
         self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
@@ -120,9 +110,9 @@ class Checkpointer:
         self._words, self._moment = 0, time.monotonic()
         self._step = -1  # of the latest that was written
 
-    def due(self, words: int, seconds: float) -> bool:
+    def due(self, words: int) -> bool:
         """Whether the interval is over and the checkpoint before is written."""
-        seconds = time.monotonic() - self._moment  # since the latest checkpoint
+        seconds = time.monotonic() - self._moment
         if self._asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
             return False
         self._asked = True
@@ -135,11 +125,10 @@ class Checkpointer:
         return False
 
     def state(self) -> dict[str, Any]:
-        """Nothing: the time until the next checkpoint begins anew."""
-        return {}
+        return {}  # the time until the next checkpoint begins anew
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
+        pass
 
     def resumed(self, checkpoint: Checkpoint, words: int) -> None:
         """The run goes on from that checkpoint, after so many words."""
@@ -166,60 +155,35 @@ class Checkpointer:
         try:
             checkpoint = self._state.take(step, result, copy=copy)
         except MemoryError:
-            self._tell(
-                "there is no memory for a copy of the state: a smaller `dim` or a larger"
-                " `min_count` needs less"
-            )
+            what = "there is no memory for a copy of the state"
+            self._tell(f"{what}: a smaller `dim` or a larger `min_count` needs less")
             return
-        self._thread = threading.Thread(
-            target=self._write, args=(checkpoint,), name="checkpoint", daemon=True
-        )
+        self._thread = threading.Thread(target=self._write, args=(checkpoint,), daemon=True)
         self._thread.start()
 
     def _write(self, checkpoint: Checkpoint) -> None:
         try:
-            if name := _not_finite(checkpoint.tensors):
-                self._tell(
-                    f"{name} holds NaN or infinity at step {checkpoint.step}: try a smaller `lr`"
-                )
+            step, tensors = checkpoint.step, checkpoint.tensors.items()
+            floats = [(name, array) for name, array in tensors if array.dtype.kind == "f"]
+            if bad := next((name for name, array in floats if not all_finite(array)), None):
+                self._tell(f"{bad} holds NaN or infinity at step {step}: try a smaller `lr`")
                 return
             if self._directory.restore():
-                self._reporter.warn(
-                    f"{self._folder.parent} was removed while the run was writing to it; it has"
-                    " been made again"
-                )
-            self.last = save_checkpoint(self._folder, checkpoint)
-            self._step = checkpoint.step
-            self._reporter.happened(
-                Event("checkpoint", {"path": str(self.last), "step": checkpoint.step})
-            )
-            prune(self._folder, checkpoint.step, self._keep)
+                what = "was removed while the run was writing to it; it has been made again"
+                self._reporter.warn(f"{self._directory.path} {what}")
+            self.last, self._step = save_checkpoint(self._folder, checkpoint), step
+            self._reporter.happened(Event("checkpoint", {"path": str(self.last), "step": step}))
+            prune(self._folder, step, self._keep)
         except (RunError, OSError) as error:
-            what = (
-                f"{error.filename}: {error.strerror}"
-                if isinstance(error, OSError) and error.filename
-                else error
-            )
+            what = str(error)
+            if isinstance(error, OSError) and error.filename:
+                what = f"{error.filename}: {error.strerror}"
             self._tell(f"{what}: free some space, or mend the folder")
 
     def _tell(self, problem: str) -> None:
         if not self._warned:
-            kept = (
-                f"{self.last} stays the latest one"
-                if self.last and self.last.is_dir()
-                else "there is none"
-            )
-            self._reporter.warn(
-                f"no checkpoint could be written, {kept}, and training goes on: {problem}"
-            )
+            there = self.last is not None and self.last.is_dir()
+            kept = f"{self.last} stays the latest one" if there else "there is none"
+            told = f"no checkpoint could be written, {kept}, and training goes on: {problem}"
+            self._reporter.warn(told)
         self._warned = True
-
-
-def _not_finite(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """The name of a tensor that holds NaN or infinity."""
-    for name, array in tensors.items():
-        if array.dtype.kind == "f" and not all(
-            np.isfinite(block).all() for block in blocks_of(array)
-        ):
-            return name
-    return None

@@ -30,11 +30,8 @@ from w2v.vectors.saving import write_matrix
 
 CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
 METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
-LANGUAGE_MODEL_FILES = ("model.safetensors", "tokenizer.json")
-RUN_FILES = (
-    *(FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, VOCABULARY),
-    *LANGUAGE_MODEL_FILES,
-)
+MODEL_FILES = ("model.safetensors", "tokenizer.json")  # of language models
+RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, VOCABULARY, *MODEL_FILES)
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,7 @@ class RunDirectory:
         return self.path / FOLDER
 
     def create(self, *, replace: bool) -> None:
-        """Makes it, with what is known before training.
-
-        Raises:
-            InputError: it exists, and `replace` is off.
-            RunError: it cannot be written.
-        """
+        """Makes it, with what is known before training."""
         if not replace and self.path.exists():
             raise InputError(
                 f"`output` {self.path} exists already: name another one, or add `overwrite`"
@@ -65,12 +57,8 @@ class RunDirectory:
             (folder / FOLDER).mkdir()
 
     def restore(self, *, checkpoints: bool = True) -> bool:
-        """Makes it again where somebody has removed it or a file that it begins with, with the
-        folder of `checkpoints` or without; returns whether that was so.
-
-        Raises:
-            RunError: it cannot be written.
-        """
+        """Makes it again (its folder of `checkpoints` too) where somebody has removed it or a file
+        that it begins with; returns whether that was so."""
         folder = self.checkpoints if checkpoints else self.path
         if folder.is_dir() and all((self.path / name).is_file() for name in self.start):
             return False
@@ -82,11 +70,7 @@ class RunDirectory:
         return True
 
     def add(self, files: Files) -> None:
-        """Writes files one after another, each whole, in the place of what is there.
-
-        Raises:
-            RunError: one cannot be written.
-        """
+        """Writes files one after another, each whole, in the place of what is there."""
         for name, write in files.items():
             with atomic_file(self.path / name) as file:
                 write(file)
@@ -130,13 +114,9 @@ def write_plainly(folder: Path, files: Files) -> None:
             write(file)
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the values with null for NaN and infinity, which JSON does not have: a perplexity may
+def _plain(value: Any) -> Any:
+    """Returns the value with null for NaN and infinity, which JSON does not have: a perplexity may
     be beyond all floats."""
-    found = {
-        name: _plain(value) if isinstance(value, dict) else value for name, value in values.items()
-    }
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in found.items()
-    }
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -14,33 +14,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER, Checkpoint, save_checkpoint
-from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, start_files, write_plainly
+from w2v.runs.checkpoint import FOLDER, Checkpoint, all_finite, save_checkpoint
+from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
-from w2v.training.task import Result
+from w2v.training.task import Files, Result
 from w2v.vectors import check_format, save_vectors
 
-WRITE_ROWS = 8192  # rows of the matrix handled at a time
 VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a result consists of."""
+    """All that a result consists of; `start` are the files that say what was trained."""
 
-    config: Config
+    start: Files
     vocabulary: Vocabulary
     result: Result
     metrics: Sequence[dict[str, Any]]
     summary: dict[str, Any]
+
+    def end(self, path: Path) -> Files:
+        """Returns the files that say what came out, which will be in `path`."""
+        return end_files(self.result, self.metrics, {**self.summary, "output": str(path)})
 
 
 class Written(NamedTuple):
@@ -64,19 +65,11 @@ class Output:
 
     def write(self, contents: Contents, checkpoint: Checkpoint | None) -> Written:
         """Writes the result, at a path that has moved on by a number if another run took it
-        meanwhile.
-
-        checkpoint: goes into a run directory that is written whole.
-
-        Raises:
-            RunError: it cannot be written, or holds NaN.
-        """
+        meanwhile; the checkpoint goes into a run directory that is written whole."""
         vectors = contents.result.vectors
-        starts = range(0, len(vectors), WRITE_ROWS)
-        if not all(np.isfinite(vectors[start : start + WRITE_ROWS]).all() for start in starts):
+        if not all_finite(vectors):
             raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
-        start = start_files(contents.config, contents.vocabulary)
-        directory = RunDirectory(self.path, start)
+        directory = RunDirectory(self.path, contents.start)
         if self.begun:
             directory.restore(checkpoints=False)
         try:
@@ -84,7 +77,7 @@ class Output:
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
-            directory.add(_end_files(contents, self.path))
+            directory.add(contents.end(self.path))
             return Written(self.path)
         while True:
             path = self.path
@@ -96,17 +89,12 @@ class Output:
                 return Written(path)
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
-                    write_plainly(folder, {**start, **_end_files(contents, path)})
+                    write_plainly(folder, {**contents.start, **contents.end(path)})
                     return _with_checkpoint(path, folder, checkpoint)
             except RunError:
                 # else another run was faster by a moment
                 if self.overwrite or not path.exists():
                     raise
-
-
-def _end_files(contents: Contents, path: Path) -> Any:
-    summary = {**contents.summary, "output": str(path)}
-    return end_files(contents.result, contents.metrics, summary)
 
 
 def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) -> Written:
@@ -122,44 +110,31 @@ def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) ->
 
 
 def prepare_output(config: Config) -> Output:
-    """Returns the place for a run's result, checked to be writable.
-
-    Raises:
-        InputError: the output exists, its folder is missing or not writable, or its extension names
-            no format.
-    """
+    """Returns the place for a run's result, checked to be writable; InputError where it is not."""
     given, overwrite = config.output.output, config.output.overwrite
     if given is None:
         path = free_path(default_name(config))
         check_writable(path, overwrite=False)
         return Output(path, False, False)
     if given in ("", "-"):
-        suffixes = " ".join(VECTOR_SUFFIXES)
-        raise InputError(
-            f"`output` {given or repr(given)}: name a run directory, or a file ending in {suffixes}"
-        )
+        what = f"name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}"
+        raise _unusable(f"{given or repr(given)}:", what)
     path = Path(given)
     if path.name in ("", "..") or os.path.ismount(path):
-        raise InputError(
-            f"`output` {given} cannot be replaced as a whole: name a run directory inside it"
-        )
+        raise _unusable(given, "cannot be replaced as a whole: name a run directory inside it")
     if any(_within(entry, path) for entry in config.corpus.corpus):
-        raise InputError(f"`output` {given} would remove the corpus: name another one")
+        raise _unusable(given, "would remove the corpus: name another one")
     is_file = path.suffix.lower() in VECTOR_SUFFIXES
     if is_file:
         _check_file(config, given)
     if is_special(path):
-        raise InputError(
-            f"`output` {given} is a device or a pipe: name a file, or - for vectors on stdout"
-        )
+        raise _unusable(given, "is a device or a pipe: name a file, or - for vectors on stdout")
     check_writable(path, overwrite=overwrite)
     if is_file:
         kind = check_format(path)
         if path.is_dir():
-            raise InputError(
-                f"`output` {given} is a folder, but its name asks for a vector file; name another"
-                " one"
-            )
+            what = "is a folder, but its name asks for a vector file; name another one"
+            raise _unusable(given, what)
         if kind == "npy":  # its words stand in a second file
             check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
     elif overwrite and os.path.lexists(path):
@@ -184,11 +159,7 @@ def _check_file(config: Config, given: str) -> None:
 @contextmanager
 def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
     """The place for a run's result, checked, and locked while the block runs; `resume` is a run to
-    go on with.
-
-    Raises:
-        InputError: as `prepare_output`; or another run is writing there.
-    """
+    go on with."""
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
@@ -198,11 +169,10 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
         else:
-            output, taken = prepare_output(config), []
-            while True:
+            output, taken, alone = prepare_output(config), [], None
+            while alone is None:
                 try:
                     alone = stack.enter_context(locked(output.path))
-                    break
                 except InputError:
                     if config.output.output is not None:
                         raise
@@ -236,24 +206,20 @@ def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
 
 
 def check_removable(path: Path) -> None:
-    """Refuses to remove anything but a run directory that holds nothing else, or an empty folder.
-
-    Raises:
-        InputError: `path` is something else.
-    """
+    """Refuses to remove what is neither an empty folder nor a run directory and nothing else."""
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
-        raise InputError(
-            f"`output` {path} exists and is no run directory, so `overwrite` will not remove it;"
-            " name another one"
-        )
+        what = "exists and is no run directory, so `overwrite` will not remove it"
+        raise _unusable(path, f"{what}; name another one")
     own = "|".join(re.escape(name) for name in RUN_FILES)
     left = re.compile(rf"\.({own})\.[a-z0-9_]{{8}}\.(tmp|old)")
     if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
-        raise InputError(
-            f"`output` {path} holds {foreign[0]!r}, which no run wrote, so `overwrite` will not"
-            " remove it; move that away, or name another one"
-        )
+        what = f"holds {foreign[0]!r}, which no run wrote, so `overwrite` will not remove it"
+        raise _unusable(path, f"{what}; move that away, or name another one")
+
+
+def _unusable(path: object, why: str) -> InputError:
+    return InputError(f"`output` {path} {why}")
 
 
 def _within(entry: str, path: Path) -> bool:

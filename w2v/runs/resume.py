@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from w2v.corpus import TokenStore, Vocabulary
+from w2v.corpus import TokenStore, Vocabulary, identity
+from w2v.corpus.cache import load_entry
 from w2v.errors import InputError
-from w2v.runs.checkpoint import Checkpoint, checkpoints_of, newest_checkpoint
+from w2v.runs.checkpoint import MISFITS, Checkpoint, checkpoints_of, newest_checkpoint
 from w2v.runs.checkpointer import RunState
 from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
-from w2v.settings.declare import settings_of
+from w2v.settings.declare import BadValue, settings_of
 from w2v.settings.groups import CheckpointSettings, all_settings
 from w2v.training.result import TrainingResult
 from w2v.training.schedule import Blocks
@@ -35,62 +36,53 @@ COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
 def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
-    """The configuration of a run to go on with, from its config.yaml and the options given beside
-    `resume`.
-
-    given: texts by the name of the setting, None = not given.
+    """Returns the configuration of a run to go on with, from its config.yaml and what is `given`
+    beside `resume`: texts by the name of the setting, None = not given.
 
     Raises:
         InputError: there is no such run, or an option would make another run of it.
     """
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
-        raise InputError(
-            f"`resume` {run} {reason}: name the directory of a run, or train with a `corpus`"
-        )
+        what = "name the directory of a run, or train with a `corpus`"
+        raise InputError(f"`resume` {run} {reason}: {what}")
     check_version(run)
     try:
         before = build_config({}, run / "config.yaml")
     except InputError as error:
         raise InputError(f"`resume` {run}: the run's settings cannot be read: {error}") from None
     given = {name: value for name, value in given.items() if value is not None}
-    config = build_config(
-        {name: given[name] for name in given if name in MAY_CHANGE}, run / "config.yaml"
-    )
+    changes = {name: given.pop(name) for name in MAY_CHANGE if name in given}
+    config = build_config(changes, run / "config.yaml")
     then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
     settings, problems = all_settings(), []
     for name, value in given.items():
-        if name in MAY_CHANGE:
+        try:
+            wanted = settings[name].convert(value, f"`{name}`")
+        except BadValue as error:
+            problems.append(str(error))
             continue
-        wanted = settings[name].convert(value, settings[name].option)
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
         elif name in ("output", "init", "valid"):
             wanted = os.path.abspath(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))
-    if config.training.epochs < before.training.epochs:
-        problems.append(
-            f"`epochs` {config.training.epochs} is less than the {before.training.epochs} of the"
-            " run: it can only grow"
-        )
+    epochs, before_epochs = config.training.epochs, before.training.epochs
+    if epochs < before_epochs:
+        less = f"`epochs` {epochs} is less than the {before_epochs} of the run"
+        problems.append(f"{less}: it can only grow")
     if problems:
         raise InputError(f"`resume` {run} goes on with the run as it is: {'; '.join(problems)}")
     notes = list(config.notes)
-    for name, now, was in (
-        ("threads", config.training.threads, before.training.threads),
-        ("device", config.training.device, before.training.device),
-    ):
+    for name in ("threads", "device"):
+        now, was = (getattr(each.training, name) for each in (config, before))
         if now != was:
-            notes.append(
-                f"with `{name}` {now} instead of {was} the result is not bit for bit that of an"
-                " unbroken run"
-            )
-    if config.training.epochs > before.training.epochs:
-        notes.append(
-            f"`epochs` {config.training.epochs} instead of {before.training.epochs}: the learning"
-            " rate goes on at what it is there in a run of the new length"
-        )
+            same = "the result is not bit for bit that of an unbroken run"
+            notes.append(f"with `{name}` {now} instead of {was} {same}")
+    if epochs > before_epochs:
+        rate = "the learning rate goes on at what it is there in a run of the new length"
+        notes.append(f"`epochs` {epochs} instead of {before_epochs}: {rate}")
     return dataclasses.replace(config, notes=tuple(notes))
 
 
@@ -128,12 +120,10 @@ def latest(context: Context) -> Checkpoint | None:
         return None
     for sentence in damaged:
         reporter.warn(f"{sentence}. The one before it is used, {checkpoint.path}")
-    now = comparable(context.config)
-    then = checkpoint.state.get("settings")
+    now, then = comparable(context.config), checkpoint.state.get("settings")
     if not isinstance(then, dict):
-        raise InputError(
-            f"{checkpoint.path} does not say which settings it was made with: it cannot be used"
-        )
+        what = "does not say which settings it was made with: it cannot be used"
+        raise InputError(f"{checkpoint.path} {what}")
     for name in sorted(set(now) | set(then)):
         if now.get(name) != then.get(name):
             raise InputError(
@@ -144,12 +134,11 @@ def latest(context: Context) -> Checkpoint | None:
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """The settings that a checkpoint depends on, as JSON gives them back."""
-    values = {
-        name: value for name, value in config.saved_values().items() if name not in COMPARED_NOT
-    }
+    """Returns the settings that a checkpoint depends on, as JSON gives them back."""
     return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in config.saved_values().items()
+        if name not in COMPARED_NOT
     }
 
 
@@ -165,32 +154,20 @@ def read_again(
     Raises:
         InputError: it is not there any more, or not the same.
     """
-    from w2v.corpus.cache import load_entry
-    from w2v.corpus.identity import (
-        changed_files,
-        check_description,
-        describe,
-        difference,
-        memory_text,
-    )
-
     run = context.resume
     try:
-        then = check_description(checkpoint.state.get("corpus"))
+        then = identity.check_description(checkpoint.state.get("corpus"))
     except ValueError:
-        raise InputError(
-            f"{checkpoint.path} does not say which text it was made from: it cannot be used"
-        ) from None
-    changed = changed_files(then)
+        what = "does not say which text it was made from: it cannot be used"
+        raise InputError(f"{checkpoint.path} {what}") from None
+    changed = identity.changed_files(then)
     cached = context.use_cache and then["key"] and context.lines is None
     store = load_entry(then["key"]) if cached else None
     if store is not None:
+        how = "it goes on with the text as it was, which the cache holds"
         for phrase in changed:
-            context.reporter.warn(
-                f"{phrase} since the run began; it goes on with the text as it was, which the cache"
-                " holds"
-            )
-    elif (name := memory_text(then)) and context.lines is None:
+            context.reporter.warn(f"{phrase} since the run began; {how}")
+    elif (name := identity.memory_text(then)) and context.lines is None:
         raise InputError(
             f"{run} cannot go on without the text that it was trained on, which came from memory"
             f" ({name}): give it again as `corpus`"
@@ -199,11 +176,10 @@ def read_again(
         try:
             store = read_text(context)
         except InputError as error:
-            raise InputError(
-                f"{run} cannot go on without the text that it was trained on: {error}"
-            ) from None
+            what = f"{run} cannot go on without the text that it was trained on"
+            raise InputError(f"{what}: {error}") from None
     store, vocabulary = vocabulary_of(store)
-    if other := difference(then, describe(store, vocabulary)):
+    if other := identity.difference(then, identity.describe(store, vocabulary)):
         store.close()
         what = changed[0] if changed else "the text is another one"
         raise InputError(
@@ -214,38 +190,26 @@ def read_again(
 
 
 def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
-    """Checks that a checkpoint's blocks are those of the same text.
-
-    Raises:
-        InputError: they lead beyond it.
-    """
+    """Refuses a checkpoint whose blocks are not those of the same text."""
     positions, end = int(blocks.bounds[-1]), int(checkpoint.bounds[-1])
     last = (len(checkpoint.bounds) - 1) * blocks.epochs
-    why = None
     if end != positions:
-        why = f"its blocks end at {end:,}, the text at {positions:,}"
-    elif checkpoint.step > last:
-        why = f"it is after block {checkpoint.step:,} of {last:,}"
-    if why is not None:
-        raise InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
+        raise _misfit(checkpoint, f"its blocks end at {end:,}, the text at {positions:,}")
+    if checkpoint.step > last:
+        raise _misfit(checkpoint, f"it is after block {checkpoint.step:,} of {last:,}")
 
 
 def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
-    """Sets engine, schedule and watchers to the checkpoint; what the run had booked.
-
-    Raises:
-        InputError: the checkpoint is of another kind of run.
-    """
+    """As `state.put_back`; InputError: the checkpoint is of another kind of run."""
     try:
         return state.put_back(checkpoint)
-    except KeyError as error:
-        raise InputError(
-            f"the checkpoint {checkpoint.path} does not fit this run: it lacks {error}"
-        ) from None
-    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"the checkpoint {checkpoint.path} does not fit this run: {error}"
-        ) from None
+    except MISFITS as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise _misfit(checkpoint, why) from None
+
+
+def _misfit(checkpoint: Checkpoint, why: str) -> InputError:
+    return InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
 
 
 def _others(damaged: int) -> str:

@@ -1,7 +1,7 @@
 """Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say
 when it fails.
 
-with Saving(context, text, job, output) as saving:
+with closing(Saving(context, text, job, output)) as saving:
     result, blocks_done = saving.begin(earlier)      # the checkpoint to go on from, or None
     …                                                # training, with saving.watchers
     path, checkpoint = saving.finish(blocks_done, trained, summary, result)
@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from w2v.corpus.identity import describe
 from w2v.errors import InputError, RunError
@@ -31,8 +30,7 @@ from w2v.training.trainer import Watcher
 
 
 class Saving:
-    """Everything about a run that outlives its process. A context manager: at its end nothing is
-    being written."""
+    """Everything about a run that outlives its process. After `close` nothing is being written."""
 
     def __init__(self, context: Context, text: Text, job: Job, output: Output) -> None:
         self._config, self._reporter = context.config, context.reporter
@@ -40,34 +38,19 @@ class Saving:
         self._keep_state = context.keep_state
         self._every = self._config.checkpoints.checkpoint_every is not None
         self._others: list[Watcher] = [] if job.validation is None else [job.validation]
-        start = start_files(context.config, text.vocabulary)
-        self._directory = RunDirectory(output.path, start)
-        self._facts: dict[str, object] = {}
+        self._start = start_files(context.config, text.vocabulary)
+        self._directory = RunDirectory(output.path, self._start)
         self._checkpointer: Checkpointer | None = None
         self._created = False  # whether the run's directory is this process's work
 
-    def __enter__(self) -> Saving:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Waits until the checkpoint in work is written."""
         if self._checkpointer is not None:
             self._checkpointer.close()
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
         """Returns what an earlier run has booked, and how many blocks it has trained; nothing, for
-        a new one. The job's blocks become those of the run gone on with.
-
-        Raises:
-            InputError: the checkpoint does not fit; or somebody else has made the run's directory
-                meanwhile.
-            RunError: the directory cannot be written.
-        """
-        settings = self._config.checkpoints
+        a new one. The job's blocks become those of the run gone on with."""
         if not self._output.begun and not self._every:
             return TrainingResult(), 0
         if earlier is not None:
@@ -78,17 +61,17 @@ class Saving:
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
             self._directory.restore()
-            self._config.save_yaml(self._output.path / CONFIG)  # `epochs` may have grown
+            self._directory.add({CONFIG: self._start[CONFIG]})  # `epochs` may have grown
         else:
             self._directory.create(replace=self._output.overwrite)
             self._output, self._created = replace(self._output, begun=True), True
-        self._checkpointer = Checkpointer(self._directory, settings, state, self._reporter)
+        settings, reporter = self._config.checkpoints, self._reporter
+        self._checkpointer = Checkpointer(self._directory, settings, state, reporter)
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
-        self._reporter.stage(
-            f"going on from {earlier.path}, after {100 * result.fraction:.1f} % of the words"
-        )
+        done = f"{100 * result.fraction:.1f} % of the words"
+        reporter.stage(f"going on from {earlier.path}, after {done}")
         return result, earlier.step
 
     @property
@@ -102,16 +85,15 @@ class Saving:
         try:
             yield
         except RunError as error:
-            if self._checkpointer is not None:
-                self._checkpointer.close()
+            self.close()
             raise RunError(f"{error}{self._kept(isinstance(error, Diverged))}") from error
         except InputError:  # a text that nothing can be learnt from
             if self._created:
                 shutil.rmtree(self._output.path, ignore_errors=True)
             raise
         except Exception:
+            self.close()
             if self._checkpointer is not None:
-                self._checkpointer.close()
                 self._reporter.warn(f"the run has failed{self._kept(False)}")
             raise
 
@@ -119,14 +101,7 @@ class Saving:
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
     ) -> tuple[Path, str | None]:
         """Writes the result; returns its path, and that of the checkpoint from which the run can go
-        on.
-
-        A run that was stopped leaves a checkpoint in its directory, whether `checkpoint_every` was
-        given or not.
-
-        Raises:
-            RunError: it cannot be written, or holds NaN.
-        """
+        on. One that was stopped has such a checkpoint, `checkpoint_every` or not."""
         keeps = trained.interrupted or self._keep_state or self._every
         kept: Path | None = None
         if self._checkpointer is not None and keeps:
@@ -138,12 +113,11 @@ class Saving:
         if keeps and not self._output.begun and not self._output.is_file:
             checkpoint = self._state().take(blocks_done, trained, copy=False)
         vocabulary, metrics = self._text.vocabulary, trained.metrics
-        contents = Contents(self._config, vocabulary, result, metrics, values)
+        contents = Contents(self._start, vocabulary, result, metrics, values)
         written = self._output.write(contents, checkpoint)
         if written.problem is not None:
-            self._reporter.warn(
-                f"the run cannot be gone on with, its state could not be saved: {written.problem}"
-            )
+            what = "the run cannot be gone on with, its state could not be saved"
+            self._reporter.warn(f"{what}: {written.problem}")
         folder = written.path / FOLDER
         if self._output.begun and not keeps:
             # of an earlier stop: not the state of this result
@@ -153,10 +127,9 @@ class Saving:
         return written.path, None if kept is None or not kept.is_dir() else str(folder / kept.name)
 
     def _state(self) -> RunState:
-        if not self._facts:
-            corpus = describe(self._text.store, self._text.vocabulary)
-            self._facts = {"settings": comparable(self._config), "corpus": corpus}
-        return RunState(self._job, self._others, dict(self._facts))
+        corpus = describe(self._text.store, self._text.vocabulary)
+        facts = {"settings": comparable(self._config), "corpus": corpus}
+        return RunState(self._job, self._others, facts)
 
     def _kept(self, diverged: bool) -> str:
         if self._checkpointer is None:

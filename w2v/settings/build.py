@@ -9,27 +9,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from w2v.errors import InputError, shown
 from w2v.losses.table import LOSSES, LossEntry
-from w2v.settings import language_model
+from w2v.settings import groups, language_model
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, nearest, settings_of
-from w2v.settings.groups import (
-    GROUPS,
-    LANGUAGE_MODEL,
-    WORD_VECTORS_ONLY,
-    ModelSettings,
-    all_settings,
-    loss_settings,
-    losses_with,
-)
+from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_settings, losses_with
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
-from w2v.settings.yamlfile import read_settings
 
 MAX_PROBLEMS = 20  # told at once
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
@@ -48,25 +39,34 @@ def build_config(
     from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
     named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
-    return _assemble(named, problems)
+    return config_of(named, problems)
 
 
-def config_of(given: Iterable[Named]) -> Config:
-    """Returns the configuration of named values; later ones win over earlier ones.
+def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
+    """Returns the configuration of named values; later ones win over earlier ones. `problems` are
+    told beside those of the values.
 
     Raises:
         InputError: names, types or values are wrong; one message tells all of them.
     """
-    return _assemble(given, [])
-
-
-def load_config(path: str | os.PathLike[str]) -> Config:
-    """Returns the configuration in a YAML file alone.
-
-    Raises:
-        InputError: see `build_config`.
-    """
-    return build_config({}, path)
+    problems = list(problems)
+    given = _converted(named, problems)
+    _refuse([*problems, *_wrong_alone(given)])
+    if given.values.get("valid") not in (None, "-"):
+        given.values["valid"] = os.path.abspath(str(given.values["valid"]))
+    values = resolve(given.values)
+    loss = LOSSES[values["loss"]]
+    parts = {**GROUPS, "loss": loss.options}
+    config = Config(
+        **{
+            part: cls(**{name: values[name] for name in settings_of(cls)})
+            for part, cls in parts.items()
+        }
+    )
+    beyond = beyond_hogwild(values | {"optimizer": given.values.get("optimizer")})
+    _refuse(_wrong_together(config, loss, given, beyond))
+    notes, why = _notes(config, loss, given), _why_engine(config, given, beyond)
+    return replace(config, notes=tuple(notes), why_engine=why)
 
 
 @dataclass
@@ -79,29 +79,6 @@ class _Given:
     def note(self, names: Iterable[str], why: str) -> list[str]:
         """Returns a sentence for each of the settings that was given."""
         return [f"{self.places[name]} is not used {why}" for name in names if name in self.places]
-
-
-def _assemble(named: Iterable[Named], problems: list[str]) -> Config:
-    given = _converted(named, problems)
-    _refuse([*problems, *_wrong_alone(given)])
-    if given.values.get("valid") not in (None, "-"):
-        given.values["valid"] = os.path.abspath(str(given.values["valid"]))
-    values = resolve(given.values)
-    groups = {
-        group: cls(**{name: values[name] for name in settings_of(cls)})
-        for group, cls in GROUPS.items()
-    }
-    loss = LOSSES[values["loss"]]
-    config = Config(
-        **groups, loss=loss.options(**{n: values[n] for n in settings_of(loss.options)})
-    )
-    _refuse(_wrong_together(config, loss, given))
-    return Config(
-        **groups,
-        loss=config.loss,
-        notes=tuple(_notes(config, loss, given)),
-        why_engine=_why_engine(config, given),
-    )
 
 
 def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
@@ -131,9 +108,8 @@ def _wrong_alone(given: _Given) -> list[str]:
     values, places, problems = given.values, given.places, []
     device = str(values.get("device", "auto"))
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
-        problems.append(
-            f"{places['device']} {device} is not one of auto, cpu, cuda, or cuda: and a number"
-        )
+        what = f"{places['device']} {device}"
+        problems.append(f"{what} is not one of auto, cpu, cuda, or cuda: and a number")
     problems += [
         f"{places[name]} needs `init`: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
@@ -146,95 +122,74 @@ def _wrong_alone(given: _Given) -> list[str]:
     return problems
 
 
-def _wrong_together(config: Config, loss: LossEntry, given: _Given) -> list[str]:
+def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list[str]) -> list[str]:
     """Returns phrases on values that do not go with each other."""
     problems, places, training = [], given.places, config.training
-    validated = config.validation.valid is not None
-    if config.validation.patience and not validated:
-        problems.append(
-            f"{places['patience']} {config.validation.patience} needs `valid`, the text it watches"
-        )
-    if training.engine == "hogwild" and (
-        beyond := beyond_hogwild(config.as_dict() | _asked(given))
-    ):
-        problems.append(
-            f"`engine` hogwild cannot do {_listed(beyond)}: use `engine` autograd or auto"
-        )
+    validated, patience = config.validation.valid is not None, config.validation.patience
+    if patience and not validated:
+        problems.append(f"{places['patience']} {patience} needs `valid`, the text it watches")
+    if training.engine == "hogwild" and beyond:
+        what = _listed(beyond)
+        problems.append(f"`engine` hogwild cannot do {what}: use `engine` autograd or auto")
     if config.only_vectors:
         if training.optimizer not in DEFAULT_LR:
-            problems.append(
-                f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only: use"
-                f" {_listed([*DEFAULT_LR])}"
-            )
+            what = f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only"
+            problems.append(f"{what}: use {_listed([*DEFAULT_LR])}")
         return problems
     if config.lm.tied and not loss.tied:
-        problems.append(
-            f"`tied`: the output rows of `loss` {loss.name} are not words, so they cannot be the"
-            " embeddings"
-        )
+        what = f"`tied`: the output rows of `loss` {loss.name} are not words"
+        problems.append(f"{what}, so they cannot be the embeddings")
     if config.lm.output_bias and not loss.bias:
         problems.append(f"`output_bias`: `loss` {loss.name} has no biases; leave it out")
     if config.start.init is not None:
-        problems.append(
-            f"{places['init']} is for word vectors: leave it out, `model` {LANGUAGE_MODEL} starts"
-            " by itself"
-        )
+        what = f"{places['init']} is for word vectors: leave it out"
+        problems.append(f"{what}, `model` {LANGUAGE_MODEL} starts by itself")
     return problems + language_model.problems(config.lm, validated)
-
-
-def _asked(given: _Given) -> dict[str, Any]:
-    """Returns the optimizer that the user asked for, for `beyond_hogwild`."""
-    return {"optimizer": given.values.get("optimizer")}
 
 
 def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     """Returns sentences on settings that were given and have no effect."""
-    notes = [
-        note
-        for name in given.places
-        if losses_with(name) and name not in settings_of(loss.options)
-        for note in given.note(
-            [name], f"by `loss` {loss.name} (only by {_listed(losses_with(name))})"
-        )
-    ]
+    notes = []
+    for name in given.places:
+        if (losses := losses_with(name)) and loss.name not in losses:
+            notes += given.note([name], f"by `loss` {loss.name} (only by {_listed(losses)})")
     model, fused = config.model.model, config.training.engine == "hogwild"
     if config.only_vectors:
         idle = [name for name in given.places if name in settings_of(LanguageModelSettings)]
         notes += given.note(idle, f"by `model` {model} (only by {LANGUAGE_MODEL})")
     else:
         notes += language_model.notes(config.lm.arch, given.values, given.places)
-        notes += given.note(WORD_VECTORS_ONLY, f"by `model` {model}")
+        notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:
         notes += given.note(["deterministic"], "by the autograd engine")
-    changed = [
+    unlike_default = [
         name
         for name in ("cbow_hidden", "cbow_grad")
-        if getattr(config.model, name) != getattr(ModelSettings, name)
+        if getattr(config.model, name) != getattr(groups.ModelSettings, name)
     ]
     if model != "cbow":
-        notes += given.note(changed, f"by `model` {model}")
-    elif config.model.cbow_hidden == "sum":
-        notes += given.note(
-            [name for name in changed if name == "cbow_grad"], "by `cbow_hidden` sum"
-        )
+        notes += given.note(unlike_default, f"by `model` {model}")
+    elif config.model.cbow_hidden == "sum" and "cbow_grad" in unlike_default:
+        notes += given.note(["cbow_grad"], "by `cbow_hidden` sum")
     return notes
 
 
-def _why_engine(config: Config, given: _Given) -> str:
+def _why_engine(config: Config, given: _Given, beyond: list[str]) -> str:
     if given.values.get("engine", "auto") != "auto":
         return f"as {given.places['engine']} says"
-    if beyond := beyond_hogwild(config.as_dict() | _asked(given)):
+    if beyond:
         return f"{_listed(beyond)} {'needs' if len(beyond) == 1 else 'need'} it"
     return f"`loss` {config.training.loss} has a fused kernel"
 
 
 def _refuse(problems: Sequence[str]) -> None:
+    if len(problems) == 1:
+        raise InputError(problems[0])
     if problems:
         told = [*problems[:MAX_PROBLEMS], *(["…"] if len(problems) > MAX_PROBLEMS else [])]
-        many = f"{len(problems)} problems: {'; '.join(told)}"
-        raise InputError(problems[0] if len(problems) == 1 else many)
+        raise InputError(f"{len(problems)} problems: {'; '.join(told)}")
 
 
 def _listed(names: list[str]) -> str:
@@ -243,20 +198,19 @@ def _listed(names: list[str]) -> str:
 
 def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
     """Returns the known settings in a file, and phrases on what else it holds."""
+    from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
+
     pairs, problems = read_settings(path)
-    known, of_losses = all_settings(), loss_settings()
-    found = []
+    several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+    every, of_losses, found = all_settings(), loss_settings(), []
     for key, value in pairs:
         name = key.removeprefix("loss.")
+        known = every if key == name else of_losses
         if key.partition(".")[0] == "losses":
-            several = (
-                f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
-            )
             problems += [several] if several not in problems else []
-        elif name not in (of_losses if key != name else known):
-            # looking for the nearest name takes time, which a file of nothing but unknown keys
-            # shall not have
-            near = (of_losses if key != name else known) if len(problems) < MAX_PROBLEMS else ()
+        elif name not in known:
+            # a file of nothing but unknown keys shall not cost the time of looking for near ones
+            near = known if len(problems) < MAX_PROBLEMS else ()
             problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
             found.append((name, value))

@@ -8,21 +8,9 @@ from typing import Any
 
 from w2v import __version__
 from w2v.losses.options import LossOptions
-from w2v.settings import language_model
+from w2v.settings import groups, language_model
 from w2v.settings.declare import settings_of
-from w2v.settings.groups import (
-    LANGUAGE_MODEL,
-    WORD_VECTORS_ONLY,
-    CheckpointSettings,
-    CorpusSettings,
-    ModelSettings,
-    OutputSettings,
-    StartSettings,
-    TrainingSettings,
-    ValidationSettings,
-)
 from w2v.settings.language_model import LanguageModelSettings
-from w2v.system.files import atomic_file
 
 IN_MEMORY = "(in memory)"  # names a corpus that is no file
 BY_THE_TEXT = 0  # a batch size that suits the length of the text, which nobody knows before
@@ -35,14 +23,14 @@ class Config:
     `loss` is the options dataclass of the loss that `training.loss` names.
     """
 
-    corpus: CorpusSettings
-    model: ModelSettings
-    training: TrainingSettings
+    corpus: groups.CorpusSettings
+    model: groups.ModelSettings
+    training: groups.TrainingSettings
     lm: LanguageModelSettings
-    validation: ValidationSettings
-    start: StartSettings
-    checkpoints: CheckpointSettings
-    output: OutputSettings
+    validation: groups.ValidationSettings
+    start: groups.StartSettings
+    checkpoints: groups.CheckpointSettings
+    output: groups.OutputSettings
     loss: LossOptions
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
     why_engine: str = field(default="", compare=False)  # for the user: how `engine` came about
@@ -51,7 +39,7 @@ class Config:
     def only_vectors(self) -> bool:
         """Whether word vectors are what is trained, and all that comes out; else it is a language
         model."""
-        return self.model.model != LANGUAGE_MODEL
+        return self.model.model != groups.LANGUAGE_MODEL
 
     @property
     def task_class(self) -> str:
@@ -61,28 +49,26 @@ class Config:
     @property
     def unused(self) -> tuple[str, ...]:
         """The settings that do nothing in this run."""
-        validation = () if self.validation.valid is not None else settings_of(ValidationSettings)
+        validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         if self.only_vectors:
             return (*settings_of(LanguageModelSettings), *validation)
         unused = language_model.unused(self.lm, self.training.optimizer)
-        return (*WORD_VECTORS_ONLY, *unused, *validation)
+        return (*groups.WORD_VECTORS_ONLY, *unused, *validation)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns every value by the name of its setting, ready for YAML and JSON."""
+        parts = (self.corpus, self.model, self.training, self.lm, self.loss, self.validation)
         values: dict[str, Any] = {}
-        groups = (self.corpus, self.model, self.training, self.lm, self.loss, self.validation)
-        for part in (*groups, self.start, self.checkpoints, self.output):
-            values |= {name: getattr(part, name) for name in settings_of(type(part))}
-        values |= {"corpus": list(self.corpus.corpus)}
-        values["batch_size"] = self.training.batch_size or None
+        for part in (*parts, self.start, self.checkpoints, self.output):
+            values |= vars(part)
+        values |= {"corpus": [*self.corpus.corpus], "batch_size": self.training.batch_size or None}
         return {name: value for name, value in values.items() if name not in self.unused}
 
     def saved_values(self) -> dict[str, Any]:
         """Returns what config.yaml holds: the values without those about the output, with paths
         that hold anywhere."""
-        values = self.as_dict()
-        for name in settings_of(OutputSettings):
-            del values[name]
+        left_out = settings_of(groups.OutputSettings)
+        values = {name: value for name, value in self.as_dict().items() if name not in left_out}
         values["corpus"] = [
             entry if entry in ("-", IN_MEMORY) else os.path.abspath(entry)
             for entry in self.corpus.corpus
@@ -100,16 +86,5 @@ class Config:
         # PyYAML does not escape U+0085 and the like among readable letters
         if yaml.safe_load(body) != values:
             body = yaml.safe_dump(values, sort_keys=False)
-        return (
-            "# w2v train --config config.yaml     (repeats the run; written by w2v"
-            f" {__version__})\n{body}"
-        )
-
-    def save_yaml(self, path: str | os.PathLike[str]) -> None:
-        """Writes `to_yaml()`.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
-        with atomic_file(path) as file:
-            file.write(self.to_yaml().encode())
+        command = "# w2v train --config config.yaml"
+        return f"{command}     (repeats the run; written by w2v {__version__})\n{body}"

@@ -15,17 +15,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import math
 import os
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, cast
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from typing import Any
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
@@ -51,12 +46,12 @@ class Setting:
     default: Value  # None where it depends on other settings
     help: str
     lm: Value = None  # the default of language models, where it is another one
-    low: float | None = None
-    high: float | None = None
-    low_exclusive: bool = False
-    choices: tuple[str, ...] | None = None
-    or_number: bool = False  # text that is one of `choices` or a finite number
-    flag: bool = True  # has an option on the command line
+    low: float | None = None  # the least permitted value
+    above: float | None = None  # the largest number that is too small
+    high: float | None = None  # the largest permitted value
+    choices: tuple[str, ...] | None = None  # the permitted texts
+    or_number: bool = False  # a text that is one of `choices` or a finite number
+    flag: bool = True  # has an option on the command line (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # how the help names the default
 
@@ -69,39 +64,26 @@ class Setting:
     def range_text(self) -> str:
         """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is
         permitted."""
-        low = f"above {_plain(self.low)}" if self.low_exclusive else f"{_plain(self.low)} or more"
         # what an integer of 64 bits holds is no news for people
-        if self.high is not None and self.high >= 2**62:
-            return low
-        if self.low is None:
-            return "" if self.high is None else f"at most {_plain(self.high)}"
-        if self.high is None:
-            return low
-        return (
-            f"above {_plain(self.low)}, at most {_plain(self.high)}"
-            if self.low_exclusive
-            else (f"{_plain(self.low)} to {_plain(self.high)}")
-        )
+        high = self.high if self.high is not None and self.high < 2**62 else None
+        if self.low is not None and high is not None:
+            return f"{_plain(self.low)} to {_plain(high)}"
+        limits = ("above {}", self.above), ("{} or more", self.low), ("at most {}", high)
+        return ", ".join(text.format(_plain(limit)) for text, limit in limits if limit is not None)
 
     @property
     def wanted(self) -> str:
         """What a permitted value is, for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
             return ", ".join(self.choices) + (" or a number" if self.or_number else "")
-        nouns = {
-            "int": "a whole number",
-            "float": "a number",
-            "bool": "true or false",
-            "str": "a text",
-        }
-        noun = nouns.get(self.kind, "a text or a list of texts")
+        nouns = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+        noun = nouns.get(self.kind, "a text" if self.kind == "str" else "a text or a list of texts")
         return f"{noun}, {self.range_text}" if self.range_text else noun
 
     def convert(self, value: object, where: str) -> Value:
-        """The value in the setting's type, from a command-line text or a YAML value.
+        """Returns the value in the setting's type, from a command-line text or a YAML value.
 
-        Args:
-            where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
+        where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
 
         Raises:
             BadValue: wrong type, out of range, not finite, not among the choices.
@@ -111,35 +93,40 @@ class Setting:
                 return None
             raise BadValue(f"{where} has no value: give {self.wanted}")
         match self.kind:
-            case "int":
-                number = _to_int(value, where, self.wanted)
-                if not -(2**63) <= number < 2**63:
-                    raise BadValue(
-                        f"{where} {_shown(number)} is beyond 64 bits: give {self.wanted}"
-                    )
-                return self._in_range(number, where)
-            case "float":
-                return self._in_range(_to_float(value, where, self.wanted), where)
+            case "int" | "float":
+                return self._to_number(value, where)
             case "bool":
                 return _to_bool(value, where)
             case "words":
                 return _to_words(_split(value) if self.flag else value, where)
         return self._to_text(value, where)
 
-    def _in_range(self, value: int | float, where: str) -> Value:
-        if self.low is not None and (
-            value < self.low or (self.low_exclusive and value == self.low)
+    def _to_number(self, value: object, where: str) -> int | float:
+        whole = self.kind == "int"
+        problem = f"is not a {'whole ' if whole else ''}number"
+        if isinstance(value, (int, str) if whole else (int, float, str)) and not isinstance(
+            value, bool
         ):
-            problem = (
-                f"is not above {_plain(self.low)}"
-                if self.low_exclusive
-                else f"is below {_plain(self.low)}"
-            )
-        elif self.high is not None and value > self.high:
-            problem = f"is above {_plain(self.high)}"
-        else:
-            return value
-        raise BadValue(f"{where} {_plain(value)} {problem}: give {self.wanted}")
+            # errors: no number, or more digits than Python converts
+            with suppress(ValueError, OverflowError):
+                number = int(value) if whole else float(value)
+                if not (problem := self._out_of_range(number)):
+                    return number
+        raise BadValue(f"{where} {_shown(value)} {problem}: give {self.wanted}")
+
+    def _out_of_range(self, number: int | float) -> str:
+        """Returns what is wrong with the number, "" if nothing is."""
+        if isinstance(number, float) and not math.isfinite(number):
+            return "is not a finite number"
+        if isinstance(number, int) and not -(2**63) <= number < 2**63:
+            return "is beyond 64 bits"
+        if self.above is not None and number <= self.above:
+            return f"is not above {_plain(self.above)}"
+        if self.low is not None and number < self.low:
+            return f"is below {_plain(self.low)}"
+        if self.high is not None and number > self.high:
+            return f"is above {_plain(self.high)}"
+        return ""
 
     def _to_text(self, value: object, where: str) -> str:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -156,66 +143,31 @@ class Setting:
         raise BadValue(f"{where} {_shown(text)} is not one of {self.wanted}{hint}")
 
 
-class Facts(TypedDict, total=False):
-    """What `setting` may be told beside the default and the help.
-
-    lm: the default of language models, where it is another one. low, high: least and largest
-    permitted value, the first excluded if `low_exclusive`. choices: the permitted texts; with
-    `or_number` a finite number in text form is permitted too. flag: False for what has no option of
-    its own (the corpus is an argument). default_text: what the help shows instead of the default.
-    """
-
-    lm: Value
-    low: float | None
-    high: float | None
-    low_exclusive: bool
-    choices: tuple[str, ...]
-    or_number: bool
-    flag: bool
-    metavar: str
-    default_text: str
-
-
-def setting(default: Any, help: str, **facts: Unpack[Facts]) -> Any:
+def setting(default: Any, help: str, **facts: Any) -> Any:
     """Returns a dataclass field that carries everything the command line, YAML and the help need
-    to know about a setting."""
+    to know about a setting; `facts` are further fields of `Setting`."""
     return dataclasses.field(default=default, metadata={_KEY: {"help": help, **facts}})
 
 
-def settings_of(cls: type) -> Mapping[str, Setting]:
-    """The settings of a dataclass by field name, in order of declaration."""
-    return _settings_of(cls)
-
-
-@functools.cache  # resolving the type hints takes longer than everything else about a configuration
-def _settings_of(cls: type) -> Mapping[str, Setting]:
-    hints = typing.get_type_hints(cls)
-    found: dict[str, Setting] = {}
+def settings_of(cls: type) -> dict[str, Setting]:
+    """Returns the settings of a dataclass by field name, in order of declaration. Its module must
+    not evaluate annotations: kinds are read from their text."""
+    found = {}
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
-            kind, optional = _kind_of(hints[field.name])
-            depends = field.default is AUTO
-            default = None if depends else cast(Value, field.default)
-            found[field.name] = Setting(
-                field.name, kind, optional or depends, default, **field.metadata[_KEY]
-            )
-    return types.MappingProxyType(found)
+            kind, *others = str(field.type).split(" | ")
+            kind = "words" if kind.startswith("tuple") else kind
+            depends, facts = field.default is AUTO, field.metadata[_KEY]
+            default: Any = None if depends else field.default
+            optional = depends or "None" in others
+            found[field.name] = Setting(field.name, kind, optional, default, **facts)
+    return found
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like `name`, or None when nothing is near."""
     close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return close[0] if close else None
-
-
-def _kind_of(hint: Any) -> tuple[str, bool]:
-    """("int", True) of `int | None`, ("words", False) of `tuple[str, ...]`."""
-    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    optional = type(None) in members
-    (inner,) = (member for member in members if member is not type(None))
-    if typing.get_origin(inner) is tuple:
-        return "words", optional
-    return inner.__name__, optional
 
 
 def _plain(value: float | None) -> str:
@@ -234,30 +186,6 @@ def _shown(value: object) -> str:
         text = text.lower()
     text = " ".join(text.split()) if text.strip() else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _to_int(value: object, where: str, wanted: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:  # also raised for more digits than Python converts
-            pass
-    raise BadValue(f"{where} {_shown(value)} is not a whole number: give {wanted}")
-
-
-def _to_float(value: object, where: str, wanted: str) -> float:
-    number = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            raise BadValue(f"{where} {_shown(value)} is not a number: give {wanted}") from None
-        if not math.isfinite(number):
-            raise BadValue(f"{where} {_shown(value)} is not a finite number: give {wanted}")
-        return number
-    raise BadValue(f"{where} {_shown(value)} is not a number: give {wanted}")
 
 
 def _to_bool(value: object, where: str) -> bool:
@@ -283,15 +211,12 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
 def _checked_text(text: str, where: str) -> str:
     """Refuses what no file and no column can be called, and the system would refuse with less
     grace."""
-    try:
+    with suppress(UnicodeEncodeError):
         if "\0" not in text:
             os.fsencode(text)
             return text
-    except UnicodeEncodeError:
-        pass
-    raise BadValue(
-        f"{where} {_shown(repr(text))} holds a NUL or half a character: give another name"
-    )
+    shown = _shown(repr(text))
+    raise BadValue(f"{where} {shown} holds a NUL or half a character: give another name")
 
 
 def _split(value: object) -> object:

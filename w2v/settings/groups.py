@@ -18,9 +18,7 @@ WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language mode
 class CorpusSettings:
     """What is read, and which of its words are kept."""
 
-    corpus: tuple[str, ...] = setting(
-        (), "files, folders, globs or - for standard input", flag=False
-    )
+    corpus: tuple[str, ...] = setting((), "files, folders, globs or - for stdin", flag=False)
     column: str | None = setting(
         None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
     )
@@ -29,9 +27,7 @@ class CorpusSettings:
         "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
     )
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
-    max_vocab: int = setting(
-        0, "keep only this many of the most frequent words; 0 keeps all", low=0
-    )
+    max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
 
 
@@ -41,15 +37,12 @@ class ModelSettings:
 
     model: str = setting(
         "skip-gram",
-        "how a word and its context predict each other; lm: a language model, every token from all"
-        " before",
+        "how words and contexts predict each other; lm: language model, a token from all before",
         choices=("skip-gram", "cbow", LANGUAGE_MODEL),
     )
     dim: int = setting(100, "length of the vectors", low=1, high=MAX_DIM, lm=200)
     window: int = setting(
-        5,
-        "farthest context word; a window is drawn from 1 to this, and ends at the line's end",
-        low=1,
+        5, "farthest context word; each window is drawn from 1 to this, inside a line", low=1
     )
     cbow_hidden: str = setting(
         "mean", "cbow: what context words' vectors become together", choices=("mean", "sum")
@@ -66,10 +59,7 @@ class TrainingSettings:
     """How it is learnt."""
 
     loss: str = setting(
-        WORDS_LOSS,
-        "the output layer; `w2v losses` describes them",
-        choices=tuple(LOSSES),
-        lm=LM_LOSS,
+        WORDS_LOSS, "the output layer; see `w2v losses`", choices=tuple(LOSSES), lm=LM_LOSS
     )
     sample: float = setting(
         1e-3, "leave out words above this frequency at random; 0 turns it off", low=0
@@ -77,18 +67,13 @@ class TrainingSettings:
     lr: float = setting(
         AUTO,
         "learning rate at the start; falls linearly, for lm by `schedule`",
-        low=0,
-        low_exclusive=True,
+        above=0,
         default_text="0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01;"
         " lm: sgd 20, adagrad 0.1, adamw 0.002",
     )
     epochs: int = setting(5, "passes over the corpus", low=1)
     threads: int = setting(
-        AUTO,
-        "worker threads; 1 makes runs repeatable",
-        low=1,
-        high=1024,
-        default_text="the cores this process may use",
+        AUTO, "worker threads; 1: repeatable runs", low=1, high=1024, default_text="usable cores"
     )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     deterministic: bool = setting(
@@ -100,9 +85,7 @@ class TrainingSettings:
         choices=("auto", "hogwild", "autograd"),
     )
     device: str = setting(
-        "auto",
-        "where autograd works; auto is the first GPU if there is one",
-        metavar="auto|cpu|cuda[:N]",
+        "auto", "where autograd works; auto: the first GPU if any", metavar="auto|cpu|cuda[:N]"
     )
     batch_size: int = setting(  # 0: as the length of the text suggests
         AUTO,
@@ -126,14 +109,11 @@ class ValidationSettings:
 
     valid: str | None = setting(
         None,
-        "text that is measured after every epoch: its loss, with the same windows and noise words"
-        " every time; lm: its perplexity, and the best model is kept",
+        "text whose loss is measured after every epoch; lm: perplexity, and the best model is kept",
         metavar="FILE",
     )
     patience: int = setting(
-        0,
-        "stop after this many epochs without a better `valid`, and keep the best; 0: never",
-        low=0,
+        0, "stop after so many epochs without a better `valid`, and keep the best; 0: never", low=0
     )
 
 
@@ -143,13 +123,11 @@ class StartSettings:
 
     init: str | None = setting(
         None,
-        "start from the vectors of a run, whose vocabulary stays, or of a file",
+        "start from the vectors of a run, keeping its vocabulary, or of a file",
         metavar="RUN|FILE",
     )
     freeze: bool = setting(False, "leave the vectors of `init` as they are (autograd engine)")
-    extend_vocab: bool = setting(
-        False, "give new words rows beside those of the run that `init` names"
-    )
+    extend_vocab: bool = setting(False, "add the text's new words to those of the `init` run")
 
 
 @dataclass(frozen=True)
@@ -167,8 +145,7 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where the result goes. Not part of a saved configuration: it says nothing about the
-    vectors."""
+    """Where the result goes; not part of a saved configuration."""
 
     output: str | None = setting(
         None,

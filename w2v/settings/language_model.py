@@ -18,8 +18,7 @@ class LanguageModelSettings:
 
     arch: str = setting(
         "lstm",
-        "what reads the text: recurrent, attention, or a window of words (Bengio 2003;"
-        " log-bilinear)",
+        "what reads the text: recurrent, attention, or a window (Bengio 2003; log-bilinear)",
         choices=ARCHITECTURES,
     )
     hidden: int = setting(AUTO, "width of the body's layers", low=1, default_text="`dim`")
@@ -45,7 +44,7 @@ class LanguageModelSettings:
     )
     context: int = setting(
         AUTO,
-        "how many preceding tokens a token sees: in each layer (transformer), in all (ffnn, lbl)",
+        "how many preceding tokens one sees: in each layer (transformer), in all (ffnn, lbl)",
         low=1,
         default_text="transformer 256; ffnn and lbl 5",
     )
@@ -53,23 +52,14 @@ class LanguageModelSettings:
         0, "train a vocabulary of this many byte-level BPE subwords; 0: words", low=0
     )
     bptt: int = setting(
-        AUTO,
-        "tokens of a segment, through which gradients flow back",
-        low=1,
-        default_text="35; transformer 128",
+        AUTO, "tokens that gradients flow back through", low=1, default_text="35; transformer 128"
     )
     accumulate: int = setting(1, "segments whose gradients make one step", low=1)
     clip: float = setting(
-        AUTO,
-        "largest norm of the gradient of all parameters; 0: no limit",
-        low=0,
-        default_text="0.25 for sgd, 1 otherwise",
+        AUTO, "largest gradient norm; 0: no limit", low=0, default_text="0.25 for sgd, 1 otherwise"
     )
     weight_decay: float = setting(
-        AUTO,
-        "adamw: share of the body's matrices lost per step and learning rate",
-        low=0,
-        default_text="0.01",
+        AUTO, "adamw: share the body's matrices lose per step and rate", low=0, default_text="0.01"
     )
     schedule: str = setting(
         AUTO,
@@ -111,12 +101,8 @@ LR = {"sgd": 20.0, "adagrad": 0.1, "adamw": 2e-3, "sparse-adam": 2e-3}
 
 
 def default_optimizer(arch: str, scores_all: bool) -> str:
-    """Returns what learns well in few epochs.
-
-    Recurrent bodies: sgd, as in pytorch/examples, if the loss scores all rows, and adagrad if it
-    scores few, whose rows then have rates of their own (on 150,000 words, 2 epochs: perplexity 105
-    against 187 for nce, 109 against 365 for hsigmoid). Windows of words: adagrad (107 against
-    adamw's 154 for ffnn).
+    """Returns what learns well in few epochs: for recurrent bodies sgd, as in pytorch/examples, if
+    the loss scores all rows, and adagrad if it scores few, whose rows then have rates of their own.
     """
     if arch == "transformer":
         return "adamw"
@@ -127,8 +113,7 @@ def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool)
     """Returns a value for every setting of LanguageModelSettings: the given one where the
     architecture has such a thing, else the default.
 
-    has_bias: whether the loss has output biases. A learning rate on a plateau needs `given` to have
-    `valid`.
+    has_bias: whether the loss has output biases.
     """
     arch, sgd = given.get("arch", ARCHITECTURES[0]), optimizer == "sgd"
     falling = "plateau" if given.get("valid") is not None else "linear"
@@ -166,16 +151,11 @@ def unused(settings: LanguageModelSettings, optimizer: str) -> list[str]:
 
 
 def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
-    """Returns what in the settings cannot be, in phrases for the user.
-
-    validated: whether there is a validation text.
-    """
+    """Returns phrases on what cannot be; `validated`: whether there is a validation text."""
     found, heads, width = [], settings.heads, settings.hidden
     if settings.arch == "transformer" and width % heads:
-        found.append(
-            f"`heads` {heads} does not divide the layers' width, {width}: change `heads` or"
-            " `hidden`"
-        )
+        what = f"`heads` {heads} does not divide the layers' width, {width}"
+        found.append(f"{what}: change `heads` or `hidden`")
     elif settings.arch == "transformer" and width // heads % 2 and settings.positions == "rotary":
         found.append(
             f"`positions` rotary turns pairs of numbers, but a head has {width // heads}, an odd"
@@ -187,10 +167,7 @@ def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
 
 
 def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
-    """Returns what the user set without effect.
-
-    places: the name under which each given setting was given.
-    """
+    """Returns sentences on what was given without effect; `places`: how the user named it."""
     return [
         f"{places[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
         for name, architectures in ONLY_FOR.items()

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2v.losses.table import LOSSES
+from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
-from w2v.settings.declare import Setting, settings_of
+from w2v.settings.declare import settings_of
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL
 from w2v.system.cores import available_cores
 
@@ -32,14 +32,14 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     given: the values of the user, converted; nothing is `None` among them that he leaves to others.
     """
     is_lm = given.get("model") == LANGUAGE_MODEL
-    declared: dict[str, Setting] = {}
-    for group in GROUPS.values():
-        declared |= settings_of(group)
-    values = {name: _default(found, is_lm) for name, found in declared.items()} | dict(given)
-    options = settings_of(LOSSES[values["loss"]].options)
-    values |= {name: given.get(name, _default(found, is_lm)) for name, found in options.items()}
-    if values["threads"] is None:
-        values["threads"] = available_cores()
+    loss = given.get("loss", LM_LOSS if is_lm else WORDS_LOSS)
+    values: dict[str, Any] = {}
+    for group in (*GROUPS.values(), LOSSES[loss].options):
+        for name, found in settings_of(group).items():
+            # None: it depends on other settings
+            values[name] = found.default if found.lm is None or not is_lm else found.lm
+    values |= given
+    values["threads"] = values["threads"] or available_cores()
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 
@@ -73,14 +73,8 @@ def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str
 
 def _resolve_lm(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     loss = LOSSES[values["loss"]]
+    usual = language_model.default_optimizer(values["arch"], loss.scores_all)
+    optimizer = values["optimizer"] = values["optimizer"] or usual
+    values["lr"] = values["lr"] or language_model.LR[optimizer]
     values["engine"] = "autograd" if values["engine"] == "auto" else values["engine"]
-    if values["optimizer"] is None:
-        values["optimizer"] = language_model.default_optimizer(values["arch"], loss.scores_all)
-    if values["lr"] is None:
-        values["lr"] = language_model.LR[values["optimizer"]]
-    return values | language_model.resolved(given, values["dim"], values["optimizer"], loss.bias)
-
-
-def _default(setting: Setting, is_lm: bool) -> Any:
-    """Returns the declared default, None for one that depends on other settings."""
-    return setting.lm if is_lm and setting.lm is not None else setting.default
+    return values | language_model.resolved(given, values["dim"], optimizer, loss.bias)

@@ -13,6 +13,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
@@ -35,35 +37,23 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
     """
-    import yaml
-
     text = _read_text(path)
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = _without_aliases(loader)
-            if node is None:
-                return [], []
-            if not isinstance(node, yaml.MappingNode):
-                raise InputError(
-                    f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`"
-                )
-            pairs = list(_flatten(node))
-        finally:
-            loader.dispose()
+        node = _without_aliases(yaml.SafeLoader(text))
+        pairs = list(_flatten(node)) if isinstance(node, yaml.MappingNode) else []
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark else ""
         reason = _short(error.problem or error.context)
         raise InputError(f"`config` {path}{line}: {reason}; mend the YAML there") from None
     except RecursionError:
-        raise InputError(
-            f"`config` {path} is not YAML of settings: it is nested too deeply"
-        ) from None
+        what = "is not YAML of settings: it is nested too deeply"
+        raise InputError(f"`config` {path} {what}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise InputError(
-            f"`config` {path} is not YAML: {_short(getattr(error, 'reason', error))}"
-        ) from None
+        reason = _short(getattr(error, "reason", error))
+        raise InputError(f"`config` {path} is not YAML: {reason}") from None
+    if node is not None and not isinstance(node, yaml.MappingNode):
+        raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     return _check_keys(pairs, path)
 
 
@@ -71,20 +61,14 @@ def _read_text(path: str | os.PathLike[str]) -> str:
     try:
         with open("/dev/stdin" if path == "-" else path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(
-                f"`config` {path} is larger than {MAX_BYTES >> 20} MiB: give a YAML file of"
-                " settings"
-            )
-        return data.decode("utf-8-sig")
+        if len(data) <= MAX_BYTES:
+            return data.decode("utf-8-sig")
+        problem = f" is larger than {MAX_BYTES >> 20} MiB:"
     except UnicodeDecodeError:
-        raise InputError(
-            f"`config` {path} is not a text file in UTF-8: give a YAML file of settings"
-        ) from None
+        problem = " is not a text file in UTF-8:"
     except OSError as error:
-        raise InputError(
-            f"`config` {path}: {error.strerror or error}; give a YAML file of settings"
-        ) from None
+        problem = f": {error.strerror or error};"
+    raise InputError(f"`config` {path}{problem} give a YAML file of settings")
 
 
 def _short(reason: object) -> str:
@@ -95,8 +79,6 @@ def _short(reason: object) -> str:
 def _without_aliases(loader: Any) -> Any:
     """The document's node. Aliases are refused as soon as one is met, and so is depth: each level
     costs the scanner another look at all that is open."""
-    import yaml
-
     compose, depth = loader.compose_node, 0
 
     def compose_node(parent: Any, index: Any) -> Any:
@@ -116,8 +98,6 @@ def _without_aliases(loader: Any) -> Any:
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
-    import yaml
-
     for key_node, value_node in node.value:
         key = _value(key_node)
         if isinstance(key, str):
@@ -138,8 +118,6 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
 
 def _value(node: Any) -> Any:
     """The node's text, None, list or dict."""
-    import yaml
-
     if isinstance(node, yaml.ScalarNode) and node.tag == NULL_TAG:
         return None
     if isinstance(node, yaml.ScalarNode) and node.tag in PLAIN_TAGS:

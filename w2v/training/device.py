@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
@@ -12,23 +15,18 @@ SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 
 
 def find_device(name: str) -> torch.device:
-    """Returns the device of that name; auto: the first GPU if there is one.
-
-    Raises:
-        InputError: there is no such GPU.
-    """
+    """Returns the device of that name, for auto the first GPU if there is one; refuses what is not
+    there."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds no CUDA device on this machine; use `device` cpu"
-        )
+        what = "PyTorch finds no CUDA device on this machine; use `device` cpu"
+        raise InputError(f"`device` {name}: {what}")
     index = int(name.partition(":")[2] or 0)
     if index >= count:
-        raise InputError(
-            f"`device` {name}: PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
-        )
+        what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        raise InputError(f"`device` {name}: {what}")
     return torch.device("cuda", index)
 
 
@@ -37,3 +35,12 @@ def free_memory(device: torch.device) -> int:
     without using it."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+@contextmanager
+def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
+    """A GPU's full memory becomes a RunError that says what helps."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise RunError(f"the memory of {device} does not suffice; try {remedy}") from error

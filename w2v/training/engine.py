@@ -23,11 +23,8 @@ MEASURED_SEED = 0
 
 @dataclass
 class Tally:
-    """What happened in one or more blocks: words by fate, predictions (pairs of a context word and
-    a target), loss.
-
-    The loss is in nats, summed over the predictions.
-    """
+    """What happened in one or more blocks: loss (nats, summed over the predictions), predictions
+    (pairs of a context word and a target), words by fate."""
 
     loss: float = 0.0
     predictions: int = 0
@@ -38,30 +35,19 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
-        self.loss += other.loss
-        self.predictions += other.predictions
-        self.read += other.read
-        self.rare += other.rare
-        self.dropped += other.dropped
-        self.trained += other.trained
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Tally:
-        """The tally whose fields a checkpoint holds.
-
-        Raises:
-            ValueError, KeyError, TypeError: they are others, or no numbers.
-        """
-        counts = {
-            field.name: whole_number(state[field.name])
-            for field in fields(cls)
-            if field.name != "loss"
-        }
-        if counts["read"] != counts["rare"] + counts["dropped"] + counts["trained"]:
-            raise ValueError(
-                f"{counts['read']:,} words read are not those left out, subsampled and trained"
-            )
-        return cls(real_number(state["loss"]), **counts)
+        """Returns the tally whose fields a checkpoint holds; ValueError, KeyError or TypeError if
+        they are others, or no numbers."""
+        names = [field.name for field in fields(cls) if field.name != "loss"]
+        found = cls(real_number(state["loss"]), *(whole_number(state[name]) for name in names))
+        if found.read != found.rare + found.dropped + found.trained:
+            what = "words read are not those left out, subsampled and trained"
+            raise ValueError(f"{found.read:,} {what}")
+        return found
 
     @property
     def mean_loss(self) -> float:
@@ -171,29 +157,21 @@ def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
-    """Refuses a state that does not fit the engine, whose own is `expected`.
-
-    Raises:
-        ValueError: an array is missing, unknown, or of another shape or type.
-    """
+    """Refuses with a ValueError a state whose names, shapes or types are not those `expected`."""
     if odd := sorted(set(arrays) ^ set(expected)):
-        raise ValueError(
-            f"the state {'lacks' if odd[0] in expected else 'has an unknown'} {odd[0]!r}"
-        )
+        what = "lacks" if odd[0] in expected else "has an unknown"
+        raise ValueError(f"the state {what} {odd[0]!r}")
     for name, array in expected.items():
         found = arrays[name]
         if (found.shape, found.dtype) != (array.shape, array.dtype):
-            raise ValueError(
-                f"{name} is {found.dtype} {list(found.shape)} in the state, here {array.dtype}"
-                f" {list(array.shape)}"
-            )
+            there, here = (f"{each.dtype} {[*each.shape]}" for each in (found, array))
+            raise ValueError(f"{name} is {there} in the state, here {here}")
 
 
 def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
-    """Input rows [V, dim] uniform in ±0.25 / sqrt(dim); output rows start at 0.
+    """Fills input rows [V, dim] uniformly in ±0.25 / sqrt(dim); output rows start at 0.
 
-    word2vec.c starts nearer to 0, ±0.5 / dim (for dim 100 a fifth of ours), where both matrices'
-    gradients almost vanish: on 17 M words, 5 epochs, that costs 0.6 % of the analogies.
+    word2vec.c starts nearer to 0, ±0.5 / dim, where both matrices' gradients almost vanish.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     reach = np.float32(0.5 / math.sqrt(rows.shape[1]))
@@ -203,18 +181,14 @@ def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
 
 
 def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
-    """(seed of sub-sampling, the same for a whole epoch; seed of everything else that is random in
-    the block)."""
-    epoch, own = (
-        np.random.SeedSequence([seed, *parts]).generate_state(1, np.uint64)[0]
-        for parts in ((0, block.epoch), (1, block.epoch, block.index))
-    )
-    return epoch, own
+    """Returns the seed of sub-sampling, one for an epoch, and that of all else in the block."""
+    epoch = np.random.SeedSequence([seed, 0, block.epoch])
+    own = np.random.SeedSequence([seed, 1, block.epoch, block.index])
+    return epoch.generate_state(1, np.uint64)[0], own.generate_state(1, np.uint64)[0]
 
 
 def read_only(ids: np.ndarray) -> np.ndarray:
-    """A plain view of a stream of ids: one type for the compiled kernel, whether memory-mapped or
-    not."""
+    """Returns a plain view of a stream of ids: one type for the kernel, memory-mapped or not."""
     view = np.asarray(ids).view()
     view.flags.writeable = False
     return view

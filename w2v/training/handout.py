@@ -24,14 +24,12 @@ class Rest:
     """All workers are at rest.
 
     blocks: of the section that has just ended. blocks_done: of the whole run. epoch_ended: the
-    epoch (from 0) whose last block was among them, or None. paused: a pause was asked for, or
-    training stops here.
+    epoch (from 0) whose last block was among them, or None.
     """
 
     blocks: int
     blocks_done: int
     epoch_ended: int | None
-    paused: bool
 
 
 class Handout:
@@ -67,8 +65,7 @@ class Handout:
 
     @property
     def blocks_done(self) -> int:
-        """Blocks of the whole run that are finished, of earlier runs that this one goes on with
-        too."""
+        """How many blocks of the whole run are finished, by earlier processes too."""
         return self._done
 
     def pause(self) -> None:
@@ -115,15 +112,12 @@ class Handout:
 
     def _rest(self) -> None:
         """At a section's end: lets `at_rest` work, and opens the next section."""
-        at_end, stops = self._done == len(self._blocks), self._stopped()
-        blocks = self._done - self._begin
+        stops, blocks = self._stopped(), self._done - self._begin
         epochs, rest = divmod(self._done, self._blocks.per_epoch)
-        epoch_ended = epochs - 1 if blocks and not rest else None
-        paused = self._pause or stops
         self._pause = False
-        ends = self._at_rest(Rest(blocks, self._done, epoch_ended, paused))
+        ends = self._at_rest(Rest(blocks, self._done, None if rest or not blocks else epochs - 1))
         self._begin = self._next = self._done
-        self._ended = self._ended or ends or at_end or stops
+        self._ended = self._ended or ends or stops or self._done == len(self._blocks)
         if not self._ended:
             self._limit = self._section_end()
 

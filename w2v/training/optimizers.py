@@ -1,5 +1,5 @@
-"""Optimizers that touch only the rows that have a gradient. Momentum is not among them: it moves
-every row every step.
+"""The gradients of a step, and optimizers that touch only the rows that have one. Momentum is not
+among them: it moves every row every step.
 
     sgd          x -= lr g
     adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
@@ -16,6 +16,8 @@ hundredth of the state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -38,17 +40,15 @@ class RowOptimizer(ABC):
         of it."""
         if gradient.is_sparse:
             assert rows is None
-            rows, gradient = summed_rows(
-                gradient._indices()[0], gradient._values(), len(self._table)
-            )
+            ids, values = gradient._indices()[0], gradient._values()
+            rows, gradient = summed_rows(ids, values, len(self._table))
         if rows is None and self._table.dim() == 0:
             self._step(self._table[None], gradient[None], lr, None)
         else:
             self._step(self._table, gradient, lr, rows)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers, by name: the tensors themselves, to be read or overwritten
-        in place."""
+        """Returns what it remembers, by name: the tensors themselves, to be read or overwritten."""
         return {}
 
     @abstractmethod
@@ -57,8 +57,6 @@ class RowOptimizer(ABC):
 
 
 class Sgd(RowOptimizer):
-    """x -= lr g."""
-
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         if rows is None:
             table.add_(gradient, alpha=-lr)
@@ -67,16 +65,12 @@ class Sgd(RowOptimizer):
 
 
 class Adagrad(RowOptimizer):
-    """x -= lr g / sqrt(sum of mean g²), a sum for every row."""
-
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
-        self._squares = torch.full(
-            (max(1, table.shape[0] if table.dim() else 1),), TINY, device=table.device
-        )
+        rows = max(1, len(table)) if table.dim() else 1
+        self._squares = torch.full((rows,), TINY, device=table.device)
 
     def state(self) -> dict[str, Tensor]:
-        """The sums of squares."""
         return {"squares": self._squares}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
@@ -93,8 +87,7 @@ class Adagrad(RowOptimizer):
 
 
 class SparseAdam(RowOptimizer):
-    """Adam; a row's averages stand still while it has no gradient. The number of steps is that of
-    the table."""
+    """The number of steps is that of the table, not of a row."""
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
@@ -104,7 +97,6 @@ class SparseAdam(RowOptimizer):
         self._steps = torch.zeros((), dtype=torch.int64)
 
     def state(self) -> dict[str, Tensor]:
-        """The two averages and the number of steps."""
         return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
@@ -127,9 +119,6 @@ class SparseAdam(RowOptimizer):
 
 
 class AdamW(SparseAdam):
-    """Adam, before which the rows that have a gradient lose the share lr · decay of their
-    values."""
-
     def __init__(self, table: Tensor, decay: float = 0.0) -> None:
         super().__init__(table)
         self._decay = decay
@@ -142,14 +131,49 @@ class AdamW(SparseAdam):
         super()._step(table, gradient, lr, rows)
 
 
-OPTIMIZERS: dict[str, type[RowOptimizer]] = {
-    "sgd": Sgd,
-    "adagrad": Adagrad,
-    "sparse-adam": SparseAdam,
-    "adamw": AdamW,
-}
+OPTIMIZERS: dict[str, type[RowOptimizer]]
+OPTIMIZERS = {"sgd": Sgd, "adagrad": Adagrad, "sparse-adam": SparseAdam, "adamw": AdamW}
 # tables of the size of the one that is trained
 STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
+
+
+@dataclass
+class Gradient:
+    """Of one parameter: `values` are those of its distinct `rows`, or of all (None)."""
+
+    name: str
+    values: Tensor
+    rows: Tensor | None
+
+
+def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
+    """Takes the gradients away from named parameters, with one entry per row of a sparse one."""
+    found = []
+    for name, parameter in parameters:
+        gradient, parameter.grad = parameter.grad, None
+        if gradient is not None and gradient.is_sparse:
+            rows, values = gradient._indices()[0], gradient._values()
+            if not gradient.is_coalesced():
+                rows, values = summed_rows(rows, values, len(parameter))
+            found.append(Gradient(name, values, rows))
+        elif gradient is not None:
+            found.append(Gradient(name, gradient, None))
+    return found
+
+
+def norm(gradients: list[Gradient]) -> Tensor:
+    """The Euclidean norm of all gradients as one vector."""
+    norms = [torch.linalg.vector_norm(gradient.values) for gradient in gradients]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
+
+
+def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
+    """Returns what the optimizers of named tables remember, as `optimizer.TABLE.NAME`."""
+    return {
+        f"optimizer.{table}.{name}": tensor
+        for table, optimizer in optimizers.items()
+        for name, tensor in optimizer.state().items()
+    }
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

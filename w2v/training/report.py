@@ -74,26 +74,10 @@ class StopSignal(Protocol):
 class SilentReporter:
     """A Reporter for callers who want to hear nothing."""
 
-    def note(self, text: str) -> None:
-        pass
+    def note(self, *told: Any, **named: Any) -> None:
+        """Does nothing, as all others."""
 
-    def warn(self, text: str) -> None:
-        pass
-
-    def stage(self, text: str) -> None:
-        pass
-
-    def milestone(self, text: str) -> None:
-        pass
-
-    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
-        pass
-
-    def training(self, progress: Progress) -> None:
-        pass
-
-    def happened(self, event: Event) -> None:
-        pass
+    warn = stage = milestone = reading = training = happened = note
 
 
 @dataclass(frozen=True)
@@ -179,5 +163,5 @@ class Plan:
     training_seconds: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Returns plain values, ready for JSON."""
         return asdict(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from w2v.errors import RunError
@@ -56,37 +56,22 @@ class TrainingResult:
 
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
-        return {
-            "total": asdict(self.total),
-            "epochs": [asdict(tally) for tally in self.epochs],
-            "logged": asdict(self.logged),
-            "fraction": self.fraction,
-            "seconds": self.seconds,
-        }
+        values = asdict(replace(self, metrics=[]))
+        del values["metrics"], values["interrupted"]
+        return values
 
     @classmethod
     def from_state(
         cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]
     ) -> TrainingResult:
-        """What `state` was taken of.
-
-        Raises:
-            ValueError, KeyError, TypeError: it is no such state, or its numbers do not add up.
-        """
+        """Returns what `state` was taken of; ValueError, KeyError or TypeError where it is no such
+        state, or its numbers do not add up."""
         epochs = [Tally.from_state(tally) for tally in state["epochs"]]
-        found = cls(
-            Tally.from_state(state["total"]),
-            epochs,
-            list(metrics),
-            Tally.from_state(state["logged"]),
-            real_number(state["fraction"]),
-            real_number(state["seconds"]),
-        )
+        total, logged = (Tally.from_state(state[name]) for name in ("total", "logged"))
+        fraction, seconds = (real_number(state[name]) for name in ("fraction", "seconds"))
         for name in ("predictions", "read", "rare", "dropped", "trained"):
-            total = getattr(found.total, name)
-            if (
-                sum(getattr(tally, name) for tally in epochs) != total
-                or getattr(found.logged, name) > total
-            ):
-                raise ValueError(f"the tallies of its epochs do not add up to {total:,} {name}")
-        return found
+            count = getattr(total, name)
+            summed = sum(getattr(tally, name) for tally in epochs)
+            if summed != count or getattr(logged, name) > count:
+                raise ValueError(f"the tallies of its epochs do not add up to {count:,} {name}")
+        return cls(total, epochs, list(metrics), logged, fraction, seconds)

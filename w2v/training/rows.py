@@ -8,8 +8,7 @@ from torch import Tensor
 
 
 def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U] in ascending order, the place [N] in them of every id); ids [N] in 0 … size
-    - 1."""
+    """(distinct ids [U], ascending; the place [N] in them of every id); ids [N] in 0 … size - 1."""
     marks = torch.zeros(size, dtype=torch.bool, device=ids.device)
     marks[ids] = True
     distinct = marks.nonzero()[:, 0]
@@ -31,8 +30,7 @@ def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def summed_rows(ids: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U] in ascending order, the sums [U, …] of their values [N, …]); ids [N] in 0 …
-    size - 1."""
+    """(distinct ids [U], ascending; the sums [U, …] of their values [N, …]); ids as above."""
     distinct, place = distinct_rows(ids, size)
     sums = values.new_zeros(len(distinct), *values.shape[1:])
     return distinct, sums.index_add_(0, place, values)

@@ -46,17 +46,14 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
     `max_sentence` words, so that it only ever splits lines that are split anyway; with max_sentence
     = 0 (lines are never split) a cut may fall anywhere, and the kernel looks across it.
     """
-    bounds = [0]
-    released = 0
+    bounds, released = [0], 0
     while bounds[-1] < len(ids):
         # or the looks for line ends would map the whole file
         if bounds[-1] - released > RELEASED_IDS:
             release_pages(ids, released, bounds[-1])
             released = bounds[-1]
-        cut = bounds[-1] + size
-        if cut >= len(ids):
-            cut = len(ids)
-        elif max_sentence > 0 and ids[cut - 1] >= 0:
+        cut = min(bounds[-1] + size, len(ids))
+        if cut < len(ids) and max_sentence > 0 and ids[cut - 1] >= 0:
             line_ends = np.flatnonzero(np.asarray(ids[cut : cut + max_sentence + 1]) < 0)
             cut += int(line_ends[0]) + 1 if len(line_ends) else 0
         bounds.append(cut)
@@ -126,14 +123,12 @@ class Schedule:
             self.factor /= PLATEAU_DIVISOR
 
     def state(self) -> dict[str, float]:
-        """Returns what `rate` depends on beside the fraction: how far plateaus have lowered it."""
+        """Returns how far plateaus have lowered the rate."""
         return {"factor": self.factor}
 
     def load_state(self, state: Mapping[str, float]) -> None:
         """Goes on from what `state` returned; where nothing could be lowered it was empty once."""
         factor = real_number(state.get("factor", 1.0))
         if not 0 <= factor <= 1:
-            raise ValueError(
-                f"the plateaus have made the learning rate {factor:g} times what it was"
-            )
+            raise ValueError(f"plateaus have made the learning rate {factor:g} times what it was")
         self.factor = factor

@@ -2,7 +2,7 @@
 language models, and a run knows neither.
 
     task = WordsTask(context)                # or LanguageModelTask
-    with task.read(earlier) as text:         # the texts, as ids
+    with closing(task.read(earlier)) as text:    # the texts, as ids
         job = task.job(text)                 # engine, blocks, schedule, validation
         ...                                  # the trainer works it off
         task.result(text, job)               # what is written
@@ -10,13 +10,13 @@ language models, and a run knows neither.
 
 from __future__ import annotations
 
+import pkgutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,25 +59,17 @@ class Context:
 
 @dataclass
 class Text:
-    """The corpus of a run as ids, and the words that it trains. A context manager: closes it."""
+    """The corpus of a run as ids, the words that it trains, and the text to validate on."""
 
     store: TokenStore
     vocabulary: Vocabulary
-
-    def __enter__(self) -> Text:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    valid: TokenStore | None
 
     def close(self) -> None:
         """Lets go of the ids."""
         self.store.close()
+        if self.valid is not None:
+            self.valid.close()
 
 
 @dataclass
@@ -108,9 +100,28 @@ class Task(ABC):
     def __init__(self, context: Context) -> None:
         self.context, self.config, self.reporter = context, context.config, context.reporter
 
+    @property
     @abstractmethod
+    def engine_name(self) -> str:
+        """The class of the engine, module:name."""
+
+    def engine_class(self) -> Any:
+        """Returns the class of the engine; importing it takes a second or two."""
+        return pkgutil.resolve_name(self.engine_name)
+
     def prepare(self) -> None:
-        """Checks what can be checked before anything long, and begins to import."""
+        """Checks that a GPU that was asked for is there, and imports the engine while the corpus is
+        being read."""
+        if self.config.training.device.startswith("cuda"):
+            from w2v.training.device import find_device  # imports PyTorch
+
+            find_device(self.config.training.device)
+
+        def import_it() -> None:
+            with suppress(Exception):  # comes again, and is told, where the module is used
+                self.engine_class()
+
+        threading.Thread(target=import_it, daemon=True).start()
 
     @abstractmethod
     def read(self, earlier: Checkpoint | None) -> Text:
@@ -146,11 +157,7 @@ class Task(ABC):
         """Returns the size of the result on disk, roughly."""
 
     def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
-        """Refuses a text of which nothing could be learnt.
-
-        Raises:
-            InputError: there was no prediction.
-        """
+        """Refuses with an InputError a text of which nothing could be learnt."""
 
 
 @contextmanager

@@ -12,19 +12,14 @@ from w2v.training.task import Context
 
 
 def read_text(context: Context) -> TokenStore:
-    """Returns the corpus that the context names or holds.
-
-    Raises:
-        InputError: it cannot be used.
-    """
-    settings, progress = context.config.corpus, context.reporter.reading
+    """Returns the corpus that the context names or holds."""
+    settings, progress, cached = context.config.corpus, context.reporter.reading, context.use_cache
     if context.lines is not None:
         store = read_memory(context.lines, settings, column=settings.column, progress=progress)
     elif IN_MEMORY in settings.corpus:
         raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
     else:
-        names, cached = settings.corpus, context.use_cache
-        store = read_corpus(names, settings, use_cache=cached, progress=progress)
+        store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
         context.reporter.warn(warning)
     return store
@@ -32,44 +27,34 @@ def read_text(context: Context) -> TokenStore:
 
 def words_to_train(store: TokenStore, settings: CorpusSettings) -> Vocabulary:
     """Returns the words that `min_count` and `max_vocab` leave; closes the store if they are too
-    few.
-
-    Raises:
-        InputError: fewer than two words are left.
-    """
+    few."""
     full = store.vocabulary
     try:
         vocabulary = select_vocabulary(full, settings)
         if len(vocabulary) >= 2:
             return vocabulary
+        word = repr(full.words[0])
         if len(full) == 1:
             raise InputError(
-                f"the corpus repeats a single word, {full.words[0]!r}: there is nothing to predict"
+                f"the corpus repeats a single word, {word}: there is nothing to predict"
             )
         if settings.max_vocab == 1:
             raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
-        raise InputError(
-            f"only one word, {full.words[0]!r}, reaches `min_count` {settings.min_count}, and"
-            f" training needs two; try `min_count` {full.counts[1]}"
-        )
+        what = f"only one word, {word}, reaches `min_count` {settings.min_count}"
+        raise InputError(f"{what}, and training needs two; try `min_count` {full.counts[1]}")
     except InputError:
         store.close()
         raise
 
 
 def read_validation(context: Context) -> TokenStore | None:
-    """Returns the text that `valid` names, read as the corpus is.
-
-    Raises:
-        InputError: it cannot be used.
-    """
+    """Returns the text that `valid` names, read as the corpus is."""
     path = context.config.validation.valid
     if path is None:
         return None
     if path == "-":
-        raise InputError(
-            "`valid` - is not possible: validation reads its text by itself; name a file"
-        )
+        what = "validation reads its text by itself"
+        raise InputError(f"`valid` - is not possible: {what}; name a file")
     settings, progress = context.config.corpus, context.reporter.reading
     try:
         store = read_corpus((path,), settings, use_cache=context.use_cache, progress=progress)

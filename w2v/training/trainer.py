@@ -31,16 +31,14 @@ class Watcher(Protocol):
     name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must rest at the end of every epoch
 
-    def due(self, words: int, seconds: float) -> bool:
-        """Asked after every block, by its worker: shall training rest? words, seconds: of this run
-        so far."""
+    def due(self, words: int) -> bool:
+        """Asked after every block, when the run has read so many words: shall training rest?"""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """All workers are at rest, for whatever reason; True ends training here."""
 
     def state(self) -> dict[str, Any]:
-        """What it must know to go on after a resumption: NumPy arrays, and plain values for
-        JSON."""
+        """Returns what it must know to go on later: NumPy arrays, and plain values for JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state` returned."""
@@ -69,8 +67,7 @@ class Trainer:
         self._lock = threading.Lock()
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
-        self._done = job.blocks.position(blocks_done)
-        self.blocks_done = blocks_done
+        self.blocks_done, self._done = blocks_done, job.blocks.position(blocks_done)
         self._resting = False
         self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
@@ -84,11 +81,7 @@ class Trainer:
         self._told = threading.Condition()
 
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
-        """Trains until the end or until `stop` is set.
-
-        Raises:
-            Diverged: the loss became NaN or infinite.
-        """
+        """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
         self._began = time.perf_counter() - self.result.seconds
         handout = Handout(
             self.blocks,
@@ -114,8 +107,9 @@ class Trainer:
                     now, news = time.perf_counter(), self._news.is_set()
                     self._news.clear()
                     if now - reported >= REPORT_SECONDS or (news and self._untold):
-                        self._report(reporter, log=now - logged >= METRICS_SECONDS)
-                        reported, logged = now, now if now - logged >= METRICS_SECONDS else logged
+                        log = now - logged >= METRICS_SECONDS
+                        self._report(reporter, log)
+                        reported, logged = now, now if log else logged
         finally:
             with self._told:  # first: who waits here holds the handout
                 self._over = True
@@ -152,7 +146,6 @@ class Trainer:
                 self._resting = False
 
     def _measure(self) -> None:
-        """Notes in the result how far the run is."""
         self.result.seconds = time.perf_counter() - self._began
         self.result.fraction = self._done / self.blocks.positions
 
@@ -178,8 +171,8 @@ class Trainer:
                         del self._begun[block.epoch]
                         self._ended.append(block.epoch)
                         self._untold += 1
-                    words, seconds = self.result.total.read, time.perf_counter() - self._began
-                    due = any([watcher.due(words, seconds) for watcher in self._watchers])
+                    words = self.result.total.read
+                    due = any([watcher.due(words) for watcher in self._watchers])
                 if due:
                     handout.pause()
         except BaseException as error:
@@ -192,15 +185,13 @@ class Trainer:
         """Tells the reporter how things stand; `log` adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
-            words, done = self.result.total.read, self._done
+            words, fraction = self.result.total.read, self._done / self.blocks.positions
             seconds = max(time.perf_counter() - self._began, 1e-9)
-            fraction = done / self.blocks.positions
             left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
             epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
             lr = self.schedule.rate(fraction)
-            progress = Progress(
-                fraction, words, words / seconds, lr, recent.mean_loss, left, epoch, self._unit
-            )
+            rate, loss = words / seconds, recent.mean_loss
+            progress = Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
             if log and not self._resting:
                 self._log(progress, seconds)
             ended, self._ended = self._ended, []

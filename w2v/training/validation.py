@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import Field, asdict
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -26,13 +25,7 @@ from w2v.training.result import Diverged, TrainingResult
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
 
-class Score(Protocol):
-    """What comes out of a measurement: a dataclass of plain values."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-
-S = TypeVar("S", bound=Score)
+S = TypeVar("S")  # what comes out of a measurement: a dataclass of plain values
 
 
 class Validation(ABC, Generic[S]):
@@ -54,13 +47,8 @@ class Validation(ABC, Generic[S]):
     def __init__(
         self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
     ) -> None:
-        self._checksum = ids_checksum(ids)
-        self._path, self._patience, self._keeps_best, self._reporter = (
-            path,
-            patience,
-            keeps_best,
-            reporter,
-        )
+        self._path, self._checksum, self._reporter = path, ids_checksum(ids), reporter
+        self._patience, self._keeps_best = patience, keeps_best
         self._kept: dict[str, np.ndarray] = {}
         self._waited = 0
         self._last: tuple[S, float] | None = None  # of the epochs
@@ -70,11 +58,7 @@ class Validation(ABC, Generic[S]):
 
     @abstractmethod
     def score(self) -> S:
-        """Measures the text with what has been learnt so far.
-
-        Raises:
-            RunError: the loss is NaN or infinite.
-        """
+        """Measures the text with what has been learnt so far; RunError: the loss is no number."""
 
     @abstractmethod
     def loss(self, score: S) -> float:
@@ -82,11 +66,8 @@ class Validation(ABC, Generic[S]):
 
     @abstractmethod
     def score_of(self, values: dict[str, Any]) -> S:
-        """The score with these fields, as a checkpoint has them.
-
-        Raises:
-            ValueError, KeyError, TypeError: they are others, or no numbers.
-        """
+        """Returns the score with these fields, which a checkpoint has; ValueError, KeyError or
+        TypeError where they are others, or no numbers."""
 
     @abstractmethod
     def sentence(self, score: S) -> str:
@@ -107,9 +88,8 @@ class Validation(ABC, Generic[S]):
     def got_worse(self) -> None:
         """Called when an epoch was not better than the best."""
 
-    def due(self, words: int, seconds: float) -> bool:
-        """Only epoch ends are of interest."""
-        return False
+    def due(self, words: int) -> bool:
+        return False  # only epoch ends are of interest
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """Measures if an epoch has ended; True when `patience` epochs in a row were not better."""
@@ -126,13 +106,12 @@ class Validation(ABC, Generic[S]):
         else:
             self.got_worse()
         self._waited = 0 if better else self._waited + 1
-        stops = bool(self._patience) and self._waited >= self._patience
-        if stops:
-            epochs = "epoch was" if self._waited == 1 else f"{self._waited} epochs were"
-            self._reporter.milestone(
-                f"stopping: the last {epochs} not better (`patience` {self._patience})"
-            )
-        return stops
+        if not self._patience or self._waited < self._patience:
+            return False
+        epochs = "epoch was" if self._waited == 1 else f"{self._waited} epochs were"
+        told = f"stopping: the last {epochs} not better (`patience` {self._patience})"
+        self._reporter.milestone(told)
+        return True
 
     def finish(self, epochs: float, result: TrainingResult) -> None:
         """Training has ended after so many epochs. Measures, if that was not at an epoch's end;
@@ -158,19 +137,14 @@ class Validation(ABC, Generic[S]):
 
     def state(self) -> dict[str, Any]:
         """How long nothing was better, the last and the best measurement, and the best model."""
+        last, best = (each and [{**vars(each[0])}, each[1]] for each in (self._last, self.best))
         plain = {"waited": self._waited, "seconds": self.seconds, "text": self._checksum}
-        scores = {
-            name: None if found is None else [asdict(found[0]), found[1]]
-            for name, found in (("last", self._last), ("best", self.best))
-        }
-        return plain | scores | {f"{KEPT}{name}": array for name, array in self._kept.items()}
+        kept = {f"{KEPT}{name}": array for name, array in self._kept.items()}
+        return {**plain, "last": last, "best": best, **kept}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned.
-
-        Raises:
-            ValueError, KeyError, TypeError: it is no such state, or one of another model.
-        """
+        """Goes on from what `state` returned; ValueError, KeyError or TypeError where it is no such
+        state, or one of another model."""
         self._waited, self.seconds = whole_number(state["waited"]), real_number(state["seconds"])
         if state["text"] != self._checksum:
             self._reporter.warn(
@@ -178,18 +152,12 @@ class Validation(ABC, Generic[S]):
                 " cannot be compared with those from now on"
             )
         self._last, self.best = (
-            (
-                None
-                if state[name] is None
-                else (self.score_of(state[name][0]), real_number(state[name][1]))
-            )
-            for name in ("last", "best")
+            None if found is None else (self.score_of(found[0]), real_number(found[1]))
+            for found in (state["last"], state["best"])
         )
-        kept = {
-            name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)
-        }
-        check_state(kept, self.arrays() if self._keeps_best and self.best is not None else {})
-        self._kept = {name: np.array(value) for name, value in kept.items()}
+        kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
+        self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in kept.items()}
+        check_state(self._kept, self.arrays() if self._keeps_best and self.best else {})
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:
         began = time.perf_counter()

@@ -15,8 +15,8 @@ same context word. The gradient is that of the sum over a batch's predictions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import numpy as np
@@ -24,28 +24,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
-from w2v.system.memory import Demand, available_memory
-from w2v.training.device import find_device
-from w2v.training.engine import (
-    MEASURED_SEED,
-    Tally,
-    WordEngine,
-    block_seeds,
-    check_state,
-    copied_rows,
-    fill_starting_rows,
-)
-from w2v.training.optimizers import OPTIMIZERS, STATE_ROWS
+from w2v.system.memory import Demand
+from w2v.training import engine
+from w2v.training.device import enough_memory, find_device
+from w2v.training.engine import Tally, WordEngine
+from w2v.training.optimizers import OPTIMIZERS, states
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
-from w2v.words.batches import STEPS, batch_words
-from w2v.words.cost import device_demand, host_bytes, warning
+from w2v.words import cost
 from w2v.words.windows import WindowReader, Windows
 
 # predictions that share noise words; in the fused kernel a window's predictions do, about 6
@@ -56,9 +48,6 @@ FROZEN = "input.frozen"  # in the state, where there are rows that stay
 
 class AutogradEngine(WordEngine):
     """Trains the input matrix and an output layer together.
-
-    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
-    counts [V]: of the vocabulary, never increasing.
 
     Raises:
         InputError: `device` names a GPU that is not there, or the loss cannot be used with this
@@ -73,40 +62,25 @@ class AutogradEngine(WordEngine):
         self.device = find_device(config.training.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        keep = keep_probabilities(counts, config.training.sample)
-        self._reader = WindowReader(
-            ids,
-            (keep * (2**32 - 1)).astype(np.uint32),
-            config.model.window,
-            sentence_limit(config.corpus.max_sentence),
-            self.device,
-        )
+        keep = (keep_probabilities(counts, config.training.sample) * (2**32 - 1)).astype(np.uint32)
+        self._limit = sentence_limit(config.corpus.max_sentence)
+        self._reader = WindowReader(ids, keep, config.model.window, self._limit, self.device)
         self._ids, self._length, self._counts = ids, len(ids), counts
-        self._batch = batch_words(config, len(ids))
+        self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self._frozen: Tensor | None = None  # [V] uint8
         with self._enough_memory():
             self._w_in = torch.empty(len(counts), config.model.dim, device=self.device)
             self.layer = self._make_layer(counts).to(self.device)
+            named = self.layer.named_parameters()
+            self._parameters = {f"output.{name}": parameter for name, parameter in named}
+            tables = {"input": self._w_in} | self._parameters
             make = OPTIMIZERS[config.training.optimizer]
-            self._optimizer_in = make(self._w_in)
-            self._optimizers = [
-                (parameter, make(parameter.detach())) for parameter in self.layer.parameters()
-            ]
-        names = [name for name, _ in self.layer.named_parameters()]
-        self._named = {"input": self._optimizer_in} | {
-            f"output.{name}": optimizer
-            for name, (_, optimizer) in zip(names, self._optimizers, strict=True)
-        }
+            self._optimizers = {name: make(table.detach()) for name, table in tables.items()}
 
     @classmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
-        here = host_bytes(config, vocabulary)
-        there = device_demand(config, vocabulary)
-        # copied for a checkpoint: the optimizers' rows too
-        kept = copied_rows(config, vocabulary, 1 + STATE_ROWS[config.training.optimizer])
-        demand = Demand("memory", here + 4 * kept * config.model.dim, available_memory())
-        return [demand] if there is None else [demand, there]
+        return cost.demands(config, vocabulary)
 
     @classmethod
     def how(cls, config: Config) -> str:
@@ -115,50 +89,33 @@ class AutogradEngine(WordEngine):
         return f"{where}; engine autograd with {config.training.optimizer}"
 
     def warning(self) -> str | None:
-        return warning(self.config, self._counts, self._length, self.device)
+        return cost.warning(self.config, self._counts, self._length, self.device)
 
     def bounds(self) -> np.ndarray:
         """Each block is about a whole number of batches."""
-        batch = self._batch
-        size = min(BLOCK_WORDS, self._length * self.config.training.epochs // STEPS)
-        limit = sentence_limit(self.config.corpus.max_sentence)
-        return cut_blocks(self._ids, batch * max(1, size // batch), limit)
+        size = min(BLOCK_WORDS, self._length * self.config.training.epochs // cost.STEPS)
+        return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
 
     def initialise(self) -> None:
-        """Starting vectors, see `fill_starting_rows`."""
-        rows = (
-            torch.empty_like(self._w_in, device="cpu") if self.device.type != "cpu" else self._w_in
-        )
-        fill_starting_rows(rows.numpy(), self.config.training.seed)
+        on_cpu = self.device.type == "cpu"
+        rows = self._w_in if on_cpu else torch.empty_like(self._w_in, device="cpu")
+        engine.fill_starting_rows(rows.numpy(), self.config.training.seed)
         self._w_in.copy_(rows)
 
     @property
     def vectors(self) -> np.ndarray:
-        """[V, dim] float32, the input matrix."""
         return self._w_in.cpu().numpy()
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
-        """Trains on one block at the learning rate `lr`.
-
-        Raises:
-            RunError: the GPU's memory does not suffice.
-        """
         return self._run(self._reader, block, self.config.training.seed, lr)
 
     @torch.no_grad()
     def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
-        """What `train` would find in a block of another text, with the random numbers of
-        MEASURED_SEED.
-
-        Raises:
-            RunError: the GPU's memory does not suffice.
-        """
-        return self._run(self._reader.over(ids), block, MEASURED_SEED, None)
+        return self._run(self._reader.over(ids), block, engine.MEASURED_SEED, None)
 
     def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
-        """A block in steps, with the random numbers of `seed`; nothing is learnt if `lr` is
-        None."""
-        key, own = block_seeds(seed, block)
+        """Works a block off with the random numbers of `seed`; learns unless `lr` is None."""
+        key, own = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
         with self._enough_memory():
             windows = reader.read(block.start, block.stop, int(key), int(own))
@@ -169,80 +126,51 @@ class AutogradEngine(WordEngine):
                 losses = self._step(windows, start, stop, lr)
                 loss += losses.sum(dtype=torch.float64)
                 predictions += len(losses)
-            return Tally(
-                loss.item(),
-                predictions,
-                windows.read,
-                windows.rare,
-                windows.dropped,
-                windows.trained,
-            )
+            words = windows.read, windows.rare, windows.dropped, windows.trained
+            return Tally(loss.item(), predictions, *words)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Input matrix, output layer and what the optimizers remember; views of them on the CPU."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
         if FROZEN in arrays:
             self.freeze(np.array(arrays[FROZEN]))
-        check_state(arrays, self.state())
+        engine.check_state(arrays, self.state())
         with torch.no_grad():
             for name, tensor in self._tensors().items():
                 tensor.copy_(torch.from_numpy(np.array(arrays[name])))
 
     def freeze(self, rows: np.ndarray) -> None:
-        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
-        if rows.shape != (len(self._w_in),):
-            raise ValueError(
-                f"rows has shape {list(rows.shape)}, the input matrix has {len(self._w_in)} rows"
-            )
+        size = len(self._w_in)
+        if rows.shape != (size,):
+            raise ValueError(f"rows has shape {[*rows.shape]}, the input matrix has {size} rows")
         self._frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {"input": self._w_in} | ({} if self._frozen is None else {FROZEN: self._frozen})
         tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
-        for name, optimizer in self._named.items():
-            tensors |= {
-                f"optimizer.{name}.{part}": tensor for part, tensor in optimizer.state().items()
-            }
-        return tensors
+        return tensors | states(self._optimizers)
 
-    @contextmanager
-    def _enough_memory(self) -> Iterator[None]:
-        """A GPU's full memory becomes a RunError that says what helps."""
-        try:
-            yield
-        except torch.cuda.OutOfMemoryError as error:
-            raise RunError(
-                f"the memory of {self.device} does not suffice; try a smaller `batch_size` (now"
-                f" {self._batch:,}), a smaller `dim` or a larger `min_count`"
-            ) from error
+    def _enough_memory(self) -> AbstractContextManager[None]:
+        remedy = f"a smaller `batch_size` (now {self._batch:,}), a smaller `dim`"
+        return enough_memory(self.device, f"{remedy} or a larger `min_count`")
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
-        config = self.config
-        entry = LOSSES[config.training.loss]
-        more: dict[str, object] = {"sparse": True} if entry.sparse else {}
-        if entry.draws_noise:
+        config, loss = self.config, self.config.training.loss
+        more: dict[str, object] = {"sparse": True} if LOSSES[loss].sparse else {}
+        if LOSSES[loss].draws_noise:
             more |= {"per_row": True, "generator": self._generator}
         try:
             with torch.random.fork_rng(devices=[]):  # a layer may have starting values of its own
                 torch.manual_seed(config.training.seed)
                 return make_layer(
-                    config.training.loss,
-                    config.model.dim,
-                    torch.from_numpy(counts),
-                    config.loss,
-                    **more,
+                    loss, config.model.dim, torch.from_numpy(counts), config.loss, **more
                 )
         except ValueError as error:
-            raise InputError(
-                f"`loss` {config.training.loss} with {len(counts):,} words: {error}"
-            ) from error
+            raise InputError(f"`loss` {loss} with {len(counts):,} words: {error}") from error
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
-        """One step on the windows of targets start … stop - 1, or none if `lr` is None; their
-        predictions' losses."""
+        """Returns the losses of targets start … stop - 1; takes one step unless `lr` is None."""
         contexts, places = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
@@ -252,33 +180,26 @@ class AutogradEngine(WordEngine):
         return self._skip_gram(contexts, windows.words[places], lr)
 
     def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
-        repeated = LOSSES[self.config.training.loss].draws_noise
+        repeated, size = LOSSES[self.config.training.loss].draws_noise, len(self._w_in)
         rows, row_of = (
-            shared_rows(contexts, NOISE_SHARE)
-            if repeated
-            else distinct_rows(contexts, len(self._w_in))
+            shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, size)
         )
         hidden = self._w_in.index_select(0, rows)
-        losses: Tensor
         if lr is None:
-            losses = self.layer(hidden, targets, row_of)
-            return losses
+            return self.layer(hidden, targets, row_of)
         losses, gradient = self._learn(hidden, targets, row_of, lr)
         if repeated:
-            rows, gradient = summed_rows(rows, gradient, len(self._w_in))
+            rows, gradient = summed_rows(rows, gradient, size)
         self._update_input(gradient, lr, rows)
         return losses
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
         model = self.config.model
-        hidden = F.embedding_bag(
-            contexts, self._w_in, lengths.cumsum(0) - lengths, mode=model.cbow_hidden
-        )
-        losses: Tensor
+        starts = lengths.cumsum(0) - lengths
+        hidden = F.embedding_bag(contexts, self._w_in, starts, mode=model.cbow_hidden)
         if lr is None:
-            losses = self.layer(hidden, targets)
-            return losses
+            return self.layer(hidden, targets)
         losses, gradient = self._learn(hidden, targets, None, lr)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]
@@ -291,19 +212,18 @@ class AutogradEngine(WordEngine):
         if self._frozen is not None:
             free = self._frozen[rows] == 0
             gradient, rows = gradient[free], rows[free]
-        self._optimizer_in.update(gradient, lr, rows)
+        self._optimizers["input"].update(gradient, lr, rows)
 
     def _learn(
         self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float
     ) -> tuple[Tensor, Tensor]:
-        """Updates the output layer; the losses [N] and the gradient [U, D] of their sum by
-        `hidden`."""
+        """Updates the output layer; returns losses [N] and the gradient [U, D] of their sum."""
         hidden.requires_grad_()
         losses = self.layer(hidden, targets, row_of)
         losses.sum().backward()
-        for parameter, optimizer in self._optimizers:
+        for name, parameter in self._parameters.items():
             if parameter.grad is not None:
-                optimizer.update(parameter.grad, lr)
+                self._optimizers[name].update(parameter.grad, lr)
                 parameter.grad = None
         assert hidden.grad is not None
         return losses.detach(), hidden.grad

@@ -1,5 +1,5 @@
-"""What a run of the autograd engine will cost: memory, and time where all V output rows are
-scored."""
+"""What a run of the autograd engine will cost: how many words make a step, memory, and time where
+all V output rows are scored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
-from w2v.system.memory import Demand
+from w2v.system.memory import Demand, available_memory
 from w2v.training.device import (
     CUDA_LIBRARY_BYTES,
     LIBRARY_BYTES,
@@ -19,48 +19,53 @@ from w2v.training.device import (
     find_device,
     free_memory,
 )
+from w2v.training.engine import copied_rows
 from w2v.training.optimizers import STATE_ROWS
-from w2v.words.batches import batch_words
 
+STEPS = 256  # of a run, at least, where the batch size is ours to choose
+SMALLEST_BATCH = 64
+# With sgd all predictions of a batch move a row by the sum of what each alone would: large batches
+# diverge.
+SGD_BATCH, LARGE_BATCH = 256, 16384
 LONG_SECONDS = 3600
 PRODUCTS = 3  # matrix products per step: scores, and the gradients of both factors
 OVERHEAD = 1.6  # exponentials, sums and updates beside the products
 PROBE = (1024, 4096)  # rows and classes of the product that is timed
 
 
-def host_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine needs of the machine's memory for V = vocabulary.
+def batch_words(config: Config, length: int) -> int:
+    """Returns the words per step: as given, else what suits optimizer, window and `length`."""
+    if config.training.batch_size:
+        return config.training.batch_size
+    words = SGD_BATCH if config.training.optimizer == "sgd" else LARGE_BATCH
+    if config.model.model != "cbow":
+        # for wide windows fewer words: they make as many predictions
+        words = max(1, min(words, words * 6 // (config.model.window + 1)))
+    return max(SMALLEST_BATCH, min(words, length * config.training.epochs // STEPS))
 
-    Raises:
-        InputError: `device` names a GPU that is not there.
-    """
-    if find_device(config.training.device).type == "cpu":
-        return LIBRARY_BYTES + working_bytes(config, vocabulary)
-    return CUDA_LIBRARY_BYTES + 4 * vocabulary * config.model.dim  # the vectors, to write them
 
-
-def device_demand(config: Config, vocabulary: int) -> Demand | None:
-    """What the engine needs of the GPU's memory; None if it works on the CPU.
-
-    Raises:
-        InputError: `device` names a GPU that is not there.
-    """
-    device = find_device(config.training.device)
+def demands(config: Config, vocabulary: int) -> list[Demand]:
+    """Returns what the engine needs of the machine's memory for V = vocabulary, and of the GPU's if
+    it works there."""
+    device, row = find_device(config.training.device), 4 * config.model.dim
+    working = working_bytes(config, vocabulary)
+    # copied for a checkpoint: the optimizers' rows too
+    needed = row * copied_rows(config, vocabulary, 1 + STATE_ROWS[config.training.optimizer])
     if device.type == "cpu":
-        return None
-    return Demand(f"memory on {device}", working_bytes(config, vocabulary), free_memory(device))
+        return [Demand("memory", needed + LIBRARY_BYTES + working, available_memory())]
+    needed += CUDA_LIBRARY_BYTES + row * vocabulary  # the vectors, to write them
+    there = Demand(f"memory on {device}", working, free_memory(device))
+    return [Demand("memory", needed, available_memory()), there]
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary on the device: matrices, gradients, one
-    batch."""
+    """Returns what the engine will allocate on the device: matrices, gradients, one batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
-    sampled = loss.draws_noise
     # the last: the gradient of all rows
     copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
-    hidden = min(predictions, vocabulary) if not sampled else predictions
+    hidden = predictions if loss.draws_noise else min(predictions, vocabulary)
     gathered = loss.negatives(config.loss) // 4 + 1
     return (
         copies * vocabulary * dim * 4
@@ -71,11 +76,8 @@ def working_bytes(config: Config, vocabulary: int) -> int:
 
 
 def warning(config: Config, counts: np.ndarray, length: int, device: torch.device) -> str | None:
-    """A sentence for the user when a loss that scores all rows would take more than an hour; None
-    otherwise.
-
-    counts [V] of the vocabulary, length of the stream of ids.
-    """
+    """Returns a sentence for the user where a loss that scores all rows would take more than an
+    hour; counts [V] of the vocabulary, length of the stream of ids."""
     if not LOSSES[config.training.loss].scores_all:
         return None
     seconds = products_of(config, counts, length) * OVERHEAD / speed_of(device, config.model.dim)
@@ -96,16 +98,11 @@ def products_of(config: Config, counts: np.ndarray, length: int) -> float:
     kept = counts * keep_probabilities(counts, config.training.sample)
     words = float(kept.sum())
     steps = max(1.0, length / batch_words(config, length))
-    predictions = words / steps
+    hidden = words / steps
     if config.model.model == "skip-gram":
-        predictions *= config.model.window + 1
-        # distinct hidden vectors of a batch: each word is there unless none of the predictions is
-        # from it
-        hidden = float(
-            -np.expm1(predictions * np.log1p(-np.minimum(kept / words, 1 - 1e-12))).sum()
-        )
-    else:
-        hidden = predictions
+        # distinct words of a batch: each is there unless none of the predictions is from it
+        predictions, share = hidden * (config.model.window + 1), np.minimum(kept / words, 1 - 1e-12)
+        hidden = float(-np.expm1(predictions * np.log1p(-share)).sum())
     return 2.0 * PRODUCTS * hidden * len(counts) * config.model.dim * steps * config.training.epochs
 
 

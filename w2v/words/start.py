@@ -23,8 +23,8 @@ from w2v.corpus.identity import digest
 from w2v.corpus.renumber import renumbered
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
-from w2v.runs.checkpoint import newest_checkpoint
-from w2v.settings.build import load_config
+from w2v.runs.checkpoint import all_finite, newest_checkpoint
+from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
@@ -67,28 +67,22 @@ class Start:
         from where."""
         arrays = {name: np.array(array) for name, array in engine.state().items()}
         arrays["input"][self.known] = self.earlier.rows[self.source]
-        kept: list[str] = []
-        anew: list[str] = []
-        for name, array in arrays.items():
-            if name.startswith(OUTPUT):
-                (kept if self._fill(name, array) else anew).append(name.removeprefix(OUTPUT))
+        outputs = [name for name in arrays if name.startswith(OUTPUT)]
+        unlike = [name for name in outputs if not self._fill(name, arrays[name])]
+        anew = ", ".join(name.removeprefix(OUTPUT) for name in unlike)
         engine.load_state(arrays)
         if self.freeze:
             frozen = np.zeros(self.size, np.uint8)
             frozen[self.known] = 1
             engine.freeze(frozen)
-        what = (
-            f"{len(self.known):,} of {self.size:,} words start from their rows in"
-            f" {self.earlier.name}"
-        )
-        reporter.note(
-            f"{what}{' and stay there' if self.freeze else ''}, {self.size - len(self.known):,} as"
-            " usual"
-        )
+        share = f"{len(self.known):,} of {self.size:,} words"
+        what = f"{share} start from their rows in {self.earlier.name}"
+        stay = " and stay there" if self.freeze else ""
+        reporter.note(f"{what}{stay}, {self.size - len(self.known):,} as usual")
         if anew:
             why = self.earlier.why_none or "its rows do not belong to words one by one"
-            reporter.note(f"the output layer starts anew ({', '.join(anew)}): {why}")
-        elif kept and self.earlier.vocabulary is not None:
+            reporter.note(f"the output layer starts anew ({anew}): {why}")
+        elif outputs and self.earlier.vocabulary is not None:
             reporter.note(f"the output layer goes on from {self.earlier.name}")
 
     def _fill(self, name: str, array: np.ndarray) -> bool:
@@ -106,33 +100,22 @@ class Start:
 
 
 def load_earlier(config: Config) -> Earlier:
-    """What `init` names.
-
-    Raises:
-        InputError: there is nothing of that kind, or its vectors are of another length.
-    """
+    """Returns what `init` names; refuses it where that is nothing to start from."""
     path = Path(config.start.init or "")
     if (path / "config.yaml").is_file() and (path / "vocab.tsv").is_file():
         found = _of_run(path, config)
     else:
         if config.start.extend_vocab:
-            raise InputError(
-                f"`extend_vocab` needs the vocabulary of a run, and `init` {path} is none: leave"
-                " one away"
-            )
-        vectors = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
-        found = Earlier(
-            str(path), vectors.words, vectors.matrix, why_none="a file of vectors has none"
-        )
-    if found.rows.shape[1] != config.model.dim:
-        length, dim = found.rows.shape[1], config.model.dim
-        raise InputError(
-            f"`init` {path} has vectors of {length} numbers, and `dim` is {dim}: give `dim`"
-            f" {length}"
-        )
-    if not all(
-        np.isfinite(found.rows[at : at + 8192]).all() for at in range(0, len(found.rows), 8192)
-    ):
+            what = f"needs the vocabulary of a run, and `init` {path} is none"
+            raise InputError(f"`extend_vocab` {what}: leave one out")
+        loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
+        why = "a file of vectors has none"
+        found = Earlier(str(path), loaded.words, loaded.matrix, why_none=why)
+    length, dim = found.rows.shape[1], config.model.dim
+    if length != dim:
+        what = f"has vectors of {length} numbers, and `dim` is {dim}"
+        raise InputError(f"`init` {path} {what}: give `dim` {length}")
+    if not all_finite(found.rows):
         raise InputError(f"`init` {path} holds NaN or infinity: name another one")
     return found
 
@@ -141,37 +124,25 @@ def start_from(
     config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start]:
     """The text and the vocabulary of a run that starts from `init`; `chosen` are the words that it
-    would have without.
-
-    Raises:
-        InputError: see `load_earlier`.
-        RunError: the disk for temporary files is full.
-    """
+    would have without."""
     earlier = load_earlier(config)
     vocabulary, old = chosen, earlier.vocabulary
     if old is not None:
         vocabulary = _extended(old, store.vocabulary, chosen) if config.start.extend_vocab else old
-        left_out = sum(old.index(word) is None for word in chosen.words)
+        new = sum(old.index(word) is None for word in chosen.words)
         if config.start.extend_vocab:
-            reporter.note(
-                f"{left_out:,} new words beside the {len(old):,} of {earlier.name}; noise and tree"
-                " are built anew"
-            )
-        elif left_out:
-            reporter.note(
-                f"{left_out:,} words of the text are not in the vocabulary of {earlier.name} and"
-                " are left out (`extend_vocab` takes them in)"
-            )
+            what = f"{new:,} new words beside the {len(old):,} of {earlier.name}"
+            reporter.note(f"{what}; noise and tree are built anew")
+        elif new:
+            what = f"{new:,} words of the text are not in the vocabulary of {earlier.name}"
+            reporter.note(f"{what} and are left out (`extend_vocab` takes them in)")
         store = renumbered(store, vocabulary)
     places = {word: place for place, word in reversed(list(enumerate(earlier.words)))}
     pairs = [(new, places[word]) for new, word in enumerate(vocabulary.words) if word in places]
     known, source = np.array(pairs, np.int64).reshape(-1, 2).T
     moved = vocabulary is not old
-    return (
-        store,
-        vocabulary,
-        Start(earlier, known, source, len(vocabulary), moved, config.start.freeze),
-    )
+    start = Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)
+    return store, vocabulary, start
 
 
 def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenStore, Vocabulary]:
@@ -186,7 +157,7 @@ def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenS
 
 def _of_run(path: Path, config: Config) -> Earlier:
     check_version(path)
-    before = load_config(path / "config.yaml")
+    before = build_config({}, path / "config.yaml")
     if not before.only_vectors:
         raise InputError(
             f"`init` {path} is the run of a language model: write its embeddings to a file with"
@@ -195,20 +166,12 @@ def _of_run(path: Path, config: Config) -> Earlier:
     vocabulary = Vocabulary.load(path / "vocab.tsv")
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        vectors = load_vectors(path)
-        return Earlier(
-            str(path),
-            vectors.words,
-            vectors.matrix,
-            vocabulary,
-            why_none=f"{path} keeps no checkpoint",
-        )
+        loaded, why = load_vectors(path), f"{path} keeps no checkpoint"
+        return Earlier(str(path), loaded.words, loaded.matrix, vocabulary, why_none=why)
     rows = checkpoint.tensors.get("input")
     if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary):
-        raise InputError(
-            f"`init` {path}: {checkpoint.path} does not fit the vocabulary beside it; name"
-            " another run"
-        )
+        what = f"{checkpoint.path} does not fit the vocabulary beside it"
+        raise InputError(f"`init` {path}: {what}; name another run")
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
         earlier.why_none = f"{path} was trained with another loss, or other options of it"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 
 from w2v.corpus import TokenStore, Vocabulary
@@ -34,16 +31,9 @@ class NothingToLearnError(InputError):
 
 @dataclass
 class WordText(Text):
-    """valid: the text to validate on, with the same ids. start: other rows than usual to begin
-    with."""
+    """`valid` has the same ids. start: other rows than usual to begin with."""
 
-    valid: TokenStore | None = None
-    start: Start | None = None
-
-    def close(self) -> None:
-        super().close()
-        if self.valid is not None:
-            self.valid.close()
+    start: Start | None
 
 
 class WordsTask(Task):
@@ -51,25 +41,9 @@ class WordsTask(Task):
 
     unit = "words"
 
-    def prepare(self) -> None:
-        """Checks that a GPU that was asked for is there; imports Numba, half a second, or PyTorch,
-        two, while the corpus is being read."""
-        if self.config.training.device.startswith("cuda"):
-            from w2v.training.device import find_device  # imports PyTorch
-
-            find_device(self.config.training.device)
-
-        def import_it() -> None:
-            with suppress(Exception):  # comes again, and is told, where the module is used
-                self.engine_class()
-
-        threading.Thread(target=import_it, daemon=True).start()
-
-    def engine_class(self) -> type[WordEngine]:
-        """Returns the engine that the settings name."""
-        module, name = ENGINES[self.config.training.engine].split(":")
-        found: type[WordEngine] = getattr(importlib.import_module(module), name)
-        return found
+    @property
+    def engine_name(self) -> str:
+        return ENGINES[self.config.training.engine]
 
     def read(self, earlier: Checkpoint | None) -> WordText:
         valid = read_validation(self.context)
@@ -92,7 +66,7 @@ class WordsTask(Task):
         return run_vocabulary(store, self.config, self.context.resume)
 
     def demands(self, vocabulary: int) -> list[Demand]:
-        demands = self.engine_class().demands(self.config, vocabulary)
+        demands: list[Demand] = self.engine_class().demands(self.config, vocabulary)
         return [demands[0]._replace(needed=BASE_BYTES + demands[0].needed), *demands[1:]]
 
     def remedy(self, where: int) -> str:
@@ -109,7 +83,7 @@ class WordsTask(Task):
     def job(self, text: Text) -> Job:
         assert isinstance(text, WordText)
         config, store, counts = self.config, text.store, text.vocabulary.counts
-        engine_class = self.engine_class()
+        engine_class: type[WordEngine] = self.engine_class()
         self.reporter.stage(
             f"training {len(counts):,} words x {config.model.dim}, {config.model.model}, loss"
             f" {config.training.loss}, {engine_class.how(config)}: {config.why_engine}"
@@ -136,14 +110,13 @@ class WordsTask(Task):
         return Result(job.engine.vectors if learnt is None else learnt)
 
     def counts(self, text: Text, total: Tally) -> Words:
-        store = text.store
-        # the vocabulary's counts may be those of another text
-        known = store.known_words
+        read = text.store.n_words
+        known = text.store.known_words  # the vocabulary's counts may be those of another text
         in_vocabulary = int(text.vocabulary.counts.sum()) if known is None else known
         return Words(
-            read=store.n_words,
+            read=read,
             in_vocabulary=in_vocabulary,
-            left_out=store.n_words - in_vocabulary,
+            left_out=read - in_vocabulary,
             passed=total.read,
             trained=total.trained,
             subsampled=total.dropped,

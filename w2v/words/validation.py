@@ -33,35 +33,23 @@ BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughl
 def validation_text(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> TokenStore:
-    """The text of `valid` with the ids of the run's vocabulary; closes `store`.
-
-    Raises:
-        InputError: it has no word of the vocabulary.
-        RunError: the disk for temporary files is full.
-    """
-    found = renumbered(store, vocabulary)
+    """Returns the text of `valid` with the ids of the run's vocabulary; closes `store`."""
+    found, path = renumbered(store, vocabulary), config.validation.valid
     unknown = found.n_words - (found.known_words or 0)
     if unknown == found.n_words:
         found.close()
-        raise InputError(
-            f"`valid` {config.validation.valid}: none of its words is in the vocabulary of"
-            f" {len(vocabulary):,} words, so its loss would say nothing; give a text of the"
-            " corpus's language"
-        )
+        what = f"none of its words is in the vocabulary of {len(vocabulary):,} words"
+        why = "so its loss would say nothing; give a text of the corpus's language"
+        raise InputError(f"`valid` {path}: {what}, {why}")
     if unknown:
-        reporter.note(
-            f"{unknown:,} of the {found.n_words:,} words of `valid` {config.validation.valid} are"
-            " not in the vocabulary and are left out"
-        )
+        what = f"{unknown:,} of the {found.n_words:,} words of `valid` {path}"
+        reporter.note(f"{what} are not in the vocabulary and are left out")
     return found
 
 
 class WordValidation(Validation[Tally]):
-    """Measures `text`, see `validation_text`, with the engine's own loss.
-
-    Raises:
-        InputError: no word of the text is left with a context word.
-    """
+    """Measures `text`, see `validation_text`, with the engine's own loss; refuses it where no word
+    is left with a context word."""
 
     def __init__(
         self, config: Config, engine: WordEngine, text: TokenStore, reporter: Reporter
@@ -69,14 +57,10 @@ class WordValidation(Validation[Tally]):
         patience, path = config.validation.patience, str(config.validation.valid)
         super().__init__(path, text.ids, patience, bool(patience), reporter)
         self._engine, self._text, self._ids = engine, text, read_only(text.ids)
-        bounds = cut_blocks(
-            self._ids, BLOCK_WORDS, sentence_limit(config.corpus.max_sentence)
-        ).tolist()
-        self._blocks = [
-            Block(0, index, start, stop, 0.0)
-            for index, (start, stop) in enumerate(pairwise(bounds))
-        ]
-        if not any(self._measure_block(index, 0).predictions for index in range(len(self._blocks))):
+        limit = sentence_limit(config.corpus.max_sentence)
+        pairs = pairwise(cut_blocks(self._ids, BLOCK_WORDS, limit).tolist())
+        self._blocks = [Block(0, index, *pair, 0.0) for index, pair in enumerate(pairs)]
+        if not any(self._measure_block(block, 0).predictions for block in self._blocks):
             raise InputError(
                 f"`valid` {path}: no word of it has a context word, after `min_count`, `max_vocab`"
                 " and `sample` no line has two words left; give a longer text"
@@ -87,8 +71,8 @@ class WordValidation(Validation[Tally]):
         tallies = [Tally()] * len(self._blocks)
 
         def work(thread: int) -> None:
-            for index in range(thread, len(tallies), threads):
-                tallies[index] = self._measure_block(index, thread)
+            for block in self._blocks[thread::threads]:
+                tallies[block.index] = self._measure_block(block, thread)
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(threads)))
@@ -121,11 +105,9 @@ class WordValidation(Validation[Tally]):
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The vectors."""
         return {"vectors": self._engine.vectors}
 
-    def _measure_block(self, index: int, thread: int) -> Tally:
-        block = self._blocks[index]
+    def _measure_block(self, block: Block, thread: int) -> Tally:
         tally = self._engine.measure(self._ids, block, thread)
         self._text.release(block.start, block.stop)
         return tally

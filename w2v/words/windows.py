@@ -51,11 +51,8 @@ class Windows:
 
         start, stop: the targets from `first + start` to before `first + stop`.
         """
-        device, begin, end = (
-            self.words.device,
-            self.first + start,
-            min(self.first + stop, self.last),
-        )
+        device = self.words.device
+        begin, end = self.first + start, min(self.first + stop, self.last)
         if self.widest == 0 or begin >= end:
             return self.words[:0], self.words[:0]
         offsets = torch.arange(-self.widest, self.widest + 1, device=device)
@@ -104,30 +101,22 @@ class WindowReader:
         return other
 
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
-        """The windows of positions start … stop - 1.
-
-        key: seeds sub-sampling, the same for a whole epoch. window_key: seeds the windows' reach.
-        """
+        """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
+        a whole epoch, `window_key` the windows' reach."""
         begin, end = start, stop
         # lines are never cut, so windows look beyond the block
         if self._max_sentence == 0 and start < stop:
-            begin, end = self._context_before(start, key), self._context_after(stop, key)
-        ids = torch.from_numpy(np.array(self._ids[begin:end])).to(self._device).long()
-        positions = torch.arange(begin, end, device=self._device)
-        word, known = ids >= 0, (ids >= 0) & (ids < len(self._keep))
-        kept = self._survives(ids, positions, known, key)
+            begin = self._context(start, key, ahead=False)
+            end = self._context(stop, key, ahead=True)
+        ids, positions = self._part(begin, end)
+        word, known = ids >= 0, self._known(ids)
+        kept = self._survives(ids, positions, key)
         inside = (positions >= start) & (positions < stop)
         sentences = self._sentences(ids)[kept]
         window_hash = upper_bits(positions[kept], window_key)
-        before, targets, read, rare, longest = torch.stack(
-            [
-                (kept & (positions < start)).sum(),
-                (kept & inside).sum(),
-                (word & inside).sum(),
-                (word & ~known & inside).sum(),
-                _longest_run(sentences),
-            ]
-        ).tolist()
+        masks = kept & (positions < start), kept & inside, word & inside, word & ~known & inside
+        counts = torch.stack([*(mask.sum() for mask in masks), _longest_run(sentences)])
+        before, targets, read, rare, longest = counts.tolist()
         return Windows(
             words=ids[kept],
             sentences=sentences,
@@ -140,7 +129,16 @@ class WindowReader:
             dropped=read - rare - targets,
         )
 
-    def _survives(self, ids: Tensor, positions: Tensor, known: Tensor, key: int) -> Tensor:
+    def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Returns the ids at positions start … stop - 1, and the positions."""
+        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
+        return ids, torch.arange(start, stop, device=self._device)
+
+    def _known(self, ids: Tensor) -> Tensor:
+        return (ids >= 0) & (ids < len(self._keep))
+
+    def _survives(self, ids: Tensor, positions: Tensor, key: int) -> Tensor:
+        known = self._known(ids)
         thresholds = self._keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
 
@@ -155,38 +153,24 @@ class WindowReader:
         in_line = places - line_start
         return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
 
-    def _context_before(self, start: int, key: int) -> int:
-        """Where the `window` surviving words before `start`, as far as they are of the same line,
-        begin or earlier."""
+    def _context(self, place: int, key: int, *, ahead: bool) -> int:
+        """Returns where the `window` surviving words next to `place` end, ahead of it or before it,
+        as far as they are of the same line."""
+        if ahead and place > 0 and self._ids[place - 1] < 0:
+            return place
         margin = min(4 * self._window, FIRST_LOOK)
         while True:
-            begin = max(0, start - margin)
-            line_ends = np.flatnonzero(np.asarray(self._ids[begin:start]) < 0)
+            far = min(len(self._ids), place + margin) if ahead else max(0, place - margin)
+            begin, end = sorted((place, far))
+            line_ends = begin + np.flatnonzero(np.asarray(self._ids[begin:end]) < 0)
             if len(line_ends):
-                return begin + int(line_ends[-1]) + 1
-            if begin == 0 or self._survivors(begin, start, key) >= self._window:
-                return begin
-            margin *= 2
-
-    def _context_after(self, stop: int, key: int) -> int:
-        """Where the `window` surviving words from `stop` on, as far as they are of the same line,
-        end or later."""
-        margin = min(4 * self._window, FIRST_LOOK)
-        if stop > 0 and self._ids[stop - 1] < 0:
-            return stop
-        while True:
-            end = min(len(self._ids), stop + margin)
-            line_ends = np.flatnonzero(np.asarray(self._ids[stop:end]) < 0)
-            if len(line_ends):
-                return stop + int(line_ends[0])
-            if end == len(self._ids) or self._survivors(stop, end, key) >= self._window:
-                return end
+                return int(line_ends[0] if ahead else line_ends[-1] + 1)
+            if far in (0, len(self._ids)) or self._survivors(begin, end, key) >= self._window:
+                return far
             margin *= 2
 
     def _survivors(self, start: int, stop: int, key: int) -> int:
-        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
-        positions = torch.arange(start, stop, device=self._device)
-        return int(self._survives(ids, positions, (ids >= 0) & (ids < len(self._keep)), key).sum())
+        return int(self._survives(*self._part(start, stop), key).sum())
 
 
 def upper_bits(positions: Tensor, key: int) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 from w2v.compat.tensorflow import sampled_softmax_loss
 from w2v.losses.options import NegOptions
 from w2v.losses.sampled import REMOVED, Nce, Neg, SampledLayer, cross_entropy, logistic
-from w2v.sampling.samplers import AllCandidateSampler, Candidates, LogUniformSampler
+from w2v.sampling.candidates import Candidates
+from w2v.sampling.samplers import AllCandidateSampler, LogUniformSampler
 
 from .sampled_cases import COUNTS, LAYERS, D, V, layer_of, normal, seeded
 

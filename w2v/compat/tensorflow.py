@@ -19,7 +19,8 @@ from w2v.compat.shards import Shards, Tables
 from w2v.losses.base import accumulate_dtype, checked_classes
 from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, sampled_loss
 from w2v.losses.sampled import log_count
-from w2v.sampling.samplers import Candidates, LogUniformSampler, compute_accidental_hits
+from w2v.sampling.candidates import Candidates, compute_accidental_hits
+from w2v.sampling.samplers import LogUniformSampler
 
 
 def nce_loss(

@@ -22,7 +22,7 @@ from w2v.losses.base import OutputLayer, Scores
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
-from w2v.sampling.samplers import Candidates, Sampler
+from w2v.sampling.candidates import Candidates, Sampler
 
 
 class HsigmoidNeg(OutputLayer):

@@ -28,7 +28,8 @@ from w2v.losses.base import OutputLayer, Scores, accumulate_dtype, checked_class
 from w2v.losses.math.cross_entropy import all_scores, linear_cross_entropy
 from w2v.losses.math.products import linear, outer, product_dtype
 from w2v.losses.options import NceOptions, SampledOptions, SampledSoftmaxOptions
-from w2v.sampling.samplers import Candidates, Sampler, UnigramSampler
+from w2v.sampling.candidates import Candidates, Sampler
+from w2v.sampling.samplers import UnigramSampler
 
 REMOVED = torch.finfo(
     torch.float32

@@ -26,6 +26,9 @@ RACE_CELLS = 1 << 22  # rows x classes for which arrival times are held at once
 MOST_TRIES = 2.0**62  # num_tries is an int64, whatever the rarest class asks for
 LARGE_RATE = 1e9
 
+Shape = tuple[int, ...]
+Generator = torch.Generator | None
+
 
 class Candidates(NamedTuple):
     """What `sample` found.
@@ -55,10 +58,8 @@ class Sampler(ABC):
         """P(class) float64, in the shape of `ids`."""
 
     @abstractmethod
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
-        """Independent draws, int64."""
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
+        """Returns independent draws, int64."""
 
     def support(self) -> int:
         """How many classes have a probability above 0."""
@@ -69,7 +70,7 @@ class Sampler(ABC):
         true_classes: Tensor | None,
         num_sampled: int,
         unique: bool,
-        generator: torch.Generator | None = None,
+        generator: Generator = None,
         *,
         rows: int | None = None,
         device: torch.device | str | None = None,
@@ -92,10 +93,8 @@ class Sampler(ABC):
         """
         if num_sampled < 1:
             raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
-        if rows is not None and true_classes is not None and len(true_classes) != rows:
-            raise ValueError(
-                f"true_classes has {len(true_classes)} rows, candidates are wanted for {rows}"
-            )
+        if rows is not None and true_classes is not None and (given := len(true_classes)) != rows:
+            raise ValueError(f"true_classes has {given} rows, candidates are wanted for {rows}")
         self._check(true_classes)
         if device is None:
             source = true_classes if true_classes is not None else generator
@@ -104,20 +103,18 @@ class Sampler(ABC):
         shape = (num_sampled,) if rows is None else (rows, num_sampled)
         tries: int | Tensor = num_sampled
         if unique:
-            sampled, tried = self.draw_distinct(
-                1 if rows is None else rows, num_sampled, generator, place
-            )
+            sets = 1 if rows is None else rows
+            sampled, tried = self.draw_distinct(sets, num_sampled, generator, place)
             tries = int(tried[0]) if rows is None else tried.to(device)
             sampled = sampled.view(shape).to(device)
         else:
             sampled = self.draw(shape, generator, place).to(device)
-        true = (
-            None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
-        )
-        found = Candidates(sampled, true, self.expected_count(sampled, num_sampled, tries), tries)
-        if true_classes is not None:
-            self.learn(true_classes)
-        return found
+        expected = self.expected_count(sampled, num_sampled, tries)
+        if true_classes is None:
+            return Candidates(sampled, None, expected, tries)
+        true = self.expected_count(true_classes, num_sampled, tries)
+        self.learn(true_classes)
+        return Candidates(sampled, true, expected, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
         """What a call of `sample` teaches for the next one: nothing, unless a sampler has something
@@ -128,35 +125,28 @@ class Sampler(ABC):
         num_tries may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
-            return (
-                p * num_sampled
-                if num_tries == num_sampled
-                else p.neg().log1p_().mul_(num_tries).expm1_().neg_()
-            )
+            if num_tries == num_sampled:
+                return p * num_sampled
+            return p.neg().log1p_().mul_(num_tries).expm1_().neg_()
         num_tries = num_tries.view(-1, *[1] * (ids.dim() - 1))
-        return torch.where(
-            num_tries == num_sampled, p * num_sampled, -torch.expm1(num_tries * torch.log1p(-p))
-        )
+        distinct = -torch.expm1(num_tries * torch.log1p(-p))
+        return torch.where(num_tries == num_sampled, p * num_sampled, distinct)
 
     def _check(self, true_classes: Tensor | None) -> None:
         if true_classes is not None and true_classes.numel():
             low, high = (int(bound) for bound in true_classes.aminmax())
             if low < 0 or high >= self.range_max:
-                raise ValueError(
-                    f"true classes range from {low} to {high}, they must lie in 0 to"
-                    f" {self.range_max - 1}"
-                )
+                found, last = f"true classes range from {low} to {high}", self.range_max - 1
+                raise ValueError(f"{found}, they must lie in 0 to {last}")
 
     def draw_distinct(
-        self, rows: int, num_sampled: int, generator: torch.Generator | None, device: torch.device
+        self, rows: int, num_sampled: int, generator: Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
         """(the first num_sampled distinct classes drawn [rows, num_sampled], how many draws that
         took [rows])."""
-        if num_sampled > self.support():
-            raise ValueError(
-                f"num_sampled is {num_sampled}, but there are only {self.support()} classes to draw"
-                " without repeats"
-            )
+        if num_sampled > (most := self.support()):
+            what = f"num_sampled is {num_sampled}, but there are only {most} classes"
+            raise ValueError(f"{what} to draw without repeats")
         draws = self.draw((rows, 2 * num_sampled), generator, device)
         if rows == 1:  # a set of Python's is the cheapest for so few
             order = list(dict.fromkeys(row := draws[0].tolist()))
@@ -183,9 +173,7 @@ class Sampler(ABC):
             found = first.cumsum(1)
         return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
 
-    def _race(
-        self, draws: Tensor, missing: Tensor, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
+    def _race(self, draws: Tensor, missing: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Goes on where `draws` [rows, R] ended: (the next classes found [rows, max(missing)],
         draws till then [rows]).
 
@@ -205,7 +193,7 @@ class Sampler(ABC):
         return classes, missing + poisson(repeats[:, 0] + (rates * waits).sum(1), generator)
 
 
-def poisson(rate: Tensor, generator: torch.Generator | None) -> Tensor:
+def poisson(rate: Tensor, generator: Generator) -> Tensor:
     """Returns Poisson numbers, int64, normal ones where the rate is so large that CUDA's 32 bits
     would not hold them."""
     small = torch.poisson(rate.clamp(0, LARGE_RATE), generator=generator)

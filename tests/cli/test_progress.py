@@ -49,10 +49,10 @@ def test_what_is_over_soon_leaves_no_line(capsys: pytest.CaptureFixture[str]) ->
 
 def test_other_work_with_and_without_a_known_end(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    reporter = ConsoleReporter(clock=clock, interval=1)
-    for clock.now in (0.0, 1.0):
+    reporter = ConsoleReporter(clock=clock)
+    for clock.now in (0.0, 10.0):
         reporter.working("scoring", 1024, 4096, "tokens")
-    for clock.now in (2.0, 3.0):
+    for clock.now in (20.0, 30.0):
         reporter.working("scoring", 1500, None, "lines")
     assert capsys.readouterr().err.splitlines() == [
         "scoring  25.0 %  1.02 k of 4.10 k tokens",
@@ -63,10 +63,10 @@ def test_other_work_with_and_without_a_known_end(capsys: pytest.CaptureFixture[s
 
 def test_reading_with_and_without_a_known_size(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    reporter = ConsoleReporter(clock=clock, interval=1)
-    for clock.now in (0.0, 1.0):
+    reporter = ConsoleReporter(clock=clock)
+    for clock.now in (0.0, 10.0):
         reporter.reading(5_000_000, 10_000_000)
-    for clock.now in (2.0, 3.0):
+    for clock.now in (20.0, 30.0):
         reporter.reading(7_000_000, None)
     assert capsys.readouterr().err.splitlines() == [
         "reading  50.0 %  5.0 MB of 10.0 MB",
@@ -77,8 +77,9 @@ def test_reading_with_and_without_a_known_size(capsys: pytest.CaptureFixture[str
 
 def test_a_loss_that_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    reporter = ConsoleReporter(clock=clock, interval=0)
-    reporter.training(progress(0.0, loss=float("nan")))
+    reporter = ConsoleReporter(clock=clock)
+    for clock.now in (0.0, 10.0):
+        reporter.training(progress(0.0, loss=float("nan")))
     assert "loss ?" in capsys.readouterr().err
 
 
@@ -92,11 +93,12 @@ def test_messages(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quiet_leaves_the_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    reporter = ConsoleReporter(quiet=True, clock=clock, interval=0)
+    reporter = ConsoleReporter(quiet=True, clock=clock)
     reporter.note("n")
     reporter.warn("w")
     reporter.stage("s")
-    reporter.training(progress(0.5))
+    for clock.now in (0.0, 10.0):
+        reporter.training(progress(0.5))
     assert capsys.readouterr() == ("", "warning: w\n")
     assert reporter.training_began
 

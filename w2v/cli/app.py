@@ -10,27 +10,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
 import typer.main
 
 from w2v import __version__
-from w2v.cli import (
-    cache,
-    compare,
-    eval,
-    export,
-    generate,
-    info,
-    losses,
-    nearest,
-    score,
-    train,
-    vocab,
-)
 from w2v.cli.interrupt import Interrupted, leave
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
@@ -41,6 +28,9 @@ from w2v.settings.declare import nearest as nearest_name
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Each is a module of its own, in the order of --help.
+VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
+VERBS += ["vocab", "info", "export", "cache", "losses"]
 
 app = typer.Typer(
     name="w2v",
@@ -49,8 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, eval, score, generate, compare, nearest, vocab, info, export, cache, losses):
-    app.command(name=verb.NAME, help=verb.__doc__)(verb.command)
+for verb in VERBS:
+    module = import_module(f"w2v.cli.{verb}")
+    app.command(name=verb, help=module.__doc__)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,16 +50,14 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_version = typer.Option(
+    "--version", callback=_show_version, is_eager=True, help="show the version and exit"
+)
+Version = Annotated[bool, _version]
+
+
 @app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="show the version and exit"
-        ),
-    ] = False,
-) -> None:
+def start(context: typer.Context, version: Version = False) -> None:
     """Word vectors from text, with a selectable output layer: train, evaluate, query.
 
     \b
@@ -104,13 +93,10 @@ def _guarded(given: list[str]) -> int:
     except BrokenPipeError:
         silence(1)
         return 0
-    except Interrupted as interrupted:
-        say(f"{name}: {interrupted}")
-        return interrupted.exit_status
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         say(f"{name}: interrupted")
         return 128 + signal.SIGINT
-    except W2VError as error:
+    except (Interrupted, W2VError) as error:
         say(f"{name}: {error}")
         return error.exit_status
     except UsageError as error:
@@ -126,11 +112,8 @@ def _guarded(given: list[str]) -> int:
     except Exception as error:
         if os.environ.get("W2V_TRACEBACK"):
             raise
-        reason = " ".join(str(error).split()) or "no message"
-        say(
-            f"{name}: internal error: {type(error).__name__}: {reason} (set W2V_TRACEBACK=1 to see"
-            " the traceback)"
-        )
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+        say(f"{name}: internal error: {reason} (set W2V_TRACEBACK=1 to see the traceback)")
         return 1
 
 
@@ -143,8 +126,6 @@ def _run(arguments: list[str]) -> int:
             status = program.invoke(context)
     except typer.Exit as end:
         status = end.exit_code
-    except typer.Abort:
-        raise KeyboardInterrupt from None
     return status if isinstance(status, int) else 0
 
 
@@ -153,15 +134,10 @@ def _termination_as_exception() -> Iterator[None]:
     """SIGTERM unwinds the stack, so that temporary files go away; a signal that is ignored stays
     ignored."""
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        leave(number)
-
     before: Any = None
-    try:
+    with suppress(ValueError):  # not in the main thread: signals are somebody else's
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not in the main thread: signals are somebody else's
-        pass
+            before = signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
     try:
         yield
     finally:
@@ -169,13 +145,9 @@ def _termination_as_exception() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _verbs() -> list[str]:
-    return [command.name or "" for command in app.registered_commands]
-
-
 def _name(arguments: Sequence[str]) -> str:
     """How messages begin: "w2v train", or "w2v" as long as there is no verb."""
-    return f"w2v {arguments[0]}" if arguments and arguments[0] in _verbs() else "w2v"
+    return f"w2v {arguments[0]}" if arguments and arguments[0] in VERBS else "w2v"
 
 
 def _usage_message(error: Any, arguments: Sequence[str]) -> str:
@@ -184,17 +156,13 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         parameters = error.ctx.command.params
-        options = [
-            name
-            for parameter in parameters
-            for name in (*parameter.opts, *parameter.secondary_opts)
-        ]
+        options = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
         guess = nearest_name(option, [name for name in options if name.startswith("--")])
         return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
     message = " ".join(error.format_message().split()).rstrip(".")
     if message.startswith("No such command") and arguments:
         typed = next((word for word in arguments if not word.startswith("-")), arguments[0])
-        guess = nearest_name(typed, _verbs())
+        guess = nearest_name(typed, VERBS)
         return f"no such command {typed!r}; " + (f"did you mean {guess}?" if guess else remedy)
     return f"{message[:1].lower()}{message[1:]}; {remedy}"
 

@@ -18,11 +18,10 @@ from typing import Annotated
 import typer
 
 from w2v.cli.options import Json
-from w2v.cli.output import human_bytes, is_terminal, print_json, print_table, print_values
+from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, print_values
 from w2v.errors import InputError
 from w2v.settings.declare import nearest
 
-NAME = "cache"
 ACTIONS = ("list", "clear")
 
 
@@ -32,10 +31,8 @@ def command(
 ) -> None:
     if action not in ACTIONS:
         guess = nearest(action, ACTIONS)
-        raise InputError(
-            f"no action {action!r}:"
-            f" {f'did you mean {guess}?' if guess else 'there are list and clear'}"
-        )
+        remedy = f"did you mean {guess}?" if guess else "there are list and clear"
+        raise InputError(f"no action {action!r}: {remedy}")
     from w2v.corpus import cache
 
     size = human_bytes if is_terminal(sys.stdout) and not json else int
@@ -43,17 +40,14 @@ def command(
         facts = {"directory": str(cache.cache_directory()), "freed_bytes": size(cache.clear())}
         (print_json if json else print_values)(facts)
         return
-    entries = cache.list_entries()
-    times = [datetime.fromtimestamp(entry.last_used).isoformat(" ", "seconds") for entry in entries]
-    if json:
-        for entry, time in zip(entries, times, strict=True):
-            print_json({**asdict(entry), "sources": list(entry.sources), "last_used": time})
-        return
-    print_table(
-        ("corpus", "words", "size", "last used"),
-        [
-            (" ".join(entry.sources), entry.words, size(entry.bytes), time)
-            for entry, time in zip(entries, times, strict=True)
-        ],
-        title=f"{cache.cache_directory()}: {human_bytes(sum(entry.bytes for entry in entries))}",
-    )
+    rows: list[tuple[Cell, ...]] = []
+    total = 0
+    for entry in cache.list_entries():
+        used = datetime.fromtimestamp(entry.last_used).isoformat(" ", "seconds")
+        total += entry.bytes
+        if json:
+            print_json({**asdict(entry), "last_used": used})
+        rows.append((" ".join(entry.sources), entry.words, size(entry.bytes), used))
+    if not json:
+        title = f"{cache.cache_directory()}: {human_bytes(total)}"
+        print_table(("corpus", "words", "size", "last used"), rows, title=title)

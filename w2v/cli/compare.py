@@ -20,9 +20,10 @@ Settings that differ between the losses stand in the --config file: losses: {sof
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, Overwrite, Quiet, with_settings
@@ -36,43 +37,28 @@ from w2v.settings.groups import all_settings
 if TYPE_CHECKING:
     from w2v.comparison.table import Compared
 
-NAME = "compare"
+file = partial(Option, metavar="FILE")
+folder = Option(
+    "--output", "-o", metavar="DIR", help="folder of the runs and tables [default: MODEL-compare]"
+)
 
 
 @with_settings(each for name, each in all_settings().items() if name not in DECIDED)
 def command(
-    corpus: Annotated[list[str] | None, typer.Argument(metavar="CORPUS", hidden=True)] = None,
+    corpus: Annotated[list[str] | None, Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
         str | None,
-        typer.Option(
-            "--losses", metavar="A,B,…", help="what to compare; all that --config lists if absent"
-        ),
+        Option(metavar="A,B,…", help="what to compare; all that --config lists if absent"),
     ] = None,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="settings from a YAML file")
-    ] = None,
-    questions: Annotated[
-        str | None,
-        typer.Option("--questions", metavar="FILE", help="word vectors: the set of analogies"),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="folder of the runs and tables [default: MODEL-compare]",
-        ),
-    ] = None,
+    config: Annotated[str | None, file(help="settings from a YAML file")] = None,
+    questions: Annotated[str | None, file(help="word vectors: the set of analogies")] = None,
+    output: Annotated[str | None, folder] = None,
     plot: Annotated[
-        str | None,
-        typer.Option(
-            "--plot", metavar="FILE", help=".png or .svg [default: compare.png in the folder]"
-        ),
+        str | None, file(help=".png or .svg [default: compare.png in the folder]")
     ] = None,
     overwrite: Overwrite = False,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="neither use nor keep the tokenised corpus")
+        bool, Option("--no-cache", help="neither use nor keep the tokenised corpus")
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -82,18 +68,8 @@ def command(
     from w2v.comparison.plot import check_plot, draw
 
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
-        comparison = Comparison(
-            corpus,
-            losses,
-            given,
-            config,
-            output,
-            questions,
-            overwrite,
-            not no_cache,
-            reporter,
-            stop,
-        )
+        asked = (corpus, losses, given, config, output, questions, overwrite)
+        comparison = Comparison(*asked, use_cache=not no_cache, reporter=reporter, stop=stop)
         picture = plot or str(comparison.folder / "compare.png")
         check_plot(picture)
         compared = comparison.run()

@@ -19,6 +19,7 @@ then applies to each of these decisions (--top-p 1 makes it apply to the words).
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -29,43 +30,20 @@ from w2v.cli.output import print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError
 
-NAME = "generate"
+whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 
 def command(
     run: Run,
     prompt: Annotated[str | None, typer.Argument(metavar="[PROMPT]", hidden=True)] = None,
     words: Annotated[
-        int,
-        typer.Option(
-            "--words",
-            min=1,
-            metavar="INT",
-            help="how many, parts of words with a subword vocabulary",
-        ),
+        int, whole(min=1, help="how many, parts of words with a subword vocabulary")
     ] = 50,
-    temperature: Annotated[
-        float,
-        typer.Option(
-            "--temperature", min=0.0, metavar="FLOAT", help="below 1: likelier words more often"
-        ),
-    ] = 1.0,
-    top_k: Annotated[
-        int | None,
-        typer.Option("--top-k", min=1, metavar="INT", help="only from so many most probable words"),
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            "--top-p", metavar="FLOAT", help="only from the words that make up this share"
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**62, metavar="INT", help="of the random numbers")
-    ] = 1,
-    number: Annotated[
-        int, typer.Option("--number", min=1, metavar="INT", help="how many texts")
-    ] = 1,
+    temperature: Annotated[float, real(min=0.0, help="below 1: likelier words more often")] = 1.0,
+    top_k: Annotated[int | None, whole(min=1, help="only from so many most probable words")] = None,
+    top_p: Annotated[float | None, real(help="only from the words that make up this share")] = None,
+    seed: Annotated[int, whole(min=0, max=2**62, help="of the random numbers")] = 1,
+    number: Annotated[int, whole(min=1, help="how many texts")] = 1,
     unk: Annotated[bool, typer.Option("--unk", help="allow <unk>")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -89,13 +67,12 @@ def command(
             def progress(done: int, total: int, before: int = place * words) -> None:
                 reporter.working("writing", before + done, number * total, "words")
 
-            lines = model.generate_lines(
-                text, words, sampling, seed=seed + place, progress=progress
-            )
+            own = seed + place
+            lines = model.generate_lines(text, words, sampling, seed=own, progress=progress)
             if json:
-                written = "".join(lines)
                 begun = model.vocabulary.decode(model.prompt_ids(text))
-                print_json({"text": written, "prompt": begun, "words": words, "seed": seed + place})
+                facts = {"text": "".join(lines), "prompt": begun, "words": words, "seed": own}
+                print_json(facts)
                 continue
             if place:
                 print_line("")
@@ -109,10 +86,8 @@ def _prompt_text(prompt: str | None) -> str:
     if prompt != "-":
         return prompt or ""
     if sys.stdin is None:
-        raise InputError(
-            "PROMPT - reads the prompt from stdin, which is closed; give it as an argument, or pipe"
-            " it in"
-        )
+        remedy = "give it as an argument, or pipe it in"
+        raise InputError(f"PROMPT - reads the prompt from stdin, which is closed; {remedy}")
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")

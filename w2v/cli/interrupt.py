@@ -70,11 +70,7 @@ class Stop(threading.Event):
 @contextmanager
 def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
     """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, a second one raises
-    Interrupted.
-
-    Args:
-        may_wait: whether there is something to keep yet; if not, already the first signal raises.
-    """
+    Interrupted, and so does the first while `may_wait` says that there is nothing to keep yet."""
     stop = Stop()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -82,19 +78,15 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
             leave(number)
         stop.signal_number = number
         stop.set()
-        say(
-            "stopping: what was learnt so far is being saved (once more ends at once, without"
-            " saving)"
-        )
+        how = "once more ends at once, without saving"
+        say(f"stopping: what was learnt so far is being saved ({how})")
 
     before = {}
-    try:
+    with contextlib.suppress(ValueError):  # not in the main thread: signals are somebody else's
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # ignored under nohup and in background jobs
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, handle)
-    except ValueError:  # not in the main thread: signals are somebody else's
-        pass
     try:
         yield stop
     finally:

@@ -21,8 +21,6 @@ from w2v.errors import InputError
 from w2v.losses.table import LOSSES, LossEntry
 from w2v.settings.declare import nearest, settings_of
 
-NAME = "losses"
-
 
 def command(
     loss: Annotated[
@@ -34,30 +32,21 @@ def command(
         guess = nearest(loss, LOSSES)
         remedy = f"did you mean {guess}?" if guess else f"there are {', '.join(LOSSES)}"
         raise InputError(f"no loss {loss!r}: {remedy}")
-    chosen = [LOSSES[loss]] if loss is not None else list(LOSSES.values())
+    facts = [_facts(entry) for entry in LOSSES.values() if loss in (None, entry.name)]
     if json:
-        for entry in chosen:
-            print_json(_facts(entry))
+        for each in facts:
+            print_json(each)
     elif loss is not None:
-        facts = _facts(LOSSES[loss])
-        print_values(
-            {
-                key: ", ".join(value) if isinstance(value, list) else value
-                for key, value in facts.items()
-            }
-        )
+        listed = {key: ", ".join(facts[0][key]) for key in ("settings", "engines")}
+        print_values(facts[0] | listed)
     else:
-        print_table(
-            ("loss", "rows scored for target t", "link", "probabilities", "settings"),
-            [
-                (e.name, e.about.rows, e.about.link, e.about.probabilities, " ".join(_options(e)))
-                for e in chosen
-            ],
-        )
-
-
-def _options(entry: LossEntry) -> list[str]:
-    return [setting.option for setting in settings_of(entry.options).values()]
+        rows = [
+            (each["name"], each["rows"], each["link"], each["probabilities"], settings)
+            for each in facts
+            if (settings := " ".join(each["settings"])) is not None
+        ]
+        headings = ("loss", "rows scored for target t", "link", "probabilities", "settings")
+        print_table(headings, rows)
 
 
 def _facts(entry: LossEntry) -> dict[str, Any]:
@@ -67,7 +56,7 @@ def _facts(entry: LossEntry) -> dict[str, Any]:
         "link": entry.about.link,
         "formula": entry.about.formula,
         "probabilities": entry.about.probabilities,
-        "settings": _options(entry),
+        "settings": [setting.option for setting in settings_of(entry.options).values()],
         "engines": ["hogwild", "autograd"] if entry.fused is not None else ["autograd"],
         "paper": entry.about.paper,
     }

@@ -18,26 +18,16 @@ if TYPE_CHECKING:
 def open_model(
     model: str, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
-    """The words and vectors that `model` names.
-
-    Raises:
-        InputError: there are none, or the file is damaged; or stdin is a terminal.
-    """
+    """Returns the words and vectors that `model` names."""
     from w2v.vectors import load_vectors
 
     if encoding_errors not in ("strict", "replace"):
         raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
-    path = model
-    if model == "-":
-        if sys.stdin is None:
-            raise InputError(
-                "MODEL - reads vectors from stdin, which is closed; name a file, or pipe one in"
-            )
-        if is_terminal(sys.stdin):
-            raise InputError(
-                "MODEL - reads vectors from stdin, which is a terminal; name a file, or pipe one in"
-            )
-        path = "/dev/stdin"
+    if model == "-" and (sys.stdin is None or is_terminal(sys.stdin)):
+        what = "closed" if sys.stdin is None else "a terminal"
+        remedy = "name a file, or pipe one in"
+        raise InputError(f"MODEL - reads vectors from stdin, which is {what}; {remedy}")
+    path = "/dev/stdin" if model == "-" else model
     vectors = load_vectors(path, limit=limit, encoding_errors=encoding_errors)
     for warning in vectors.warnings:
         say(f"warning: {warning}")
@@ -45,11 +35,7 @@ def open_model(
 
 
 def open_language_model(run: str, device: str) -> LanguageModel:
-    """The language model in the run directory `run`, on the device that --device names.
-
-    Raises:
-        InputError: there is none, it is damaged, or there is no such device.
-    """
+    """Returns the language model in the run directory `run`, on the device that --device names."""
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
     from w2v.lm.saved import load_language_model

@@ -10,8 +10,10 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from w2v.cli.wording import as_options
@@ -28,14 +30,15 @@ def set_up_streams() -> None:
         # closed: the next file would get its number, and what libraries print would end up in there
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    for stream in (sys.stdin, sys.stdout):
+    for stream, on_terminal, piped in (
+        (sys.stdin, "replace", "replace"),
+        (sys.stdout, "backslashreplace", "surrogateescape"),
+    ):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
-                stream.reconfigure(errors="backslashreplace" if stream.writable() else "replace")
+                stream.reconfigure(errors=on_terminal)
             else:
-                stream.reconfigure(
-                    encoding="utf-8", errors="surrogateescape" if stream.writable() else "replace"
-                )
+                stream.reconfigure(encoding="utf-8", errors=piped)
 
 
 def is_terminal(stream: Any) -> bool:
@@ -51,12 +54,8 @@ def print_line(text: str) -> None:
 def print_json(value: object) -> None:
     """One JSON document on one line; NaN and infinity become null."""
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    # a file name that is not UTF-8: escaped, or the line would not be JSON
-    except UnicodeEncodeError:
-        text = json.dumps(_plain(value), allow_nan=False)
-    print(text)
+    # Parts of a file name that is not UTF-8 are escaped, or the line would not be JSON.
+    print(re.sub("[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_table(
@@ -72,20 +71,12 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.header_style = "bold"
     content = list(rows)
     for column, heading in enumerate(headings):
-        numeric = all(_is_quantity(row[column]) for row in content)
-        table.add_column(
-            heading, justify="right" if numeric and content else "left", overflow="fold"
-        )
+        numeric = content and all(_is_quantity(row[column]) for row in content)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in content:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     Console(highlight=False).print(table)
@@ -93,25 +84,22 @@ def print_table(
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
     """Keys and values, one pair per line: for people in a terminal, `key<TAB>value` otherwise."""
-    terminal = is_terminal(sys.stdout)
-    shown = {
-        (labels or {}).get(key, key.replace("_", " ")) if terminal else key: cell
-        for key, cell in values.items()
-    }
-    width = max((len(key) for key in shown), default=0)
-    for key, cell in shown.items():
-        print(f"{key:<{width}}  {_shown(cell)}" if terminal else f"{key}\t{_tsv(cell)}")
+    if not is_terminal(sys.stdout):
+        for key, cell in values.items():
+            print(f"{key}\t{_tsv(cell)}")
+        return
+    names = [(labels or {}).get(key, key.replace("_", " ")) for key in values]
+    width = max(map(len, names), default=0)
+    for name, cell in zip(names, values.values(), strict=True):
+        print(f"{name:<{width}}  {_shown(cell)}")
 
 
 def say(text: str = "") -> None:
     """One line for people, on stderr, with settings as options. A stderr that takes no more (its
     reader or terminal gone, a full disk) does not end the work."""
-    if sys.stderr is None:  # closed; print would turn to stdout
-        return
-    try:
-        print(as_options(text), file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass
+    if sys.stderr is not None:  # closed; print would turn to stdout
+        with suppress(OSError, ValueError):
+            print(as_options(text), file=sys.stderr, flush=True)
 
 
 def silence(descriptor: int) -> None:
@@ -180,7 +168,7 @@ def _is_quantity(cell: Cell) -> bool:
 
 
 def _tsv(cell: Cell) -> str:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or cell != cell:  # NaN
         return "n/a"
     if isinstance(cell, float):
         return f"{cell:.6g}"
@@ -188,7 +176,7 @@ def _tsv(cell: Cell) -> str:
 
 
 def _shown(cell: Cell) -> str:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+    if cell is None or cell != cell:
         return "n/a"
     if isinstance(cell, (bool, str)):
         return str(cell)

@@ -7,52 +7,30 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say
 from w2v.cli.wording import as_options
-from w2v.training.report import Event, Progress
+from w2v.training.report import Progress, SilentReporter
 
 INTERVAL = 10.0  # seconds between plain lines
 DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
 
 
-class ConsoleReporter:
-    """Shows on stderr what a run reports. A context manager: the bar is gone before anything else
-    is printed.
+class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"]):
+    """Shows on stderr what a run reports; `quiet`: only warnings. A context manager: the bar is
+    gone before anything else is printed."""
 
-    Args:
-        quiet: only warnings.
-        clock: seconds, ever growing.
-    """
-
-    def __init__(
-        self,
-        *,
-        quiet: bool = False,
-        interval: float = INTERVAL,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.training_began = False
         self.last: Progress | None = None
-        self._quiet = quiet
-        self._interval = interval
-        self._clock = clock
+        self._quiet, self._clock = quiet, clock
         self._bar: Any = None
         self._bar_of: str | None = None
         self._due: dict[str, float] = {}
 
-    def __enter__(self) -> ConsoleReporter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -78,11 +56,12 @@ class ConsoleReporter:
             self._line(text)
 
     def reading(self, done_bytes: int, total_bytes: int | None) -> None:
+        done = human_bytes(done_bytes)
         if total_bytes:
-            text = f"{human_bytes(done_bytes)} of {human_bytes(total_bytes)}"
+            text = f"{done} of {human_bytes(total_bytes)}"
+            self._show("reading", done_bytes / total_bytes, text)
         else:
-            text = human_bytes(done_bytes)
-        self._show("reading", done_bytes / total_bytes if total_bytes else None, text)
+            self._show("reading", None, done)
 
     def training(self, progress: Progress) -> None:
         self.training_began = True
@@ -94,9 +73,6 @@ class ConsoleReporter:
             f"{human_count(progress.words_per_second)} {progress.unit}/s  lr {progress.lr:.5f} "
             f" loss {loss}  epoch {progress.epoch}  ETA {human_seconds(progress.seconds_left)}",
         )
-
-    def happened(self, event: Event) -> None:
-        """Nothing: people read the milestones."""
 
     def working(self, what: str, done: int, total: int | None, unit: str) -> None:
         """Something else than training is `done` of `total` units on (None: nobody knows); may be
@@ -111,14 +87,13 @@ class ConsoleReporter:
             return
         now = self._clock()
         terminal = is_terminal(sys.stderr)
-        due = self._due.setdefault(what, now + (DELAY if terminal else self._interval))
+        due = self._due.setdefault(what, now + (DELAY if terminal else INTERVAL))
         if now < due:
             return
         if not terminal:
-            self._due[what] = now + self._interval
-            say(
-                f"{what}  {text}" if fraction is None else f"{what}  {100 * fraction:.1f} %  {text}"
-            )
+            self._due[what] = now + INTERVAL
+            share = "" if fraction is None else f"{100 * fraction:.1f} %  "
+            say(f"{what}  {share}{text}")
             return
         if self._bar_of != what:
             self.close()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -30,15 +31,11 @@ from w2v.errors import InputError
 if TYPE_CHECKING:
     from w2v.lm.language_model import LineScore
 
-NAME = "score"
-
 
 def command(
     run: Run,
     text: Annotated[str, typer.Argument(metavar="[-]", hidden=True)] = "-",
-    base: Annotated[
-        str, typer.Option("--base", metavar="e|2|10|FLOAT", help="of the logarithms")
-    ] = "e",
+    base: Annotated[str, typer.Option(metavar="e|2|10|FLOAT", help="of the logarithms")] = "e",
     tokens: Annotated[
         bool, typer.Option("--tokens", help="also each token's log-probability")
     ] = False,
@@ -77,10 +74,9 @@ def command(
 
 def _log_of(base: str) -> float:
     """The natural logarithm of the base."""
-    try:
+    number = math.nan
+    with suppress(ValueError):
         number = math.e if base == "e" else float(base)
-    except ValueError:
-        number = math.nan
     if not 1 < number < math.inf:
         raise InputError(f"--base {base} is not e or a number above 1")
     return math.log(number)
@@ -97,6 +93,6 @@ def _print_score(score: LineScore, unit: float, tokens: bool, json: bool) -> Non
         print_json(values)
         return
     cells = [f"{total:.6f}", str(len(score.tokens)), str(score.oov)]
-    print_line(
-        "\t".join([*cells, *(cell for word, each in pairs for cell in (word, f"{each:.6f}"))])
-    )
+    for word, each in pairs:
+        cells += [word, f"{each:.6f}"]
+    print_line("\t".join(cells))

@@ -33,18 +33,14 @@ def digest(vocabulary: Vocabulary) -> str:
 
 
 def check_description(description: object) -> Mapping[str, Any]:
-    """Returns what a checkpoint says of its text, if it is what `describe` gives.
-
-    Raises:
-        ValueError: it is something else.
-    """
+    """Returns what a checkpoint says of its text. Raises ValueError where it is not what `describe`
+    gives."""
     if not isinstance(description, dict):
         raise ValueError("it describes no text")
     counts = [description.get(name) for name in ("words", "lines", "ids", "vocabulary")]
     files, key = description.get("files"), description.get("key", 0)
-    if not all(type(count) is int for count in counts) or not isinstance(
-        description.get("vocabulary_sha256"), str
-    ):
+    named = isinstance(description.get("vocabulary_sha256"), str)
+    if not named or not all(type(count) is int for count in counts):
         raise ValueError("a text's words and lines are whole numbers")
     if not isinstance(files, list) or not (key is None or isinstance(key, str)):
         raise ValueError("a text has a list of files")

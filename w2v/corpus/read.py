@@ -51,8 +51,7 @@ def read_corpus(
 
     Args:
         corpus: files, folders, globs and `-`, see `resolve_sources`.
-        settings: `column` (None: "text"), `lowercase`, `encoding_errors` ("replace" or "strict").
-        use_cache: look the corpus up in the cache and keep it there; else the ids live in a
+        use_cache: whether the cache is looked into and keeps the corpus; else the ids live in a
             nameless temporary file.
         progress: called with the bytes read so far and in all (None when a pipe is among the
             sources).
@@ -111,8 +110,12 @@ def read_memory(
     column = settings.column if column is None else column
     work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
     store = _read(_Reader(lambda: work, threads or available_cores()), None)
-    name = f"{type(corpus).__name__} of {store.n_lines:,} line{'s' if store.n_lines > 1 else ''}"
+    name = f"{type(corpus).__name__} of {_counted(store.n_lines, 'line')}"
     return replace(store, sources=((name, None, None),))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number > 1 else ''}"
 
 
 def _options(settings: CorpusSettings) -> dict[str, bool]:
@@ -151,9 +154,8 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
     try:
         return _read_privately(reader)
     except SpoolError as problem:
-        raise RunError(
-            f"{problem}; point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-        ) from problem
+        remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+        raise RunError(f"{problem}; {remedy}") from problem
 
 
 def _read_privately(reader: _Reader) -> TokenStore:
@@ -164,8 +166,7 @@ def _read_privately(reader: _Reader) -> TokenStore:
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
     except OSError as error:
         raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
-    # The store's memory map holds the file open by itself.
-    with file:
+    with file:  # the store's memory map holds it open
         return reader.read(file, folder)
 
 
@@ -207,22 +208,15 @@ class _Reader:
             source.check_unchanged()
         found = list(self.warnings)
         if builder.invalid:
-            sequences = (
-                f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
-            )
+            sequences = _counted(builder.invalid, "invalid UTF-8 sequence")
             found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
         if builder.nul:
-            found.append(
-                f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"
-                " blanks"
-            )
+            found.append(f"{_counted(builder.nul, 'NUL byte')} in the text taken as blanks")
         store = builder.finish(self.threads, found)
         if store is None:
-            names = [source.name for source in self.sources] or ["it"]
-            named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-            raise InputError(
-                f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty"
-            )
+            first, *more = [source.name for source in self.sources] or ["it"]
+            named = f"{first} and {len(more)} more are" if more else f"{first} is"
+            raise InputError(f"the corpus holds no word: {named} empty")
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:

@@ -23,9 +23,9 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
     if not len(chosen):
         highest = int(vocabulary.counts[0])
         words = "1 distinct word" if len(vocabulary) == 1 else f"{len(vocabulary):,} distinct words"
-        times, remedy = (
-            ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
-        )
+        times, remedy = f"{highest} times", f"{highest} or less"
+        if highest == 1:
+            times, remedy = "once", "1"
         raise InputError(
             f"no word reaches `min_count` {settings.min_count}: {words}, the most frequent "
             f"({vocabulary.words[0]!r}) occurs {times}; try `min_count` {remedy}"

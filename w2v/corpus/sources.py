@@ -26,14 +26,8 @@ Advance = Callable[[int], None]
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
-TABLE_FORMATS = {
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-}
+TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
+TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -63,22 +57,17 @@ class Source:
         try:
             now = os.stat(self.path)
         except OSError as error:
-            raise RunError(
-                f"{self.name} vanished while it was being read ({error.strerror}); start again"
-            ) from None
+            problem = f"{self.name} vanished while it was being read ({error.strerror})"
+            raise RunError(f"{problem}; start again") from None
         if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise RunError(
-                f"{self.name} changed while it was being read; start again once it is complete"
-            )
+            problem = f"{self.name} changed while it was being read"
+            raise RunError(f"{problem}; start again once it is complete")
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[IO[bytes]]:
-    """Opens the source's raw file, and closes it afterwards unless it is standard input.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
+    """Opens the source's raw file, and closes it afterwards unless it is standard input. Raises
+    InputError if it cannot be opened."""
     if source.path is None:
         if sys.stdin is None:
             raise InputError("standard input (-) is closed; name a file, or pipe the text in")
@@ -138,12 +127,8 @@ def resolve_sources(
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")
-    warnings = [
-        f"{path} is named {times} times and read as often"
-        for path, times in repeated.items()
-        if times > 1
-    ]
-    return sources, warnings
+    often = [(path, times) for path, times in repeated.items() if times > 1]
+    return sources, [f"{path} is named {times} times and read as often" for path, times in often]
 
 
 def _resolve_one(argument: str, column: str | None) -> list[Source]:
@@ -160,9 +145,8 @@ def _resolve_one(argument: str, column: str | None) -> list[Source]:
         first = {os.path.realpath(path): path for path in reversed(ways)}
         matches = [path for path in matches if first[os.path.realpath(path)] == path]
         if not matches:
-            raise InputError(
-                f"{argument} matches no file; check the pattern, or quote a name that holds * ? ["
-            )
+            remedy = "check the pattern, or quote a name that holds * ? ["
+            raise InputError(f"{argument} matches no file; {remedy}")
     else:
         raise InputError(_not_found(argument))
     paths: list[str] = []
@@ -189,9 +173,8 @@ def _not_found(argument: str) -> str:
 
 def _files_in(folder: str) -> list[str]:
     def refuse(error: OSError) -> None:
-        raise InputError(
-            f"the folder {error.filename} cannot be read: {error.strerror}; check its permissions"
-        )
+        problem = f"the folder {error.filename} cannot be read: {error.strerror}"
+        raise InputError(f"{problem}; check its permissions")
 
     paths: list[str] = []
     for directory, folders, names in os.walk(folder, onerror=refuse):

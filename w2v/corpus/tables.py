@@ -41,10 +41,9 @@ def read_documents(source: Source, column: str, advance: Advance) -> Iterator[by
             with open(spool.name, "wb") as copy, opened(source) as file:
                 shutil.copyfileobj(file, copy)
         except OSError as error:
-            raise RunError(
-                f"cannot spool {source.name} to {tempfile.gettempdir()}: {error.strerror}; point"
-                " TMPDIR elsewhere"
-            ) from error
+            place = tempfile.gettempdir()
+            problem = f"cannot spool {source.name} to {place}: {error.strerror}"
+            raise RunError(f"{problem}; point TMPDIR elsewhere") from error
         yield from _documents(spool.name, source, column, advance)
 
 
@@ -98,7 +97,8 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
         options = {"converters": {column: str}, "keep_default_na": False, "sep": separator}
         kind = "csv"
     if kind == "parquet":
-        options = {"columns": _checked_parquet_column(path, name, column)}
+        _check_parquet(path, name, column)
+        options = {"columns": [column]}
     with _local_and_silent(datasets):
         try:
             # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
@@ -121,7 +121,7 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
             raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
 
 
-def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
+def _check_parquet(path: str, name: str, column: str) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -131,22 +131,17 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
         raise InputError(f"{name} cannot be read as parquet: {error}") from None
     if column not in names:
         raise no_column(name, column, names)
-    return [column]
 
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
     """Returns what to raise where the table `name` has no such column."""
-    return InputError(
-        f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
-    )
+    choice = ", ".join(map(str, names))
+    return InputError(f"{name} has no column {column!r}; choose one with `column`: {choice}")
 
 
 def as_bytes(values: Any, what: str) -> list[bytes]:
-    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid.
-
-    Raises:
-        InputError: `what`, as messages name the column, holds no text.
-    """
+    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid. Raises
+    InputError where `what`, as messages name the column, holds no text."""
     import pyarrow
 
     kind = values.type
@@ -154,13 +149,8 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
         kind = kind.value_type
     if pyarrow.types.is_null(kind):
         return []
-    if not (
-        pyarrow.types.is_string(kind)
-        or pyarrow.types.is_large_string(kind)
-        or pyarrow.types.is_string_view(kind)
-    ):
+    if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
         raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
-    documents: list[bytes] = (
-        values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
-    )
+    texts = values.drop_null().cast(pyarrow.large_string())
+    documents: list[bytes] = texts.cast(pyarrow.large_binary()).to_pylist()
     return documents

@@ -50,12 +50,7 @@ class EncodedChunk:
 def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk:
     """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time.
 
-    Args:
-        lowercase: apply `str.lower()` to every word.
-        strict: refuse invalid UTF-8 rather than replace it by U+FFFD.
-
-    Raises:
-        InputError: invalid UTF-8 and `strict`; names the source and the byte offset.
+    Invalid UTF-8 is replaced by U+FFFD; with `strict` an InputError names its source and offset.
     """
     text, invalid = _valid_text(chunk, strict)
     nul = text.count(0)
@@ -86,13 +81,12 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
                 "a token has unpaired surrogates, which are not valid Unicode; mend it, or take"
                 " `encoding_errors` replace"
             ) from None
-        sound = [
-            word.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for word in tokens
-        ]
+        raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
+        sound = [word.decode("utf-8", "replace") for word in raw]
         invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
         values = pa.array(sound, pa.large_string())
-    array = values.dictionary_encode()
-    codes, words = array.indices.to_numpy(), array.dictionary
+    encoded = values.dictionary_encode()
+    codes, words = encoded.indices.to_numpy(), encoded.dictionary
     counts = np.bincount(codes, minlength=len(words))
     return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, 0)
 
@@ -170,9 +164,8 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
 
 def _lowered(words: pa.Array) -> pa.Array:
     """`str.lower()` of each element. Arrow's kernel would differ where lower case has another
-    length or depends on the neighbours (U+0130, final sigma), so that words beyond ASCII go through
-    Python: distinct words of a chunk only.
-    """
+    length or depends on the neighbours (U+0130, final sigma): words beyond ASCII go through
+    Python."""
     lower = pc.ascii_lower(words)
     wide = np.flatnonzero(~pc.string_is_ascii(words).to_numpy(zero_copy_only=False))
     if not len(wide):

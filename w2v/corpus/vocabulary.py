@@ -14,7 +14,7 @@ from typing import IO, overload
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file
+from w2v.system.files import atomic_file, is_special
 
 # Lines written or words decoded at a time: bounds the memory of the Python strings.
 BLOCK = 1 << 16
@@ -66,11 +66,7 @@ class PackedWords(Sequence[str]):
             if step != 1:
                 return PackedWords.pack([self[i] for i in range(start, stop, step)])
             return PackedWords(self._text, self._ends[start : max(start, stop) + 1])
-        place = int(index)
-        if place < 0:
-            place += len(self)
-        if not 0 <= place < len(self):
-            raise IndexError(f"word {index} of {len(self)}")
+        place = range(len(self))[int(index)]  # raises IndexError
         return self._text[self._ends[place] : self._ends[place + 1] - 1].decode()
 
     def __iter__(self) -> Iterator[str]:
@@ -81,9 +77,9 @@ class PackedWords(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedWords):
             return self.text == other.text
-        return (
-            isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
-        )
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return False
+        return list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -151,12 +147,8 @@ class Vocabulary:
             if not all(words) or "\t" in joined or "\n" in joined:
                 broken = next(word for word in words if not word or "\t" in word or "\n" in word)
                 raise ValueError(f"the word {broken!r} is empty or holds a tab or a line break")
-            counts = self.counts[start : start + BLOCK].tolist()
-            file.write(
-                "".join(
-                    [f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]
-                ).encode()
-            )
+            pairs = zip(words, self.counts[start : start + BLOCK].tolist(), strict=True)
+            file.write("".join([f"{word}\t{count}\n" for word, count in pairs]).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -169,18 +161,16 @@ class Vocabulary:
             InputError: the file cannot be read, or a line is no word and count, names a word twice,
                 or has a higher count than the line before; the line's number is named.
         """
+        named = f"the vocabulary {path}"
+        if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end
+            raise InputError(f"{named} cannot be read: it is not a file")
         try:
-            # a device or a pipe might never end
-            if os.path.exists(path) and not os.path.isfile(path):
-                raise InputError(f"the vocabulary {path} cannot be read: it is not a file")
             with open(path, "rb") as file:
                 text = file.read().decode()
         except OSError as error:
-            raise InputError(f"the vocabulary {path} cannot be read: {error.strerror}") from None
+            raise InputError(f"{named} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"the vocabulary {path} is not valid UTF-8 at byte {error.start}"
-            ) from None
+            raise InputError(f"{named} is not valid UTF-8 at byte {error.start}") from None
         tabs = "\t" in text.partition("\n")[0]
         words, counts = _parsed(text, tabs, path)
         if not tabs:
@@ -204,24 +194,19 @@ def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]
     counts = []
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
+        problem = None
         if not word or (not tabs and word.split() != [word]):
             expected = "word, tab, count" if tabs else "word, blank, count"
-            raise InputError(
-                f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"
-            )
+            problem = f"{shown(line)} is not a vocabulary line ({expected})"
         # beyond 18 digits it might not fit 64 bits
-        if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
-            raise InputError(
-                f"{path} line {number}: the count {shown(count)} is not a whole number of at least"
-                f" {int(tabs)}"
-            )
-        if line_of.setdefault(word, number) != number:
-            raise InputError(
-                f"{path} line {number}: {shown(word)} stands on line {line_of[word]} already"
-            )
+        elif not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
+            problem = f"the count {shown(count)} is not a whole number of at least {int(tabs)}"
+        elif line_of.setdefault(word, number) != number:
+            problem = f"{shown(word)} stands on line {line_of[word]} already"
+        if problem is not None:
+            raise InputError(f"{path} line {number}: {problem}")
         counts.append(int(count))
     if sum(counts) >= 1 << 63:
-        raise InputError(
-            f"the counts of the vocabulary {path} add up to more than any corpus has words"
-        )
+        problem = "add up to more than any corpus has words"
+        raise InputError(f"the counts of the vocabulary {path} {problem}")
     return list(line_of), np.array(counts, dtype=np.int64)

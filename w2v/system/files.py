@@ -132,7 +132,7 @@ def clean_up(path: Path) -> None:
             continue  # not ours to remove
 
 
-def is_special(path: Path) -> bool:
+def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a device, a FIFO or a socket, which cannot be replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 

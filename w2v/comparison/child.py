@@ -1,7 +1,7 @@
 """One contender in a process of its own, so that its memory and its failure are its own.
 
-A fresh interpreter, into which nothing of the program that compares is imported. The job goes to it
-through a pipe, and through the same comes back what it reports.
+It is a fresh interpreter, which imports nothing of the program that compares. The job goes to it
+through a pipe, and what it reports comes back through the same pipe.
 """
 
 from __future__ import annotations
@@ -83,12 +83,11 @@ def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
     if row.status != job.row.status:
         return row
     if stop.is_set():
-        problem = "stopped before there was anything to keep"
-        return replace(row, status="interrupted", problem=problem)
+        nothing = "stopped before there was anything to keep"
+        return replace(row, status="interrupted", problem=nothing)
     problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-    if status == -signal.SIGKILL:
-        problem += ", perhaps for want of memory"
-    return replace(row, status="failed", problem=problem)
+    why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+    return replace(row, status="failed", problem=problem + why)
 
 
 def _messages(
@@ -120,6 +119,10 @@ class _Told:
         """Calls a method of the parent's Reporter; "row" fills the row."""
         with suppress(OSError), self._lock:  # without the parent, the run is being stopped
             self._connection.send((kind, values))
+
+    def failed(self, problem: str) -> None:
+        """Says in the row why there is no result."""
+        self.send("row", {"status": "failed", "problem": problem})
 
     def training(self, progress: Progress) -> None:
         self.training_began = True
@@ -158,34 +161,31 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        _do(job, told, stop)
+        told.send("row", _result(job, told, stop))
     except W2VError as error:
-        told.send("row", {"status": "failed", "problem": str(error)})
+        told.failed(str(error))
     except MemoryError:
-        told.send("row", {"status": "failed", "problem": "out of memory"})
+        told.failed("out of memory")
     except Exception as error:
-        problem = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
-        told.send("row", {"status": "failed", "problem": problem})
+        told.failed(f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _do(job: Job, told: _Told, stop: StopSignal) -> None:
+def _result(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+    """Trains what is not finished yet, and returns what fills its row."""
     summary = _train(job, told, stop)
-    folder = Path(summary["output"])
+    folder, questions = Path(summary["output"]), job.questions
     figures = figures_of(summary, folder)
-    if job.questions is not None and not summary["interrupted"]:
-        vectors = load_vectors(folder)
-        answers = evaluate_analogies(vectors, job.questions.sections).tally()
+    if questions is not None and not summary["interrupted"]:
+        answers = evaluate_analogies(load_vectors(folder), questions.sections).tally()
         figures["accuracy"] = answers.accuracy
         if answers.covered < answers.total / 2:
-            told.warn(
-                f"only {answers.covered:,} of the {answers.total:,} questions of"
-                f" {job.questions.name} have all their words among the vectors"
-            )
-    told.send("row", figures)
+            covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
+            told.warn(f"only {covered} have all their words among the vectors")
+    return figures
 
 
 def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
-    """The summary of the run, trained now if it is not finished."""
+
     config, folder = job.config, None
     if job.resume:
         folder = Path(str(config.output.output))
@@ -202,9 +202,10 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Returns what a run's summary says for its row. All seconds are of training itself, without
     validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
+    stopped = summary["interrupted"]
     return {
-        "status": "interrupted" if summary["interrupted"] else "done",
-        "problem": "stopped before its end" if summary["interrupted"] else None,
+        "status": "interrupted" if stopped else "done",
+        "problem": "stopped before its end" if stopped else None,
         "perplexity": (summary.get("validation") or {}).get("perplexity"),
         "curve": read_curve(folder, summary),
         "epochs": epochs,

@@ -21,11 +21,7 @@ MARKERS = "os^Dv<>P"
 
 
 def check_plot(path: str) -> None:
-    """Refuses a file name that names no format of pictures.
-
-    Raises:
-        InputError: it does not.
-    """
+    """Raises InputError for a file name that names no format of pictures."""
     if Path(path).suffix.lower() not in FORMATS:
         raise InputError(f"`plot` {path}: name a file that ends in {' '.join(FORMATS)}")
 
@@ -72,9 +68,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     except RunError:
         raise
     except Exception as error:  # whatever a foreign library does, the table stands
-        raise RunError(
-            f"matplotlib failed: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from None
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise RunError(f"matplotlib failed: {problem}") from None
 
 
 def _end(row: Row) -> tuple[tuple[float, float], ...]:

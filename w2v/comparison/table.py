@@ -67,31 +67,23 @@ class Compared:
 
 
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
-    """The rows with their speed over that of the first full softmax that is done; None without
-    one."""
+    """Returns the rows with their speed over that of the first full softmax that is done; None
+    without one."""
     done = [row for row in rows if row.loss == BASELINE and row.status == "done"]
     full = done[0].tokens_per_second if done else None
-    return [
-        replace(
-            row, speedup=row.tokens_per_second / full if full and row.tokens_per_second else None
-        )
-        for row in rows
-    ]
+
+    def speedup(own: float | None) -> float | None:
+        return own / full if full and own else None
+
+    return [replace(row, speedup=speedup(row.tokens_per_second)) for row in rows]
 
 
 def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) -> None:
-    """Writes compare.json and compare.tsv (with a heading) into the folder.
-
-    others: rows of earlier comparisons in the folder, which only compare.json keeps.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
-    document = {
-        "format_version": 1,
-        "rows": list(map(asdict, rows)),
-        "others": list(map(asdict, others)),
-    }
+    """Writes compare.json and compare.tsv (with a heading) into the folder, the rows with their
+    speed-ups. Of `others`, rows of earlier comparisons in the folder, only compare.json knows."""
+    rows = with_speedups(rows)
+    saved = {"rows": list(map(asdict, rows)), "others": list(map(asdict, others))}
+    document = {"format_version": 1, **saved}
     lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
     for name, text in (
         (TABLE_JSON, json.dumps(document, indent=2, ensure_ascii=False)),
@@ -102,11 +94,8 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
 
 
 def load_table(folder: Path) -> dict[str, Row]:
-    """The rows of earlier comparisons by name; none if there was none.
-
-    Raises:
-        InputError: compare.json is damaged.
-    """
+    """Returns the rows of earlier comparisons by name, none if there was none. Raises InputError if
+    compare.json is damaged."""
     path = folder / TABLE_JSON
     if not path.is_file():
         return {}
@@ -119,10 +108,8 @@ def load_table(folder: Path) -> dict[str, Row]:
             curve = tuple(map(tuple, values.pop("curve", ())))
             found[values["name"]] = Row(**values, curve=curve)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
-            " `output`"
-        ) from None
+        problem = f"{path} is damaged ({' '.join(str(error).split())})"
+        raise InputError(f"{problem}: delete it, or name another `output`") from None
     return found
 
 

@@ -1,15 +1,11 @@
 """Text from a language model, one token after the other.
 
 Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k
-most probable, then from the fewest most probable that together have probability top_p. With neither
-of these, `OutputLayer.sample` draws, which scores all V words only where the layer cannot do
-without: hsigmoid walks its tree, the adaptive softmax draws from the head and then from a cluster.
-There a temperature other than 1 applies to each of these decisions. top_p = 1 asks for the whole
-distribution, to which a temperature then applies exactly, whatever the layer.
-
-Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
-
-    for token in generate(network, prompt, eos, Sampling(top_k=40), seed=1): ...
+most probable, then from the fewest most probable that together have probability top_p (Holtzman et
+al. 2020, arXiv:1904.09751). With neither of these, `OutputLayer.sample` draws, which scores all V
+words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax draws
+from the head and then from a cluster. There a temperature other than 1 applies to each of these
+decisions. top_p = 1 asks for the whole distribution, to which a temperature then applies exactly.
 """
 
 from __future__ import annotations
@@ -35,12 +31,8 @@ TRIES = 64
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen.
-
-    temperature: 0 takes the most probable one. top_k: only from so many; 1 is the most probable
-    one; None: from all. top_p: only from the most probable that together have this probability;
-    None: from all. banned: never this one.
-    """
+    """How a token is chosen. temperature: 0 takes the most probable one. top_k: only from so many.
+    top_p: only from the most probable that together have this probability. banned: never it."""
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -60,17 +52,11 @@ def generate(
     network: Network, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
 ) -> Iterator[int]:
     """Yields the tokens that follow <eos> and the prompt, without end. The same seed gives the same
-    tokens.
-
-    Raises:
-        RunError: a parameter of the model is NaN or infinite.
-    """
+    tokens. Raises RunError if a parameter of the model is NaN or infinite."""
     for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise RunError(
-                f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it"
-                " again"
-            )
+            why = "it is damaged or diverged; train it again"
+            raise RunError(f"the model's {name} holds NaN or infinity: {why}")
     random = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
     state, read = network.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)

@@ -39,15 +39,11 @@ Name = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class LineScore:
-    """What a language model makes of a line.
+    """What a language model makes of a line."""
 
-    tokens: the words of the line and the <eos> behind them, as the model reads them. log_probs:
-    float64, each one's log P in nats. oov: how many of them are <unk>.
-    """
-
-    tokens: list[str]
-    log_probs: np.ndarray
-    oov: int
+    tokens: list[str]  # its words and the <eos> behind them, as the model reads them
+    log_probs: np.ndarray  # float64, each one's log P in nats
+    oov: int  # how many of them are <unk>
 
     @property
     def log_prob(self) -> float:
@@ -134,10 +130,8 @@ class LanguageModel:
         ids = self.vocabulary.encode_store(store)
         if not has_known_word(ids, eos, unk):
             case = " (in lower case)" if self.config.corpus.lowercase else ""
-            raise InputError(
-                f"{self.source} knows no word of {name}: give a text in the language and with the"
-                f" tokens it was trained on{case}"
-            )
+            remedy = f"give a text in the language and with the tokens it was trained on{case}"
+            raise InputError(f"{self.source} knows no word of {name}: {remedy}")
         words = store.n_words + store.n_lines
         return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
@@ -166,10 +160,8 @@ class LanguageModel:
         for ids, line in zip(encoded, nll, strict=True):
             total = float(line.sum())
             if not math.isfinite(total):
-                raise RunError(
-                    f"a line's log-probability is {-total}: the model's parameters are damaged;"
-                    " train it again"
-                )
+                why = "the model's parameters are damaged; train it again"
+                raise RunError(f"a line's log-probability is {-total}: {why}")
             tokens = [self.tokens[token] for token in (*ids, eos)]
             scores.append(LineScore(tokens, -line, int(np.count_nonzero(ids == unk))))
         return scores
@@ -227,24 +219,16 @@ class LanguageModel:
             sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
         except ValueError as error:
             raise InputError(str(error)) from None
-        texts = [
-            "".join(self.generate_lines(prompt, words, sampling, seed=seed + number))
-            for number in range(1 if n is None else n)
-        ]
+        seeds = range(seed, seed + (1 if n is None else n))
+        texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]
         return texts[0] if n is None else texts
 
     def generate_lines(
-        self,
-        prompt: str,
-        words: int,
-        sampling: Sampling,
-        *,
-        seed: int,
-        progress: Progress | None = None,
+        self, prompt: str, words: int, how: Sampling, *, seed: int, progress: Progress | None = None
     ) -> Iterator[str]:
         """Yields the text of `generate` line by line, as soon as they end, with their line ends."""
         eos, line = self.vocabulary.eos, self.prompt_ids(prompt)
-        tokens = generate(self.network, list(line), eos, sampling, seed=seed)
+        tokens = generate(self.network, list(line), eos, how, seed=seed)
         for done, token in zip(range(1, words + 1), tokens, strict=False):
             if progress is not None:
                 progress(done, words)

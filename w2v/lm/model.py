@@ -34,18 +34,14 @@ REACH = 0.1  # starting values are uniform in ± this
 
 
 class Network(nn.Module):
-    """Predicts the next token of B columns at once.
+    """Predicts the next token of B columns at once; `output` is its output layer, `dim_hidden` the
+    length of the hidden rows.
 
     Args:
         counts: [V] int64, how often each token occurs, never increasing.
         dim: length of an embedding.
-        loss, options: of the output layer.
-        settings: `resolved`.
         sparse: embedding and output rows get sparse gradients where they can: of the rows used.
         generator: for the noise words.
-
-    Attributes:
-        output: the output layer. dim_hidden: the length of its hidden rows.
 
     Raises:
         ValueError: the settings do not fit each other or the vocabulary.
@@ -74,13 +70,13 @@ class Network(nn.Module):
         self.dim_hidden = self.body.width
         if settings.tied and self.body.width != dim:
             self.projection, self.dim_hidden = nn.Linear(self.body.width, dim), dim
-        more: dict[str, Any] = {"sparse": sparse} if entry.sparse else {}
-        if entry.draws_noise:
-            more["generator"] = generator
-        if settings.output_bias:
-            more["bias"] = True
-        if settings.tied:
-            more["weight"] = self.input.weight
+        given: list[tuple[str, Any, bool]] = [
+            ("sparse", sparse, entry.sparse),
+            ("generator", generator, entry.draws_noise),
+            ("bias", True, settings.output_bias),
+            ("weight", self.input.weight, settings.tied),
+        ]
+        more = {name: value for name, value, wanted in given if wanted}
         self.output: OutputLayer = make_layer(loss, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
             # adaptive softmax has starting values of its own
@@ -113,13 +109,8 @@ class Network(nn.Module):
 
 
 def make_network(config: Config, counts: Tensor, **more: Any) -> Network:
-    """Returns the network that a configuration describes, for a vocabulary with these counts [V].
-
-    more: keywords of `Network`.
-
-    Raises:
-        ValueError: the settings do not fit each other or the vocabulary.
-    """
+    """Returns the network that a configuration describes, for a vocabulary with these counts [V];
+    `more` are keywords of `Network`, which may raise ValueError."""
     entry, options = LOSSES[config.training.loss], config.loss
     if entry.negatives(options) >= len(counts):  # there are no more noise words than that
         options = replace(options, negatives=len(counts) - 1)

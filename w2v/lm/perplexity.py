@@ -7,8 +7,6 @@ A line end is a token, <eos>, and is counted; before the first token the model h
 word outside the vocabulary is scored as the token <unk>. The model's state is carried from chunk to
 chunk, so that neither the chunk's length nor a batch size changes the value. -log P comes from the
 output layer's `nll`, never from its training loss.
-
-    score_ids(network, vocabulary.encode_store(store), vocabulary.eos, vocabulary.unk).perplexity
 """
 
 from __future__ import annotations
@@ -35,18 +33,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TextScore:
-    """What a language model makes of a text.
+    """What a language model makes of a text."""
 
-    tokens: how many were scored, line ends among them. nats: the float64 sum of their -log P. oov:
-    how many of them were <unk>, eos: how many were line ends. words: words and line ends of the
-    text; other than `tokens` only where the tokens are parts of words.
-    """
-
-    tokens: int
-    nats: float
-    oov: int
-    eos: int
-    words: int
+    tokens: int  # scored, line ends among them
+    nats: float  # the sum of their -log P
+    oov: int  # of the tokens: <unk>
+    eos: int  # of the tokens: line ends
+    words: int  # and line ends; other than `tokens` only where these are parts of words
 
     def __repr__(self) -> str:
         counts = f"{self.tokens:,} tokens, {self.oov:,} of them <unk>"
@@ -91,9 +84,8 @@ class TokenStream:
                 tokens = torch.from_numpy(np.append(self._last, part).astype(np.int64))
                 tokens = tokens.to(self._device)
                 hidden, self._state = self._network.hidden(tokens[:-1, None], self._state)
-                nll.append(
-                    self._network.output.nll(hidden[:, 0], tokens[1:]).double().cpu().numpy()
-                )
+                scored = self._network.output.nll(hidden[:, 0], tokens[1:])
+                nll.append(scored.double().cpu().numpy())
                 self._last = int(part[-1])
         return np.concatenate(nll)
 
@@ -144,10 +136,9 @@ def score_ids(
         oov += int(np.count_nonzero(part == unk))
         ends += int(np.count_nonzero(part == eos))
         if not math.isfinite(nats):
-            raise RunError(
-                f"the model's loss is {nats} within the first {start + len(part):,} tokens: its"
-                " parameters are damaged or training diverged; train it again with a smaller `lr`"
-            )
+            why = "its parameters are damaged or training diverged; train it again with a smaller"
+            where = f"within the first {start + len(part):,} tokens"
+            raise RunError(f"the model's loss is {nats} {where}: {why} `lr`")
         if progress is not None:
             progress(start + len(part), len(ids))
     return TextScore(len(ids), nats, oov, ends, len(ids) if words is None else words)
@@ -156,11 +147,8 @@ def score_ids(
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
     """Whether the tokens [n] hold anything but line ends and unknown words, without which a
     perplexity says nothing."""
-    for start in range(0, len(ids), SEARCH):
-        part = np.asarray(ids[start : start + SEARCH])
-        if ((part != eos) & (part != unk)).any():
-            return True
-    return False
+    parts = (np.asarray(ids[start : start + SEARCH]) for start in range(0, len(ids), SEARCH))
+    return any(((part != eos) & (part != unk)).any() for part in parts)
 
 
 def bounded_exp(value: float) -> float:

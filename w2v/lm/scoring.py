@@ -28,10 +28,11 @@ def score_lines(network: Network, lines: Sequence[np.ndarray], eos: int) -> list
     them; lines without <eos>."""
     nll: list[np.ndarray] = [np.zeros(0)] * len(lines)
     for batch in _batches([len(line) + 1 for line in lines]):
+        chosen = [lines[number] for number in batch]
         if len(batch) == 1:
-            nll[batch[0]] = TokenStream(network, eos).nll(np.append(lines[batch[0]], eos))
-            continue
-        scored = _score_batch(network, [lines[number] for number in batch], eos)
+            scored = continue_lines(TokenStream(network, eos), chosen, eos)
+        else:
+            scored = _score_batch(network, chosen, eos)
         for number, line in zip(batch, scored, strict=True):
             nll[number] = line
     return nll

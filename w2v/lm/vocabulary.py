@@ -121,11 +121,8 @@ class TokenVocabulary:
         return np.array([*map(self._id, store.vocabulary.words), self.eos], np.int32)
 
     def encode_store(self, store: TokenStore) -> np.ndarray:
-        """Returns int32 [tokens + line ends] of a corpus; of a large one in a temporary file,
-        memory-mapped.
-
-        The store must have been read with the same `lowercase`.
-        """
+        """Returns int32 [tokens + line ends] of a corpus read with the same `lowercase`, of a large
+        one memory-mapped in a temporary file."""
         if self.subwords is None:
             table = self.table(store)
             total, translate = len(store.ids), lambda ids: table[ids]

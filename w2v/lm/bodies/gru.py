@@ -93,9 +93,8 @@ def _packed(weight: Tensor) -> Tensor:
     length, groups, units = weight.shape
     panels = weight.new_zeros(-(-units // LANES), length, groups, LANES)
     full = units // LANES
-    panels[:full].permute(1, 2, 0, 3).copy_(
-        weight[:, :, : full * LANES].unflatten(2, (full, LANES))
-    )
+    whole = weight[:, :, : full * LANES].unflatten(2, (full, LANES))
+    panels[:full].permute(1, 2, 0, 3).copy_(whole)
     if rest := units % LANES:
         panels[full, :, :, :rest] = weight[:, :, full * LANES :]
     return panels

@@ -29,11 +29,8 @@ PathLike = str | os.PathLike[str]
 
 @dataclass
 class Comparison:
-    """The same model on the same corpus under several losses.
-
-    Raises:
-        InputError: the settings are wrong.
-    """
+    """The same model on the same corpus under several losses. Raises InputError if the settings are
+    wrong."""
 
     corpus: PathLike | Sequence[PathLike] | None = None  # None: the one in `config`
     losses: Losses = None  # names, or settings by name; None: those that `config` lists
@@ -61,13 +58,9 @@ class Comparison:
         self.folder = Path(self.output or f"{model}-compare")
 
     def run(self) -> Compared:
-        """Trains what is not done yet. The table is saved after each run.
-
-        Raises:
-            InputError: the texts or the folder cannot be used, or a finished run has other
-                settings.
-            RunError: the table cannot be written.
-        """
+        """Trains what is not done yet. The table is saved after each run. Raises InputError if the
+        texts or the folder cannot be used, or a finished run has other settings, and RunError if
+        the table cannot be written."""
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)

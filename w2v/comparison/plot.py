@@ -28,11 +28,8 @@ def check_plot(path: str) -> None:
 
 def draw(rows: Sequence[Row], path: str | Path) -> None:
     """Writes the picture of the rows that have a figure; the extension of `path` names the format.
-
-    Raises:
-        RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be
-            written.
-    """
+    Raises RunError if matplotlib is missing or fails, there is nothing to draw, or the file cannot
+    be written."""
     # it tells everybody that it looks for fonts
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:

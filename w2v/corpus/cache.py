@@ -81,11 +81,7 @@ def cache_directory() -> Path:
 
 def size_cap() -> int:
     """Returns the bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G",
-    "1.5T" (powers of 1024).
-
-    Raises:
-        InputError: the variable is no such size.
-    """
+    "1.5T" (powers of 1024). Raises InputError if the variable is no such size."""
     text = os.environ.get("W2V_CACHE_SIZE", "").strip()
     if not text:
         return DEFAULT_SIZE_CAP

@@ -57,11 +57,8 @@ def read_chunks(
 
     `column` is the text column of tables; `advance` gets the number of raw bytes of each read. With
     `strict` the tokeniser will refuse invalid UTF-8 and name its place, so that here it is no sign
-    of a binary file.
-
-    Raises:
-        InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1
-            GiB.
+    of a binary file. Raises InputError if a source cannot be read, is damaged, binary or in UTF-16,
+    or has one word of 1 GiB.
     """
 
     def text(source: Source) -> Text:

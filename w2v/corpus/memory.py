@@ -43,10 +43,8 @@ def is_in_memory(corpus: object) -> bool:
     A `str` or a path-like object alone is a file, a folder, a glob or "-". A list or tuple of
     strings is text, a line each, unless every entry names an existing file or folder, is a glob
     with matches, or is "-"; with a path-like object among them all are names. Everything else is
-    text.
-
-    Raises:
-        InputError: some in a list of single words look like names of files, which others are not.
+    text. Raises InputError if some in a list of single words look like names of files, which others
+    are not.
     """
     if isinstance(corpus, (str, os.PathLike)):
         return False
@@ -74,11 +72,8 @@ def encoders(
     corpus: object, column: str | None, size: int, advance: Advance, options: Mapping[str, bool]
 ) -> Iterator[Encode]:
     """Reads the corpus once and yields what remains to be done to encode it, a chunk of about
-    `size` bytes at a time, which `advance` gets. `options` are `lowercase` and `strict`.
-
-    Raises:
-        InputError: there is no such column, or a row or a token is of another kind.
-    """
+    `size` bytes at a time, which `advance` gets. `options` are `lowercase` and `strict`. Raises
+    InputError if there is no such column, or a row or a token is of another kind."""
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
     rows = _rows(corpus, column)

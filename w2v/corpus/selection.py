@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
-    """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most
-    frequent of them.
-
-    Raises:
-        InputError: that is no word, or one is too long for the readers of vector files.
-    """
+    """Returns the words of a corpus that occur at least `min_count` times, at most the `max_vocab`
+    most frequent of them. Raises InputError if there is none, or one is too long for the readers of
+    vector files."""
     chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
     if not len(chosen):
         highest = int(vocabulary.counts[0])

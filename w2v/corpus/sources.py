@@ -83,12 +83,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
     """Yields the decompressed bytes of `source` in pieces of `piece_bytes`. `advance` gets the
-    number of raw bytes of each read.
-
-    Raises:
-        InputError: the source cannot be opened, or its compressed data are damaged or cut short.
-        RunError: the device fails while reading.
-    """
+    number of raw bytes of each read. Raises InputError if the source cannot be opened, or its
+    compressed data are damaged or cut short, and RunError if the device fails."""
     with opened(source) as file:
         stream = compression.Decompressed(file, source.name, advance, source.size)
         while piece := stream.read(piece_bytes):

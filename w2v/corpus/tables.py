@@ -25,12 +25,9 @@ SNIFF_BYTES = 1 << 12
 
 
 def read_documents(source: Source, column: str, advance: Advance) -> Iterator[bytes]:
-    """Yields the documents of one table in UTF-8, each ended by a newline.
-
-    Raises:
-        InputError: the file is no such table, or has no such column, or the column holds no text.
-        RunError: a pipe's content does not fit the temporary folder.
-    """
+    """Yields the documents of one table in UTF-8, each ended by a newline. Raises InputError if the
+    file is no such table, or has no such column, or the column holds no text, and RunError if a
+    pipe's content does not fit the temporary folder."""
     if source.lasting:
         yield from _documents(str(source.path), source, column, advance)
         return

@@ -67,11 +67,8 @@ def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk
 
 
 def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
-    """Encodes and counts tokens, which are words as they are, but for LINE_END.
-
-    Raises:
-        InputError: a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`.
-    """
+    """Encodes and counts tokens, which are words as they are, but for LINE_END. Raises InputError
+    if a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`."""
     invalid = 0
     try:
         values = pa.array(tokens, pa.large_string())

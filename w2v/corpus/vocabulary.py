@@ -130,12 +130,8 @@ class Vocabulary:
         return Vocabulary(self.words[:size], self.counts[:size])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all.
-
-        Raises:
-            RunError: the file cannot be written.
-            ValueError: a word is empty or holds a tab or a line break, lost when read back.
-        """
+        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all. Raises RunError if the file
+        cannot be written, and ValueError if a word is empty or holds a tab or a line break."""
         with atomic_file(path) as file:
             self.write(file)
 
@@ -155,11 +151,9 @@ class Vocabulary:
         """Reads what `save` wrote, or the file of word2vec.c's -save-vocab ("word count").
 
         word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the
-        words are sorted by count (ties keep their order), and words of count 0 are left out.
-
-        Raises:
-            InputError: the file cannot be read, or a line is no word and count, names a word twice,
-                or has a higher count than the line before; the line's number is named.
+        words are sorted by count (ties keep their order), and words of count 0 are left out. Raises
+        InputError if the file cannot be read, or a line is no word and count, names a word twice,
+        or has a higher count than the line before; the line's number is named.
         """
         named = f"the vocabulary {path}"
         if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end

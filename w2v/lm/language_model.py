@@ -145,11 +145,7 @@ class LanguageModel:
 
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
         """Returns the scores of lines, each read afresh, as after an <eos>; with a `stream`, as its
-        next lines.
-
-        Raises:
-            RunError: the model gives NaN or infinity.
-        """
+        next lines. Raises RunError if the model gives NaN or infinity."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:

@@ -52,13 +52,9 @@ def model_files(
 
 
 def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> LanguageModel:
-    """Returns the language model in a run directory, on the device that `device` names.
-
-    Raises:
-        InputError: there is none, or a file is missing, damaged, or does not fit the others; or
-            there is no such device.
-        RunError: there is not enough memory for it.
-    """
+    """Returns the language model in a run directory, on the device that `device` names. Raises
+    InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
+    no such device, and RunError if there is not enough memory for it."""
     folder = Path(run)
     _check_folder(folder)
     config = load_config(folder / "config.yaml")

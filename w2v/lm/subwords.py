@@ -32,11 +32,8 @@ class Subwords:
     @classmethod
     def train(cls, words: Vocabulary, size: int) -> Subwords:
         """Returns a BPE of words and their counts: `size` tokens, <unk> and <eos> among them.
-
-        Raises:
-            InputError: the size leaves no room for all bytes.
-            RunError: `tokenizers` is not installed.
-        """
+        Raises InputError if that leaves no room for all bytes, and RunError if `tokenizers` is not
+        installed."""
         tokenizers = _library()
         if size < (least := BYTES + SPECIALS):
             why = "every byte is a subword, and there are <unk> and <eos>"
@@ -82,12 +79,8 @@ class Subwords:
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Reads a tokenizer.json that `to_json` made.
-
-        Raises:
-            InputError: the file is missing or damaged.
-            RunError: `tokenizers` is not installed.
-        """
+        """Reads a tokenizer.json that `to_json` made. Raises InputError if the file is missing or
+        damaged, and RunError if `tokenizers` is not installed."""
         tokenizers = _library()
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(f"cannot read {path}: it is not a file")

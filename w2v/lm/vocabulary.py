@@ -55,12 +55,8 @@ class TokenVocabulary:
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
         """Returns the corpus's words that `min_count` and `max_vocab` leave, or subwords trained on
-        all of its words.
-
-        Raises:
-            InputError: fewer than two words are left, or `subwords` is too small.
-            RunError: there is no package for subwords.
-        """
+        all of its words. Raises InputError if no word is left, or `subwords` is too small, and
+        RunError if there is no package for subwords."""
         words, subwords = store.vocabulary, None
         if config.lm.subwords:
             subwords = Subwords.train(words, config.lm.subwords)
@@ -88,11 +84,8 @@ class TokenVocabulary:
 
     @classmethod
     def load(cls, run: Path, config: Config) -> TokenVocabulary:
-        """Reads the vocabulary from a run directory with this configuration.
-
-        Raises:
-            InputError: a file is missing or damaged.
-        """
+        """Reads the vocabulary from a run directory with this configuration. Raises InputError if a
+        file is missing or damaged."""
         subwords = Subwords.load(run / "tokenizer.json") if config.lm.subwords else None
         vocabulary = Vocabulary.load(run / "vocab.tsv")
         return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)

@@ -139,11 +139,8 @@ def is_special(path: str | os.PathLike[str]) -> bool:
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Refuses an output that could not be written at the end, before the long part starts. Leaves
-    nothing behind.
-
-    Raises:
-        InputError: `path` exists and `overwrite` is off, or its folder is missing or not writable.
-    """
+    nothing behind. Raises InputError if `path` exists and `overwrite` is off, or its folder is
+    missing or not writable."""
     target = Path(path)
     if is_special(target):
         return

@@ -14,12 +14,8 @@ MAX_DEPTH = 50
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Returns the object in the file.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is no regular file, too large, no JSON, or no object.
-    """
+    """Returns the object in the file. Raises OSError if it cannot be read, and ValueError if it is
+    no regular file, too large, no JSON, or no object."""
     if path.exists() and not path.is_file():  # a device or a pipe might never end
         raise ValueError(f"{path} is not a file")
     if path.stat().st_size > MAX_BYTES:

@@ -21,10 +21,8 @@ def locked(path: Path) -> Iterator[bool]:
     names (a link to it, or `.` inside it). A killed process holds no lock.
 
     Yields whether there is a lock: none where it cannot be had (a file system without locks, a
-    folder without rights, a link where the lock should be).
-
-    Raises:
-        InputError: another run has it; the sentence names the process.
+    folder without rights, a link where the lock should be). Raises InputError if another run has
+    it; the sentence names the process.
     """
     real = Path(os.path.realpath(path)) if path.is_dir() else path
     file = real.with_name(f".{real.name}.lock")

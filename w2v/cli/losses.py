@@ -40,11 +40,8 @@ def command(
         listed = {key: ", ".join(facts[0][key]) for key in ("settings", "engines")}
         print_values(facts[0] | listed)
     else:
-        rows = [
-            (each["name"], each["rows"], each["link"], each["probabilities"], settings)
-            for each in facts
-            if (settings := " ".join(each["settings"])) is not None
-        ]
+        shown = ("name", "rows", "link", "probabilities")
+        rows = [(*(each[key] for key in shown), " ".join(each["settings"])) for each in facts]
         headings = ("loss", "rows scored for target t", "link", "probabilities", "settings")
         print_table(headings, rows)
 

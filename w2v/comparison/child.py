@@ -32,7 +32,7 @@ from w2v.run import run
 from w2v.runs.output import claimed
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
-from w2v.training.report import Event, Progress, Reporter, StopSignal
+from w2v.training.report import Progress, Reporter, StopSignal
 from w2v.training.task import Context
 from w2v.vectors import load_vectors
 
@@ -131,14 +131,12 @@ class _Told:
             self.send("training", progress)
             self.send("row", {"peak_memory_bytes": peak_memory()})
 
-    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
-        self.send("reading", done_bytes, total_bytes)
-
-    def happened(self, event: Event) -> None:
-        self.send("happened", event)
-
     def __getattr__(self, kind: str) -> Any:
-        return lambda text: self.send(kind, f"{self._name}: {text}")
+        def tell(*values: Any) -> None:
+            named = (f"{self._name}: {each}" if isinstance(each, str) else each for each in values)
+            self.send(kind, *named)
+
+        return tell
 
 
 def main(descriptor: int) -> None:
@@ -154,8 +152,7 @@ def main(descriptor: int) -> None:
         stop.set()
 
     def end_with_parent() -> None:
-        with suppress(EOFError, OSError):
-            connection.recv()
+        connection.poll(None)  # until the parent has closed its end
         os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)

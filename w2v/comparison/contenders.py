@@ -17,8 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
@@ -35,8 +34,7 @@ Losses = str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None
 Given = tuple[str, Any, str]  # a setting's name, its value, and where the user wrote it
 
 
-@dataclass(frozen=True)
-class Contender:
+class Contender(NamedTuple):
     """One run: its name in the table and in the output folder, and its configuration."""
 
     name: str
@@ -51,16 +49,12 @@ class Contender:
 def read_contenders(
     losses: Losses, given: Mapping[str, Any], path: str | os.PathLike[str] | None
 ) -> tuple[list[Contender], list[str]]:
-    """Returns the contenders in the user's order, and notes for the user.
+    """Returns the contenders in the user's order, and notes for the user. Raises InputError if the
+    file cannot be used, a name is unknown or given twice, or a setting is wrong.
 
     Args:
         losses: names, also as "softmax,nce", or settings by name; None: all that the file lists.
         given: settings of all contenders, None = not given.
-        path: the YAML file, or None.
-
-    Raises:
-        InputError: the file cannot be used, a name is unknown or given twice, or a setting is
-            wrong.
     """
     common, own = _read_file(path) if path is not None else ([], {})
     if isinstance(losses, str):
@@ -76,10 +70,9 @@ def read_contenders(
             raise InputError(f"{place}: several losses are trained; give {what} the comparison")
     names = list(losses or own)
     if not names:
-        raise InputError(
-            "nothing to compare: name losses, such as `losses` softmax,nce,hsigmoid, or list them"
-            " under `losses` in the `config` file"
-        )
+        named = "name losses, such as `losses` softmax,nce,hsigmoid"
+        listed = "list them under `losses` in the `config` file"
+        raise InputError(f"nothing to compare: {named}, or {listed}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"`losses` names {twice[0]} twice: keep one")
     known = [*LOSSES, *own]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 from w2v.comparison.table import Row
@@ -42,8 +43,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         raise RunError("no run has a figure to draw")
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for place, (row, curve) in enumerate(curves):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    styles = cycle(zip(COLOURS, MARKERS, strict=True))
+    for (row, curve), (colour, marker) in zip(curves, styles, strict=False):
         axes.plot(*zip(*curve, strict=True), label=row.name, color=colour, marker=marker, ms=5)
     axes.set_xlabel("training time, seconds")
     axes.set_xlim(left=0)

@@ -153,10 +153,10 @@ class NewEntry:
     directory: Path
     file: IO[bytes]
 
-    def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
+    def commit(self, store: TokenStore, sources: Sequence[Source]) -> str | None:
         """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
         meanwhile, and removes the least recently used ones until the cache is within its size.
-        Raises CacheUnavailable when it cannot be written or is larger than the cache may be."""
+        Returns why it cannot, if so."""
         text = store.vocabulary.packed.text
         names = [source.path or source.name for source in sources]
         sizes = (store.n_words, store.n_lines, len(store.vocabulary))
@@ -164,8 +164,7 @@ class NewEntry:
         manifest = _Manifest(FORMAT_VERSION, names, *sizes, checksum, warnings)
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
         if size > size_cap():
-            problem = "are more than the whole cache may have (W2V_CACHE_SIZE)"
-            raise CacheUnavailable(f"its {size:,} bytes {problem}")
+            return f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)"
         try:
             (self.directory / WORDS).write_bytes(text)
             store.vocabulary.counts.tofile(self.directory / COUNTS)
@@ -174,13 +173,12 @@ class NewEntry:
                 sync_file(self.directory / name)
             sync_directory(self.directory)
         except OSError as error:
-            raise _unavailable(error) from None
-        try:
+            return _unwritable(error)
+        with suppress(OSError):  # another process was first; its entry is as good
             os.rename(self.directory, _corpora() / self.key)
-        except OSError:
-            return  # another process was first; its entry is as good
-        sync_directory(_corpora())
-        _shrink(keep=self.key)
+            sync_directory(_corpora())
+            _shrink(keep=self.key)
+        return None
 
 
 @contextmanager
@@ -192,7 +190,7 @@ def new_entry(key: str) -> Iterator[NewEntry]:
         directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=_corpora()))
         file = open(directory / IDS, "w+b")  # noqa: SIM115
     except OSError as error:
-        raise _unavailable(error) from None
+        raise CacheUnavailable(_unwritable(error)) from None
     try:
         with file:
             yield NewEntry(key, directory, file)
@@ -218,8 +216,8 @@ def clear() -> int:
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
 
-def _unavailable(error: OSError) -> CacheUnavailable:
-    return CacheUnavailable(f"the cache {_corpora()} cannot be written: {error.strerror}")
+def _unwritable(error: OSError) -> str:
+    return f"the cache {_corpora()} cannot be written: {error.strerror}"
 
 
 def _corpora() -> Path:

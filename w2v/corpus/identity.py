@@ -16,7 +16,7 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
     """Returns plain values that, but for `files`, two corpora share only if they are the same text
     with the same vocabulary."""
     return {
-        "files": [list(source) for source in store.sources],
+        "files": list(map(list, store.sources)),
         "key": store.key,
         "words": store.n_words,
         "lines": store.n_lines,

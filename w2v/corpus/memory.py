@@ -177,10 +177,9 @@ def _checked_tokens(tokens: list[Any], line: int, before: int) -> list[str]:
     integers = _is_integer(type(tokens[0]))
     sound = (_is_integer(type(token)) if integers else _is_word(token) for token in tokens)
     odd = list(sound).index(False)
-    raise InputError(
-        f"token {before + odd + 1} of line {line} is {shown(tokens[odd])}: tokens are strings that"
-        " are not empty and hold no tab or line break, or all of a line are integers"
-    )
+    problem = f"token {before + odd + 1} of line {line} is {shown(tokens[odd])}"
+    strings = "strings that are not empty and hold no tab or line break"
+    raise InputError(f"{problem}: tokens are {strings}, or all of a line are integers")
 
 
 def _is_integer(kind: type) -> bool:

@@ -59,10 +59,8 @@ def read_corpus(
         chunk_bytes: text worked on at a time, per thread.
 
     Raises:
-        InputError: nothing to read, unreadable, binary or damaged files, no word at all, invalid
-            UTF-8 when strict.
-        RunError: a file changed while it was read, a device failed, or the disk for temporary files
-            is full.
+        InputError: nothing can be read, or a file is unreadable, binary or damaged.
+        RunError: a file changed while it was read, a device failed, or the temporary disk is full.
     """
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
@@ -143,19 +141,17 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
         try:
             with new_entry(key) as entry:
                 store = reader.read(entry.file, str(entry.directory))
-                try:
-                    entry.commit(store, reader.sources)
-                except CacheUnavailable as problem:
-                    warning = f"the corpus is not cached: {problem}"
-                    store = replace(store, warnings=(*store.warnings, warning))
+                if problem := entry.commit(store, reader.sources):
+                    warnings = (*store.warnings, f"the corpus is not cached: {problem}")
+                    return replace(store, warnings=warnings)
                 return store
-        except (CacheUnavailable, SpoolError) as problem:
-            reader.warnings.append(f"the corpus is not cached: {problem}")
+        except (CacheUnavailable, SpoolError) as error:
+            reader.warnings.append(f"the corpus is not cached: {error}")
     try:
         return _read_privately(reader)
-    except SpoolError as problem:
+    except SpoolError as error:
         remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-        raise RunError(f"{problem}; {remedy}") from problem
+        raise RunError(f"{error}; {remedy}") from error
 
 
 def _read_privately(reader: _Reader) -> TokenStore:
@@ -196,12 +192,9 @@ class _Reader:
     sources: Sequence[Source] = ()
     warnings: list[str] = field(default_factory=list)
 
+    @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Returns the store over `file`, an empty file in `folder`."""
-        with _frugal_arrow():
-            return self._read(file, folder)
-
-    def _read(self, file: IO[bytes], folder: str) -> TokenStore:
         builder = TokenStoreBuilder(file, folder)
         self._encode(builder)
         for source in self.sources:

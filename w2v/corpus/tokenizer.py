@@ -25,6 +25,7 @@ from w2v.corpus.chunks import Chunk
 from w2v.errors import InputError
 
 LINE_END = "\n"
+REPLACE = "take `encoding_errors` replace"
 
 # All ASCII whitespace but "\n", and NUL, which ends strings in C readers of the vectors.
 _BLANKS = b"\x00\t\v\f\r\x1c\x1d\x1e\x1f"
@@ -74,10 +75,8 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
         if strict:
-            raise InputError(
-                "a token has unpaired surrogates, which are not valid Unicode; mend it, or take"
-                " `encoding_errors` replace"
-            ) from None
+            problem = "a token has unpaired surrogates, which are not valid Unicode"
+            raise InputError(f"{problem}; mend it, or {REPLACE}") from None
         raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
         sound = [word.decode("utf-8", "replace") for word in raw]
         invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
@@ -104,10 +103,8 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
             data.decode()
         except UnicodeDecodeError as error:
             name, offset = chunk.locate(error.start)
-            raise InputError(
-                f"{name} is not valid UTF-8 at byte {offset} ({error.reason}); convert it, "
-                "or take `encoding_errors` replace"
-            ) from None
+            problem = f"{name} is not valid UTF-8 at byte {offset} ({error.reason})"
+            raise InputError(f"{problem}; convert it, or {REPLACE}") from None
     text = data.decode("utf-8", "replace")
     # U+FFFD that the text had already is no replacement.
     return text.encode(), text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())

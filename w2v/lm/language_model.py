@@ -25,10 +25,11 @@ from w2v.lm.perplexity import (
     TextScore,
     TokenStream,
     bounded_exp,
+    continue_lines,
     has_known_word,
     score_ids,
+    score_lines,
 )
-from w2v.lm.scoring import continue_lines, score_lines
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.config import Config
 from w2v.settings.groups import CorpusSettings
@@ -65,14 +66,10 @@ class LanguageModel:
     """
 
     def __init__(
-        self,
-        network: Network,
-        vocabulary: TokenVocabulary,
-        config: Config,
-        source: str = "the model",
+        self, network: Network, vocabulary: TokenVocabulary, config: Config, source: str
     ) -> None:
-        self.network, self.vocabulary, self.config = network.eval(), vocabulary, config
-        self.source = source
+        self.network, self.vocabulary = network.eval(), vocabulary
+        self.config, self.source = config, source
 
     def __repr__(self) -> str:
         kind = f"{self.config.lm.arch}, {len(self.vocabulary):,} tokens x {self.config.model.dim}"

@@ -1,6 +1,6 @@
 """The network of a language model: embedding -> body -> hidden rows -> output layer.
 
-    network = make_network(config, counts)
+    network = Network(config, counts)
     hidden, state = network.hidden(ids, network.start(batch))     # ids [T, B]
     loss = network.output(hidden.flatten(0, 1), targets.flatten())
 
@@ -25,7 +25,6 @@ from w2v.lm.bodies.choose import make_body
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.table import LOSSES
-from w2v.settings.language_model import LanguageModelSettings
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
@@ -39,7 +38,6 @@ class Network(nn.Module):
 
     Args:
         counts: [V] int64, how often each token occurs, never increasing.
-        dim: length of an embedding.
         sparse: embedding and output rows get sparse gradients where they can: of the rows used.
         generator: for the noise words.
 
@@ -48,20 +46,13 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self,
-        counts: Tensor,
-        dim: int,
-        loss: str,
-        options: Any,
-        settings: LanguageModelSettings,
-        *,
-        sparse: bool = True,
-        generator: torch.Generator | None = None,
+        self, config: Config, counts: Tensor, *, sparse: bool = True, generator: Any = None
     ) -> None:
         super().__init__()
-        entry = LOSSES[loss]
-        if settings.tied and not entry.tied:
-            raise ValueError(f"{loss} cannot be tied: its output rows are not the words'")
+        settings, dim = config.lm, config.model.dim
+        loss, options = LOSSES[config.training.loss], config.loss
+        if loss.negatives(options) >= len(counts):  # there are no more noise words than that
+            options = replace(options, negatives=len(counts) - 1)
         self.sparse = sparse
         self.input = nn.Embedding(len(counts), dim, sparse=sparse)
         nn.init.uniform_(self.input.weight, -REACH, REACH)
@@ -70,14 +61,14 @@ class Network(nn.Module):
         self.dim_hidden = self.body.width
         if settings.tied and self.body.width != dim:
             self.projection, self.dim_hidden = nn.Linear(self.body.width, dim), dim
-        given: list[tuple[str, Any, bool]] = [
-            ("sparse", sparse, entry.sparse),
-            ("generator", generator, entry.draws_noise),
-            ("bias", True, settings.output_bias),
-            ("weight", self.input.weight, settings.tied),
-        ]
-        more = {name: value for name, value, wanted in given if wanted}
-        self.output: OutputLayer = make_layer(loss, self.dim_hidden, counts, options, **more)
+        more: dict[str, Any] = {"sparse": sparse} if loss.sparse else {}
+        if loss.draws_noise:
+            more["generator"] = generator
+        if settings.output_bias:
+            more["bias"] = True
+        if settings.tied:
+            more["weight"] = self.input.weight
+        self.output: OutputLayer = make_layer(loss.name, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
             # adaptive softmax has starting values of its own
             if name.endswith("weight") and not rows.any():
@@ -87,8 +78,7 @@ class Network(nn.Module):
                 part.start_as_unigram()
 
     def start(self, batch: int) -> State:
-        """Returns the state before the first token of `batch` columns: tensors with the columns in
-        their second dimension."""
+        """Returns the state before the first token of `batch` columns."""
         return self.body.start(batch)
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -106,12 +96,3 @@ class Network(nn.Module):
     def detach(state: State) -> State:
         """Returns the state, cut off from the graph that made it."""
         return tuple(part.detach() for part in state)
-
-
-def make_network(config: Config, counts: Tensor, **more: Any) -> Network:
-    """Returns the network that a configuration describes, for a vocabulary with these counts [V];
-    `more` are keywords of `Network`, which may raise ValueError."""
-    entry, options = LOSSES[config.training.loss], config.loss
-    if entry.negatives(options) >= len(counts):  # there are no more noise words than that
-        options = replace(options, negatives=len(counts) - 1)
-    return Network(counts, config.model.dim, config.training.loss, options, config.lm, **more)

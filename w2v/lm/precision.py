@@ -1,5 +1,4 @@
-"""`precision`: in what the matrix products of training are made. Weights, sums and updates stay
-float32."""
+"""`precision` of the matrix products of training. Weights, sums and updates stay float32."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from w2v.settings.config import Config
 from w2v.system.memory import available_memory
 from w2v.vectors.loading import check_version
 
-# PyTorch, and what imports it, come in where they are needed: that a folder holds no language model
-# is told two seconds sooner.
+# PyTorch is imported where it is needed: that a folder holds no model is told two seconds sooner.
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -64,7 +63,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     import torch
 
     from w2v.lm.language_model import LanguageModel
-    from w2v.lm.model import make_network
+    from w2v.lm.model import Network
     from w2v.lm.vocabulary import TokenVocabulary
     from w2v.training.device import find_device
 
@@ -73,7 +72,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     shapes = _shapes(path)
     try:
         _check_size(config, len(vocabulary), shapes, path)
-        network = make_network(config, torch.from_numpy(vocabulary.counts), sparse=False)
+        network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
     parameters = dict[str, torch.Tensor](network.named_parameters())

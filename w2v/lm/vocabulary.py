@@ -30,27 +30,21 @@ IN_MEMORY = 1 << 24  # ids; more go to a temporary file that is memory-mapped
 
 
 class TokenVocabulary:
-    """Tokens with their counts, most frequent first, and how text becomes their ids.
+    """Tokens with their counts, most frequent first, and how text becomes their ids. Raises
+    InputError if a special is missing.
 
     Attributes:
         vocabulary: the tokens; ids are places in it.
         unk, eos: ids of the specials.
         lowercase: whether words are read in lower case.
         subwords: what cuts words into tokens; None: every word is one.
-
-    Raises:
-        InputError: a special is missing.
     """
 
     def __init__(
         self, vocabulary: Vocabulary, *, lowercase: bool = False, subwords: Subwords | None = None
     ) -> None:
-        for special in (UNK, EOS):
-            if special not in vocabulary:
-                raise InputError(f"the vocabulary has no {special}: it is not a language model's")
         self.vocabulary, self.lowercase, self.subwords = vocabulary, lowercase, subwords
-        self.unk = vocabulary.index(UNK) or 0
-        self.eos = vocabulary.index(EOS) or 0
+        self.unk, self.eos = self._special(UNK), self._special(EOS)
 
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
@@ -76,10 +70,8 @@ class TokenVocabulary:
                 counts[part] += count
         # A special that does not occur has 1; ties by UTF-8 bytes.
         ranked = sorted(counts.items(), key=lambda pair: (-max(1, pair[1]), pair[0].encode()))
-        vocabulary = Vocabulary(
-            PackedWords.pack([word for word, _ in ranked]),
-            np.array([max(1, count) for _, count in ranked], np.int64),
-        )
+        packed = PackedWords.pack([word for word, _ in ranked])
+        vocabulary = Vocabulary(packed, np.array([max(1, count) for _, count in ranked], np.int64))
         return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)
 
     @classmethod
@@ -150,6 +142,12 @@ class TokenVocabulary:
         if self.subwords is not None:
             return "\n".join(self.subwords.text(line, UNK) for line in lines)
         return "\n".join(map(" ".join, lines))
+
+    def _special(self, token: str) -> int:
+        place = self.vocabulary.index(token)
+        if place is None:
+            raise InputError(f"the vocabulary has no {token}: it is not a language model's")
+        return place
 
     def _id(self, token: str) -> int:
         place = self.vocabulary.index(token)

@@ -1,8 +1,6 @@
-"""One contender in a process of its own, so that its memory and its failure are its own.
-
-It is a fresh interpreter, which imports nothing of the program that compares. The job goes to it
-through a pipe, and what it reports comes back through the same pipe.
-"""
+"""One contender in a process of its own, so that its memory and its failure are its own: a fresh
+interpreter, which imports nothing of the program that compares. Its job and its reports go through
+a pipe."""
 
 from __future__ import annotations
 
@@ -212,11 +210,8 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:
-    """Returns (seconds of training, validation perplexity) of every validation of a run.
-
-    A validation says after which epoch it was; when that was, the lines about training around it
-    tell.
-    """
+    """Returns (seconds of training, validation perplexity) of every validation of a run, which says
+    after which epoch it was: when that was, the lines about training around it tell."""
     times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
     for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)

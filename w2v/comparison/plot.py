@@ -1,8 +1,5 @@
-"""The picture of a comparison: validation perplexity against wall time (or accuracy of word
-vectors), PNG, SVG or PDF.
-
-Needs matplotlib, which is not among w2v's dependencies: pip install 'w2v[plot]'.
-"""
+"""The picture of a comparison by matplotlib: validation perplexity against wall time (or accuracy
+of word vectors), PNG, SVG or PDF."""
 
 from __future__ import annotations
 

@@ -1,10 +1,5 @@
 """The rows of a comparison, and the files that hold them: compare.tsv and compare.json in the
-output folder.
-
-perplexity: of the validation text, the best epoch's. speed-up: tokens per second over those of the
-full softmax, if it is among the losses. peak memory: the most that the training process had
-resident (on a GPU: without its memory).
-"""
+output folder."""
 
 from __future__ import annotations
 
@@ -28,12 +23,12 @@ class Row:
     name: str
     loss: str
     status: str = "waiting"
-    perplexity: float | None = None  # of a language model
+    perplexity: float | None = None  # of a language model, the best epoch's
     accuracy: float | None = None  # of word vectors on analogies, 0 to 1
     seconds_per_epoch: float | None = None
     tokens_per_second: float | None = None
-    speedup: float | None = None
-    peak_memory_bytes: int | None = None
+    speedup: float | None = None  # over the full softmax, if it is among the losses
+    peak_memory_bytes: int | None = None  # resident; without a GPU's
     problem: str | None = None
     epochs: float | None = None  # trained
     settings: dict[str, Any] | None = None  # asked for, by name

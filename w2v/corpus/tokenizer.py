@@ -49,10 +49,8 @@ class EncodedChunk:
 
 
 def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk:
-    """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time.
-
-    Invalid UTF-8 is replaced by U+FFFD; with `strict` an InputError names its source and offset.
-    """
+    """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time. Invalid
+    UTF-8 is replaced by U+FFFD; with `strict` an InputError names its source and offset."""
     text, invalid = _valid_text(chunk, strict)
     nul = text.count(0)
     encoded = _elements(_blanked(text)).dictionary_encode()

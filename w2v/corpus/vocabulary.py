@@ -21,14 +21,9 @@ BLOCK = 1 << 16
 
 
 class PackedWords(Sequence[str]):
-    """An immutable sequence of words that hold no newline, over UTF-8 text with one newline behind
-    each word.
-
-    Args:
-        text: the words of this sequence, and perhaps others around them.
-        ends: int64 [V + 1]; `ends[i] : ends[i + 1] - 1` are word i's bytes. Computed from `text`
-            when not given.
-    """
+    """An immutable sequence of words that hold no newline, over UTF-8 `text` with one newline
+    behind each word. Word i's bytes are `ends[i] : ends[i + 1] - 1` of it; without `ends` [V + 1]
+    they are all of the text's words."""
 
     def __init__(self, text: bytes, ends: np.ndarray | None = None) -> None:
         if ends is None:
@@ -85,12 +80,7 @@ class PackedWords(Sequence[str]):
 
 
 class Vocabulary:
-    """Distinct words with their counts, most frequent first. Immutable.
-
-    Attributes:
-        words: Sequence[str], length V.
-        counts: int64 [V], never increasing.
-    """
+    """Distinct `words` [V] with their `counts`, int64 [V], most frequent first. Immutable."""
 
     def __init__(self, words: Sequence[str], counts: np.ndarray) -> None:
         counts = np.asarray(counts, dtype=np.int64)

@@ -58,12 +58,8 @@ class LineScore:
 
 
 class LanguageModel:
-    """Predicts the next token of a text.
-
-    Attributes:
-        network: the PyTorch module. vocabulary: how text becomes tokens. config: what it was
-        trained with. source: where it comes from, which messages name.
-    """
+    """Predicts the next token of a text. `network` is the PyTorch module, `vocabulary` makes tokens
+    of text, `config` is what it was trained with, `source` where it comes from."""
 
     def __init__(
         self, network: Network, vocabulary: TokenVocabulary, config: Config, source: str
@@ -119,10 +115,8 @@ class LanguageModel:
     def score_store(
         self, store: TokenStore, name: str, progress: Progress | None = None
     ) -> TextScore:
-        """Returns what `perplexity` does, of a text read with `corpus_settings`.
-
-        name: of the text, for messages. progress: gets the tokens scored so far and in all.
-        """
+        """Returns what `perplexity` does, of a text read with `corpus_settings` whose name is for
+        messages. `progress` gets the tokens scored so far and in all."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         ids = self.vocabulary.encode_store(store)
         if not has_known_word(ids, eos, unk):

@@ -34,15 +34,12 @@ REACH = 0.1  # starting values are uniform in ± this
 
 class Network(nn.Module):
     """Predicts the next token of B columns at once; `output` is its output layer, `dim_hidden` the
-    length of the hidden rows.
+    length of the hidden rows. Raises ValueError for settings that do not fit each other or V.
 
     Args:
         counts: [V] int64, how often each token occurs, never increasing.
         sparse: embedding and output rows get sparse gradients where they can: of the rows used.
         generator: for the noise words.
-
-    Raises:
-        ValueError: the settings do not fit each other or the vocabulary.
     """
 
     def __init__(

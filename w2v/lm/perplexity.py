@@ -115,18 +115,13 @@ def score_ids(
     words: int | None = None,
     progress: Progress | None = None,
 ) -> TextScore:
-    """Returns the score of a text, read as one continuous stream.
+    """Returns the score of a text, read as one continuous stream. Raises ValueError if there is no
+    token, and RunError if the model gives NaN or infinity.
 
     Args:
         ids: the tokens [n], possibly memory-mapped; they are read chunk by chunk.
-        eos, unk: ids of the line end and of the unknown word.
-        words: words and line ends of the text, where the tokens are parts of words; None: as many
-            as tokens.
+        words: words and line ends of the text, where other than the tokens.
         progress: called with the tokens scored so far and in all.
-
-    Raises:
-        ValueError: there is no token.
-        RunError: the model gives NaN or infinity.
     """
     if not len(ids):
         raise ValueError("the text has 0 tokens, 1 or more are needed")

@@ -1,9 +1,8 @@
 """The vocabulary of a language model: words or subwords, and the two specials <unk> and <eos>.
 
 Both specials are ordinary rows, sorted by count with the others, so that the losses that rely on
-the order (adaptive softmax) or on counts (Huffman's tree, noise) hold for them too. <eos> stands at
-every line end. What is not in the vocabulary is read as <unk>. A literal "<unk>" or "<eos>" in the
-text is the special.
+order or counts hold for them too. <eos> stands at every line end, what is not in the vocabulary is
+read as <unk>, and a literal "<unk>" or "<eos>" in the text is the special.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ expected counts; they are not excluded. Of a class with probability p, num_sampl
     p * num_sampled              if every draw counts (not unique, or no draw was rejected)
     1 - (1 - p)^num_tries        if unique: num_tries draws gave num_sampled distinct classes
 
-in the mean, computed in float64 as -expm1(num_tries * log1p(-p)); TensorFlow computes it in
-float32.
+in the mean, computed in float64 as -expm1(num_tries * log1p(-p)), by TensorFlow in float32.
 """
 
 from __future__ import annotations
@@ -79,17 +78,13 @@ class Sampler(ABC):
 
         Args:
             true_classes: [B] or [B, T], None if their expected counts are not wanted yet.
-            unique: draw until num_sampled distinct classes are found; they come in the order in
-                which they were found.
+            unique: draw until num_sampled distinct classes are found, which come in that order.
             generator: its draws are made on its own device and then moved.
-            rows: draw that many sets, one for each row, instead of one for all: sampled is [rows,
-                num_sampled].
-            device: where the candidates are wanted; None: where true_classes lie, or the generator,
-                or the CPU.
+            rows: draw that many sets, one for each row: sampled is [rows, num_sampled].
+            device: of the candidates; None: where true_classes lie, or the generator, or the CPU.
 
         Raises:
-            ValueError: a true class is outside the range, or there are fewer than num_sampled
-                classes to find.
+            ValueError: a true class is outside the range, or there are not num_sampled classes.
         """
         if num_sampled < 1:
             raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
@@ -211,15 +206,11 @@ def _first_occurrences(draws: Tensor) -> Tensor:
 
 
 def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Where candidates equal true classes: (row of true_classes, position in sampled), row by row,
-    int64.
+    """Returns where candidates [S] equal true classes [B] or [B, T]: (row of true_classes, position
+    in sampled), row by row, int64.
 
     A candidate that occurs several times is reported at its last position only, a true class that
     occurs twice in a row twice: TensorFlow's answer, whose weights would be -3.4e38 for each.
-
-    Args:
-        true_classes: [B] or [B, T].
-        sampled: [S].
     """
     num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
     labels = true_classes.reshape(-1).contiguous()

@@ -49,18 +49,15 @@ class UnigramSampler(Sampler):
 
     Args:
         weights: of the classes from num_reserved_ids on.
-        vocab_file: instead of them, a file whose lines end in a weight, after the last comma or
-            tab.
+        vocab_file: or a file whose lines end in a weight, after the last comma or tab.
         distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1),
             word2vec takes 0.75.
         num_reserved_ids: how many ids before the first weight have weight 0.
-        num_shards, shard: only ids with id % num_shards == shard are kept; they are numbered anew
-            from 0.
+        num_shards, shard: only ids with id % num_shards == shard are kept, numbered anew from 0.
         range_max: if given, how many classes there must be in the end.
 
     Raises:
-        ValueError: weights that are negative, not finite or all 0, a line without a weight, or
-            another range_max.
+        ValueError: weights are negative, not finite or all 0, or one of the above cannot be.
     """
 
     def __init__(

@@ -41,18 +41,13 @@ class Readable(Protocol):
 
 
 class Decompressed:
-    """The bytes of an open file, decompressed if its first bytes say so.
-
-    `compression` is "gzip", "bzip2", "xz", "zstd", or None for a file that is read as it is.
+    """The bytes of an open file, decompressed if its first bytes say so: `compression` is "gzip",
+    "bzip2", "xz", "zstd", or None for a file that is read as it is.
 
     Args:
         name: the file's name for messages.
         advance: gets the number of raw bytes of each read.
-        size: raw bytes to read, None for all: a file that grows as fast as it is read would never
-            end.
-
-    Raises:
-        RunError: the device fails.
+        size: how many raw bytes there are; a file that grows while it is read might never end.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the
 same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes
-rows of several arrays. The intrinsics stand at module level: made inside a factory they would be
-new objects in every process, and Numba's on-disk cache would never hit.
+rows of several arrays. What is made here are globals of this module: in a kernel's closure they
+would be new objects in every process, and Numba's on-disk cache would never hit.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ def exp(builder: Any, x: Any) -> Any:
 
 def _scalar_access(kind: Any, of: ir.Type) -> tuple[Any, Any]:
     """Intrinsics that read and write one number at an address. (Per-window functions get addresses,
-    not arrays: Numba counts the references to an array with an atomic instruction at every call,
-    which took a third of the time.)
-    """
+    not arrays, whose references Numba counts by an atomic instruction at every call.)"""
 
     def read(builder: Any, address: Any) -> Any:
         return builder.load(_pointer(builder, address, of))

@@ -41,14 +41,13 @@ START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained: a row of the table, its run directory to begin or to go on with, and
-    the questions for word vectors."""
+    """What is to be trained for a row of the table."""
 
     row: Row
-    config: Config
-    resume: bool
+    config: Config  # with the run directory
+    resume: bool  # go on with what is there
     use_cache: bool
-    questions: AnalogySet | None
+    questions: AnalogySet | None  # for word vectors
 
 
 def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:

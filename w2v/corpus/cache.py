@@ -146,8 +146,7 @@ def _load(directory: Path) -> TokenStore:
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry in the making: write the ids into `file`, which lies in `directory`, then
-    `commit`."""
+    """An entry in the making: the ids go into `file`, which lies in `directory`."""
 
     key: str
     directory: Path

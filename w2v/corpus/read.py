@@ -100,10 +100,6 @@ def read_memory(
             of integers (their words are their digits); or a column of pandas, Polars, Arrow or
             `datasets` of such values, whose missing values are skipped; or a table of one of these.
         column: which column of a table; None: that of the settings, else "text".
-
-    Raises:
-        InputError: it is nothing of that kind, or holds no word; a token is empty or no string.
-        RunError: the disk for temporary files is full.
     """
     column = settings.column if column is None else column
     work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
@@ -181,15 +177,11 @@ def _frugal_arrow() -> Iterator[None]:
 
 @dataclass
 class _Reader:
-    """Reads a corpus into a file of ids, and files again when the first place was too small.
+    """Reads a corpus into a file of ids, and files again when the first place was too small."""
 
-    `encoders` gives what remains to be done to encode the corpus, a chunk at a time. `sources` are
-    the files, none for text from memory.
-    """
-
-    encoders: Callable[[], Iterator[Encode]]
+    encoders: Callable[[], Iterator[Encode]]  # what remains to be done, a chunk at a time
     threads: int
-    sources: Sequence[Source] = ()
+    sources: Sequence[Source] = ()  # files; none for text from memory
     warnings: list[str] = field(default_factory=list)
 
     @_frugal_arrow()

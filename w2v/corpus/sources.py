@@ -32,16 +32,12 @@ TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read.
-
-    `path` is absolute, None for standard input. `size` (bytes) and `mtime_ns` are those of the
-    moment the corpus was resolved, None where the content does not last (pipes, devices).
-    """
+    """One thing to read, as it was when the corpus was resolved."""
 
     name: str
-    path: str | None
+    path: str | None  # absolute; None for standard input
     format: str
-    size: int | None = None
+    size: int | None = None  # None where the content does not last (pipes, devices)
     mtime_ns: int | None = None
 
     @property
@@ -50,8 +46,7 @@ class Source:
         return self.size is not None
 
     def check_unchanged(self) -> None:
-        """Raises RunError when a regular file's size or time differs from what it was when the
-        corpus was resolved."""
+        """Raises RunError when a regular file has another size or time by now."""
         if self.path is None or not self.lasting:
             return
         try:
@@ -102,11 +97,9 @@ def table_format(name: str) -> str | None:
 def resolve_sources(
     corpus: Sequence[str], column: str | None = None
 ) -> tuple[list[Source], list[str]]:
-    """Returns the sources that `corpus` names, in reading order, and warnings about them.
-
-    Args:
-        corpus: files, folders, globs (for shells or YAML files that did not expand them) and `-`.
-        column: without it everything but a table's file name is plain text.
+    """Returns the sources that `corpus` names, in reading order, and warnings about them: files,
+    folders, globs (for shells or YAML files that did not expand them) and `-`. Without a `column`
+    everything but a table's file name is plain text.
 
     Raises:
         InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given

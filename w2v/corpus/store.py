@@ -43,29 +43,18 @@ CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 @dataclass(eq=False)
 class TokenStore:
-    """A corpus as ids.
-
-    Attributes:
-        ids: int32 [n_words + n_lines], memory-mapped: ids of the full vocabulary, -1 at every line
-            end (empty lines keep theirs, and a missing final newline counts as one).
-        vocabulary: every word, by count descending, ties by UTF-8 bytes.
-        n_words, n_lines: the numbers of ids >= 0 and of line ends.
-        warnings: what the user should know about the corpus, in plain sentences.
-        sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it
-            does not last.
-        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of
-            them.
-        key: the name under which the cache keeps it, or would; None for what does not last.
-    """
+    """A corpus as `ids`, int32 [n_words + n_lines], memory-mapped: places in the full vocabulary,
+    and -1 at every line end (empty lines keep theirs, a missing final newline counts as one)."""
 
     ids: np.ndarray
-    vocabulary: Vocabulary
-    n_words: int
-    n_lines: int
-    warnings: tuple[str, ...] = ()
+    vocabulary: Vocabulary  # every word, by count descending, ties by UTF-8 bytes
+    n_words: int  # ids >= 0
+    n_lines: int  # line ends
+    warnings: tuple[str, ...] = ()  # what the user should know about the corpus
+    # (path or name, bytes, time in ns) of what was read, as it was; None where it does not last
     sources: tuple[tuple[str, int | None, int | None], ...] = ()
-    known_words: int | None = None
-    key: str | None = None
+    known_words: int | None = None  # of the n_words: in the vocabulary; None: all of them
+    key: str | None = None  # its name in the cache; None for what does not last
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""

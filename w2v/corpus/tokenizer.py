@@ -36,16 +36,13 @@ _REPLACEMENT = "\ufffd"
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """One chunk's words: `codes` [n] int32 point into `words` [d], an Arrow string array whose
-    elements may repeat (LINE_END and perhaps "" are among them); `counts` [d] int64 says how often
-    each code stands in `codes`, but for "", which stands nowhere. `invalid` counts replaced UTF-8
-    sequences, `nul` NUL bytes."""
+    """The words of one chunk."""
 
-    codes: np.ndarray
-    words: pa.Array
-    counts: np.ndarray
-    invalid: int
-    nul: int
+    codes: np.ndarray  # int32 [n], places in `words`
+    words: pa.Array  # [d] strings, which may repeat, with LINE_END and perhaps "" among them
+    counts: np.ndarray  # int64 [d], how often each code stands in `codes`; "" stands nowhere
+    invalid: int  # UTF-8 sequences that were replaced
+    nul: int  # NUL bytes
 
 
 def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk:

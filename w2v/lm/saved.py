@@ -61,6 +61,8 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         kind = config.model.model
         raise InputError(f"{folder}/config.yaml is of {kind}, not of a language model (lm)")
     import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     from w2v.lm.language_model import LanguageModel
     from w2v.lm.model import Network
@@ -77,7 +79,12 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         raise InputError(f"{folder} is damaged: {error}") from None
     parameters = dict[str, torch.Tensor](network.named_parameters())
     _check_shapes(shapes, parameters, path)
-    _load_arrays(parameters, path)
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    for name, parameter in parameters.items():
+        parameter.detach().copy_(arrays[name])
     return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
 
 
@@ -143,15 +150,3 @@ def _check_shapes(shapes: Shapes, expected: Mapping[str, Tensor], path: Path) ->
         if (found := list(shapes[name])) != wanted:
             theirs = f"config.yaml and vocab.tsv make it {wanted}"
             raise InputError(f"{path}: {name} is {found}, {theirs}")
-
-
-def _load_arrays(parameters: Mapping[str, Tensor], path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    for name, parameter in parameters.items():
-        parameter.detach().copy_(arrays[name])

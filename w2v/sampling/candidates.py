@@ -30,18 +30,12 @@ Generator = torch.Generator | None
 
 
 class Candidates(NamedTuple):
-    """What `sample` found.
+    """What `sample` found."""
 
-    sampled: [S] int64, or [B, S]: a set for every row.
-    true_expected_count: float64, in the shape of the true classes; None if there were none.
-    sampled_expected_count: float64, in the shape of `sampled`.
-    num_tries: how many draws it took, [B] for B sets of distinct classes.
-    """
-
-    sampled: Tensor
-    true_expected_count: Tensor | None
-    sampled_expected_count: Tensor
-    num_tries: int | Tensor = 0
+    sampled: Tensor  # int64 [S], or [B, S]: a set for every row
+    true_expected_count: Tensor | None  # float64, in the shape of the true classes, if any
+    sampled_expected_count: Tensor  # float64, in the shape of `sampled`
+    num_tries: int | Tensor = 0  # how many draws it took, [B] for B sets of distinct classes
 
 
 class Sampler(ABC):

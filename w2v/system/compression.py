@@ -58,10 +58,9 @@ class Decompressed:
         size: int | None = None,
     ) -> None:
         self.name = name
+        raw = io.BufferedReader(_RawInput(file, advance, size), RAW_BUFFER_BYTES)
         with _reported(name):
-            head = file.read(MAGIC_BYTES)
-        self.compression = compression(head)
-        raw = io.BufferedReader(_RawInput(file, head, advance, size), RAW_BUFFER_BYTES)
+            self.compression = compression(raw.peek(MAGIC_BYTES))
         self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
 
     def read(self, size: int) -> bytes:
@@ -105,23 +104,19 @@ def _reported(name: str) -> Iterator[None]:
 
 
 class _RawInput(io.RawIOBase):
-    """A raw file that gives back `head`, bytes taken off it, and reports every byte passed on."""
+    """A raw file of which at most `size` bytes are read, and each one is reported."""
 
     def __init__(
-        self, file: IO[bytes], head: bytes, advance: Callable[[int], None] | None, size: int | None
+        self, file: IO[bytes], advance: Callable[[int], None] | None, size: int | None
     ) -> None:
-        self._file, self._head, self._advance = file, head, advance
+        self._file, self._advance = file, advance
         self._left = sys.maxsize if size is None else size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        size = min(len(buffer), self._left, RAW_BUFFER_BYTES)
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-        else:
-            data = self._file.read(size)
+        data = self._file.read(min(len(buffer), self._left, RAW_BUFFER_BYTES))
         self._left -= len(data)
         buffer[: len(data)] = data
         if self._advance is not None:

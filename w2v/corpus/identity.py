@@ -35,16 +35,15 @@ def digest(vocabulary: Vocabulary) -> str:
 def check_description(description: object) -> Mapping[str, Any]:
     """Returns what a checkpoint says of its text. Raises ValueError where it is not what `describe`
     gives."""
-    if not isinstance(description, dict):
+    kinds: dict[str, type] = dict.fromkeys(("words", "lines", "ids", "vocabulary"), int)
+    kinds |= {"vocabulary_sha256": str, "files": list}
+    if (
+        not isinstance(description, dict)
+        or any(type(description.get(name)) is not kind for name, kind in kinds.items())
+        or not isinstance(description.get("key", 0), str | None)
+    ):
         raise ValueError("it describes no text")
-    counts = [description.get(name) for name in ("words", "lines", "ids", "vocabulary")]
-    files, key = description.get("files"), description.get("key", 0)
-    named = isinstance(description.get("vocabulary_sha256"), str)
-    if not named or not all(type(count) is int for count in counts):
-        raise ValueError("a text's words and lines are whole numbers")
-    if not isinstance(files, list) or not (key is None or isinstance(key, str)):
-        raise ValueError("a text has a list of files")
-    for file in files:
+    for file in description["files"]:
         path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
         numbered = all(number is None or type(number) is int for number in numbers)
         if not isinstance(path, str) or "\0" in path or not numbered:

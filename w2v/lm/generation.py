@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from w2v.errors import RunError
+from w2v.errors import InputError, RunError
 from w2v.lm.perplexity import CHUNK, evaluating
 from w2v.losses.base import draw
 
@@ -40,12 +40,14 @@ class Sampling:
     banned: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise ValueError(f"temperature is {self.temperature}, it must be 0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}, it must be 1 or more")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}, it must be above 0, at most 1")
+        temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
+        if not 0 <= temperature < float("inf"):
+            raise InputError(f"`temperature` {temperature} is not a number of 0 or more")
+        if top_k is not None and top_k < 1:
+            raise InputError(f"`top_k` {top_k} is out of range: give 1 or more")
+        if top_p is not None and not 0 < top_p <= 1:
+            range_ = "give a share above 0, at most 1"
+            raise InputError(f"`top_p` {top_p:g} is out of range: {range_}")
 
 
 def generate(

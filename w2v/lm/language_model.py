@@ -18,18 +18,10 @@ import numpy as np
 
 from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
 from w2v.errors import InputError, RunError
+from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
-from w2v.lm.perplexity import (
-    Progress,
-    TextScore,
-    TokenStream,
-    bounded_exp,
-    continue_lines,
-    has_known_word,
-    score_ids,
-    score_lines,
-)
+from w2v.lm.perplexity import Progress, TextScore, TokenStream, bounded_exp
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.config import Config
 from w2v.settings.groups import CorpusSettings
@@ -119,12 +111,12 @@ class LanguageModel:
         messages. `progress` gets the tokens scored so far and in all."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         ids = self.vocabulary.encode_store(store)
-        if not has_known_word(ids, eos, unk):
+        if not scoring.has_known_word(ids, eos, unk):
             case = " (in lower case)" if self.config.corpus.lowercase else ""
             remedy = f"give a text in the language and with the tokens it was trained on{case}"
             raise InputError(f"{self.source} knows no word of {name}: {remedy}")
         words = store.n_words + store.n_lines
-        return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
+        return scoring.score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
     def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
@@ -140,9 +132,9 @@ class LanguageModel:
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:
-            nll = score_lines(self.network, encoded, eos)
+            nll = scoring.score_lines(self.network, encoded, eos)
         else:
-            nll = continue_lines(stream, encoded, eos)
+            nll = scoring.continue_lines(stream, encoded, eos)
         scores = []
         for ids, line in zip(encoded, nll, strict=True):
             total = float(line.sum())
@@ -202,10 +194,7 @@ class LanguageModel:
             InputError: a number is out of range.
             RunError: a parameter of the model is NaN or infinite.
         """
-        try:
-            sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
-        except ValueError as error:
-            raise InputError(str(error)) from None
+        sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
         seeds = range(seed, seed + (1 if n is None else n))
         texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]
         return texts[0] if n is None else texts

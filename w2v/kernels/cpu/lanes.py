@@ -29,22 +29,35 @@ from w2v.kernels.cpu.vector import (
 EIGHT = ir.VectorType(FLOAT, 8)
 
 
-@intrinsic
-def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
+def _tiled(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: makes an intrinsic of what emits its code from a value of that kind, the width of
+    a segment, and the number of lanes used."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        @intrinsic
+        def typed(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+            if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+                return None
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                return emit(builder, args[0], columns.count, sums.count)
+
+            return f32x16(kind, columns, sums), codegen
+
+        return typed
+
+    return decorate
+
+
+@_tiled(types.int64)
+def load_tile(builder: Any, address: Any, width: int, used: int) -> Any:
     """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must
     be readable."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(builder.inttoptr(args[0], EIGHT.as_pointer()))
-        value.align = 4
-        lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
-        zeros = ir.Constant(EIGHT, [0.0] * 8)
-        return builder.shuffle_vector(value, zeros, ir.Constant(INTEGERS, lanes))
-
-    return f32x16(types.int64, columns, sums), codegen
+    value = builder.load(builder.inttoptr(address, EIGHT.as_pointer()))
+    value.align = 4
+    lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
+    zeros = ir.Constant(EIGHT, [0.0] * 8)
+    return builder.shuffle_vector(value, zeros, ir.Constant(INTEGERS, lanes))
 
 
 @emitted(types.boolean, f32x16, types.float32)
@@ -67,38 +80,24 @@ def _turned(lane: int, turn: int, width: int, used: int) -> int:
     return first + (lane + turn - first) % width if lane < used else lane
 
 
-@intrinsic
-def segment_sum(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@_tiled(f32x16)
+def segment_sum(builder: Any, x: Any, width: int, used: int) -> Any:
     """Every lane gets the sum of its segment; unused lanes get width times theirs."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        turned = [args[0]]
-        for turn in range(1, width):
-            lanes = [_turned(lane, turn, width, used) for lane in range(LANES)]
-            turned.append(_picked(builder, args[0], lanes))
-        while len(turned) > 1:  # in pairs: few results wait for each other
-            pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
-            turned = pairs + (turned[-1:] if len(turned) % 2 else [])
-        return turned[0]
-
-    return f32x16(f32x16, columns, sums), codegen
+    turned = [x]
+    for turn in range(1, width):
+        lanes = [_turned(lane, turn, width, used) for lane in range(LANES)]
+        turned.append(_picked(builder, x, lanes))
+    while len(turned) > 1:  # in pairs: few results wait for each other
+        pairs = [builder.fadd(a, b) for a, b in zip(turned[::2], turned[1::2], strict=False)]
+        turned = pairs + (turned[-1:] if len(turned) % 2 else [])
+    return turned[0]
 
 
-@intrinsic
-def segment_first(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@_tiled(f32x16)
+def segment_first(builder: Any, x: Any, width: int, used: int) -> Any:
     """Every lane gets the first lane of its segment."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
-        return _picked(builder, args[0], lanes)
-
-    return f32x16(f32x16, columns, sums), codegen
+    lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
+    return _picked(builder, x, lanes)
 
 
 # Lane order of the transposed sum. Level by level two vectors become one that holds half as many

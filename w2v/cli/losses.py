@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
+from typer import Argument
 
 from w2v.cli.options import Json
 from w2v.cli.output import print_json, print_table, print_values
@@ -23,9 +23,7 @@ from w2v.settings.declare import nearest, settings_of
 
 
 def command(
-    loss: Annotated[
-        str | None, typer.Argument(metavar="[LOSS]", help="only this one, in full")
-    ] = None,
+    loss: Annotated[str | None, Argument(metavar="[LOSS]", help="only this one, in full")] = None,
     json: Json = False,
 ) -> None:
     if loss is not None and loss not in LOSSES:

@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import typer
+from typer import Argument, Option
 
 from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_language_model
@@ -34,14 +34,11 @@ if TYPE_CHECKING:
 
 def command(
     run: Run,
-    text: Annotated[str, typer.Argument(metavar="[-]", hidden=True)] = "-",
-    base: Annotated[str, typer.Option(metavar="e|2|10|FLOAT", help="of the logarithms")] = "e",
-    tokens: Annotated[
-        bool, typer.Option("--tokens", help="also each token's log-probability")
-    ] = False,
+    text: Annotated[str, Argument(metavar="[-]", hidden=True)] = "-",
+    base: Annotated[str, Option(metavar="e|2|10|FLOAT", help="of the logarithms")] = "e",
+    tokens: Annotated[bool, Option("--tokens", help="also each token's log-probability")] = False,
     continuous: Annotated[
-        bool,
-        typer.Option("--continuous", help="carry the model's state on from line to line: one text"),
+        bool, Option("--continuous", help="carry the model's state on from line to line: one text")
     ] = False,
     device: Device = "auto",
     quiet: Quiet = False,

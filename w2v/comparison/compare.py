@@ -151,10 +151,9 @@ def check_same(each: Contender, row: Row, output: Path) -> None:
     before, now = row.settings or {}, settings_asked(each)
     for name in [*now, *before]:
         if before.get(name) != now.get(name):
-            raise InputError(
-                f"{output / each.name} was trained with {name} {before.get(name)}, now it is"
-                f" {now.get(name)}: add `overwrite` to train all anew, or name another `output`"
-            )
+            changed = f"was trained with {name} {before.get(name)}, now it is {now.get(name)}"
+            remedy = "add `overwrite` to train all anew, or name another `output`"
+            raise InputError(f"{output / each.name} {changed}: {remedy}")
 
 
 def settings_asked(each: Contender) -> dict[str, Any]:

@@ -109,10 +109,8 @@ def resolve_sources(
         raise InputError("no corpus is named: give a file, a folder, a glob or - for stdin")
     sources = [source for name in corpus for source in _resolve_one(os.fspath(name), column)]
     if column is not None and all(source.format == "text" for source in sources):
-        raise InputError(
-            f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
-            f" {sources[0].name} is plain text; leave out `column`"
-        )
+        problem = f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet)"
+        raise InputError(f"{problem}, and {sources[0].name} is plain text; leave out `column`")
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")

@@ -215,11 +215,9 @@ def _check_memory(entries: int) -> None:
     needed = entries * ENTRY_BYTES
     available = available_memory() if needed >= CHECKED_BYTES else None
     if available is not None and needed > available:
-        raise RunError(
-            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words"
-            f" so far, {available / 1e9:.1f} GB are free; read less text at once, or clean it of"
-            " what are no words"
-        )
+        more = f"{needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far"
+        remedy = "read less text at once, or clean it of what are no words"
+        raise RunError(f"reading needs {more}, {available / 1e9:.1f} GB are free; {remedy}")
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:

@@ -87,21 +87,18 @@ def _local_and_silent(datasets: Any) -> Iterator[None]:
 def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[bytes]]:
     import datasets
 
-    options: dict[str, Any] = {}
+    # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
+    options: dict[str, Any] = {"data_files": glob.escape(path), "split": "train"}
     if kind in ("csv", "tsv"):
         # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
-        separator = "\t" if kind == "tsv" else ","
-        options = {"converters": {column: str}, "keep_default_na": False, "sep": separator}
-        kind = "csv"
+        options |= {"converters": {column: str}, "keep_default_na": False}
+        kind, options["sep"] = "csv", "\t" if kind == "tsv" else ","
     if kind == "parquet":
         _check_parquet(path, name, column)
-        options = {"columns": [column]}
+        options["columns"] = [column]
     with _local_and_silent(datasets):
         try:
-            # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
-            rows: Any = datasets.load_dataset(
-                kind, data_files=glob.escape(path), split="train", streaming=True, **options
-            )
+            rows: Any = datasets.load_dataset(kind, streaming=True, **options)
             first = True
             for table in rows.with_format("arrow").iter(batch_size=ROWS):
                 if column in table.column_names:
@@ -111,9 +108,7 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
                 first = False
         except (InputError, MemoryError):
             raise
-        except Exception as error:
-            # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own,
-            # decompressors').
+        except Exception as error:  # each of datasets' readers has its own kinds of errors
             reason = str(error.__cause__ or error).strip().split("\n")[0] or type(error).__name__
             raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
 

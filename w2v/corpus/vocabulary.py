@@ -164,10 +164,9 @@ class Vocabulary:
         rises = np.flatnonzero(counts[1:] > counts[:-1])
         if len(rises):
             number = int(rises[0]) + 2
-            raise InputError(
-                f"{path} line {number}: the count {counts[number - 1]} is higher than the line"
-                " before has; a vocabulary is sorted by count, highest first"
-            )
+            problem = f"the count {counts[number - 1]} is higher than the line before has"
+            remedy = "a vocabulary is sorted by count, highest first"
+            raise InputError(f"{path} line {number}: {problem}; {remedy}")
         return cls(words, counts)
 
 

@@ -155,12 +155,10 @@ class TokenVocabulary:
     def _pieces(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """(starts [len(words) + 1], ids): the subwords of every word, one after another."""
         assert self.subwords is not None
-        ids = [
-            [self._id(piece) for piece in ([word] if word in (UNK, EOS) else pieces)]
-            for word, pieces in zip(words, self.subwords.cut(words), strict=True)
-        ]
-        starts = np.concatenate([[0], np.cumsum([len(part) for part in ids], dtype=np.int64)])
-        return starts, np.array([token for part in ids for token in part], np.int32)
+        cut = zip(words, self.subwords.cut(words), strict=True)
+        parts = [[word] if word in (UNK, EOS) else pieces for word, pieces in cut]
+        starts = np.concatenate([[0], np.cumsum(list(map(len, parts)), dtype=np.int64)])
+        return starts, np.array([self._id(piece) for part in parts for piece in part], np.int32)
 
 
 def _empty(size: int) -> np.ndarray:

@@ -55,10 +55,8 @@ def _acquire(file: Path, path: Path) -> int | None:
             if error.errno not in TAKEN:
                 return None
             who = f"process {owner}" if owner.isdigit() else "another process"
-            raise InputError(
-                f"{path} is being written by another run ({who}): wait until it ends, or name"
-                " another `output`"
-            ) from None
+            remedy = "wait until it ends, or name another `output`"
+            raise InputError(f"{path} is being written by another run ({who}): {remedy}") from None
         try:
             if os.path.samestat(os.stat(file), os.fstat(descriptor)):
                 os.truncate(descriptor, 0)

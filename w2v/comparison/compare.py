@@ -156,7 +156,6 @@ def check_same(each: Contender, row: Row, output: Path) -> None:
             raise InputError(f"{output / each.name} {changed}: {remedy}")
 
 
-def settings_asked(each: Contender) -> dict[str, Any]:
+def settings_asked(each: Contender) -> Any:
     """All settings of a contender by name, as they come back from compare.json."""
-    found: dict[str, Any] = json.loads(json.dumps(each.config.saved_values()))
-    return found
+    return json.loads(json.dumps(each.config.saved_values()))

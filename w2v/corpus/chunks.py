@@ -115,13 +115,11 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
     """Returns the offset behind the last whitespace character of `text`, 0 if there is none from
     `start` on."""
-    edge = max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1
-    if edge:
+    if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
     # A character may straddle `start`: at most 2 of its bytes lie before.
-    for match in WHITESPACE.finditer(text, max(start - 2, 0)):
-        edge = match.end()
-    return edge
+    ends = [match.end() for match in WHITESPACE.finditer(text, max(start - 2, 0))]
+    return ends[-1] if ends else 0
 
 
 def check_text(sample: bytes, name: str, strict: bool) -> None:

@@ -144,5 +144,4 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
     if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
         raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
     texts = values.drop_null().cast(pyarrow.large_string())
-    documents: list[bytes] = texts.cast(pyarrow.large_binary()).to_pylist()
-    return documents
+    return list(texts.cast(pyarrow.large_binary()).to_pylist())

@@ -106,8 +106,7 @@ class Sampler(ABC):
         return Candidates(sampled, true, expected, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
-        """What a call of `sample` teaches for the next one: nothing, unless a sampler has something
-        to learn."""
+        """What a call of `sample` teaches for the next one."""
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
         """Returns how often each of `ids` is among num_sampled candidates in the mean, float64.
@@ -142,12 +141,10 @@ class Sampler(ABC):
             if len(order) >= num_sampled:
                 sampled = torch.tensor(order[:num_sampled], device=device)[None]
                 return sampled, torch.tensor([row.index(order[num_sampled - 1]) + 1])
-        first = _first_occurrences(draws)
-        found = first.cumsum(1)
+        first, found = _first_occurrences(draws)
         while draws.shape[1] < self.range_max and bool((found[:, -1] < num_sampled).any()):
             draws = torch.cat([draws, self.draw((rows, draws.shape[1]), generator, device)], 1)
-            first = _first_occurrences(draws)
-            found = first.cumsum(1)
+            first, found = _first_occurrences(draws)
         tries = (found < num_sampled).sum(1) + 1
         unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
         if len(unfinished):
@@ -158,8 +155,7 @@ class Sampler(ABC):
                 tries[part] = draws.shape[1] + more
             # rows that were finished before get class 0, behind all they need
             draws = torch.cat([draws, late], 1)
-            first = _first_occurrences(draws)
-            found = first.cumsum(1)
+            first, found = _first_occurrences(draws)
         return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
 
     def _race(self, draws: Tensor, missing: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -191,12 +187,14 @@ def poisson(rate: Tensor, generator: Generator) -> Tensor:
     return torch.where(rate < LARGE_RATE, small, large).long()
 
 
-def _first_occurrences(draws: Tensor) -> Tensor:
-    """[rows, R] bool: whether this draw is the row's first of its class."""
+def _first_occurrences(draws: Tensor) -> tuple[Tensor, Tensor]:
+    """[rows, R]: whether this draw is the row's first of its class, and how many of these there
+    have been."""
     ordered, index = draws.sort(dim=1, stable=True)
     new = torch.ones_like(draws, dtype=torch.bool)
     torch.ne(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
-    return torch.empty_like(new).scatter_(1, index, new)
+    first = torch.empty_like(new).scatter_(1, index, new)
+    return first, first.cumsum(1)
 
 
 def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tensor, Tensor]:

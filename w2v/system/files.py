@@ -71,10 +71,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             os.chmod(temporary, default_mode(0o666))
             os.replace(temporary, target)
-        except BaseException:
+        finally:  # after the rename there is none
             with suppress(OSError):
                 os.unlink(temporary)
-            raise
         sync_directory(target.parent)
 
 

@@ -178,7 +178,7 @@ def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
         problem = None
-        if not word or (not tabs and word.split() != [word]):
+        if not word or "\t" in word or (not tabs and word.split() != [word]):
             expected = "word, tab, count" if tabs else "word, blank, count"
             problem = f"{shown(line)} is not a vocabulary line ({expected})"
         # beyond 18 digits it might not fit 64 bits

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from w2v.corpus import read_corpus
-from w2v.lm.model import Network, make_network
+from w2v.lm.model import Network
 from w2v.lm.saved import model_arrays, model_files
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.build import build_config
@@ -47,7 +47,7 @@ def write_run(folder: Path, corpus: Path, seed: int = 3, **settings: Any) -> Con
     with read_corpus(config.corpus.corpus, config.corpus, use_cache=False) as store:
         vocabulary = TokenVocabulary.of_corpus(store, config)
     torch.manual_seed(seed)
-    network = make_network(config, torch.from_numpy(vocabulary.counts), sparse=False)
+    network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.5)

@@ -71,7 +71,7 @@ def _train(
     context, reporter = task.context, task.reporter
     with closing(Saving(context, text, job, output)) as saving:
         result, blocks_done = saving.begin(earlier)
-        clock = dataclasses.replace(clock, before=result.seconds)
+        clock = replace(clock, before=result.seconds)
         trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, context.in_step)
         with saving.told_when_it_fails():
             result = trainer.run(reporter, context.stop)

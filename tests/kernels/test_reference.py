@@ -11,7 +11,7 @@ import torch
 
 from tests.kernels import reference
 from w2v.losses.layers import make_layer
-from w2v.sampling.samplers import Candidates
+from w2v.sampling.candidates import Candidates
 from w2v.settings.build import build_config
 from w2v.tree import huffman
 

@@ -11,6 +11,7 @@ import torch
 from w2v.lm.model import Network
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
+from w2v.settings.declare import settings_of
 
 V, DIM = 30, 8
 Make = Callable[..., Network]
@@ -23,16 +24,13 @@ def make() -> Make:
     def call(
         arch: str = "lstm", loss: str = "softmax", *, spread: float = 0.4, **given: Any
     ) -> Network:
-        options = LOSSES[loss].options()
-        if hasattr(options, "negatives"):
-            options = LOSSES[loss].options(negatives=7)
-        if hasattr(options, "cutoffs"):
-            options = LOSSES[loss].options(cutoffs=("10",))
+        options = {"negatives": 7, "cutoffs": ("10",)}
+        own = {key: options[key] for key in settings_of(LOSSES[loss].options) if key in options}
         small = {"arch": arch, "hidden": 12, "layers": 2, "heads": 2, "context": 4}
         asked = {"corpus": ("x",), "model": "lm", "dim": DIM, "loss": loss, "optimizer": "sgd"}
-        settings = build_config(asked | small | given).lm
+        config = build_config(asked | own | small | given)
         torch.manual_seed(3)
-        model = Network(torch.arange(V, 0, -1), DIM, loss, options, settings)
+        model = Network(config, torch.arange(V, 0, -1))
         if spread:
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter, std=spread)

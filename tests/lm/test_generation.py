@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from w2v.errors import RunError
+from w2v.errors import InputError, RunError
 from w2v.lm.generation import Sampling, generate, next_token, nucleus
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
@@ -173,5 +173,5 @@ def test_damaged_models_and_settings() -> None:
         {"top_p": 0.0},
         {"top_p": 1.5},
     ):
-        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
+        with pytest.raises(InputError, match=f"`{next(iter(wrong))}`"):
             Sampling(**wrong)

@@ -12,9 +12,8 @@ import torch
 
 from w2v.lm import perplexity
 from w2v.lm.generation import Sampling, generate
-from w2v.lm.model import Network, make_network
-from w2v.lm.perplexity import score_ids
-from w2v.lm.scoring import score_lines
+from w2v.lm.model import Network
+from w2v.lm.perplexity import score_ids, score_lines
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.language_model import ARCHITECTURES
@@ -31,7 +30,7 @@ def make_model(arch: str, loss: str, **settings: Any) -> Network:
         given["context"] = "6"  # shorter than the text
     if arch == "transformer":
         given |= {"layers": "2", "heads": "2"}
-    model = make_network(build_config(given), COUNTS, sparse=False)
+    model = Network(build_config(given), COUNTS, sparse=False)
     torch.manual_seed(5)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from tests.language_runs import write_files
 from w2v.corpus import read_corpus
 from w2v.errors import InputError, RunError
-from w2v.lm.model import make_network
+from w2v.lm.model import Network
 from w2v.lm.saved import load_language_model
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.losses.table import LOSSES
@@ -37,7 +37,7 @@ def saved(tmp_path: Path):
         if "cutoffs" in options:
             config = replace(config, loss=replace(config.loss, cutoffs=("4",)))
         torch.manual_seed(1)
-        model = make_network(config, torch.from_numpy(vocabulary.counts)).eval()
+        model = Network(config, torch.from_numpy(vocabulary.counts)).eval()
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
         run = tmp_path / "run"

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from w2v.lm import scoring
-from w2v.lm.perplexity import TokenStream, score_ids
-from w2v.lm.scoring import continue_lines, score_lines
+from w2v.lm import perplexity
+from w2v.lm.perplexity import TokenStream, continue_lines, score_ids, score_lines
 from w2v.losses.layers import make_layer
 
 V, D, EOS, UNK = 13, 5, 1, 0
@@ -50,7 +49,7 @@ def test_lines_side_by_side_score_as_each_alone(
     lines: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, chunk: int, tokens: int, count: int
 ) -> None:
     for name, value in (("CHUNK", chunk), ("BATCH_TOKENS", tokens), ("BATCH_LINES", count)):
-        monkeypatch.setattr(scoring, name, value)
+        monkeypatch.setattr(perplexity, name, value)
     model = Model()
     found = score_lines(model, lines, EOS)
     for line, nll in zip(lines, found, strict=True):

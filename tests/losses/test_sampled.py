@@ -13,7 +13,8 @@ from w2v.compat.tensorflow import sampled_softmax_loss
 from w2v.losses.math.sampled_step import REMOVED, cross_entropy, logistic
 from w2v.losses.options import NegOptions
 from w2v.losses.sampled import Nce, Neg, SampledLayer
-from w2v.sampling.samplers import AllCandidateSampler, Candidates, LogUniformSampler
+from w2v.sampling.candidates import Candidates
+from w2v.sampling.samplers import AllCandidateSampler, LogUniformSampler
 
 from .sampled_cases import COUNTS, LAYERS, D, V, layer_of, normal, seeded
 

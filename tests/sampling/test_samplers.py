@@ -10,15 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2v.sampling.candidates import poisson
+from w2v.sampling.candidates import Sampler, compute_accidental_hits, poisson
 from w2v.sampling.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
     LogUniformSampler,
-    Sampler,
     UniformSampler,
     UnigramSampler,
-    compute_accidental_hits,
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -9,8 +9,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, cast
 
@@ -18,7 +17,7 @@ import typer
 import typer.main
 
 from w2v import __version__
-from w2v.cli.interrupt import Interrupted, leave
+from w2v.cli.interrupt import Interrupted, handling, leave
 from w2v.cli.options import Command
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
@@ -87,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(given: list[str]) -> int:
     name = _name(given)
     try:
-        with _termination_as_exception():
+        # SIGTERM unwinds the stack, so that temporary files go away.
+        with handling(lambda number, frame: leave(number), signal.SIGTERM):
             status = _run(given)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -129,22 +129,6 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as end:
         status = end.exit_code
     return status if isinstance(status, int) else 0
-
-
-@contextmanager
-def _termination_as_exception() -> Iterator[None]:
-    """While the block runs, SIGTERM unwinds the stack, so that temporary files are removed; it
-    stays ignored where it was."""
-
-    before: Any = None
-    with suppress(ValueError):  # not in the main thread: signals are somebody else's
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            before = signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _name(arguments: Sequence[str]) -> str:

@@ -57,10 +57,6 @@ def command(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    if not 0 <= temperature < float("inf"):
-        raise InputError(f"--temperature {temperature} is not a number of 0 or more")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise InputError(f"--top-p {top_p:g} is out of range: give a share above 0, at most 1")
     text = _prompt_text(prompt)
     model = open_language_model(run, device)
     if unknown := model.unknown_words(text):

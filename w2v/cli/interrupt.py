@@ -1,22 +1,19 @@
 """Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the
 second ends at once.
 
-An exception that a signal raises may come up where it is lost (in a callback of Python's import
-system, say), or leave a lock behind that somebody waits for. A program of its own is therefore
-ended a few seconds later in any case.
+The exception may be lost (in a callback of Python's import system, say), or leave a lock behind
+that somebody waits for: a program of its own is ended a few seconds later in any case.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from w2v.cli.output import say
@@ -29,8 +26,8 @@ class Interrupted(BaseException):
     """A signal ends the program. Like KeyboardInterrupt it is not an Exception, so that nothing
     swallows it by mistake."""
 
-    def __init__(self, number: int, message: str | None = None) -> None:
-        super().__init__(message or ("interrupted" if number == signal.SIGINT else "terminated"))
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
         self.exit_status = 128 + number
 
 
@@ -52,7 +49,7 @@ def leave(number: int) -> NoReturn:
 
     def end() -> None:
         time.sleep(GRACE_SECONDS)
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             os.write(2, f"w2v: {Interrupted(number)}\n".encode())
         os._exit(128 + number)
 
@@ -73,7 +70,7 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
     Interrupted, and so does the first while `may_wait` says that there is nothing to keep yet."""
     stop = Stop()
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: Any) -> None:
         if stop.is_set() or not may_wait():
             leave(number)
         stop.signal_number = number
@@ -81,14 +78,21 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
         how = "once more ends at once, without saving"
         say(f"stopping: what was learnt so far is being saved ({how})")
 
+    with handling(handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield stop
+
+
+@contextmanager
+def handling(handle: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
+    """While the block runs, `handle` gets these signals, but for those that are ignored, as under
+    nohup and in background jobs."""
     before = {}
-    with contextlib.suppress(ValueError):  # not in the main thread: signals are somebody else's
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # ignored under nohup and in background jobs
+    with suppress(ValueError):  # not in the main thread: signals are somebody else's
+        for number in numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, handle)
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from w2v.cli.options import Json
 from w2v.cli.output import print_json, print_table, print_values
 from w2v.errors import InputError
@@ -24,7 +22,7 @@ from w2v.settings.declare import nearest, settings_of
 
 def command(
     loss: Annotated[
-        str | None, typer.Argument(metavar="[LOSS]", help="describe only this one, in full")
+        str | None, Argument(metavar="[LOSS]", help="describe only this one, in full")
     ] = None,
     json: Json = False,
 ) -> None:

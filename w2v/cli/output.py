@@ -27,8 +27,7 @@ def set_up_streams() -> None:
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        # closed: the next file would get its number, and what libraries print would end up in there
-        except OSError:
+        except OSError:  # closed: the next file would get its number, and what is printed
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for stream, on_terminal, piped in (
         (sys.stdin, "replace", "replace"),
@@ -121,9 +120,9 @@ def takes(stream: Any) -> bool:
     try:
         if stream is not None and not stream.closed:
             stream.flush()
+        return True
     except OSError:
         return False
-    return True
 
 
 def human_bytes(count: int) -> str:

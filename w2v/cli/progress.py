@@ -96,8 +96,13 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
             say(f"{what}  {share}{text}")
             return
         if self._bar_of != what:
+            from tqdm import tqdm
+
             self.close()
-            self._bar, self._bar_of = _new_bar(what), what
+            tqdm.monitor_interval = 0  # no thread of its own: every refresh is ours
+            shape = f"{what} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
+            options: dict[str, Any] = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
+            self._bar, self._bar_of = tqdm(total=1000, bar_format=shape, **options), what
         self._due[what] = now + 0.1
         self._bar.n = round(1000 * (fraction or 0.0))
         self._bar.set_description_str(text, refresh=False)
@@ -109,11 +114,3 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
         else:
             with suppress(OSError):  # the terminal has gone away
                 self._bar.write(as_options(text), file=sys.stderr)
-
-
-def _new_bar(what: str) -> Any:
-    from tqdm import tqdm
-
-    tqdm.monitor_interval = 0  # no thread of its own: every refresh is ours
-    shape = f"{what} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
-    return tqdm(total=1000, bar_format=shape, file=sys.stderr, leave=False, dynamic_ncols=True)

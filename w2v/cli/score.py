@@ -19,8 +19,6 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import typer
-
 from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
@@ -34,16 +32,14 @@ if TYPE_CHECKING:
 
 def command(
     run: Run,
-    text: Annotated[str, typer.Argument(metavar="[-]", hidden=True)] = "-",
-    base: Annotated[
-        str, typer.Option(metavar="e|2|10|FLOAT", help="the base of the logarithms")
-    ] = "e",
+    text: Annotated[str, Argument(metavar="[-]", hidden=True)] = "-",
+    base: Annotated[str, Option(metavar="e|2|10|FLOAT", help="the base of the logarithms")] = "e",
     tokens: Annotated[
-        bool, typer.Option("--tokens", help="print every token's log-probability too")
+        bool, Option("--tokens", help="print every token's log-probability too")
     ] = False,
     continuous: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--continuous", help="read all lines as one text, with what was read before in mind"
         ),
     ] = False,

@@ -1,8 +1,6 @@
-"""One contender in a process of its own, so that its memory and its failure are its own.
-
-A fresh interpreter, into which nothing of the program that compares is imported. The job goes to it
-through a pipe, and through the same comes back what it reports.
-"""
+"""One contender in a process of its own, so that its memory and its failure are its own: a fresh
+interpreter, which imports nothing of the program that compares. Its job and its reports go through
+a pipe."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ from w2v.run import run
 from w2v.runs.output import claimed
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
-from w2v.training.report import Event, Progress, Reporter, StopSignal
+from w2v.training.report import Progress, Reporter, StopSignal
 from w2v.training.task import Context
 from w2v.vectors import load_vectors
 
@@ -43,14 +41,13 @@ START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained: a row of the table, its run directory to begin or to go on with, and
-    the questions for word vectors."""
+    """What is to be trained for a row of the table."""
 
     row: Row
-    config: Config
-    resume: bool
+    config: Config  # with the run directory
+    resume: bool  # go on with what is there
     use_cache: bool
-    questions: AnalogySet | None
+    questions: AnalogySet | None  # for word vectors
 
 
 def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
@@ -83,12 +80,11 @@ def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
     if row.status != job.row.status:
         return row
     if stop.is_set():
-        problem = "stopped before there was anything to keep"
-        return replace(row, status="interrupted", problem=problem)
+        nothing = "stopped before there was anything to keep"
+        return replace(row, status="interrupted", problem=nothing)
     problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-    if status == -signal.SIGKILL:
-        problem += ", perhaps for want of memory"
-    return replace(row, status="failed", problem=problem)
+    why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+    return replace(row, status="failed", problem=problem + why)
 
 
 def _messages(
@@ -121,6 +117,10 @@ class _Told:
         with suppress(OSError), self._lock:  # without the parent, the run is being stopped
             self._connection.send((kind, values))
 
+    def failed(self, problem: str) -> None:
+        """Says in the row why there is no result."""
+        self.send("row", {"status": "failed", "problem": problem})
+
     def training(self, progress: Progress) -> None:
         self.training_began = True
         if time.monotonic() >= self._due:
@@ -128,14 +128,12 @@ class _Told:
             self.send("training", progress)
             self.send("row", {"peak_memory_bytes": peak_memory()})
 
-    def reading(self, done_bytes: int, total_bytes: int | None) -> None:
-        self.send("reading", done_bytes, total_bytes)
-
-    def happened(self, event: Event) -> None:
-        self.send("happened", event)
-
     def __getattr__(self, kind: str) -> Any:
-        return lambda text: self.send(kind, f"{self._name}: {text}")
+        def tell(*values: Any) -> None:
+            named = (f"{self._name}: {each}" if isinstance(each, str) else each for each in values)
+            self.send(kind, *named)
+
+        return tell
 
 
 def main(descriptor: int) -> None:
@@ -151,41 +149,37 @@ def main(descriptor: int) -> None:
         stop.set()
 
     def end_with_parent() -> None:
-        with suppress(EOFError, OSError):
-            connection.recv()
+        connection.poll(None)  # until the parent has closed its end
         os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        _do(job, told, stop)
+        told.send("row", _result(job, told, stop))
     except W2VError as error:
-        told.send("row", {"status": "failed", "problem": str(error)})
+        told.failed(str(error))
     except MemoryError:
-        told.send("row", {"status": "failed", "problem": "out of memory"})
+        told.failed("out of memory")
     except Exception as error:
-        problem = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
-        told.send("row", {"status": "failed", "problem": problem})
+        told.failed(f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _do(job: Job, told: _Told, stop: StopSignal) -> None:
+def _result(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+    """Trains what is not finished yet, and returns what fills its row."""
     summary = _train(job, told, stop)
-    folder = Path(summary["output"])
+    folder, questions = Path(summary["output"]), job.questions
     figures = figures_of(summary, folder)
-    if job.questions is not None and not summary["interrupted"]:
-        vectors = load_vectors(folder)
-        answers = evaluate_analogies(vectors, job.questions.sections).tally()
+    if questions is not None and not summary["interrupted"]:
+        answers = evaluate_analogies(load_vectors(folder), questions.sections).tally()
         figures["accuracy"] = answers.accuracy
         if answers.covered < answers.total / 2:
-            told.warn(
-                f"only {answers.covered:,} of the {answers.total:,} questions of"
-                f" {job.questions.name} have all their words among the vectors"
-            )
-    told.send("row", figures)
+            covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
+            told.warn(f"only {covered} have all their words among the vectors")
+    return figures
 
 
 def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
-    """The summary of the run, trained now if it is not finished."""
+
     config, folder = job.config, None
     if job.resume:
         folder = Path(str(config.output.output))
@@ -202,9 +196,10 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Returns what a run's summary says for its row. All seconds are of training itself, without
     validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
+    stopped = summary["interrupted"]
     return {
-        "status": "interrupted" if summary["interrupted"] else "done",
-        "problem": "stopped before its end" if summary["interrupted"] else None,
+        "status": "interrupted" if stopped else "done",
+        "problem": "stopped before its end" if stopped else None,
         "perplexity": (summary.get("validation") or {}).get("perplexity"),
         "curve": read_curve(folder, summary),
         "epochs": epochs,
@@ -214,11 +209,8 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:
-    """Returns (seconds of training, validation perplexity) of every validation of a run.
-
-    A validation says after which epoch it was; when that was, the lines about training around it
-    tell.
-    """
+    """Returns (seconds of training, validation perplexity) of every validation of a run, which says
+    after which epoch it was: when that was, the lines about training around it tell."""
     times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
     for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)

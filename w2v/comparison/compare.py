@@ -29,11 +29,8 @@ PathLike = str | os.PathLike[str]
 
 @dataclass
 class Comparison:
-    """The same model on the same corpus under several losses.
-
-    Raises:
-        InputError: the settings are wrong.
-    """
+    """The same model on the same corpus under several losses. Raises InputError if the settings are
+    wrong."""
 
     corpus: PathLike | Sequence[PathLike] | None = None  # None: the one in `config`
     losses: Losses = None  # names, or settings by name; None: those that `config` lists
@@ -54,28 +51,23 @@ class Comparison:
         optimizers = {each.name: each.config.training.optimizer for each in self.contenders}
         if len(set(optimizers.values())) > 1:
             told = ", ".join(f"{name} by {optimizer}" for name, optimizer in optimizers.items())
-            self.notes.append(
-                f"they learn by different optimizers, {told}: give all one `optimizer`"
-            )
+            note = f"they learn by different optimizers, {told}: give all one `optimizer`"
+            self.notes.append(note)
         model = self.contenders[0].config.model.model
         self.is_lm = not self.contenders[0].config.only_vectors
         self.folder = Path(self.output or f"{model}-compare")
 
     def run(self) -> Compared:
-        """Trains what is not done yet. The table is saved after each run.
-
-        Raises:
-            InputError: the texts or the folder cannot be used, or a finished run has other
-                settings.
-            RunError: the table cannot be written.
-        """
+        """Trains what is not done yet. The table is saved after each run. Raises InputError if the
+        texts or the folder cannot be used, or a finished run has other settings, and RunError if
+        the table cannot be written."""
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)
         questions = self._questions()
         earlier = self._earlier()
         rows = [earlier.get(each.name) or Row(each.name, each.loss) for each in self.contenders]
-        others = [row for name, row in earlier.items() if row not in rows]
+        others = [row for row in earlier.values() if row not in rows]
         for place, each in enumerate(self.contenders):
             before = rows[place]
             if before.status == "done":
@@ -85,44 +77,37 @@ class Comparison:
                 self.reporter.stage(f"{each.name} ({place + 1} of {len(rows)})")
                 job = self._job(each, before, questions)
                 rows[place] = job.row
-                # a run that is killed can be gone on with
-                save_table(self.folder, with_speedups(rows), others)
+                save_table(self.folder, rows, others)  # a run that is killed can be gone on with
                 rows[place] = train_apart(job, self.reporter, self.stop)
-            save_table(self.folder, with_speedups(rows), others)
+            save_table(self.folder, rows, others)
         return Compared(with_speedups(rows), self.is_lm, self.folder)
 
     def _questions(self) -> AnalogySet | None:
         if self.is_lm:
             if self.questions is not None:
-                self.reporter.note(
-                    "`questions` is for word vectors: language models are compared by perplexity"
-                )
+                why = "language models are compared by perplexity"
+                self.reporter.note(f"`questions` is for word vectors: {why}")
             return None
         if self.questions is None:
             return next(each for each in default_sets() if isinstance(each, AnalogySet))
         found = load_set(os.fspath(self.questions))
         if not isinstance(found, AnalogySet):
-            raise InputError(
-                f"`questions` {self.questions} holds pairs of words with scores: name a set of"
-                " analogies"
-            )
+            problem = f"`questions` {self.questions} holds pairs of words with scores"
+            raise InputError(f"{problem}: name a set of analogies")
         return found
 
     def _earlier(self) -> dict[str, Row]:
         """Makes the output folder and looks for earlier runs: their rows by name."""
-        folder = self.folder
+        folder, named = self.folder, f"`output` {self.folder}"
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"`output` {folder} is a file: name a folder for the runs")
+            raise InputError(f"{named} is a file: name a folder for the runs")
         if folder.is_dir() and any(folder.iterdir()) and not (folder / TABLE_JSON).is_file():
-            raise InputError(
-                f"`output` {folder} holds other things than a comparison: name another folder"
-            )
+            raise InputError(f"{named} holds other things than a comparison: name another folder")
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"`output` {folder} cannot be made: {error.strerror}; name another folder"
-            ) from None
+            why = f"{error.strerror}; name another folder"
+            raise InputError(f"{named} cannot be made: {why}") from None
         earlier = load_table(folder)
         for each in self.contenders:
             row = earlier.get(each.name)
@@ -137,22 +122,15 @@ class Comparison:
         killed and its settings were the same."""
         row = Row(each.name, each.loss, "training", settings=settings_asked(each))
         folder = self.folder / each.name
-        resume = (
-            before.status in ("interrupted", "training")
-            and before.settings == row.settings
-            and any((folder / "checkpoints").glob("*"))
-        )
+        begun = before.status in ("interrupted", "training") and before.settings == row.settings
+        resume = begun and any((folder / "checkpoints").glob("*"))
         output = OutputSettings(output=str(folder), overwrite=True)
         return Job(row, replace(each.config, output=output), resume, self.use_cache, questions)
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:
-    """Refuses what could not be compared, before anything is trained.
-
-    Raises:
-        InputError: stdin as corpus, no validation text for a language model, different models, or
-            no such files.
-    """
+    """Raises InputError for what could not be compared: different models, language models without a
+    validation text, files that are not there, or a corpus that can be read once only."""
     configs = [each.config for each in contenders]
     if len({config.model.model for config in configs}) > 1:
         raise InputError("one model is compared under several losses: give all the same `model`")
@@ -164,28 +142,20 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
             raise InputError("`model` lm needs `valid`, the text whose perplexity is compared")
         for source in resolve_sources(texts, config.corpus.column)[0]:
             if not source.lasting:
-                raise InputError(
-                    f"texts are read once per loss, {source.name} can be read once only: save it"
-                    " to a file"
-                )
+                problem = f"{source.name} can be read once only: save it to a file"
+                raise InputError(f"texts are read once per loss, {problem}")
 
 
 def check_same(each: Contender, row: Row, output: Path) -> None:
-    """Refuses a finished run that was trained with other settings than those asked for now.
-
-    Raises:
-        InputError: it was; the first such setting is named.
-    """
+    """Raises InputError for the first setting of a finished run that is another one now."""
     before, now = row.settings or {}, settings_asked(each)
     for name in [*now, *before]:
         if before.get(name) != now.get(name):
-            raise InputError(
-                f"{output / each.name} was trained with {name} {before.get(name)}, now it is"
-                f" {now.get(name)}: add `overwrite` to train all anew, or name another `output`"
-            )
+            changed = f"was trained with {name} {before.get(name)}, now it is {now.get(name)}"
+            remedy = "add `overwrite` to train all anew, or name another `output`"
+            raise InputError(f"{output / each.name} {changed}: {remedy}")
 
 
-def settings_asked(each: Contender) -> dict[str, Any]:
+def settings_asked(each: Contender) -> Any:
     """All settings of a contender by name, as they come back from compare.json."""
-    found: dict[str, Any] = json.loads(json.dumps(each.config.saved_values()))
-    return found
+    return json.loads(json.dumps(each.config.saved_values()))

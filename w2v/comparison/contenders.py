@@ -17,8 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
@@ -35,8 +34,7 @@ Losses = str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None
 Given = tuple[str, Any, str]  # a setting's name, its value, and where the user wrote it
 
 
-@dataclass(frozen=True)
-class Contender:
+class Contender(NamedTuple):
     """One run: its name in the table and in the output folder, and its configuration."""
 
     name: str
@@ -51,25 +49,20 @@ class Contender:
 def read_contenders(
     losses: Losses, given: Mapping[str, Any], path: str | os.PathLike[str] | None
 ) -> tuple[list[Contender], list[str]]:
-    """Returns the contenders in the user's order, and notes for the user.
+    """Returns the contenders in the user's order, and notes for the user. Raises InputError if the
+    file cannot be used, a name is unknown or given twice, or a setting is wrong.
 
     Args:
         losses: names, also as "softmax,nce", or settings by name; None: all that the file lists.
         given: settings of all contenders, None = not given.
-        path: the YAML file, or None.
-
-    Raises:
-        InputError: the file cannot be used, a name is unknown or given twice, or a setting is
-            wrong.
     """
     common, own = _read_file(path) if path is not None else ([], {})
     if isinstance(losses, str):
         losses = [name.strip() for name in losses.split(",") if name.strip()]
     elif isinstance(losses, Mapping):
         for name, settings in losses.items():
-            own[name] = [
-                (key, value, f"`{key}` of {name}") for key, value in (settings or {}).items()
-            ]
+            pairs = (settings or {}).items()
+            own[name] = [(key, value, f"`{key}` of {name}") for key, value in pairs]
     options = [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
     for name, _, place in (*common, *options):
         if name in DECIDED:
@@ -77,16 +70,14 @@ def read_contenders(
             raise InputError(f"{place}: several losses are trained; give {what} the comparison")
     names = list(losses or own)
     if not names:
-        raise InputError(
-            "nothing to compare: name losses, such as `losses` softmax,nce,hsigmoid, or list them"
-            " under `losses` in the `config` file"
-        )
+        named = "name losses, such as `losses` softmax,nce,hsigmoid"
+        listed = "list them under `losses` in the `config` file"
+        raise InputError(f"nothing to compare: {named}, or {listed}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"`losses` names {twice[0]} twice: keep one")
-    found = [
-        Contender(name, _config(name, common, own.get(name, []), options, [*LOSSES, *own]))
-        for name in names
-    ]
+    known = [*LOSSES, *own]
+    configs = [_config(name, common, own.get(name, []), options, known) for name in names]
+    found = list(map(Contender, names, configs))
     used = {setting for each in found for setting in settings_of(LOSSES[each.loss].options)}
     notes = dict.fromkeys(note for each in found for note in each.config.notes)
     notes |= dict.fromkeys(
@@ -103,23 +94,18 @@ def _config(
     loss = next((str(value) for setting, value, _ in own if setting == "loss"), name)
     if loss not in LOSSES:
         guess = nearest(loss, known)
-        remedy = (
-            f"did you mean {guess}?"
-            if guess and guess != name
-            else f"there are {', '.join(LOSSES)}"
-        )
+        meant = f"did you mean {guess}?" if guess and guess != name else None
+        remedy = meant or f"there are {', '.join(LOSSES)}"
         raise InputError(f"no loss {loss!r}{'' if loss == name else f' of {name}'}: {remedy}")
     if not NAME.fullmatch(name):
-        raise InputError(
-            f"{name!r} cannot be the name of a folder: use letters, digits, dots and hyphens"
-        )
+        remedy = "use letters, digits, dots and hyphens"
+        raise InputError(f"{name!r} cannot be the name of a folder: {remedy}")
     # a setting that other losses have, given for all, is no mistake
     elsewhere = set(loss_settings()) - set(settings_of(LOSSES[loss].options))
-    shared, chosen = (
-        [each for each in some if each[0] not in elsewhere] for some in (common, options)
-    )
-    own = [each for each in own if each[0] != "loss"]
-    return config_of([*shared, *own, *chosen, ("loss", loss, f"loss of {name}")])
+    given = [each for each in common if each[0] not in elsewhere]
+    given += [each for each in own if each[0] != "loss"]
+    given += [each for each in options if each[0] not in elsewhere]
+    return config_of([*given, ("loss", loss, f"loss of {name}")])
 
 
 def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, list[Given]]]:
@@ -142,9 +128,8 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, lis
             names = value if isinstance(value, list) else [value]
             own |= {str(each): [] for each in names}
             if not all(isinstance(each, str) for each in names):
-                problems.append(
-                    f"losses in {path} is neither a list of names nor a mapping of them"
-                )
+                kinds = "neither a list of names nor a mapping of them"
+                problems.append(f"losses in {path} is {kinds}")
     if problems:
         raise InputError("; ".join(problems))
     return common, own

@@ -1,13 +1,11 @@
-"""The picture of a comparison: validation perplexity against wall time (or accuracy of word
-vectors), PNG, SVG or PDF.
-
-Needs matplotlib, which is not among w2v's dependencies: pip install 'w2v[plot]'.
-"""
+"""The picture of a comparison by matplotlib: validation perplexity against wall time (or accuracy
+of word vectors), PNG, SVG or PDF."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 from w2v.comparison.table import Row
@@ -21,22 +19,15 @@ MARKERS = "os^Dv<>P"
 
 
 def check_plot(path: str) -> None:
-    """Refuses a file name that names no format of pictures.
-
-    Raises:
-        InputError: it does not.
-    """
+    """Raises InputError for a file name that names no format of pictures."""
     if Path(path).suffix.lower() not in FORMATS:
         raise InputError(f"`plot` {path}: name a file that ends in {' '.join(FORMATS)}")
 
 
 def draw(rows: Sequence[Row], path: str | Path) -> None:
     """Writes the picture of the rows that have a figure; the extension of `path` names the format.
-
-    Raises:
-        RunError: matplotlib is missing or fails, there is nothing to draw, or the file cannot be
-            written.
-    """
+    Raises RunError if matplotlib is missing or fails, there is nothing to draw, or the file cannot
+    be written."""
     # it tells everybody that it looks for fonts
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
@@ -49,8 +40,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         raise RunError("no run has a figure to draw")
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for place, (row, curve) in enumerate(curves):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    styles = cycle(zip(COLOURS, MARKERS, strict=True))
+    for (row, curve), (colour, marker) in zip(curves, styles, strict=False):
         axes.plot(*zip(*curve, strict=True), label=row.name, color=colour, marker=marker, ms=5)
     axes.set_xlabel("training time, seconds")
     axes.set_xlim(left=0)
@@ -72,9 +63,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     except RunError:
         raise
     except Exception as error:  # whatever a foreign library does, the table stands
-        raise RunError(
-            f"matplotlib failed: {type(error).__name__}: {' '.join(str(error).split())}"
-        ) from None
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise RunError(f"matplotlib failed: {problem}") from None
 
 
 def _end(row: Row) -> tuple[tuple[float, float], ...]:

@@ -1,10 +1,5 @@
 """The rows of a comparison, and the files that hold them: compare.tsv and compare.json in the
-output folder.
-
-perplexity: of the validation text, the best epoch's. speed-up: tokens per second over those of the
-full softmax, if it is among the losses. peak memory: the most that the training process had
-resident (on a GPU: without its memory).
-"""
+output folder."""
 
 from __future__ import annotations
 
@@ -28,12 +23,12 @@ class Row:
     name: str
     loss: str
     status: str = "waiting"
-    perplexity: float | None = None  # of a language model
+    perplexity: float | None = None  # of a language model, the best epoch's
     accuracy: float | None = None  # of word vectors on analogies, 0 to 1
     seconds_per_epoch: float | None = None
     tokens_per_second: float | None = None
-    speedup: float | None = None
-    peak_memory_bytes: int | None = None
+    speedup: float | None = None  # over the full softmax, if it is among the losses
+    peak_memory_bytes: int | None = None  # resident; without a GPU's
     problem: str | None = None
     epochs: float | None = None  # trained
     settings: dict[str, Any] | None = None  # asked for, by name
@@ -67,31 +62,23 @@ class Compared:
 
 
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
-    """The rows with their speed over that of the first full softmax that is done; None without
-    one."""
+    """Returns the rows with their speed over that of the first full softmax that is done; None
+    without one."""
     done = [row for row in rows if row.loss == BASELINE and row.status == "done"]
     full = done[0].tokens_per_second if done else None
-    return [
-        replace(
-            row, speedup=row.tokens_per_second / full if full and row.tokens_per_second else None
-        )
-        for row in rows
-    ]
+
+    def speedup(own: float | None) -> float | None:
+        return own / full if full and own else None
+
+    return [replace(row, speedup=speedup(row.tokens_per_second)) for row in rows]
 
 
 def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) -> None:
-    """Writes compare.json and compare.tsv (with a heading) into the folder.
-
-    others: rows of earlier comparisons in the folder, which only compare.json keeps.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
-    document = {
-        "format_version": 1,
-        "rows": list(map(asdict, rows)),
-        "others": list(map(asdict, others)),
-    }
+    """Writes compare.json and compare.tsv (with a heading) into the folder, the rows with their
+    speed-ups. Of `others`, rows of earlier comparisons in the folder, only compare.json knows."""
+    rows = with_speedups(rows)
+    saved = {"rows": list(map(asdict, rows)), "others": list(map(asdict, others))}
+    document = {"format_version": 1, **saved}
     lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
     for name, text in (
         (TABLE_JSON, json.dumps(document, indent=2, ensure_ascii=False)),
@@ -102,11 +89,8 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
 
 
 def load_table(folder: Path) -> dict[str, Row]:
-    """The rows of earlier comparisons by name; none if there was none.
-
-    Raises:
-        InputError: compare.json is damaged.
-    """
+    """Returns the rows of earlier comparisons by name, none if there was none. Raises InputError if
+    compare.json is damaged."""
     path = folder / TABLE_JSON
     if not path.is_file():
         return {}
@@ -119,10 +103,8 @@ def load_table(folder: Path) -> dict[str, Row]:
             curve = tuple(map(tuple, values.pop("curve", ())))
             found[values["name"]] = Row(**values, curve=curve)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged ({' '.join(str(error).split())}): delete it, or name another"
-            " `output`"
-        ) from None
+        problem = f"{path} is damaged ({' '.join(str(error).split())})"
+        raise InputError(f"{problem}: delete it, or name another `output`") from None
     return found
 
 

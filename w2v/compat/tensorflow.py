@@ -19,15 +19,13 @@ from torch import Tensor
 from w2v.compat.shards import Shards, Tables
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, Taken, log_count, sampled_loss
+from w2v.sampling.candidates import Candidates, Sampler, compute_accidental_hits
 from w2v.sampling.samplers import (
     AllCandidateSampler,
-    Candidates,
     LearnedUnigramSampler,
     LogUniformSampler,
-    Sampler,
     UniformSampler,
     UnigramSampler,
-    compute_accidental_hits,
 )
 
 Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and sampled

@@ -1,10 +1,6 @@
 """From a corpus to ids: reads text from files, folders, pipes, tables or memory, and splits, counts
 and numbers its words.
 
-    store = read_corpus(["wiki.txt.zst"], settings)
-    store = read_memory((line.split() for line in lines), settings)
-    store.ids, store.vocabulary
-
 Importing this package loads NumPy at most: Arrow and `datasets` come in when a corpus is read.
 """
 

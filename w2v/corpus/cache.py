@@ -53,8 +53,7 @@ class CacheUnavailable(Exception):
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One cached corpus: its directory's name, the files it was read from, words in it, bytes on
-    disk, time of the last use (seconds since the epoch)."""
+    """One cached corpus: `last_used` is in seconds since the epoch."""
 
     name: str
     sources: tuple[str, ...]
@@ -76,27 +75,20 @@ class _Manifest:
 
 def cache_directory() -> Path:
     """Returns where the cache is, or would be."""
-    if named := os.environ.get("W2V_CACHE_DIR"):
-        return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "w2v"
+    return Path(os.environ.get("W2V_CACHE_DIR") or f"{base}/w2v").expanduser()
 
 
 def size_cap() -> int:
     """Returns the bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G",
-    "1.5T" (powers of 1024).
-
-    Raises:
-        InputError: the variable is no such size.
-    """
+    "1.5T" (powers of 1024). Raises InputError if the variable is no such size."""
     text = os.environ.get("W2V_CACHE_SIZE", "").strip()
     if not text:
         return DEFAULT_SIZE_CAP
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if match is None or len(match[1]) > 18:
-        raise InputError(
-            f'W2V_CACHE_SIZE={text[:60]} is no size: give bytes, or a number with a unit like "5G"'
-        )
+        remedy = 'give bytes, or a number with a unit like "5G"'
+        raise InputError(f"W2V_CACHE_SIZE={text[:60]} is no size: {remedy}")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
@@ -114,62 +106,64 @@ def load_entry(key: str) -> TokenStore | None:
     directory = _corpora() / key
     if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
         return None
-    with suppress(OSError, ValueError):
-        manifest = _read_manifest(directory)
-        size = manifest.n_words + manifest.n_lines
-        if _has_sizes(directory, manifest.distinct, size):
-            text = (directory / WORDS).read_bytes()
-            counts = np.fromfile(directory / COUNTS, dtype=np.int64)
-            with open(directory / IDS, "rb") as file:
-                ids = map_ids(file, size)
-            vocabulary, warnings = Vocabulary(PackedWords(text), counts), tuple(manifest.warnings)
-            store = TokenStore(ids, vocabulary, manifest.n_words, manifest.n_lines, warnings)
-            if (
-                text[-1:] == b"\n"
-                and counts.sum() == manifest.n_words
-                and _checksum(store, text) == manifest.checksum
-            ):
-                # Finer than utime's own clock, which ticks every few milliseconds: two uses in a
-                # row stay in order. A read-only cache still serves.
-                now = time.time_ns()
-                with suppress(OSError):
-                    os.utime(directory / MANIFEST, ns=(now, now))
-                return store
-    _remove(directory)
-    return None
+    try:
+        store = _load(directory)
+    except (OSError, ValueError):
+        _remove(directory)
+        return None
+    # Finer than utime's own clock, which ticks every few milliseconds: two uses in a row stay in
+    # order. A read-only cache still serves.
+    now = time.time_ns()
+    with suppress(OSError):
+        os.utime(directory / MANIFEST, ns=(now, now))
+    return store
+
+
+def _load(directory: Path) -> TokenStore:
+    """Raises OSError or ValueError for a damaged entry, ValueError before anything is allocated
+    where its files have not the sizes that the manifest says."""
+    manifest = _read_manifest(directory)
+    files = [directory / name for name in (IDS, COUNTS, WORDS)]
+    if not all(file.is_file() for file in files):
+        raise ValueError("a file is missing")
+    n_ids, distinct = manifest.n_words + manifest.n_lines, manifest.distinct
+    ids_size, counts_size, text_size = (file.stat().st_size for file in files)
+    if not (0 < ids_size == n_ids * ID_TYPE.itemsize and 0 < counts_size == distinct * COUNT_BYTES):
+        raise ValueError("a file has another size than the manifest says")
+    if text_size < 2 * distinct:
+        raise ValueError("there are fewer words than the manifest says")
+    text = (directory / WORDS).read_bytes()
+    counts = np.fromfile(directory / COUNTS, dtype=np.int64)
+    with open(directory / IDS, "rb") as file:
+        ids = map_ids(file, n_ids)
+    vocabulary, warnings = Vocabulary(PackedWords(text), counts), tuple(manifest.warnings)
+    store = TokenStore(ids, vocabulary, manifest.n_words, manifest.n_lines, warnings)
+    sound = text[-1:] == b"\n" and counts.sum() == manifest.n_words
+    if not sound or _checksum(store, text) != manifest.checksum:
+        raise ValueError("the content is not what the manifest says")
+    return store
 
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry in the making: write the ids into `file`, which lies in `directory`, then
-    `commit`."""
+    """An entry in the making: the ids go into `file`, which lies in `directory`."""
 
     key: str
     directory: Path
     file: IO[bytes]
 
-    def commit(self, store: TokenStore, sources: Sequence[Source]) -> None:
+    def commit(self, store: TokenStore, sources: Sequence[Source]) -> str | None:
         """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
         meanwhile, and removes the least recently used ones until the cache is within its size.
-
-        Raises:
-            CacheUnavailable: the entry cannot be written, or is larger than the whole cache may be.
-        """
+        Returns why it cannot, if so."""
         text = store.vocabulary.packed.text
-        manifest = _Manifest(
-            FORMAT_VERSION,
-            [source.path or source.name for source in sources],
-            store.n_words,
-            store.n_lines,
-            len(store.vocabulary),
-            _checksum(store, text),
-            list(store.warnings),
-        )
+        names = [source.path or source.name for source in sources]
+        sizes = (store.n_words, store.n_lines, len(store.vocabulary))
+        checksum, warnings = _checksum(store, text), list(store.warnings)
+        manifest = _Manifest(FORMAT_VERSION, names, *sizes, checksum, warnings)
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
         if size > size_cap():
-            raise CacheUnavailable(
-                f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)"
-            )
+            return f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)"
         try:
             (self.directory / WORDS).write_bytes(text)
             store.vocabulary.counts.tofile(self.directory / COUNTS)
@@ -178,28 +172,24 @@ class NewEntry:
                 sync_file(self.directory / name)
             sync_directory(self.directory)
         except OSError as error:
-            raise _unavailable(error) from None
-        try:
+            return _unwritable(error)
+        with suppress(OSError):  # another process was first; its entry is as good
             os.rename(self.directory, _corpora() / self.key)
-        except OSError:
-            return  # another process was first; its entry is as good
-        sync_directory(_corpora())
-        _shrink(keep=self.key)
+            sync_directory(_corpora())
+            _shrink(keep=self.key)
+        return None
 
 
 @contextmanager
 def new_entry(key: str) -> Iterator[NewEntry]:
-    """Opens an entry to fill. Without a commit nothing stays behind.
-
-    Raises:
-        CacheUnavailable: the cache directory cannot be written.
-    """
+    """Opens an entry to fill, of which without a commit nothing stays behind. Raises
+    CacheUnavailable when the cache directory cannot be written."""
     try:
         _corpora().mkdir(parents=True, exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=_corpora()))
         file = open(directory / IDS, "w+b")  # noqa: SIM115
     except OSError as error:
-        raise _unavailable(error) from None
+        raise CacheUnavailable(_unwritable(error)) from None
     try:
         with file:
             yield NewEntry(key, directory, file)
@@ -211,16 +201,11 @@ def list_entries() -> list[CacheEntry]:
     """Returns the cached corpora, most recently used first."""
     entries = []
     for directory in _entry_directories():
-        try:
+        with suppress(OSError, ValueError):
             manifest = _read_manifest(directory)
-            used = (directory / MANIFEST).stat().st_mtime
-        except (OSError, ValueError):
-            continue
-        entries.append(
-            CacheEntry(
-                directory.name, tuple(manifest.sources), manifest.n_words, _size_of(directory), used
-            )
-        )
+            used, size = (directory / MANIFEST).stat().st_mtime, _size_of(directory)
+            sources = tuple(manifest.sources)
+            entries.append(CacheEntry(directory.name, sources, manifest.n_words, size, used))
     return sorted(entries, key=lambda entry: (-entry.last_used, entry.name))
 
 
@@ -230,8 +215,8 @@ def clear() -> int:
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
 
-def _unavailable(error: OSError) -> CacheUnavailable:
-    return CacheUnavailable(f"the cache {_corpora()} cannot be written: {error.strerror}")
+def _unwritable(error: OSError) -> str:
+    return f"the cache {_corpora()} cannot be written: {error.strerror}"
 
 
 def _corpora() -> Path:
@@ -299,20 +284,6 @@ def _read_manifest(directory: Path) -> _Manifest:
     if manifest.format != FORMAT_VERSION:
         raise ValueError(f"format {shown(manifest.format)}")
     return manifest
-
-
-def _has_sizes(directory: Path, distinct: int, size: int) -> bool:
-    """Whether the entry's files have the sizes that the manifest says, before anything is read or
-    allocated."""
-    files = [directory / name for name in (IDS, COUNTS, WORDS)]
-    if not all(file.is_file() for file in files):
-        return False
-    ids, counts, text = (file.stat().st_size for file in files)
-    return (
-        0 < ids == size * ID_TYPE.itemsize
-        and 0 < counts == distinct * COUNT_BYTES
-        and text >= 2 * distinct
-    )
 
 
 def _checksum(store: TokenStore, text: bytes) -> int:

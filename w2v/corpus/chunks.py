@@ -55,15 +55,10 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """Yields the text of all sources in order, in chunks of about `chunk_bytes`.
 
-    Args:
-        column: the text column of tables.
-        strict: invalid UTF-8 will be refused by the tokeniser, with its place; it is then no sign
-            of a binary file.
-        advance: gets the number of raw bytes of each read.
-
-    Raises:
-        InputError: a source cannot be read, is damaged, binary or in UTF-16, or has one word of 1
-            GiB.
+    `column` is the text column of tables; `advance` gets the number of raw bytes of each read. With
+    `strict` the tokeniser will refuse invalid UTF-8 and name its place, so that here it is no sign
+    of a binary file. Raises InputError if a source cannot be read, is damaged, binary or in UTF-16,
+    or has one word of 1 GiB.
     """
 
     def text(source: Source) -> Text:
@@ -80,11 +75,7 @@ def read_chunks(
 
 def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
     """Yields the texts in order, in chunks of about `chunk_bytes`, with a line end at the end of
-    each.
-
-    Raises:
-        InputError: there is a word of 1 GiB.
-    """
+    each text. Raises InputError for a word of 1 GiB."""
     buffer = bytearray()
     spans: list[tuple[int, str, int]] = []
     for name, skipped, pieces in texts:
@@ -101,11 +92,13 @@ def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
                 data = bytes(memoryview(buffer)[:cut])
                 yield Chunk(data, tuple(spans))
                 del buffer[:cut]
-                spans = [_moved(spans, cut)]
+                # Cuts lie in the newest source: its newest piece has filled the buffer, and every
+                # source before it ends in a line end.
+                start, _, base = spans[-1]
+                spans = [(0, name, base + cut - start)]
             elif len(buffer) > LONGEST_WORD_BYTES:
-                raise InputError(
-                    f"{name} has no whitespace in 1 GiB of text: is it a plain text corpus?"
-                )
+                problem = "has no whitespace in 1 GiB of text: is it a plain text corpus?"
+                raise InputError(f"{name} {problem}")
             searched = len(buffer)
         if last != b"\n":
             buffer += b"\n"
@@ -122,30 +115,18 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
     """Returns the offset behind the last whitespace character of `text`, 0 if there is none from
     `start` on."""
-    edge = max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1
-    if edge:
+    if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
     # A character may straddle `start`: at most 2 of its bytes lie before.
-    for match in WHITESPACE.finditer(text, max(start - 2, 0)):
-        edge = match.end()
-    return edge
-
-
-def _moved(spans: list[tuple[int, str, int]], cut: int) -> tuple[int, str, int]:
-    """The span at the start of a buffer from which `cut` bytes were taken off. Cuts lie in the
-    newest source: when the buffer is full it was the newest piece that filled it, and every source
-    before it ends in a line end.
-    """
-    start, name, base = spans[-1]
-    return 0, name, base + cut - start
+    ends = [match.end() for match in WHITESPACE.finditer(text, max(start - 2, 0))]
+    return ends[-1] if ends else 0
 
 
 def check_text(sample: bytes, name: str, strict: bool) -> None:
     """Raises InputError when `sample`, the start of a source, is UTF-16 or no text at all."""
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(
-            f"{name} is in UTF-16, not UTF-8; convert it first, e.g. iconv -f UTF-16 -t UTF-8"
-        )
+        remedy = "convert it first, e.g. iconv -f UTF-16 -t UTF-8"
+        raise InputError(f"{name} is in UTF-16, not UTF-8; {remedy}")
     binary = b"\x00" in sample
     controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
     binary |= controls > BINARY_CONTROL_SHARE * len(sample)
@@ -153,6 +134,5 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
         invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
         binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
     if binary:
-        raise InputError(
-            f"{name} looks like a binary file or another encoding; the corpus must be UTF-8 text"
-        )
+        problem = "looks like a binary file or another encoding; the corpus must be UTF-8 text"
+        raise InputError(f"{name} {problem}")

@@ -16,7 +16,7 @@ def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
     """Returns plain values that, but for `files`, two corpora share only if they are the same text
     with the same vocabulary."""
     return {
-        "files": [list(source) for source in store.sources],
+        "files": list(map(list, store.sources)),
         "key": store.key,
         "words": store.n_words,
         "lines": store.n_lines,
@@ -33,22 +33,17 @@ def digest(vocabulary: Vocabulary) -> str:
 
 
 def check_description(description: object) -> Mapping[str, Any]:
-    """Returns what a checkpoint says of its text, if it is what `describe` gives.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(description, dict):
-        raise ValueError("it describes no text")
-    counts = [description.get(name) for name in ("words", "lines", "ids", "vocabulary")]
-    files, key = description.get("files"), description.get("key", 0)
-    if not all(type(count) is int for count in counts) or not isinstance(
-        description.get("vocabulary_sha256"), str
+    """Returns what a checkpoint says of its text. Raises ValueError where it is not what `describe`
+    gives."""
+    kinds: dict[str, type] = dict.fromkeys(("words", "lines", "ids", "vocabulary"), int)
+    kinds |= {"vocabulary_sha256": str, "files": list}
+    if (
+        not isinstance(description, dict)
+        or any(type(description.get(name)) is not kind for name, kind in kinds.items())
+        or not isinstance(description.get("key", 0), str | None)
     ):
-        raise ValueError("a text's words and lines are whole numbers")
-    if not isinstance(files, list) or not (key is None or isinstance(key, str)):
-        raise ValueError("a text has a list of files")
-    for file in files:
+        raise ValueError("it describes no text")
+    for file in description["files"]:
         path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
         numbered = all(number is None or type(number) is int for number in numbers)
         if not isinstance(path, str) or "\0" in path or not numbered:

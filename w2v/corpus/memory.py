@@ -43,10 +43,8 @@ def is_in_memory(corpus: object) -> bool:
     A `str` or a path-like object alone is a file, a folder, a glob or "-". A list or tuple of
     strings is text, a line each, unless every entry names an existing file or folder, is a glob
     with matches, or is "-"; with a path-like object among them all are names. Everything else is
-    text.
-
-    Raises:
-        InputError: some in a list of single words look like names of files, which others are not.
+    text. Raises InputError if some in a list of single words look like names of files, which others
+    are not.
     """
     if isinstance(corpus, (str, os.PathLike)):
         return False
@@ -59,10 +57,8 @@ def is_in_memory(corpus: object) -> bool:
     single = all(len(entry.split()) < 2 for entry in corpus)
     if single and any(os.sep in entry or entry.lower().endswith(SUFFIXES) for entry in corpus):
         missing = next(entry for entry in corpus if not _is_name(entry))
-        raise InputError(
-            f"no such file: {shown(missing)}; pass pathlib.Path for files, or add a line with"
-            " several words if this is text"
-        )
+        remedy = "pass pathlib.Path for files, or add a line with several words if this is text"
+        raise InputError(f"no such file: {shown(missing)}; {remedy}")
     return True
 
 
@@ -73,40 +69,31 @@ def _is_name(entry: str) -> bool:
 
 
 def encoders(
-    corpus: object,
-    column: str | None,
-    chunk_bytes: int,
-    advance: Advance,
-    options: Mapping[str, bool],
+    corpus: object, column: str | None, size: int, advance: Advance, options: Mapping[str, bool]
 ) -> Iterator[Encode]:
-    """Reads the corpus once and yields what remains to be done to encode it, a chunk at a time.
-    `advance` gets the bytes of each chunk, and `options` are `lowercase` and `strict`.
-
-    Raises:
-        InputError: there is no such column, or a row or a token is of another kind.
-    """
+    """Reads the corpus once and yields what remains to be done to encode it, a chunk of about
+    `size` bytes at a time, which `advance` gets. `options` are `lowercase` and `strict`. Raises
+    InputError if there is no such column, or a row or a token is of another kind."""
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
     rows = _rows(corpus, column)
     first = next(rows, "")
     rows = chain([first], rows)
     if isinstance(first, (str, bytes)):
-        for chunk in cut_chunks([("the corpus", 0, _lines(rows, chunk_bytes))], chunk_bytes):
+        for chunk in cut_chunks([("the corpus", 0, _lines(rows, size))], size):
             advance(len(chunk.data))
             yield partial(encode_chunk, chunk, **options)
         return
     gathered: list[str] = []
-    size = 0
-    for tokens in _token_lists(rows):
-        gathered += tokens
-        size += sum(map(len, tokens))
-        if size + len(gathered) >= chunk_bytes:
-            advance(size)
+    length = 0
+    for tokens in chain(_token_lists(rows), [None]):
+        if tokens is not None:
+            gathered += tokens
+            length += sum(map(len, tokens))
+        if gathered and (tokens is None or length + len(gathered) >= size):
+            advance(length)
             yield partial(encode_tokens, gathered, **options)
-            gathered, size = [], 0
-    if gathered:
-        advance(size)
-        yield partial(encode_tokens, gathered, **options)
+            gathered, length = [], 0
 
 
 def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
@@ -133,10 +120,9 @@ def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
     elif isinstance(corpus, Iterable) and not isinstance(corpus, (str, bytes, Mapping)):
         yield from corpus
     else:
-        raise InputError(
-            f"the corpus is of type {kind}: give the names of files, or an iterable of lines of"
-            " text, of lists of tokens or of lists of integers"
-        )
+        wanted = "lines of text, of lists of tokens or of lists of integers"
+        remedy = f"give the names of files, or an iterable of {wanted}"
+        raise InputError(f"the corpus is of type {kind}: {remedy}")
 
 
 def _library(corpus: object) -> str | None:
@@ -173,10 +159,8 @@ def _token_lists(rows: Iterable[Any]) -> Iterator[list[str]]:
     """Yields the tokens of the rows, a few at a time, and a line end behind each row."""
     for line, row in enumerate(rows, 1):
         if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
-            raise InputError(
-                f"line {line} of the corpus is {shown(row)}: give lines of text alone, or lists of"
-                " tokens or integers alone"
-            )
+            remedy = "give lines of text alone, or lists of tokens or integers alone"
+            raise InputError(f"line {line} of the corpus is {shown(row)}: {remedy}")
         tokens, before = iter(row), 0
         while part := list(islice(tokens, TOKENS)):
             yield _checked_tokens(part, line, before)
@@ -188,20 +172,14 @@ def _checked_tokens(tokens: list[Any], line: int, before: int) -> list[str]:
     kinds = set(map(type, tokens))
     if all(map(_is_integer, kinds)):
         return list(map(str, tokens))
-    if all(issubclass(kind, str) for kind in kinds) and all(tokens):
-        joined = "".join(tokens)
-        if not any(mark in joined for mark in FORBIDDEN):
-            return tokens
+    if all(issubclass(kind, str) for kind in kinds) and all(tokens) and _is_word("".join(tokens)):
+        return tokens
     integers = _is_integer(type(tokens[0]))
-    number, token = next(
-        (number, token)
-        for number, token in enumerate(tokens, before + 1)
-        if not (_is_integer(type(token)) if integers else _is_word(token))
-    )
-    raise InputError(
-        f"token {number} of line {line} is {shown(token)}: tokens are strings that are not empty"
-        " and hold no tab or line break, or all of a line are integers"
-    )
+    sound = (_is_integer(type(token)) if integers else _is_word(token) for token in tokens)
+    odd = list(sound).index(False)
+    problem = f"token {before + odd + 1} of line {line} is {shown(tokens[odd])}"
+    strings = "strings that are not empty and hold no tab or line break"
+    raise InputError(f"{problem}: tokens are {strings}, or all of a line are integers")
 
 
 def _is_integer(kind: type) -> bool:

@@ -51,8 +51,7 @@ def read_corpus(
 
     Args:
         corpus: files, folders, globs and `-`, see `resolve_sources`.
-        settings: `column` (None: "text"), `lowercase`, `encoding_errors` ("replace" or "strict").
-        use_cache: look the corpus up in the cache and keep it there; else the ids live in a
+        use_cache: whether the cache is looked into and keeps the corpus; else the ids live in a
             nameless temporary file.
         progress: called with the bytes read so far and in all (None when a pipe is among the
             sources).
@@ -60,10 +59,8 @@ def read_corpus(
         chunk_bytes: text worked on at a time, per thread.
 
     Raises:
-        InputError: nothing to read, unreadable, binary or damaged files, no word at all, invalid
-            UTF-8 when strict.
-        RunError: a file changed while it was read, a device failed, or the disk for temporary files
-            is full.
+        InputError: nothing can be read, or a file is unreadable, binary or damaged.
+        RunError: a file changed while it was read, a device failed, or the temporary disk is full.
     """
     sources, warnings = resolve_sources(corpus, settings.column)
     column = DEFAULT_COLUMN if settings.column is None else settings.column
@@ -103,16 +100,16 @@ def read_memory(
             of integers (their words are their digits); or a column of pandas, Polars, Arrow or
             `datasets` of such values, whose missing values are skipped; or a table of one of these.
         column: which column of a table; None: that of the settings, else "text".
-
-    Raises:
-        InputError: it is nothing of that kind, or holds no word; a token is empty or no string.
-        RunError: the disk for temporary files is full.
     """
     column = settings.column if column is None else column
     work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
     store = _read(_Reader(lambda: work, threads or available_cores()), None)
-    name = f"{type(corpus).__name__} of {store.n_lines:,} line{'s' if store.n_lines > 1 else ''}"
+    name = f"{type(corpus).__name__} of {_counted(store.n_lines, 'line')}"
     return replace(store, sources=((name, None, None),))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number > 1 else ''}"
 
 
 def _options(settings: CorpusSettings) -> dict[str, bool]:
@@ -140,20 +137,17 @@ def _read(reader: _Reader, key: str | None) -> TokenStore:
         try:
             with new_entry(key) as entry:
                 store = reader.read(entry.file, str(entry.directory))
-                try:
-                    entry.commit(store, reader.sources)
-                except CacheUnavailable as problem:
-                    warning = f"the corpus is not cached: {problem}"
-                    store = replace(store, warnings=(*store.warnings, warning))
+                if problem := entry.commit(store, reader.sources):
+                    warnings = (*store.warnings, f"the corpus is not cached: {problem}")
+                    return replace(store, warnings=warnings)
                 return store
-        except (CacheUnavailable, SpoolError) as problem:
-            reader.warnings.append(f"the corpus is not cached: {problem}")
+        except (CacheUnavailable, SpoolError) as error:
+            reader.warnings.append(f"the corpus is not cached: {error}")
     try:
         return _read_privately(reader)
-    except SpoolError as problem:
-        raise RunError(
-            f"{problem}; point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-        ) from problem
+    except SpoolError as error:
+        remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+        raise RunError(f"{error}; {remedy}") from error
 
 
 def _read_privately(reader: _Reader) -> TokenStore:
@@ -164,8 +158,7 @@ def _read_privately(reader: _Reader) -> TokenStore:
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
     except OSError as error:
         raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
-    # The store's memory map holds the file open by itself.
-    with file:
+    with file:  # the store's memory map holds it open
         return reader.read(file, folder)
 
 
@@ -184,45 +177,31 @@ def _frugal_arrow() -> Iterator[None]:
 
 @dataclass
 class _Reader:
-    """Reads a corpus into a file of ids, and files again when the first place was too small.
+    """Reads a corpus into a file of ids, and files again when the first place was too small."""
 
-    `encoders` gives what remains to be done to encode the corpus, a chunk at a time. `sources` are
-    the files, none for text from memory.
-    """
-
-    encoders: Callable[[], Iterator[Encode]]
+    encoders: Callable[[], Iterator[Encode]]  # what remains to be done, a chunk at a time
     threads: int
-    sources: Sequence[Source] = ()
+    sources: Sequence[Source] = ()  # files; none for text from memory
     warnings: list[str] = field(default_factory=list)
 
+    @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Returns the store over `file`, an empty file in `folder`."""
-        with _frugal_arrow():
-            return self._read(file, folder)
-
-    def _read(self, file: IO[bytes], folder: str) -> TokenStore:
         builder = TokenStoreBuilder(file, folder)
         self._encode(builder)
         for source in self.sources:
             source.check_unchanged()
         found = list(self.warnings)
         if builder.invalid:
-            sequences = (
-                f"{builder.invalid:,} invalid UTF-8 sequence{'s' if builder.invalid > 1 else ''}"
-            )
+            sequences = _counted(builder.invalid, "invalid UTF-8 sequence")
             found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
         if builder.nul:
-            found.append(
-                f"{builder.nul:,} NUL byte{'s' if builder.nul > 1 else ''} in the text taken as"
-                " blanks"
-            )
+            found.append(f"{_counted(builder.nul, 'NUL byte')} in the text taken as blanks")
         store = builder.finish(self.threads, found)
         if store is None:
-            names = [source.name for source in self.sources] or ["it"]
-            named = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-            raise InputError(
-                f"the corpus holds no word: {named} {'is' if len(names) == 1 else 'are'} empty"
-            )
+            first, *more = [source.name for source in self.sources] or ["it"]
+            named = f"{first} and {len(more)} more are" if more else f"{first} is"
+            raise InputError(f"the corpus holds no word: {named} empty")
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:

@@ -14,11 +14,7 @@ from w2v.errors import RunError
 
 def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
     """Returns the same text with the ids of another vocabulary, and closes `store`. Other words get
-    the id V, so that they are left out.
-
-    Raises:
-        RunError: the disk for temporary files is full.
-    """
+    the id V, so that they are left out. Raises RunError if the disk for temporary files is full."""
     unknown = len(vocabulary)
     ids_of = {word: place for place, word in enumerate(vocabulary.words)}
     mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
@@ -29,10 +25,8 @@ def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
             file.flush()
             ids = map_ids(file, len(store.ids))
     except OSError as error:
-        reason = error.strerror or error
-        raise RunError(
-            f"cannot write the text's ids to a temporary file: {reason}; point TMPDIR elsewhere"
-        ) from error
+        problem = f"cannot write the text's ids to a temporary file: {error.strerror or error}"
+        raise RunError(f"{problem}; point TMPDIR elsewhere") from error
     known = int(store.vocabulary.counts[mapping < unknown].sum())
     found = replace(store, ids=ids, vocabulary=vocabulary, known_words=known)
     store.close()

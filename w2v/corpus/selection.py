@@ -13,19 +13,16 @@ if TYPE_CHECKING:
 
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
-    """The words of a corpus that occur at least `min_count` times, at most the `max_vocab` most
-    frequent of them.
-
-    Raises:
-        InputError: that is no word, or one is too long for the readers of vector files.
-    """
+    """Returns the words of a corpus that occur at least `min_count` times, at most the `max_vocab`
+    most frequent of them. Raises InputError if there is none, or one is too long for the readers of
+    vector files."""
     chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
     if not len(chosen):
         highest = int(vocabulary.counts[0])
         words = "1 distinct word" if len(vocabulary) == 1 else f"{len(vocabulary):,} distinct words"
-        times, remedy = (
-            ("once", "1") if highest == 1 else (f"{highest} times", f"{highest} or less")
-        )
+        times, remedy = f"{highest} times", f"{highest} or less"
+        if highest == 1:
+            times, remedy = "once", "1"
         raise InputError(
             f"no word reaches `min_count` {settings.min_count}: {words}, the most frequent "
             f"({vocabulary.words[0]!r}) occurs {times}; try `min_count` {remedy}"

@@ -26,28 +26,18 @@ Advance = Callable[[int], None]
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
-TABLE_FORMATS = {
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-}
+TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
+TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read.
-
-    `path` is absolute, None for standard input. `size` (bytes) and `mtime_ns` are those of the
-    moment the corpus was resolved, None where the content does not last (pipes, devices).
-    """
+    """One thing to read, as it was when the corpus was resolved."""
 
     name: str
-    path: str | None
+    path: str | None  # absolute; None for standard input
     format: str
-    size: int | None = None
+    size: int | None = None  # None where the content does not last (pipes, devices)
     mtime_ns: int | None = None
 
     @property
@@ -56,29 +46,23 @@ class Source:
         return self.size is not None
 
     def check_unchanged(self) -> None:
-        """Raises RunError when a regular file's size or time differs from what it was when the
-        corpus was resolved."""
+        """Raises RunError when a regular file has another size or time by now."""
         if self.path is None or not self.lasting:
             return
         try:
             now = os.stat(self.path)
         except OSError as error:
-            raise RunError(
-                f"{self.name} vanished while it was being read ({error.strerror}); start again"
-            ) from None
+            problem = f"{self.name} vanished while it was being read ({error.strerror})"
+            raise RunError(f"{problem}; start again") from None
         if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise RunError(
-                f"{self.name} changed while it was being read; start again once it is complete"
-            )
+            problem = f"{self.name} changed while it was being read"
+            raise RunError(f"{problem}; start again once it is complete")
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[IO[bytes]]:
-    """Opens the source's raw file, and closes it afterwards unless it is standard input.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
+    """Opens the source's raw file, and closes it afterwards unless it is standard input. Raises
+    InputError if it cannot be opened."""
     if source.path is None:
         if sys.stdin is None:
             raise InputError("standard input (-) is closed; name a file, or pipe the text in")
@@ -94,12 +78,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
     """Yields the decompressed bytes of `source` in pieces of `piece_bytes`. `advance` gets the
-    number of raw bytes of each read.
-
-    Raises:
-        InputError: the source cannot be opened, or its compressed data are damaged or cut short.
-        RunError: the device fails while reading.
-    """
+    number of raw bytes of each read. Raises InputError if the source cannot be opened, or its
+    compressed data are damaged or cut short, and RunError if the device fails."""
     with opened(source) as file:
         stream = compression.Decompressed(file, source.name, advance, source.size)
         while piece := stream.read(piece_bytes):
@@ -117,11 +97,9 @@ def table_format(name: str) -> str | None:
 def resolve_sources(
     corpus: Sequence[str], column: str | None = None
 ) -> tuple[list[Source], list[str]]:
-    """Returns the sources that `corpus` names, in reading order, and warnings about them.
-
-    Args:
-        corpus: files, folders, globs (for shells or YAML files that did not expand them) and `-`.
-        column: without it everything but a table's file name is plain text.
+    """Returns the sources that `corpus` names, in reading order, and warnings about them: files,
+    folders, globs (for shells or YAML files that did not expand them) and `-`. Without a `column`
+    everything but a table's file name is plain text.
 
     Raises:
         InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
@@ -131,19 +109,13 @@ def resolve_sources(
         raise InputError("no corpus is named: give a file, a folder, a glob or - for stdin")
     sources = [source for name in corpus for source in _resolve_one(os.fspath(name), column)]
     if column is not None and all(source.format == "text" for source in sources):
-        raise InputError(
-            f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet), and"
-            f" {sources[0].name} is plain text; leave out `column`"
-        )
+        problem = f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet)"
+        raise InputError(f"{problem}, and {sources[0].name} is plain text; leave out `column`")
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")
-    warnings = [
-        f"{path} is named {times} times and read as often"
-        for path, times in repeated.items()
-        if times > 1
-    ]
-    return sources, warnings
+    often = [(path, times) for path, times in repeated.items() if times > 1]
+    return sources, [f"{path} is named {times} times and read as often" for path, times in often]
 
 
 def _resolve_one(argument: str, column: str | None) -> list[Source]:
@@ -160,9 +132,8 @@ def _resolve_one(argument: str, column: str | None) -> list[Source]:
         first = {os.path.realpath(path): path for path in reversed(ways)}
         matches = [path for path in matches if first[os.path.realpath(path)] == path]
         if not matches:
-            raise InputError(
-                f"{argument} matches no file; check the pattern, or quote a name that holds * ? ["
-            )
+            remedy = "check the pattern, or quote a name that holds * ? ["
+            raise InputError(f"{argument} matches no file; {remedy}")
     else:
         raise InputError(_not_found(argument))
     paths: list[str] = []
@@ -189,9 +160,8 @@ def _not_found(argument: str) -> str:
 
 def _files_in(folder: str) -> list[str]:
     def refuse(error: OSError) -> None:
-        raise InputError(
-            f"the folder {error.filename} cannot be read: {error.strerror}; check its permissions"
-        )
+        problem = f"the folder {error.filename} cannot be read: {error.strerror}"
+        raise InputError(f"{problem}; check its permissions")
 
     paths: list[str] = []
     for directory, folders, names in os.walk(folder, onerror=refuse):

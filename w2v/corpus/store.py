@@ -33,41 +33,28 @@ ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
 PART_IDS = 1 << 22  # looked at, and held in memory, at a time
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
-# Dictionary entries gathered before they are merged: 2^20 entries are some 20 MB, if the words are
-# short.
+# Dictionary entries gathered before they are merged: some 20 MB, if the words are short.
 MERGE_ENTRIES = 1 << 20
 MERGE_BYTES = 64 << 20
-# What a distinct word takes while dictionaries are merged and sorted (measured: 10 M words of 14
-# bytes, 1.4 GB).
+# What a distinct word takes while dictionaries are merged and sorted (measured).
 ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
 @dataclass(eq=False)
 class TokenStore:
-    """A corpus as ids.
-
-    Attributes:
-        ids: int32 [n_words + n_lines], memory-mapped: ids of the full vocabulary, -1 at every line
-            end (empty lines keep theirs, and a missing final newline counts as one).
-        vocabulary: every word, by count descending, ties by UTF-8 bytes.
-        n_words, n_lines: the numbers of ids >= 0 and of line ends.
-        warnings: what the user should know about the corpus, in plain sentences.
-        sources: (path or name, bytes, time in ns) of what was read, as it was then; None where it
-            does not last.
-        known_words: how many of the n_words are in the vocabulary that the ids are of; None: all of
-            them.
-        key: the name under which the cache keeps it, or would; None for what does not last.
-    """
+    """A corpus as `ids`, int32 [n_words + n_lines], memory-mapped: places in the full vocabulary,
+    and -1 at every line end (empty lines keep theirs, a missing final newline counts as one)."""
 
     ids: np.ndarray
-    vocabulary: Vocabulary
-    n_words: int
-    n_lines: int
-    warnings: tuple[str, ...] = ()
+    vocabulary: Vocabulary  # every word, by count descending, ties by UTF-8 bytes
+    n_words: int  # ids >= 0
+    n_lines: int  # line ends
+    warnings: tuple[str, ...] = ()  # what the user should know about the corpus
+    # (path or name, bytes, time in ns) of what was read, as it was; None where it does not last
     sources: tuple[tuple[str, int | None, int | None], ...] = ()
-    known_words: int | None = None
-    key: str | None = None
+    known_words: int | None = None  # of the n_words: in the vocabulary; None: all of them
+    key: str | None = None  # its name in the cache; None for what does not last
 
     def release(self, start: int, stop: int) -> None:
         """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
@@ -123,7 +110,6 @@ class SpoolError(Exception):
 
     def __init__(self, folder: str, error: OSError) -> None:
         super().__init__(f"cannot write the corpus' ids to {folder}: {error.strerror or error}")
-        self.folder = folder
 
 
 class TokenStoreBuilder:
@@ -131,9 +117,7 @@ class TokenStoreBuilder:
     writing, and lies in `folder`, and turns them into a TokenStore."""
 
     def __init__(self, file: IO[bytes], folder: str, merge_entries: int = MERGE_ENTRIES) -> None:
-        self._file = file
-        self._folder = folder
-        self._merge_entries = merge_entries
+        self._file, self._folder, self._merge_entries = file, folder, merge_entries
         try:
             self._mappings = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
@@ -143,10 +127,8 @@ class TokenStoreBuilder:
         self._words: pa.Array | None = None
         self._counts = np.zeros(0, dtype=np.int64)
         self._pending: list[tuple[pa.Array, np.ndarray]] = []
-        self._pending_entries = 0
-        self._pending_bytes = 0
-        self.invalid = 0
-        self.nul = 0
+        self._pending_entries = self._pending_bytes = 0
+        self.invalid = self.nul = 0
 
     def add(self, chunk: EncodedChunk) -> None:
         """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full."""
@@ -181,9 +163,8 @@ class TokenStoreBuilder:
         self._words = merged.chunk(merged.num_chunks - 1).dictionary
         counts = np.zeros(len(self._words), dtype=np.int64)
         counts[: len(self._counts)] = self._counts
-        for encoded, (_, additional) in zip(
-            merged.chunks[len(known) :], self._pending, strict=True
-        ):
+        added = merged.chunks[len(known) :]
+        for encoded, (_, additional) in zip(added, self._pending, strict=True):
             mapping = encoded.indices.to_numpy()
             np.add.at(counts, mapping, additional)
             self._write(self._mappings, mapping)
@@ -223,26 +204,20 @@ class TokenStoreBuilder:
         def renumber(chunk: int) -> None:
             mapping = _read(self._mappings, mapping_starts[chunk], mapping_starts[chunk + 1])
             codes = _read(self._file, code_starts[chunk], code_starts[chunk + 1])
-            ids = ranks[mapping][codes]
-            _overwrite(self._file, code_starts[chunk], ids)
+            _overwrite(self._file, code_starts[chunk], ranks[mapping][codes])
 
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(renumber, range(len(self._code_sizes))):
-                pass
+            list(pool.map(renumber, range(len(self._code_sizes))))
 
 
 def _check_memory(entries: int) -> None:
     """Raises RunError, before it is taken, when there is not enough memory for the dictionaries."""
     needed = entries * ENTRY_BYTES
-    if needed < CHECKED_BYTES:
-        return
-    available = available_memory()
+    available = available_memory() if needed >= CHECKED_BYTES else None
     if available is not None and needed > available:
-        raise RunError(
-            f"reading needs {needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words"
-            f" so far, {available / 1e9:.1f} GB are free; read less text at once, or clean it of"
-            " what are no words"
-        )
+        more = f"{needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far"
+        remedy = "read less text at once, or clean it of what are no words"
+        raise RunError(f"reading needs {more}, {available / 1e9:.1f} GB are free; {remedy}")
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
@@ -269,11 +244,10 @@ def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray
 
     from w2v.corpus.tokenizer import LINE_END
 
-    table = pa.table({"word": words, "count": counts})
     # Arrow compares strings by their bytes.
-    order = pc.sort_indices(
-        table, sort_keys=[("count", "descending"), ("word", "ascending")]
-    ).to_numpy()
+    table = pa.table({"word": words, "count": counts})
+    keys = [("count", "descending"), ("word", "ascending")]
+    order = pc.sort_indices(table, sort_keys=keys).to_numpy()
     line_end = pc.index(words, LINE_END).as_py()
     n_lines = int(counts[line_end]) if line_end >= 0 else 0
     # Left over are the words: not the line end, nor "", which no code stands for.

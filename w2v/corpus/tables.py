@@ -25,12 +25,9 @@ SNIFF_BYTES = 1 << 12
 
 
 def read_documents(source: Source, column: str, advance: Advance) -> Iterator[bytes]:
-    """Yields the documents of one table in UTF-8, each ended by a newline.
-
-    Raises:
-        InputError: the file is no such table, or has no such column, or the column holds no text.
-        RunError: a pipe's content does not fit the temporary folder.
-    """
+    """Yields the documents of one table in UTF-8, each ended by a newline. Raises InputError if the
+    file is no such table, or has no such column, or the column holds no text, and RunError if a
+    pipe's content does not fit the temporary folder."""
     if source.lasting:
         yield from _documents(str(source.path), source, column, advance)
         return
@@ -41,10 +38,9 @@ def read_documents(source: Source, column: str, advance: Advance) -> Iterator[by
             with open(spool.name, "wb") as copy, opened(source) as file:
                 shutil.copyfileobj(file, copy)
         except OSError as error:
-            raise RunError(
-                f"cannot spool {source.name} to {tempfile.gettempdir()}: {error.strerror}; point"
-                " TMPDIR elsewhere"
-            ) from error
+            place = tempfile.gettempdir()
+            problem = f"cannot spool {source.name} to {place}: {error.strerror}"
+            raise RunError(f"{problem}; point TMPDIR elsewhere") from error
         yield from _documents(spool.name, source, column, advance)
 
 
@@ -91,20 +87,18 @@ def _local_and_silent(datasets: Any) -> Iterator[None]:
 def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[bytes]]:
     import datasets
 
-    options: dict[str, Any] = {}
+    # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
+    options: dict[str, Any] = {"data_files": glob.escape(path), "split": "train"}
     if kind in ("csv", "tsv"):
         # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
-        separator = "\t" if kind == "tsv" else ","
-        options = {"converters": {column: str}, "keep_default_na": False, "sep": separator}
-        kind = "csv"
+        options |= {"converters": {column: str}, "keep_default_na": False}
+        kind, options["sep"] = "csv", "\t" if kind == "tsv" else ","
     if kind == "parquet":
-        options = {"columns": _checked_parquet_column(path, name, column)}
+        _check_parquet(path, name, column)
+        options["columns"] = [column]
     with _local_and_silent(datasets):
         try:
-            # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
-            rows: Any = datasets.load_dataset(
-                kind, data_files=glob.escape(path), split="train", streaming=True, **options
-            )
+            rows: Any = datasets.load_dataset(kind, streaming=True, **options)
             first = True
             for table in rows.with_format("arrow").iter(batch_size=ROWS):
                 if column in table.column_names:
@@ -114,14 +108,12 @@ def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[byte
                 first = False
         except (InputError, MemoryError):
             raise
-        except Exception as error:
-            # Each of datasets' readers has its own kinds of errors (pyarrow's, pandas', its own,
-            # decompressors').
+        except Exception as error:  # each of datasets' readers has its own kinds of errors
             reason = str(error.__cause__ or error).strip().split("\n")[0] or type(error).__name__
             raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
 
 
-def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
+def _check_parquet(path: str, name: str, column: str) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -131,22 +123,17 @@ def _checked_parquet_column(path: str, name: str, column: str) -> list[str]:
         raise InputError(f"{name} cannot be read as parquet: {error}") from None
     if column not in names:
         raise no_column(name, column, names)
-    return [column]
 
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
     """Returns what to raise where the table `name` has no such column."""
-    return InputError(
-        f"{name} has no column {column!r}; choose one with `column`: {', '.join(map(str, names))}"
-    )
+    choice = ", ".join(map(str, names))
+    return InputError(f"{name} has no column {column!r}; choose one with `column`: {choice}")
 
 
 def as_bytes(values: Any, what: str) -> list[bytes]:
-    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid.
-
-    Raises:
-        InputError: `what`, as messages name the column, holds no text.
-    """
+    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid. Raises
+    InputError where `what`, as messages name the column, holds no text."""
     import pyarrow
 
     kind = values.type
@@ -154,13 +141,7 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
         kind = kind.value_type
     if pyarrow.types.is_null(kind):
         return []
-    if not (
-        pyarrow.types.is_string(kind)
-        or pyarrow.types.is_large_string(kind)
-        or pyarrow.types.is_string_view(kind)
-    ):
+    if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
         raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
-    documents: list[bytes] = (
-        values.drop_null().cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
-    )
-    return documents
+    texts = values.drop_null().cast(pyarrow.large_string())
+    return list(texts.cast(pyarrow.large_binary()).to_pylist())

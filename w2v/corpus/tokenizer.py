@@ -25,6 +25,7 @@ from w2v.corpus.chunks import Chunk
 from w2v.errors import InputError
 
 LINE_END = "\n"
+REPLACE = "take `encoding_errors` replace"
 
 # All ASCII whitespace but "\n", and NUL, which ends strings in C readers of the vectors.
 _BLANKS = b"\x00\t\v\f\r\x1c\x1d\x1e\x1f"
@@ -35,28 +36,18 @@ _REPLACEMENT = "\ufffd"
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """One chunk's words: `codes` [n] int32 point into `words` [d], an Arrow string array whose
-    elements may repeat (LINE_END and perhaps "" are among them); `counts` [d] int64 says how often
-    each code stands in `codes`, but for "", which stands nowhere. `invalid` counts replaced UTF-8
-    sequences, `nul` NUL bytes."""
+    """The words of one chunk."""
 
-    codes: np.ndarray
-    words: pa.Array
-    counts: np.ndarray
-    invalid: int
-    nul: int
+    codes: np.ndarray  # int32 [n], places in `words`
+    words: pa.Array  # [d] strings, which may repeat, with LINE_END and perhaps "" among them
+    counts: np.ndarray  # int64 [d], how often each code stands in `codes`; "" stands nowhere
+    invalid: int  # UTF-8 sequences that were replaced
+    nul: int  # NUL bytes
 
 
 def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk:
-    """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time.
-
-    Args:
-        lowercase: apply `str.lower()` to every word.
-        strict: refuse invalid UTF-8 rather than replace it by U+FFFD.
-
-    Raises:
-        InputError: invalid UTF-8 and `strict`; names the source and the byte offset.
-    """
+    """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time. Invalid
+    UTF-8 is replaced by U+FFFD; with `strict` an InputError names its source and offset."""
     text, invalid = _valid_text(chunk, strict)
     nul = text.count(0)
     encoded = _elements(_blanked(text)).dictionary_encode()
@@ -72,27 +63,21 @@ def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk
 
 
 def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
-    """Encodes and counts tokens, which are words as they are, but for LINE_END.
-
-    Raises:
-        InputError: a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`.
-    """
+    """Encodes and counts tokens, which are words as they are, but for LINE_END. Raises InputError
+    if a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`."""
     invalid = 0
     try:
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
         if strict:
-            raise InputError(
-                "a token has unpaired surrogates, which are not valid Unicode; mend it, or take"
-                " `encoding_errors` replace"
-            ) from None
-        sound = [
-            word.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for word in tokens
-        ]
+            problem = "a token has unpaired surrogates, which are not valid Unicode"
+            raise InputError(f"{problem}; mend it, or {REPLACE}") from None
+        raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
+        sound = [word.decode("utf-8", "replace") for word in raw]
         invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
         values = pa.array(sound, pa.large_string())
-    array = values.dictionary_encode()
-    codes, words = array.indices.to_numpy(), array.dictionary
+    encoded = values.dictionary_encode()
+    codes, words = encoded.indices.to_numpy(), encoded.dictionary
     counts = np.bincount(codes, minlength=len(words))
     return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, 0)
 
@@ -113,10 +98,8 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
             data.decode()
         except UnicodeDecodeError as error:
             name, offset = chunk.locate(error.start)
-            raise InputError(
-                f"{name} is not valid UTF-8 at byte {offset} ({error.reason}); convert it, "
-                "or take `encoding_errors` replace"
-            ) from None
+            problem = f"{name} is not valid UTF-8 at byte {offset} ({error.reason})"
+            raise InputError(f"{problem}; convert it, or {REPLACE}") from None
     text = data.decode("utf-8", "replace")
     # U+FFFD that the text had already is no replacement.
     return text.encode(), text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
@@ -170,9 +153,8 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
 
 def _lowered(words: pa.Array) -> pa.Array:
     """`str.lower()` of each element. Arrow's kernel would differ where lower case has another
-    length or depends on the neighbours (U+0130, final sigma), so that words beyond ASCII go through
-    Python: distinct words of a chunk only.
-    """
+    length or depends on the neighbours (U+0130, final sigma): words beyond ASCII go through
+    Python."""
     lower = pc.ascii_lower(words)
     wide = np.flatnonzero(~pc.string_is_ascii(words).to_numpy(zero_copy_only=False))
     if not len(wide):

@@ -14,21 +14,16 @@ from typing import IO, overload
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file
+from w2v.system.files import atomic_file, is_special
 
 # Lines written or words decoded at a time: bounds the memory of the Python strings.
 BLOCK = 1 << 16
 
 
 class PackedWords(Sequence[str]):
-    """An immutable sequence of words that hold no newline, over UTF-8 text with one newline behind
-    each word.
-
-    Args:
-        text: the words of this sequence, and perhaps others around them.
-        ends: int64 [V + 1]; `ends[i] : ends[i + 1] - 1` are word i's bytes. Computed from `text`
-            when not given.
-    """
+    """An immutable sequence of words that hold no newline, over UTF-8 `text` with one newline
+    behind each word. Word i's bytes are `ends[i] : ends[i + 1] - 1` of it; without `ends` [V + 1]
+    they are all of the text's words."""
 
     def __init__(self, text: bytes, ends: np.ndarray | None = None) -> None:
         if ends is None:
@@ -66,11 +61,7 @@ class PackedWords(Sequence[str]):
             if step != 1:
                 return PackedWords.pack([self[i] for i in range(start, stop, step)])
             return PackedWords(self._text, self._ends[start : max(start, stop) + 1])
-        place = int(index)
-        if place < 0:
-            place += len(self)
-        if not 0 <= place < len(self):
-            raise IndexError(f"word {index} of {len(self)}")
+        place = range(len(self))[int(index)]  # raises IndexError
         return self._text[self._ends[place] : self._ends[place + 1] - 1].decode()
 
     def __iter__(self) -> Iterator[str]:
@@ -81,20 +72,15 @@ class PackedWords(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedWords):
             return self.text == other.text
-        return (
-            isinstance(other, Sequence) and not isinstance(other, str) and list(self) == list(other)
-        )
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return False
+        return list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
 class Vocabulary:
-    """Distinct words with their counts, most frequent first. Immutable.
-
-    Attributes:
-        words: Sequence[str], length V.
-        counts: int64 [V], never increasing.
-    """
+    """Distinct `words` [V] with their `counts`, int64 [V], most frequent first. Immutable."""
 
     def __init__(self, words: Sequence[str], counts: np.ndarray) -> None:
         counts = np.asarray(counts, dtype=np.int64)
@@ -134,12 +120,8 @@ class Vocabulary:
         return Vocabulary(self.words[:size], self.counts[:size])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all.
-
-        Raises:
-            RunError: the file cannot be written.
-            ValueError: a word is empty or holds a tab or a line break, lost when read back.
-        """
+        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all. Raises RunError if the file
+        cannot be written, and ValueError if a word is empty or holds a tab or a line break."""
         with atomic_file(path) as file:
             self.write(file)
 
@@ -151,36 +133,28 @@ class Vocabulary:
             if not all(words) or "\t" in joined or "\n" in joined:
                 broken = next(word for word in words if not word or "\t" in word or "\n" in word)
                 raise ValueError(f"the word {broken!r} is empty or holds a tab or a line break")
-            counts = self.counts[start : start + BLOCK].tolist()
-            file.write(
-                "".join(
-                    [f"{word}\t{count}\n" for word, count in zip(words, counts, strict=True)]
-                ).encode()
-            )
+            pairs = zip(words, self.counts[start : start + BLOCK].tolist(), strict=True)
+            file.write("".join([f"{word}\t{count}\n" for word, count in pairs]).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Reads what `save` wrote, or the file of word2vec.c's -save-vocab ("word count").
 
         word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the
-        words are sorted by count (ties keep their order), and words of count 0 are left out.
-
-        Raises:
-            InputError: the file cannot be read, or a line is no word and count, names a word twice,
-                or has a higher count than the line before; the line's number is named.
+        words are sorted by count (ties keep their order), and words of count 0 are left out. Raises
+        InputError if the file cannot be read, or a line is no word and count, names a word twice,
+        or has a higher count than the line before; the line's number is named.
         """
+        named = f"the vocabulary {path}"
+        if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end
+            raise InputError(f"{named} cannot be read: it is not a file")
         try:
-            # a device or a pipe might never end
-            if os.path.exists(path) and not os.path.isfile(path):
-                raise InputError(f"the vocabulary {path} cannot be read: it is not a file")
             with open(path, "rb") as file:
                 text = file.read().decode()
         except OSError as error:
-            raise InputError(f"the vocabulary {path} cannot be read: {error.strerror}") from None
+            raise InputError(f"{named} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"the vocabulary {path} is not valid UTF-8 at byte {error.start}"
-            ) from None
+            raise InputError(f"{named} is not valid UTF-8 at byte {error.start}") from None
         tabs = "\t" in text.partition("\n")[0]
         words, counts = _parsed(text, tabs, path)
         if not tabs:
@@ -190,10 +164,9 @@ class Vocabulary:
         rises = np.flatnonzero(counts[1:] > counts[:-1])
         if len(rises):
             number = int(rises[0]) + 2
-            raise InputError(
-                f"{path} line {number}: the count {counts[number - 1]} is higher than the line"
-                " before has; a vocabulary is sorted by count, highest first"
-            )
+            problem = f"the count {counts[number - 1]} is higher than the line before has"
+            remedy = "a vocabulary is sorted by count, highest first"
+            raise InputError(f"{path} line {number}: {problem}; {remedy}")
         return cls(words, counts)
 
 
@@ -204,24 +177,19 @@ def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]
     counts = []
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
-        if not word or (not tabs and word.split() != [word]):
+        problem = None
+        if not word or "\t" in word or (not tabs and word.split() != [word]):
             expected = "word, tab, count" if tabs else "word, blank, count"
-            raise InputError(
-                f"{path} line {number}: {shown(line)} is not a vocabulary line ({expected})"
-            )
+            problem = f"{shown(line)} is not a vocabulary line ({expected})"
         # beyond 18 digits it might not fit 64 bits
-        if not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
-            raise InputError(
-                f"{path} line {number}: the count {shown(count)} is not a whole number of at least"
-                f" {int(tabs)}"
-            )
-        if line_of.setdefault(word, number) != number:
-            raise InputError(
-                f"{path} line {number}: {shown(word)} stands on line {line_of[word]} already"
-            )
+        elif not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
+            problem = f"the count {shown(count)} is not a whole number of at least {int(tabs)}"
+        elif line_of.setdefault(word, number) != number:
+            problem = f"{shown(word)} stands on line {line_of[word]} already"
+        if problem is not None:
+            raise InputError(f"{path} line {number}: {problem}")
         counts.append(int(count))
     if sum(counts) >= 1 << 63:
-        raise InputError(
-            f"the counts of the vocabulary {path} add up to more than any corpus has words"
-        )
+        problem = "add up to more than any corpus has words"
+        raise InputError(f"the counts of the vocabulary {path} {problem}")
     return list(line_of), np.array(counts, dtype=np.int64)

@@ -21,7 +21,7 @@ from torch import Tensor
 from w2v.errors import InputError, RunError
 from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
-from w2v.lm.model import make_network
+from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.settings.config import Config
 from w2v.training import optimizers
@@ -63,7 +63,7 @@ class LanguageModelEngine(Engine):
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.training.seed)
-                self.model = make_network(config, self._counts, generator=self._generator)
+                self.model = Network(config, self._counts, generator=self._generator)
         except ValueError as error:
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error

@@ -1,15 +1,11 @@
 """Text from a language model, one token after the other.
 
 Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k
-most probable, then from the fewest most probable that together have probability top_p. With neither
-of these, `OutputLayer.sample` draws, which scores all V words only where the layer cannot do
-without: hsigmoid walks its tree, the adaptive softmax draws from the head and then from a cluster.
-There a temperature other than 1 applies to each of these decisions. top_p = 1 asks for the whole
-distribution, to which a temperature then applies exactly, whatever the layer.
-
-Nucleus (top-p) sampling: Holtzman et al. 2020, arXiv:1904.09751.
-
-    for token in generate(network, prompt, eos, Sampling(top_k=40), seed=1): ...
+most probable, then from the fewest most probable that together have probability top_p (Holtzman et
+al. 2020, arXiv:1904.09751). With neither of these, `OutputLayer.sample` draws, which scores all V
+words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax draws
+from the head and then from a cluster. There a temperature other than 1 applies to each of these
+decisions. top_p = 1 asks for the whole distribution, to which a temperature then applies exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from w2v.errors import RunError
+from w2v.errors import InputError, RunError
 from w2v.lm.perplexity import CHUNK, evaluating
 from w2v.losses.base import draw
 
@@ -35,12 +31,8 @@ TRIES = 64
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen.
-
-    temperature: 0 takes the most probable one. top_k: only from so many; 1 is the most probable
-    one; None: from all. top_p: only from the most probable that together have this probability;
-    None: from all. banned: never this one.
-    """
+    """How a token is chosen. temperature: 0 takes the most probable one. top_k: only from so many.
+    top_p: only from the most probable that together have this probability. banned: never it."""
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -48,29 +40,25 @@ class Sampling:
     banned: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise ValueError(f"temperature is {self.temperature}, it must be 0 or more")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}, it must be 1 or more")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}, it must be above 0, at most 1")
+        temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
+        if not 0 <= temperature < float("inf"):
+            raise InputError(f"`temperature` {temperature} is not a number of 0 or more")
+        if top_k is not None and top_k < 1:
+            raise InputError(f"`top_k` {top_k} is out of range: give 1 or more")
+        if top_p is not None and not 0 < top_p <= 1:
+            range_ = "give a share above 0, at most 1"
+            raise InputError(f"`top_p` {top_p:g} is out of range: {range_}")
 
 
 def generate(
     network: Network, prompt: Sequence[int], eos: int, sampling: Sampling, *, seed: int
 ) -> Iterator[int]:
     """Yields the tokens that follow <eos> and the prompt, without end. The same seed gives the same
-    tokens.
-
-    Raises:
-        RunError: a parameter of the model is NaN or infinite.
-    """
+    tokens. Raises RunError if a parameter of the model is NaN or infinite."""
     for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise RunError(
-                f"the model's {name} holds NaN or infinity: it is damaged or diverged; train it"
-                " again"
-            )
+            why = "it is damaged or diverged; train it again"
+            raise RunError(f"the model's {name} holds NaN or infinity: {why}")
     random = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
     state, read = network.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)

@@ -18,17 +18,10 @@ import numpy as np
 
 from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
 from w2v.errors import InputError, RunError
+from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
-from w2v.lm.perplexity import (
-    Progress,
-    TextScore,
-    TokenStream,
-    bounded_exp,
-    has_known_word,
-    score_ids,
-)
-from w2v.lm.scoring import continue_lines, score_lines
+from w2v.lm.perplexity import Progress, TextScore, TokenStream, bounded_exp
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.config import Config
 from w2v.settings.groups import CorpusSettings
@@ -39,15 +32,11 @@ Name = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class LineScore:
-    """What a language model makes of a line.
+    """What a language model makes of a line."""
 
-    tokens: the words of the line and the <eos> behind them, as the model reads them. log_probs:
-    float64, each one's log P in nats. oov: how many of them are <unk>.
-    """
-
-    tokens: list[str]
-    log_probs: np.ndarray
-    oov: int
+    tokens: list[str]  # its words and the <eos> behind them, as the model reads them
+    log_probs: np.ndarray  # float64, each one's log P in nats
+    oov: int  # how many of them are <unk>
 
     @property
     def log_prob(self) -> float:
@@ -61,22 +50,14 @@ class LineScore:
 
 
 class LanguageModel:
-    """Predicts the next token of a text.
-
-    Attributes:
-        network: the PyTorch module. vocabulary: how text becomes tokens. config: what it was
-        trained with. source: where it comes from, which messages name.
-    """
+    """Predicts the next token of a text. `network` is the PyTorch module, `vocabulary` makes tokens
+    of text, `config` is what it was trained with, `source` where it comes from."""
 
     def __init__(
-        self,
-        network: Network,
-        vocabulary: TokenVocabulary,
-        config: Config,
-        source: str = "the model",
+        self, network: Network, vocabulary: TokenVocabulary, config: Config, source: str
     ) -> None:
-        self.network, self.vocabulary, self.config = network.eval(), vocabulary, config
-        self.source = source
+        self.network, self.vocabulary = network.eval(), vocabulary
+        self.config, self.source = config, source
 
     def __repr__(self) -> str:
         kind = f"{self.config.lm.arch}, {len(self.vocabulary):,} tokens x {self.config.model.dim}"
@@ -126,20 +107,16 @@ class LanguageModel:
     def score_store(
         self, store: TokenStore, name: str, progress: Progress | None = None
     ) -> TextScore:
-        """Returns what `perplexity` does, of a text read with `corpus_settings`.
-
-        name: of the text, for messages. progress: gets the tokens scored so far and in all.
-        """
+        """Returns what `perplexity` does, of a text read with `corpus_settings` whose name is for
+        messages. `progress` gets the tokens scored so far and in all."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         ids = self.vocabulary.encode_store(store)
-        if not has_known_word(ids, eos, unk):
+        if not scoring.has_known_word(ids, eos, unk):
             case = " (in lower case)" if self.config.corpus.lowercase else ""
-            raise InputError(
-                f"{self.source} knows no word of {name}: give a text in the language and with the"
-                f" tokens it was trained on{case}"
-            )
+            remedy = f"give a text in the language and with the tokens it was trained on{case}"
+            raise InputError(f"{self.source} knows no word of {name}: {remedy}")
         words = store.n_words + store.n_lines
-        return score_ids(self.network, ids, eos, unk, words=words, progress=progress)
+        return scoring.score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
     def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
@@ -151,25 +128,19 @@ class LanguageModel:
 
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
         """Returns the scores of lines, each read afresh, as after an <eos>; with a `stream`, as its
-        next lines.
-
-        Raises:
-            RunError: the model gives NaN or infinity.
-        """
+        next lines. Raises RunError if the model gives NaN or infinity."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:
-            nll = score_lines(self.network, encoded, eos)
+            nll = scoring.score_lines(self.network, encoded, eos)
         else:
-            nll = continue_lines(stream, encoded, eos)
+            nll = scoring.continue_lines(stream, encoded, eos)
         scores = []
         for ids, line in zip(encoded, nll, strict=True):
             total = float(line.sum())
             if not math.isfinite(total):
-                raise RunError(
-                    f"a line's log-probability is {-total}: the model's parameters are damaged;"
-                    " train it again"
-                )
+                why = "the model's parameters are damaged; train it again"
+                raise RunError(f"a line's log-probability is {-total}: {why}")
             tokens = [self.tokens[token] for token in (*ids, eos)]
             scores.append(LineScore(tokens, -line, int(np.count_nonzero(ids == unk))))
         return scores
@@ -223,28 +194,17 @@ class LanguageModel:
             InputError: a number is out of range.
             RunError: a parameter of the model is NaN or infinite.
         """
-        try:
-            sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        texts = [
-            "".join(self.generate_lines(prompt, words, sampling, seed=seed + number))
-            for number in range(1 if n is None else n)
-        ]
+        sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
+        seeds = range(seed, seed + (1 if n is None else n))
+        texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]
         return texts[0] if n is None else texts
 
     def generate_lines(
-        self,
-        prompt: str,
-        words: int,
-        sampling: Sampling,
-        *,
-        seed: int,
-        progress: Progress | None = None,
+        self, prompt: str, words: int, how: Sampling, *, seed: int, progress: Progress | None = None
     ) -> Iterator[str]:
         """Yields the text of `generate` line by line, as soon as they end, with their line ends."""
         eos, line = self.vocabulary.eos, self.prompt_ids(prompt)
-        tokens = generate(self.network, list(line), eos, sampling, seed=seed)
+        tokens = generate(self.network, list(line), eos, how, seed=seed)
         for done, token in zip(range(1, words + 1), tokens, strict=False):
             if progress is not None:
                 progress(done, words)

@@ -1,6 +1,6 @@
 """The network of a language model: embedding -> body -> hidden rows -> output layer.
 
-    network = make_network(config, counts)
+    network = Network(config, counts)
     hidden, state = network.hidden(ids, network.start(batch))     # ids [T, B]
     loss = network.output(hidden.flatten(0, 1), targets.flatten())
 
@@ -24,7 +24,6 @@ from w2v.lm.bodies.choose import make_body
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.table import LOSSES
-from w2v.settings.language_model import LanguageModelSettings
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
@@ -33,38 +32,22 @@ REACH = 0.1  # starting values are uniform in ± this
 
 
 class Network(nn.Module):
-    """Predicts the next token of B columns at once.
+    """Predicts the next token of B columns at once; `output` is its output layer, `dim_hidden` the
+    length of the hidden rows. Raises ValueError for settings that do not fit each other or V.
 
     Args:
         counts: [V] int64, how often each token occurs, never increasing.
-        dim: length of an embedding.
-        loss, options: of the output layer.
-        settings: `resolved`.
         sparse: embedding and output rows get sparse gradients where they can: of the rows used.
         generator: for the noise words.
-
-    Attributes:
-        output: the output layer. dim_hidden: the length of its hidden rows.
-
-    Raises:
-        ValueError: the settings do not fit each other or the vocabulary.
     """
 
     def __init__(
-        self,
-        counts: Tensor,
-        dim: int,
-        loss: str,
-        options: Any,
-        settings: LanguageModelSettings,
-        *,
-        sparse: bool = True,
-        generator: torch.Generator | None = None,
+        self, config: Config, counts: Tensor, *, sparse: bool = True, generator: Any = None
     ) -> None:
         super().__init__()
-        entry = LOSSES[loss]
-        if settings.tied and not entry.tied:
-            raise ValueError(f"{loss} cannot be tied: its output rows are not the words'")
+        settings, dim = config.lm, config.model.dim
+        loss = LOSSES[config.training.loss]
+        options = loss.with_negatives(config.loss, len(counts) - 1)
         self.sparse = sparse
         self.input = nn.Embedding(len(counts), dim, sparse=sparse)
         nn.init.uniform_(self.input.weight, -REACH, REACH)
@@ -73,14 +56,14 @@ class Network(nn.Module):
         self.dim_hidden = self.body.width
         if settings.tied and self.body.width != dim:
             self.projection, self.dim_hidden = nn.Linear(self.body.width, dim), dim
-        more: dict[str, Any] = {"sparse": sparse} if entry.sparse else {}
-        if entry.draws_noise:
+        more: dict[str, Any] = {"sparse": sparse} if loss.sparse else {}
+        if loss.draws_noise:
             more["generator"] = generator
         if settings.output_bias:
             more["bias"] = True
         if settings.tied:
             more["weight"] = self.input.weight
-        self.output: OutputLayer = make_layer(loss, self.dim_hidden, counts, options, **more)
+        self.output: OutputLayer = make_layer(loss.name, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
             # adaptive softmax has starting values of its own
             if name.endswith("weight") and not rows.any():
@@ -90,8 +73,7 @@ class Network(nn.Module):
                 part.start_as_unigram()
 
     def start(self, batch: int) -> State:
-        """Returns the state before the first token of `batch` columns: tensors with the columns in
-        their second dimension."""
+        """Returns the state before the first token of `batch` columns."""
         return self.body.start(batch)
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -109,15 +91,3 @@ class Network(nn.Module):
     def detach(state: State) -> State:
         """Returns the state, cut off from the graph that made it."""
         return tuple(part.detach() for part in state)
-
-
-def make_network(config: Config, counts: Tensor, **more: Any) -> Network:
-    """Returns the network that a configuration describes, for a vocabulary with these counts [V].
-
-    more: keywords of `Network`.
-
-    Raises:
-        ValueError: the settings do not fit each other or the vocabulary.
-    """
-    options = LOSSES[config.training.loss].with_negatives(config.loss, len(counts) - 1)
-    return Network(counts, config.model.dim, config.training.loss, options, config.lm, **more)

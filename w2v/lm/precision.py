@@ -1,8 +1,8 @@
-"""`precision`: in what the matrix products of training are made. Weights, sums and updates stay
-float32."""
+"""`precision` of the matrix products of training. Weights, sums and updates stay float32."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,36 +17,25 @@ CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuses a precision that the device does not have.
-
-    Raises:
-        InputError: bf16 on hardware that would only imitate it.
-    """
-    if precision != "bf16":
-        return
-    if device.type == "cuda":
+    """Raises InputError for bf16 on hardware that would only imitate it."""
+    lacking = None
+    if precision == "bf16" and device.type == "cuda":
         if not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise InputError(
-                f"`precision` bf16: {torch.cuda.get_device_name(device)} has no bf16; use float32"
-            )
-    elif not cpu_has_bf16():
-        raise InputError(
-            "`precision` bf16: this CPU has no bf16 instructions (avx512_bf16, amx_bf16); use"
-            " float32"
-        )
+            lacking = f"{torch.cuda.get_device_name(device)} has no bf16"
+    elif precision == "bf16" and not cpu_has_bf16():
+        lacking = "this CPU has no bf16 instructions (avx512_bf16, amx_bf16)"
+    if lacking is not None:
+        raise InputError(f"`precision` bf16: {lacking}; use float32")
 
 
 def cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bf16, as far as that can be found out."""
     try:
-        lines = CPU_INFO.read_text(errors="replace").splitlines()
+        text = CPU_INFO.read_text(errors="replace")
     except OSError:
         return False
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return bool(CPU_FLAGS & set(value.split()))
-    return False
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)", text, re.MULTILINE)
+    return flags is not None and not CPU_FLAGS.isdisjoint(flags[1].split())
 
 
 @contextmanager

@@ -14,8 +14,7 @@ from w2v.settings.config import Config
 from w2v.system.memory import available_memory
 from w2v.vectors.loading import check_version
 
-# PyTorch, and what imports it, come in where they are needed: that a folder holds no language model
-# is told two seconds sooner.
+# PyTorch is imported where it is needed: that a folder holds no model is told two seconds sooner.
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.safetensors"
 WANTED = "name the directory of a run with `model` lm"
+MISFIT = "does not fit config.yaml beside it"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -51,24 +51,21 @@ def model_files(
 
 
 def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> LanguageModel:
-    """Returns the language model in a run directory, on the device that `device` names.
-
-    Raises:
-        InputError: there is none, or a file is missing, damaged, or does not fit the others; or
-            there is no such device.
-        RunError: there is not enough memory for it.
-    """
+    """Returns the language model in a run directory, on the device that `device` names. Raises
+    InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
+    no such device, and RunError if there is not enough memory for it."""
     folder = Path(run)
     _check_folder(folder)
     config = build_config({}, folder / "config.yaml")
     if config.only_vectors:
-        raise InputError(
-            f"{folder}/config.yaml is of {config.model.model}, not of a language model (lm)"
-        )
+        kind = config.model.model
+        raise InputError(f"{folder}/config.yaml is of {kind}, not of a language model (lm)")
     import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     from w2v.lm.language_model import LanguageModel
-    from w2v.lm.model import make_network
+    from w2v.lm.model import Network
     from w2v.lm.vocabulary import TokenVocabulary
     from w2v.training.device import find_device
 
@@ -77,12 +74,17 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     shapes = _shapes(path)
     try:
         _check_size(config, len(vocabulary), shapes, path)
-        network = make_network(config, torch.from_numpy(vocabulary.counts), sparse=False)
+        network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
     parameters = dict[str, torch.Tensor](network.named_parameters())
     _check_shapes(shapes, parameters, path)
-    _load_arrays(parameters, path)
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    for name, parameter in parameters.items():
+        parameter.detach().copy_(arrays[name])
     return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
 
 
@@ -92,10 +94,8 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is no run directory: {WANTED}")
     if not (folder / MODEL_FILE).is_file():
         if (folder / "checkpoints").is_dir() and not (folder / "vectors.npy").exists():
-            raise InputError(
-                f"{folder} is a run that has not come to its end, so it has no model yet; go on"
-                f" with it: `resume` {folder}"
-            )
+            problem = f"{folder} is a run that has not come to its end, so it has no model yet"
+            raise InputError(f"{problem}; go on with it: `resume` {folder}")
         raise InputError(f"{folder} holds no language model: {WANTED}")
     check_version(folder)
     if not (folder / "config.yaml").is_file():
@@ -111,10 +111,8 @@ def _shapes(path: Path) -> Shapes:
         with safe_open(path, "np") as file:
             for name in file.keys():  # noqa: SIM118  it is no dict
                 part = file.get_slice(name)
-                if part.get_dtype() != "F32":
-                    raise InputError(
-                        f"{path}: {shown(name)} is {part.get_dtype()}, a model has F32"
-                    )
+                if (kind := part.get_dtype()) != "F32":
+                    raise InputError(f"{path}: {shown(name)} is {kind}, a model has F32")
                 shapes[name] = tuple(part.get_shape())
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
@@ -132,41 +130,23 @@ def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
         with torch.device("meta"):
             body = make_body(config.lm, config.model.dim)
     except RuntimeError:  # more numbers than 64 bits count
-        raise InputError(
-            f"{path} does not fit config.yaml beside it: no model is as large as that"
-        ) from None
+        raise InputError(f"{path} {MISFIT}: no model is as large as that") from None
     known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
     needed, available = 4 * words * (body.width + 1), available_memory()  # of the output layer
     if available is not None and needed > available:
-        raise RunError(
-            f"{path}: {words:,} output rows of {body.width:,} numbers need {needed / 1e9:.1f} GB of"
-            f" memory, {available / 1e9:.1f} GB are free"
-        )
+        rows = f"{words:,} output rows of {body.width:,} numbers"
+        memory = f"{needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free"
+        raise RunError(f"{path}: {rows} need {memory}")
 
 
 def _check_shapes(shapes: Shapes, expected: Mapping[str, Tensor], path: Path) -> None:
     if set(shapes) != set(expected):
-        odd = sorted(set(shapes) ^ set(expected))[0]
-        raise InputError(
-            f"{path} does not fit config.yaml beside it: {shown(odd)} is in one of them only"
-        )
+        odd = min(set(shapes) ^ set(expected))
+        raise InputError(f"{path} {MISFIT}: {shown(odd)} is in one of them only")
     for name, parameter in expected.items():
-        if shapes[name] != tuple(parameter.shape):
-            raise InputError(
-                f"{path}: {name} is {list(shapes[name])}, config.yaml and vocab.tsv make it"
-                f" {list(parameter.shape)}"
-            )
-
-
-def _load_arrays(parameters: Mapping[str, Tensor], path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    for name, parameter in parameters.items():
-        parameter.detach().copy_(arrays[name])
+        wanted = list(parameter.shape)
+        if (found := list(shapes[name])) != wanted:
+            theirs = f"config.yaml and vocab.tsv make it {wanted}"
+            raise InputError(f"{path}: {name} is {found}, {theirs}")

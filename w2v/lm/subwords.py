@@ -8,6 +8,7 @@ distinct words of a corpus once is enough. Every byte is a subword: nothing is u
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +32,19 @@ class Subwords:
     @classmethod
     def train(cls, words: Vocabulary, size: int) -> Subwords:
         """Returns a BPE of words and their counts: `size` tokens, <unk> and <eos> among them.
-
-        Raises:
-            InputError: the size leaves no room for all bytes.
-            RunError: `tokenizers` is not installed.
-        """
+        Raises InputError if that leaves no room for all bytes, and RunError if `tokenizers` is not
+        installed."""
         tokenizers = _library()
-        if size < BYTES + SPECIALS:
-            raise InputError(
-                f"`subwords` {size} is below {BYTES + SPECIALS}: every byte is a subword, and there"
-                " are <unk> and <eos>"
-            )
+        if size < (least := BYTES + SPECIALS):
+            why = "every byte is a subword, and there are <unk> and <eos>"
+            raise InputError(f"`subwords` {size} is below {least}: {why}")
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
-            add_prefix_space=True, use_regex=False
-        )
+        by_bytes = tokenizers.pre_tokenizers.ByteLevel
+        tokenizer.pre_tokenizer = by_bytes(add_prefix_space=True, use_regex=False)
         tokenizer.decoder = tokenizers.decoders.ByteLevel()
+        alphabet = sorted(by_bytes.alphabet())
         trainer = tokenizers.trainers.BpeTrainer(
-            vocab_size=size - SPECIALS,
-            initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
+            vocab_size=size - SPECIALS, initial_alphabet=alphabet, show_progress=False
         )
         tokenizer.train_from_iterator(_repeated(words), trainer)
         return cls(tokenizer)
@@ -61,12 +55,10 @@ class Subwords:
 
     def cut(self, words: Sequence[str]) -> list[list[str]]:
         """Returns the subwords of every word."""
+        encode = self._tokenizer.encode_batch
         batches = (list(words[start : start + BATCH]) for start in range(0, len(words), BATCH))
-        return [
-            encoding.tokens
-            for batch in batches
-            for encoding in self._tokenizer.encode_batch(batch, add_special_tokens=False)
-        ]
+        encoded = (encode(batch, add_special_tokens=False) for batch in batches)
+        return [encoding.tokens for encodings in encoded for encoding in encodings]
 
     def text(self, pieces: Sequence[str], unknown: str) -> str:
         """Returns the words that subwords make up, with blanks between them; `unknown` stands for
@@ -83,17 +75,12 @@ class Subwords:
 
     def to_json(self) -> str:
         """Returns the text of tokenizer.json, which the library itself reads too."""
-        text: str = self._tokenizer.to_str(pretty=True)
-        return text
+        return str(self._tokenizer.to_str(pretty=True))
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Reads a tokenizer.json that `to_json` made.
-
-        Raises:
-            InputError: the file is missing or damaged.
-            RunError: `tokenizers` is not installed.
-        """
+        """Reads a tokenizer.json that `to_json` made. Raises InputError if the file is missing or
+        damaged, and RunError if `tokenizers` is not installed."""
         tokenizers = _library()
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(f"cannot read {path}: it is not a file")
@@ -110,16 +97,9 @@ def _repeated(words: Vocabulary) -> Iterator[list[str]]:
     stays in."""
     share = min(1.0, TRAINING_WORDS / int(words.counts.sum()))
     counts = np.maximum(1, words.counts * share).astype(np.int64)
-    batch: list[str] = []
-    for word, count in zip(words.words, counts.tolist(), strict=True):
-        while count:
-            taken = min(count, BATCH - len(batch))
-            batch += [word] * taken
-            count -= taken
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-    if batch:
+    pairs = zip(words.words, counts.tolist(), strict=True)
+    stream = chain.from_iterable(repeat(word, count) for word, count in pairs)
+    while batch := list(islice(stream, BATCH)):
         yield batch
 
 
@@ -127,8 +107,6 @@ def _library() -> Any:
     try:
         import tokenizers  # only runs with subwords need it
     except ImportError:
-        raise RunError(
-            "`subwords` needs the package tokenizers: pip install 'w2v[subwords]', or train on"
-            " words without `subwords`"
-        ) from None
+        remedy = "pip install 'w2v[subwords]', or train on words without `subwords`"
+        raise RunError(f"`subwords` needs the package tokenizers: {remedy}") from None
     return tokenizers

@@ -1,9 +1,8 @@
 """The vocabulary of a language model: words or subwords, and the two specials <unk> and <eos>.
 
 Both specials are ordinary rows, sorted by count with the others, so that the losses that rely on
-the order (adaptive softmax) or on counts (Huffman's tree, noise) hold for them too. <eos> stands at
-every line end. What is not in the vocabulary is read as <unk>. A literal "<unk>" or "<eos>" in the
-text is the special.
+order or counts hold for them too. <eos> stands at every line end, what is not in the vocabulary is
+read as <unk>, and a literal "<unk>" or "<eos>" in the text is the special.
 """
 
 from __future__ import annotations
@@ -30,37 +29,27 @@ IN_MEMORY = 1 << 24  # ids; more go to a temporary file that is memory-mapped
 
 
 class TokenVocabulary:
-    """Tokens with their counts, most frequent first, and how text becomes their ids.
+    """Tokens with their counts, most frequent first, and how text becomes their ids. Raises
+    InputError if a special is missing.
 
     Attributes:
         vocabulary: the tokens; ids are places in it.
         unk, eos: ids of the specials.
         lowercase: whether words are read in lower case.
         subwords: what cuts words into tokens; None: every word is one.
-
-    Raises:
-        InputError: a special is missing.
     """
 
     def __init__(
         self, vocabulary: Vocabulary, *, lowercase: bool = False, subwords: Subwords | None = None
     ) -> None:
-        for special in (UNK, EOS):
-            if special not in vocabulary:
-                raise InputError(f"the vocabulary has no {special}: it is not a language model's")
         self.vocabulary, self.lowercase, self.subwords = vocabulary, lowercase, subwords
-        self.unk = vocabulary.index(UNK) or 0
-        self.eos = vocabulary.index(EOS) or 0
+        self.unk, self.eos = self._special(UNK), self._special(EOS)
 
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
         """Returns the corpus's words that `min_count` and `max_vocab` leave, or subwords trained on
-        all of its words.
-
-        Raises:
-            InputError: fewer than two words are left, or `subwords` is too small.
-            RunError: there is no package for subwords.
-        """
+        all of its words. Raises InputError if no word is left, or `subwords` is too small, and
+        RunError if there is no package for subwords."""
         words, subwords = store.vocabulary, None
         if config.lm.subwords:
             subwords = Subwords.train(words, config.lm.subwords)
@@ -80,19 +69,14 @@ class TokenVocabulary:
                 counts[part] += count
         # A special that does not occur has 1; ties by UTF-8 bytes.
         ranked = sorted(counts.items(), key=lambda pair: (-max(1, pair[1]), pair[0].encode()))
-        vocabulary = Vocabulary(
-            PackedWords.pack([word for word, _ in ranked]),
-            np.array([max(1, count) for _, count in ranked], np.int64),
-        )
+        packed = PackedWords.pack([word for word, _ in ranked])
+        vocabulary = Vocabulary(packed, np.array([max(1, count) for _, count in ranked], np.int64))
         return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)
 
     @classmethod
     def load(cls, run: Path, config: Config) -> TokenVocabulary:
-        """Reads the vocabulary from a run directory with this configuration.
-
-        Raises:
-            InputError: a file is missing or damaged.
-        """
+        """Reads the vocabulary from a run directory with this configuration. Raises InputError if a
+        file is missing or damaged."""
         subwords = Subwords.load(run / "tokenizer.json") if config.lm.subwords else None
         vocabulary = Vocabulary.load(run / "vocab.tsv")
         return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)
@@ -121,11 +105,8 @@ class TokenVocabulary:
         return np.array([*map(self._id, store.vocabulary.words), self.eos], np.int32)
 
     def encode_store(self, store: TokenStore) -> np.ndarray:
-        """Returns int32 [tokens + line ends] of a corpus; of a large one in a temporary file,
-        memory-mapped.
-
-        The store must have been read with the same `lowercase`.
-        """
+        """Returns int32 [tokens + line ends] of a corpus read with the same `lowercase`, of a large
+        one memory-mapped in a temporary file."""
         if self.subwords is None:
             table = self.table(store)
             total, translate = len(store.ids), lambda ids: table[ids]
@@ -161,6 +142,12 @@ class TokenVocabulary:
             return "\n".join(self.subwords.text(line, UNK) for line in lines)
         return "\n".join(map(" ".join, lines))
 
+    def _special(self, token: str) -> int:
+        place = self.vocabulary.index(token)
+        if place is None:
+            raise InputError(f"the vocabulary has no {token}: it is not a language model's")
+        return place
+
     def _id(self, token: str) -> int:
         place = self.vocabulary.index(token)
         return self.unk if place is None else place
@@ -168,12 +155,10 @@ class TokenVocabulary:
     def _pieces(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """(starts [len(words) + 1], ids): the subwords of every word, one after another."""
         assert self.subwords is not None
-        ids = [
-            [self._id(piece) for piece in ([word] if word in (UNK, EOS) else pieces)]
-            for word, pieces in zip(words, self.subwords.cut(words), strict=True)
-        ]
-        starts = np.concatenate([[0], np.cumsum([len(part) for part in ids], dtype=np.int64)])
-        return starts, np.array([token for part in ids for token in part], np.int32)
+        cut = zip(words, self.subwords.cut(words), strict=True)
+        parts = [[word] if word in (UNK, EOS) else pieces for word, pieces in cut]
+        starts = np.concatenate([[0], np.cumsum(list(map(len, parts)), dtype=np.int64)])
+        return starts, np.array([self._id(piece) for part in parts for piece in part], np.int32)
 
 
 def _empty(size: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from w2v.losses.base import OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
-from w2v.sampling.samplers import Sampler
+from w2v.sampling.candidates import Sampler
 
 
 class HsigmoidNeg(OutputLayer):

@@ -37,7 +37,8 @@ from w2v.losses.math.sampled_step import (
     take_rows,
 )
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
-from w2v.sampling.samplers import Candidates, Sampler, UnigramSampler
+from w2v.sampling.candidates import Candidates, Sampler
+from w2v.sampling.samplers import UnigramSampler
 
 
 class SampledLayer(OutputLayer):

@@ -10,8 +10,7 @@ expected counts; they are not excluded. Of a class with probability p, num_sampl
     p * num_sampled              if every draw counts (not unique, or no draw was rejected)
     1 - (1 - p)^num_tries        if unique: num_tries draws gave num_sampled distinct classes
 
-in the mean, computed in float64 as -expm1(num_tries * log1p(-p)); TensorFlow computes it in
-float32.
+in the mean, computed in float64 as -expm1(num_tries * log1p(-p)), by TensorFlow in float32.
 """
 
 from __future__ import annotations
@@ -26,20 +25,17 @@ RACE_CELLS = 1 << 22  # rows x classes for which arrival times are held at once
 MOST_TRIES = 2.0**62  # num_tries is an int64, whatever the rarest class asks for
 LARGE_RATE = 1e9
 
+Shape = tuple[int, ...]
+Generator = torch.Generator | None
+
 
 class Candidates(NamedTuple):
-    """What `sample` found.
+    """What `sample` found."""
 
-    sampled: [S] int64, or [B, S]: a set for every row.
-    true_expected_count: float64, in the shape of the true classes; None if there were none.
-    sampled_expected_count: float64, in the shape of `sampled`.
-    num_tries: how many draws it took, [B] for B sets of distinct classes.
-    """
-
-    sampled: Tensor
-    true_expected_count: Tensor | None
-    sampled_expected_count: Tensor
-    num_tries: int | Tensor = 0
+    sampled: Tensor  # int64 [S], or [B, S]: a set for every row
+    true_expected_count: Tensor | None  # float64, in the shape of the true classes, if any
+    sampled_expected_count: Tensor  # float64, in the shape of `sampled`
+    num_tries: int | Tensor = 0  # how many draws it took, [B] for B sets of distinct classes
 
 
 class Sampler(ABC):
@@ -55,10 +51,8 @@ class Sampler(ABC):
         """P(class) float64, in the shape of `ids`."""
 
     @abstractmethod
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
-        """Independent draws, int64."""
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
+        """Returns independent draws, int64."""
 
     def support(self) -> int:
         """How many classes have a probability above 0."""
@@ -69,7 +63,7 @@ class Sampler(ABC):
         true_classes: Tensor | None,
         num_sampled: int,
         unique: bool,
-        generator: torch.Generator | None = None,
+        generator: Generator = None,
         *,
         rows: int | None = None,
         device: torch.device | str | None = None,
@@ -78,24 +72,18 @@ class Sampler(ABC):
 
         Args:
             true_classes: [B] or [B, T], None if their expected counts are not wanted yet.
-            unique: draw until num_sampled distinct classes are found; they come in the order in
-                which they were found.
+            unique: draw until num_sampled distinct classes are found, which come in that order.
             generator: its draws are made on its own device and then moved.
-            rows: draw that many sets, one for each row, instead of one for all: sampled is [rows,
-                num_sampled].
-            device: where the candidates are wanted; None: where true_classes lie, or the generator,
-                or the CPU.
+            rows: draw that many sets, one for each row: sampled is [rows, num_sampled].
+            device: of the candidates; None: where true_classes lie, or the generator, or the CPU.
 
         Raises:
-            ValueError: a true class is outside the range, or there are fewer than num_sampled
-                classes to find.
+            ValueError: a true class is outside the range, or there are not num_sampled classes.
         """
         if num_sampled < 1:
             raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
-        if rows is not None and true_classes is not None and len(true_classes) != rows:
-            raise ValueError(
-                f"true_classes has {len(true_classes)} rows, candidates are wanted for {rows}"
-            )
+        if rows is not None and true_classes is not None and (given := len(true_classes)) != rows:
+            raise ValueError(f"true_classes has {given} rows, candidates are wanted for {rows}")
         self._check(true_classes)
         if device is None:
             source = true_classes if true_classes is not None else generator
@@ -104,71 +92,59 @@ class Sampler(ABC):
         shape = (num_sampled,) if rows is None else (rows, num_sampled)
         tries: int | Tensor = num_sampled
         if unique:
-            sampled, tried = self.draw_distinct(
-                1 if rows is None else rows, num_sampled, generator, place
-            )
+            sets = 1 if rows is None else rows
+            sampled, tried = self.draw_distinct(sets, num_sampled, generator, place)
             tries = int(tried[0]) if rows is None else tried.to(device)
             sampled = sampled.view(shape).to(device)
         else:
             sampled = self.draw(shape, generator, place).to(device)
-        true = (
-            None if true_classes is None else self.expected_count(true_classes, num_sampled, tries)
-        )
-        found = Candidates(sampled, true, self.expected_count(sampled, num_sampled, tries), tries)
-        if true_classes is not None:
-            self.learn(true_classes)
-        return found
+        expected = self.expected_count(sampled, num_sampled, tries)
+        if true_classes is None:
+            return Candidates(sampled, None, expected, tries)
+        true = self.expected_count(true_classes, num_sampled, tries)
+        self.learn(true_classes)
+        return Candidates(sampled, true, expected, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
-        """What a call of `sample` teaches for the next one: nothing, unless a sampler has something
-        to learn."""
+        """What a call of `sample` teaches for the next one."""
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
         """Returns how often each of `ids` is among num_sampled candidates in the mean, float64.
         num_tries may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
-            return (
-                p * num_sampled
-                if num_tries == num_sampled
-                else p.neg().log1p_().mul_(num_tries).expm1_().neg_()
-            )
+            if num_tries == num_sampled:
+                return p * num_sampled
+            return p.neg().log1p_().mul_(num_tries).expm1_().neg_()
         num_tries = num_tries.view(-1, *[1] * (ids.dim() - 1))
-        return torch.where(
-            num_tries == num_sampled, p * num_sampled, -torch.expm1(num_tries * torch.log1p(-p))
-        )
+        distinct = -torch.expm1(num_tries * torch.log1p(-p))
+        return torch.where(num_tries == num_sampled, p * num_sampled, distinct)
 
     def _check(self, true_classes: Tensor | None) -> None:
         if true_classes is not None and true_classes.numel():
             low, high = (int(bound) for bound in true_classes.aminmax())
             if low < 0 or high >= self.range_max:
-                raise ValueError(
-                    f"true classes range from {low} to {high}, they must lie in 0 to"
-                    f" {self.range_max - 1}"
-                )
+                found, last = f"true classes range from {low} to {high}", self.range_max - 1
+                raise ValueError(f"{found}, they must lie in 0 to {last}")
 
     def draw_distinct(
-        self, rows: int, num_sampled: int, generator: torch.Generator | None, device: torch.device
+        self, rows: int, num_sampled: int, generator: Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
         """(the first num_sampled distinct classes drawn [rows, num_sampled], how many draws that
         took [rows])."""
-        if num_sampled > self.support():
-            raise ValueError(
-                f"num_sampled is {num_sampled}, but there are only {self.support()} classes to draw"
-                " without repeats"
-            )
+        if num_sampled > (most := self.support()):
+            what = f"num_sampled is {num_sampled}, but there are only {most} classes"
+            raise ValueError(f"{what} to draw without repeats")
         draws = self.draw((rows, 2 * num_sampled), generator, device)
         if rows == 1:  # a set of Python's is the cheapest for so few
             order = list(dict.fromkeys(row := draws[0].tolist()))
             if len(order) >= num_sampled:
                 sampled = torch.tensor(order[:num_sampled], device=device)[None]
                 return sampled, torch.tensor([row.index(order[num_sampled - 1]) + 1])
-        first = _first_occurrences(draws)
-        found = first.cumsum(1)
+        first, found = _first_occurrences(draws)
         while draws.shape[1] < self.range_max and bool((found[:, -1] < num_sampled).any()):
             draws = torch.cat([draws, self.draw((rows, draws.shape[1]), generator, device)], 1)
-            first = _first_occurrences(draws)
-            found = first.cumsum(1)
+            first, found = _first_occurrences(draws)
         tries = (found < num_sampled).sum(1) + 1
         unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
         if len(unfinished):
@@ -179,13 +155,10 @@ class Sampler(ABC):
                 tries[part] = draws.shape[1] + more
             # rows that were finished before get class 0, behind all they need
             draws = torch.cat([draws, late], 1)
-            first = _first_occurrences(draws)
-            found = first.cumsum(1)
+            first, found = _first_occurrences(draws)
         return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
 
-    def _race(
-        self, draws: Tensor, missing: Tensor, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
+    def _race(self, draws: Tensor, missing: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Goes on where `draws` [rows, R] ended: (the next classes found [rows, max(missing)],
         draws till then [rows]).
 
@@ -205,7 +178,7 @@ class Sampler(ABC):
         return classes, missing + poisson(repeats[:, 0] + (rates * waits).sum(1), generator)
 
 
-def poisson(rate: Tensor, generator: torch.Generator | None) -> Tensor:
+def poisson(rate: Tensor, generator: Generator) -> Tensor:
     """Returns Poisson numbers, int64, normal ones where the rate is so large that CUDA's 32 bits
     would not hold them."""
     small = torch.poisson(rate.clamp(0, LARGE_RATE), generator=generator)
@@ -214,24 +187,22 @@ def poisson(rate: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.where(rate < LARGE_RATE, small, large).long()
 
 
-def _first_occurrences(draws: Tensor) -> Tensor:
-    """[rows, R] bool: whether this draw is the row's first of its class."""
+def _first_occurrences(draws: Tensor) -> tuple[Tensor, Tensor]:
+    """[rows, R]: whether this draw is the row's first of its class, and how many of these there
+    have been."""
     ordered, index = draws.sort(dim=1, stable=True)
     new = torch.ones_like(draws, dtype=torch.bool)
     torch.ne(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
-    return torch.empty_like(new).scatter_(1, index, new)
+    first = torch.empty_like(new).scatter_(1, index, new)
+    return first, first.cumsum(1)
 
 
 def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Where candidates equal true classes: (row of true_classes, position in sampled), row by row,
-    int64.
+    """Returns where candidates [S] equal true classes [B] or [B, T]: (row of true_classes, position
+    in sampled), row by row, int64.
 
     A candidate that occurs several times is reported at its last position only, a true class that
     occurs twice in a row twice: TensorFlow's answer, whose weights would be -3.4e38 for each.
-
-    Args:
-        true_classes: [B] or [B, T].
-        sampled: [S].
     """
     num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
     labels = true_classes.reshape(-1).contiguous()

@@ -18,18 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from w2v.sampling.candidates import Candidates, Sampler, compute_accidental_hits
-
-__all__ = [
-    "AllCandidateSampler",
-    "Candidates",
-    "LearnedUnigramSampler",
-    "LogUniformSampler",
-    "Sampler",
-    "UniformSampler",
-    "UnigramSampler",
-    "compute_accidental_hits",
-]
+from w2v.sampling.candidates import Generator, Sampler, Shape
 
 
 class UniformSampler(Sampler):
@@ -38,9 +27,7 @@ class UniformSampler(Sampler):
     def probability(self, ids: Tensor) -> Tensor:
         return torch.full(ids.shape, 1 / self.range_max, dtype=torch.float64, device=ids.device)
 
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         return torch.randint(self.range_max, shape, generator=generator, device=device)
 
 
@@ -51,9 +38,7 @@ class LogUniformSampler(Sampler):
     def probability(self, ids: Tensor) -> Tensor:
         return (ids.double() + 1).reciprocal_().log1p_().div_(math.log1p(self.range_max))
 
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         u = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
         # float64: float32 would reach only every second class from 2^24 on
         return (u * math.log1p(self.range_max)).exp_().long().sub_(1).clamp_(0, self.range_max - 1)
@@ -64,18 +49,15 @@ class UnigramSampler(Sampler):
 
     Args:
         weights: of the classes from num_reserved_ids on.
-        vocab_file: instead of them, a file whose lines end in a weight, after the last comma or
-            tab.
+        vocab_file: or a file whose lines end in a weight, after the last comma or tab.
         distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1),
             word2vec takes 0.75.
         num_reserved_ids: how many ids before the first weight have weight 0.
-        num_shards, shard: only ids with id % num_shards == shard are kept; they are numbered anew
-            from 0.
+        num_shards, shard: only ids with id % num_shards == shard are kept, numbered anew from 0.
         range_max: if given, how many classes there must be in the end.
 
     Raises:
-        ValueError: weights that are negative, not finite or all 0, a line without a weight, or
-            another range_max.
+        ValueError: weights are negative, not finite or all 0, or one of the above cannot be.
     """
 
     def __init__(
@@ -94,23 +76,19 @@ class UnigramSampler(Sampler):
         if num_reserved_ids < 0:
             raise ValueError(f"num_reserved_ids is {num_reserved_ids}, it must not be negative")
         if not 0 <= shard < num_shards:
-            raise ValueError(
-                f"shard is {shard}, it must lie in 0 to num_shards - 1 = {num_shards - 1}"
-            )
-        given = torch.as_tensor(
-            _weights_of(vocab_file) if weights is None else weights, dtype=torch.float64
-        ).cpu()
-        kept = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])[
-            shard::num_shards
-        ]
-        if range_max is not None and range_max != len(kept):
-            raise ValueError(
-                f"range_max is {range_max}, but there are weights for {len(kept)} classes"
-            )
-        super().__init__(len(kept))
+            last = num_shards - 1
+            raise ValueError(f"shard is {shard}, it must lie in 0 to num_shards - 1 = {last}")
+        values = _weights_of(vocab_file) if weights is None else weights
+        given = torch.as_tensor(values, dtype=torch.float64).cpu()
+        all_ids = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])
+        kept = all_ids[shard::num_shards]
+        V = len(kept)
+        if range_max is not None and range_max != V:
+            raise ValueError(f"range_max is {range_max}, but there are weights for {V} classes")
+        super().__init__(V)
         total = float(kept.sum())
         if total == 0:
-            raise ValueError(f"all {len(kept)} weights are 0, at least one must be above")
+            raise ValueError(f"all {V} weights are 0, at least one must be above")
         self._probability = kept / total
         self._support = int((kept > 0).sum())
         self._alias: tuple[Tensor, Tensor] | None = None
@@ -124,9 +102,7 @@ class UnigramSampler(Sampler):
             return self._probability[ids]
         return self._tables(ids.device)[0][ids]
 
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         _, accept, alias = self._tables(device)
         u, v = torch.rand((2, *shape), generator=generator, device=device, dtype=torch.float64)
         cell = u.mul_(self.range_max).long()
@@ -141,31 +117,25 @@ class UnigramSampler(Sampler):
                 from w2v.sampling.unigram import alias_table
 
                 accept, alias = alias_table(self._probability.numpy())
-                self._alias = (
-                    torch.from_numpy((accept ^ 0x80000000).view("int32")),
-                    torch.from_numpy(alias),
-                )
-            self._on_device[device] = tuple(
-                table.to(device) for table in (self._probability, *self._alias)
-            )
+                moved = torch.from_numpy((accept ^ 0x80000000).view("int32"))
+                self._alias = (moved, torch.from_numpy(alias))
+            tables = (self._probability, *self._alias)
+            self._on_device[device] = tuple(table.to(device) for table in tables)
         return self._on_device[device]
 
 
 def _distorted(weights: Tensor, distortion: float) -> Tensor:
     """weights^distortion, scaled so that the largest is 1 and none overflows."""
+    shape = list(weights.shape)
     if weights.dim() != 1 or not len(weights):
-        raise ValueError(
-            f"weights have shape {list(weights.shape)}, they must be [V] with V of 1 or more"
-        )
+        raise ValueError(f"weights have shape {shape}, they must be [V] with V of 1 or more")
     if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
         low, high = weights.min().item(), weights.max().item()
-        raise ValueError(
-            f"weights range from {low:g} to {high:g}, they must be finite and not negative"
-        )
+        found = f"weights range from {low:g} to {high:g}"
+        raise ValueError(f"{found}, they must be finite and not negative")
     if distortion < 0 and bool((weights == 0).any()):
-        raise ValueError(
-            f"distortion is {distortion:g} and a weight is 0, which gives it infinite probability"
-        )
+        found = f"distortion is {distortion:g} and a weight is 0"
+        raise ValueError(f"{found}, which gives it infinite probability")
     largest = weights.max() if distortion >= 0 else weights.min()
     return (weights / largest.clamp_min(torch.finfo(torch.float64).tiny)) ** distortion
 
@@ -181,9 +151,8 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
             try:
                 weights.append(float(field))
             except ValueError:
-                raise ValueError(
-                    f"{vocab_file}, line {number}: '{field}' is not a weight"
-                ) from None
+                where = f"{vocab_file}, line {number}"
+                raise ValueError(f"{where}: '{field}' is not a weight") from None
     return weights
 
 
@@ -202,9 +171,7 @@ class LearnedUnigramSampler(Sampler):
         weights = self.weights.to(ids.device)
         return weights[ids].double() / weights.sum()
 
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         upto = self.weights.to(device).cumsum(0)
         drawn = torch.randint(int(upto[-1]), shape, generator=generator, device=device)
         return torch.searchsorted(upto, drawn, right=True)
@@ -222,21 +189,17 @@ class AllCandidateSampler(Sampler):
     def probability(self, ids: Tensor) -> Tensor:
         return torch.ones(ids.shape, dtype=torch.float64, device=ids.device)
 
-    def draw(
-        self, shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
-        if shape[-1] != self.range_max:
-            raise ValueError(
-                f"num_sampled is {shape[-1]}, but all {self.range_max} classes are candidates"
-            )
-        return torch.arange(self.range_max, device=device).expand(shape)
+    def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
+        V = self.range_max
+        if shape[-1] != V:
+            raise ValueError(f"num_sampled is {shape[-1]}, but all {V} classes are candidates")
+        return torch.arange(V, device=device).expand(shape)
 
     def draw_distinct(
-        self, rows: int, num_sampled: int, generator: torch.Generator | None, device: torch.device
+        self, rows: int, num_sampled: int, generator: Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        return self.draw((rows, num_sampled), generator, device), torch.full(
-            (rows,), num_sampled, device=device
-        )
+        tries = torch.full((rows,), num_sampled, device=device)
+        return self.draw((rows, num_sampled), generator, device), tries
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
         return self.probability(ids)

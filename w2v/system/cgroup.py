@@ -7,13 +7,9 @@ from pathlib import Path
 
 
 def group_folders(root: Path, controller: str) -> Iterator[Path]:
-    """The folders where the limits of `controller` may be found, in both versions of cgroups: those
-    of this process's groups, and all above them up to the mount point, which may be the only one
-    that a container shows.
-
-    Args:
-        root: where `proc` and `sys` are looked for; anything else than `/` is for tests.
-    """
+    """Yields the folders where the limits of `controller` may be found, in both versions of
+    cgroups: those of this process's groups, and all above them up to the mount point, which may be
+    the only one that a container shows. `proc` and `sys` are looked for in `root`."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except (OSError, UnicodeDecodeError):

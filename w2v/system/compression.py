@@ -11,10 +11,12 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Any, Protocol
 
 import zstandard
@@ -39,19 +41,13 @@ class Readable(Protocol):
 
 
 class Decompressed:
-    """The bytes of an open file, decompressed if its first bytes say so.
-
-    Attributes:
-        name: the file's name for messages.
-        compression: "gzip", "bzip2", "xz", "zstd", or None for a file that is read as it is.
+    """The bytes of an open file, decompressed if its first bytes say so: `compression` is "gzip",
+    "bzip2", "xz", "zstd", or None for a file that is read as it is.
 
     Args:
+        name: the file's name for messages.
         advance: gets the number of raw bytes of each read.
-        size: raw bytes to read, None for all: a file that grows as fast as it is read would never
-            end.
-
-    Raises:
-        RunError: the device fails.
+        size: how many raw bytes there are; a file that grows while it is read might never end.
     """
 
     def __init__(
@@ -62,10 +58,9 @@ class Decompressed:
         size: int | None = None,
     ) -> None:
         self.name = name
+        raw = io.BufferedReader(_RawInput(file, advance, size), RAW_BUFFER_BYTES)
         with _reported(name):
-            head = file.read(MAGIC_BYTES)
-        self.compression = compression(head)
-        raw = io.BufferedReader(_RawInput(file, head, advance, size), RAW_BUFFER_BYTES)
+            self.compression = compression(raw.peek(MAGIC_BYTES))
         self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
 
     def read(self, size: int) -> bytes:
@@ -88,56 +83,40 @@ def compression(head: bytes) -> str | None:
     if head.startswith(b"\xfd7zXZ\x00"):
         return "xz"
     # The second form is a skippable frame, with which pzstd's files begin.
-    if head.startswith(b"\x28\xb5\x2f\xfd") or (
-        head[:1] and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"
-    ):
-        return "zstd"
-    return None
+    return "zstd" if re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", head) else None
 
 
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
     """Turns what readers raise into sentences."""
-    reason: object
     try:
         yield
-        return
     except EOFError:
-        raise InputError(
-            f"{name} is cut short: its compressed data end too early; get it again"
-        ) from None
-    except (lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        reason = XZ_LIMIT_EXCEEDED if "usage limit exceeded" in str(error) else error
-    except OSError as error:
-        if error.errno is not None:
+        problem = f"{name} is cut short: its compressed data end too early"
+        raise InputError(f"{problem}; get it again") from None
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise RunError(f"reading {name} failed: {error.strerror}") from error
-        reason = error  # gzip and bz2 report damaged data so
-    raise InputError(
-        f"{name} is damaged: its compressed data cannot be read ({reason}); get it again"
-    )
+        # gzip and bz2 report damaged data by an OSError too
+        reason = XZ_LIMIT_EXCEEDED if "usage limit exceeded" in str(error) else error
+        problem = f"{name} is damaged: its compressed data cannot be read ({reason})"
+        raise InputError(f"{problem}; get it again") from None
 
 
 class _RawInput(io.RawIOBase):
-    """A raw file that gives back `head`, bytes already taken off it, and reports every byte passed
-    on."""
+    """A raw file of which at most `size` bytes are read, and each one is reported."""
 
     def __init__(
-        self, file: IO[bytes], head: bytes, advance: Callable[[int], None] | None, size: int | None
+        self, file: IO[bytes], advance: Callable[[int], None] | None, size: int | None
     ) -> None:
-        self._file = file
-        self._head = head
-        self._advance = advance
+        self._file, self._advance = file, advance
         self._left = sys.maxsize if size is None else size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        size = min(len(buffer), self._left, RAW_BUFFER_BYTES)
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-        else:
-            data = self._file.read(size)
+        data = self._file.read(min(len(buffer), self._left, RAW_BUFFER_BYTES))
         self._left -= len(data)
         buffer[: len(data)] = data
         if self._advance is not None:
@@ -178,14 +157,8 @@ class _Members:
         return data
 
 
-def _xz() -> lzma.LZMADecompressor:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
-
-
-def _zstd() -> Any:
-    return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).decompressobj()
-
-
+_xz = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
+_zstd = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).decompressobj
 _READERS: dict[str, Callable[[Any], Readable]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
     "bzip2": bz2.BZ2File,

@@ -12,9 +12,8 @@ from w2v.system.cgroup import group_folders
 
 def available_cores(root: Path = Path("/")) -> int:
     """Returns how many cores this process may use, at least 1. `root` is as in `group_folders`."""
-    affinity = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    known = hasattr(os, "sched_getaffinity")
+    affinity = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     quotas = map(_quota, group_folders(root, "cpu"))
     return max(1, min([affinity, *(math.ceil(quota) for quota in quotas if quota is not None)]))
 

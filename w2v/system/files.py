@@ -18,20 +18,19 @@ from w2v.errors import InputError, RunError
 _UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
 
 
+def sync_file(path: Path) -> None:
+    """Flushes one closed file to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_directory(path: Path) -> None:
     """Makes a rename inside `path` durable, where the file system can sync a directory."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Flushes one closed file to the disk."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+        sync_file(path)
 
 
 def default_mode(mode: int) -> int:
@@ -54,12 +53,9 @@ def _reported(target: Path) -> Iterator[None]:
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file open for writing that becomes `path` at the end of the block, or never existed
-    if the block raises.
+    if the block raises. Raises RunError where it cannot be written (full disk, missing rights).
 
     A link is followed. A device or a pipe is written to directly: there is nothing to replace.
-
-    Raises:
-        RunError: the file cannot be written (full disk, missing rights).
     """
     target = Path(os.path.realpath(path))
     with _reported(target):
@@ -75,23 +71,18 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             os.chmod(temporary, default_mode(0o666))
             os.replace(temporary, target)
-        except BaseException:
+        finally:  # after the rename there is none
             with suppress(OSError):
                 os.unlink(temporary)
-            raise
         sync_directory(target.parent)
 
 
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
     """A directory to fill that becomes `path` at the end of the block, or never existed if the
-    block raises.
+    block raises. Raises RunError where a file in it cannot be written (full disk, missing rights).
 
-    `replace` allows `path` to exist; the old content is removed only once the new one stands beside
-    it.
-
-    Raises:
-        RunError: a file in it cannot be written (full disk, missing rights).
+    `replace` lets `path` exist; its old content is removed only once the new one stands beside it.
     """
     target = Path(path)
     with _reported(target):
@@ -112,9 +103,13 @@ def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> 
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
             if retired is not None:
-                if os.path.lexists(retired / target.name) and not os.path.lexists(target):
-                    os.rename(retired / target.name, target)
+                _put_back(retired, target)
                 shutil.rmtree(retired, ignore_errors=True)
+
+
+def _put_back(retired: Path, target: Path) -> None:
+    if os.path.lexists(retired / target.name) and not os.path.lexists(target):
+        os.rename(retired / target.name, target)
 
 
 def clean_up(path: Path) -> None:
@@ -127,8 +122,7 @@ def clean_up(path: Path) -> None:
         return
     for entry in left:
         try:
-            if os.path.lexists(entry / path.name) and not os.path.lexists(path):
-                os.rename(entry / path.name, path)
+            _put_back(entry, path)
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
@@ -137,33 +131,26 @@ def clean_up(path: Path) -> None:
             continue  # not ours to remove
 
 
-def is_special(path: Path) -> bool:
-    """Whether `path` is a device, a FIFO or a socket: something that is written to and cannot be
-    replaced."""
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a device, a FIFO or a socket, which cannot be replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Refuses an output that could not be written at the end, before the long part starts. Leaves
-    nothing behind.
-
-    Raises:
-        InputError: `path` exists and `overwrite` is off, or its folder is missing or not writable.
-    """
+    nothing behind. Raises InputError if `path` exists and `overwrite` is off, or its folder is
+    missing or not writable."""
     target = Path(path)
     if is_special(target):
         return
-    parent = target.parent
+    parent, named = target.parent, f"`output` {target}"
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"`output` {target} exists already: name another one, or add `overwrite`")
+        raise InputError(f"{named} exists already: name another one, or add `overwrite`")
     if not os.path.isdir(parent):
         what = "is not a folder" if os.path.lexists(parent) else "does not exist"
-        raise InputError(f"`output` {target}: the folder {parent} {what}; create it first")
+        raise InputError(f"{named}: the folder {parent} {what}; create it first")
     try:
-        probe = tempfile.mkdtemp(".tmp", f".{target.name}.", parent)
+        os.rmdir(tempfile.mkdtemp(".tmp", f".{target.name}.", parent))
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"`output` {target} cannot be written: {reason}; choose another folder or name"
-        ) from None
-    os.rmdir(probe)
+        why = f"{error.strerror or error}; choose another folder or name"
+        raise InputError(f"{named} cannot be written: {why}") from None

@@ -14,12 +14,8 @@ MAX_DEPTH = 50
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object in the file.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is no regular file, too large, no JSON, or no object.
-    """
+    """Returns the object in the file. Raises OSError if it cannot be read, and ValueError if it is
+    no regular file, too large, no JSON, or no object."""
     if path.exists() and not path.is_file():  # a device or a pipe might never end
         raise ValueError(f"{path} is not a file")
     if path.stat().st_size > MAX_BYTES:
@@ -40,22 +36,14 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def whole_number(value: object) -> int:
-    """A value of a JSON file that counts something.
-
-    Raises:
-        ValueError: it is no whole number from 0 to 2^63 - 1.
-    """
+    """Returns a value that counts something. Raises ValueError where it cannot be a count."""
     if type(value) is not int or not 0 <= value < 1 << 63:
         raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
     return value
 
 
 def real_number(value: object) -> float:
-    """A value of a JSON file that measures something.
-
-    Raises:
-        ValueError: it is no finite number.
-    """
+    """Returns a value that measures something. Raises ValueError where it is no finite number."""
     limit = sys.float_info.max
     if (type(value) is int or type(value) is float) and -limit <= value <= limit:
         return float(value)

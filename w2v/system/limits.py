@@ -1,9 +1,5 @@
-"""Limits that what is written and what is read share: nothing is trained that the loaders would
-refuse.
-
-Both are far beyond every real model. They keep a lying header, or a file without line ends, from
-making one "vector" or one "word" of a whole decompressed stream.
-"""
+"""Limits that what is written and what is read share, far beyond every real model. They keep a
+lying header, or a file without line ends, from making one "vector" or "word" of a whole stream."""
 
 from __future__ import annotations
 

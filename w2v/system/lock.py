@@ -17,27 +17,25 @@ FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """While the block runs, no other process (nor thread) can lock `path`. A killed process holds
-    no lock.
-
-    A folder is the same under all its names: a link to it, or `.` inside it.
+    """While the block runs, no other process (nor thread) can lock `path`, a folder by none of its
+    names (a link to it, or `.` inside it). A killed process holds no lock.
 
     Yields whether there is a lock: none where it cannot be had (a file system without locks, a
-    folder without rights, a link where the lock should be).
-
-    Raises:
-        InputError: another run has it; the sentence names the process.
+    folder without rights, a link where the lock should be). Raises InputError if another run has
+    it; the sentence names the process.
     """
     real = Path(os.path.realpath(path)) if path.is_dir() else path
     file = real.with_name(f".{real.name}.lock")
     descriptor = _acquire(file, path)
+    if descriptor is None:
+        yield False
+        return
     try:
-        yield descriptor is not None
+        yield True
     finally:
-        if descriptor is not None:
-            with suppress(OSError):
-                os.unlink(file)
-            os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(file)
+        os.close(descriptor)
 
 
 def _acquire(file: Path, path: Path) -> int | None:
@@ -57,10 +55,8 @@ def _acquire(file: Path, path: Path) -> int | None:
             if error.errno not in TAKEN:
                 return None
             who = f"process {owner}" if owner.isdigit() else "another process"
-            raise InputError(
-                f"{path} is being written by another run ({who}): wait until it ends, or name"
-                " another `output`"
-            ) from None
+            remedy = "wait until it ends, or name another `output`"
+            raise InputError(f"{path} is being written by another run ({who}): {remedy}") from None
         try:
             if os.path.samestat(os.stat(file), os.fstat(descriptor)):
                 os.truncate(descriptor, 0)

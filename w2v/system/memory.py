@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,21 +42,16 @@ def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):
         return None
-    cached = sum(
-        _field(folder / "memory.stat", f"{prefix}{kind}_file", 1) or 0
-        for kind in ("inactive", "active")
-    )
+    names = (f"{prefix}{kind}_file" for kind in ("inactive", "active"))
+    cached = sum(_field(folder / "memory.stat", name, 1) or 0 for name in names)
     return max(0, allowed - max(0, used - cached)) if allowed < 1 << 60 else None
 
 
 def _field(path: Path, name: str, unit: int) -> int | None:
     """The number after `name` in a file of `name number` lines, times `unit`."""
     try:
-        lines = path.read_text().splitlines()
-        return next(
-            (int(words[1]) * unit for words in map(str.split, lines) if words and words[0] == name),
-            None,
-        )
+        words = path.read_text().split()
+        return int(words[words.index(name) + 1]) * unit
     except (OSError, ValueError, IndexError):
         return None
 
@@ -64,8 +60,5 @@ def return_freed_memory() -> None:
     """Gives memory that was freed back to the system. Otherwise glibc keeps it, 40 MB after a
     corpus was read."""
     gc.collect()
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    trim(0)
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

@@ -6,101 +6,98 @@ are a segment. T and T·Q arrive as the lengths of tuples of vectors (`columns`,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, VECTOR, constant, f32x16
+from w2v.kernels.cpu.vector import (
+    FLOAT,
+    I32,
+    INTEGERS,
+    LANES,
+    VECTOR,
+    broadcast,
+    constant,
+    emitted,
+    f32x16,
+    integers,
+)
 
 EIGHT = ir.VectorType(FLOAT, 8)
 
 
-@intrinsic
-def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
+def _tiled(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: makes an intrinsic of what emits its code from a value of that kind, the width of
+    a segment, and the number of lanes used."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        @intrinsic
+        def typed(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+            if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
+                return None
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                return emit(builder, args[0], columns.count, sums.count)
+
+            return f32x16(kind, columns, sums), codegen
+
+        return typed
+
+    return decorate
+
+
+@_tiled(types.int64)
+def load_tile(builder: Any, address: Any, width: int, used: int) -> Any:
     """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must
     be readable."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(builder.inttoptr(args[0], EIGHT.as_pointer()))
-        value.align = 4
-        lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
-        return builder.shuffle_vector(
-            value, ir.Constant(EIGHT, [0.0] * 8), ir.Constant(INTEGERS, lanes)
-        )
-
-    return f32x16(types.int64, columns, sums), codegen
+    value = builder.load(builder.inttoptr(address, EIGHT.as_pointer()))
+    value.align = 4
+    lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
+    zeros = ir.Constant(EIGHT, [0.0] * 8)
+    return builder.shuffle_vector(value, zeros, ir.Constant(INTEGERS, lanes))
 
 
-@intrinsic
-def any_outside(typing: Any, x: Any, limit: Any) -> Any:
+@emitted(types.boolean, f32x16, types.float32)
+def any_outside(builder: Any, x: Any, limit: Any) -> Any:
     """Whether a lane of x is not within ±limit (NaN is not)."""
+    size = builder.bitcast(builder.and_(builder.bitcast(x, INTEGERS), integers(0x7FFFFFFF)), VECTOR)
+    outside = builder.fcmp_unordered(">", size, broadcast(builder, limit))
+    bits = builder.bitcast(outside, ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        size = builder.and_(
-            builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES)
-        )
-        bounds = builder.insert_element(
-            ir.Constant(VECTOR, ir.Undefined), args[1], ir.Constant(I32, 0)
-        )
-        bounds = builder.shuffle_vector(bounds, bounds, ir.Constant(INTEGERS, [0] * LANES))
-        outside = builder.fcmp_unordered(">", builder.bitcast(size, VECTOR), bounds)
-        bits = builder.bitcast(outside, ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
 
-    return types.boolean(f32x16, types.float32), codegen
+def _picked(builder: Any, x: Any, lanes: list[int]) -> Any:
+    return builder.shuffle_vector(x, x, ir.Constant(INTEGERS, lanes))
 
 
 def _turned(lane: int, turn: int, width: int, used: int) -> int:
     """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes
     stay."""
-    return (
-        lane // width * width + (lane + turn - lane // width * width) % width
-        if lane < used
-        else lane
-    )
+    first = lane // width * width
+    return first + (lane + turn - first) % width if lane < used else lane
 
 
-@intrinsic
-def segment_sum(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@_tiled(f32x16)
+def segment_sum(builder: Any, x: Any, width: int, used: int) -> Any:
     """Every lane gets the sum of its segment; unused lanes get width times theirs."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        turned = [args[0]] + [
-            builder.shuffle_vector(
-                args[0],
-                args[0],
-                ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)]),
-            )
-            for turn in range(1, width)
-        ]
-        while len(turned) > 1:  # in pairs: few results wait for each other
-            pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
-            turned = pairs + (turned[-1:] if len(turned) % 2 else [])
-        return turned[0]
-
-    return f32x16(f32x16, columns, sums), codegen
+    turned = [x]
+    for turn in range(1, width):
+        lanes = [_turned(lane, turn, width, used) for lane in range(LANES)]
+        turned.append(_picked(builder, x, lanes))
+    while len(turned) > 1:  # in pairs: few results wait for each other
+        pairs = [builder.fadd(a, b) for a, b in zip(turned[::2], turned[1::2], strict=False)]
+        turned = pairs + (turned[-1:] if len(turned) % 2 else [])
+    return turned[0]
 
 
-@intrinsic
-def segment_first(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@_tiled(f32x16)
+def segment_first(builder: Any, x: Any, width: int, used: int) -> Any:
     """Every lane gets the first lane of its segment."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
-        return builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
-
-    return f32x16(f32x16, columns, sums), codegen
+    lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
+    return _picked(builder, x, lanes)
 
 
 # Lane order of the transposed sum. Level by level two vectors become one that holds half as many
@@ -129,20 +126,17 @@ def transposed_sum(typing: Any, vectors: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         count = signature.args[0].count
-        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (
-            LANES - count
-        )
-        for low, high in _SHUFFLES:
+        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)]
+        level += [None] * (LANES - count)
+        for orders in _SHUFFLES:
+            low, high = (ir.Constant(INTEGERS, order) for order in orders)
             merged: list[Any] = []
             for a, b in zip(level[::2], level[1::2], strict=True):
-                if a is None and b is None:
+                if a is None:
                     merged.append(None)
                     continue
                 b = constant(0.0) if b is None else b
-                parts = [
-                    builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order))
-                    for order in (low, high)
-                ]
+                parts = [builder.shuffle_vector(a, b, order) for order in (low, high)]
                 merged.append(builder.fadd(*parts))
             level = merged
         return level[0]
@@ -152,37 +146,21 @@ def transposed_sum(typing: Any, vectors: Any) -> Any:
     return f32x16(vectors), codegen
 
 
-@intrinsic
-def lane_product(typing: Any, x: Any) -> Any:
+@emitted(types.float64, f32x16)
+def lane_product(builder: Any, x: Any) -> Any:
     """The product of the lanes, in float64 (no overflow while each lane is below 2^63)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 1.0)
-        for lane in range(LANES):
-            value = builder.fmul(
-                value,
-                builder.fpext(
-                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
-                ),
-            )
-        return value
-
-    return types.float64(f32x16), codegen
+    return _folded(builder, builder.fmul, x, 1.0)
 
 
-@intrinsic
-def lane_sum(typing: Any, x: Any) -> Any:
+@emitted(types.float64, f32x16)
+def lane_sum(builder: Any, x: Any) -> Any:
     """The sum of the lanes, in float64."""
+    return _folded(builder, builder.fadd, x, 0.0)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 0.0)
-        for lane in range(LANES):
-            value = builder.fadd(
-                value,
-                builder.fpext(
-                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
-                ),
-            )
-        return value
 
-    return types.float64(f32x16), codegen
+def _folded(builder: Any, operation: Callable[..., Any], x: Any, start: float) -> Any:
+    value = ir.Constant(ir.DoubleType(), start)
+    for lane in range(LANES):
+        one = builder.extract_element(x, ir.Constant(I32, lane))
+        value = operation(value, builder.fpext(one, ir.DoubleType()))
+    return value

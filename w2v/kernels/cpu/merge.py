@@ -3,9 +3,9 @@
 The changes that N threads make to a row from the same start are more, in sum, than the same updates
 would have been one after another: each takes the row towards where it is at rest, and N times the
 way is too far. For the rows of the most frequent words and the nodes near the root that means
-oscillation, and for many threads divergence (8 threads, hsigmoid: the loss became infinite within
-one epoch of 17 M words). So the sum is damped. Say that n uses of a row by one thread take it 1 -
-exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
+oscillation, and for many threads divergence. So the sum is damped. Say that n uses of a row by one
+thread take it 1 - exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and
+the damping is
 
     (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)   1 if rare, 1 / N at the top
 """

@@ -1,8 +1,7 @@
 """What turns embeddings into hidden rows, token by token and only from what came before.
 
-A body maps embedded [T, B, dim] and a state to hidden [T, B, width] and the state behind the last
-token. What a state holds is the body's own affair; all of its tensors have the B columns in their
-second dimension.
+What a state holds is the body's own affair; all of its tensors have the B columns in their second
+dimension.
 """
 
 from __future__ import annotations

@@ -11,12 +11,10 @@ STEPS = 1 << 16  # a unit's fate hangs on 16 random bits
 
 def dropout(rows: Tensor, p: float, training: bool = True, *, variational: bool = False) -> Tensor:
     """Returns `rows` [T, B, N], while training with units set to 0 with probability p and the
-    others scaled by 1 / (1 - p).
+    others scaled by 1 / (1 - p); `variational`: by one mask [B, N] for all places of the sequence.
 
-    variational: one mask [B, N] for all places of the sequence (Gal and Ghahramani 2016,
-    arXiv:1512.05287); a new one at every call. On a CPU a unit takes 16 random bits (p is rounded
-    to 1/65536, and the scale fits the rounded p), because PyTorch's own draws cost as much as a
-    third of an LSTM layer. They come from PyTorch's generator.
+    On a CPU a unit takes 16 bits of PyTorch's generator (p is rounded to 1/65536, and the scale
+    fits that), because PyTorch's own draws cost as much as a third of an LSTM layer.
     """
     if not training or p == 0:
         return rows

@@ -37,7 +37,6 @@ class RecurrentBody(Body):
         self.recurrent = make(dim, self.width, self.layers, dropout=between)
 
     def start(self, batch: int) -> State:
-        """Returns zeros."""
         zeros = torch.zeros(self.layers, batch, self.width, device=device_of(self))
         return (zeros, zeros.clone()) if self.is_lstm else (zeros,)
 
@@ -87,8 +86,7 @@ def _fast(gru: nn.RNNBase, x: Tensor) -> bool:
     if any(weight.dtype != torch.float32 for weight in gru.parameters()):
         return False
     if torch.is_autocast_enabled("cpu"):
-        if torch.get_autocast_dtype("cpu") != torch.bfloat16:
-            return False
-    elif x.dtype != torch.float32:
-        return False
-    return torch.backends.cpu.get_cpu_capability() == "AVX512"
+        fits = torch.get_autocast_dtype("cpu") == torch.bfloat16
+    else:
+        fits = x.dtype == torch.float32
+    return fits and torch.backends.cpu.get_cpu_capability() == "AVX512"

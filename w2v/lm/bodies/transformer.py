@@ -37,8 +37,7 @@ class Transformer(Body):
         if self.width % self.heads:
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
         self.rotary = settings.positions == "rotary"
-        if self.rotary and self.width // self.heads % 2:
-            number = self.width // self.heads
+        if self.rotary and (number := self.width // self.heads) % 2:
             raise ValueError(f"rotary positions need an even number per head, not {number}")
         self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
         self.blocks = nn.ModuleList(
@@ -50,14 +49,12 @@ class Transformer(Body):
             self.distance_scores = nn.Parameter(torch.zeros(self.heads, self.context))
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name != "distance_scores":
-                # what is added to the residual stream starts smaller, by the number of additions
-                # (GPT-2)
+                # GPT-2: what is added to the residual stream starts smaller, by how often it is
                 added = name.endswith(("attend_out.weight", "shrink.weight"))
                 additions = 2 * settings.layers if added else 1
                 nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
 
     def start(self, batch: int) -> State:
-        """Returns the state of having read nothing."""
         shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
         return (torch.zeros(shape, device=device_of(self)),)
 
@@ -115,13 +112,10 @@ class Block(nn.Module):
         """Returns (rows, keys and values [B, 2, heads, S + T, d]) of rows [B, T, width] and the
         past [B, 2, heads, S, d]."""
         batch, length, width = rows.shape
-        made = (
-            self.attend_in(self.attend_norm(rows))
-            .view(batch, length, 3, self.heads, -1)
-            .permute(2, 0, 3, 1, 4)
-        )
-        both = torch.cat([past, torch.stack([made[1], made[2]], 1)], 3)
-        query, key, value = made[0], both[:, 0], both[:, 1]
+        made = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1)
+        query, *new = made.permute(2, 0, 3, 1, 4)
+        both = torch.cat([past, torch.stack(new, 1)], 3)
+        key, value = both[:, 0], both[:, 1]
         if turns is not None:
             query, key = turned(query, turns), turned(key, turns)
         seen = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)

@@ -28,7 +28,6 @@ class _Windowed(Body):
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
-        """Returns zeros [context - 1, B, dim]."""
         return (torch.zeros(self.context - 1, batch, self.dim, device=device_of(self)),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from typer import Argument
+
 from w2v.cli.options import Json
 from w2v.cli.output import print_json, print_table, print_values
 from w2v.errors import InputError

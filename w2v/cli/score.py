@@ -19,6 +19,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+from typer import Argument, Option
+
 from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run

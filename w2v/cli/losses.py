@@ -68,6 +68,6 @@ def _facts(entry: LossEntry) -> dict[str, Any]:
         "formula": entry.about.formula,
         "probabilities": entry.about.probabilities,
         "settings": _options(entry),
-        "engines": ["hogwild", "autograd"] if entry.fused is not None else ["autograd"],
+        "engines": ["hogwild", "autograd"] if entry.fused else ["autograd"],
         "paper": entry.about.paper,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def layer_class(loss: str) -> type[OutputLayer]:
     """The class of a loss in `w2v losses`."""
     module, name = LOSSES[loss].layer.split(":")
-    found: type[OutputLayer] = getattr(importlib.import_module(module), name)
+    found: type[OutputLayer] = getattr(importlib.import_module(f"w2v.losses.{module}"), name)
     return found
 
 

@@ -21,7 +21,6 @@ from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import Matrices
 from w2v.kernels.cpu.workspace import RowTables, TileShape, Weights, Workspace, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
-from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
@@ -50,10 +49,10 @@ PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
 def plan_of(config: Config) -> FusedPlan:
     """What the loss of a configuration asks of the kernel."""
-    plan = LOSSES[config.training.loss].fused
+    plan = config.loss.plan()
     if plan is None:
         raise ValueError(f"no fused kernel has the loss {config.training.loss}")
-    return plan(config.loss)
+    return plan
 
 
 def variant_of(config: Config) -> Variant:

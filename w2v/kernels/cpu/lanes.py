@@ -10,97 +10,61 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, VECTOR, constant, f32x16
+from w2v.kernels.cpu.vector import FLOAT, I32, INTEGERS, LANES, VECTOR, constant, emits, f32x16
 
 EIGHT = ir.VectorType(FLOAT, 8)
+DOUBLE = ir.DoubleType()
 
 
-@intrinsic
-def load_tile(typing: Any, address: Any, columns: Any, sums: Any) -> Any:
+def _shuffled(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    """The vector of these lanes of x (0 … 15, or as long as x is) and y (from there on)."""
+    return builder.shuffle_vector(x, y, ir.Constant(INTEGERS, lanes))
+
+
+@emits(f32x16, types.int64, types.UniTuple, types.UniTuple)
+def load_tile(builder: Any, address: Any, columns: Any, sums: Any) -> Any:
     """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must
     be readable."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(builder.inttoptr(args[0], EIGHT.as_pointer()))
-        value.align = 4
-        lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
-        return builder.shuffle_vector(
-            value, ir.Constant(EIGHT, [0.0] * 8), ir.Constant(INTEGERS, lanes)
-        )
-
-    return f32x16(types.int64, columns, sums), codegen
+    width, used = columns.type.count, sums.type.count
+    value = builder.load(builder.inttoptr(address, EIGHT.as_pointer()))
+    value.align = 4
+    lanes = [lane % width if lane < used else 8 for lane in range(LANES)]
+    return _shuffled(builder, value, ir.Constant(EIGHT, [0.0] * 8), lanes)
 
 
-@intrinsic
-def any_outside(typing: Any, x: Any, limit: Any) -> Any:
+@emits(types.boolean, f32x16, types.float32)
+def any_outside(builder: Any, x: Any, limit: Any) -> Any:
     """Whether a lane of x is not within ±limit (NaN is not)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        size = builder.and_(
-            builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES)
-        )
-        bounds = builder.insert_element(
-            ir.Constant(VECTOR, ir.Undefined), args[1], ir.Constant(I32, 0)
-        )
-        bounds = builder.shuffle_vector(bounds, bounds, ir.Constant(INTEGERS, [0] * LANES))
-        outside = builder.fcmp_unordered(">", builder.bitcast(size, VECTOR), bounds)
-        bits = builder.bitcast(outside, ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
-
-    return types.boolean(f32x16, types.float32), codegen
+    unsigned = ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES)
+    size = builder.bitcast(builder.and_(builder.bitcast(x, INTEGERS), unsigned), VECTOR)
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    bounds = builder.insert_element(undefined, limit, ir.Constant(I32, 0))
+    outside = builder.fcmp_unordered(">", size, _shuffled(builder, bounds, bounds, [0] * LANES))
+    bits = builder.bitcast(outside, ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
 
 
-def _turned(lane: int, turn: int, width: int, used: int) -> int:
-    """The lane that comes `turn` places after `lane` in its segment, going round; unused lanes
-    stay."""
-    return (
-        lane // width * width + (lane + turn - lane // width * width) % width
-        if lane < used
-        else lane
-    )
-
-
-@intrinsic
-def segment_sum(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@emits(f32x16, f32x16, types.UniTuple, types.UniTuple)
+def segment_sum(builder: Any, x: Any, columns: Any, sums: Any) -> Any:
     """Every lane gets the sum of its segment; unused lanes get width times theirs."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        turned = [args[0]] + [
-            builder.shuffle_vector(
-                args[0],
-                args[0],
-                ir.Constant(INTEGERS, [_turned(lane, turn, width, used) for lane in range(LANES)]),
-            )
-            for turn in range(1, width)
-        ]
-        while len(turned) > 1:  # in pairs: few results wait for each other
-            pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
-            turned = pairs + (turned[-1:] if len(turned) % 2 else [])
-        return turned[0]
-
-    return f32x16(f32x16, columns, sums), codegen
+    width, used = columns.type.count, sums.type.count
+    turned = [x]
+    for turn in range(1, width):  # to the lane `turn` places later in the segment, going round
+        ahead = [lane - lane % width + (lane + turn) % width for lane in range(used)]
+        turned.append(_shuffled(builder, x, x, ahead + list(range(used, LANES))))
+    while len(turned) > 1:  # in pairs: few results wait for each other
+        pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
+        turned = pairs + (turned[-1:] if len(turned) % 2 else [])
+    return turned[0]
 
 
-@intrinsic
-def segment_first(typing: Any, x: Any, columns: Any, sums: Any) -> Any:
+@emits(f32x16, f32x16, types.UniTuple, types.UniTuple)
+def segment_first(builder: Any, x: Any, columns: Any, sums: Any) -> Any:
     """Every lane gets the first lane of its segment."""
-    if not isinstance(columns, types.UniTuple) or not isinstance(sums, types.UniTuple):
-        return None
-    width, used = columns.count, sums.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
-        return builder.shuffle_vector(args[0], args[0], ir.Constant(INTEGERS, lanes))
-
-    return f32x16(f32x16, columns, sums), codegen
+    width, used = columns.type.count, sums.type.count
+    lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
+    return _shuffled(builder, x, x, lanes)
 
 
 # Lane order of the transposed sum. Level by level two vectors become one that holds half as many
@@ -122,67 +86,39 @@ _SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS]
 ]
 
 
-@intrinsic
-def transposed_sum(typing: Any, vectors: Any) -> Any:
+@emits(f32x16, types.UniTuple)
+def transposed_sum(builder: Any, vectors: Any) -> Any:
     """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3
     instructions a sum instead of 9."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        count = signature.args[0].count
-        level: list[Any] = [builder.extract_value(args[0], k) for k in range(count)] + [None] * (
-            LANES - count
-        )
-        for low, high in _SHUFFLES:
-            merged: list[Any] = []
-            for a, b in zip(level[::2], level[1::2], strict=True):
-                if a is None and b is None:
-                    merged.append(None)
-                    continue
-                b = constant(0.0) if b is None else b
-                parts = [
-                    builder.shuffle_vector(a, b, ir.Constant(INTEGERS, order))
-                    for order in (low, high)
-                ]
-                merged.append(builder.fadd(*parts))
-            level = merged
-        return level[0]
-
-    if not isinstance(vectors, types.UniTuple) or not 0 < vectors.count <= LANES:
-        return None
-    return f32x16(vectors), codegen
+    count = vectors.type.count
+    level: list[Any] = [builder.extract_value(vectors, k) for k in range(count)]
+    level += [None] * (LANES - count)
+    for low, high in _SHUFFLES:
+        merged: list[Any] = []
+        for a, b in zip(level[::2], level[1::2], strict=True):
+            if a is None:
+                merged.append(None)
+                continue
+            b = constant(0.0) if b is None else b
+            parts = [_shuffled(builder, a, b, order) for order in (low, high)]
+            merged.append(builder.fadd(*parts))
+        level = merged
+    return level[0]
 
 
-@intrinsic
-def lane_product(typing: Any, x: Any) -> Any:
-    """The product of the lanes, in float64 (no overflow while each lane is below 2^63)."""
+def _folded(start: float, instruction: str) -> Any:
+    """Combines the lanes one after another in float64."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 1.0)
+    @emits(types.float64, f32x16)
+    def fold(builder: Any, x: Any) -> Any:
+        value = ir.Constant(DOUBLE, start)
         for lane in range(LANES):
-            value = builder.fmul(
-                value,
-                builder.fpext(
-                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
-                ),
-            )
+            element = builder.extract_element(x, ir.Constant(I32, lane))
+            value = getattr(builder, instruction)(value, builder.fpext(element, DOUBLE))
         return value
 
-    return types.float64(f32x16), codegen
+    return fold
 
 
-@intrinsic
-def lane_sum(typing: Any, x: Any) -> Any:
-    """The sum of the lanes, in float64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = ir.Constant(ir.DoubleType(), 0.0)
-        for lane in range(LANES):
-            value = builder.fadd(
-                value,
-                builder.fpext(
-                    builder.extract_element(args[0], ir.Constant(I32, lane)), ir.DoubleType()
-                ),
-            )
-        return value
-
-    return types.float64(f32x16), codegen
+lane_sum = _folded(0.0, "fadd")
+lane_product = _folded(1.0, "fmul")  # no overflow while each lane is below 2^63

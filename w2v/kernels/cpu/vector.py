@@ -2,12 +2,14 @@
 
 LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the
 same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes
-rows of several arrays. The intrinsics stand at module level: made inside a factory they would be
-new objects in every process, and Numba's on-disk cache would never hit.
+rows of several arrays. (Per-window functions get addresses, not arrays: Numba counts the references
+to an array with an atomic instruction at every call, which took a third of the time.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from llvmlite import ir
@@ -48,183 +50,135 @@ def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-@intrinsic
-def load(typing: Any, address: Any) -> Any:
-    """Sixteen floats from any address (alignment 4)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_pointer(builder, args[0], VECTOR))
-        value.align = 4
-        return value
-
-    return f32x16(types.int64), codegen
-
-
-@intrinsic
-def store(typing: Any, address: Any, value: Any) -> Any:
-    """Sixteen floats to any address (alignment 4)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[1], _pointer(builder, args[0], VECTOR)).align = 4
-        return context.get_dummy_value()
-
-    return types.void(types.int64, f32x16), codegen
-
-
-@intrinsic
-def spread(typing: Any, x: Any) -> Any:
-    """One float in all lanes."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _broadcast(builder, args[0])
-
-    return f32x16(types.float32), codegen
-
-
-@intrinsic
-def load_spread(typing: Any, address: Any) -> Any:
-    """The float at `address` in all lanes."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _broadcast(builder, builder.load(_pointer(builder, args[0], FLOAT)))
-
-    return f32x16(types.int64), codegen
-
-
 def _broadcast(builder: Any, value: Any) -> Any:
     undefined = ir.Constant(VECTOR, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(I32, 0))
     return builder.shuffle_vector(one, undefined, ir.Constant(INTEGERS, [0] * LANES))
 
 
-@intrinsic
-def fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
+def _call(builder: Any, name: str, *args: Any) -> Any:
+    kind = ir.FunctionType(VECTOR, [VECTOR] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Makes an intrinsic of a function that emits LLVM code: it is called with the builder and the
+    values of arguments of these types, and returns the result's value, or nothing for `void`. An
+    argument whose type is a class, `UniTuple`, may be any of that class."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        @wraps(emit)
+        def typed(typing: Any, *given: Any) -> Any:
+            kinds = []
+            for kind, own in zip(arguments, given, strict=True):
+                if isinstance(kind, type) and not isinstance(own, kind):
+                    return None
+                kinds.append(own if isinstance(kind, type) else kind)
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                value = emit(builder, *args)
+                return context.get_dummy_value() if value is None else value
+
+            return result(*kinds), codegen
+
+        return intrinsic(typed)
+
+    return decorate
+
+
+@emits(f32x16, types.int64)
+def load(builder: Any, address: Any) -> Any:
+    """Sixteen floats from any address (alignment 4)."""
+    value = builder.load(_pointer(builder, address, VECTOR))
+    value.align = 4
+    return value
+
+
+@emits(types.void, types.int64, f32x16)
+def store(builder: Any, address: Any, value: Any) -> None:
+    """Sixteen floats to any address (alignment 4)."""
+    builder.store(value, _pointer(builder, address, VECTOR)).align = 4
+
+
+@emits(f32x16, types.float32)
+def spread(builder: Any, x: Any) -> Any:
+    """One float in all lanes."""
+    return _broadcast(builder, x)
+
+
+@emits(f32x16, types.int64)
+def load_spread(builder: Any, address: Any) -> Any:
+    """The float at `address` in all lanes."""
+    return _broadcast(builder, builder.load(_pointer(builder, address, FLOAT)))
+
+
+def _arithmetic(instruction: str) -> Any:
+    @emits(f32x16, f32x16, f32x16)
+    def lane_by_lane(builder: Any, x: Any, y: Any) -> Any:
+        return getattr(builder, instruction)(x, y)
+
+    return lane_by_lane
+
+
+add, subtract, multiply, divide = map(_arithmetic, ("fadd", "fsub", "fmul", "fdiv"))
+
+
+@emits(f32x16, f32x16, f32x16, f32x16)
+def fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
     """x·y + z, rounded once."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _call(builder, "llvm.fma.v16f32", args)
-
-    return f32x16(f32x16, f32x16, f32x16), codegen
+    return _call(builder, "llvm.fma.v16f32", x, y, z)
 
 
-def _call(builder: Any, name: str, args: Any) -> Any:
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(VECTOR, [VECTOR] * len(args)), name
-    )
-    return builder.call(function, args)
-
-
-@intrinsic
-def add(typing: Any, x: Any, y: Any) -> Any:
-    """x + y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fadd(
-        args[0], args[1]
-    )
-
-
-@intrinsic
-def subtract(typing: Any, x: Any, y: Any) -> Any:
-    """x - y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fsub(
-        args[0], args[1]
-    )
-
-
-@intrinsic
-def multiply(typing: Any, x: Any, y: Any) -> Any:
-    """x · y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fmul(
-        args[0], args[1]
-    )
-
-
-@intrinsic
-def divide(typing: Any, x: Any, y: Any) -> Any:
-    """x / y."""
-    return f32x16(f32x16, f32x16), lambda context, builder, signature, args: builder.fdiv(
-        args[0], args[1]
-    )
-
-
-@intrinsic
-def negative_abs(typing: Any, x: Any) -> Any:
+@emits(f32x16, f32x16)
+def negative_abs(builder: Any, x: Any) -> Any:
     """-|x|: sets the sign bit."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits = builder.or_(
-            builder.bitcast(args[0], INTEGERS), ir.Constant(INTEGERS, [1 << 31] * LANES)
-        )
-        return builder.bitcast(bits, VECTOR)
-
-    return f32x16(f32x16), codegen
+    signs = ir.Constant(INTEGERS, [1 << 31] * LANES)
+    return builder.bitcast(builder.or_(builder.bitcast(x, INTEGERS), signs), VECTOR)
 
 
-@intrinsic
-def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
+@emits(f32x16, f32x16, f32x16, f32x16)
+def where_positive(builder: Any, x: Any, yes: Any, no: Any) -> Any:
     """`yes` in the lanes where x > 0, else `no` (so also where x is NaN)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(">", args[0], constant(0.0)), args[1], args[2])
-
-    return f32x16(f32x16, f32x16, f32x16), codegen
+    return builder.select(builder.fcmp_ordered(">", x, constant(0.0)), yes, no)
 
 
-@intrinsic
-def minimum(typing: Any, x: Any, y: Any) -> Any:
+@emits(f32x16, f32x16, f32x16)
+def minimum(builder: Any, x: Any, y: Any) -> Any:
     """The smaller of x and y, lane by lane; y where x is NaN."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[0], args[1])
-
-    return f32x16(f32x16, f32x16), codegen
+    return builder.select(builder.fcmp_ordered("<", x, y), x, y)
 
 
-@intrinsic
-def exp(typing: Any, x: Any) -> Any:
+@emits(f32x16, f32x16)
+def exp(builder: Any, x: Any) -> Any:
     """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes
     denormal; NaN gives NaN.
 
     2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of
     degree 7 (|r| <= ln 2 / 2: error below 1e-8).
     """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        floor = constant(-87.0)
-        clamped = builder.select(builder.fcmp_ordered("<", args[0], floor), floor, args[0])
-        n = _call(
-            builder, "llvm.rint.v16f32", [builder.fmul(clamped, constant(1.4426950408889634))]
-        )
-        r = _call(builder, "llvm.fma.v16f32", [n, constant(-0.693359375), clamped])
-        r = _call(builder, "llvm.fma.v16f32", [n, constant(2.12194440e-4), r])
-        value = constant(1 / 5040)
-        for coefficient in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
-            value = _call(builder, "llvm.fma.v16f32", [value, r, constant(coefficient)])
-        exponent = builder.add(builder.fptosi(n, INTEGERS), ir.Constant(INTEGERS, [127] * LANES))
-        scale = builder.bitcast(builder.shl(exponent, ir.Constant(INTEGERS, [23] * LANES)), VECTOR)
-        return builder.fmul(value, scale)
-
-    return f32x16(f32x16), codegen
+    floor = constant(-87.0)
+    clamped = builder.select(builder.fcmp_ordered("<", x, floor), floor, x)
+    n = _call(builder, "llvm.rint.v16f32", builder.fmul(clamped, constant(1.4426950408889634)))
+    r = _call(builder, "llvm.fma.v16f32", n, constant(-0.693359375), clamped)
+    r = _call(builder, "llvm.fma.v16f32", n, constant(2.12194440e-4), r)
+    value = constant(1 / 5040)
+    for coefficient in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
+        value = _call(builder, "llvm.fma.v16f32", value, r, constant(coefficient))
+    exponent = builder.add(builder.fptosi(n, INTEGERS), ir.Constant(INTEGERS, [127] * LANES))
+    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INTEGERS, [23] * LANES)), VECTOR)
+    return builder.fmul(value, scale)
 
 
 def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
-    """Intrinsics that read and write one number at an address. (Per-window functions get addresses,
-    not arrays: Numba counts the references to an array with an atomic instruction at every call,
-    which took a third of the time.)
-    """
+    """Intrinsics that read and write one number at an address."""
 
-    @intrinsic
-    def read(typing: Any, address: Any) -> Any:
-        return kind(types.int64), lambda context, builder, signature, args: builder.load(
-            _pointer(builder, args[0], ir_kind)
-        )
+    @emits(kind, types.int64)
+    def read(builder: Any, address: Any) -> Any:
+        return builder.load(_pointer(builder, address, ir_kind))
 
-    @intrinsic
-    def write(typing: Any, address: Any, value: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            builder.store(args[1], _pointer(builder, args[0], ir_kind))
-            return context.get_dummy_value()
-
-        return types.void(types.int64, kind), codegen
+    @emits(types.void, types.int64, kind)
+    def write(builder: Any, address: Any, value: Any) -> None:
+        builder.store(value, _pointer(builder, address, ir_kind))
 
     return read, write
 
@@ -234,39 +188,28 @@ read_int, write_int = _scalar_access(types.int32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
 
 
-@intrinsic(prefer_literal=True)
-def zeros(typing: Any, n: Any) -> Any:
-    """A tuple of n vectors of zeros."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
-    kind = types.UniTuple(f32x16, n.literal_value)
-    return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+def _zeros_of(element: Any) -> Any:
+    @intrinsic(prefer_literal=True)
+    def zeros(typing: Any, n: Any) -> Any:
+        if not isinstance(n, types.IntegerLiteral):
+            return None
+        kind = types.UniTuple(element, n.literal_value)
+        return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+
+    return zeros
 
 
-@intrinsic(prefer_literal=True)
-def int_zeros(typing: Any, n: Any) -> Any:
-    """A tuple of n int64 zeros."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
-    kind = types.UniTuple(types.int64, n.literal_value)
-    return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+zeros, int_zeros = _zeros_of(f32x16), _zeros_of(types.int64)  # tuples of n zeros
 
 
-@intrinsic
-def prefetch(typing: Any, address: Any) -> Any:
+@emits(types.void, types.int64)
+def prefetch(builder: Any, address: Any) -> None:
     """Asks for the cache line at `address`, to be written."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte = ir.IntType(8)
-        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(
-            function,
-            [_pointer(builder, args[0], byte)] + [ir.Constant(I32, flag) for flag in (1, 3, 1)],
-        )
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
+    byte = ir.IntType(8)
+    kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]
+    builder.call(function, [_pointer(builder, address, byte), *flags])
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)

@@ -229,28 +229,10 @@ class HogwildEngine(WordEngine):
         model, work = self.config.model, self._workspaces[thread]
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
-        text = Text(
-            block.start, block.stop, model.window, self._max_sentence, int(mean), int(share)
-        )
-        key, own = block_seeds(seed, block)
-        self._kernel(
-            ids,
-            self._keep,
-            text,
-            matrices,
-            self._tables.choice,
-            work.slots(),
-            work.scratch(),
-            work.words,
-            work.sentences,
-            work.state,
-            lr,
-            key,
-            own,
-            merge_every,
-            self.threads,
-            work.tally,
-        )
+        limits = block.start, block.stop, model.window, self._max_sentence
+        text, (key, own) = Text(*limits, int(mean), int(share)), block_seeds(seed, block)
+        given = ids, self._keep, text, matrices, self._tables.choice
+        self._kernel(*given, *work.arguments(), lr, key, own, merge_every, self.threads)
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
 

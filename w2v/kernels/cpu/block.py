@@ -8,12 +8,6 @@ frozen integer rules out.
 Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R
 row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
 context words' rows.
-
-Three figures decided (one thread, dim 100, 5 negatives; the others are in tests/bench/notes.md):
-tiles of 2 hidden x 6 output rows with exp by polynomial train 6.1 M words/s, the loss included,
-where a plain loop without it trains 4.3 M; addresses instead of arrays as arguments of per-window
-functions 5.2 M instead of 4.2 M, for Numba counts the references to arrays; a row length frozen
-into the kernel 6.1 M instead of 5.4 M.
 """
 
 from __future__ import annotations
@@ -27,23 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, float64, int64, njit, uint64
 
+from w2v.kernels.cpu import reader
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
-from w2v.kernels.cpu.reader import (
-    CHOSEN,
-    DROPPED,
-    FINISHED,
-    LENGTH,
-    NEXT,
-    RARE,
-    READ,
-    TARGETS,
-    begin,
-    refill,
-)
+from w2v.kernels.cpu.reader import begin, refill
 from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.cpu.vector import (
@@ -124,9 +108,8 @@ def source_digest() -> int:
     cache looks only at the one that holds it."""
     here = Path(__file__).parent
     files = [*sorted(here.glob("*.py")), here.parent / "plan.py"]
-    return int.from_bytes(
-        hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big"
-    )
+    source = b"".join(file.read_bytes() for file in files)
+    return int.from_bytes(hashlib.sha256(source).digest()[:7], "big")
 
 
 @cache
@@ -145,8 +128,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
         ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any,
-        sentences: Any, state: Any, lr: Any, key: Any, seed: Any, merge_every: int,
-        threads: int, tally: Any,
+        sentences: Any, state: Any, tally: Any, lr: Any, key: Any, seed: Any, merge_every: int,
+        threads: int,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
@@ -159,27 +142,12 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
         lr = float32(lr)
         if hot:
             refresh(m, size, bias)
-        begin(state, ids, text.start, keep, key, window, text.max_sentence)
+        begin(state, ids, keep, key, text)
         buffer, lines = int64(words.ctypes.data), int64(sentences.ctypes.data)
-        while state[FINISHED] == 0:
-            ready = refill(
-                state,
-                ids,
-                text.start,
-                text.stop,
-                keep,
-                key,
-                window,
-                text.max_sentence,
-                words,
-                sentences,
-            )
-            i, chosen, length, targets = (
-                state[NEXT],
-                state[CHOSEN],
-                state[LENGTH],
-                min(state[TARGETS], state[LENGTH]),
-            )
+        while state[reader.FINISHED] == 0:
+            ready = refill(state, ids, keep, key, text, words, sentences)
+            i, chosen, length = state[reader.NEXT], state[reader.CHOSEN], state[reader.LENGTH]
+            targets = min(state[reader.TARGETS], length)
             while i < ready:
                 # at the start of what was read no rows are chosen yet: nothing is trained before
                 # they are
@@ -209,13 +177,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if cbow:
                         scored, receivers = int64(1), scratch.gradient
                         share = float32(1) / float32(contexts)
-                        gather_contexts(
-                            hidden,
-                            scratch.contexts,
-                            contexts,
-                            share if text.mean else float32(1),
-                            size,
-                        )
+                        scale = share if text.mean else float32(1)
+                        gather_contexts(hidden, scratch.contexts, contexts, scale, size)
                     predictions += scored
                     tiles, groups = (n + T - 1) // T, (scored + Q - 1) // Q
                     row_list = slots.rows + slot * slots.row_bytes
@@ -234,13 +197,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         offsets_at = scratch.biased
                     for tile in range(tiles):
                         for g in range(groups):
-                            lanes = score_tile(
-                                zeros(TILE),
-                                zeros(T),
-                                hidden + g * Q * size,
-                                sources + tile * T * 8,
-                                size,
-                            )
+                            at, tile_rows = hidden + g * Q * size, sources + tile * T * 8
+                            lanes = score_tile(zeros(TILE), zeros(T), at, tile_rows, size)
                             store(scratch.scores + tile * stride + g * 64, lanes)
                     last = load(scratch.masks + (groups * Q - scored) * 64)
                     if cross_entropy:
@@ -273,9 +231,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             skip_hits, bias & 1, both,
                         )  # fmt: skip
                     if chosen + window < length:
-                        prefetch_row(
-                            row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size
-                        )
+                        word = read_int(buffer + 4 * (chosen + window))
+                        prefetch_row(row_of(m.input, word, size), size)
                     chosen += 1
                 if contexts > 0 and lr != 0:
                     for tile in range(tiles):
@@ -285,25 +242,20 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             scratch.scores + tile * stride, size,
                         )  # fmt: skip
                     if cbow:
-                        scatter_gradient(
-                            hidden,
-                            scratch.contexts,
-                            contexts,
-                            share if text.share else float32(1),
-                            size,
-                        )
+                        scale = share if text.share else float32(1)
+                        scatter_gradient(hidden, scratch.contexts, contexts, scale, size)
                     if hot and since >= merge_every:
                         merge(m, size, bias, threads, lr)
                         since = 0
                 i += int64(trains)
-            state[NEXT], state[CHOSEN] = i, chosen
+            state[reader.NEXT], state[reader.CHOSEN] = i, chosen
         if hot:
             merge(m, size, bias, threads, lr)
         tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))
         tally[1] = predictions
-        tally[2] = state[READ]
-        tally[3] = state[RARE]
-        tally[4] = state[DROPPED]
+        tally[2] = state[reader.READ]
+        tally[3] = state[reader.RARE]
+        tally[4] = state[reader.DROPPED]
         tally[5] = trained
 
     return train_block

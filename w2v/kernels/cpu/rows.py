@@ -69,16 +69,16 @@ class Choice(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Addresses of the ring of slots, and its sizes in bytes per slot."""
+    """The ring of slots: bytes per slot, and addresses."""
 
+    row_bytes: int
+    lane_bytes: int
+    zero_row: int
     rows: int
     biases: int
     labels: int
     offsets: int
     weights: int
-    row_bytes: int
-    lane_bytes: int
-    zero_row: int
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)

@@ -73,9 +73,8 @@ def sparse_softmax_cross_entropy(
     inside = (ids == classes.unsqueeze(1)).any(1)
     loss = kept_cross_entropy(values.logsumexp(1), score, inside, keep_target)
     counted = valid & inside if masked_mean else valid
-    return _reduced(
-        loss, counted, reduction, None if weight is None else weight.to(loss.dtype)[classes]
-    )
+    of_targets = None if weight is None else weight.to(loss.dtype)[classes]
+    return _reduced(loss, counted, reduction, of_targets)
 
 
 @eager
@@ -113,9 +112,8 @@ def linear_cross_entropy(
         raise ValueError(f"bias has shape {list(bias.shape)}, it must be [{len(weight)}]")
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
-        return cross_entropy.linear_cross_entropy(
-            hidden, weight, classes, bias, smoothing=label_smoothing
-        )
+        given = hidden, weight, classes, bias
+        return cross_entropy.linear_cross_entropy(*given, smoothing=label_smoothing)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -177,15 +175,14 @@ def _of_kept(
     reduction: str,
 ) -> Tensor:
     """A linear loss of the rows whose target is not ignored, reduced."""
-    if weight.dim() != 2 or input.dim() < 1 or input.shape[-1] != weight.shape[1]:
+    shape, rows = list(input.shape), list(weight.shape)
+    if len(rows) != 2 or shape[-1:] != rows[1:]:
         raise ValueError(
-            f"input has shape {list(input.shape)} and weight {list(weight.shape)}, they must be"
-            " [..., D] and [C, D]"
+            f"input has shape {shape} and weight {rows}, they must be [..., D] and [C, D]"
         )
-    if target.shape != input.shape[:-1]:
+    if list(target.shape) != shape[:-1]:
         raise ValueError(
-            f"input has shape {list(input.shape)}, so target must have {list(input.shape[:-1])},"
-            f" not {list(target.shape)}"
+            f"input has shape {shape}, so target must have {shape[:-1]}, not {list(target.shape)}"
         )
     _check_reduction(reduction)
     hidden = input.reshape(-1, input.shape[-1])

@@ -4,6 +4,7 @@ its weights."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -80,30 +81,28 @@ def adaptive_log_softmax_with_loss(
         ValueError: a target is out of range, or shapes and cutoffs contradict each other.
     """
     tails = [Tail(*pair) for pair in tail_weights]
-    if len(cutoffs) not in {len(tails), len(tails) + 1} or not tails:
+    K, D = len(tails), input.shape[-1]
+    if len(cutoffs) not in {K, K + 1} or not tails:
         raise ValueError(
-            f"there are {len(cutoffs)} cutoffs and {len(tails)} tails; each cutoff begins a cluster"
+            f"there are {len(cutoffs)} cutoffs and {K} tails; each cutoff begins a cluster"
         )
-    num_classes = int(cutoffs[len(tails) - 1]) + len(tails[-1].output)
-    if len(cutoffs) > len(tails) and int(cutoffs[-1]) != num_classes:
+    num_classes = int(cutoffs[K - 1]) + len(tails[-1].output)
+    if len(cutoffs) > K and int(cutoffs[-1]) != num_classes:
         raise ValueError(
             f"the last cutoff is {cutoffs[-1]}, but the tails end at class {num_classes}"
         )
-    starts, D = check_cutoffs(cutoffs[: len(tails)], num_classes), input.shape[-1]
-    rows = starts[0] + len(tails)
-    if tuple(head_weight.shape) != (rows, D):
-        raise ValueError(
-            f"head_weight has shape {list(head_weight.shape)}, it must be [{rows}, {D}]"
-        )
-    if head_bias is not None and tuple(head_bias.shape) != (rows,):
-        raise ValueError(f"head_bias has shape {list(head_bias.shape)}, it must be [{rows}]")
-    ends = [*starts[1:], num_classes]
-    for i, (tail, start, end) in enumerate(zip(tails, starts, ends, strict=True)):
-        width = tail.projection.shape[0]
-        wanted = (width, D), (end - start, width)
-        if (tuple(tail.projection.shape), tuple(tail.output.shape)) != wanted:
+    starts = check_cutoffs(cutoffs[:K], num_classes)
+    rows = starts[0] + K
+    if (shape := list(head_weight.shape)) != [rows, D]:
+        raise ValueError(f"head_weight has shape {shape}, it must be [{rows}, {D}]")
+    if head_bias is not None and (shape := list(head_bias.shape)) != [rows]:
+        raise ValueError(f"head_bias has shape {shape}, it must be [{rows}]")
+    spans = pairwise([*starts, num_classes])
+    for i, (tail, (start, end)) in enumerate(zip(tails, spans, strict=True)):
+        shapes, width = [list(part.shape) for part in tail], len(tail.projection)
+        if shapes != [[width, D], [end - start, width]]:
             raise ValueError(
-                f"tail {i} has shapes {list(tail.projection.shape)} and {list(tail.output.shape)}, "
+                f"tail {i} has shapes {shapes[0]} and {shapes[1]}, "
                 f"they must be [d, {D}] and [{end - start}, d]"
             )
     if target.shape != input.shape[:-1] or input.dim() > 2:

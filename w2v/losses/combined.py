@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2v.losses.base import OutputLayer
+from w2v.losses.base import Made, OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
@@ -56,9 +56,7 @@ class HsigmoidNeg(OutputLayer):
         self.path = Hsigmoid(dim, counts, sparse=sparse, bias=bias)
         self.noise = Neg(dim, counts, noise, sparse=sparse, bias=bias, **of_noise)
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[Tensor, None]:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         """No rows, [0, D]: they live in `path` and `noise`."""
         return torch.empty(0, self.dim), None
 

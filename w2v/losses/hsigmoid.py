@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from w2v.losses.base import OutputLayer, Rows, uniform
+from w2v.losses.base import Generator, OutputLayer, Rows, uniform
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
@@ -71,10 +71,9 @@ class Hsigmoid(OutputLayer):
         sparse: bool = False,
         **rows: Unpack[Rows],
     ) -> None:
-        if tree is not None and len(tree) != len(counts):
-            raise ValueError(
-                f"the tree has {len(tree)} leaves, but counts has {len(counts)} classes"
-            )
+        V = len(counts)
+        if tree is not None and len(tree) != V:
+            raise ValueError(f"the tree has {len(tree)} leaves, but counts has {V} classes")
         self._given = tree
         super().__init__(dim, counts, options, **rows)
         self.sparse = sparse
@@ -125,9 +124,7 @@ class Hsigmoid(OutputLayer):
         with torch.autocast(hidden.device.type, enabled=False):
             return self._search(hidden.to(accumulate_dtype(hidden)), k)
 
-    def _sample(
-        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
-    ) -> Tensor:
+    def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """By a walk from the root in which every branch is drawn by temperature."""
         tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
         ids = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
@@ -139,9 +136,8 @@ class Hsigmoid(OutputLayer):
                 if self.bias is not None:
                     z = z + self.bias.reshape(-1)[nodes].to(dtype)
                 # code 0 has label 1, whose probability is sigmoid(z)
-                code = uniform(len(rows), generator, z.device) >= torch.sigmoid(
-                    z.double() / temperature
-                )
+                probability = torch.sigmoid(z.double() / temperature)
+                code = uniform(len(rows), generator, z.device) >= probability
                 reached = tables.children[nodes, code.long()]
                 leaf = reached < 0
                 ids[rows[leaf]] = -1 - reached[leaf]
@@ -175,13 +171,10 @@ class Hsigmoid(OutputLayer):
             reached_log_p = torch.stack([top + F.logsigmoid(z), top + F.logsigmoid(-z)], dim=2)
             reached, reached_log_p = reached.flatten(1), reached_log_p.flatten(1)
             leaf = reached < 0
-            best_here, place = torch.cat(
-                [best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1
-            ).topk(k, dim=1)
-            best[busy], ids[busy] = (
-                best_here,
-                torch.cat([ids[busy], -1 - reached], 1).gather(1, place),
-            )
+            found = torch.cat([best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1)
+            best_here, place = found.topk(k, dim=1)
+            best[busy] = best_here
+            ids[busy] = torch.cat([ids[busy], -1 - reached], 1).gather(1, place)
             nodes = torch.cat([nodes, reached.clamp(min=0)], 1)
             log_p = torch.cat([log_p, reached_log_p.masked_fill(leaf, -torch.inf)], 1)
             log_p.masked_fill_(log_p <= best_here[:, -1:], -torch.inf)

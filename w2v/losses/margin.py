@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from w2v.losses.base import Made
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.math.numbers import accumulate_dtype, rows_for
@@ -74,17 +75,15 @@ def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
     fixed = score.detach()
     first = largest(fixed)
     number = torch.arange(len(score), device=score.device)
+    candidates = torch.where(fixed == first, number, len(score))
     leader = number.new_full((num_rows,), len(score))
-    leader = leader.scatter_reduce_(
-        0, rows, torch.where(fixed == first, number, len(score)), "amin"
-    )
+    leader.scatter_reduce_(0, rows, candidates, "amin")
     leads = leader.index_select(0, rows) == number
     second = largest(torch.where(leads, floor, fixed))
     alone = second == floor
     share = (score - first).exp()
-    without_leader = sum_of(
-        (torch.where(leads, floor, score) - torch.where(alone, 0, second)).exp()
-    )
+    above = torch.where(leads, floor, score) - torch.where(alone, 0, second)
+    without_leader = sum_of(above.exp())
     of_leader = torch.where(alone, 1, without_leader).log() + second
     of_rest = torch.where(leads, 1, sum_of(share) - share).log() + first
     return torch.where(leads, of_leader, of_rest)
@@ -161,10 +160,7 @@ class DirectedLayer(MarginLayer):
     """Margin layers without a bias whose own output rows start as random directions of length about
     1: rows of zeros would have no angle. Rows that are passed in should not be 0 either."""
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
-        """As in OutputLayer, but for the start."""
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         if bias is not False:
             raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
         made, none = super().make_rows(rows, weight, False)

@@ -23,15 +23,11 @@ from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoft
 
 
 class FullLayer(OutputLayer):
-    """Layers that score all V classes; a subclass adds `_loss`."""
+    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`."""
 
     def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
         return hidden, self.weight, self.bias
-
-    def unigram_bias(self) -> Tensor:
-        """log of the counts' shares [V]."""
-        return self.log_shares()
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
         return all_scores(*self.operands(hidden)).log_softmax(1)

@@ -27,12 +27,8 @@ def eager(function: Function) -> Function:
 
 
 def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> Tensor:
-    """The target as int64.
-
-    Raises:
-        ValueError: it does not hold integers, or one is outside 0 … num_classes - 1; the sentence
-            names the smallest and the largest.
-    """
+    """The target as int64. ValueError: it does not hold integers, or one is outside 0 … num_classes
+    - 1."""
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(f"{name} are {target.dtype}, they must be integers")
     target = target.long()
@@ -48,6 +44,11 @@ def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> 
 def rows_for(hidden: Tensor, row_of: Tensor | None) -> Tensor:
     """The hidden row of every target, [N, D]."""
     return hidden if row_of is None else hidden.index_select(0, row_of)
+
+
+def row_numbers(hidden: Tensor, row_of: Tensor | None) -> Tensor:
+    """row_of [N]; if it is None, 0 … U - 1."""
+    return torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
 
 
 def accumulate_dtype(tensor: Tensor) -> torch.dtype:
@@ -69,22 +70,9 @@ def gradients_again(
     """
     # views, so that a tensor that is two of the inputs gets each one's gradient once
     inputs = [None if x is None else x.view_as(x) for x in inputs]
-    results = [
-        (result, gradient)
-        for result, gradient in zip(plain(*inputs), gradients, strict=True)
-        if result is not None and gradient is not None
-    ]
+    pairs = [pair for pair in zip(plain(*inputs), gradients, strict=True) if pair[1] is not None]
+    results, given = zip(*pairs, strict=True)
     chosen = [x for x, want in zip(inputs, wanted, strict=True) if x is not None and want]
-    found = iter(
-        torch.autograd.grad(
-            [result for result, _ in results],
-            chosen,
-            [gradient for _, gradient in results],
-            create_graph=True,
-            allow_unused=True,
-        )
-    )
-    return [
-        next(found) if x is not None and want else None
-        for x, want in zip(inputs, wanted, strict=True)
-    ]
+    made = torch.autograd.grad(results, chosen, given, create_graph=True, allow_unused=True)
+    found = iter(made)
+    return [next(found) if want else None for want in wanted]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, floor_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, row_numbers, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -48,9 +48,8 @@ def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[i
         return None
     if hidden.device.type != "cpu":
         return rows, num_classes
-    return rows, max(
-        BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1), BLOCK_CLASSES // 2
-    )
+    classes = BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1)
+    return rows, max(classes, BLOCK_CLASSES // 2)
 
 
 @dataclass
@@ -63,17 +62,10 @@ class _Gradients:
 
     @classmethod
     def zeros(cls, wanted: tuple[bool, ...], problem: Problem) -> _Gradients:
-        made = [
-            (
-                torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
-                if tensor is not None and want
-                else None
-            )
-            for tensor, want in zip(
-                (problem.hidden, problem.weight, problem.bias), wanted, strict=True
-            )
-        ]
-        return cls(*made)
+        of = problem.hidden, problem.weight, problem.bias
+        more: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
+        chosen = (x if want else None for x, want in zip(of, wanted, strict=True))
+        return cls(*(None if x is None else torch.zeros_like(x, **more) for x in chosen))
 
 
 class ScoreSums(torch.autograd.Function):
@@ -132,7 +124,7 @@ def _plain(
     dtype = accumulate_dtype(hidden)
     z = hidden.to(dtype) @ weight.to(dtype).t()
     z = z if bias is None else z + bias.to(dtype)
-    row = torch.arange(len(hidden), device=z.device) if asked.row_of is None else asked.row_of
+    row = row_numbers(hidden, asked.row_of)
     score, summed = z[row, asked.target], z
     if asked.others_only:
         summed = z.index_put((row, asked.target), z.new_tensor(floor_of(dtype)))
@@ -195,10 +187,8 @@ def _sums(
                 blocks.append(z)
         peaks_of = torch.stack(peaks)  # [blocks, rows]
         top = peaks_of.amax(0)
-        lse = (
-            (torch.stack(sums) * (peaks_of - top).exp_()).sum(0).log_().add_(top).clamp_min_(floor)
-        )
-        total[rows[0] : rows[1]] = lse
+        summed = (torch.stack(sums) * (peaks_of - top).exp_()).sum(0)
+        total[rows[0] : rows[1]] = lse = summed.log_().add_(top).clamp_min_(floor)
         if grads is None:
             continue
         scales = (peaks_of - lse).exp_()  # block x its scale = probabilities

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import spans_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, row_numbers, rows_for
 from w2v.losses.math.products import all_scores, linear
 from w2v.losses.math.score_sums import HELD_BYTES
 
@@ -51,7 +51,7 @@ class _TopScores(torch.autograd.Function):
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
         offset = None if bias is None else bias.to(dtype)
-        row = torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
+        row = row_numbers(hidden, row_of)
         order = torch.argsort(row)
         values = torch.empty(len(hidden), k, dtype=dtype, device=hidden.device)
         ids = torch.empty(len(hidden), k, dtype=torch.int64, device=hidden.device)
@@ -75,8 +75,7 @@ class _TopScores(torch.autograd.Function):
 
             def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
                 z = all_scores(hidden, weight, bias)
-                row = torch.arange(len(z), device=z.device) if row_of is None else row_of
-                return z.gather(1, ids), z[row, target]
+                return z.gather(1, ids), z[row_numbers(z, row_of), target]
 
             inputs = hidden, weight, bias
             return *gradients_again(plain, inputs, wanted, (d_values, d_score)), *[None] * 3
@@ -95,15 +94,12 @@ class _TopScores(torch.autograd.Function):
                     d_weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
             if d_hidden is not None:
                 rows = weight.index_select(0, target).to(dtype) * d_score[:, None]
-                d_hidden = (
-                    d_hidden + rows if row_of is None else d_hidden.index_add_(0, row_of, rows)
-                )
+                d_hidden.index_add_(0, row_numbers(hidden, row_of), rows)
             if d_weight is not None:
                 d_weight.index_add_(0, target, targets_hidden.to(dtype) * d_score[:, None])
             if d_bias is not None:
-                d_bias.index_add_(0, ids.flatten(), d_values.flatten()).index_add_(
-                    0, target, d_score
-                )
+                d_bias.index_add_(0, ids.flatten(), d_values.flatten())
+                d_bias.index_add_(0, target, d_score)
         return (
             None if d_hidden is None else d_hidden.to(hidden.dtype),
             None if d_weight is None else d_weight.to(weight.dtype),

@@ -19,9 +19,6 @@ class HSigmoidLoss(nn.Module):
         bias_attr: None, or False for no bias.
         is_custom: whether each call brings its own path_table and path_code.
         is_sparse: as in `hsigmoid_loss`.
-
-    Raises:
-        ValueError: a size is too small, or an attribute is something else.
     """
 
     def __init__(
@@ -90,10 +87,6 @@ def hsigmoid_loss(
         weight: [num_classes - 1 or more, D].
         is_sparse: gradients of weight and bias are sparse tensors; also with the default tree, as
             in no Paddle.
-
-    Raises:
-        ValueError: a label or a node is out of range, a shape is wrong, or only one of the tables
-            is given.
     """
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}, it must be 2 or more")

@@ -70,10 +70,6 @@ def nce_loss(
             TensorFlow 1 defaults to "mod".
         seed: draws the same candidates at every call; to go on drawing give a generator.
         sparse: give weights and biases gradients that hold only the rows used.
-
-    Raises:
-        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates
-            than classes.
     """
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, generator or _seeded(seed, labels.device)

@@ -76,9 +76,6 @@ def adaptive_log_softmax_with_loss(
         cutoffs: the first class of each cluster; V may follow as the last one, as in the module's
             own `cutoffs`.
         head_bias: [c_0 + clusters].
-
-    Raises:
-        ValueError: a target is out of range, or shapes and cutoffs contradict each other.
     """
     tails = [Tail(*pair) for pair in tail_weights]
     K, D = len(tails), input.shape[-1]

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import Generator, Made, OutputLayer, draw
+from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
 from w2v.losses.math import levels
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
@@ -57,10 +57,6 @@ class AdaptiveSoftmax(OutputLayer):
         bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
             options.head_bias says.
         dim, options: as in OutputLayer.
-
-    Raises:
-        ValueError: as OutputLayer; counts are not sorted; a cutoff is not a number from 1 to V - 1,
-            or not above the one before it; a cluster's vectors would have no dimension left.
     """
 
     takes = AdaptiveOptions
@@ -70,7 +66,7 @@ class AdaptiveSoftmax(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: AdaptiveOptions | None = None,
         *,
         weight: Tensor | None = None,

@@ -23,6 +23,7 @@ from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 from w2v.losses.options import LossOptions
 from w2v.settings.declare import settings_of
 
+Counts = Tensor | Sequence[int]
 Generator = torch.Generator | None
 Made = tuple[Tensor, Tensor | None]  # weight and bias, parameters or shared tensors
 NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
@@ -52,7 +53,7 @@ class OutputLayer(nn.Module, ABC):
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
 
     Raises:
-        ValueError: dim, counts or options cannot be used, or a shared tensor has another shape.
+        ValueError: what is given cannot be used; the same in all subclasses.
     """
 
     takes: ClassVar[type[LossOptions]]  # the dataclass of its options
@@ -64,7 +65,7 @@ class OutputLayer(nn.Module, ABC):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: LossOptions | None = None,
         *,
         weight: Tensor | None = None,
@@ -93,7 +94,7 @@ class OutputLayer(nn.Module, ABC):
         self.weight, self.bias = self.make_rows(self.rows(), weight, bias)
 
     def rows(self) -> int:
-        """How many output rows there are: V, unless the layer has others (inner nodes)."""
+        """How many output rows there are: V, or that of inner nodes."""
         return self.num_classes
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:

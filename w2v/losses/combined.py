@@ -10,13 +10,12 @@ be estimates. The training loss is their sum and so not a -log P. arXiv:1310.454
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from w2v.losses.base import Made, OutputLayer
+from w2v.losses.base import Counts, Made, OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
@@ -32,9 +31,6 @@ class HsigmoidNeg(OutputLayer):
         bias: True gives both a bias; False: neither.
         sparse: both give sparse gradients.
         of_noise: what Neg takes besides: weight [V, D], sampler, per_row, generator.
-
-    Raises:
-        ValueError: as Hsigmoid and Neg.
     """
 
     takes = HsigmoidNegOptions
@@ -43,7 +39,7 @@ class HsigmoidNeg(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: HsigmoidNegOptions | None = None,
         *,
         bias: bool = False,

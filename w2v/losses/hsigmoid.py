@@ -14,7 +14,6 @@ Bengio 2005; Mikolov et al. 2013, arXiv:1301.3781.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from w2v.losses.base import Generator, OutputLayer, Rows, uniform
+from w2v.losses.base import Counts, Generator, OutputLayer, Rows, uniform
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
@@ -54,9 +53,6 @@ class Hsigmoid(OutputLayer):
         tree: the paths; None: Huffman's tree over the counts.
         sparse: the gradients of weight and bias are sparse tensors with one entry per visited node.
         dim, counts, options, weight, bias: as in OutputLayer, with weight [tree.rows, D].
-
-    Raises:
-        ValueError: as OutputLayer; or the tree has not V leaves.
     """
 
     takes = HsigmoidOptions
@@ -64,7 +60,7 @@ class Hsigmoid(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: HsigmoidOptions | None = None,
         *,
         tree: Tree | None = None,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from w2v.losses.table import LOSSES
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from w2v.losses.base import OutputLayer
+    from w2v.losses.base import Counts, OutputLayer
     from w2v.losses.options import LossOptions
 
 
@@ -24,22 +21,10 @@ def layer_class(loss: str) -> type[OutputLayer]:
 
 
 def make_layer(
-    loss: str,
-    dim: int,
-    counts: Tensor | Sequence[int],
-    options: LossOptions | None = None,
-    **more: Any,
+    loss: str, dim: int, counts: Counts, options: LossOptions | None = None, **more: Any
 ) -> OutputLayer:
-    """The output layer of a loss by name.
-
-    Args:
-        options: the loss's dataclass from `w2v.losses.options`; None: its defaults, and those of
-            its settings that `more` names.
-        more: what the layer's class takes besides (weight, bias, sparse, …).
-
-    Raises:
-        ValueError: no such loss, or the layer refuses its arguments.
-    """
+    """The output layer of a loss by name. options: None for its defaults, and those of its settings
+    that `more` names; more: what the layer's class takes besides (weight, bias, sparse, …)."""
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
     if options is None:

@@ -16,14 +16,13 @@ arXiv:1310.4546 (neg), arXiv:1206.6426 (nce), arXiv:1412.2007 (sampled softmax).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
-from w2v.losses.base import Made, Rows
+from w2v.losses.base import Counts, Made, Rows
 from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.sampled_step import Link, log_count
@@ -41,10 +40,6 @@ class SampledLayer(FullLayer):
         per_row: draw noise words for every hidden row instead of once for all of them.
         sparse: give `weight` and `bias` sparse gradients that hold only the rows scored.
         generator: for the draws; it may be replaced at any time.
-
-    Raises:
-        ValueError: the sampler has other classes than counts, or not as many as there are noise
-            words to draw.
     """
 
     options: SampledOptions
@@ -56,7 +51,7 @@ class SampledLayer(FullLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: SampledOptions | None = None,
         *,
         sampler: Sampler | None = None,
@@ -155,11 +150,7 @@ class Nce(SampledLayer):
     options: NceOptions
 
     def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: NceOptions | None = None,
-        **more: Any,
+        self, dim: int, counts: Counts, options: NceOptions | None = None, **more: Any
     ) -> None:
         super().__init__(dim, counts, options, **more)
         given = self.options.log_z()

@@ -19,7 +19,7 @@ import numpy as np
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import Matrices
-from w2v.kernels.cpu.workspace import RowTables, TileShape, Weights, Workspace, whole_vectors
+from w2v.kernels.cpu.workspace import RowTables, Weights, Workspace, tile_shape, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
@@ -51,8 +51,7 @@ def plan_of(config: Config) -> FusedPlan:
 def variant_of(config: Config) -> Variant:
     """What of a configuration is frozen into the kernel's machine code."""
     plan, cbow = plan_of(config), config.model.model == "cbow"
-    shape = TileShape.choose(plan.rows, plan.negatives, cbow)
-    size, tile = 4 * whole_vectors(config.model.dim), (shape.width, shape.group)
+    size, tile = 4 * whole_vectors(config.model.dim), tile_shape(plan.rows, plan.negatives, cbow)
     link = plan.rows, plan.link, plan.offsets, plan.skip_hits, plan.bias
     return Variant(size, *tile, *link, int(cbow))
 
@@ -104,9 +103,6 @@ def flops_per_word(config: Config) -> float:
 class HogwildEngine(WordEngine):
     """Skip-gram, every context word in the window predicting the word in the middle, and CBOW,
     their mean or sum predicting it, as in word2vec.c.
-
-    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
-    counts [V]: of the vocabulary, never increasing.
     """
 
     name = "hogwild"
@@ -127,10 +123,8 @@ class HogwildEngine(WordEngine):
         self.in_rounds = works_in_rounds(config) and self.threads > 1
         hot = None if self.in_rounds else HOT_ROWS
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
-        shape, longest = TileShape(variant.width, variant.group), self._tables.longest
-        self._workspaces = [
-            Workspace(self._plan, longest, window, variant.size, shape) for _ in range(self.threads)
-        ]
+        given = self._plan, self._tables.longest, window, variant
+        self._workspaces = [Workspace(*given) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # of the round's first block
         merge_every = max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
@@ -149,7 +143,6 @@ class HogwildEngine(WordEngine):
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        """Loads the kernel from Numba's cache, or compiles it."""
         compiled_kernel(config)
 
     def bounds(self) -> np.ndarray:

@@ -4,12 +4,11 @@ each thread's scratch, as addresses."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from w2v.kernels.cpu.block import TALLY, Scratch
+from w2v.kernels.cpu.block import TALLY, Scratch, Variant
 from w2v.kernels.cpu.reader import STATE_SIZE
 from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Rows, Slots
 from w2v.kernels.plan import NOISE, PATH, FusedPlan
@@ -37,22 +36,14 @@ def whole_vectors(floats: int) -> int:
     return -(-floats // FLOATS) * FLOATS
 
 
-@dataclass(frozen=True)
-class TileShape:
-    """`width` output rows x `group` hidden rows, whose scores fill the 16 lanes."""
-
-    width: int
-    group: int
-
-    @classmethod
-    def choose(cls, rows: int, negatives: int, cbow: bool) -> TileShape:
-        """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the
-        least padding (the wider one on a tie)."""
-        if rows == PATH:
-            return cls(6, 1) if cbow else cls(4, 4)
-        widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
-        width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
-        return cls(width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width])
+def tile_shape(rows: int, negatives: int, cbow: bool) -> tuple[int, int]:
+    """(output rows, hidden rows) of the tile for PATH, NOISE or both. For a fixed number of output
+    rows the one with the least padding (the wider one on a tie)."""
+    if rows == PATH:
+        return (6, 1) if cbow else (4, 4)
+    widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
+    width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
+    return width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width]
 
 
 class Table:
@@ -145,21 +136,16 @@ class Weights:
         return Matrices(*(table.addresses(thread) for table in self.tables))
 
     def only_shared(self, thread: int) -> Matrices:
-        """The addresses for one thread that changes nothing, while all rest: the shared rows hold
-        what was learnt."""
+        """The addresses for one thread that changes nothing, while all rest."""
         return Matrices(*(table.only_shared(thread) for table in self.tables))
 
 
 class Workspace:
-    """One thread's scratch.
+    """One thread's scratch. longest: nodes on the longest path (0 without)."""
 
-    longest: nodes on the longest path (0 without). size: bytes of a row.
-    """
-
-    def __init__(
-        self, plan: FusedPlan, longest: int, window: int, size: int, shape: TileShape
-    ) -> None:
-        width, group, rows, noise = shape.width, shape.group, plan.rows, plan.noise_rows
+    def __init__(self, plan: FusedPlan, longest: int, window: int, variant: Variant) -> None:
+        size, width, group = variant[:3]
+        rows, noise = plan.rows, plan.noise_rows
         tiles = max(1, -(-longest // width) + -(-noise // width))
         floats = size // 4
         self.zero_row = aligned(floats)

@@ -1,8 +1,7 @@
 """Matrix products of scores, by the fastest library that PyTorch carries.
 
 On a CPU, PyTorch multiplies float32 matrices with MKL, which leaves half of the vector unit idle on
-processors not made by Intel. oneDNN, which PyTorch carries too, does not: 266 against 120 GFLOP/s
-on one core of an AMD EPYC with AVX-512 (1024 x 1024). It takes transposed views as they are.
+processors not made by Intel. oneDNN, which PyTorch carries too, does not.
 
     with bfloat16_products():          # twice as fast again where the hardware has it
         loss = layer(hidden, target)

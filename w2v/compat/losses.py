@@ -23,6 +23,8 @@ from w2v.losses.math import cross_entropy
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 from w2v.losses.softmax import kept_cross_entropy
 
+LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
+
 
 @eager
 def label_smoothing_cross_entropy(
@@ -135,8 +137,8 @@ def am_softmax_loss(
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            h, w = am_operands(hidden, weight, scale)
-        return moved_cross_entropy(h, w, None, classes, None, lambda z, *_: z - scale * margin)
+            operands = *am_operands(hidden, weight, scale), None
+        return moved_cross_entropy(operands, classes, None, lambda z, *_: z - scale * margin)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -161,18 +163,13 @@ def l_softmax_loss(
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         move = l_move(hidden, weight, margin, annealing)
-        return moved_cross_entropy(hidden, weight, None, classes, None, move)
+        return moved_cross_entropy((hidden, weight, None), classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
 
 def _of_kept(
-    loss_of: Callable[[Tensor, Tensor], Tensor],
-    input: Tensor,
-    weight: Tensor,
-    target: Tensor,
-    ignore_index: int,
-    reduction: str,
+    loss_of: LossOf, input: Tensor, weight: Tensor, target: Tensor, ignored: int, reduction: str
 ) -> Tensor:
     """A linear loss of the rows whose target is not ignored, reduced."""
     shape, rows = list(input.shape), list(weight.shape)
@@ -186,7 +183,7 @@ def _of_kept(
         )
     _check_reduction(reduction)
     hidden = input.reshape(-1, input.shape[-1])
-    classes, valid = _checked(target.reshape(-1), len(weight), ignore_index)
+    classes, valid = _checked(target.reshape(-1), len(weight), ignored)
     if valid.all():
         loss = loss_of(hidden, classes)
     else:

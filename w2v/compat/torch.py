@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from w2v.losses.adaptive import check_cutoffs
-from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob, all_log_prob, best_classes
+from w2v.losses.math import levels
+from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 
 
@@ -28,7 +29,7 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
 
     def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
         """(output, loss) of input [N, D] or [D] and target [N] or []."""
-        head, tails = self.head, self._tails()
+        head, tails = self.head, levels.tails_of(self.tail)
         return adaptive_log_softmax_with_loss(
             input_, target_, head.weight, tails, self.cutoffs, head.bias
         )
@@ -36,21 +37,17 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
     @eager
     def log_prob(self, input: Tensor) -> Tensor:
         """log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
-        log_prob = all_log_prob(*self._at(input))
+        log_prob = levels.all_log_prob(*self._at(input))
         return log_prob.view(*input.shape[:-1], self.n_classes)
 
     @eager
     @torch.no_grad()
     def predict(self, input: Tensor) -> Tensor:
         """The most probable class [N] (or [] for input [D])."""
-        return best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
-
-    def _tails(self) -> list[Tail]:
-        pairs = [cast(Sequence[nn.Linear], tail) for tail in self.tail]
-        return [Tail(projection.weight, output.weight) for projection, output in pairs]
+        return levels.best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
 
     def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
-        weights = Weights(self.head.weight, self.head.bias, self._tails())
+        weights = Weights(self.head.weight, self.head.bias, levels.tails_of(self.tail))
         rows = input.reshape(-1, self.in_features)
         return rows, weights.to(accumulate_dtype(input)), list(self.cutoffs[:-1])
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 import torch
@@ -135,9 +134,8 @@ class AdaptiveSoftmax(OutputLayer):
         weight = self.head.weight
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
-        pairs = [cast(Sequence[nn.Linear], pair) for pair in self.tail]
-        tails = [levels.Tail(projection.weight, output.weight) for projection, output in pairs]
-        return levels.Weights(weight, self.head.bias, tails).to(accumulate_dtype(hidden))
+        found = levels.Weights(weight, self.head.bias, levels.tails_of(self.tail))
+        return found.to(accumulate_dtype(hidden))
 
 
 class _Head(nn.Module):

@@ -27,7 +27,7 @@ from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.sampled_step import Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
-from w2v.losses.softmax import FullLayer
+from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.samplers import Candidates, Sampler, UnigramSampler
 
 
@@ -136,7 +136,7 @@ class Neg(SampledLayer):
         log_q = log_count(noise, torch.float64)
         return super().unigram_bias() - log_q - math.log(self.options.negatives)
 
-    def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def operands(self, hidden: Tensor) -> Operands:
         noise = self.sampler.probability(torch.arange(self.num_classes, device=hidden.device))
         log_q = log_count(noise, accumulate_dtype(self.weight))
         return hidden, self.weight, log_q if self.bias is None else log_q + self.bias

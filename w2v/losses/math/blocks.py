@@ -19,10 +19,10 @@ class Asked(NamedTuple):
 
     target: Tensor
     row_of: Tensor | None
-    guess: bool
-    with_mean: bool
-    others_only: bool
-    product: torch.dtype
+    guess: bool = False
+    with_mean: bool = False
+    others_only: bool = False
+    product: torch.dtype = torch.float32
 
 
 def floor_of(dtype: torch.dtype) -> float:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.losses.math.cross_entropy import score_sums
@@ -17,6 +17,12 @@ class Tail(NamedTuple):
 
     projection: Tensor
     output: Tensor
+
+
+def tails_of(clusters: nn.ModuleList) -> list[Tail]:
+    """The weights of clusters that are two linear layers each."""
+    pairs = [cast(Sequence[nn.Linear], pair) for pair in clusters]
+    return [Tail(projection.weight, output.weight) for projection, output in pairs]
 
 
 class Weights(NamedTuple):

@@ -14,11 +14,7 @@ class HSigmoidLoss(nn.Module):
     """paddle.nn.HSigmoidLoss: `weight` [num_classes - 1, feature_size] (custom trees:
     [num_classes, feature_size]), Xavier uniform, and `bias` [rows, 1], zeros.
 
-    Args:
-        weight_attr: None; fill `weight` for another start.
-        bias_attr: None, or False for no bias.
-        is_custom: whether each call brings its own path_table and path_code.
-        is_sparse: as in `hsigmoid_loss`.
+    bias_attr False: no bias. is_custom: each call brings its own path_table and path_code.
     """
 
     def __init__(
@@ -32,8 +28,8 @@ class HSigmoidLoss(nn.Module):
         name: str | None = None,
     ) -> None:
         super().__init__()
-        sizes = f"feature_size is {feature_size} and num_classes {num_classes}"
         if feature_size < 1 or num_classes < 2:
+            sizes = f"feature_size is {feature_size} and num_classes {num_classes}"
             raise ValueError(f"{sizes}, they must be at least 1 and 2")
         if weight_attr is not None or bias_attr not in (None, False):
             raise ValueError("weight_attr and bias_attr can only be None, bias_attr also False")
@@ -82,11 +78,8 @@ def hsigmoid_loss(
     are not clipped at ±40, and none of float32's small losses vanish below z = -17. Gradients of
     bias come in bias's shape, [rows] or [rows, 1].
 
-    Args:
-        input: [N, D].
-        weight: [num_classes - 1 or more, D].
-        is_sparse: gradients of weight and bias are sparse tensors; also with the default tree, as
-            in no Paddle.
+    input [N, D], weight [num_classes - 1 or more, D]; is_sparse: gradients of weight and bias are
+    sparse tensors; also with the default tree, as in no Paddle.
     """
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}, it must be 2 or more")

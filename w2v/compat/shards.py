@@ -16,12 +16,8 @@ STRATEGIES = ("div", "mod")
 
 
 class Tables(NamedTuple):
-    """Weights [num_classes, D] and biases [num_classes] or None, each one tensor or its shards.
-
-    strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the classes one after
-    another, the first num_classes % P of them one more ("div"). sparse: gradients hold only the
-    rows taken.
-    """
+    """Weights [num_classes, D] and biases [num_classes] or None, each one tensor or its shards;
+    strategy and sparse as in `nce_loss`."""
 
     weights: Shards
     biases: Shards | None

@@ -12,7 +12,7 @@ Both are for training only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,10 +57,8 @@ def nce_loss(
     """Noise-contrastive estimation (arXiv:1206.6426), [N] nats.
 
     Args:
-        weights: [num_classes, D], or shards of it.
-        biases: [num_classes], shards of it, or None.
-        labels: [N, num_true], or [N] if num_true is 1.
-        inputs: [N, D].
+        weights, biases: [num_classes, D] and [num_classes], or shards of them; biases also None.
+        labels, inputs: [N, num_true], or [N] if num_true is 1; [N, D].
         sampled_values: (sampled [num_sampled], true_expected_count [N, num_true],
             sampled_expected_count [num_sampled]), as a sampler of `w2v.sampling.samplers` gives
             them; None: log-uniform, unique.
@@ -228,15 +226,9 @@ def fixed_unigram_candidate_sampler(
 ) -> Sampled:
     """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
     fields of the lines of vocab_file."""
-    sampler = UnigramSampler(
-        list(unigrams) or None,
-        vocab_file=vocab_file or None,
-        distortion=distortion,
-        num_reserved_ids=num_reserved_ids,
-        num_shards=num_shards,
-        shard=shard,
-        range_max=range_max,
-    )
+    shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
+    more: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
+    sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **more)
     return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
 
@@ -254,12 +246,7 @@ def all_candidate_sampler(
 
 
 def _sampled(
-    sampler: Sampler,
-    classes: Tensor,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    seed: int | None,
+    sampler: Sampler, classes: Tensor, num_true: int, k: int, unique: bool, seed: int | None
 ) -> Sampled:
     classes = torch.as_tensor(classes)
     shape = list(classes.shape)
@@ -267,6 +254,6 @@ def _sampled(
         raise ValueError(f"true_classes has shape {shape}, it must be [N, {num_true}]")
     generator = _seeded(seed, classes.device)
     classes = checked_classes(classes, sampler.range_max, "true_classes")
-    found = sampler.sample(classes, num_sampled, unique, generator)
+    found = sampler.sample(classes, k, unique, generator)
     assert found.true_expected_count is not None
     return found.sampled, found.true_expected_count, found.sampled_expected_count

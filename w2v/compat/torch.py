@@ -64,15 +64,9 @@ def adaptive_log_softmax_with_loss(
     """(output, loss) of torch.nn.AdaptiveLogSoftmaxWithLoss; the loss of no targets is NaN, as
     there.
 
-    Args:
-        input: [N, D], or [D] with a target [].
-        target: [N], in 0 … V - 1.
-        head_weight: [c_0 + clusters, D].
-        tail_weights: per cluster its projection [d, D] and its output [words, d]: the module's
-            tail.i.0.weight and tail.i.1.weight.
-        cutoffs: the first class of each cluster; V may follow as the last one, as in the module's
-            own `cutoffs`.
-        head_bias: [c_0 + clusters].
+    input [N, D] or [D], target [N] or [], head_weight [c_0 + clusters, D], head_bias; tail_weights:
+    per cluster the module's tail.i.0.weight [d, D] and tail.i.1.weight [words, d]; cutoffs: the
+    first class of each cluster; V may follow as the last one, as in the module's own `cutoffs`.
     """
     tails = [Tail(*pair) for pair in tail_weights]
     K, D = len(tails), input.shape[-1]

@@ -42,12 +42,8 @@ SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot t
 
 class AdaptiveSoftmax(OutputLayer):
     """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight,
-    tail.i.1.weight.
-
-    `weight` holds the tied rows, none [0, D] if nothing is tied.
-
-    Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave
-    zero in the tails.
+    tail.i.1.weight. They start as torch's do (the same seed gives the same numbers), for zeros
+    could not leave zero in the tails. `weight` is [0, D] if nothing is tied.
 
     Args:
         counts: [V], never increasing; from them come the default cutoffs.
@@ -105,9 +101,8 @@ class AdaptiveSoftmax(OutputLayer):
         self.head.bias.copy_(torch.cat([shares[: self.cutoffs[0]], torch.stack(clusters)]).log())
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
-        return -levels.adaptive_log_prob(
-            hidden, target, self._weights(hidden), self.cutoffs, row_of
-        )
+        weights = self._weights(hidden)
+        return -levels.adaptive_log_prob(hidden, target, weights, self.cutoffs, row_of)
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
         return levels.all_log_prob(hidden, self._weights(hidden), self.cutoffs)

@@ -77,16 +77,13 @@ class OutputLayer(nn.Module, ABC):
         if dim < 1:
             raise ValueError(f"dim is {dim}, it must be 1 or more")
         if counts.dim() != 1 or len(counts) < 2:
-            raise ValueError(
-                f"counts has shape {list(counts.shape)}, it must be [V] with V of 2 or more"
-            )
+            shape = list(counts.shape)
+            raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
         if bool((counts < 0).any()):
             raise ValueError(f"counts holds {counts.min().item()}, it must not be negative")
         if options is not None and not isinstance(options, self.takes):
-            raise ValueError(
-                f"options is a {type(options).__name__}, {type(self).__name__} takes"
-                f" {self.takes.__name__}"
-            )
+            kind, own = type(options).__name__, type(self).__name__
+            raise ValueError(f"options is a {kind}, {own} takes {self.takes.__name__}")
         self.dim, self.num_classes, self.counts = dim, len(counts), counts
         self.options = self.takes() if options is None else options
         for name, setting in settings_of(self.takes).items():
@@ -102,9 +99,8 @@ class OutputLayer(nn.Module, ABC):
         if weight is None:
             weight = nn.Parameter(torch.zeros(rows, self.dim))
         elif tuple(weight.shape) != (rows, self.dim):
-            raise ValueError(
-                f"weight has shape {list(weight.shape)}, this layer needs [{rows}, {self.dim}]"
-            )
+            shape, needed = list(weight.shape), [rows, self.dim]
+            raise ValueError(f"weight has shape {shape}, this layer needs {needed}")
         if bias is True:
             return weight, nn.Parameter(torch.zeros(rows))
         if bias is False:
@@ -219,10 +215,8 @@ class OutputLayer(nn.Module, ABC):
     def _hidden_rows(self, hidden: Tensor) -> Tensor:
         """hidden as [U, D], checked."""
         if not hidden.is_floating_point() or hidden.dim() < 1 or hidden.shape[-1] != self.dim:
-            raise ValueError(
-                f"hidden is {hidden.dtype} {list(hidden.shape)}, it must be floating point and"
-                f" [..., {self.dim}]"
-            )
+            kind = f"{hidden.dtype} {list(hidden.shape)}"
+            raise ValueError(f"hidden is {kind}, it must be floating point and [..., {self.dim}]")
         return hidden.reshape(-1, self.dim)
 
     def _checked(
@@ -232,16 +226,16 @@ class OutputLayer(nn.Module, ABC):
         rows = self._hidden_rows(hidden)
         if target.dim() == hidden.dim() and target.shape[-1] == 1:
             target = target[..., 0]
-        if row_of is None and target.shape != hidden.shape[:-1]:
+        shape, classes = list(hidden.shape), list(target.shape)
+        if row_of is None and classes != shape[:-1]:
             raise ValueError(
-                f"hidden has shape {list(hidden.shape)}, so targets must have"
-                f" {list(hidden.shape[:-1])}, not {list(target.shape)}"
+                f"hidden has shape {shape}, so targets must have {shape[:-1]}, not {classes}"
             )
         if row_of is not None:
-            if hidden.dim() != 2 or target.dim() != 1 or row_of.shape != target.shape:
+            if len(shape) != 2 or len(classes) != 1 or row_of.shape != target.shape:
+                wanted = f"hidden must be [U, {self.dim}] and targets {list(row_of.shape)}"
                 raise ValueError(
-                    f"with row_of {list(row_of.shape)} hidden must be [U, {self.dim}] and targets"
-                    f" {list(row_of.shape)}, not {list(hidden.shape)} and {list(target.shape)}"
+                    f"with row_of {list(row_of.shape)} {wanted}, not {shape} and {classes}"
                 )
             row_of = checked_classes(row_of, len(rows), "row_of")
         return rows, checked_classes(target, self.num_classes).contiguous(), row_of

@@ -65,15 +65,12 @@ class SampledLayer(FullLayer):
         if sampler is None:
             with torch.device("cpu"):
                 sampler = UnigramSampler(self.counts, distortion=self.options.noise_power)
-        if sampler.range_max != self.num_classes:
-            raise ValueError(
-                f"the sampler has {sampler.range_max} classes, counts has {self.num_classes}"
-            )
+        classes, V = sampler.range_max, self.num_classes
+        if classes != V:
+            raise ValueError(f"the sampler has {classes} classes, counts has {V}")
         if self.unique and negatives > sampler.support():
-            raise ValueError(
-                f"negatives is {negatives}, but there are only {sampler.support()} distinct"
-                " words to draw"
-            )
+            support = f"there are only {sampler.support()} distinct words to draw"
+            raise ValueError(f"negatives is {negatives}, but {support}")
         self.sampler, self.per_row, self.sparse = sampler, per_row, sparse
         self.generator = generator
 

@@ -54,11 +54,8 @@ class Variant(NamedTuple):
     """What is frozen into the machine code.
 
     size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
-    hidden rows (width · group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's
-    path, NOISE the target and noise words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for
-    the logistic one. offset: 1 adds offsets[word] to a score. skip_hits: 1 leaves out a noise word
-    that equals the target. bias: 1 a bias per output row, 2 one bias for all rows (a learnt -log
-    Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram.
+    hidden rows (width · group <= 16, width <= 8). From rows to bias: as in FusedPlan. cbow: 1 for
+    one hidden row per window, 0 for skip-gram.
     """
 
     size: int
@@ -217,9 +214,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                                 multiply(weights, last), lr, sums,
                             )  # fmt: skip
                     if bias and lr != 0:
-                        update_biases(
-                            scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias
-                        )
+                        own, at = m.log_z.own, scratch.scores
+                        update_biases(at, stride, biases, n, scored, T, Q, own, bias)
                 # here, where the residuals are still on their way: this work waits for nothing
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
                     target = read_int(buffer + 4 * chosen)

@@ -28,21 +28,16 @@ def top_scores(
     given.
     """
     with torch.autocast(target.device.type, enabled=False):
-        values, ids, score = _TopScores.apply(*operands, target, row_of, k)
+        values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)
     return values, ids, score
 
 
 class _TopScores(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        row_of: Tensor | None,
-        k: int,
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked, k: int
     ) -> tuple[Tensor, Tensor, Tensor]:
+        target, row_of = asked.target, asked.row_of
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
         offset = None if bias is None else bias.to(dtype)
@@ -73,7 +68,7 @@ class _TopScores(torch.autograd.Function):
                 return z.gather(1, ids), z[row_numbers(z, row_of), target]
 
             inputs = hidden, weight, bias
-            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), *[None] * 3
+            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), None, None
         dtype = d_score.dtype
         problem = Problem(hidden, weight, bias, Asked(target, row_of, product=dtype))
         made = Gradients.zeros(wanted, problem)
@@ -90,4 +85,4 @@ class _TopScores(torch.autograd.Function):
             if made.bias is not None:
                 made.bias.index_add_(0, ids.flatten(), d_values.flatten())
             add_scores(made, problem, d_score)
-        return *made.cast(problem), *[None] * 3
+        return *made.cast(problem), None, None

@@ -51,7 +51,6 @@ class AdaptiveSoftmax(OutputLayer):
             clusters' rows only.
         bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
             options.head_bias says.
-        dim, options: as in OutputLayer.
     """
 
     takes = AdaptiveOptions

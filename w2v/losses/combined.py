@@ -26,11 +26,8 @@ class HsigmoidNeg(OutputLayer):
     """The sum of `path`, a Hsigmoid, and `noise`, a Neg, which hold the rows: path.weight [V - 1,
     D], noise.weight [V, D].
 
-    Args:
-        dim, counts, options: as in OutputLayer.
-        bias: True gives both a bias; False: neither.
-        sparse: both give sparse gradients.
-        of_noise: what Neg takes besides: weight [V, D], sampler, per_row, generator.
+    bias and sparse are for both; of_noise: what Neg takes besides: weight [V, D], sampler, per_row,
+    generator.
     """
 
     takes = HsigmoidNegOptions

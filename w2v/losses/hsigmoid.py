@@ -46,14 +46,9 @@ class _Tables(NamedTuple):
 
 
 class Hsigmoid(OutputLayer):
-    """Hierarchical sigmoid over a binary tree. `weight` [inner nodes, D]; row n belongs to the
-    tree's node n.
-
-    Args:
-        tree: the paths; None: Huffman's tree over the counts.
-        sparse: the gradients of weight and bias are sparse tensors with one entry per visited node.
-        dim, counts, options, weight, bias: as in OutputLayer, with weight [tree.rows, D].
-    """
+    """Hierarchical sigmoid over a binary tree. Row n of `weight` [tree.rows, D] belongs to the
+    tree's node n. tree: None for Huffman's over the counts; sparse: the gradients of weight and
+    bias are sparse tensors with one entry per visited node."""
 
     takes = HsigmoidOptions
 
@@ -84,12 +79,9 @@ class Hsigmoid(OutputLayer):
         """log of what a node's two branches count [rows]; a branch without any counts half."""
         starts, nodes, signs, _ = self._on(torch.device("cpu")).paths
         counts = self.counts.double().repeat_interleave(starts.diff())
-        one, other = (
-            counts.new_zeros(self.tree.rows)
-            .index_add_(0, nodes, counts * (signs == sign))
-            .clamp_min_(0.5)
-            for sign in (1, -1)
-        )
+        of_branches = (counts * (signs == sign) for sign in (1, -1))
+        none = counts.new_zeros(self.tree.rows)
+        one, other = (none.index_add(0, nodes, each).clamp_min_(0.5) for each in of_branches)
         return (one / other).log()
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:

@@ -99,11 +99,7 @@ class LabelSmoothingOptions(LossOptions):
 
 @dataclass(frozen=True)
 class SparseSoftmaxOptions(LossOptions):
-    """Softmax over the highest scores only.
-
-    On the demo corpus (4,297 words) a top k of 32, 64, 128 gives 76, 86, 97 % of the analogies
-    after two epochs.
-    """
+    """Softmax over the highest scores only."""
 
     top_k: int = setting(128, "how many of the highest scores are kept; fewer learn less", low=1)
     keep_target: bool = setting(True, "keep the target's score too when it is not among them")

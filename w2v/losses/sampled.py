@@ -35,7 +35,6 @@ class SampledLayer(FullLayer):
     """Base of the sampled losses.
 
     Args:
-        dim, counts, options, weight, bias: as in OutputLayer.
         sampler: where the noise words come from; None: counts^options.noise_power.
         per_row: draw noise words for every hidden row instead of once for all of them.
         sparse: give `weight` and `bias` sparse gradients that hold only the rows scored.

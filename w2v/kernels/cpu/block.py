@@ -22,6 +22,7 @@ import numpy as np
 from numba import float32, float64, int64, njit, uint64
 
 from w2v.kernels.cpu import reader
+from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
@@ -30,19 +31,6 @@ from w2v.kernels.cpu.random import below, mix, step
 from w2v.kernels.cpu.reader import begin, refill
 from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
-from w2v.kernels.cpu.vector import (
-    copy_rows,
-    int_zeros,
-    load,
-    multiply,
-    prefetch_row,
-    read_int,
-    read_long,
-    spread,
-    store,
-    write_long,
-    zeros,
-)
 from w2v.kernels.plan import NOISE, PATH
 
 # Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
@@ -135,7 +123,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
         hot = m.input.hot + m.path.hot + m.noise.hot > 0 and merge_every > 0
         random = mix(uint64(seed)) | uint64(1)
         trained = predictions = since = int64(0)
-        sums = spread(float32(0)), spread(float32(1)), int64(0), float64(0)
+        sums = v.spread(float32(0)), v.spread(float32(1)), int64(0), float64(0)
         lr = float32(lr)
         if hot:
             refresh(m, size, bias)
@@ -155,21 +143,21 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 if trains:
                     random = step(random)
                     reach = window - int64(below(random, window))
-                    line = read_int(lines + 4 * i)
+                    line = v.read_int(lines + 4 * i)
                     for j in range(max(0, i - reach), min(length, i + reach + 1)):
-                        if j != i and read_int(lines + 4 * j) == line:
-                            word = read_int(buffer + 4 * j)
+                        if j != i and v.read_int(lines + 4 * j) == line:
+                            word = v.read_int(buffer + 4 * j)
                             row = row_of(m.input, word, size)
-                            write_long(scratch.contexts + 8 * contexts, row)
+                            v.write_long(scratch.contexts + 8 * contexts, row)
                             if not cbow:
-                                copy_rows(hidden + contexts * size, row, size)
+                                v.copy_rows(hidden + contexts * size, row, size)
                             count_use(m.input, word)
                             contexts += 1
                     trained += 1
                     since += 1
                 if contexts > 0:
                     slot = i % SLOTS
-                    n = rows_of(read_int(buffer + 4 * i), choice, rows, T)
+                    n = rows_of(v.read_int(buffer + 4 * i), choice, rows, T)
                     scored = contexts
                     if cbow:
                         scored, receivers = int64(1), scratch.gradient
@@ -186,7 +174,9 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if rows & NOISE and choice.negatives >= T:
                         sources = scratch.output_rows
                         for k in range(n):
-                            copy_rows(scratch.outputs + k * size, read_long(row_list + 8 * k), size)
+                            v.copy_rows(
+                                scratch.outputs + k * size, v.read_long(row_list + 8 * k), size
+                            )
                     place = slot * slots.lane_bytes
                     offsets_at = slots.offsets + place
                     if bias:
@@ -195,30 +185,30 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     for tile in range(tiles):
                         for g in range(groups):
                             at, tile_rows = hidden + g * Q * size, sources + tile * T * 8
-                            lanes = score_tile(zeros(TILE), zeros(T), at, tile_rows, size)
-                            store(scratch.scores + tile * stride + g * 64, lanes)
-                    last = load(scratch.masks + (groups * Q - scored) * 64)
+                            lanes = score_tile(v.zeros(TILE), v.zeros(T), at, tile_rows, size)
+                            v.store(scratch.scores + tile * stride + g * 64, lanes)
+                    last = v.load(scratch.masks + (groups * Q - scored) * 64)
                     if cross_entropy:
                         sums = cross_entropy_residuals(
-                            zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups,
+                            v.zeros(T), v.zeros(TILE), scratch.scores, stride, tiles, groups,
                             slots.labels + place, offsets_at, slots.weights + place, last, lr, sums,
                         )  # fmt: skip
                     else:
                         for tile in range(tiles):
                             at = place + tile * 32
-                            weights = load_tile(slots.weights + at, zeros(T), zeros(TILE))
-                            labels = load_tile(slots.labels + at, zeros(T), zeros(TILE))
-                            offsets = load_tile(offsets_at + tile * 32, zeros(T), zeros(TILE))
+                            weights = load_tile(slots.weights + at, v.zeros(T), v.zeros(TILE))
+                            labels = load_tile(slots.labels + at, v.zeros(T), v.zeros(TILE))
+                            offsets = load_tile(offsets_at + tile * 32, v.zeros(T), v.zeros(TILE))
                             sums = logistic_residuals(
                                 scratch.scores + tile * stride, groups, labels, offsets, weights,
-                                multiply(weights, last), lr, sums,
+                                v.multiply(weights, last), lr, sums,
                             )  # fmt: skip
                     if bias and lr != 0:
                         own, at = m.log_z.own, scratch.scores
                         update_biases(at, stride, biases, n, scored, T, Q, own, bias)
                 # here, where the residuals are still on their way: this work waits for nothing
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
-                    target = read_int(buffer + 4 * chosen)
+                    target = v.read_int(buffer + 4 * chosen)
                     if rows & PATH:
                         choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
                     if rows & NOISE:
@@ -227,15 +217,15 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             skip_hits, bias & 1, both,
                         )  # fmt: skip
                     if chosen + window < length:
-                        word = read_int(buffer + 4 * (chosen + window))
-                        prefetch_row(row_of(m.input, word, size), size)
+                        word = v.read_int(buffer + 4 * (chosen + window))
+                        v.prefetch_row(row_of(m.input, word, size), size)
                     chosen += 1
                 if contexts > 0 and lr != 0:
                     for tile in range(tiles):
                         update_tile(
-                            zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden,
-                            receivers, scored, sources + tile * T * 8, row_list + tile * T * 8,
-                            scratch.scores + tile * stride, size,
+                            v.zeros(T), v.zeros(T), v.int_zeros(T), v.int_zeros(T), v.zeros(Q),
+                            hidden, receivers, scored, sources + tile * T * 8,
+                            row_list + tile * T * 8, scratch.scores + tile * stride, size,
                         )  # fmt: skip
                     if cbow:
                         scale = share if text.share else float32(1)

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from w2v.losses.math.cross_entropy import score_sums
 
+Cutoffs = Sequence[int]  # the first class of each cluster
+
 
 class Tail(NamedTuple):
     """Weights of one cluster: projection [d, D] and output [words, d]."""
@@ -40,11 +42,7 @@ class Weights(NamedTuple):
 
 
 def adaptive_log_prob(
-    hidden: Tensor,
-    target: Tensor,
-    weights: Weights,
-    cutoffs: Sequence[int],
-    row_of: Tensor | None = None,
+    hidden: Tensor, target: Tensor, weights: Weights, cutoffs: Cutoffs, row_of: Tensor | None = None
 ) -> Tensor:
     """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
     to compute in.
@@ -74,7 +72,7 @@ def adaptive_log_prob(
         return log_p
 
 
-def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Sequence[int]) -> Tensor:
+def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Cutoffs) -> Tensor:
     """log P(class | hidden) [N, V] of hidden [N, D]."""
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
@@ -85,7 +83,7 @@ def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Sequence[int]) -> Te
 
 
 def best_classes(
-    hidden: Tensor, weights: Weights, cutoffs: Sequence[int], k: int
+    hidden: Tensor, weights: Weights, cutoffs: Cutoffs, k: int
 ) -> tuple[Tensor, Tensor]:
     """(ids [N, k], log-probabilities [N, k]), best first.
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+Given = Sequence[Tensor | None]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -57,10 +58,7 @@ def accumulate_dtype(tensor: Tensor) -> torch.dtype:
 
 
 def gradients_again(
-    plain: Callable[..., Sequence[Tensor | None]],
-    inputs: Sequence[Tensor | None],
-    wanted: Sequence[bool],
-    gradients: Sequence[Tensor | None],
+    plain: Callable[..., Given], inputs: Given, wanted: Sequence[bool], gradients: Given
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated in turn: for the backward pass of a Function under
     create_graph=True.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, floor_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, row_numbers, rows_for
+from w2v.losses.math.numbers import Given, accumulate_dtype, gradients_again, row_numbers, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -31,6 +31,7 @@ EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
 # not float64: a second backward pass computes z again, and there both shall give the same bits
 EAGER_DTYPES = (torch.float32,)
+Wanted = tuple[bool, ...]
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
 
 
@@ -62,7 +63,7 @@ class Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, wanted: tuple[bool, ...], problem: Problem) -> Gradients:
+    def zeros(cls, wanted: Wanted, problem: Problem) -> Gradients:
         of = problem.hidden, problem.weight, problem.bias
         more: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
         chosen = (x if want else None for x, want in zip(of, wanted, strict=True))
@@ -134,11 +135,7 @@ def _plain(
 
 
 def _all_gradients(
-    problem: Problem,
-    made: Gradients | None,
-    total: Tensor,
-    wanted: tuple[bool, ...],
-    given: tuple[Tensor | None, ...],
+    problem: Problem, made: Gradients | None, total: Tensor, wanted: Wanted, given: Given
 ) -> Gradients:
     """The gradients from those `given` for total, score and mean; `made` in the forward pass or
     None."""
@@ -212,9 +209,7 @@ def _sums(
     return total, score
 
 
-def _gradients(
-    problem: Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
-) -> Gradients:
+def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted) -> Gradients:
     """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
     computes z again."""
     grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))

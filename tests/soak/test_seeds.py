@@ -42,7 +42,7 @@ if "deterministic" in all_settings():
 def possible() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """Every loss, model, engine and choice of threads that goes together."""
     for loss, entry in LOSSES.items():
-        for engine in ("hogwild", "autograd") if entry.fused is not None else ("autograd",):
+        for engine in ("hogwild", "autograd") if entry.fused else ("autograd",):
             for model in ("skip-gram", "cbow"):
                 try:
                     build_config({"corpus": ("x",), "loss": loss, "model": model, "engine": engine})

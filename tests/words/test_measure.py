@@ -62,7 +62,7 @@ def bits(engine: HogwildEngine | AutogradEngine) -> dict[str, bytes]:
     if isinstance(engine, HogwildEngine):
         for number, table in enumerate(engine.weights.tables):
             found |= {
-                f"table {number}": table.flat.tobytes(),
+                f"table {number}": table.floats.tobytes(),
                 f"uses {number}": table.uses.tobytes(),
             }
     return found

@@ -7,7 +7,8 @@ import.
     from w2v.compat.losses import am_softmax_loss      like torch.nn.functional.cross_entropy
     from w2v.compat.gensim import Word2Vec
 
-Each is loaded when it is first named: none of them needs the system that it stands in for.
+Each is loaded when it is first named: none of them needs the system that it stands in for. What
+cannot be used, a wrong shape or a class out of range, raises a ValueError.
 """
 
 from __future__ import annotations

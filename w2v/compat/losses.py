@@ -23,6 +23,8 @@ from w2v.losses.math import cross_entropy
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 from w2v.losses.softmax import kept_cross_entropy
 
+LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
+
 
 @eager
 def label_smoothing_cross_entropy(
@@ -73,9 +75,8 @@ def sparse_softmax_cross_entropy(
     inside = (ids == classes.unsqueeze(1)).any(1)
     loss = kept_cross_entropy(values.logsumexp(1), score, inside, keep_target)
     counted = valid & inside if masked_mean else valid
-    return _reduced(
-        loss, counted, reduction, None if weight is None else weight.to(loss.dtype)[classes]
-    )
+    of_targets = None if weight is None else weight.to(loss.dtype)[classes]
+    return _reduced(loss, counted, reduction, of_targets)
 
 
 @eager
@@ -113,9 +114,8 @@ def linear_cross_entropy(
         raise ValueError(f"bias has shape {list(bias.shape)}, it must be [{len(weight)}]")
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
-        return cross_entropy.linear_cross_entropy(
-            hidden, weight, classes, bias, smoothing=label_smoothing
-        )
+        given = hidden, weight, classes, bias
+        return cross_entropy.linear_cross_entropy(*given, smoothing=label_smoothing)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -137,8 +137,8 @@ def am_softmax_loss(
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            h, w = am_operands(hidden, weight, scale)
-        return moved_cross_entropy(h, w, None, classes, None, lambda z, *_: z - scale * margin)
+            operands = *am_operands(hidden, weight, scale), None
+        return moved_cross_entropy(operands, classes, None, lambda z, *_: z - scale * margin)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -163,33 +163,27 @@ def l_softmax_loss(
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         move = l_move(hidden, weight, margin, annealing)
-        return moved_cross_entropy(hidden, weight, None, classes, None, move)
+        return moved_cross_entropy((hidden, weight, None), classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
 
 def _of_kept(
-    loss_of: Callable[[Tensor, Tensor], Tensor],
-    input: Tensor,
-    weight: Tensor,
-    target: Tensor,
-    ignore_index: int,
-    reduction: str,
+    loss_of: LossOf, input: Tensor, weight: Tensor, target: Tensor, ignored: int, reduction: str
 ) -> Tensor:
     """A linear loss of the rows whose target is not ignored, reduced."""
-    if weight.dim() != 2 or input.dim() < 1 or input.shape[-1] != weight.shape[1]:
+    shape, rows = list(input.shape), list(weight.shape)
+    if len(rows) != 2 or shape[-1:] != rows[1:]:
         raise ValueError(
-            f"input has shape {list(input.shape)} and weight {list(weight.shape)}, they must be"
-            " [..., D] and [C, D]"
+            f"input has shape {shape} and weight {rows}, they must be [..., D] and [C, D]"
         )
-    if target.shape != input.shape[:-1]:
+    if list(target.shape) != shape[:-1]:
         raise ValueError(
-            f"input has shape {list(input.shape)}, so target must have {list(input.shape[:-1])},"
-            f" not {list(target.shape)}"
+            f"input has shape {shape}, so target must have {shape[:-1]}, not {list(target.shape)}"
         )
     _check_reduction(reduction)
     hidden = input.reshape(-1, input.shape[-1])
-    classes, valid = _checked(target.reshape(-1), len(weight), ignore_index)
+    classes, valid = _checked(target.reshape(-1), len(weight), ignored)
     if valid.all():
         loss = loss_of(hidden, classes)
     else:

@@ -14,14 +14,7 @@ class HSigmoidLoss(nn.Module):
     """paddle.nn.HSigmoidLoss: `weight` [num_classes - 1, feature_size] (custom trees:
     [num_classes, feature_size]), Xavier uniform, and `bias` [rows, 1], zeros.
 
-    Args:
-        weight_attr: None; fill `weight` for another start.
-        bias_attr: None, or False for no bias.
-        is_custom: whether each call brings its own path_table and path_code.
-        is_sparse: as in `hsigmoid_loss`.
-
-    Raises:
-        ValueError: a size is too small, or an attribute is something else.
+    bias_attr False: no bias. is_custom: each call brings its own path_table and path_code.
     """
 
     def __init__(
@@ -36,10 +29,8 @@ class HSigmoidLoss(nn.Module):
     ) -> None:
         super().__init__()
         if feature_size < 1 or num_classes < 2:
-            raise ValueError(
-                f"feature_size is {feature_size} and num_classes {num_classes}, they must be at"
-                " least 1 and 2"
-            )
+            sizes = f"feature_size is {feature_size} and num_classes {num_classes}"
+            raise ValueError(f"{sizes}, they must be at least 1 and 2")
         if weight_attr is not None or bias_attr not in (None, False):
             raise ValueError("weight_attr and bias_attr can only be None, bias_attr also False")
         self.num_classes, self.is_custom, self.is_sparse = num_classes, is_custom, is_sparse
@@ -58,16 +49,8 @@ class HSigmoidLoss(nn.Module):
         """Loss [N, 1] of input [N, feature_size] and label [N] or [N, 1]."""
         if self.is_custom == (path_table is None or path_code is None):
             raise ValueError("path_table and path_code come with is_custom=True, and only then")
-        return hsigmoid_loss(
-            input,
-            label,
-            self.num_classes,
-            self.weight,
-            self.bias,
-            path_table,
-            path_code,
-            self.is_sparse,
-        )
+        rows, paths = (self.weight, self.bias), (path_table, path_code)
+        return hsigmoid_loss(input, label, self.num_classes, *rows, *paths, self.is_sparse)
 
 
 @eager
@@ -95,15 +78,8 @@ def hsigmoid_loss(
     are not clipped at ±40, and none of float32's small losses vanish below z = -17. Gradients of
     bias come in bias's shape, [rows] or [rows, 1].
 
-    Args:
-        input: [N, D].
-        weight: [num_classes - 1 or more, D].
-        is_sparse: gradients of weight and bias are sparse tensors; also with the default tree, as
-            in no Paddle.
-
-    Raises:
-        ValueError: a label or a node is out of range, a shape is wrong, or only one of the tables
-            is given.
+    input [N, D], weight [num_classes - 1 or more, D]; is_sparse: gradients of weight and bias are
+    sparse tensors; also with the default tree, as in no Paddle.
     """
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}, it must be 2 or more")
@@ -111,37 +87,29 @@ def hsigmoid_loss(
         if tensor is not None and not tensor.is_floating_point():
             raise ValueError(f"{name_} is {tensor.dtype}, it must be floating point")
     if weight.dim() != 2 or weight.shape[1] != input.shape[-1]:
-        raise ValueError(
-            f"weight has shape {list(weight.shape)}, it must be [rows, {input.shape[-1]}]"
-        )
-    if bias is not None and tuple(bias.shape) not in {(len(weight),), (len(weight), 1)}:
-        raise ValueError(
-            f"bias has shape {list(bias.shape)}, it must be [{len(weight)}] or [{len(weight)}, 1]"
-        )
+        shape, D = list(weight.shape), input.shape[-1]
+        raise ValueError(f"weight has shape {shape}, it must be [rows, {D}]")
+    rows = len(weight)
+    if bias is not None and tuple(bias.shape) not in {(rows,), (rows, 1)}:
+        shape = list(bias.shape)
+        raise ValueError(f"bias has shape {shape}, it must be [{rows}] or [{rows}, 1]")
     if path_table is None and path_code is None:
         path_table, path_code = default_tables(label, num_classes)
-        if len(weight) < num_classes - 1:
-            raise ValueError(
-                f"weight has {len(weight)} rows, {num_classes} classes need {num_classes - 1}"
-            )
+        if rows < num_classes - 1:
+            need = f"{num_classes} classes need {num_classes - 1}"
+            raise ValueError(f"weight has {rows} rows, {need}")
     elif path_table is None or path_code is None:
         raise ValueError("path_table and path_code come together, one of them is None")
-    if (
-        path_table.dim() != 2
-        or path_table.shape != path_code.shape
-        or len(path_table) != len(input)
-    ):
+    shapes, N = (list(path_table.shape), list(path_code.shape)), len(input)
+    if shapes[0] != shapes[1] or shapes[0][:1] != [N] or len(shapes[0]) != 2:
         raise ValueError(
-            f"path_table has shape {list(path_table.shape)} and path_code {list(path_code.shape)}, "
-            f"both must be [{len(input)}, L]"
+            f"path_table has shape {shapes[0]} and path_code {shapes[1]}, both must be [{N}, L]"
         )
     path_table, path_code = path_table.long(), path_code.long()
     used = (path_table >= 0).cumprod(dim=1).bool()
     nodes = path_table[used]
-    if len(nodes) and int(nodes.max()) >= len(weight):
-        raise ValueError(
-            f"path_table holds node {int(nodes.max())}, but weight has {len(weight)} rows"
-        )
+    if len(nodes) and (highest := int(nodes.max())) >= rows:
+        raise ValueError(f"path_table holds node {highest}, but weight has {rows} rows")
     signs = 2 * (path_code[used] != 0).to(torch.int8) - 1
     paths = Paths(offsets(used.sum(dim=1)), nodes, signs)
     return path_loss(input, weight, bias, paths, is_sparse)[:, None]

@@ -12,6 +12,7 @@ Both are for training only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ from w2v.sampling.samplers import (
     UnigramSampler,
 )
 
+Generator = torch.Generator | None
+Given = Candidates | Sequence[Tensor] | None
 Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and sampled
 
 
@@ -40,22 +43,20 @@ def nce_loss(
     num_sampled: int,
     num_classes: int,
     num_true: int = 1,
-    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    sampled_values: Given = None,
     remove_accidental_hits: bool = False,
     name: str | None = None,
     *,
     partition_strategy: str = "div",
     seed: int | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generator = None,
     sparse: bool = False,
 ) -> Tensor:
     """Noise-contrastive estimation (arXiv:1206.6426), [N] nats.
 
     Args:
-        weights: [num_classes, D], or shards of it.
-        biases: [num_classes], shards of it, or None.
-        labels: [N, num_true], or [N] if num_true is 1.
-        inputs: [N, D].
+        weights, biases: [num_classes, D] and [num_classes], or shards of them; biases also None.
+        labels, inputs: [N, num_true], or [N] if num_true is 1; [N, D].
         sampled_values: (sampled [num_sampled], true_expected_count [N, num_true],
             sampled_expected_count [num_sampled]), as a sampler of `w2v.sampling.samplers` gives
             them; None: log-uniform, unique.
@@ -65,15 +66,10 @@ def nce_loss(
             TensorFlow 1 defaults to "mod".
         seed: draws the same candidates at every call; to go on drawing give a generator.
         sparse: give weights and biases gradients that hold only the rows used.
-
-    Raises:
-        ValueError: shapes, labels, shards or expected counts that cannot be used; more candidates
-            than classes.
     """
-    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
-    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return _loss(LOGISTIC, tables, labels, inputs, samples, remove_accidental_hits)
+    drawn = sampled_values, num_sampled, generator or _seeded(seed, labels.device)
+    return _loss(LOGISTIC, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
 
 
 @eager
@@ -85,46 +81,48 @@ def sampled_softmax_loss(
     num_sampled: int,
     num_classes: int,
     num_true: int = 1,
-    sampled_values: Candidates | Sequence[Tensor] | None = None,
+    sampled_values: Given = None,
     remove_accidental_hits: bool = True,
     seed: int | None = None,
     name: str | None = None,
     *,
     partition_strategy: str = "div",
-    generator: torch.Generator | None = None,
+    generator: Generator = None,
     sparse: bool = False,
 ) -> Tensor:
     """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
-    labels = _checked_labels(labels, num_true, num_classes, len(inputs))
-    samples = _candidates(sampled_values, labels, num_sampled, num_classes, seed, generator)
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    return _loss(SOFTMAX, tables, labels, inputs, samples, remove_accidental_hits)
+    drawn = sampled_values, num_sampled, generator or _seeded(seed, labels.device)
+    return _loss(SOFTMAX, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
+
+
+def _seeded(seed: int | None, device: torch.device) -> Generator:
+    return None if seed is None else torch.Generator(device).manual_seed(seed)
 
 
 def _loss(
     link: Link,
     tables: Tables,
-    labels: Tensor,
+    labelled: tuple[Tensor, int],
     inputs: Tensor,
-    samples: tuple[Tensor, Tensor],
+    drawn: tuple[Given, int, Generator],
     remove_hits: bool,
 ) -> Tensor:
     """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
-    ids, expected_counts = samples
+    labels = _checked_labels(*labelled, tables.num_classes, len(inputs))
+    ids, expected_counts = _candidates(labels, tables.num_classes, *drawn)
     rows, bias = tables.rows(ids)
-    if rows.shape[1] != inputs.shape[1]:
-        raise ValueError(
-            f"weights has rows of {rows.shape[1]} numbers, inputs of {inputs.shape[1]}"
-        )
+    D, own = inputs.shape[1], rows.shape[1]
+    if own != D:
+        raise ValueError(f"weights has rows of {own} numbers, inputs of {D}")
     log_counts = log_count(expected_counts, accumulate_dtype(inputs))
     removed = None
     if remove_hits:
         row, position = compute_accidental_hits(labels, ids[labels.numel() :])
         removed = position.add(row, alpha=len(ids) - labels.numel())
     offset = -log_counts if bias is None else bias - log_counts
-    return sampled_loss(
-        inputs, rows, offset, Taken(link, num_true=labels.shape[1], removed=removed)
-    )
+    taken = Taken(link, num_true=labels.shape[1], removed=removed)
+    return sampled_loss(inputs, rows, offset, taken)
 
 
 def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
@@ -139,69 +137,54 @@ def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) 
 
 
 def _candidates(
-    sampled_values: Candidates | Sequence[Tensor] | None,
-    labels: Tensor,
-    num_sampled: int,
-    num_classes: int,
-    seed: int | None,
-    generator: torch.Generator | None,
+    labels: Tensor, num_classes: int, given: Given, num_sampled: int, generator: Generator
 ) -> tuple[Tensor, Tensor]:
     """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates,
     or drawn ones.
 
     One tensor for both, so that they are gathered at once and weights get one gradient.
     """
-    if sampled_values is None:
-        if num_sampled > num_classes:
+    k = num_sampled
+    if given is None:
+        if k > num_classes:
             raise ValueError(
-                f"num_sampled is {num_sampled}, but there are only {num_classes} classes to draw"
-                " from"
+                f"num_sampled is {k}, but there are only {num_classes} classes to draw from"
             )
-        if num_sampled < 1:
-            raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
-        if generator is None and seed is not None:
-            generator = torch.Generator(labels.device).manual_seed(seed)
+        if k < 1:
+            raise ValueError(f"num_sampled is {k}, it must be 1 or more")
         sampler = LogUniformSampler(num_classes)
         place = labels.device if generator is None else generator.device
-        drawn, tries = sampler.draw_distinct(1, num_sampled, generator, place)
+        drawn, tries = sampler.draw_distinct(1, k, generator, place)
         ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
-        return ids, sampler.expected_count(ids, num_sampled, int(tries))
-    if sampled_values[1] is None:
+        return ids, sampler.expected_count(ids, k, int(tries))
+    if given[1] is None:
         raise ValueError(
             "sampled_values has no true_expected_count: sample with the labels as true_classes"
         )
     sampled, true_count, sampled_count = (
-        torch.as_tensor(value, device=labels.device) for value in sampled_values[:3]
+        torch.as_tensor(value, device=labels.device) for value in given[:3]
     )
-    if sampled.dim() != 1 or len(sampled) != num_sampled:
-        raise ValueError(
-            f"sampled_values has candidates of shape {list(sampled.shape)}, num_sampled is"
-            f" {num_sampled}"
-        )
+    shape = list(sampled.shape)
+    if shape != [k]:
+        raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")
     sampled = checked_classes(sampled, num_classes)
     true_count = true_count[:, None] if true_count.dim() == 1 else true_count
     if true_count.shape == (len(labels), 1):
         true_count = true_count.expand(labels.shape)
     for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
-        if count.shape != ids.shape:
-            raise ValueError(
-                f"{name}_expected_count has shape {list(count.shape)}, it must be {list(ids.shape)}"
-            )
-        if count.numel() and float(count.min()) < 0:
-            raise ValueError(
-                f"{name}_expected_count holds {float(count.min()):g}, it must not be negative"
-            )
-    true_count, sampled_count = true_count.detach().double(), sampled_count.detach().double()
-    return torch.cat([labels.reshape(-1), sampled]), torch.cat(
-        [true_count.reshape(-1), sampled_count]
-    )
+        shape, wanted = list(count.shape), list(ids.shape)
+        if shape != wanted:
+            raise ValueError(f"{name}_expected_count has shape {shape}, it must be {wanted}")
+        if count.numel() and (least := float(count.min())) < 0:
+            raise ValueError(f"{name}_expected_count holds {least:g}, it must not be negative")
+    counts = true_count.reshape(-1).detach().double(), sampled_count.detach().double()
+    return torch.cat([labels.reshape(-1), sampled]), torch.cat(counts)
 
 
-class RangeSampler:
+class RangeSampler(NamedTuple):
     """A sampler of the classes 0 … range_max - 1, called as tf.random's."""
 
-    def __init__(self, kind: Callable[[int], Sampler]) -> None:
-        self._kind = kind
+    kind: Callable[[int], Sampler]
 
     def __call__(
         self,
@@ -214,7 +197,7 @@ class RangeSampler:
         name: str | None = None,
     ) -> Sampled:
         """(sampled, true_expected_count, sampled_expected_count) for true_classes [N, num_true]."""
-        return _sampled(self._kind(range_max), true_classes, num_true, num_sampled, unique, seed)
+        return _sampled(self.kind(range_max), true_classes, num_true, num_sampled, unique, seed)
 
 
 uniform_candidate_sampler = RangeSampler(UniformSampler)
@@ -241,15 +224,9 @@ def fixed_unigram_candidate_sampler(
 ) -> Sampled:
     """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
     fields of the lines of vocab_file."""
-    sampler = UnigramSampler(
-        list(unigrams) or None,
-        vocab_file=vocab_file or None,
-        distortion=distortion,
-        num_reserved_ids=num_reserved_ids,
-        num_shards=num_shards,
-        shard=shard,
-        range_max=range_max,
-    )
+    shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
+    more: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
+    sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **more)
     return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
 
@@ -262,28 +239,19 @@ def all_candidate_sampler(
     name: str | None = None,
 ) -> Sampled:
     """As the others, with every class 0 … num_sampled - 1 once, expected count 1."""
-    return _sampled(
-        AllCandidateSampler(num_sampled), true_classes, num_true, num_sampled, unique, seed
-    )
+    sampler = AllCandidateSampler(num_sampled)
+    return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
 
 def _sampled(
-    sampler: Sampler,
-    true_classes: Tensor,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    seed: int | None,
+    sampler: Sampler, classes: Tensor, num_true: int, k: int, unique: bool, seed: int | None
 ) -> Sampled:
-    true_classes = torch.as_tensor(true_classes)
-    if true_classes.dim() != 2 or true_classes.shape[1] != num_true:
-        raise ValueError(
-            f"true_classes has shape {list(true_classes.shape)}, it must be [N, {num_true}]"
-        )
-    generator = None
-    if seed is not None:
-        generator = torch.Generator(true_classes.device).manual_seed(seed)
-    true_classes = checked_classes(true_classes, sampler.range_max, "true_classes")
-    found = sampler.sample(true_classes, num_sampled, unique, generator)
+    classes = torch.as_tensor(classes)
+    shape = list(classes.shape)
+    if len(shape) != 2 or shape[1] != num_true:
+        raise ValueError(f"true_classes has shape {shape}, it must be [N, {num_true}]")
+    generator = _seeded(seed, classes.device)
+    classes = checked_classes(classes, sampler.range_max, "true_classes")
+    found = sampler.sample(classes, k, unique, generator)
     assert found.true_expected_count is not None
     return found.sampled, found.true_expected_count, found.sampled_expected_count

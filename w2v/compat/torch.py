@@ -4,13 +4,15 @@ its weights."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from w2v.losses.adaptive import check_cutoffs
-from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob, all_log_prob, best_classes
+from w2v.losses.math import levels
+from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 
 
@@ -27,7 +29,7 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
 
     def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
         """(output, loss) of input [N, D] or [D] and target [N] or []."""
-        head, tails = self.head, self._tails()
+        head, tails = self.head, levels.tails_of(self.tail)
         return adaptive_log_softmax_with_loss(
             input_, target_, head.weight, tails, self.cutoffs, head.bias
         )
@@ -35,21 +37,17 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
     @eager
     def log_prob(self, input: Tensor) -> Tensor:
         """log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
-        log_prob = all_log_prob(*self._at(input))
+        log_prob = levels.all_log_prob(*self._at(input))
         return log_prob.view(*input.shape[:-1], self.n_classes)
 
     @eager
     @torch.no_grad()
     def predict(self, input: Tensor) -> Tensor:
         """The most probable class [N] (or [] for input [D])."""
-        return best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
-
-    def _tails(self) -> list[Tail]:
-        pairs = [cast(Sequence[nn.Linear], tail) for tail in self.tail]
-        return [Tail(projection.weight, output.weight) for projection, output in pairs]
+        return levels.best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
 
     def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
-        weights = Weights(self.head.weight, self.head.bias, self._tails())
+        weights = Weights(self.head.weight, self.head.bias, levels.tails_of(self.tail))
         rows = input.reshape(-1, self.in_features)
         return rows, weights.to(accumulate_dtype(input)), list(self.cutoffs[:-1])
 
@@ -66,44 +64,33 @@ def adaptive_log_softmax_with_loss(
     """(output, loss) of torch.nn.AdaptiveLogSoftmaxWithLoss; the loss of no targets is NaN, as
     there.
 
-    Args:
-        input: [N, D], or [D] with a target [].
-        target: [N], in 0 … V - 1.
-        head_weight: [c_0 + clusters, D].
-        tail_weights: per cluster its projection [d, D] and its output [words, d]: the module's
-            tail.i.0.weight and tail.i.1.weight.
-        cutoffs: the first class of each cluster; V may follow as the last one, as in the module's
-            own `cutoffs`.
-        head_bias: [c_0 + clusters].
-
-    Raises:
-        ValueError: a target is out of range, or shapes and cutoffs contradict each other.
+    input [N, D] or [D], target [N] or [], head_weight [c_0 + clusters, D], head_bias; tail_weights:
+    per cluster the module's tail.i.0.weight [d, D] and tail.i.1.weight [words, d]; cutoffs: the
+    first class of each cluster; V may follow as the last one, as in the module's own `cutoffs`.
     """
     tails = [Tail(*pair) for pair in tail_weights]
-    if len(cutoffs) not in {len(tails), len(tails) + 1} or not tails:
+    K, D = len(tails), input.shape[-1]
+    if len(cutoffs) not in {K, K + 1} or not tails:
         raise ValueError(
-            f"there are {len(cutoffs)} cutoffs and {len(tails)} tails; each cutoff begins a cluster"
+            f"there are {len(cutoffs)} cutoffs and {K} tails; each cutoff begins a cluster"
         )
-    num_classes = int(cutoffs[len(tails) - 1]) + len(tails[-1].output)
-    if len(cutoffs) > len(tails) and int(cutoffs[-1]) != num_classes:
+    num_classes = int(cutoffs[K - 1]) + len(tails[-1].output)
+    if len(cutoffs) > K and int(cutoffs[-1]) != num_classes:
         raise ValueError(
             f"the last cutoff is {cutoffs[-1]}, but the tails end at class {num_classes}"
         )
-    starts, D = check_cutoffs(cutoffs[: len(tails)], num_classes), input.shape[-1]
-    rows = starts[0] + len(tails)
-    if tuple(head_weight.shape) != (rows, D):
-        raise ValueError(
-            f"head_weight has shape {list(head_weight.shape)}, it must be [{rows}, {D}]"
-        )
-    if head_bias is not None and tuple(head_bias.shape) != (rows,):
-        raise ValueError(f"head_bias has shape {list(head_bias.shape)}, it must be [{rows}]")
-    ends = [*starts[1:], num_classes]
-    for i, (tail, start, end) in enumerate(zip(tails, starts, ends, strict=True)):
-        width = tail.projection.shape[0]
-        wanted = (width, D), (end - start, width)
-        if (tuple(tail.projection.shape), tuple(tail.output.shape)) != wanted:
+    starts = check_cutoffs(cutoffs[:K], num_classes)
+    rows = starts[0] + K
+    if (shape := list(head_weight.shape)) != [rows, D]:
+        raise ValueError(f"head_weight has shape {shape}, it must be [{rows}, {D}]")
+    if head_bias is not None and (shape := list(head_bias.shape)) != [rows]:
+        raise ValueError(f"head_bias has shape {shape}, it must be [{rows}]")
+    spans = pairwise([*starts, num_classes])
+    for i, (tail, (start, end)) in enumerate(zip(tails, spans, strict=True)):
+        shapes, width = [list(part.shape) for part in tail], len(tail.projection)
+        if shapes != [[width, D], [end - start, width]]:
             raise ValueError(
-                f"tail {i} has shapes {list(tail.projection.shape)} and {list(tail.output.shape)}, "
+                f"tail {i} has shapes {shapes[0]} and {shapes[1]}, "
                 f"they must be [d, {D}] and [{end - start}, d]"
             )
     if target.shape != input.shape[:-1] or input.dim() > 2:

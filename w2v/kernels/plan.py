@@ -1,7 +1,7 @@
 """What a loss asks of a fused kernel, on CPU or GPU. Free of NumPy, Numba and torch.
 
-A loss's entry in the table (`w2v.losses.table`) has a function that makes a plan of its options. An
-engine reads the plan, and nothing else of the loss. Only integers go into a kernel's machine code.
+The options of a loss (`w2v.losses.options`) make it. An engine reads the plan, and nothing else of
+the loss. Only integers go into a kernel's machine code.
 """
 
 from __future__ import annotations

@@ -20,18 +20,7 @@ if TYPE_CHECKING:
     from w2v.losses.margin import AmSoftmax as AmSoftmax
     from w2v.losses.margin import LSoftmax as LSoftmax
     from w2v.losses.margin import SmSoftmax as SmSoftmax
-    from w2v.losses.options import AdaptiveOptions as AdaptiveOptions
-    from w2v.losses.options import AmSoftmaxOptions as AmSoftmaxOptions
-    from w2v.losses.options import HsigmoidNegOptions as HsigmoidNegOptions
-    from w2v.losses.options import HsigmoidOptions as HsigmoidOptions
-    from w2v.losses.options import LabelSmoothingOptions as LabelSmoothingOptions
-    from w2v.losses.options import LSoftmaxOptions as LSoftmaxOptions
-    from w2v.losses.options import NceOptions as NceOptions
-    from w2v.losses.options import NegOptions as NegOptions
-    from w2v.losses.options import SampledSoftmaxOptions as SampledSoftmaxOptions
-    from w2v.losses.options import SmSoftmaxOptions as SmSoftmaxOptions
-    from w2v.losses.options import SoftmaxOptions as SoftmaxOptions
-    from w2v.losses.options import SparseSoftmaxOptions as SparseSoftmaxOptions
+    from w2v.losses.options import *  # noqa: F403
     from w2v.losses.sampled import Nce as Nce
     from w2v.losses.sampled import Neg as Neg
     from w2v.losses.sampled import SampledSoftmax as SampledSoftmax

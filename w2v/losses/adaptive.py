@@ -20,30 +20,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import OutputLayer, draw
-from w2v.losses.math.levels import (
-    Tail,
-    Weights,
-    adaptive_log_prob,
-    all_log_prob,
-    best_classes,
-    tail_log_prob,
-)
+from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
+from w2v.losses.math import levels
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
 
 # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
 LOGIT_COST = 40.0
-CLUSTER_COST = (
-    4000.0  # of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
-)
+# of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
+CLUSTER_COST = 4000.0
 CANDIDATES = 64  # cutoffs that the cost model tries, in geometric steps
 MOST_CLUSTERS = 3
 SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot tell many words apart
@@ -51,12 +42,8 @@ SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot t
 
 class AdaptiveSoftmax(OutputLayer):
     """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight,
-    tail.i.1.weight.
-
-    `weight` holds the tied rows, none [0, D] if nothing is tied.
-
-    Parameters start as torch's do (the same seed gives the same numbers), for zeros could not leave
-    zero in the tails.
+    tail.i.1.weight. They start as torch's do (the same seed gives the same numbers), for zeros
+    could not leave zero in the tails. `weight` is [0, D] if nothing is tied.
 
     Args:
         counts: [V], never increasing; from them come the default cutoffs.
@@ -64,11 +51,6 @@ class AdaptiveSoftmax(OutputLayer):
             clusters' rows only.
         bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
             options.head_bias says.
-        dim, options: as in OutputLayer.
-
-    Raises:
-        ValueError: as OutputLayer; counts are not sorted; a cutoff is not a number from 1 to V - 1,
-            or not above the one before it; a cluster's vectors would have no dimension left.
     """
 
     takes = AdaptiveOptions
@@ -78,7 +60,7 @@ class AdaptiveSoftmax(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: AdaptiveOptions | None = None,
         *,
         weight: Tensor | None = None,
@@ -94,17 +76,13 @@ class AdaptiveSoftmax(OutputLayer):
         widths = [cluster_width(dim, options.div_value, i) for i in range(len(self.cutoffs))]
         bias = options.head_bias if bias is None else bias
         self.head = _Head(dim, self.cutoffs[0], len(self.cutoffs), weight is not None, bias)
-        ends = [*self.cutoffs[1:], self.num_classes]
-        self.tail = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(dim, width, bias=False), nn.Linear(width, end - low, bias=False)
-            )
-            for width, low, end in zip(widths, self.cutoffs, ends, strict=True)
-        )
+        self.tail = nn.ModuleList()
+        edges = pairwise([*self.cutoffs, self.num_classes])
+        for width, (low, end) in zip(widths, edges, strict=True):
+            down, up = nn.Linear(dim, width, bias=False), nn.Linear(width, end - low, bias=False)
+            self.tail.append(nn.Sequential(down, up))
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[Tensor, None]:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         """The tied weight [V, D], or [0, D]: what is not tied lives in `head` and `tail`."""
         if weight is None:
             return torch.empty(0, self.dim), None
@@ -116,23 +94,22 @@ class AdaptiveSoftmax(OutputLayer):
         prefers no word."""
         if self.head.bias is None:
             return
-        shares = self.log_shares().exp()
-        ends = [*self.cutoffs[1:], self.num_classes]
-        clusters = [shares[low:end].sum() for low, end in zip(self.cutoffs, ends, strict=True)]
+        edges = [*self.cutoffs, self.num_classes]
+        shares = self.unigram_bias().exp()
+        clusters = [shares[low:end].sum() for low, end in pairwise(edges)]
         self.head.bias.copy_(torch.cat([shares[: self.cutoffs[0]], torch.stack(clusters)]).log())
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
-        return -adaptive_log_prob(hidden, target, self._weights(hidden), self.cutoffs, row_of)
+        weights = self._weights(hidden)
+        return -levels.adaptive_log_prob(hidden, target, weights, self.cutoffs, row_of)
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
-        return all_log_prob(hidden, self._weights(hidden), self.cutoffs)
+        return levels.all_log_prob(hidden, self._weights(hidden), self.cutoffs)
 
     def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        return best_classes(hidden, self._weights(hidden), self.cutoffs, k)
+        return levels.best_classes(hidden, self._weights(hidden), self.cutoffs, k)
 
-    def _sample(
-        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
-    ) -> Tensor:
+    def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """A word or a cluster by the head, then a word of the cluster; each by temperature."""
         weight, bias, tails = self._weights(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
@@ -142,20 +119,17 @@ class AdaptiveSoftmax(OutputLayer):
             for i, tail in enumerate(tails):
                 rows = (cluster == i).nonzero()[:, 0]
                 if len(rows):
-                    ids[rows] = (
-                        draw(tail_log_prob(hidden[rows], tail), generator, temperature)
-                        + self.cutoffs[i]
-                    )
+                    log_prob = levels.tail_log_prob(hidden[rows], tail)
+                    ids[rows] = draw(log_prob, generator, temperature) + self.cutoffs[i]
         return ids
 
-    def _weights(self, hidden: Tensor) -> Weights:
+    def _weights(self, hidden: Tensor) -> levels.Weights:
         """In the dtype that the loss is computed in."""
         weight = self.head.weight
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
-        pairs = [cast(Sequence[nn.Linear], pair) for pair in self.tail]
-        tails = [Tail(projection.weight, output.weight) for projection, output in pairs]
-        return Weights(weight, self.head.bias, tails).to(accumulate_dtype(hidden))
+        found = levels.Weights(weight, self.head.bias, levels.tails_of(self.tail))
+        return found.to(accumulate_dtype(hidden))
 
 
 class _Head(nn.Module):
@@ -168,19 +142,15 @@ class _Head(nn.Module):
         self, dim: int, words: int, clusters: int, tied: bool, bias: Tensor | bool
     ) -> None:
         super().__init__()
-        new_bias = bias is True
-        rows = nn.Linear(dim, clusters if tied else words + clusters, bias=new_bias and not tied)
-        self.weight = rows.weight
-        if not isinstance(bias, Tensor):
-            self.bias = (
-                nn.Parameter(torch.zeros(words + clusters)) if new_bias and tied else rows.bias
-            )
-        elif tuple(bias.shape) != (words + clusters,):
-            raise ValueError(
-                f"bias has shape {list(bias.shape)}, this head needs [{words + clusters}]"
-            )
-        else:
+        rows = words + clusters
+        if isinstance(bias, Tensor) and tuple(bias.shape) != (rows,):
+            raise ValueError(f"bias has shape {list(bias.shape)}, this head needs [{rows}]")
+        made = nn.Linear(dim, clusters if tied else rows, bias=bias is True and not tied)
+        self.weight, self.bias = made.weight, made.bias
+        if isinstance(bias, Tensor):
             self.bias = bias
+        elif bias and tied:
+            self.bias = nn.Parameter(torch.zeros(rows))
 
 
 def check_sorted(counts: Tensor) -> None:
@@ -196,35 +166,25 @@ def check_sorted(counts: Tensor) -> None:
 
 
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
-    """The cutoffs as numbers.
-
-    Raises:
-        ValueError: one is no whole number, is not above the one before it, or lies outside 1 …
-            num_classes - 1.
-    """
+    """The cutoffs as numbers. ValueError: one is no whole number, is not above the one before it,
+    or lies outside 1 … num_classes - 1."""
+    listed = ", ".join(map(str, cutoffs))
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:
-        raise ValueError(
-            f"cutoffs are {', '.join(map(str, cutoffs))}, they must be whole numbers"
-        ) from None
+        raise ValueError(f"cutoffs are {listed}, they must be whole numbers") from None
     if not numbers:
         raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
         raise ValueError(f"cutoff {numbers[-1]} is not below the number of classes, {num_classes}")
     if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
-        raise ValueError(
-            f"cutoffs are {', '.join(map(str, numbers))}, they must ascend from 1 or more"
-        )
+        raise ValueError(f"cutoffs are {listed}, they must ascend from 1 or more")
     return numbers
 
 
 def cluster_width(dim: int, div_value: float, cluster: int) -> int:
     """dim // div_value^(cluster + 1), the length of the vectors in a cluster (the first is 0).
-
-    Raises:
-        ValueError: nothing is left.
-    """
+    ValueError: nothing is left."""
     width = int(dim // div_value ** (cluster + 1))
     if width < 1:
         raise ValueError(
@@ -246,9 +206,8 @@ def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]
     V = len(counts)
     grid = np.unique(np.geomspace(1, V - 1, CANDIDATES).round().astype(np.int64))
     edges = np.append(grid, V)
-    mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])[edges] / max(
-        float(counts.sum()), 1.0
-    )
+    mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])[edges]
+    mass /= max(float(counts.sum()), 1.0)
     cheapest: tuple[float, list[int]] = (np.inf, [])
     for clusters in range(1, MOST_CLUSTERS + 1):
         widths = [int(dim // div_value ** (i + 1)) for i in range(clusters)]
@@ -259,9 +218,8 @@ def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]
         cost, plan = np.append(np.full(len(grid), np.inf), 0.0), []
         for width in reversed(widths):
             words, share = edges[None, :] - edges[:, None], mass[None, :] - mass[:, None]
-            through = np.where(
-                words > 0, share * (width * dim + words * (width + LOGIT_COST)) + cost, np.inf
-            )
+            per_target = width * dim + words * (width + LOGIT_COST)
+            through = np.where(words > 0, share * per_target + cost, np.inf)
             plan.append(through.argmin(axis=1))
             cost = through.min(axis=1)
         cost = cost + (edges + clusters) * (dim + LOGIT_COST) + clusters * CLUSTER_COST

@@ -17,11 +17,15 @@ from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
 from w2v.losses.options import LossOptions
 from w2v.settings.declare import settings_of
 
+Counts = Tensor | Sequence[int]
+Generator = torch.Generator | None
+Made = tuple[Tensor, Tensor | None]  # weight and bias, parameters or shared tensors
 NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
 
 
@@ -49,7 +53,7 @@ class OutputLayer(nn.Module, ABC):
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
 
     Raises:
-        ValueError: dim, counts or options cannot be used, or a shared tensor has another shape.
+        ValueError: what is given cannot be used; the same in all subclasses.
     """
 
     takes: ClassVar[type[LossOptions]]  # the dataclass of its options
@@ -61,7 +65,7 @@ class OutputLayer(nn.Module, ABC):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: LossOptions | None = None,
         *,
         weight: Tensor | None = None,
@@ -73,16 +77,13 @@ class OutputLayer(nn.Module, ABC):
         if dim < 1:
             raise ValueError(f"dim is {dim}, it must be 1 or more")
         if counts.dim() != 1 or len(counts) < 2:
-            raise ValueError(
-                f"counts has shape {list(counts.shape)}, it must be [V] with V of 2 or more"
-            )
+            shape = list(counts.shape)
+            raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
         if bool((counts < 0).any()):
             raise ValueError(f"counts holds {counts.min().item()}, it must not be negative")
         if options is not None and not isinstance(options, self.takes):
-            raise ValueError(
-                f"options is a {type(options).__name__}, {type(self).__name__} takes"
-                f" {self.takes.__name__}"
-            )
+            kind, own = type(options).__name__, type(self).__name__
+            raise ValueError(f"options is a {kind}, {own} takes {self.takes.__name__}")
         self.dim, self.num_classes, self.counts = dim, len(counts), counts
         self.options = self.takes() if options is None else options
         for name, setting in settings_of(self.takes).items():
@@ -90,19 +91,16 @@ class OutputLayer(nn.Module, ABC):
         self.weight, self.bias = self.make_rows(self.rows(), weight, bias)
 
     def rows(self) -> int:
-        """How many output rows there are: V, unless the layer has others (inner nodes)."""
+        """How many output rows there are: V, or that of inner nodes."""
         return self.num_classes
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         """Weight [rows, D] and bias [rows] or None: the given ones, else new zeros."""
         if weight is None:
             weight = nn.Parameter(torch.zeros(rows, self.dim))
         elif tuple(weight.shape) != (rows, self.dim):
-            raise ValueError(
-                f"weight has shape {list(weight.shape)}, this layer needs [{rows}, {self.dim}]"
-            )
+            shape, needed = list(weight.shape), [rows, self.dim]
+            raise ValueError(f"weight has shape {shape}, this layer needs {needed}")
         if bias is True:
             return weight, nn.Parameter(torch.zeros(rows))
         if bias is False:
@@ -114,31 +112,23 @@ class OutputLayer(nn.Module, ABC):
     def extra_repr(self) -> str:
         return f"{self.dim}, {self.num_classes} classes, {self.options}"
 
-    def unigram_bias(self) -> Tensor | None:
+    def unigram_bias(self) -> Tensor:
         """The bias with which a hidden row of zeros gives every class its share of the counts, a
-        good one to start from; None: such a layer starts from 0 as its reference does."""
-        return None
+        good one to start from: log of the shares [V]; a class that never occurred counts half."""
+        counts = self.counts.double().clamp_min(0.5)
+        return (counts / counts.sum()).log()
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
-        """Sets the biases, if there are any, so that a hidden row of zeros gives each class its
-        share of counts."""
-        if self.bias is not None and (bias := self.unigram_bias()) is not None:
-            self.bias.copy_(bias)
-
-    def log_shares(self) -> Tensor:
-        """log of the counts' shares [V]; a class that never occurred counts half."""
-        counts = self.counts.double().clamp_min(0.5)
-        return (counts / counts.sum()).log()
+        """Sets the biases, if there are any, to `unigram_bias`."""
+        if self.bias is not None:
+            self.bias.copy_(self.unigram_bias())
 
     @eager
     def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
         """Loss in nats, no reduction, in the shape of target; a column [N, 1] counts as [N].
-
-        Raises:
-            ValueError: the shapes do not fit, or a class is out of range.
-        """
-        if self.sparse and _inside_ddp():
+        ValueError: the shapes do not fit, or a class is out of range."""
+        if self.sparse and getattr(DistributedDataParallel, "_active_ddp_module", None) is not None:
             raise RuntimeError(
                 "DistributedDataParallel exchanges no sparse gradients of layers like this:"
                 " make it with sparse=False"
@@ -173,16 +163,14 @@ class OutputLayer(nn.Module, ABC):
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], k)
         if hidden.is_meta:
             return rows.new_empty(shape, dtype=torch.int64), rows.new_empty(shape)
-        parts = [self._predict(part, k) for part in rows.split(NLL_ROWS)]
-        return (
-            torch.cat([ids for ids, _ in parts]).view(shape),
-            torch.cat([log_prob for _, log_prob in parts]).view(shape),
-        )
+        parts = (self._predict(part, k) for part in rows.split(NLL_ROWS))
+        ids, log_prob = zip(*parts, strict=True)
+        return torch.cat(ids).view(shape), torch.cat(log_prob).view(shape)
 
     @eager
     @torch.no_grad()
     def sample(
-        self, hidden: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
+        self, hidden: Tensor, generator: Generator = None, temperature: float = 1.0
     ) -> Tensor:
         """One class [...] per row of hidden [..., D], drawn from P(class | hidden)^(1 /
         temperature), normalised.
@@ -194,9 +182,6 @@ class OutputLayer(nn.Module, ABC):
         Args:
             generator: gives the random numbers; it need not be on the device of hidden.
             temperature: above 0.
-
-        Raises:
-            ValueError: the temperature is not above 0.
         """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, it must be above 0")
@@ -222,22 +207,16 @@ class OutputLayer(nn.Module, ABC):
         top = self._log_prob(hidden).topk(k, dim=1)
         return top.indices, top.values
 
-    def _sample(
-        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
-    ) -> Tensor:
+    def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """One class [N] per row."""
-        parts = [
-            draw(self._log_prob(rows), generator, temperature) for rows in hidden.split(NLL_ROWS)
-        ]
-        return torch.cat(parts)
+        parts = (self._log_prob(rows) for rows in hidden.split(NLL_ROWS))
+        return torch.cat([draw(log_prob, generator, temperature) for log_prob in parts])
 
     def _hidden_rows(self, hidden: Tensor) -> Tensor:
         """hidden as [U, D], checked."""
         if not hidden.is_floating_point() or hidden.dim() < 1 or hidden.shape[-1] != self.dim:
-            raise ValueError(
-                f"hidden is {hidden.dtype} {list(hidden.shape)}, it must be floating point and"
-                f" [..., {self.dim}]"
-            )
+            kind = f"{hidden.dtype} {list(hidden.shape)}"
+            raise ValueError(f"hidden is {kind}, it must be floating point and [..., {self.dim}]")
         return hidden.reshape(-1, self.dim)
 
     def _checked(
@@ -247,34 +226,27 @@ class OutputLayer(nn.Module, ABC):
         rows = self._hidden_rows(hidden)
         if target.dim() == hidden.dim() and target.shape[-1] == 1:
             target = target[..., 0]
-        if row_of is None and target.shape != hidden.shape[:-1]:
+        shape, classes = list(hidden.shape), list(target.shape)
+        if row_of is None and classes != shape[:-1]:
             raise ValueError(
-                f"hidden has shape {list(hidden.shape)}, so targets must have"
-                f" {list(hidden.shape[:-1])}, not {list(target.shape)}"
+                f"hidden has shape {shape}, so targets must have {shape[:-1]}, not {classes}"
             )
         if row_of is not None:
-            if hidden.dim() != 2 or target.dim() != 1 or row_of.shape != target.shape:
+            if len(shape) != 2 or len(classes) != 1 or row_of.shape != target.shape:
+                wanted = f"hidden must be [U, {self.dim}] and targets {list(row_of.shape)}"
                 raise ValueError(
-                    f"with row_of {list(row_of.shape)} hidden must be [U, {self.dim}] and targets"
-                    f" {list(row_of.shape)}, not {list(hidden.shape)} and {list(target.shape)}"
+                    f"with row_of {list(row_of.shape)} {wanted}, not {shape} and {classes}"
                 )
             row_of = checked_classes(row_of, len(rows), "row_of")
         return rows, checked_classes(target, self.num_classes).contiguous(), row_of
 
 
-def draw(
-    log_prob: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
-) -> Tensor:
+def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0) -> Tensor:
     """One column [N] per row of log_prob [N, C], drawn from the softmax of log_prob / temperature.
 
     By the inverse of the cumulated probabilities in float64: one random number per row, and the
     same one on all devices. A column of log-probability -inf is never drawn.
-
-    Raises:
-        ValueError: the temperature is not above 0.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}, it must be above 0")
     cumulated = (log_prob.double() / temperature).softmax(1).cumsum(1)
     # scaled by the last sum, which is 1 but for rounding, and kept below it
     u = uniform(len(log_prob), generator, log_prob.device)[:, None] * cumulated[:, -1:]
@@ -282,13 +254,7 @@ def draw(
     return torch.searchsorted(cumulated, u, right=True)[:, 0]
 
 
-def uniform(n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+def uniform(n: int, generator: Generator, device: torch.device) -> Tensor:
     """n random numbers in [0, 1), float64, on the device; drawn where the generator lives."""
     place = generator.device if generator is not None else torch.device("cpu")
     return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
-
-
-def _inside_ddp() -> bool:
-    """Whether this is the forward pass of a DistributedDataParallel module."""
-    module = getattr(nn.parallel.DistributedDataParallel, "_active_ddp_module", None)
-    return module is not None

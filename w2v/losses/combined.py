@@ -10,13 +10,12 @@ be estimates. The training loss is their sum and so not a -log P. arXiv:1310.454
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from w2v.losses.base import OutputLayer
+from w2v.losses.base import Counts, Made, OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
@@ -27,14 +26,8 @@ class HsigmoidNeg(OutputLayer):
     """The sum of `path`, a Hsigmoid, and `noise`, a Neg, which hold the rows: path.weight [V - 1,
     D], noise.weight [V, D].
 
-    Args:
-        dim, counts, options: as in OutputLayer.
-        bias: True gives both a bias; False: neither.
-        sparse: both give sparse gradients.
-        of_noise: what Neg takes besides: weight [V, D], sampler, per_row, generator.
-
-    Raises:
-        ValueError: as Hsigmoid and Neg.
+    bias and sparse are for both; of_noise: what Neg takes besides: weight [V, D], sampler, per_row,
+    generator.
     """
 
     takes = HsigmoidNegOptions
@@ -43,7 +36,7 @@ class HsigmoidNeg(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: HsigmoidNegOptions | None = None,
         *,
         bias: bool = False,
@@ -56,9 +49,7 @@ class HsigmoidNeg(OutputLayer):
         self.path = Hsigmoid(dim, counts, sparse=sparse, bias=bias)
         self.noise = Neg(dim, counts, noise, sparse=sparse, bias=bias, **of_noise)
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[Tensor, None]:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         """No rows, [0, D]: they live in `path` and `noise`."""
         return torch.empty(0, self.dim), None
 

@@ -14,7 +14,6 @@ Bengio 2005; Mikolov et al. 2013, arXiv:1301.3781.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from w2v.losses.base import OutputLayer, Rows, uniform
+from w2v.losses.base import Counts, Generator, OutputLayer, Rows, uniform
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
@@ -47,34 +46,25 @@ class _Tables(NamedTuple):
 
 
 class Hsigmoid(OutputLayer):
-    """Hierarchical sigmoid over a binary tree. `weight` [inner nodes, D]; row n belongs to the
-    tree's node n.
-
-    Args:
-        tree: the paths; None: Huffman's tree over the counts.
-        sparse: the gradients of weight and bias are sparse tensors with one entry per visited node.
-        dim, counts, options, weight, bias: as in OutputLayer, with weight [tree.rows, D].
-
-    Raises:
-        ValueError: as OutputLayer; or the tree has not V leaves.
-    """
+    """Hierarchical sigmoid over a binary tree. Row n of `weight` [tree.rows, D] belongs to the
+    tree's node n. tree: None for Huffman's over the counts; sparse: the gradients of weight and
+    bias are sparse tensors with one entry per visited node."""
 
     takes = HsigmoidOptions
 
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: HsigmoidOptions | None = None,
         *,
         tree: Tree | None = None,
         sparse: bool = False,
         **rows: Unpack[Rows],
     ) -> None:
-        if tree is not None and len(tree) != len(counts):
-            raise ValueError(
-                f"the tree has {len(tree)} leaves, but counts has {len(counts)} classes"
-            )
+        V = len(counts)
+        if tree is not None and len(tree) != V:
+            raise ValueError(f"the tree has {len(tree)} leaves, but counts has {V} classes")
         self._given = tree
         super().__init__(dim, counts, options, **rows)
         self.sparse = sparse
@@ -89,12 +79,9 @@ class Hsigmoid(OutputLayer):
         """log of what a node's two branches count [rows]; a branch without any counts half."""
         starts, nodes, signs, _ = self._on(torch.device("cpu")).paths
         counts = self.counts.double().repeat_interleave(starts.diff())
-        one, other = (
-            counts.new_zeros(self.tree.rows)
-            .index_add_(0, nodes, counts * (signs == sign))
-            .clamp_min_(0.5)
-            for sign in (1, -1)
-        )
+        of_branches = (counts * (signs == sign) for sign in (1, -1))
+        none = counts.new_zeros(self.tree.rows)
+        one, other = (none.index_add(0, nodes, each).clamp_min_(0.5) for each in of_branches)
         return (one / other).log()
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
@@ -125,9 +112,7 @@ class Hsigmoid(OutputLayer):
         with torch.autocast(hidden.device.type, enabled=False):
             return self._search(hidden.to(accumulate_dtype(hidden)), k)
 
-    def _sample(
-        self, hidden: Tensor, generator: torch.Generator | None, temperature: float
-    ) -> Tensor:
+    def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """By a walk from the root in which every branch is drawn by temperature."""
         tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
         ids = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
@@ -139,9 +124,8 @@ class Hsigmoid(OutputLayer):
                 if self.bias is not None:
                     z = z + self.bias.reshape(-1)[nodes].to(dtype)
                 # code 0 has label 1, whose probability is sigmoid(z)
-                code = uniform(len(rows), generator, z.device) >= torch.sigmoid(
-                    z.double() / temperature
-                )
+                probability = torch.sigmoid(z.double() / temperature)
+                code = uniform(len(rows), generator, z.device) >= probability
                 reached = tables.children[nodes, code.long()]
                 leaf = reached < 0
                 ids[rows[leaf]] = -1 - reached[leaf]
@@ -175,13 +159,10 @@ class Hsigmoid(OutputLayer):
             reached_log_p = torch.stack([top + F.logsigmoid(z), top + F.logsigmoid(-z)], dim=2)
             reached, reached_log_p = reached.flatten(1), reached_log_p.flatten(1)
             leaf = reached < 0
-            best_here, place = torch.cat(
-                [best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1
-            ).topk(k, dim=1)
-            best[busy], ids[busy] = (
-                best_here,
-                torch.cat([ids[busy], -1 - reached], 1).gather(1, place),
-            )
+            found = torch.cat([best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1)
+            best_here, place = found.topk(k, dim=1)
+            best[busy] = best_here
+            ids[busy] = torch.cat([ids[busy], -1 - reached], 1).gather(1, place)
             nodes = torch.cat([nodes, reached.clamp(min=0)], 1)
             log_p = torch.cat([log_p, reached_log_p.masked_fill(leaf, -torch.inf)], 1)
             log_p.masked_fill_(log_p <= best_here[:, -1:], -torch.inf)

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from w2v.losses.table import LOSSES
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from w2v.losses.base import OutputLayer
+    from w2v.losses.base import Counts, OutputLayer
     from w2v.losses.options import LossOptions
 
 
 def layer_class(loss: str) -> type[OutputLayer]:
     """The class of a loss in `w2v losses`."""
     module, name = LOSSES[loss].layer.split(":")
-    found: type[OutputLayer] = getattr(importlib.import_module(module), name)
+    found: type[OutputLayer] = getattr(importlib.import_module(f"w2v.losses.{module}"), name)
     return found
 
 
 def make_layer(
-    loss: str,
-    dim: int,
-    counts: Tensor | Sequence[int],
-    options: LossOptions | None = None,
-    **more: Any,
+    loss: str, dim: int, counts: Counts, options: LossOptions | None = None, **more: Any
 ) -> OutputLayer:
-    """The output layer of a loss by name.
-
-    Args:
-        options: the loss's dataclass from `w2v.losses.options`; None: its defaults, and those of
-            its settings that `more` names.
-        more: what the layer's class takes besides (weight, bias, sparse, …).
-
-    Raises:
-        ValueError: no such loss, or the layer refuses its arguments.
-    """
+    """The output layer of a loss by name. options: None for its defaults, and those of its settings
+    that `more` names; more: what the layer's class takes besides (weight, bias, sparse, …)."""
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
     if options is None:

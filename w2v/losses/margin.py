@@ -19,38 +19,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from w2v.losses.base import Made
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.math.numbers import accumulate_dtype, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
-from w2v.losses.softmax import FullLayer
+from w2v.losses.softmax import FullLayer, Operands
 
 Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]
 
 
 def moved_cross_entropy(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    target: Tensor,
-    row_of: Tensor | None,
-    move: Move,
+    operands: Operands, target: Tensor, row_of: Tensor | None, move: Move
 ) -> Tensor:
-    """Softmax cross-entropy [N] in which z' = move(z_t, rows, classes) stands for the target's
-    score.
+    """Softmax cross-entropy [N] of operands (hidden, weight, bias) in which z' = move(z_t, rows,
+    classes) stands for the target's score.
 
     Targets that share a hidden row are each other's wrong answers, with their scores unmoved.
     `move` is called with the scores [P] of the distinct pairs (hidden row, class), their rows
     (None: 0 … P - 1) and their classes.
     """
+    hidden, weight, _ = operands
     with torch.autocast(hidden.device.type, enabled=False):
         if row_of is None:
-            total, score, _ = score_sums(hidden, weight, bias, target, others_only=True)
+            total, score, _ = score_sums(*operands, target, others_only=True)
             return -F.logsigmoid(move(score, None, target) - total)
         pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
         rows = torch.div(pairs, len(weight), rounding_mode="floor")
         classes = pairs - rows * len(weight)
-        total, score, _ = score_sums(hidden, weight, bias, classes, rows, others_only=True)
+        total, score, _ = score_sums(*operands, classes, rows, others_only=True)
         others = torch.logaddexp(total, other_pairs(score, rows, len(hidden)))
         return -F.logsigmoid(move(score, rows, classes) - others).index_select(0, pair_of)
 
@@ -74,17 +71,15 @@ def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
     fixed = score.detach()
     first = largest(fixed)
     number = torch.arange(len(score), device=score.device)
+    candidates = torch.where(fixed == first, number, len(score))
     leader = number.new_full((num_rows,), len(score))
-    leader = leader.scatter_reduce_(
-        0, rows, torch.where(fixed == first, number, len(score)), "amin"
-    )
+    leader.scatter_reduce_(0, rows, candidates, "amin")
     leads = leader.index_select(0, rows) == number
     second = largest(torch.where(leads, floor, fixed))
     alone = second == floor
     share = (score - first).exp()
-    without_leader = sum_of(
-        (torch.where(leads, floor, score) - torch.where(alone, 0, second)).exp()
-    )
+    above = torch.where(leads, floor, score) - torch.where(alone, 0, second)
+    without_leader = sum_of(above.exp())
     of_leader = torch.where(alone, 1, without_leader).log() + second
     of_rest = torch.where(leads, 1, sum_of(share) - share).log() + first
     return torch.where(leads, of_leader, of_rest)
@@ -140,8 +135,8 @@ class MarginLayer(FullLayer):
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            h, weight, bias = self.operands(hidden)
-        return moved_cross_entropy(h, weight, bias, target, row_of, self._move(h, weight))
+            operands = self.operands(hidden)
+        return moved_cross_entropy(operands, target, row_of, self._move(*operands[:2]))
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         raise NotImplementedError
@@ -161,10 +156,7 @@ class DirectedLayer(MarginLayer):
     """Margin layers without a bias whose own output rows start as random directions of length about
     1: rows of zeros would have no angle. Rows that are passed in should not be 0 either."""
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
-        """As in OutputLayer, but for the start."""
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         if bias is not False:
             raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
         made, none = super().make_rows(rows, weight, False)
@@ -179,7 +171,7 @@ class AmSoftmax(DirectedLayer):
     takes = AmSoftmaxOptions
     options: AmSoftmaxOptions
 
-    def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def operands(self, hidden: Tensor) -> Operands:
         """(scale x unit rows of hidden, unit rows of weight, None)."""
         return *am_operands(hidden, self.weight, self.options.scale), None
 

@@ -16,48 +16,34 @@ arXiv:1310.4546 (neg), arXiv:1206.6426 (nce), arXiv:1412.2007 (sampled softmax).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
-from w2v.losses.base import OutputLayer, Rows
-from w2v.losses.math.cross_entropy import linear_cross_entropy
+from w2v.losses.base import Counts, Made, Rows
+from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype
-from w2v.losses.math.products import all_scores
-from w2v.losses.math.sampled_step import (
-    LOGISTIC,
-    SOFTMAX,
-    Link,
-    Taken,
-    log_count,
-    sampled_loss,
-    take_rows,
-)
+from w2v.losses.math.sampled_step import Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
+from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.candidates import Candidates, Sampler
 from w2v.sampling.samplers import UnigramSampler
 
 
-class SampledLayer(OutputLayer):
+class SampledLayer(FullLayer):
     """Base of the sampled losses.
 
     Args:
-        dim, counts, options, weight, bias: as in OutputLayer.
         sampler: where the noise words come from; None: counts^options.noise_power.
         per_row: draw noise words for every hidden row instead of once for all of them.
         sparse: give `weight` and `bias` sparse gradients that hold only the rows scored.
         generator: for the draws; it may be replaced at any time.
-
-    Raises:
-        ValueError: the sampler has other classes than counts, or not as many as there are noise
-            words to draw.
     """
 
     options: SampledOptions
-    link: ClassVar[Link] = LOGISTIC
+    link: ClassVar[Link] = sampled_step.LOGISTIC
     unique: ClassVar[bool] = False  # whether the noise words of a draw are distinct
     subtracts_counts: ClassVar[bool] = True
     removes_hits = False
@@ -65,7 +51,7 @@ class SampledLayer(OutputLayer):
     def __init__(
         self,
         dim: int,
-        counts: Tensor | Sequence[int],
+        counts: Counts,
         options: SampledOptions | None = None,
         *,
         sampler: Sampler | None = None,
@@ -79,29 +65,20 @@ class SampledLayer(OutputLayer):
         if sampler is None:
             with torch.device("cpu"):
                 sampler = UnigramSampler(self.counts, distortion=self.options.noise_power)
-        if sampler.range_max != self.num_classes:
-            raise ValueError(
-                f"the sampler has {sampler.range_max} classes, counts has {self.num_classes}"
-            )
+        classes, V = sampler.range_max, self.num_classes
+        if classes != V:
+            raise ValueError(f"the sampler has {classes} classes, counts has {V}")
         if self.unique and negatives > sampler.support():
-            raise ValueError(
-                f"negatives is {negatives}, but there are only {sampler.support()} distinct"
-                " words to draw"
-            )
+            support = f"there are only {sampler.support()} distinct words to draw"
+            raise ValueError(f"negatives is {negatives}, but {support}")
         self.sampler, self.per_row, self.sparse = sampler, per_row, sparse
         self.generator = generator
 
     def draw(self, hidden: Tensor) -> Candidates:
         """Noise words for the rows of `hidden`."""
-        rows = len(hidden) or None if self.per_row else None
-        return self.sampler.sample(
-            None,
-            self.options.negatives,
-            self.unique,
-            self.generator,
-            rows=rows,
-            device=hidden.device,
-        )
+        rows, device = len(hidden) or None if self.per_row else None, hidden.device
+        drawn = self.options.negatives, self.unique, self.generator
+        return self.sampler.sample(None, *drawn, rows=rows, device=device)
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return self.loss_with(self.draw(hidden), hidden, target, row_of)
@@ -113,44 +90,24 @@ class SampledLayer(OutputLayer):
         sampled = samples.sampled
         ids = torch.cat([target, sampled.reshape(-1)])
         tables = (self.weight,) if self.bias is None else (self.weight, self.bias)
-        rows, *bias = take_rows(ids, self.sparse, *tables)
+        rows, *bias = sampled_step.take_rows(ids, self.sparse, *tables)
         offset = bias[0] if bias else None
         if self.subtracts_counts:
-            counts = torch.cat(
-                [
-                    self._label_counts(samples, target, row_of),
-                    samples.sampled_expected_count.reshape(-1),
-                ]
-            )
+            of_labels = self._label_counts(samples, target, row_of)
+            counts = torch.cat([of_labels, samples.sampled_expected_count.reshape(-1)])
             constant = self.constants(log_count(counts, accumulate_dtype(hidden)))
             offset = -constant if offset is None else offset - constant
-        removed = None
+        sets, removed = len(hidden) if sampled.dim() == 2 else 1, None
         if self.removes_hits:
             if row_of is not None and sampled.dim() == 2:
                 sampled = sampled.index_select(0, row_of)
             removed = (target[:, None] == sampled).view(-1).nonzero()[:, 0]
-        sets = len(hidden) if samples.sampled.dim() == 2 else 1
-        return sampled_loss(hidden, rows, offset, Taken(self.link, 1, sets, row_of, removed))
+        taken = sampled_step.Taken(self.link, 1, sets, row_of, removed)
+        return sampled_step.sampled_loss(hidden, rows, offset, taken)
 
     def constants(self, log_counts: Tensor) -> Tensor:
         """What is subtracted from scores of words with these expected counts."""
         return log_counts
-
-    def class_biases(self, device: torch.device) -> Tensor | None:
-        """What is added to h.w for the scores whose softmax is the layer's distribution: [V] or
-        None."""
-        return self.bias
-
-    def unigram_bias(self) -> Tensor:
-        """log of the counts' shares [V]."""
-        return self.log_shares()
-
-    def _log_prob(self, hidden: Tensor) -> Tensor:
-        return all_scores(hidden, self.weight, self.class_biases(hidden.device)).log_softmax(1)
-
-    def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        bias = self.class_biases(hidden.device)
-        return linear_cross_entropy(hidden, self.weight, target, bias)
 
     def _label_counts(self, samples: Candidates, target: Tensor, row_of: Tensor | None) -> Tensor:
         """Expected counts [N]: those that came with the samples, else the sampler's."""
@@ -176,11 +133,10 @@ class Neg(SampledLayer):
         log_q = log_count(noise, torch.float64)
         return super().unigram_bias() - log_q - math.log(self.options.negatives)
 
-    def class_biases(self, device: torch.device) -> Tensor | None:
-        """log q, and the bias if there is one."""
-        noise = self.sampler.probability(torch.arange(self.num_classes, device=device))
+    def operands(self, hidden: Tensor) -> Operands:
+        noise = self.sampler.probability(torch.arange(self.num_classes, device=hidden.device))
         log_q = log_count(noise, accumulate_dtype(self.weight))
-        return log_q if self.bias is None else log_q + self.bias
+        return hidden, self.weight, log_q if self.bias is None else log_q + self.bias
 
 
 class Nce(SampledLayer):
@@ -191,11 +147,7 @@ class Nce(SampledLayer):
     options: NceOptions
 
     def __init__(
-        self,
-        dim: int,
-        counts: Tensor | Sequence[int],
-        options: NceOptions | None = None,
-        **more: Any,
+        self, dim: int, counts: Counts, options: NceOptions | None = None, **more: Any
     ) -> None:
         super().__init__(dim, counts, options, **more)
         given = self.options.log_z()
@@ -203,10 +155,7 @@ class Nce(SampledLayer):
         if self.options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(self.log_z))
 
-    def make_rows(
-        self, rows: int, weight: Tensor | None, bias: Tensor | bool
-    ) -> tuple[nn.Parameter | Tensor, nn.Parameter | Tensor | None]:
-        """As in OutputLayer, with a bias where the options ask for one."""
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         return super().make_rows(rows, weight, self.options.nce_bias if bias is False else bias)
 
     def unigram_bias(self) -> Tensor:
@@ -222,7 +171,7 @@ class SampledSoftmax(SampledLayer):
 
     takes = SampledSoftmaxOptions
     options: SampledSoftmaxOptions
-    link = SOFTMAX
+    link = sampled_step.SOFTMAX
     unique = True
 
     @property

@@ -21,17 +21,15 @@ from w2v.losses.math.products import all_scores
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
 
+Operands = tuple[Tensor, Tensor, Tensor | None]  # hidden, weight, bias
+
 
 class FullLayer(OutputLayer):
-    """Layers that score all V classes; a subclass adds `_loss`."""
+    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`."""
 
-    def operands(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def operands(self, hidden: Tensor) -> Operands:
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
         return hidden, self.weight, self.bias
-
-    def unigram_bias(self) -> Tensor:
-        """log of the counts' shares [V]."""
-        return self.log_shares()
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
         return all_scores(*self.operands(hidden)).log_softmax(1)
@@ -74,7 +72,7 @@ class SparseSoftmax(FullLayer):
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         k = min(self.options.top_k, self.num_classes)
-        values, ids, score = top_scores(hidden, self.weight, self.bias, target, row_of, k)
+        values, ids, score = top_scores(self.operands(hidden), target, row_of, k)
         inside = (rows_for(ids, row_of) == target[:, None]).any(1)
         total = rows_for(values.logsumexp(1), row_of)
         return kept_cross_entropy(total, score, inside, self.options.keep_target)

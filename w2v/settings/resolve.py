@@ -49,7 +49,7 @@ def beyond_hogwild(values: Mapping[str, Any]) -> list[str]:
         return [f"`model` {LANGUAGE_MODEL}"]
     device, optimizer = values["device"], values["optimizer"]
     asked = {
-        f"`loss` {values['loss']}": LOSSES[values["loss"]].fused is None,
+        f"`loss` {values['loss']}": not LOSSES[values["loss"]].fused,
         f"`optimizer` {optimizer}": optimizer not in (None, "sgd"),
         f"`device` {device}": device.startswith("cuda"),
         "`freeze`": values["freeze"],

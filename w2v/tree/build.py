@@ -13,9 +13,6 @@ def huffman(counts: np.ndarray) -> Tree:
     Two pointers walk down the leaves and up the inner nodes; on a tie the inner node is taken
     first, and the second of the two smallest gets code 1. Optimal if the counts never increase, as
     a Vocabulary's do.
-
-    Raises:
-        ValueError: counts is empty or holds a negative number.
     """
     from w2v.tree.two_pointers import merge
 

@@ -39,18 +39,12 @@ class Tree:
         """int32 [total path length]: node · 2 + label, the kernel's form of a path."""
         return self.nodes * np.int32(2) + (np.int32(1) - self.codes.astype(np.int32))
 
-    def following(self) -> np.ndarray:
-        """int32 [total path length]: what each step leads to, an inner node's number or -1 -
-        word."""
-        reached = np.empty_like(self.nodes)
-        reached[:-1] = self.nodes[1:]
-        ends = self.starts[1:][self.lengths > 0] - 1
-        reached[ends] = -1 - np.flatnonzero(self.lengths > 0)
-        return reached
-
     def children(self) -> np.ndarray:
         """Returns where code 0 and code 1 lead, int32 [rows, 2]: an inner node's number, -1 - word,
         or `rows` for nowhere."""
+        reached = np.append(self.nodes[1:], np.int32(0))
+        words = np.flatnonzero(self.lengths > 0)
+        reached[self.starts[words + 1] - 1] = -1 - words
         children = np.full((self.rows, 2), self.rows, np.int32)
-        children[self.nodes, self.codes] = self.following()
+        children[self.nodes, self.codes] = reached[: len(self.nodes)]
         return children

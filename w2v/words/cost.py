@@ -71,7 +71,7 @@ def working_bytes(config: Config, vocabulary: int) -> int:
         copies * vocabulary * dim * 4
         + (hidden + predictions) * gathered * dim * 4
         + predictions * 100
-        + (SCORE_BYTES if loss.fused is None else 0)
+        + (0 if loss.fused else SCORE_BYTES)
     )
 
 

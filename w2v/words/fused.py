@@ -19,22 +19,13 @@ import numpy as np
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import Matrices
-from w2v.kernels.cpu.workspace import RowTables, TileShape, Weights, Workspace, whole_vectors
+from w2v.kernels.cpu.workspace import RowTables, Weights, Workspace, tile_shape, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
-from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
-from w2v.training.engine import (
-    MEASURED_SEED,
-    Tally,
-    WordEngine,
-    block_seeds,
-    check_state,
-    copied_rows,
-    fill_starting_rows,
-    read_only,
-)
+from w2v.training import engine
+from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
@@ -45,32 +36,24 @@ OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
 # stream positions of a round per thread, divided by threads²: many threads must meet often
 ROUND_WORDS = 280_000
 SHORTEST_ROUND = 2_000
+Memory = tuple[Matrices, int]  # and after how many words thread-own rows are merged
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
 
 
 def plan_of(config: Config) -> FusedPlan:
     """What the loss of a configuration asks of the kernel."""
-    plan = LOSSES[config.training.loss].fused
+    plan = config.loss.plan()
     if plan is None:
         raise ValueError(f"no fused kernel has the loss {config.training.loss}")
-    return plan(config.loss)
+    return plan
 
 
 def variant_of(config: Config) -> Variant:
     """What of a configuration is frozen into the kernel's machine code."""
     plan, cbow = plan_of(config), config.model.model == "cbow"
-    shape = TileShape.choose(plan.rows, plan.negatives, cbow)
-    return Variant(
-        size=4 * whole_vectors(config.model.dim),
-        width=shape.width,
-        group=shape.group,
-        rows=plan.rows,
-        cross_entropy=plan.link,
-        offset=plan.offsets,
-        skip_hits=plan.skip_hits,
-        bias=plan.bias,
-        cbow=int(cbow),
-    )
+    size, tile = 4 * whole_vectors(config.model.dim), tile_shape(plan.rows, plan.negatives, cbow)
+    link = plan.rows, plan.link, plan.offsets, plan.skip_hits, plan.bias
+    return Variant(size, *tile, *link, int(cbow))
 
 
 def works_in_rounds(config: Config) -> bool:
@@ -90,14 +73,10 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or
     tree, workspaces."""
     plan, row = plan_of(config), 4 * whole_vectors(config.model.dim)
-    copies = (
-        2 * config.training.threads * min(HOT_ROWS, vocabulary)
-        if config.training.threads > 1
-        else 0
-    )
+    threads, rows = config.training.threads, plan.rows
+    copies = 2 * threads * min(HOT_ROWS, vocabulary) if threads > 1 else 0
     if works_in_rounds(config):
-        copies = config.training.threads * vocabulary
-    rows = plan.rows
+        copies = threads * vocabulary
     tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
     matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
     if plan.bias & WORD_BIAS:
@@ -108,7 +87,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         per_word, scored = per_word + 64 + 10 * path, scored + 2 * path
     contexts = 2 * config.model.window
     workspace = contexts * (row + 48) + scored * (row + 256) + contexts * scored * 6
-    return matrices + vocabulary * per_word + config.training.threads * workspace
+    return matrices + vocabulary * per_word + threads * workspace
 
 
 def flops_per_word(config: Config) -> float:
@@ -124,9 +103,6 @@ def flops_per_word(config: Config) -> float:
 class HogwildEngine(WordEngine):
     """Skip-gram, every context word in the window predicting the word in the middle, and CBOW,
     their mean or sum predicting it, as in word2vec.c.
-
-    ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
-    counts [V]: of the vocabulary, never increasing.
     """
 
     name = "hogwild"
@@ -136,7 +112,7 @@ class HogwildEngine(WordEngine):
     ) -> None:
         self.config = config
         self.threads = config.training.threads if threads is None else threads
-        self._ids = read_only(ids)
+        self._ids = engine.read_only(ids)
         self._plan, variant = plan_of(config), variant_of(config)
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
@@ -147,20 +123,17 @@ class HogwildEngine(WordEngine):
         self.in_rounds = works_in_rounds(config) and self.threads > 1
         hot = None if self.in_rounds else HOT_ROWS
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
-        shape, longest = TileShape(variant.width, variant.group), self._tables.longest
-        self._workspaces = [
-            Workspace(self._plan, longest, window, variant.size, shape) for _ in range(self.threads)
-        ]
+        given = self._plan, self._tables.longest, window, variant
+        self._workspaces = [Workspace(*given) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # of the round's first block
-        self._merge_every = (
-            0 if self.in_rounds else max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
-        )
+        merge_every = max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
+        self._merge_every = 0 if self.in_rounds else merge_every
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
 
     @classmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
-        copied = 4 * copied_rows(config, vocabulary, 1) * config.model.dim
+        copied = 4 * engine.copied_rows(config, vocabulary, 1) * config.model.dim
         needed = memory_bytes(config, vocabulary) + copied
         return [Demand("memory", needed, available_memory())]
 
@@ -170,7 +143,6 @@ class HogwildEngine(WordEngine):
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        """Loads the kernel from Numba's cache, or compiles it."""
         compiled_kernel(config)
 
     def bounds(self) -> np.ndarray:
@@ -185,7 +157,7 @@ class HogwildEngine(WordEngine):
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
-        fill_starting_rows(self.vectors, self.config.training.seed)
+        engine.fill_starting_rows(self.vectors, self.config.training.seed)
         if self._plan.bias & LOG_Z_BIAS:
             self.weights.log_z.matrix[0, 0] = -math.log(len(self.vectors))
         self._share()
@@ -205,53 +177,25 @@ class HogwildEngine(WordEngine):
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
         if thread == 0:
             self._lr = lr
-        seed = self.config.training.seed
-        return self._run(
-            self._ids, block, seed, self._matrices[thread], lr, self._merge_every, thread
-        )
+        memory = self._matrices[thread], self._merge_every
+        return self._run(self._ids, block, thread, self.config.training.seed, lr, memory)
 
     def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
         """What `train` would find in a block of another text, with the random numbers of
         MEASURED_SEED."""
-        return self._run(
-            ids, block, MEASURED_SEED, self.weights.only_shared(thread), 0.0, 0, thread
-        )
+        memory = self.weights.only_shared(thread), 0
+        return self._run(ids, block, thread, MEASURED_SEED, 0.0, memory)
 
     def _run(
-        self,
-        ids: np.ndarray,
-        block: Block,
-        seed: int,
-        matrices: Matrices,
-        lr: float,
-        merge_every: int,
-        thread: int,
+        self, ids: np.ndarray, block: Block, thread: int, seed: int, lr: float, memory: Memory
     ) -> Tally:
-        model, work = self.config.model, self._workspaces[thread]
+        model, work, (matrices, merge_every) = self.config.model, self._workspaces[thread], memory
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
-        text = Text(
-            block.start, block.stop, model.window, self._max_sentence, int(mean), int(share)
-        )
-        key, own = block_seeds(seed, block)
-        self._kernel(
-            ids,
-            self._keep,
-            text,
-            matrices,
-            self._tables.choice,
-            work.slots(),
-            work.scratch(),
-            work.words,
-            work.sentences,
-            work.state,
-            lr,
-            key,
-            own,
-            merge_every,
-            self.threads,
-            work.tally,
-        )
+        limits = block.start, block.stop, model.window, self._max_sentence
+        text, (key, own) = Text(*limits, int(mean), int(share)), engine.block_seeds(seed, block)
+        given = ids, self._keep, text, matrices, self._tables.choice
+        self._kernel(*given, *work.arguments(), lr, key, own, merge_every, self.threads)
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
 
@@ -263,10 +207,8 @@ class HogwildEngine(WordEngine):
         weights, lr = self.weights, self._lr
         if self._plan.bias:  # -log Z is used all the time
             weights.log_z.uses[:blocks] = OFTEN
-            for table, uses in (
-                (weights.bias, weights.noise.uses),
-                (weights.log_z, weights.log_z.uses),
-            ):
+            used = (weights.bias, weights.noise.uses), (weights.log_z, weights.log_z.uses)
+            for table, uses in used:
                 shared, own = table.all_rows()
                 merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
@@ -304,13 +246,8 @@ class HogwildEngine(WordEngine):
         return found
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned.
-
-        Raises:
-            ValueError: an array is missing, unknown, or of another shape or type.
-        """
         own = self.state()
-        check_state(arrays, own)
+        engine.check_state(arrays, own)
         for name, target in own.items():
             given = arrays[name]
             if name == "output.log_z":

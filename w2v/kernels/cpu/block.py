@@ -8,12 +8,6 @@ frozen integer rules out.
 Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R
 row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
 context words' rows.
-
-Three figures decided (one thread, dim 100, 5 negatives; the others are in tests/bench/notes.md):
-tiles of 2 hidden x 6 output rows with exp by polynomial train 6.1 M words/s, the loss included,
-where a plain loop without it trains 4.3 M; addresses instead of arrays as arguments of per-window
-functions 5.2 M instead of 4.2 M, for Numba counts the references to arrays; a row length frozen
-into the kernel 6.1 M instead of 5.4 M.
 """
 
 from __future__ import annotations
@@ -27,38 +21,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, float64, int64, njit, uint64
 
+from w2v.kernels.cpu import reader
+from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
-from w2v.kernels.cpu.reader import (
-    CHOSEN,
-    DROPPED,
-    FINISHED,
-    LENGTH,
-    NEXT,
-    RARE,
-    READ,
-    TARGETS,
-    begin,
-    refill,
-)
+from w2v.kernels.cpu.reader import begin, refill
 from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
-from w2v.kernels.cpu.vector import (
-    copy_rows,
-    int_zeros,
-    load,
-    multiply,
-    prefetch_row,
-    read_int,
-    read_long,
-    spread,
-    store,
-    write_long,
-    zeros,
-)
 from w2v.kernels.plan import NOISE, PATH
 
 # Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
@@ -70,11 +42,8 @@ class Variant(NamedTuple):
     """What is frozen into the machine code.
 
     size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
-    hidden rows (width · group <= 16, width <= 8). rows: PATH scores the inner nodes on the target's
-    path, NOISE the target and noise words, PATH + NOISE both. cross_entropy: 1 for that link, 0 for
-    the logistic one. offset: 1 adds offsets[word] to a score. skip_hits: 1 leaves out a noise word
-    that equals the target. bias: 1 a bias per output row, 2 one bias for all rows (a learnt -log
-    Z), 3 both, 0 none. cbow: 1 for one hidden row per window, 0 for skip-gram.
+    hidden rows (width · group <= 16, width <= 8). From rows to bias: as in FusedPlan. cbow: 1 for
+    one hidden row per window, 0 for skip-gram.
     """
 
     size: int
@@ -124,9 +93,8 @@ def source_digest() -> int:
     cache looks only at the one that holds it."""
     here = Path(__file__).parent
     files = [*sorted(here.glob("*.py")), here.parent / "plan.py"]
-    return int.from_bytes(
-        hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()[:7], "big"
-    )
+    source = b"".join(file.read_bytes() for file in files)
+    return int.from_bytes(hashlib.sha256(source).digest()[:7], "big")
 
 
 @cache
@@ -145,8 +113,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
     def train_block(
         ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any,
-        sentences: Any, state: Any, lr: Any, key: Any, seed: Any, merge_every: int,
-        threads: int, tally: Any,
+        sentences: Any, state: Any, tally: Any, lr: Any, key: Any, seed: Any, merge_every: int,
+        threads: int,
     ) -> None:  # fmt: skip
         source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
@@ -155,31 +123,16 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
         hot = m.input.hot + m.path.hot + m.noise.hot > 0 and merge_every > 0
         random = mix(uint64(seed)) | uint64(1)
         trained = predictions = since = int64(0)
-        sums = spread(float32(0)), spread(float32(1)), int64(0), float64(0)
+        sums = v.spread(float32(0)), v.spread(float32(1)), int64(0), float64(0)
         lr = float32(lr)
         if hot:
             refresh(m, size, bias)
-        begin(state, ids, text.start, keep, key, window, text.max_sentence)
+        begin(state, ids, keep, key, text)
         buffer, lines = int64(words.ctypes.data), int64(sentences.ctypes.data)
-        while state[FINISHED] == 0:
-            ready = refill(
-                state,
-                ids,
-                text.start,
-                text.stop,
-                keep,
-                key,
-                window,
-                text.max_sentence,
-                words,
-                sentences,
-            )
-            i, chosen, length, targets = (
-                state[NEXT],
-                state[CHOSEN],
-                state[LENGTH],
-                min(state[TARGETS], state[LENGTH]),
-            )
+        while state[reader.FINISHED] == 0:
+            ready = refill(state, ids, keep, key, text, words, sentences)
+            i, chosen, length = state[reader.NEXT], state[reader.CHOSEN], state[reader.LENGTH]
+            targets = min(state[reader.TARGETS], length)
             while i < ready:
                 # at the start of what was read no rows are chosen yet: nothing is trained before
                 # they are
@@ -190,32 +143,27 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 if trains:
                     random = step(random)
                     reach = window - int64(below(random, window))
-                    line = read_int(lines + 4 * i)
+                    line = v.read_int(lines + 4 * i)
                     for j in range(max(0, i - reach), min(length, i + reach + 1)):
-                        if j != i and read_int(lines + 4 * j) == line:
-                            word = read_int(buffer + 4 * j)
+                        if j != i and v.read_int(lines + 4 * j) == line:
+                            word = v.read_int(buffer + 4 * j)
                             row = row_of(m.input, word, size)
-                            write_long(scratch.contexts + 8 * contexts, row)
+                            v.write_long(scratch.contexts + 8 * contexts, row)
                             if not cbow:
-                                copy_rows(hidden + contexts * size, row, size)
+                                v.copy_rows(hidden + contexts * size, row, size)
                             count_use(m.input, word)
                             contexts += 1
                     trained += 1
                     since += 1
                 if contexts > 0:
                     slot = i % SLOTS
-                    n = rows_of(read_int(buffer + 4 * i), choice, rows, T)
+                    n = rows_of(v.read_int(buffer + 4 * i), choice, rows, T)
                     scored = contexts
                     if cbow:
                         scored, receivers = int64(1), scratch.gradient
                         share = float32(1) / float32(contexts)
-                        gather_contexts(
-                            hidden,
-                            scratch.contexts,
-                            contexts,
-                            share if text.mean else float32(1),
-                            size,
-                        )
+                        scale = share if text.mean else float32(1)
+                        gather_contexts(hidden, scratch.contexts, contexts, scale, size)
                     predictions += scored
                     tiles, groups = (n + T - 1) // T, (scored + Q - 1) // Q
                     row_list = slots.rows + slot * slots.row_bytes
@@ -226,7 +174,9 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if rows & NOISE and choice.negatives >= T:
                         sources = scratch.output_rows
                         for k in range(n):
-                            copy_rows(scratch.outputs + k * size, read_long(row_list + 8 * k), size)
+                            v.copy_rows(
+                                scratch.outputs + k * size, v.read_long(row_list + 8 * k), size
+                            )
                     place = slot * slots.lane_bytes
                     offsets_at = slots.offsets + place
                     if bias:
@@ -234,37 +184,31 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         offsets_at = scratch.biased
                     for tile in range(tiles):
                         for g in range(groups):
-                            lanes = score_tile(
-                                zeros(TILE),
-                                zeros(T),
-                                hidden + g * Q * size,
-                                sources + tile * T * 8,
-                                size,
-                            )
-                            store(scratch.scores + tile * stride + g * 64, lanes)
-                    last = load(scratch.masks + (groups * Q - scored) * 64)
+                            at, tile_rows = hidden + g * Q * size, sources + tile * T * 8
+                            lanes = score_tile(v.zeros(TILE), v.zeros(T), at, tile_rows, size)
+                            v.store(scratch.scores + tile * stride + g * 64, lanes)
+                    last = v.load(scratch.masks + (groups * Q - scored) * 64)
                     if cross_entropy:
                         sums = cross_entropy_residuals(
-                            zeros(T), zeros(TILE), scratch.scores, stride, tiles, groups,
+                            v.zeros(T), v.zeros(TILE), scratch.scores, stride, tiles, groups,
                             slots.labels + place, offsets_at, slots.weights + place, last, lr, sums,
                         )  # fmt: skip
                     else:
                         for tile in range(tiles):
                             at = place + tile * 32
-                            weights = load_tile(slots.weights + at, zeros(T), zeros(TILE))
-                            labels = load_tile(slots.labels + at, zeros(T), zeros(TILE))
-                            offsets = load_tile(offsets_at + tile * 32, zeros(T), zeros(TILE))
+                            weights = load_tile(slots.weights + at, v.zeros(T), v.zeros(TILE))
+                            labels = load_tile(slots.labels + at, v.zeros(T), v.zeros(TILE))
+                            offsets = load_tile(offsets_at + tile * 32, v.zeros(T), v.zeros(TILE))
                             sums = logistic_residuals(
                                 scratch.scores + tile * stride, groups, labels, offsets, weights,
-                                multiply(weights, last), lr, sums,
+                                v.multiply(weights, last), lr, sums,
                             )  # fmt: skip
                     if bias and lr != 0:
-                        update_biases(
-                            scratch.scores, stride, biases, n, scored, T, Q, m.log_z.own, bias
-                        )
+                        own, at = m.log_z.own, scratch.scores
+                        update_biases(at, stride, biases, n, scored, T, Q, own, bias)
                 # here, where the residuals are still on their way: this work waits for nothing
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
-                    target = read_int(buffer + 4 * chosen)
+                    target = v.read_int(buffer + 4 * chosen)
                     if rows & PATH:
                         choose_path(target, chosen % SLOTS, slots, m, choice, T, size)
                     if rows & NOISE:
@@ -273,37 +217,31 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             skip_hits, bias & 1, both,
                         )  # fmt: skip
                     if chosen + window < length:
-                        prefetch_row(
-                            row_of(m.input, read_int(buffer + 4 * (chosen + window)), size), size
-                        )
+                        word = v.read_int(buffer + 4 * (chosen + window))
+                        v.prefetch_row(row_of(m.input, word, size), size)
                     chosen += 1
                 if contexts > 0 and lr != 0:
                     for tile in range(tiles):
                         update_tile(
-                            zeros(T), zeros(T), int_zeros(T), int_zeros(T), zeros(Q), hidden,
-                            receivers, scored, sources + tile * T * 8, row_list + tile * T * 8,
-                            scratch.scores + tile * stride, size,
+                            v.zeros(T), v.zeros(T), v.int_zeros(T), v.int_zeros(T), v.zeros(Q),
+                            hidden, receivers, scored, sources + tile * T * 8,
+                            row_list + tile * T * 8, scratch.scores + tile * stride, size,
                         )  # fmt: skip
                     if cbow:
-                        scatter_gradient(
-                            hidden,
-                            scratch.contexts,
-                            contexts,
-                            share if text.share else float32(1),
-                            size,
-                        )
+                        scale = share if text.share else float32(1)
+                        scatter_gradient(hidden, scratch.contexts, contexts, scale, size)
                     if hot and since >= merge_every:
                         merge(m, size, bias, threads, lr)
                         since = 0
                 i += int64(trains)
-            state[NEXT], state[CHOSEN] = i, chosen
+            state[reader.NEXT], state[reader.CHOSEN] = i, chosen
         if hot:
             merge(m, size, bias, threads, lr)
         tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))
         tally[1] = predictions
-        tally[2] = state[READ]
-        tally[3] = state[RARE]
-        tally[4] = state[DROPPED]
+        tally[2] = state[reader.READ]
+        tally[3] = state[reader.RARE]
+        tally[4] = state[reader.DROPPED]
         tally[5] = trained
 
     return train_block

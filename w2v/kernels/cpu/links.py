@@ -51,14 +51,7 @@ LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def logistic_residuals(
-    scores: int,
-    groups: int,
-    labels: Any,
-    offsets: Any,
-    weights: Any,
-    last: Any,
-    lr: Any,
-    tally: Any,
+    scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, sums: Any
 ) -> Any:
     """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the
     tally with the loss added.
@@ -66,7 +59,7 @@ def logistic_residuals(
     labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be
     short of hidden rows.
     """
-    linear, product, factors, loss = tally
+    linear, product, factors, loss = sums
     one, zero = spread(np.float32(1)), spread(np.float32(0))
     rate = spread(lr)
     for group in range(groups):
@@ -117,9 +110,8 @@ def cross_entropy_residuals(
         for tile in range(1, tiles):  # noise words only
             at = scores + tile * stride + group * 64
             above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
-            other = multiply(
-                exp(minimum(most, above)), load_tile(weights + tile * 32, columns, sums)
-            )
+            silent = load_tile(weights + tile * 32, columns, sums)
+            other = multiply(exp(minimum(most, above)), silent)
             total = add(total, other)
             store(at, other)
         total = segment_sum(total, columns, sums)

@@ -3,9 +3,9 @@
 The changes that N threads make to a row from the same start are more, in sum, than the same updates
 would have been one after another: each takes the row towards where it is at rest, and N times the
 way is too far. For the rows of the most frequent words and the nodes near the root that means
-oscillation, and for many threads divergence. So the sum is damped. Say that n uses of a row by one
-thread take it 1 - exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and
-the damping is
+oscillation, and for many threads divergence (8 threads, hsigmoid: the loss became infinite within
+one epoch of 17 M words). So the sum is damped. Say that n uses of a row by one thread take it 1 -
+exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
 
     (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)   1 if rare, 1 / N at the top
 """
@@ -16,19 +16,7 @@ from typing import Any
 
 from numba import float32, int32, int64, njit
 
-from w2v.kernels.cpu.vector import (
-    add,
-    copy_rows,
-    fma,
-    load,
-    read_float,
-    read_int,
-    spread,
-    store,
-    subtract,
-    write_float,
-    write_int,
-)
+from w2v.kernels.cpu import vector as v
 
 # Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words
 # of middle frequency.
@@ -48,14 +36,14 @@ def damping(uses: float, threads: int, lr: float) -> float:
 def refresh(m: Any, size: int, bias: int) -> None:
     """This thread's own rows = the shared ones."""
     for row in (m.input, m.path, m.noise):
-        copy_rows(row.own, row.shared, row.hot * size)
-        copy_rows(row.base, row.shared, row.hot * size)
+        v.copy_rows(row.own, row.shared, row.hot * size)
+        v.copy_rows(row.base, row.shared, row.hot * size)
     if bias & 1:
-        copy_rows(m.bias.own, m.bias.shared, m.bias.hot * 4)
-        copy_rows(m.bias.base, m.bias.shared, m.bias.hot * 4)
+        v.copy_rows(m.bias.own, m.bias.shared, m.bias.hot * 4)
+        v.copy_rows(m.bias.base, m.bias.shared, m.bias.hot * 4)
     if bias & 2:
-        copy_rows(m.log_z.own, m.log_z.shared, 64)
-        copy_rows(m.log_z.base, m.log_z.shared, 64)
+        v.copy_rows(m.log_z.own, m.log_z.shared, 64)
+        v.copy_rows(m.log_z.base, m.log_z.shared, 64)
 
 
 @njit(nogil=True, boundscheck=False)
@@ -64,37 +52,37 @@ def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
     all `threads` had used them as often; then own = shared, and the counts of uses are cleared."""
     if bias & 1:
         for i in range(m.bias.hot):
-            factor = damping(read_int(m.noise.uses + 4 * i), threads, lr)
+            factor = damping(v.read_int(m.noise.uses + 4 * i), threads, lr)
             merge_number(m.bias, 4 * i, factor)
     if bias & 2:  # used in every window
         merge_number(m.log_z, 0, float32(1) / float32(threads))
     for row in (m.input, m.path, m.noise):
         for i in range(row.hot):
-            factor = damping(read_int(row.uses + 4 * i), threads, lr)
-            write_int(row.uses + 4 * i, int32(0))
+            factor = damping(v.read_int(row.uses + 4 * i), threads, lr)
+            v.write_int(row.uses + 4 * i, int32(0))
             add_row(row.shared + i * size, row.own + i * size, row.base + i * size, factor, size)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def merge_number(table: Any, place: int, factor: float) -> None:
     """`add_row` for one float, `place` bytes into the table."""
-    change = read_float(table.own + place) - read_float(table.base + place)
-    value = read_float(table.shared + place) + factor * change
-    write_float(table.shared + place, value)
-    write_float(table.own + place, value)
-    write_float(table.base + place, value)
+    change = v.read_float(table.own + place) - v.read_float(table.base + place)
+    value = v.read_float(table.shared + place) + factor * change
+    v.write_float(table.shared + place, value)
+    v.write_float(table.own + place, value)
+    v.write_float(table.base + place, value)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
     """target += factor · (own - base), then own = base = target, over `size` bytes (a multiple of
     64)."""
-    scale = spread(factor)
+    scale = v.spread(factor)
     for i in range(0, size, 64):
-        value = fma(scale, subtract(load(own + i), load(base + i)), load(target + i))
-        store(target + i, value)
-        store(own + i, value)
-        store(base + i, value)
+        value = v.fma(scale, v.subtract(v.load(own + i), v.load(base + i)), v.load(target + i))
+        v.store(target + i, value)
+        v.store(own + i, value)
+        v.store(base + i, value)
 
 
 @njit(nogil=True, boundscheck=False, cache=True)
@@ -123,21 +111,21 @@ def merge_round(
             target, copies = shared_at + row * size, own_at + row * size
             if users == 1:
                 source = copies + last * stride
-                copy_rows(target, source, size)
+                v.copy_rows(target, source, size)
                 for thread in range(own.shape[0]):
                     if thread != last:
-                        copy_rows(copies + thread * stride, source, size)
+                        v.copy_rows(copies + thread * stride, source, size)
                 continue
-            factor = spread(damping(total / users, users, float32(lr)))
+            factor = v.spread(damping(total / users, users, float32(lr)))
             for i in range(0, size, 64):
-                base = load(target + i)
-                change = subtract(load(copies + i), base)
+                base = v.load(target + i)
+                change = v.subtract(v.load(copies + i), base)
                 for thread in range(1, threads):
-                    change = add(change, subtract(load(copies + thread * stride + i), base))
-                value = fma(factor, change, base)
-                store(target + i, value)
+                    change = v.add(change, v.subtract(v.load(copies + thread * stride + i), base))
+                value = v.fma(factor, change, base)
+                v.store(target + i, value)
                 for thread in range(own.shape[0]):
-                    store(copies + thread * stride + i, value)
+                    v.store(copies + thread * stride + i, value)
 
 
 @njit(nogil=True, boundscheck=False, cache=True)

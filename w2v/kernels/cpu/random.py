@@ -38,6 +38,5 @@ def below(state: Any, bound: Any) -> Any:
 def survives(position: Any, key: Any, threshold: Any) -> bool:
     """Whether the word at `position` survives sub-sampling: a hash of (key, position) <= threshold
     = keep probability · 2^32 - 1."""
-    return (
-        uint32(mix(uint64(position) * uint64(0x9E3779B97F4A7C15) + key) >> uint64(32)) <= threshold
-    )
+    counter = uint64(position) * uint64(0x9E3779B97F4A7C15) + key
+    return uint32(mix(counter) >> uint64(32)) <= threshold

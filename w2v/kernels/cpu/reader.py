@@ -26,15 +26,13 @@ UNKNOWN = 1 << 62  # TARGETS before the end of the block has been reached
 
 
 @njit(nogil=True, boundscheck=False)
-def begin(
-    state: Any, ids: Any, start: int, keep: Any, key: Any, window: int, max_sentence: int
-) -> None:
-    """Sets the state for a block at `start`; without sentence cuts it begins `window` surviving
+def begin(state: Any, ids: Any, keep: Any, key: Any, text: Any) -> None:
+    """Sets the state for a block at text.start; without sentence cuts it begins `window` surviving
     words earlier in the same line."""
     state[:] = 0
     state[TARGETS] = UNKNOWN
-    position, found = start, 0
-    while max_sentence == 0 and position > 0 and found < window and ids[position - 1] >= 0:
+    position, found, more = text.start, 0, text.window if text.max_sentence == 0 else 0
+    while position > 0 and found < more and ids[position - 1] >= 0:
         position -= 1
         word = ids[position]
         if word < keep.shape[0] and survives(position, key, keep[word]):
@@ -43,20 +41,10 @@ def begin(
 
 
 @njit(nogil=True, boundscheck=False)
-def refill(
-    state: Any,
-    ids: Any,
-    start: int,
-    stop: int,
-    keep: Any,
-    key: Any,
-    window: int,
-    max_sentence: int,
-    words: Any,
-    sentences: Any,
-) -> int:
+def refill(state: Any, ids: Any, keep: Any, key: Any, text: Any, words: Any, sentences: Any) -> int:
     """Fills the buffer; returns how many words of it can be used as targets now, their right
     context being complete."""
+    start, stop, window, max_sentence = text.start, text.stop, text.window, text.max_sentence
     # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
@@ -73,12 +61,8 @@ def refill(
         if position >= stop:
             if state[TARGETS] == UNKNOWN:
                 state[TARGETS] = length
-            line_ended = (
-                position == 0
-                or position >= ids.shape[0]
-                or ids[position - 1] < 0
-                or ids[position] < 0
-            )
+            outside = position == 0 or position >= ids.shape[0]
+            line_ended = outside or ids[position - 1] < 0 or ids[position] < 0
             if max_sentence > 0 or state[AFTER] == window or line_ended:
                 state[FINISHED] = 1
                 break

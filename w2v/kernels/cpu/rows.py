@@ -13,16 +13,8 @@ from typing import Any, NamedTuple
 
 from numba import float32, int32, int64, njit, uint32
 
+from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.random import below, step
-from w2v.kernels.cpu.vector import (
-    prefetch_row,
-    read_float,
-    read_int,
-    read_long,
-    write_float,
-    write_int,
-    write_long,
-)
 from w2v.kernels.plan import NOISE, PATH
 
 SLOTS = 4  # a power of two above AHEAD
@@ -69,16 +61,16 @@ class Choice(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Addresses of the ring of slots, and its sizes in bytes per slot."""
+    """The ring of slots: bytes per slot, and addresses."""
 
+    row_bytes: int
+    lane_bytes: int
+    zero_row: int
     rows: int
     biases: int
     labels: int
     offsets: int
     weights: int
-    row_bytes: int
-    lane_bytes: int
-    zero_row: int
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -92,7 +84,7 @@ def count_use(table: Any, index: Any) -> None:
     """One more use of a row. Those that are not thread-own share the place after the last: a branch
     would often be foretold wrongly."""
     place = table.uses + 4 * min(int64(index), table.hot)
-    write_int(place, int32(read_int(place) + 1))
+    v.write_int(place, int32(v.read_int(place) + 1))
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -117,26 +109,26 @@ def choose_noise(
         if k > 0:
             state = step(state)
             cell = int64(below(state, choice.vocabulary))
-            entry = read_long(choice.noise + 8 * cell)
+            entry = v.read_long(choice.noise + 8 * cell)
             word = int32(cell) if uint32(state) < uint32(entry) else int32(entry >> 32)
             if skip_hits and word == target:
                 weight = float32(0)
         if after_path:
-            write_float(slots.labels + place, float32(1) if k == 0 else float32(0))
+            v.write_float(slots.labels + place, float32(1) if k == 0 else float32(0))
         if after_path or (skip_hits and k > 0):
-            write_float(slots.weights + place, weight)
+            v.write_float(slots.weights + place, weight)
         if offset:
-            write_float(slots.offsets + place, read_float(choice.offsets + 4 * int64(word)))
+            v.write_float(slots.offsets + place, v.read_float(choice.offsets + 4 * int64(word)))
         if bias:
-            write_long(slots.biases + rows + 8 * k, row_of(m.bias, word, 4))
+            v.write_long(slots.biases + rows + 8 * k, row_of(m.bias, word, 4))
         row = row_of(m.noise, word, size)
-        write_long(slots.rows + rows + 8 * (first + k), row)
-        prefetch_row(row, size)
+        v.write_long(slots.rows + rows + 8 * (first + k), row)
+        v.prefetch_row(row, size)
         count_use(m.noise, word)
     if after_path:
         for k in range(first + choice.negatives + 1, padded(first + choice.negatives + 1, width)):
-            write_float(slots.weights + lanes + k // width * 32 + k % width * 4, float32(0))
-            write_long(slots.rows + rows + 8 * k, slots.zero_row)
+            v.write_float(slots.weights + lanes + k // width * 32 + k % width * 4, float32(0))
+            v.write_long(slots.rows + rows + 8 * k, slots.zero_row)
     return state
 
 
@@ -146,23 +138,23 @@ def choose_path(
 ) -> None:
     """The inner nodes on the target's path, root first -> slot; the last tile is padded."""
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
-    start = read_long(choice.starts + 8 * int64(target))
-    count = read_long(choice.starts + 8 * int64(target) + 8) - start
+    start = v.read_long(choice.starts + 8 * int64(target))
+    count = v.read_long(choice.starts + 8 * int64(target) + 8) - start
     for k in range(padded(count, width)):
         place = lanes + k // width * 32 + k % width * 4
         if k >= count:
-            write_float(slots.weights + place, float32(0))
-            write_long(slots.rows + rows + 8 * k, slots.zero_row)
+            v.write_float(slots.weights + place, float32(0))
+            v.write_long(slots.rows + rows + 8 * k, slots.zero_row)
             continue
-        path_step = int64(read_int(choice.steps + 4 * (start + k)))
+        path_step = int64(v.read_int(choice.steps + 4 * (start + k)))
         node = path_step >> 1
-        write_float(slots.labels + place, float32(path_step & 1))
-        write_float(slots.weights + place, float32(1))
+        v.write_float(slots.labels + place, float32(path_step & 1))
+        v.write_float(slots.weights + place, float32(1))
         row = row_of(m.path, node, size)
-        write_long(slots.rows + rows + 8 * k, row)
+        v.write_long(slots.rows + rows + 8 * k, row)
         count_use(m.path, node)
         if node >= NEAR_ROOT:  # nodes nearer to the root never leave the cache
-            prefetch_row(row, size)
+            v.prefetch_row(row, size)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -175,7 +167,7 @@ def padded(count: int, width: int) -> int:
 def padded_path(target: Any, choice: Any, width: int) -> int:
     """How many rows the tiles of a target's path hold."""
     at = choice.starts + 8 * int64(target)
-    return padded(read_long(at + 8) - read_long(at), width)
+    return padded(v.read_long(at + 8) - v.read_long(at), width)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -185,5 +177,5 @@ def rows_of(target: Any, choice: Any, rows: int, width: int) -> int:
         return choice.negatives + 1
     if rows == PATH:
         at = choice.starts + 8 * int64(target)
-        return read_long(at + 8) - read_long(at)
+        return v.read_long(at + 8) - v.read_long(at)
     return padded_path(target, choice, width) + choice.negatives + 1

@@ -2,8 +2,8 @@
 
 LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the
 same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes
-rows of several arrays. What is made here are globals of this module: in a kernel's closure they
-would be new objects in every process, and Numba's on-disk cache would never hit.
+rows of several arrays. (Per-window functions get addresses, not arrays: Numba counts the references
+to an array with an atomic instruction at every call, which took a third of the time.)
 """
 
 from __future__ import annotations
@@ -46,70 +46,14 @@ def constant(value: float) -> ir.Constant:
     return ir.Constant(VECTOR, [value] * LANES)
 
 
-def integers(value: int) -> ir.Constant:
-    """All lanes hold the 32 bits `value`."""
-    return ir.Constant(INTEGERS, [value] * LANES)
-
-
 def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-def emitted(result: Any, *kinds: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: makes an intrinsic of what emits its code from values of `kinds`."""
-
-    def decorate(emit: Callable[..., Any]) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = emit(builder, *args)
-            return context.get_dummy_value() if result is types.void else value
-
-        @intrinsic
-        @wraps(emit)
-        def typed(typing: Any, *given: Any) -> Any:
-            return result(*kinds), codegen
-
-        return typed
-
-    return decorate
-
-
-@emitted(f32x16, types.int64)
-def load(builder: Any, address: Any) -> Any:
-    """Sixteen floats from any address (alignment 4)."""
-    value = builder.load(_pointer(builder, address, VECTOR))
-    value.align = 4
-    return value
-
-
-@emitted(types.void, types.int64, f32x16)
-def store(builder: Any, address: Any, value: Any) -> None:
-    """Sixteen floats to any address (alignment 4)."""
-    builder.store(value, _pointer(builder, address, VECTOR)).align = 4
-
-
-@emitted(f32x16, types.float32)
-def spread(builder: Any, x: Any) -> Any:
-    """One float in all lanes."""
-    return broadcast(builder, x)
-
-
-@emitted(f32x16, types.int64)
-def load_spread(builder: Any, address: Any) -> Any:
-    """The float at `address` in all lanes."""
-    return broadcast(builder, builder.load(_pointer(builder, address, FLOAT)))
-
-
-def broadcast(builder: Any, value: Any) -> Any:
-    """Emits a vector of `value` in all lanes."""
+def _broadcast(builder: Any, value: Any) -> Any:
     undefined = ir.Constant(VECTOR, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(I32, 0))
-    return builder.shuffle_vector(one, undefined, integers(0))
-
-
-@emitted(f32x16, f32x16, f32x16, f32x16)
-def fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """x·y + z, rounded once."""
-    return _call(builder, "llvm.fma.v16f32", x, y, z)
+    return builder.shuffle_vector(one, undefined, ir.Constant(INTEGERS, [0] * LANES))
 
 
 def _call(builder: Any, name: str, *args: Any) -> Any:
@@ -117,50 +61,94 @@ def _call(builder: Any, name: str, *args: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
-@emitted(f32x16, f32x16, f32x16)
-def add(builder: Any, x: Any, y: Any) -> Any:
-    """x + y."""
-    return builder.fadd(x, y)
+def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Makes an intrinsic of a function that emits LLVM code: it is called with the builder and the
+    values of arguments of these types, and returns the result's value, or nothing for `void`. An
+    argument whose type is a class, `UniTuple`, may be any of that class."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        @wraps(emit)
+        def typed(typing: Any, *given: Any) -> Any:
+            kinds = []
+            for kind, own in zip(arguments, given, strict=True):
+                if isinstance(kind, type) and not isinstance(own, kind):
+                    return None
+                kinds.append(own if isinstance(kind, type) else kind)
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                value = emit(builder, *args)
+                return context.get_dummy_value() if value is None else value
+
+            return result(*kinds), codegen
+
+        return intrinsic(typed)
+
+    return decorate
 
 
-@emitted(f32x16, f32x16, f32x16)
-def subtract(builder: Any, x: Any, y: Any) -> Any:
-    """x - y."""
-    return builder.fsub(x, y)
+@emits(f32x16, types.int64)
+def load(builder: Any, address: Any) -> Any:
+    """Sixteen floats from any address (alignment 4)."""
+    value = builder.load(_pointer(builder, address, VECTOR))
+    value.align = 4
+    return value
 
 
-@emitted(f32x16, f32x16, f32x16)
-def multiply(builder: Any, x: Any, y: Any) -> Any:
-    """x · y."""
-    return builder.fmul(x, y)
+@emits(types.void, types.int64, f32x16)
+def store(builder: Any, address: Any, value: Any) -> None:
+    """Sixteen floats to any address (alignment 4)."""
+    builder.store(value, _pointer(builder, address, VECTOR)).align = 4
 
 
-@emitted(f32x16, f32x16, f32x16)
-def divide(builder: Any, x: Any, y: Any) -> Any:
-    """x / y."""
-    return builder.fdiv(x, y)
+@emits(f32x16, types.float32)
+def spread(builder: Any, x: Any) -> Any:
+    """One float in all lanes."""
+    return _broadcast(builder, x)
 
 
-@emitted(f32x16, f32x16)
+@emits(f32x16, types.int64)
+def load_spread(builder: Any, address: Any) -> Any:
+    """The float at `address` in all lanes."""
+    return _broadcast(builder, builder.load(_pointer(builder, address, FLOAT)))
+
+
+def _arithmetic(instruction: str) -> Any:
+    @emits(f32x16, f32x16, f32x16)
+    def lane_by_lane(builder: Any, x: Any, y: Any) -> Any:
+        return getattr(builder, instruction)(x, y)
+
+    return lane_by_lane
+
+
+add, subtract, multiply, divide = map(_arithmetic, ("fadd", "fsub", "fmul", "fdiv"))
+
+
+@emits(f32x16, f32x16, f32x16, f32x16)
+def fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    """x·y + z, rounded once."""
+    return _call(builder, "llvm.fma.v16f32", x, y, z)
+
+
+@emits(f32x16, f32x16)
 def negative_abs(builder: Any, x: Any) -> Any:
     """-|x|: sets the sign bit."""
-    bits = builder.or_(builder.bitcast(x, INTEGERS), integers(1 << 31))
-    return builder.bitcast(bits, VECTOR)
+    signs = ir.Constant(INTEGERS, [1 << 31] * LANES)
+    return builder.bitcast(builder.or_(builder.bitcast(x, INTEGERS), signs), VECTOR)
 
 
-@emitted(f32x16, f32x16, f32x16, f32x16)
+@emits(f32x16, f32x16, f32x16, f32x16)
 def where_positive(builder: Any, x: Any, yes: Any, no: Any) -> Any:
     """`yes` in the lanes where x > 0, else `no` (so also where x is NaN)."""
     return builder.select(builder.fcmp_ordered(">", x, constant(0.0)), yes, no)
 
 
-@emitted(f32x16, f32x16, f32x16)
+@emits(f32x16, f32x16, f32x16)
 def minimum(builder: Any, x: Any, y: Any) -> Any:
     """The smaller of x and y, lane by lane; y where x is NaN."""
     return builder.select(builder.fcmp_ordered("<", x, y), x, y)
 
 
-@emitted(f32x16, f32x16)
+@emits(f32x16, f32x16)
 def exp(builder: Any, x: Any) -> Any:
     """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes
     denormal; NaN gives NaN.
@@ -176,21 +164,23 @@ def exp(builder: Any, x: Any) -> Any:
     value = constant(1 / 5040)
     for coefficient in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
         value = _call(builder, "llvm.fma.v16f32", value, r, constant(coefficient))
-    exponent = builder.add(builder.fptosi(n, INTEGERS), integers(127))
-    return builder.fmul(value, builder.bitcast(builder.shl(exponent, integers(23)), VECTOR))
+    exponent = builder.add(builder.fptosi(n, INTEGERS), ir.Constant(INTEGERS, [127] * LANES))
+    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INTEGERS, [23] * LANES)), VECTOR)
+    return builder.fmul(value, scale)
 
 
-def _scalar_access(kind: Any, of: ir.Type) -> tuple[Any, Any]:
-    """Intrinsics that read and write one number at an address. (Per-window functions get addresses,
-    not arrays, whose references Numba counts by an atomic instruction at every call.)"""
+def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
+    """Intrinsics that read and write one number at an address."""
 
+    @emits(kind, types.int64)
     def read(builder: Any, address: Any) -> Any:
-        return builder.load(_pointer(builder, address, of))
+        return builder.load(_pointer(builder, address, ir_kind))
 
+    @emits(types.void, types.int64, kind)
     def write(builder: Any, address: Any, value: Any) -> None:
-        builder.store(value, _pointer(builder, address, of))
+        builder.store(value, _pointer(builder, address, ir_kind))
 
-    return emitted(kind, types.int64)(read), emitted(types.void, types.int64, kind)(write)
+    return read, write
 
 
 read_float, write_float = _scalar_access(types.float32, FLOAT)
@@ -198,25 +188,21 @@ read_int, write_int = _scalar_access(types.int32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
 
 
-@intrinsic(prefer_literal=True)
-def zeros(typing: Any, n: Any) -> Any:
-    """A tuple of n vectors of zeros."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
-    kind = types.UniTuple(f32x16, n.literal_value)
-    return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+def _zeros_of(element: Any) -> Any:
+    @intrinsic(prefer_literal=True)
+    def zeros(typing: Any, n: Any) -> Any:
+        if not isinstance(n, types.IntegerLiteral):
+            return None
+        kind = types.UniTuple(element, n.literal_value)
+        return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+
+    return zeros
 
 
-@intrinsic(prefer_literal=True)
-def int_zeros(typing: Any, n: Any) -> Any:
-    """A tuple of n int64 zeros."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
-    kind = types.UniTuple(types.int64, n.literal_value)
-    return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
+zeros, int_zeros = _zeros_of(f32x16), _zeros_of(types.int64)  # tuples of n zeros
 
 
-@emitted(types.void, types.int64)
+@emits(types.void, types.int64)
 def prefetch(builder: Any, address: Any) -> None:
     """Asks for the cache line at `address`, to be written."""
     byte = ir.IntType(8)

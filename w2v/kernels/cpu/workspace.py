@@ -4,11 +4,11 @@ each thread's scratch, as addresses."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from w2v.kernels.cpu.block import TALLY, Scratch
+from w2v.kernels.cpu.block import TALLY, Scratch, Variant
 from w2v.kernels.cpu.reader import STATE_SIZE
 from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Rows, Slots
 from w2v.kernels.plan import NOISE, PATH, FusedPlan
@@ -36,22 +36,14 @@ def whole_vectors(floats: int) -> int:
     return -(-floats // FLOATS) * FLOATS
 
 
-@dataclass(frozen=True)
-class TileShape:
-    """`width` output rows x `group` hidden rows, whose scores fill the 16 lanes."""
-
-    width: int
-    group: int
-
-    @classmethod
-    def choose(cls, rows: int, negatives: int, cbow: bool) -> TileShape:
-        """The tile for PATH, NOISE or both. For a fixed number of output rows the one with the
-        least padding (the wider one on a tie)."""
-        if rows == PATH:
-            return cls(6, 1) if cbow else cls(4, 4)
-        widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
-        width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
-        return cls(width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width])
+def tile_shape(rows: int, negatives: int, cbow: bool) -> tuple[int, int]:
+    """(output rows, hidden rows) of the tile for PATH, NOISE or both. For a fixed number of output
+    rows the one with the least padding (the wider one on a tie)."""
+    if rows == PATH:
+        return (6, 1) if cbow else (4, 4)
+    widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
+    width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
+    return width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width]
 
 
 class Table:
@@ -65,15 +57,10 @@ class Table:
     def __init__(
         self, rows: int, dim: int, padded: int, threads: int, hot: int, mergeable: bool = True
     ) -> None:
-        self.rows, self.dim, self.padded, self.hot, self._mergeable = (
-            rows,
-            dim,
-            padded,
-            hot,
-            mergeable,
-        )
-        self.threads = threads
-        self.flat = aligned(whole_vectors((rows + threads * hot * (1 + mergeable)) * padded))
+        self.rows, self.dim, self.padded, self.threads, self.hot = rows, dim, padded, threads, hot
+        self._mergeable, self._own = mergeable, hot * (1 + mergeable)
+        count = rows + threads * self._own
+        self.floats = aligned(count * padded).reshape(count, padded)
         # far enough apart for no two to share a cache line
         self._counts = np.zeros((threads, hot + FLOATS), np.int32)
 
@@ -86,45 +73,33 @@ class Table:
     @property
     def matrix(self) -> np.ndarray:
         """[rows, dim], a view of the shared rows."""
-        return self.flat[: self.rows * self.padded].reshape(self.rows, self.padded)[:, : self.dim]
+        return self.floats[: self.rows, : self.dim]
 
     def own(self, thread: int) -> np.ndarray:
         """[hot, dim], a view of a thread's own rows."""
-        start = (self.rows + thread * self.hot * (1 + self._mergeable)) * self.padded
-        return self.flat[start : start + self.hot * self.padded].reshape(self.hot, self.padded)[
-            :, : self.dim
-        ]
+        start = self.rows + thread * self._own
+        return self.floats[start : start + self.hot, : self.dim]
 
     def all_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """(shared rows [rows, padded], all threads' own rows [threads, rows, padded]), where all
         are own."""
-        floats = self.rows * self.padded
-        own = self.flat[floats : (1 + self.threads) * floats]
-        return self.flat[:floats].reshape(self.rows, self.padded), own.reshape(
-            self.threads, self.rows, self.padded
-        )
+        own = self.floats[self.rows :].reshape(self.threads, self.rows, self.padded)
+        return self.floats[: self.rows], own
 
     def addresses(self, thread: int) -> Rows:
         """For the kernel."""
-        row = 4 * self.padded
-        shared = address(self.flat)
         if not self.hot:
-            return Rows(shared, shared, shared, address(self._counts[thread]), 0)
-        own = shared + (self.rows + thread * self.hot * (1 + self._mergeable)) * row
+            return self.only_shared(thread)
+        shared, row = address(self.floats), 4 * self.padded
+        own = shared + (self.rows + thread * self._own) * row
         base = own + self.hot * row if self._mergeable else shared
         return Rows(shared, own, base, address(self._counts[thread]), self.hot)
 
     def only_shared(self, thread: int) -> Rows:
         """For a kernel that only reads: no thread-own rows, and uses are counted in the place that
         nobody looks at."""
-        shared = address(self.flat)
-        return Rows(
-            shared,
-            shared,
-            shared,
-            address(self._counts[thread]) + self._counts.itemsize * self.hot,
-            0,
-        )
+        shared = address(self.floats)
+        return Rows(shared, shared, shared, address(self._counts[thread, self.hot :]), 0)
 
 
 class Weights:
@@ -138,26 +113,22 @@ class Weights:
     def __init__(
         self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0
     ) -> None:
-        padded = whole_vectors(dim)
-        self.size = 4 * padded
-        self.threads, self.all_own = threads, hot is None
-        nodes, words = (
-            max(1, vocabulary - 1) if rows & PATH else 0,
-            (vocabulary if rows & NOISE else 0),
-        )
+        padded, mergeable = whole_vectors(dim), hot is not None
+        nodes = max(1, vocabulary - 1) if rows & PATH else 0
+        words = vocabulary if rows & NOISE else 0
 
         def own(rows: int) -> int:
             # of biases whole vectors must be thread-own, hence the multiple of 16
             return 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
 
         self.input, self.path, self.noise = (
-            Table(count, dim, padded, threads, own(count), hot is not None)
+            Table(count, dim, padded, threads, own(count), mergeable)
             for count in (vocabulary, nodes, words)
         )
         biased = whole_vectors(vocabulary) if bias & 1 else 0
-        own_biases = 0 if not biased else own(biased) if hot is None else self.noise.hot
-        self.bias = Table(biased, 1, 1, threads, own_biases, hot is not None)
-        self.log_z = Table(1, 1, FLOATS, threads, int(threads > 1), hot is not None)
+        own_biases = 0 if not biased else self.noise.hot if mergeable else own(biased)
+        self.bias = Table(biased, 1, 1, threads, own_biases, mergeable)
+        self.log_z = Table(1, 1, FLOATS, threads, int(threads > 1), mergeable)
         self.tables = (self.input, self.path, self.noise, self.bias, self.log_z)
 
     def matrices(self, thread: int) -> Matrices:
@@ -165,21 +136,16 @@ class Weights:
         return Matrices(*(table.addresses(thread) for table in self.tables))
 
     def only_shared(self, thread: int) -> Matrices:
-        """The addresses for one thread that changes nothing, while all rest: the shared rows hold
-        what was learnt."""
+        """The addresses for one thread that changes nothing, while all rest."""
         return Matrices(*(table.only_shared(thread) for table in self.tables))
 
 
 class Workspace:
-    """One thread's scratch.
+    """One thread's scratch. longest: nodes on the longest path (0 without)."""
 
-    longest: nodes on the longest path (0 without). size: bytes of a row.
-    """
-
-    def __init__(
-        self, plan: FusedPlan, longest: int, window: int, size: int, shape: TileShape
-    ) -> None:
-        width, group, rows, noise = shape.width, shape.group, plan.rows, plan.noise_rows
+    def __init__(self, plan: FusedPlan, longest: int, window: int, variant: Variant) -> None:
+        size, width, group = variant[:3]
+        rows, noise = plan.rows, plan.noise_rows
         tiles = max(1, -(-longest // width) + -(-noise // width))
         floats = size // 4
         self.zero_row = aligned(floats)
@@ -209,26 +175,17 @@ class Workspace:
         self.state = np.zeros(STATE_SIZE, np.int64)
         self.tally = np.zeros(len(TALLY))
 
-    def scratch(self) -> Scratch:
-        """Addresses for the kernel."""
-        arrays = (
+    def arguments(self) -> tuple[Any, ...]:
+        """For the kernel: slots, scratch, the reader's arrays, and the tally."""
+        tables = self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights
+        scratch = (
             self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
             self.biased, self.gradient,
         )  # fmt: skip
-        return Scratch(*(address(array) for array in arrays))
-
-    def slots(self) -> Slots:
-        """Addresses for the kernel."""
-        return Slots(
-            rows=address(self.slot_rows),
-            biases=address(self.slot_biases),
-            labels=address(self.labels),
-            offsets=address(self.offsets),
-            weights=address(self.weights),
-            row_bytes=self.slot_rows.strides[0],
-            lane_bytes=self.labels.strides[0],
-            zero_row=address(self.zero_row),
-        )
+        sizes = self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row)
+        slots = Slots(*sizes, *(address(table) for table in tables))
+        arrays = self.words, self.sentences, self.state, self.tally
+        return slots, Scratch(*(address(array) for array in scratch)), *arrays
 
 
 class RowTables:
@@ -244,20 +201,14 @@ class RowTables:
             q = unigram_probabilities(counts, plan.power)
             accept, alias = alias_table(q)
             # side by side: one cache line a draw, and no branch
-            noise = alias.astype(np.int64) << 32 | accept
-            offsets = _offsets(plan, q)
+            noise, offsets = alias.astype(np.int64) << 32 | accept, _offsets(plan, q)
         if plan.rows & PATH:
             tree = huffman(counts)
             starts, steps, self.longest = tree.starts, tree.steps(), int(tree.lengths.max())
         self.arrays = noise, offsets, starts, steps
-        self.choice = Choice(
-            noise=address(noise),
-            offsets=address(offsets),
-            negatives=plan.negatives,
-            vocabulary=len(counts),
-            starts=address(starts),
-            steps=address(steps),
-        )
+        noise_at, offsets_at, starts_at, steps_at = (address(array) for array in self.arrays)
+        sizes = plan.negatives, len(counts)
+        self.choice = Choice(noise_at, offsets_at, *sizes, starts_at, steps_at)
 
 
 def _offsets(plan: FusedPlan, q: np.ndarray) -> np.ndarray:

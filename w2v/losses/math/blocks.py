@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, row_numbers
 
 
 class Asked(NamedTuple):
@@ -19,10 +19,10 @@ class Asked(NamedTuple):
 
     target: Tensor
     row_of: Tensor | None
-    guess: bool
-    with_mean: bool
-    others_only: bool
-    product: torch.dtype
+    guess: bool = False
+    with_mean: bool = False
+    others_only: bool = False
+    product: torch.dtype = torch.float32
 
 
 def floor_of(dtype: torch.dtype) -> float:
@@ -62,19 +62,13 @@ class Grid:
         block's corner."""
         block = i * len(self.classes) + j
         members = self.order[self.starts[block] : self.starts[block + 1]]
-        return (
-            members,
-            self.row[members] - self.rows[i][0],
-            self.target[members] - self.classes[j][0],
-        )
+        corner_row, corner_class = self.rows[i][0], self.classes[j][0]
+        return members, self.row[members] - corner_row, self.target[members] - corner_class
 
 
 def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
-    return torch.searchsorted(
-        torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device),
-        index,
-        right=True,
-    )
+    ends = torch.tensor([end for _, end in spans], dtype=torch.int64, device=index.device)
+    return torch.searchsorted(ends, index, right=True)
 
 
 @dataclass
@@ -88,18 +82,11 @@ class Problem:
 
     def __post_init__(self) -> None:
         self.dtype = accumulate_dtype(self.hidden)  # of sums and gradients
-        self.target, self.row_of, self.product = (
-            self.asked.target,
-            self.asked.row_of,
-            self.asked.product,
-        )
+        self.target, self.row_of = self.asked.target, self.asked.row_of
+        self.product = self.asked.product
 
     def grid(self, size: tuple[int, int]) -> Grid:
-        row = (
-            torch.arange(len(self.hidden), device=self.hidden.device)
-            if self.row_of is None
-            else self.row_of
-        )
+        row = row_numbers(self.hidden, self.row_of)
         return Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
 
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:

@@ -40,16 +40,8 @@ def linear_cross_entropy(
     smoothing: float = 0.0,
 ) -> Tensor:
     """-sum_j q_j log softmax(hidden @ weight.T + bias)_j with q = (1 - smoothing) onehot(target) +
-    smoothing / V: [N].
-
-    Args:
-        hidden: [U, D].
-        weight: [V, D].
-        target: [N] classes, int64 in 0 … V - 1.
-        bias: [V] or None.
-        row_of: [N] int64, the hidden row of every target; None: row n.
-        smoothing: share of the probability spread evenly over all V classes, the target's included.
-    """
+    smoothing / V: [N], of hidden [U, D], weight [V, D], target [N] int64 in 0 … V - 1, bias [V] or
+    None, row_of [N] int64 or None: row n."""
     total, score, mean = score_sums(hidden, weight, bias, target, row_of, with_mean=smoothing > 0)
     return total - score if mean is None else total - (1 - smoothing) * score - smoothing * mean
 
@@ -66,14 +58,9 @@ def score_sums(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What a loss needs to know about the scores z of all V classes, per target and differentiable.
 
-    Args:
-        hidden, weight, bias, target, row_of: as in `linear_cross_entropy`.
-        with_mean: whether to give the third result.
-        others_only: leave *every* target of a hidden row out of that row's log-sum-exp.
-
-    Returns:
-        (log sum_j exp z_j [N], the target's z [N], mean_j z_j [N] or None). A sum over nothing has
-            the log `floor_of(dtype)`, a very negative finite number.
+    Returns (log sum_j exp z_j [N], the target's z [N], with_mean: mean_j z_j [N], else None).
+    others_only: leaves *every* target of a hidden row out of that row's log-sum-exp. A sum over
+    nothing has the log `floor_of(dtype)`, a very negative finite number.
     """
     # What stands behind `others_only` is not linear in the log-sum-exp, so that its gradient cannot
     # be guessed.

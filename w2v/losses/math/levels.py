@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.losses.math.cross_entropy import score_sums
+
+Cutoffs = Sequence[int]  # the first class of each cluster
 
 
 class Tail(NamedTuple):
@@ -17,6 +19,12 @@ class Tail(NamedTuple):
 
     projection: Tensor
     output: Tensor
+
+
+def tails_of(clusters: nn.ModuleList) -> list[Tail]:
+    """The weights of clusters that are two linear layers each."""
+    pairs = [cast(Sequence[nn.Linear], pair) for pair in clusters]
+    return [Tail(projection.weight, output.weight) for projection, output in pairs]
 
 
 class Weights(NamedTuple):
@@ -28,19 +36,13 @@ class Weights(NamedTuple):
 
     def to(self, dtype: torch.dtype) -> Weights:
         """The same in a dtype."""
-        return Weights(
-            self.head.to(dtype),
-            None if self.bias is None else self.bias.to(dtype),
-            [Tail(tail.projection.to(dtype), tail.output.to(dtype)) for tail in self.tails],
-        )
+        bias = None if self.bias is None else self.bias.to(dtype)
+        tails = [Tail(down.to(dtype), up.to(dtype)) for down, up in self.tails]
+        return Weights(self.head.to(dtype), bias, tails)
 
 
 def adaptive_log_prob(
-    hidden: Tensor,
-    target: Tensor,
-    weights: Weights,
-    cutoffs: Sequence[int],
-    row_of: Tensor | None = None,
+    hidden: Tensor, target: Tensor, weights: Weights, cutoffs: Cutoffs, row_of: Tensor | None = None
 ) -> Tensor:
     """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
     to compute in.
@@ -65,27 +67,23 @@ def adaptive_log_prob(
                 rows, within = row_of[members].unique(return_inverse=True)
             projected = F.linear(hidden.index_select(0, rows), tail.projection)
             local = target[members] - cutoffs[i]
-            log_p = log_p.index_add(
-                0, members, _target_log_prob(projected, tail.output, None, local, within)
-            )
+            within_cluster = _target_log_prob(projected, tail.output, None, local, within)
+            log_p = log_p.index_add(0, members, within_cluster)
         return log_p
 
 
-def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Sequence[int]) -> Tensor:
+def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Cutoffs) -> Tensor:
     """log P(class | hidden) [N, V] of hidden [N, D]."""
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
-        head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
-        words, clusters = head[:, : cutoffs[0]], head[:, cutoffs[0] :]
-        below = [
-            tail_log_prob(hidden, tail) + clusters[:, i, None]
-            for i, tail in enumerate(weights.tails)
-        ]
+        words, clusters = _head_log_prob(hidden, weights, cutoffs[0])
+        tails = [tail_log_prob(hidden, tail) for tail in weights.tails]
+        below = [log_p + clusters[:, i, None] for i, log_p in enumerate(tails)]
         return torch.cat([words, *below], dim=1)
 
 
 def best_classes(
-    hidden: Tensor, weights: Weights, cutoffs: Sequence[int], k: int
+    hidden: Tensor, weights: Weights, cutoffs: Cutoffs, k: int
 ) -> tuple[Tensor, Tensor]:
     """(ids [N, k], log-probabilities [N, k]), best first.
 
@@ -94,8 +92,7 @@ def best_classes(
     """
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
-        head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
-        words, clusters = head[:, : cutoffs[0]], head[:, cutoffs[0] :]
+        words, clusters = _head_log_prob(hidden, weights, cutoffs[0])
         best, ids = F.pad(words, (0, max(0, k - cutoffs[0])), value=-torch.inf).topk(k, dim=1)
         for i, tail in enumerate(weights.tails):
             rows = (clusters[:, i] > best[:, -1]).nonzero()[:, 0]
@@ -114,6 +111,12 @@ def _target_log_prob(
     """log softmax(hidden weight^T + bias)[target] [N], without holding all scores."""
     total, score, _ = score_sums(hidden, weight, bias, target, row_of)
     return score - total
+
+
+def _head_log_prob(hidden: Tensor, weights: Weights, words: int) -> tuple[Tensor, Tensor]:
+    """log P of the head's words [N, words] and of the clusters [N, clusters]."""
+    head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
+    return head[:, :words], head[:, words:]
 
 
 def tail_log_prob(hidden: Tensor, tail: Tail) -> Tensor:

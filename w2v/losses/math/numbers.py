@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+Given = Sequence[Tensor | None]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -27,12 +28,8 @@ def eager(function: Function) -> Function:
 
 
 def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> Tensor:
-    """The target as int64.
-
-    Raises:
-        ValueError: it does not hold integers, or one is outside 0 … num_classes - 1; the sentence
-            names the smallest and the largest.
-    """
+    """The target as int64. ValueError: it does not hold integers, or one is outside 0 … num_classes
+    - 1."""
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(f"{name} are {target.dtype}, they must be integers")
     target = target.long()
@@ -50,16 +47,18 @@ def rows_for(hidden: Tensor, row_of: Tensor | None) -> Tensor:
     return hidden if row_of is None else hidden.index_select(0, row_of)
 
 
+def row_numbers(hidden: Tensor, row_of: Tensor | None) -> Tensor:
+    """row_of [N]; if it is None, 0 … U - 1."""
+    return torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
+
+
 def accumulate_dtype(tensor: Tensor) -> torch.dtype:
     """float64 stays, everything else (float16, bfloat16 too) is accumulated in float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def gradients_again(
-    plain: Callable[..., Sequence[Tensor | None]],
-    inputs: Sequence[Tensor | None],
-    wanted: Sequence[bool],
-    gradients: Sequence[Tensor | None],
+    plain: Callable[..., Given], inputs: Given, wanted: Sequence[bool], gradients: Given
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated in turn: for the backward pass of a Function under
     create_graph=True.
@@ -69,22 +68,9 @@ def gradients_again(
     """
     # views, so that a tensor that is two of the inputs gets each one's gradient once
     inputs = [None if x is None else x.view_as(x) for x in inputs]
-    results = [
-        (result, gradient)
-        for result, gradient in zip(plain(*inputs), gradients, strict=True)
-        if result is not None and gradient is not None
-    ]
+    pairs = [pair for pair in zip(plain(*inputs), gradients, strict=True) if pair[1] is not None]
+    results, given = zip(*pairs, strict=True)
     chosen = [x for x, want in zip(inputs, wanted, strict=True) if x is not None and want]
-    found = iter(
-        torch.autograd.grad(
-            [result for result, _ in results],
-            chosen,
-            [gradient for _, gradient in results],
-            create_graph=True,
-            allow_unused=True,
-        )
-    )
-    return [
-        next(found) if x is not None and want else None
-        for x, want in zip(inputs, wanted, strict=True)
-    ]
+    made = torch.autograd.grad(results, chosen, given, create_graph=True, allow_unused=True)
+    found = iter(made)
+    return [next(found) if want else None for want in wanted]

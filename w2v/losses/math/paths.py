@@ -53,24 +53,15 @@ def path_loss(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, paths: Paths, sparse: bool = False
 ) -> Tensor:
     """Loss [N]: hidden [U, D], weight [rows, D], bias [rows] or [rows, 1] or None; sparse: the
-    gradients of weight and bias are.
-
-    Raises:
-        ValueError: there are not as many paths as hidden rows.
-    """
-    if paths.row_of is None and len(hidden) != len(paths.starts) - 1:
-        raise ValueError(
-            f"hidden has {len(hidden)} rows, but there are {len(paths.starts) - 1} targets"
-        )
+    gradients of weight and bias are."""
+    rows, targets = len(hidden), len(paths.starts) - 1
+    if paths.row_of is None and rows != targets:
+        raise ValueError(f"hidden has {rows} rows, but there are {targets} targets")
     dtype = accumulate_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):
-        return _PathLoss.apply(
-            hidden.to(dtype),
-            weight.to(dtype),
-            None if bias is None else bias.to(dtype),
-            paths._replace(signs=paths.signs.to(dtype)),
-            sparse,
-        )
+        bias, signs = None if bias is None else bias.to(dtype), paths.signs.to(dtype)
+        paths = paths._replace(signs=signs)
+        return _PathLoss.apply(hidden.to(dtype), weight.to(dtype), bias, paths, sparse)
 
 
 def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:
@@ -119,9 +110,7 @@ class _PathLoss(torch.autograd.Function):
                 d_hidden = torch.zeros_like(hidden).index_add_(0, row_of, d_hidden)
         if wanted[1] or wanted[2]:
             by_node, order = nodes.sort()
-            visited, place, times = torch.unique_consecutive(
-                by_node, return_inverse=True, return_counts=True
-            )
+            visited, place, times = by_node.unique_consecutive(True, True)
             d_z = d_z[order]
             if wanted[1]:
                 d_rows = weighted_sums(hidden, row[order], d_z, offsets(times))
@@ -138,21 +127,13 @@ def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor)
     matrix[rows[p]]."""
     if not len(rows):
         return matrix.new_zeros(len(bounds) - 1, matrix.shape[1])
-    return F.embedding_bag(
-        rows.long(),
-        matrix,
-        bounds,
-        None,
-        mode="sum",
-        per_sample_weights=factors,
-        include_last_offset=True,
-    )
+    more: dict[str, Any] = {"mode": "sum", "include_last_offset": True}
+    return F.embedding_bag(rows.long(), matrix, bounds, per_sample_weights=factors, **more)
 
 
 def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
     """A gradient of this shape that is `values` in `rows` (ascending, distinct) and 0 elsewhere."""
     if sparse:
-        return torch.sparse_coo_tensor(
-            rows[None].long(), values, shape, is_coalesced=True, check_invariants=False
-        )
+        more: Any = {"is_coalesced": True, "check_invariants": False}
+        return torch.sparse_coo_tensor(rows[None].long(), values, shape, **more)
     return values.new_zeros(shape).index_copy_(0, rows.long(), values)

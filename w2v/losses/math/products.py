@@ -1,8 +1,7 @@
 """Matrix products of scores, by the fastest library that PyTorch carries.
 
 On a CPU, PyTorch multiplies float32 matrices with MKL, which leaves half of the vector unit idle on
-processors not made by Intel. oneDNN, which PyTorch carries too, does not: 266 against 120 GFLOP/s
-on one core of an AMD EPYC with AVX-512 (1024 x 1024). It takes transposed views as they are.
+processors not made by Intel. oneDNN, which PyTorch carries too, does not.
 
     with bfloat16_products():          # twice as fast again where the hardware has it
         loss = layer(hidden, target)
@@ -44,9 +43,8 @@ def all_scores(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     """hidden @ weight.T + bias [U, V] in float32 (float64 stays), also under autocast."""
     dtype = accumulate_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):
-        return F.linear(
-            hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-        )
+        bias = None if bias is None else bias.to(dtype)
+        return F.linear(hidden.to(dtype), weight.to(dtype), bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -81,15 +79,10 @@ def _takes_onednn(x: Tensor) -> bool:
 def _onednn_works() -> bool:
     """Whether this PyTorch has the operator, which is not part of its documented interface, and it
     is right."""
-    if not (
-        torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    ):
+    mkldnn = torch.backends.mkldnn.is_available()
+    if not mkldnn or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
-    x, weight, bias = (
-        torch.eye(2),
-        torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
-        torch.ones(3),
-    )
+    x, weight, bias = torch.eye(2), torch.arange(6.0).view(3, 2), torch.ones(3)
     try:
         direct, transposed = _onednn(x, weight, bias), _onednn(x, weight.t().contiguous().t(), None)
     except RuntimeError:

@@ -94,14 +94,11 @@ def _logistic_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
 
 def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
     """`cross_entropy`: softmax - 1 / T of a label, softmax of a noise word."""
-    top = noise.amax(1, keepdim=True)
-    top = torch.maximum(true if true.shape[1] == 1 else true.amax(1, keepdim=True), top)
+    top = torch.maximum(true.amax(1, keepdim=True), noise.amax(1, keepdim=True))
     below = true - top
     noise = noise.sub_(top).mul_(LOG2_E).exp2_()  # exp takes three times as long on a CPU
     powers = below.exp()
-    total = noise.sum(1, keepdim=True).add_(
-        powers if true.shape[1] == 1 else powers.sum(1, keepdim=True)
-    )
+    total = noise.sum(1, keepdim=True).add_(powers.sum(1, keepdim=True))
     loss = (total.log() - below).mean(1)
     if not wanted:
         return loss, None, None, None
@@ -135,31 +132,21 @@ def _plain_loss(taken: Taken, hidden: Tensor, rows: Tensor, offset: Tensor | Non
 class _SampledLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        rows: Tensor,
-        offset: Tensor | None,
-        taken: Taken,
-        differentiable: bool,
+        ctx: Any, hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken, grad: bool
     ) -> Tensor:
         T, D, dtype = taken.num_true, rows.shape[1], accumulate_dtype(hidden)
         kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
         of_targets = rows_for(hidden, taken.row_of).to(dtype)
         labels = len(of_targets) * T
         of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
-        if T == 1:
-            true = (of_targets * of_labels).sum(1, keepdim=True)
-        else:
-            true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
+        true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
         added = None if offset is None else offset[labels:]
         if taken.sets > 1:
             noise = torch.bmm(of_noise.view(taken.sets, -1, D), hidden.to(kind)[:, :, None])
             noise = noise[:, :, 0].to(dtype)
         elif added is not None and kind == dtype == added.dtype and not _autocast(hidden):
-            noise, added = (
-                linear(hidden.to(kind), of_noise, added),
-                None,
-            )  # added while it is written
+            noise = linear(hidden.to(kind), of_noise, added)  # added while it is written
+            added = None
         else:
             noise = linear(hidden.to(kind), of_noise).to(dtype)
         if offset is not None:
@@ -169,7 +156,7 @@ class _SampledLoss(torch.autograd.Function):
         noise = rows_for(noise, taken.row_of)
         if taken.removed is not None:
             noise.view(-1).index_fill_(0, taken.removed, REMOVED)
-        wanted = differentiable and any(ctx.needs_input_grad)
+        wanted = grad and any(ctx.needs_input_grad)
         loss, d_true, d_noise, scale = taken.link.residuals(true, noise, wanted)
         if wanted:
             ctx.save_for_backward(hidden, rows, offset, d_true, d_noise, scale)
@@ -257,14 +244,11 @@ class _SparseRows(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         given = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
-        if torch.is_grad_enabled():  # to be differentiated in turn, which sparse ones cannot be
-            return None, *(
-                gradient.new_zeros(shape).index_add(0, ids, gradient) if wanted else None
-                for gradient, shape, wanted in given
-            )
-        return None, *(
-            torch.sparse_coo_tensor(ids[None], gradient, shape, check_invariants=False)
-            if wanted
-            else None
-            for gradient, shape, wanted in given
-        )
+        double = torch.is_grad_enabled()  # to be differentiated in turn, which sparse ones cannot
+
+        def made(gradient: Tensor, shape: torch.Size) -> Tensor:
+            if double:
+                return gradient.new_zeros(shape).index_add(0, ids, gradient)
+            return torch.sparse_coo_tensor(ids[None], gradient, shape, check_invariants=False)
+
+        return None, *(made(own, shape) if wanted else None for own, shape, wanted in given)

@@ -11,6 +11,7 @@ gradients are float32.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, floor_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.numbers import Given, accumulate_dtype, gradients_again, row_numbers, rows_for
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -30,6 +31,7 @@ EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
 # not float64: a second backward pass computes z again, and there both shall give the same bits
 EAGER_DTYPES = (torch.float32,)
+Wanted = tuple[bool, ...]
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
 
 
@@ -48,13 +50,12 @@ def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[i
         return None
     if hidden.device.type != "cpu":
         return rows, num_classes
-    return rows, max(
-        BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1), BLOCK_CLASSES // 2
-    )
+    classes = BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1)
+    return rows, max(classes, BLOCK_CLASSES // 2)
 
 
 @dataclass
-class _Gradients:
+class Gradients:
     """Sums for hidden [U, D], weight [V, D] and bias [V]; None where no gradient is wanted."""
 
     hidden: Tensor | None
@@ -62,18 +63,17 @@ class _Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, wanted: tuple[bool, ...], problem: Problem) -> _Gradients:
-        made = [
-            (
-                torch.zeros_like(tensor, dtype=problem.dtype, memory_format=torch.contiguous_format)
-                if tensor is not None and want
-                else None
-            )
-            for tensor, want in zip(
-                (problem.hidden, problem.weight, problem.bias), wanted, strict=True
-            )
-        ]
-        return cls(*made)
+    def zeros(cls, wanted: Wanted, problem: Problem) -> Gradients:
+        of = problem.hidden, problem.weight, problem.bias
+        more: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
+        chosen = (x if want else None for x, want in zip(of, wanted, strict=True))
+        return cls(*(None if x is None else torch.zeros_like(x, **more) for x in chosen))
+
+    def cast(self, problem: Problem) -> Iterator[Tensor | None]:
+        """The same, each in the dtype of what it is the gradient of."""
+        of = problem.hidden, problem.weight, problem.bias
+        for made, x in zip((self.hidden, self.weight, self.bias), of, strict=True):
+            yield None if made is None or x is None else made.to(x.dtype)
 
 
 class ScoreSums(torch.autograd.Function):
@@ -88,7 +88,7 @@ class ScoreSums(torch.autograd.Function):
         size = None
         if asked.guess and any(wanted) and problem.dtype in EAGER_DTYPES:
             size = _eager_size(hidden, len(weight), asked.product)
-        grads = None if size is None else _Gradients.zeros(wanted, problem)
+        grads = None if size is None else Gradients.zeros(wanted, problem)
         counts = None
         if grads is not None and asked.row_of is not None:
             counts = problem.per_row(torch.ones_like(asked.target, dtype=problem.dtype))
@@ -116,12 +116,7 @@ class ScoreSums(torch.autograd.Function):
             made, ctx.grads = ctx.grads, None
             problem = Problem(hidden, weight, bias, asked)
             made = _all_gradients(problem, made, total, wanted, given)
-        return (
-            None if made.hidden is None else made.hidden.to(hidden.dtype),
-            None if made.weight is None else made.weight.to(weight.dtype),
-            None if made.bias is None or bias is None else made.bias.to(bias.dtype),
-            None,
-        )
+        return *made.cast(problem), None
 
 
 def _plain(
@@ -132,7 +127,7 @@ def _plain(
     dtype = accumulate_dtype(hidden)
     z = hidden.to(dtype) @ weight.to(dtype).t()
     z = z if bias is None else z + bias.to(dtype)
-    row = torch.arange(len(hidden), device=z.device) if asked.row_of is None else asked.row_of
+    row = row_numbers(hidden, asked.row_of)
     score, summed = z[row, asked.target], z
     if asked.others_only:
         summed = z.index_put((row, asked.target), z.new_tensor(floor_of(dtype)))
@@ -140,12 +135,8 @@ def _plain(
 
 
 def _all_gradients(
-    problem: Problem,
-    made: _Gradients | None,
-    total: Tensor,
-    wanted: tuple[bool, ...],
-    given: tuple[Tensor | None, ...],
-) -> _Gradients:
+    problem: Problem, made: Gradients | None, total: Tensor, wanted: Wanted, given: Given
+) -> Gradients:
     """The gradients from those `given` for total, score and mean; `made` in the forward pass or
     None."""
     d_total, d_score, d_mean = given
@@ -163,14 +154,14 @@ def _all_gradients(
     if made.hidden is not None:
         made.hidden.mul_(per_row[:, None])
     if d_score is not None:
-        _add_scores(made, problem, d_score)
+        add_scores(made, problem, d_score)
     if d_mean is not None:
         _add_mean(made, problem, d_mean)
     return made
 
 
 def _sums(
-    problem: Problem, size: tuple[int, int], grads: _Gradients | None, counts: Tensor | None
+    problem: Problem, size: tuple[int, int], grads: Gradients | None, counts: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and
     bias, of lse[u] for row u of hidden."""
@@ -195,10 +186,8 @@ def _sums(
                 blocks.append(z)
         peaks_of = torch.stack(peaks)  # [blocks, rows]
         top = peaks_of.amax(0)
-        lse = (
-            (torch.stack(sums) * (peaks_of - top).exp_()).sum(0).log_().add_(top).clamp_min_(floor)
-        )
-        total[rows[0] : rows[1]] = lse
+        summed = (torch.stack(sums) * (peaks_of - top).exp_()).sum(0)
+        total[rows[0] : rows[1]] = lse = summed.log_().add_(top).clamp_min_(floor)
         if grads is None:
             continue
         scales = (peaks_of - lse).exp_()  # block x its scale = probabilities
@@ -220,13 +209,11 @@ def _sums(
     return total, score
 
 
-def _gradients(
-    problem: Problem, total: Tensor, per_row: Tensor, wanted: tuple[bool, ...]
-) -> _Gradients:
+def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted) -> Gradients:
     """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
     computes z again."""
     grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))
-    grads = _Gradients.zeros(wanted, problem)
+    grads = Gradients.zeros(wanted, problem)
     for j, classes in enumerate(grid.classes):
         weight, bias = problem.weight_part(classes), problem.bias_part(classes)
         sums: Tensor | None = None
@@ -256,7 +243,7 @@ def _common_factor(d_total: Tensor) -> Tensor | None:
     return d_total[0] if bool((d_total == d_total[0]).all()) else None
 
 
-def _add_scores(grads: _Gradients, problem: Problem, d_score: Tensor) -> None:
+def add_scores(grads: Gradients, problem: Problem, d_score: Tensor) -> None:
     """Adds the gradients of sum_n d_score[n] score[n]."""
     if grads.hidden is not None:
         rows = problem.weight.index_select(0, problem.target).to(problem.dtype) * d_score[:, None]
@@ -271,7 +258,7 @@ def _add_scores(grads: _Gradients, problem: Problem, d_score: Tensor) -> None:
         grads.bias.index_add_(0, problem.target, d_score)
 
 
-def _add_mean(grads: _Gradients, problem: Problem, d_mean: Tensor) -> None:
+def _add_mean(grads: Gradients, problem: Problem, d_mean: Tensor) -> None:
     """Adds the gradients of sum_n d_mean[n] mean_j z[row_of[n], j]."""
     per_row = problem.per_row(d_mean)
     if grads.hidden is not None:

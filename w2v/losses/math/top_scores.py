@@ -12,46 +12,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2v.losses.math.blocks import spans_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.blocks import Asked, Problem, spans_of
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, row_numbers
 from w2v.losses.math.products import all_scores, linear
-from w2v.losses.math.score_sums import HELD_BYTES
+from w2v.losses.math.score_sums import HELD_BYTES, Gradients, add_scores
 
 
 def top_scores(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    target: Tensor,
-    row_of: Tensor | None,
-    k: int,
+    operands: tuple[Tensor, Tensor, Tensor | None], target: Tensor, row_of: Tensor | None, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(the k highest of hidden @ weight.T + bias [U, k], their classes [U, k], the targets' scores
-    [N]).
+    """(the k highest of z = hidden @ weight.T + bias [U, k], their classes [U, k], the targets' z
+    [N]) of operands (hidden, weight, bias).
 
     Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as
     given.
     """
-    with torch.autocast(hidden.device.type, enabled=False):
-        values, ids, score = _TopScores.apply(hidden, weight, bias, target, row_of, k)
+    with torch.autocast(target.device.type, enabled=False):
+        values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)
     return values, ids, score
 
 
 class _TopScores(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        row_of: Tensor | None,
-        k: int,
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked, k: int
     ) -> tuple[Tensor, Tensor, Tensor]:
+        target, row_of = asked.target, asked.row_of
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
         offset = None if bias is None else bias.to(dtype)
-        row = torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
+        row = row_numbers(hidden, row_of)
         order = torch.argsort(row)
         values = torch.empty(len(hidden), k, dtype=dtype, device=hidden.device)
         ids = torch.empty(len(hidden), k, dtype=torch.int64, device=hidden.device)
@@ -70,43 +60,29 @@ class _TopScores(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
-        need_hidden, need_weight, need_bias = wanted = ctx.needs_input_grad[:3]
+        wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():
 
             def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
                 z = all_scores(hidden, weight, bias)
-                row = torch.arange(len(z), device=z.device) if row_of is None else row_of
-                return z.gather(1, ids), z[row, target]
+                return z.gather(1, ids), z[row_numbers(z, row_of), target]
 
             inputs = hidden, weight, bias
-            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), *[None] * 3
-        dtype, targets_hidden = d_score.dtype, rows_for(hidden, row_of)
-        d_hidden = torch.zeros_like(hidden, dtype=dtype) if need_hidden else None
-        d_weight = torch.zeros_like(weight, dtype=dtype) if need_weight else None
-        d_bias = torch.zeros_like(bias, dtype=dtype) if need_bias else None
+            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), None, None
+        dtype = d_score.dtype
+        problem = Problem(hidden, weight, bias, Asked(target, row_of, product=dtype))
+        made = Gradients.zeros(wanted, problem)
         with torch.autocast(hidden.device.type, enabled=False):
             row_bytes = ids.shape[1] * hidden.shape[1] * dtype.itemsize
             for start, end in spans_of(len(hidden), HELD_BYTES // (4 * row_bytes)):
                 part, grad = ids[start:end], d_values[start:end]
-                if d_hidden is not None:
-                    d_hidden[start:end] = torch.bmm(grad[:, None, :], weight[part].to(dtype))[:, 0]
-                if d_weight is not None:
+                if made.hidden is not None:
+                    rows = torch.bmm(grad[:, None, :], weight[part].to(dtype))
+                    made.hidden[start:end] = rows[:, 0]
+                if made.weight is not None:
                     rows = grad[:, :, None] * hidden[start:end, None, :].to(dtype)
-                    d_weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
-            if d_hidden is not None:
-                rows = weight.index_select(0, target).to(dtype) * d_score[:, None]
-                d_hidden = (
-                    d_hidden + rows if row_of is None else d_hidden.index_add_(0, row_of, rows)
-                )
-            if d_weight is not None:
-                d_weight.index_add_(0, target, targets_hidden.to(dtype) * d_score[:, None])
-            if d_bias is not None:
-                d_bias.index_add_(0, ids.flatten(), d_values.flatten()).index_add_(
-                    0, target, d_score
-                )
-        return (
-            None if d_hidden is None else d_hidden.to(hidden.dtype),
-            None if d_weight is None else d_weight.to(weight.dtype),
-            None if d_bias is None else d_bias.to(bias.dtype),
-            *[None] * 3,
-        )
+                    made.weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
+            if made.bias is not None:
+                made.bias.index_add_(0, ids.flatten(), d_values.flatten())
+            add_scores(made, problem, d_score)
+        return *made.cast(problem), None, None

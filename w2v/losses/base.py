@@ -129,10 +129,8 @@ class OutputLayer(nn.Module, ABC):
         """Loss in nats, no reduction, in the shape of target; a column [N, 1] counts as [N].
         ValueError: the shapes do not fit, or a class is out of range."""
         if self.sparse and getattr(DistributedDataParallel, "_active_ddp_module", None) is not None:
-            raise RuntimeError(
-                "DistributedDataParallel exchanges no sparse gradients of layers like this:"
-                " make it with sparse=False"
-            )
+            cause = "DistributedDataParallel exchanges no sparse gradients of layers like this"
+            raise RuntimeError(f"{cause}: make it with sparse=False")
         rows, classes, row_of = self._checked(hidden, target, row_of)
         if hidden.is_meta:
             return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))

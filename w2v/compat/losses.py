@@ -13,6 +13,7 @@ its range.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,14 +40,9 @@ def label_smoothing_cross_entropy(
     C."""
     _check("smoothing", smoothing, 0, 1)
     logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
-    return F.cross_entropy(
-        logits,
-        torch.where(valid, classes, -1),
-        weight,
-        ignore_index=-1,
-        reduction=reduction,
-        label_smoothing=smoothing,
-    )
+    counted = partial(F.cross_entropy, ignore_index=-1, reduction=reduction)
+    wanted = torch.where(valid, classes, -1)
+    return counted(logits, wanted, weight, label_smoothing=smoothing)
 
 
 @eager

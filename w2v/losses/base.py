@@ -52,8 +52,7 @@ class OutputLayer(nn.Module, ABC):
         weight: share this [rows, D] tensor instead of making one.
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
 
-    Raises:
-        ValueError: what is given cannot be used; the same in all subclasses.
+    What cannot be used raises a ValueError.
     """
 
     takes: ClassVar[type[LossOptions]]  # the dataclass of its options
@@ -177,9 +176,7 @@ class OutputLayer(nn.Module, ABC):
         probabilities to that power, so that they need not score all classes: at temperature 1 the
         same distribution, else another.
 
-        Args:
-            generator: gives the random numbers; it need not be on the device of hidden.
-            temperature: above 0.
+        The generator gives the random numbers; it need not be on the device of hidden.
         """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, it must be above 0")

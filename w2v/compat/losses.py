@@ -13,6 +13,7 @@ its range.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,14 +40,9 @@ def label_smoothing_cross_entropy(
     C."""
     _check("smoothing", smoothing, 0, 1)
     logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
-    return F.cross_entropy(
-        logits,
-        torch.where(valid, classes, -1),
-        weight,
-        ignore_index=-1,
-        reduction=reduction,
-        label_smoothing=smoothing,
-    )
+    counted = partial(F.cross_entropy, ignore_index=-1, reduction=reduction)
+    wanted = torch.where(valid, classes, -1)
+    return counted(logits, wanted, weight, label_smoothing=smoothing)
 
 
 @eager
@@ -174,9 +170,8 @@ def _of_kept(
     """A linear loss of the rows whose target is not ignored, reduced."""
     shape, rows = list(input.shape), list(weight.shape)
     if len(rows) != 2 or shape[-1:] != rows[1:]:
-        raise ValueError(
-            f"input has shape {shape} and weight {rows}, they must be [..., D] and [C, D]"
-        )
+        shapes = f"input has shape {shape} and weight {rows}"
+        raise ValueError(f"{shapes}, they must be [..., D] and [C, D]")
     if list(target.shape) != shape[:-1]:
         raise ValueError(
             f"input has shape {shape}, so target must have {shape[:-1]}, not {list(target.shape)}"
@@ -199,10 +194,8 @@ def _checked_logits(
     """(logits in the dtype of the sums, target with ignored entries replaced by 0, mask of those
     that count)."""
     if input.dim() < 2 or target.shape != input.shape[:1] + input.shape[2:]:
-        raise ValueError(
-            f"input has shape {list(input.shape)} and target {list(target.shape)}, "
-            "they must be [N, C, ...] and [N, ...]"
-        )
+        shapes = f"input has shape {list(input.shape)} and target {list(target.shape)}"
+        raise ValueError(f"{shapes}, they must be [N, C, ...] and [N, ...]")
     _check_reduction(reduction)
     return input.to(accumulate_dtype(input)), *_checked(target, input.shape[1], ignore_index)
 

@@ -100,11 +100,10 @@ def hsigmoid_loss(
             raise ValueError(f"weight has {rows} rows, {need}")
     elif path_table is None or path_code is None:
         raise ValueError("path_table and path_code come together, one of them is None")
-    shapes, N = (list(path_table.shape), list(path_code.shape)), len(input)
-    if shapes[0] != shapes[1] or shapes[0][:1] != [N] or len(shapes[0]) != 2:
-        raise ValueError(
-            f"path_table has shape {shapes[0]} and path_code {shapes[1]}, both must be [{N}, L]"
-        )
+    table, code, N = list(path_table.shape), list(path_code.shape), len(input)
+    if table != code or table[:1] != [N] or len(table) != 2:
+        shapes = f"path_table has shape {table} and path_code {code}"
+        raise ValueError(f"{shapes}, both must be [{N}, L]")
     path_table, path_code = path_table.long(), path_code.long()
     used = (path_table >= 0).cumprod(dim=1).bool()
     nodes = path_table[used]

@@ -147,9 +147,8 @@ def _candidates(
     k = num_sampled
     if given is None:
         if k > num_classes:
-            raise ValueError(
-                f"num_sampled is {k}, but there are only {num_classes} classes to draw from"
-            )
+            most = f"there are only {num_classes} classes to draw from"
+            raise ValueError(f"num_sampled is {k}, but {most}")
         if k < 1:
             raise ValueError(f"num_sampled is {k}, it must be 1 or more")
         sampler = LogUniformSampler(num_classes)
@@ -158,12 +157,10 @@ def _candidates(
         ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
         return ids, sampler.expected_count(ids, k, int(tries))
     if given[1] is None:
-        raise ValueError(
-            "sampled_values has no true_expected_count: sample with the labels as true_classes"
-        )
-    sampled, true_count, sampled_count = (
-        torch.as_tensor(value, device=labels.device) for value in given[:3]
-    )
+        remedy = "sample with the labels as true_classes"
+        raise ValueError(f"sampled_values has no true_expected_count: {remedy}")
+    tensors = (torch.as_tensor(value, device=labels.device) for value in given[:3])
+    sampled, true_count, sampled_count = tensors
     shape = list(sampled.shape)
     if shape != [k]:
         raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")

@@ -71,14 +71,12 @@ def adaptive_log_softmax_with_loss(
     tails = [Tail(*pair) for pair in tail_weights]
     K, D = len(tails), input.shape[-1]
     if len(cutoffs) not in {K, K + 1} or not tails:
-        raise ValueError(
-            f"there are {len(cutoffs)} cutoffs and {K} tails; each cutoff begins a cluster"
-        )
+        found = f"{len(cutoffs)} cutoffs and {K} tails"
+        raise ValueError(f"there are {found}; each cutoff begins a cluster")
     num_classes = int(cutoffs[K - 1]) + len(tails[-1].output)
     if len(cutoffs) > K and int(cutoffs[-1]) != num_classes:
-        raise ValueError(
-            f"the last cutoff is {cutoffs[-1]}, but the tails end at class {num_classes}"
-        )
+        end = f"the tails end at class {num_classes}"
+        raise ValueError(f"the last cutoff is {cutoffs[-1]}, but {end}")
     starts = check_cutoffs(cutoffs[:K], num_classes)
     rows = starts[0] + K
     if (shape := list(head_weight.shape)) != [rows, D]:
@@ -86,12 +84,12 @@ def adaptive_log_softmax_with_loss(
     if head_bias is not None and (shape := list(head_bias.shape)) != [rows]:
         raise ValueError(f"head_bias has shape {shape}, it must be [{rows}]")
     spans = pairwise([*starts, num_classes])
-    for i, (tail, (start, end)) in enumerate(zip(tails, spans, strict=True)):
+    for i, (tail, (low, high)) in enumerate(zip(tails, spans, strict=True)):
         shapes, width = [list(part.shape) for part in tail], len(tail.projection)
-        if shapes != [[width, D], [end - start, width]]:
+        if shapes != [[width, D], [high - low, width]]:
+            wanted = f"[d, {D}] and [{high - low}, d]"
             raise ValueError(
-                f"tail {i} has shapes {shapes[0]} and {shapes[1]}, "
-                f"they must be [d, {D}] and [{end - start}, d]"
+                f"tail {i} has shapes {shapes[0]} and {shapes[1]}, they must be {wanted}"
             )
     if target.shape != input.shape[:-1] or input.dim() > 2:
         raise ValueError(

@@ -158,10 +158,10 @@ def check_sorted(counts: Tensor) -> None:
     rising = (counts[1:] > counts[:-1]).nonzero()
     if len(rising):
         at = int(rising[0, 0])
+        these = f"class {at} has count {counts[at].item()}, but class {at + 1} has"
         raise ValueError(
-            f"ids are not sorted by frequency: class {at} has count {counts[at].item()}, but class"
-            f" {at + 1} has {counts[at + 1].item()}; the adaptive softmax needs the most frequent"
-            " first"
+            f"ids are not sorted by frequency: {these} {counts[at + 1].item()};"
+            " the adaptive softmax needs the most frequent first"
         )
 
 

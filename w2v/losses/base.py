@@ -52,8 +52,7 @@ class OutputLayer(nn.Module, ABC):
         weight: share this [rows, D] tensor instead of making one.
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
 
-    Raises:
-        ValueError: what is given cannot be used; the same in all subclasses.
+    What cannot be used raises a ValueError.
     """
 
     takes: ClassVar[type[LossOptions]]  # the dataclass of its options
@@ -129,10 +128,8 @@ class OutputLayer(nn.Module, ABC):
         """Loss in nats, no reduction, in the shape of target; a column [N, 1] counts as [N].
         ValueError: the shapes do not fit, or a class is out of range."""
         if self.sparse and getattr(DistributedDataParallel, "_active_ddp_module", None) is not None:
-            raise RuntimeError(
-                "DistributedDataParallel exchanges no sparse gradients of layers like this:"
-                " make it with sparse=False"
-            )
+            cause = "DistributedDataParallel exchanges no sparse gradients of layers like this"
+            raise RuntimeError(f"{cause}: make it with sparse=False")
         rows, classes, row_of = self._checked(hidden, target, row_of)
         if hidden.is_meta:
             return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))
@@ -179,9 +176,7 @@ class OutputLayer(nn.Module, ABC):
         probabilities to that power, so that they need not score all classes: at temperature 1 the
         same distribution, else another.
 
-        Args:
-            generator: gives the random numbers; it need not be on the device of hidden.
-            temperature: above 0.
+        The generator gives the random numbers; it need not be on the device of hidden.
         """
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, it must be above 0")

@@ -4,8 +4,7 @@ rows, the sum of both losses, as word2vec.c trains with -hs 1 -negative 5.
     loss = -sum over the nodes n of t's path of log s(±h.u_n)
            - log s(h.w_t) - sum over noise words k of log s(-h.w_k)
 
-Probabilities are those of the hierarchical sigmoid, which are exact; negative sampling's would only
-be estimates. The training loss is their sum and so not a -log P. arXiv:1310.4546.
+Probabilities are those of the hierarchical sigmoid, which are exact. arXiv:1310.4546.
 """
 
 from __future__ import annotations

@@ -71,7 +71,6 @@ class Hsigmoid(OutputLayer):
         self._tables: dict[torch.device, _Tables] = {}
 
     def rows(self) -> int:
-        """How many inner nodes there are."""
         self.tree = huffman(self.counts.numpy()) if self._given is None else self._given
         return self.tree.rows
 

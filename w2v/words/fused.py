@@ -168,7 +168,6 @@ class HogwildEngine(WordEngine):
         return self.weights.input.matrix
 
     def warm_up(self) -> None:
-        """Makes sure that the kernel is compiled."""
         self.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
         if self.in_rounds:
             self.end_round(0)
@@ -229,10 +228,6 @@ class HogwildEngine(WordEngine):
                     table.own(thread)[:] = table.matrix
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that training goes on from, float32: "input" [V, dim], and the output layer's
-        parameters as its state_dict names them after "output.". Views, to be used while the threads
-        rest.
-        """
         tables, plan = self.weights, self._plan
         found = {"input": tables.input.matrix}
         if plan.rows & PATH:

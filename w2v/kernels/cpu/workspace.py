@@ -121,10 +121,9 @@ class Weights:
             # of biases whole vectors must be thread-own, hence the multiple of 16
             return 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
 
-        self.input, self.path, self.noise = (
-            Table(count, dim, padded, threads, own(count), mergeable)
-            for count in (vocabulary, nodes, words)
-        )
+        counts = (vocabulary, nodes, words)
+        made = (Table(count, dim, padded, threads, own(count), mergeable) for count in counts)
+        self.input, self.path, self.noise = made
         biased = whole_vectors(vocabulary) if bias & 1 else 0
         own_biases = 0 if not biased else self.noise.hot if mergeable else own(biased)
         self.bias = Table(biased, 1, 1, threads, own_biases, mergeable)

@@ -58,13 +58,8 @@ class Taken(NamedTuple):
 
 
 def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
-    """Loss [N] in nats.
-
-    Args:
-        hidden: [U, D].
-        rows: [N T + S, D] or [N T + U S, D], the labels' rows, then the noise words'.
-        offset: to add to the scores of these rows, one each; None: nothing.
-    """
+    """Loss [N] in nats of hidden [U, D] and rows [N T + S, D] or [N T + U S, D], the labels' rows,
+    then the noise words'; offset, one for each of these rows, is added to its scores."""
     return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())
 
 

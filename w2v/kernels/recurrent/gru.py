@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numba import int64, njit
@@ -44,7 +43,8 @@ SCRATCH = 24 * 16  # floats for the sums of a tile
 def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
     """Returns the forward and the backward pass.
 
-    Arrays are float32 and contiguous; both passes work on the columns begin … end - 1.
+    Both take the places T, the columns B, the units H and the addresses of contiguous float32
+    arrays, and work on the columns begin … end - 1.
         gates [T · B, 3H]: x_. before the forward pass, the gates after it.
         h [T + 1, B, H]: the start state, then the state after every place.
         inner [T, B, H]: h_n. bias [H]: its part of b_hh. panels: W_hh, see `product`.
@@ -57,98 +57,67 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
     SOURCE = int.from_bytes(hashlib.sha256(sources).digest()[:7], "big")
 
     @njit(nogil=True, boundscheck=False, cache=True)
-    def forward(
-        gates: Any, h: Any, inner: Any, panels: Any, bias: Any, begin: int, end: int
-    ) -> None:
+    def forward(places, columns, units, gates, h, inner, panels, bias, begin, end):  # type: ignore[no-untyped-def]
         _ = SOURCE
-        places, columns, units = inner.shape
-        row, state = int64(4) * units, int64(4) * columns * units
-        gates_at, h_at = int64(gates.ctypes.data), int64(h.ctypes.data)
-        inner_at, bias_at = int64(inner.ctypes.data), int64(bias.ctypes.data)
-        panels_at = int64(panels.ctypes.data)
+        row, state = 4 * units, 4 * columns * units
         scratch = np.empty(SCRATCH, np.float32)
-        scratch_at = int64(scratch.ctypes.data)
+        sums_at = int64(scratch.ctypes.data)
         for place in range(places):
-            for unit in range(int64(0), units, int64(16)):
-                panel = panels_at + unit * units * int64(12)
-                count = min(int64(16), units - unit)
-                first = int64(begin)
+            for unit in range(0, units, 16):
+                panel, count = panels + unit * units * 12, min(16, units - unit)
+                first = begin
                 while first < end:
-                    stop = tile_end(first, end, int64(FORWARD_ROWS))
-                    before = h_at + place * state + first * row
-                    multiply_rows(
-                        FORWARD_ROWS, 3, stop - first, before, row, panel, units, scratch_at
-                    )
+                    stop = tile_end(first, end, FORWARD_ROWS)
+                    before, rows = h + place * state + first * row, stop - first
+                    multiply_rows(FORWARD_ROWS, 3, rows, before, row, panel, units, sums_at)
                     for r in range(first, stop):
-                        sums = scratch_at + (r - first) * int64(192)
-                        at = place * state + r * row + unit * int64(4)
-                        gate = gates_at + (place * columns + r) * int64(3) * row + unit * int64(4)
-                        recurrent = add(
-                            load(sums + 128), load_first(bias_at + unit * int64(4), count)
-                        )
+                        sums, at = sums_at + (r - first) * 192, place * state + r * row + unit * 4
+                        gate = gates + (place * columns + r) * 3 * row + unit * 4
+                        recurrent = add(load(sums + 128), load_first(bias + unit * 4, count))
                         reset = sigmoid(add(load_first(gate, count), load(sums)))
                         update = sigmoid(add(load_first(gate + row, count), load(sums + 64)))
                         new = tanh(fma(reset, recurrent, load_first(gate + 2 * row, count)))
-                        old = load_first(h_at + at, count)
+                        old = load_first(h + at, count)
                         store_first(gate, count, reset)
                         store_first(gate + row, count, update)
                         store_first(gate + 2 * row, count, new)
-                        store_first(inner_at + at, count, recurrent)
-                        after = fma(update, subtract(old, new), new)
-                        store_first(h_at + state + at, count, after)
+                        store_first(inner + at, count, recurrent)
+                        store_first(h + state + at, count, fma(update, subtract(old, new), new))
                     first = stop
 
     @njit(nogil=True, boundscheck=False, cache=True)
-    def backward(
-        gates: Any,
-        h: Any,
-        inner: Any,
-        panels: Any,
-        dy: Any,
-        dh: Any,
-        dgates: Any,
-        dinput: Any,
-        begin: int,
-        end: int,
-    ) -> None:
+    def backward(  # type: ignore[no-untyped-def]
+        places, columns, units, gates, h, inner, panels, dy, dh, dgates, dinput, begin, end
+    ):
         _ = SOURCE
-        places, columns, units = inner.shape
-        row, state = int64(4) * units, int64(4) * columns * units
-        gates_at, h_at = int64(gates.ctypes.data), int64(h.ctypes.data)
-        inner_at, dy_at = int64(inner.ctypes.data), int64(dy.ctypes.data)
-        dh_at, dgates_at = int64(dh.ctypes.data), int64(dgates.ctypes.data)
-        dinput_at, panels_at = int64(dinput.ctypes.data), int64(panels.ctypes.data)
+        row, state = 4 * units, 4 * columns * units
         scratch = np.empty(SCRATCH, np.float32)
-        scratch_at = int64(scratch.ctypes.data)
-        for place in range(places - int64(1), int64(-1), int64(-1)):
-            for unit in range(int64(0), units, int64(16)):
-                panel = panels_at + unit * units * int64(12)
-                count = min(int64(16), units - unit)
-                first = int64(begin)
+        sums_at = int64(scratch.ctypes.data)
+        for place in range(places - 1, -1, -1):
+            for unit in range(0, units, 16):
+                panel, count = panels + unit * units * 12, min(16, units - unit)
+                first = begin
                 while first < end:
-                    stop = tile_end(first, end, int64(BACKWARD_ROWS))
-                    if place + int64(1) < places:
-                        later = dgates_at + ((place + 1) * columns + first) * int64(3) * row
-                        rows, long = stop - first, int64(3) * units
-                        multiply_rows(
-                            BACKWARD_ROWS, 1, rows, later, 3 * row, panel, long, scratch_at
-                        )
+                    stop = tile_end(first, end, BACKWARD_ROWS)
+                    if place + 1 < places:
+                        later = dgates + ((place + 1) * columns + first) * 3 * row
+                        rows, long = stop - first, 3 * units
+                        multiply_rows(BACKWARD_ROWS, 1, rows, later, 3 * row, panel, long, sums_at)
                     for r in range(first, stop):
-                        here = r * row + unit * int64(4)
+                        here = r * row + unit * 4
                         at = place * state + here
-                        offset = (place * columns + r) * int64(3) * row + unit * int64(4)
-                        gate, dgate, dx = gates_at + offset, dgates_at + offset, dinput_at + offset
+                        offset = (place * columns + r) * 3 * row + unit * 4
+                        gate, dgate, dx = gates + offset, dgates + offset, dinput + offset
                         reset, update = load_first(gate, count), load_first(gate + row, count)
                         new = load_first(gate + 2 * row, count)
-                        dstate = add(load_first(dy_at + at, count), load_first(dh_at + here, count))
-                        if place + int64(1) < places:
-                            dstate = add(dstate, load(scratch_at + (r - first) * int64(64)))
+                        dstate = add(load_first(dy + at, count), load_first(dh + here, count))
+                        if place + 1 < places:
+                            dstate = add(dstate, load(sums_at + (r - first) * 64))
                         kept = multiply(dstate, update)
                         dn = multiply(subtract(dstate, kept), less_square(new))
-                        dr = multiply(
-                            multiply(dn, load_first(inner_at + at, count)), less_product(reset)
-                        )
-                        change = subtract(load_first(h_at + at, count), new)
+                        through = multiply(dn, load_first(inner + at, count))
+                        dr = multiply(through, less_product(reset))
+                        change = subtract(load_first(h + at, count), new)
                         dz = multiply(multiply(dstate, change), less_product(update))
                         store_first(dgate, count, dr)
                         store_first(dgate + row, count, dz)
@@ -156,7 +125,7 @@ def kernels() -> tuple[Callable[..., None], Callable[..., None]]:
                         store_first(dx, count, dr)
                         store_first(dx + row, count, dz)
                         store_first(dx + 2 * row, count, dn)
-                        store_first(dh_at + here, count, kept)
+                        store_first(dh + here, count, kept)
                     first = stop
 
     return forward, backward

@@ -25,7 +25,6 @@ from w2v.settings.build import config_of
 from w2v.settings.config import Config
 from w2v.settings.declare import nearest, settings_of
 from w2v.settings.groups import loss_settings, losses_with
-from w2v.settings.yamlfile import read_settings
 
 DECIDED = ("loss", "output", "overwrite")  # settings that a comparison itself decides on
 NAME = re.compile(r"(?!\.)[\w.+-]{1,64}")  # becomes a folder's name
@@ -110,6 +109,8 @@ def _config(
 
 def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, list[Given]]]:
     """The settings of all contenders, and the settings of each by its name."""
+    from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
+
     pairs, problems = read_settings(path)
     common: list[Given] = []
     own: dict[str, list[Given]] = {}

@@ -158,7 +158,9 @@ class Checkpointer:
             what = "there is no memory for a copy of the state"
             self._tell(f"{what}: a smaller `dim` or a larger `min_count` needs less")
             return
-        self._thread = threading.Thread(target=self._write, args=(checkpoint,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._write, args=(checkpoint,), name="checkpoint", daemon=True
+        )
         self._thread.start()
 
     def _write(self, checkpoint: Checkpoint) -> None:

@@ -343,8 +343,8 @@ class Listener(SilentReporter):
         (
             {},
             (
-                "training 60 words x 16, skip-gram, loss neg, 1 threads; engine hogwild: the fused"
-                " CPU kernels"
+                "training 60 words x 16, skip-gram, loss neg, 1 threads; engine hogwild: `loss`"
+                " neg has a fused kernel"
             ),
         ),
         (

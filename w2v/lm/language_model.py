@@ -127,8 +127,10 @@ class LanguageModel:
         return TokenStream(self.network, self.vocabulary.eos)
 
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
-        """Returns the scores of lines, each read afresh, as after an <eos>; with a `stream`, as its
-        next lines. Raises RunError if the model gives NaN or infinity."""
+        """Returns the scores of lines (a single text is its lines), each read afresh, as after an
+        <eos>; with a `stream`, as its next lines. Raises RunError if the model gives NaN or
+        infinity."""
+        lines = lines.splitlines() if isinstance(lines, str) else lines
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:
@@ -194,6 +196,11 @@ class LanguageModel:
             InputError: a number is out of range.
             RunError: a parameter of the model is NaN or infinite.
         """
+        if not isinstance(prompt, str):
+            raise InputError(f"the prompt is a {type(prompt).__name__}, not a text")
+        for name, number in (("words", words), ("n", 1 if n is None else n)):
+            if not isinstance(number, int) or number < 1:
+                raise InputError(f"`{name}` {number!r} is not a whole number, 1 or more")
         sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
         seeds = range(seed, seed + (1 if n is None else n))
         texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.evaluation.analogies import COSMUL_EPSILON, METHODS
 from w2v.vectors.rows import WordRows, top
 
@@ -74,7 +74,9 @@ def parse_expression(text: str) -> list[tuple[int, str]]:
 
 
 def known_row(vectors: WordRows, word: str) -> int:
-    """Returns the word's row, or raises UnknownWordError."""
+    """Returns the word's row, or raises UnknownWordError; a QueryError for what is no word."""
+    if not isinstance(word, str):
+        raise QueryError(f"{shown(word)} is no word; give a text")
     row = vectors.index(word)
     if row is None:
         raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
@@ -87,7 +89,7 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     if isinstance(asked, str):
         alone = vectors.index(asked) is not None  # also a word with blanks in it
         return added(vectors, [(1, asked)] if alone else parse_expression(asked), asked.strip())
-    if len(asked) and all(isinstance(each, str) for each in asked):
+    if isinstance(asked, (list, tuple)) and asked and all(isinstance(x, str) for x in asked):
         return added(vectors, [(1, str(each)) for each in asked])
     try:
         vector = np.asarray(asked, np.float64)
@@ -188,7 +190,7 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
 
 
 def _check_k(k: int) -> None:
-    if k < 1:
+    if not isinstance(k, int) or k < 1:
         raise InputError(f"`k` {k} is out of range; ask for one word at least")
 
 

@@ -3,9 +3,6 @@
 Variational dropout draws one mask per segment and column and uses it at every place of the segment
 (Gal and Ghahramani 2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout draws one
 for every place.
-
-PyTorch's GRU for the CPU goes place by place through autograd (its LSTM does not), so there a GRU
-has a layer of its own, `w2v.lm.bodies.gru`.
 """
 
 from __future__ import annotations
@@ -18,9 +15,6 @@ from torch import Tensor, nn
 from w2v.lm.bodies.base import Body, State, device_of
 from w2v.lm.bodies.dropout import dropout
 from w2v.settings.language_model import LanguageModelSettings
-
-# Shorter sequences (generation goes word by word) do not earn back the packing of the weights.
-FEWEST_PLACES = 4
 
 
 class RecurrentBody(Body):
@@ -42,9 +36,8 @@ class RecurrentBody(Body):
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         x = self.drop(embedded)
-        fast = not self.is_lstm and _fast(self.recurrent, x)
-        if fast or (self.variational and self.training and self.recurrent.dropout):
-            x, state = self._layer_by_layer(x, state, fast)
+        if self.variational and self.training and self.recurrent.dropout:
+            x, state = self._layer_by_layer(x, state)
         elif self.is_lstm:
             x, state = self.recurrent(x, state)
         else:
@@ -56,37 +49,16 @@ class RecurrentBody(Body):
         """Returns rows [T, B, N] with dropout while training."""
         return dropout(rows, self.dropout, self.training, variational=self.variational)
 
-    def _layer_by_layer(self, x: Tensor, state: State, fast: bool) -> tuple[Tensor, State]:
-        """With the dropout of this class between the layers; `fast` by our own GRU."""
+    def _layer_by_layer(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """With the dropout of this class between the layers."""
         step: Any = torch._VF.lstm if self.is_lstm else torch._VF.gru
         after = []
         for layer, weights in enumerate(self.recurrent.all_weights):
             if layer:
                 x = self.drop(x)
             before = [part[layer : layer + 1] for part in state]
-            if fast:
-                from w2v.lm.bodies.gru import gru_layer  # brings Numba: half a second
-
-                half = torch.is_autocast_enabled("cpu")
-                x, h = gru_layer(x.float(), before[0][0].float(), *weights, half=half)
-                last = [h[None]]
-            else:
-                begun = before if self.is_lstm else before[0]
-                # one layer with biases and without dropout, in one direction
-                x, *last = step(x, begun, weights, True, 1, 0.0, self.training, False, False)
+            begun = before if self.is_lstm else before[0]
+            # one layer with biases and without dropout, in one direction
+            x, *last = step(x, begun, weights, True, 1, 0.0, self.training, False, False)
             after.append(last)
         return x, tuple(torch.cat(parts) for parts in zip(*after, strict=True))
-
-
-def _fast(gru: nn.RNNBase, x: Tensor) -> bool:
-    """Whether our GRU can serve x [T, B, I] and is worth it: float32 on a CPU with AVX-512, or
-    bfloat16 products there under autocast."""
-    if x.device.type != "cpu" or len(x) < FEWEST_PLACES:
-        return False
-    if any(weight.dtype != torch.float32 for weight in gru.parameters()):
-        return False
-    if torch.is_autocast_enabled("cpu"):
-        fits = torch.get_autocast_dtype("cpu") == torch.bfloat16
-    else:
-        fits = x.dtype == torch.float32
-    return fits and torch.backends.cpu.get_cpu_capability() == "AVX512"

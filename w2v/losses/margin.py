@@ -13,6 +13,7 @@ Probabilities are the softmax of z, without the margin. The scores [N, V] are ne
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -138,8 +139,9 @@ class MarginLayer(FullLayer):
             operands = self.operands(hidden)
         return moved_cross_entropy(operands, target, row_of, self._move(*operands[:2]))
 
+    @abstractmethod
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
-        raise NotImplementedError
+        """Returns how the target's score is moved."""
 
 
 class SmSoftmax(MarginLayer):

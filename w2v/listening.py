@@ -85,7 +85,7 @@ class Listener(SilentReporter):
         if self._bar is None:
             from tqdm.auto import tqdm  # takes a tenth of a second
 
-            class Bar(tqdm):
+            class Bar(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
                 monitor_interval = 0  # no thread of its own, which would outlive the run
 
             shape = "{percentage:3.0f} % |{bar}| {desc} ETA {remaining}"

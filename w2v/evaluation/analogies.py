@@ -163,11 +163,13 @@ def _right(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str
         scores = score(unit, *block[:, :3].T)
         np.put_along_axis(scores, block[:, :3], -np.inf, axis=1)
         answers[start : start + step] = scores.argmax(axis=1)
-    return same[answers] == rows[:, 3]
+    right: np.ndarray = same[answers] == rows[:, 3]
+    return right
 
 
 def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    return np.matmul(unit[b] - unit[a] + unit[c], unit.T)
+    scores: np.ndarray = np.matmul(unit[b] - unit[a] + unit[c], unit.T)
+    return scores
 
 
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -179,4 +181,4 @@ def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
     subtracted[:, -1] += 2 * COSMUL_EPSILON
     np.matmul(subtracted, unit.T, out=other)
     scores /= other
-    return scores
+    return scores  # type: ignore[no-any-return]

@@ -76,7 +76,7 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def near_one(values: np.ndarray) -> np.ndarray:
     """The values times a power of 2, so that their products neither over- nor underflow."""
-    return np.ldexp(values, -np.frexp(np.abs(values).max())[1])
+    return np.ldexp(values, -np.frexp(np.abs(values).max())[1])  # type: ignore[no-any-return]
 
 
 def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -75,4 +75,4 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks 1 … n of `values` [n]; equal values get the mean of the ranks that they take up."""
-    return ranks(values, np.ones((1, len(values))))[0]
+    return ranks(values, np.ones((1, len(values))))[0]  # type: ignore[no-any-return]

@@ -83,7 +83,7 @@ class LanguageModelEngine(Engine):
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(columns))
-            rows.sum().backward()
+            rows.sum().backward()  # type: ignore[no-untyped-call]
             optimizers.gathered(self.model.named_parameters())
 
     @property

@@ -64,7 +64,7 @@ def generate(
     state, read = network.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)
     while True:
         with evaluating(network):  # not around the yield: the caller's code runs there
-            for part in read.split(CHUNK):
+            for part in read.split(CHUNK):  # type: ignore[no-untyped-call]
                 hidden, state = network.hidden(part.to(device)[:, None], state)
             token = next_token(network.output, hidden[-1], sampling, random)
         yield token

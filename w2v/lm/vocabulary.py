@@ -119,12 +119,12 @@ class TokenVocabulary:
             def translate(ids: np.ndarray) -> np.ndarray:
                 each = lengths[ids]
                 place = np.arange(each.sum()) - np.repeat(each.cumsum() - each, each)
-                return pieces[np.repeat(first[ids], each) + place]
+                return pieces[np.repeat(first[ids], each) + place]  # type: ignore[no-any-return]
 
         encoded = _empty(total)
         done = 0
         for start in range(0, len(store.ids), CHUNK):
-            part = translate(np.asarray(store.ids[start : start + CHUNK]))
+            part = translate(np.asarray(store.ids[start : start + CHUNK]))  # type: ignore[no-untyped-call]
             encoded[done : done + len(part)] = part
             done += len(part)
             store.release(start, start + CHUNK)

@@ -160,7 +160,7 @@ class OutputLayer(nn.Module, ABC):
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], k)
         if hidden.is_meta:
             return rows.new_empty(shape, dtype=torch.int64), rows.new_empty(shape)
-        parts = (self._predict(part, k) for part in rows.split(NLL_ROWS))
+        parts = (self._predict(part, k) for part in rows.split(NLL_ROWS))  # type: ignore[no-untyped-call]
         ids, log_prob = zip(*parts, strict=True)
         return torch.cat(ids).view(shape), torch.cat(log_prob).view(shape)
 
@@ -204,7 +204,7 @@ class OutputLayer(nn.Module, ABC):
 
     def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """One class [N] per row."""
-        parts = (self._log_prob(rows) for rows in hidden.split(NLL_ROWS))
+        parts = (self._log_prob(rows) for rows in hidden.split(NLL_ROWS))  # type: ignore[no-untyped-call]
         return torch.cat([draw(log_prob, generator, temperature) for log_prob in parts])
 
     def _hidden_rows(self, hidden: Tensor) -> Tensor:

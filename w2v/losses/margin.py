@@ -45,7 +45,7 @@ def moved_cross_entropy(
         if row_of is None:
             total, score, _ = score_sums(*operands, target, others_only=True)
             return -F.logsigmoid(move(score, None, target) - total)
-        pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)
+        pairs, pair_of = (row_of * len(weight) + target).unique(return_inverse=True)  # type: ignore[no-untyped-call]
         rows = torch.div(pairs, len(weight), rounding_mode="floor")
         classes = pairs - rows * len(weight)
         total, score, _ = score_sums(*operands, classes, rows, others_only=True)

@@ -149,7 +149,7 @@ class Sampler(ABC):
         unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
         if len(unfinished):
             late = draws.new_zeros(rows, num_sampled)
-            for part in unfinished.split(max(1, RACE_CELLS // self.range_max)):
+            for part in unfinished.split(max(1, RACE_CELLS // self.range_max)):  # type: ignore[no-untyped-call]
                 missing = num_sampled - found[part, -1]
                 late[part, : int(missing.max())], more = self._race(draws[part], missing, generator)
                 tries[part] = draws.shape[1] + more

@@ -17,7 +17,7 @@ def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
     the largest weight is 1."""
     logs = np.log(np.asarray(counts, np.float64))
     weights = np.exp(power * (logs - (logs.max() if power > 0 else logs.min())))
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,4 +65,4 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
     if sample == 0:
         return np.ones(len(frequencies))
     ratio = sample / frequencies
-    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+    return np.asarray(np.minimum(1.0, np.sqrt(ratio) + ratio))

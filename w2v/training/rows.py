@@ -21,7 +21,7 @@ def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """As `distinct_rows`, but each id stands as often as it takes for no place to be shared by more
     than `most`."""
     ordered, order = ids.sort(stable=True)
-    _, counts = ordered.unique_consecutive(return_counts=True)
+    _, counts = ordered.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
     begins = (torch.arange(len(ids), device=ids.device) - first) % most == 0
     place = torch.empty_like(ids)

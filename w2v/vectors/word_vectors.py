@@ -52,7 +52,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         """Returns the vector of a word [D], or those of a list of words [n, D]; an unknown word is
         an UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str):
-            return self.matrix[queries.known_row(self, word)]
+            return self.matrix[queries.known_row(self, word)]  # type: ignore[no-any-return]
         return np.asarray(self.matrix[[queries.known_row(self, each) for each in word]])
 
     def __contains__(self, word: object) -> bool:

@@ -175,7 +175,7 @@ class AutogradEngine(WordEngine):
         if not len(contexts):
             return torch.zeros(0, device=self.device)
         if self.config.model.model == "cbow":
-            centres, lengths = places.unique_consecutive(return_counts=True)
+            centres, lengths = places.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
             return self._cbow(contexts, lengths, windows.words[centres], lr)
         return self._skip_gram(contexts, windows.words[places], lr)
 
@@ -186,7 +186,7 @@ class AutogradEngine(WordEngine):
         )
         hidden = self._w_in.index_select(0, rows)
         if lr is None:
-            return self.layer(hidden, targets, row_of)
+            return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, row_of, lr)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, size)
@@ -199,7 +199,7 @@ class AutogradEngine(WordEngine):
         starts = lengths.cumsum(0) - lengths
         hidden = F.embedding_bag(contexts, self._w_in, starts, mode=model.cbow_hidden)
         if lr is None:
-            return self.layer(hidden, targets)
+            return self.layer(hidden, targets)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, None, lr)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]

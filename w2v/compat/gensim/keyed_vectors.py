@@ -134,7 +134,8 @@ class KeyedVectors(Storage):
         return max(keys_list, key=lambda key: self.similarity(key1, key))
 
     def relative_cosine_similarity(self, wa: Any, wb: Any, topn: int = 10) -> float:
-        return self.similarity(wa, wb) / sum(x for _, x in self.most_similar(wa, topn=topn))
+        near: float = sum(x for _, x in self.most_similar(wa, topn=topn))
+        return self.similarity(wa, wb) / near
 
     def vectors_for_all(self, keys: Iterable[Any]) -> KeyedVectors:
         known = [key for key in dict.fromkeys(keys) if key in self]

@@ -69,7 +69,7 @@ class Storage:
             self.fill_norms()
             found = found / self.norms[self.get_index(key)]
         found.setflags(write=False)
-        return found
+        return found  # type: ignore[no-any-return]
 
     def get_vecattr(self, key: Any, attr: str) -> Any:
         return self.expandos[attr][self.get_index(key)]

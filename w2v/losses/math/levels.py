@@ -64,7 +64,7 @@ def adaptive_log_prob(
                 continue
             rows, within = members, None
             if row_of is not None:
-                rows, within = row_of[members].unique(return_inverse=True)
+                rows, within = row_of[members].unique(return_inverse=True)  # type: ignore[no-untyped-call]
             projected = F.linear(hidden.index_select(0, rows), tail.projection)
             local = target[members] - cutoffs[i]
             within_cluster = _target_log_prob(projected, tail.output, None, local, within)

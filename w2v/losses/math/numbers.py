@@ -21,7 +21,7 @@ def eager(function: Function) -> Function:
     @functools.wraps(function)
     def call(*args: object, **more: object) -> object:
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(function)(*args, **more)
+            return torch.compiler.disable(function)(*args, **more)  # type: ignore[no-untyped-call]
         return function(*args, **more)
 
     return call  # type: ignore[return-value]

@@ -61,7 +61,7 @@ def path_loss(
     with torch.autocast(hidden.device.type, enabled=False):
         bias, signs = None if bias is None else bias.to(dtype), paths.signs.to(dtype)
         paths = paths._replace(signs=signs)
-        return _PathLoss.apply(hidden.to(dtype), weight.to(dtype), bias, paths, sparse)
+        return _PathLoss.apply(hidden.to(dtype), weight.to(dtype), bias, paths, sparse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:

@@ -68,7 +68,7 @@ def outer(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
 def _takes_onednn(x: Tensor) -> bool:
@@ -79,7 +79,7 @@ def _takes_onednn(x: Tensor) -> bool:
 def _onednn_works() -> bool:
     """Whether this PyTorch has the operator, which is not part of its documented interface, and it
     is right."""
-    mkldnn = torch.backends.mkldnn.is_available()
+    mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not mkldnn or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     x, weight, bias = torch.eye(2), torch.arange(6.0).view(3, 2), torch.ones(3)

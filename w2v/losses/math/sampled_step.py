@@ -60,7 +60,7 @@ class Taken(NamedTuple):
 def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
     """Loss [N] in nats of hidden [U, D] and rows [N T + S, D] or [N T + U S, D], the labels' rows,
     then the noise words'; offset, one for each of these rows, is added to its scores."""
-    return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())
+    return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())  # type: ignore[no-any-return, no-untyped-call]
 
 
 def logistic(true: Tensor, noise: Tensor) -> Tensor:
@@ -221,7 +221,7 @@ def take_rows(ids: Tensor, sparse: bool, *tables: Tensor) -> tuple[Tensor, ...]:
     """table[ids] [len(ids), ...] of each of the tables [V, D] or [V]; sparse: their gradients hold
     only those rows."""
     if sparse:
-        return _SparseRows.apply(ids, *tables)
+        return _SparseRows.apply(ids, *tables)  # type: ignore[no-any-return, no-untyped-call]
     return tuple(table.index_select(0, ids) for table in tables)
 
 

@@ -28,7 +28,7 @@ def top_scores(
     given.
     """
     with torch.autocast(target.device.type, enabled=False):
-        values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)
+        values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)  # type: ignore[no-untyped-call]
     return values, ids, score
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+HOME = "W2V_TESTS_HOME"  # of the session, which its workers inherit
+
+
+def pytest_configure() -> None:
+    """Gives the session a home and caches of its own, before anything reads where they are: the
+    user's stay as they are and change nothing here. Kernels are compiled once for all tests."""
+    if HOME in os.environ:
+        return
+    for name in ("W2V_CACHE_DIR", "W2V_CACHE_SIZE", "W2V_TRACEBACK", "COLUMNS", "FORCE_COLOR"):
+        os.environ.pop(name, None)
+    home = Path(tempfile.mkdtemp(prefix="w2v-tests-"))
+    os.environ[HOME] = os.environ["HOME"] = str(home)
+    os.environ["XDG_CACHE_HOME"] = str(home / "cache")
+    os.environ["XDG_CONFIG_HOME"] = str(home / "config")
+    os.environ["NUMBA_CACHE_DIR"] = str(home / "kernels")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(HOME), ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

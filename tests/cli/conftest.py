@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -83,6 +86,33 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 
     root = str(Path(package.__file__).parents[1])
     return {**os.environ, "PYTHONPATH": root, **(changes or {})}
+
+
+def in_terminal(folder: Path, *command: str, columns: int = 80, stdin: str = "") -> tuple[int, str]:
+    """The status of a Python command whose stdout and stderr are one terminal, and what that
+    gets."""
+    reader, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment({"TERM": "xterm"}),
+        cwd=folder,
+    )
+    os.close(terminal)
+    assert process.stdin
+    process.stdin.write(stdin.encode())
+    process.stdin.close()
+    got = b""
+    try:
+        while data := os.read(reader, 4096):
+            got += data
+    except OSError:  # Linux's way to say that the other end is closed
+        pass
+    os.close(reader)
+    return process.wait(60), got.decode().replace("\r\n", "\n")
 
 
 def interrupted(folder: Path, *arguments: str) -> str:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import struct
-import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -23,31 +18,14 @@ from w2v.cli.output import (
     print_values,
 )
 
-from .conftest import environment
+from .conftest import in_terminal
 
 
-def in_terminal(code: str, tmp_path: Path, columns: int = 80) -> str:
+def shown(code: str, folder: Path, columns: int = 80) -> str:
     """What a terminal shows of a Python program's stdout and stderr, without colours."""
-    reader, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = environment({"TERM": "xterm"})
-    env.pop("COLUMNS", None)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=terminal, stderr=terminal, env=env, cwd=tmp_path
-    )
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            data = os.read(reader, 4096)
-        except OSError:  # Linux's way to say that the other end is closed
-            break
-        if not data:
-            break
-        shown += data
-    os.close(reader)
-    assert process.wait(60) == 0
-    return re.sub("\x1b\\[[0-9;]*m", "", shown.decode().replace("\r\n", "\n"))
+    status, text = in_terminal(folder, "-c", code, columns=columns)
+    assert status == 0, text
+    return re.sub("\x1b\\[[0-9;]*m", "", text)
 
 
 def test_a_piped_table_is_tsv_without_headings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +41,7 @@ def test_a_table_in_a_terminal_has_headings_and_no_markup(tmp_path: Path) -> Non
 from w2v.cli.output import print_table
 print_table(("word", "count", "share"), [("[red]", 1234567, 0.5), ("é", 2, None)], title="Words")
 """
-    lines = [line.rstrip() for line in in_terminal(code, tmp_path).splitlines()]
+    lines = [line.rstrip() for line in shown(code, tmp_path).splitlines()]
     assert lines[0].strip() == "Words"
     assert lines[1].split() == ["word", "count", "share"]
     assert lines[2].split() == ["[red]", "1,234,567", "0.5000"]
@@ -78,7 +56,7 @@ def test_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code = (
         "from w2v.cli.output import print_values; print_values({'final_loss': 2.5, 'words': 1000})"
     )
-    assert in_terminal(code, tmp_path) == "final loss  2.5000\nwords       1,000\n"
+    assert shown(code, tmp_path) == "final loss  2.5000\nwords       1,000\n"
 
 
 def test_json_is_one_line_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,18 +137,18 @@ def test_eval_in_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": gram1\na b c d\n")
     (tmp_path / "s.tsv").write_text("a\tb\t1\na\tc\t2\na\td\t2\n")
     code = "from w2v.cli.app import main; main(['eval', 'v.txt', 'q.txt', 's.tsv', '--ci'])"
-    shown = in_terminal(code, tmp_path, columns=120)
+    table = shown(code, tmp_path, columns=120)
     assert re.search(
-        r"^section +accuracy +95 % interval +correct +covered +total$", shown, re.MULTILINE
+        r"^section +accuracy +95 % interval +correct +covered +total$", table, re.MULTILINE
     )
-    assert re.search(r"^gram1 +100\.0 % +100\.0 – 100\.0 % +1 +1 +1$", shown, re.MULTILINE)
+    assert re.search(r"^gram1 +100\.0 % +100\.0 – 100\.0 % +1 +1 +1$", table, re.MULTILINE)
     assert re.search(
         r"^set +Spearman +95 % interval +Pearson +95 % interval +covered +total$",
-        shown,
+        table,
         re.MULTILINE,
     )
-    assert re.search(r"^s +1\.0000 +1\.0000 – 1\.0000 +1\.0000 +", shown, re.MULTILINE)
-    plain = in_terminal(code.replace(", '--ci'", ""), tmp_path, columns=120)
+    assert re.search(r"^s +1\.0000 +1\.0000 – 1\.0000 +1\.0000 +", table, re.MULTILINE)
+    plain = shown(code.replace(", '--ci'", ""), tmp_path, columns=120)
     assert "interval" not in plain and re.search(
         r"^s +1\.0000 +1\.0000 +3 +3$", plain, re.MULTILINE
     )

@@ -9,7 +9,7 @@ import pytest
 from w2v.cli.progress import ConsoleReporter
 from w2v.training.report import Progress, Reporter
 
-from .test_output import in_terminal
+from .conftest import in_terminal
 
 
 class Clock:
@@ -116,7 +116,7 @@ with ConsoleReporter(clock=lambda: now[0]) as reporter:
     reporter.warn("look out")
 print("end", file=sys.stderr)
 """
-    shown = in_terminal(code, tmp_path, columns=120)
+    _, shown = in_terminal(tmp_path, "-c", code, columns=120)
     frames = [frame.strip() for frame in shown.replace("\n", "\r").split("\r")]
     bars = [frame for frame in frames if frame.startswith("training")]
     # nothing in the first two seconds

@@ -23,7 +23,7 @@ import typer
 
 from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
-from w2v.cli.output import is_terminal, print_json, print_line
+from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line
 from w2v.errors import InputError
 
 
@@ -64,7 +64,7 @@ def command(
                 "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
             )
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-        write_vectors(sys.stdout.buffer, vectors.words, vectors.matrix, kind)
+        write_vectors(binary_stdout(), vectors.words, vectors.matrix, kind)
         return
     kind = format or check_format(output)
     if kind == "npy" and Path(output).suffix.lower() != ".npy":

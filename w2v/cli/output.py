@@ -1,11 +1,13 @@
 """Prints results on stdout and everything for people on stderr.
 
 Results are tables in a terminal, tab-separated lines without a heading in a pipe, and JSON with
---json.
+--json. A terminal obeys some characters, and words, names and messages may come from anybody's
+files: there they are shown by their numbers. A pipe gets every text as it is.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
@@ -14,11 +16,19 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from w2v.cli.wording import as_options
 
 Cell = str | int | float | None
+
+# Controls but tab and newline, what turns the direction of text, separators of lines and
+# paragraphs, invisible marks and tags.
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
+_LONE = re.compile("[\ud800-\udfff]")  # parts of file names that are not UTF-8
 
 
 def set_up_streams() -> None:
@@ -45,16 +55,40 @@ def is_terminal(stream: Any) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def seen(text: str, stream: Any) -> str:
+    """Returns the text with the characters that a terminal would obey as escapes like \\u001b, if
+    the stream is one."""
+    return _escaped(_OBEYED, text) if is_terminal(stream) else text
+
+
+def binary_stdout() -> BinaryIO:
+    """Returns stdout for bytes of UTF-8; a terminal does not obey them."""
+    return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
+
+
+class _Seen(io.RawIOBase):
+    """Bytes for the terminal that stdout is."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        sys.stdout.write(_escaped(_OBEYED, self._decoder.decode(bytes(data))))
+        return len(data)
+
+
 def print_line(text: str) -> None:
     """Prints one line of results."""
-    print(text)
+    print(seen(text, sys.stdout))
 
 
 def print_json(value: object) -> None:
     """Prints one JSON document on one line; NaN and infinity become null."""
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    # Parts of a file name that is not UTF-8 are escaped, or the line would not be JSON.
-    print(re.sub("[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text))
+    print_line(_escaped(_LONE, text))  # with them the line would not be JSON
 
 
 def print_table(
@@ -70,7 +104,8 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.title = None if title is None else Text(seen(title, sys.stdout))
     table.header_style = "bold"
     content = list(rows)
     for column, heading in enumerate(headings):
@@ -82,7 +117,7 @@ def print_table(
             no_wrap=all(map(_is_name, cells)),
         )
     for row in content:
-        table.add_row(*(Text(_shown(cell)) for cell in row))
+        table.add_row(*(Text(seen(_shown(cell), sys.stdout)) for cell in row))
     Console(highlight=False).print(table)
 
 
@@ -95,7 +130,7 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
     names = [(labels or {}).get(key, key.replace("_", " ")) for key in values]
     width = max(map(len, names), default=0)
     for name, cell in zip(names, values.values(), strict=True):
-        print(f"{name:<{width}}  {_shown(cell)}")
+        print_line(f"{name:<{width}}  {_shown(cell)}")
 
 
 def say(text: str = "") -> None:
@@ -103,7 +138,7 @@ def say(text: str = "") -> None:
     (its reader or terminal is gone, the disk is full) does not end the work."""
     if sys.stderr is not None:  # closed; print would turn to stdout
         with suppress(OSError, ValueError):
-            print(as_options(text), file=sys.stderr, flush=True)
+            print(seen(as_options(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def silence(descriptor: int) -> None:
@@ -154,6 +189,11 @@ def human_count(number: float) -> str:
             scaled = number / limit
             return f"{scaled:.{max(0, 2 - int(math.log10(scaled)))}f} {unit}"
     return f"{number:.0f}"
+
+
+def _escaped(which: re.Pattern[str], text: str) -> str:
+    """Returns the text with the characters in question as JSON escapes."""
+    return which.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _plain(value: object) -> object:

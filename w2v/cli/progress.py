@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
-from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say
+from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say, seen
 from w2v.cli.wording import as_options
 from w2v.training.report import Progress, SilentReporter
 
@@ -113,4 +113,4 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
             say(text)
         else:
             with suppress(OSError):  # the terminal has gone away
-                self._bar.write(as_options(text), file=sys.stderr)
+                self._bar.write(seen(as_options(text), sys.stderr), file=sys.stderr)

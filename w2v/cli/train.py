@@ -36,6 +36,7 @@ import typer
 from w2v.cli.interrupt import Stop, stopping_softly
 from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
+    binary_stdout,
     human_bytes,
     human_count,
     human_seconds,
@@ -132,7 +133,7 @@ def command(
             if given.get("output") == "-":
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
-                    shutil.copyfileobj(vectors, sys.stdout.buffer)
+                    shutil.copyfileobj(vectors, binary_stdout())
                 summary = replace(summary, output="standard output")
     if not quiet:
         _tell(summary, settings.corpus.max_vocab)

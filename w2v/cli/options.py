@@ -113,6 +113,7 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         metavar=_metavar(setting),
         show_default=False,
         rich_help_panel=_section(setting),
+        autocompletion=_completions(setting),
     )
     return inspect.Parameter(
         setting.name,
@@ -120,6 +121,12 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         default=None,
         annotation=Annotated[kind, option],
     )
+
+
+def _completions(setting: Setting) -> Callable[[], list[str]] | None:
+    """Returns what tells a shell the values that it may complete; None: names of files."""
+    choices = setting.choices
+    return None if choices is None else lambda: [*choices]
 
 
 def with_settings(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from w2v.comparison.table import Compared
+    from w2v.corpus.phrases import Phrases
     from w2v.lm.language_model import LanguageModel
     from w2v.settings.config import Config
     from w2v.settings.keywords import Keywords
@@ -198,6 +199,50 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     from w2v.vectors import load_vectors
 
     return load_vectors(name)
+
+
+def phrases(
+    corpus: object,
+    *,
+    min_count: int = 5,
+    scoring: str = "word2phrase",
+    threshold: float | None = None,
+    passes: int = 1,
+    connectors: str | Sequence[str] = (),
+    **settings: Any,
+) -> Phrases:
+    """Returns the phrases of a corpus: words that stand together more often than by chance.
+    `phrases(...).save("phrases.tsv")` writes the file that `train(phrases="phrases.tsv")` takes;
+    `join(tokens)` joins those of one line.
+
+    Args:
+        corpus: as of `train`.
+        min_count: how often a phrase must occur.
+        scoring: word2phrase, gensim or npmi; the formulas are in `w2v.corpus.phrases`.
+        threshold: what scores above this is a phrase; None: 100, gensim 10, npmi 0.5.
+        passes: how often the text is read; the second pass finds phrases of phrases.
+        connectors: words that may stand inside a phrase: a language such as "en", or the words.
+        settings: `delimiter` (what stands between the words, "_"), and those about reading a
+            corpus, such as `column` and `lowercase`.
+
+    Raises:
+        InputError: the corpus or the settings cannot be used.
+        RunError: the disk for temporary files is full.
+    """
+    from w2v.corpus import is_in_memory, read_corpus, read_memory
+    from w2v.corpus.phrases import find_phrases, threshold_of
+    from w2v.settings.build import build_config, build_group
+    from w2v.settings.groups import PhraseSettings
+
+    given = plain({**settings, "min_count": min_count})
+    how: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}
+    how |= {"connectors": connectors or None, "delimiter": given.pop("delimiter", None)}
+    wanted = build_group(PhraseSettings, plain(how))
+    threshold_of(wanted)
+    held = is_in_memory(corpus)
+    config = build_config({**given, "corpus": (IN_MEMORY,) if held else _names(corpus)}).corpus
+    store = read_memory(corpus, config) if held else read_corpus(config.corpus, config)
+    return find_phrases(store, config.min_count, wanted)
 
 
 def compare(

@@ -47,6 +47,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "column": None,
         "lowercase": False,
         "encoding_errors": "replace",
+        "phrases": None,
         "min_count": 5,
         "max_vocab": 0,
         "max_sentence": 1000,

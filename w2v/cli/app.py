@@ -17,6 +17,7 @@ import typer
 import typer.main
 
 from w2v import __version__
+from w2v.cli.completion import VARIABLE
 from w2v.cli.interrupt import Interrupted, handling, leave
 from w2v.cli.options import Command
 from w2v.cli.output import say, set_up_streams, silence, takes
@@ -30,7 +31,7 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Each is a module of its own, in the order of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
-VERBS += ["vocab", "info", "export", "cache", "losses"]
+VERBS += ["phrases", "vocab", "info", "export", "cache", "losses", "config", "completion"]
 
 app = typer.Typer(
     name="w2v",
@@ -123,6 +124,11 @@ def _run(arguments: list[str]) -> int:
     """Returns the verb's exit code; click's own runner would not let exceptions through as they
     are."""
     program = typer.main.get_command(app)
+    if os.environ.get(VARIABLE):  # a shell asks for completions
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+        program.main([], "w2v", VARIABLE)  # exits
     try:
         with program.make_context("w2v", list(arguments)) as context:
             status = program.invoke(context)

@@ -16,7 +16,7 @@ import typer.core
 
 from w2v.cli.wording import as_options
 from w2v.settings.declare import Setting, settings_of
-from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, losses_with
+from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_with
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
 LONGEST_METAVAR = 60  # longer lists of choices stand in the text beside it, where they are wrapped
@@ -113,6 +113,7 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         metavar=_metavar(setting),
         show_default=False,
         rich_help_panel=_section(setting),
+        autocompletion=_completions(setting),
     )
     return inspect.Parameter(
         setting.name,
@@ -120,6 +121,12 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         default=None,
         annotation=Annotated[kind, option],
     )
+
+
+def _completions(setting: Setting) -> Callable[[], list[str]] | None:
+    """Returns what tells a shell the values that it may complete; None: names of files."""
+    choices = setting.choices
+    return None if choices is None else lambda: [*choices]
 
 
 def with_settings(
@@ -158,6 +165,8 @@ def _section(setting: Setting) -> str:
     losses = losses_with(setting.name)
     if losses:
         return f"Only with --loss {', '.join(losses)}"
+    if setting.name in settings_of(PhraseSettings):
+        return "Phrases"
     return next(
         SECTIONS[name] for name, group in GROUPS.items() if setting.name in settings_of(group)
     )

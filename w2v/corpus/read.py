@@ -79,7 +79,26 @@ def read_corpus(
     key = entry_key(sources, column, settings) if lasting else None
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
-    return replace(store, key=key, sources=tuple(described))
+    return with_phrases(replace(store, key=key, sources=tuple(described)), settings)
+
+
+def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:
+    """Returns the text that the cache holds under `key`, or None."""
+    store = load_entry(key)
+    return None if store is None else with_phrases(store, settings)
+
+
+def with_phrases(store: TokenStore, settings: CorpusSettings) -> TokenStore:
+    """Returns the text with the phrases of a file joined, if the settings name one. Raises
+    InputError if it is no such file, RunError if the disk for temporary files is full."""
+    if settings.phrases is None:
+        return store
+    from w2v.corpus.joining import joined  # only needed here
+    from w2v.corpus.phrases import Phrases
+
+    for mapping in Phrases.load(settings.phrases).passes:
+        store = joined(store, mapping)
+    return store
 
 
 def read_memory(
@@ -105,7 +124,7 @@ def read_memory(
     work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
     store = _read(_Reader(lambda: work, threads or available_cores()), None)
     name = f"{type(corpus).__name__} of {_counted(store.n_lines, 'line')}"
-    return replace(store, sources=((name, None, None),))
+    return with_phrases(replace(store, sources=((name, None, None),)), settings)
 
 
 def _counted(number: int, noun: str) -> str:

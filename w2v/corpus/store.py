@@ -180,7 +180,7 @@ class TokenStoreBuilder:
             self._merge()
         if self._words is None:
             return None
-        vocabulary, ranks, n_lines = _ranked(self._words, self._counts)
+        vocabulary, ranks, n_lines = ranked(self._words, self._counts)
         self._words = None
         n_words = int(vocabulary.counts.sum())
         if n_words == 0:
@@ -236,7 +236,7 @@ def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
         view, place = view[size:], place + size
 
 
-def _ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
+def ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
     """Returns the vocabulary, the id of every code (int32, -1 for the line end), and the number of
     lines."""
     import pyarrow as pa

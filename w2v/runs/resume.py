@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v.corpus import TokenStore, Vocabulary, identity
-from w2v.corpus.cache import load_entry
+from w2v.corpus.read import read_cached
 from w2v.errors import InputError
 from w2v.runs.checkpoint import MISFITS, Checkpoint, checkpoints_of, newest_checkpoint
 from w2v.runs.checkpointer import RunState
@@ -64,7 +64,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             continue
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
-        elif name in ("output", "init", "valid"):
+        elif name in ("output", "init", "valid", "phrases"):
             wanted = os.path.abspath(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))
@@ -162,7 +162,7 @@ def read_again(
         raise InputError(f"{checkpoint.path} {what}") from None
     changed = identity.changed_files(then)
     cached = context.use_cache and then["key"] and context.lines is None
-    store = load_entry(then["key"]) if cached else None
+    store = read_cached(then["key"], context.config.corpus) if cached else None
     if store is not None:
         how = "it goes on with the text as it was, which the cache holds"
         for phrase in changed:

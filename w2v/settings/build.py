@@ -69,6 +69,23 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     return replace(config, notes=tuple(notes), why_engine=why)
 
 
+def build_group(cls: type, given: Mapping[str, Any]) -> Any:
+    """Returns an instance of a group of settings that belongs to no run; None = not given.
+
+    Raises:
+        InputError: values are wrong; one message tells all of them.
+    """
+    known, problems, values = settings_of(cls), [], {}
+    for name, value in given.items():
+        try:
+            if value is not None:
+                values[name] = known[name].convert(value, f"`{name}`")
+        except BadValue as error:
+            problems.append(str(error))
+    _refuse(problems)
+    return cls(**values)
+
+
 @dataclass
 class _Given:
     """What the user gave: converted values by setting, and the names under which he gave them."""

@@ -73,8 +73,9 @@ class Config:
             entry if entry in ("-", IN_MEMORY) else os.path.abspath(entry)
             for entry in self.corpus.corpus
         ]
-        if self.start.init is not None:
-            values["init"] = os.path.abspath(self.start.init)
+        for name, path in (("init", self.start.init), ("phrases", self.corpus.phrases)):
+            if path is not None:
+                values[name] = os.path.abspath(path)
         return values
 
     def to_yaml(self) -> str:

@@ -26,6 +26,9 @@ class CorpusSettings:
     encoding_errors: str = setting(
         "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
     )
+    phrases: str | None = setting(
+        None, "join the phrases of this file, which `w2v phrases` writes", metavar="FILE"
+    )
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
@@ -154,6 +157,27 @@ class OutputSettings:
         default_text="CORPUS-MODEL-LOSS in the working directory",
     )
     overwrite: bool = setting(False, "replace an output that exists")
+
+
+@dataclass(frozen=True)
+class PhraseSettings:
+    """What makes words a phrase, see `w2v.corpus.phrases`; no settings of a run."""
+
+    scoring: str = setting(
+        "word2phrase", "the score of two words", choices=("word2phrase", "gensim", "npmi")
+    )
+    threshold: float | None = setting(
+        None, "a phrase is what scores above this", default_text="100; gensim 10, npmi 0.5"
+    )
+    passes: int = setting(
+        1, "how often the text is read; the second pass finds phrases of phrases", low=1, high=16
+    )
+    connectors: tuple[str, ...] = setting(
+        (),
+        "words that may stand inside a phrase (bank of america): a language, or the words",
+        metavar="en|de|fr|es|it|pt|nl|A,B,…",
+    )
+    delimiter: str = setting("_", "what stands between the words of a phrase", metavar="TEXT")
 
 
 GROUPS: dict[str, type] = {

@@ -13,7 +13,7 @@ from w2v.errors import InputError, shown
 from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings, losses_with
 
-PATHS = ("output", "valid", "init")  # take any path-like object, such as a run
+PATHS = ("output", "valid", "init", "phrases")  # take any path-like object, such as a run
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,6 +25,7 @@ class Keywords(TypedDict, total=False):
     column: str | None
     lowercase: bool
     encoding_errors: str
+    phrases: str | os.PathLike[str] | None
     min_count: int
     max_vocab: int
     max_sentence: int

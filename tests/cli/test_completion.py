@@ -1,0 +1,117 @@
+"""Completion in real shells."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from w2v.losses.table import LOSSES
+
+SHELLS = ("bash", "zsh", "fish")
+BASH = """
+source <(w2v completion bash)
+COMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+_w2v_completion w2v; printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.fixture
+def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two files, and w2v in PATH."""
+    program = tmp_path / "bin" / "w2v"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "corpus-of-mine.txt").touch()
+    monkeypatch.chdir(work)
+    return work
+
+
+def bash(line: str) -> list[str]:
+    script = BASH.format(words=" ".join(f"'{word}'" for word in line.split(" ")))
+    done = subprocess.run(
+        [shutil.which("bash") or "", "--norc", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def fish(line: str) -> list[str]:
+    script = f"w2v completion fish | source; complete -C '{line}'"
+    done = subprocess.run(
+        [shutil.which("fish") or "", "--no-config", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [entry.split("\t")[0] for entry in done.stdout.splitlines()]
+
+
+def zsh(line: str) -> list[str]:
+    """What a terminal shows when TAB is pressed twice behind the line."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "dumb"
+        os.execvp("zsh", ["zsh", "-f"])
+    try:
+        ready = "autoload -Uz compinit; compinit -u -D; setopt NO_BEEP; PS1=; LISTMAX=1000\n"
+        os.write(terminal, ready.encode())
+        os.write(terminal, b"eval \"$(w2v completion zsh)\"; echo RE''ADY\n")
+        _read(terminal, "READY")
+        os.write(terminal, f"{line}\t\t".encode())
+        return _read(terminal, None).split()
+    finally:
+        os.write(terminal, b"\x03\x04exit\n")
+        os.close(terminal)
+        os.waitpid(pid, 0)
+
+
+def _read(terminal: int, until: str | None) -> str:
+    """What the terminal shows: up to a text, or until it has been quiet for three seconds."""
+    text, end = "", time.monotonic() + 60
+    while time.monotonic() < end:
+        wait = 60.0 if until else (20.0 if not text.count("\n") else 3.0)
+        if not select.select([terminal], [], [], wait)[0]:
+            break
+        text += os.read(terminal, 1 << 16).decode("utf-8", "replace")
+        if until and until in text:
+            break
+    return text
+
+
+COMPLETE = {"bash": bash, "zsh": zsh, "fish": fish}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_verbs_options_losses_and_files(shell: str, w2v: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    complete = COMPLETE[shell]
+    assert "train" in " ".join(complete("w2v tr"))
+    assert {"--loss", "--lowercase"} <= set(complete("w2v train --lo"))
+    assert set(LOSSES) <= set(complete("w2v train --loss "))
+    files = complete("w2v train corpus-of")
+    # bash falls back on names of files where nothing is offered
+    assert files == [] if shell == "bash" else "corpus-of-mine.txt" in " ".join(files)
+
+
+def test_another_shell_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "w2v", "completion", "tcsh"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "tcsh" in done.stderr and "zsh" in done.stderr

@@ -1,0 +1,26 @@
+"""Print what a file of settings may hold: every setting, what it means, and its default.
+
+With --schema it is a JSON Schema, by which editors check and complete such files: save it, and name
+it in the first line of a recipe.
+
+\b
+  w2v config > recipe.yaml
+  w2v config --schema > w2v.schema.json
+  # yaml-language-server: $schema=w2v.schema.json
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from typer import Option
+
+from w2v.cli.output import print_line
+from w2v.settings.schema import json_schema, template
+
+
+def command(
+    schema: Annotated[bool, Option("--schema", help="print a JSON Schema")] = False,
+) -> None:
+    print_line(json.dumps(json_schema(), indent=1) if schema else template().rstrip())

@@ -1,0 +1,163 @@
+"""The same text with phrases joined: several words become one.
+
+Joining goes from left to right, takes the longest phrase that begins at a word, and goes on behind
+it. Phrases do not go over a line end.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import IO
+
+import numpy as np
+
+from w2v.corpus.store import ID_TYPE, LINE_END_ID, PART_IDS, TokenStore, id_parts, map_ids, ranked
+from w2v.errors import RunError
+
+Parts = tuple[str, ...]
+SIEVE_BITS = 22
+
+
+def joined(store: TokenStore, phrases: Mapping[Parts, str]) -> TokenStore:
+    """Returns the text with `phrases` (parts, and the word that they become) joined, and closes
+    `store`. Raises RunError if the disk for temporary files is full."""
+    import pyarrow as pa  # takes 0.1 s
+
+    words = list(store.vocabulary.words)
+    trie = _Trie.of(words, phrases)
+    words += trie.new
+    try:
+        with tempfile.TemporaryFile() as file:
+            counts = np.zeros(len(words) + 1, dtype=np.int64)
+            for part in _joined_parts(store.ids, trie):
+                counts += np.bincount(part + 1, minlength=len(counts))
+                file.write(part.data)
+            file.flush()
+            vocabulary, ranks, _ = ranked(pa.array(words, pa.large_string()), counts[1:])
+            size = int(counts.sum())
+            _renumber(file, size, np.append(ranks, ID_TYPE.type(LINE_END_ID)))
+            ids = map_ids(file, size)
+    except OSError as error:
+        problem = f"cannot write the text's ids to a temporary file: {error.strerror or error}"
+        raise RunError(f"{problem}; point TMPDIR elsewhere") from error
+    found = replace(store, ids=ids, vocabulary=vocabulary, n_words=int(counts[1:].sum()))
+    store.close()
+    return found
+
+
+def _renumber(file: IO[bytes], size: int, ranks: np.ndarray) -> None:
+    """Replaces ids by ranks in place; -1 stays, as the last of the ranks."""
+    for start in range(0, size, PART_IDS):
+        wanted = min(PART_IDS, size - start) * ID_TYPE.itemsize
+        part = np.frombuffer(os.pread(file.fileno(), wanted, start * ID_TYPE.itemsize), ID_TYPE)
+        os.pwrite(file.fileno(), ranks[part].data, start * ID_TYPE.itemsize)
+
+
+def _joined_parts(ids: np.ndarray, trie: _Trie) -> Iterator[np.ndarray]:
+    """Yields the text's ids joined, some millions at a time."""
+    rest, read = ids[:0], 0
+    for part in id_parts(ids):
+        read += len(part)
+        stretch = np.concatenate([rest, part])
+        # the last words may begin a phrase that ends in the next part
+        stop = len(stretch) if read == len(ids) else max(0, len(stretch) - trie.longest + 1)
+        at, sizes, words = trie.find(stretch, stop)
+        end = max(stop, int(at[-1] + sizes[-1])) if len(at) else stop
+        keep = np.ones(end, dtype=bool)
+        for offset in range(1, trie.longest):
+            keep[at[sizes > offset] + offset] = False
+        found = stretch[:end].copy()
+        found[at] = words
+        yield found[keep]
+        rest = stretch[end:]
+
+
+@dataclass(frozen=True)
+class _Trie:
+    """Phrases as a tree of words. An edge's key is its node and the letter of its word; letters
+    number the words that occur in phrases."""
+
+    letters: np.ndarray  # int64 [V + 1], -1: in no phrase; the last is the line end's
+    size: int  # of the alphabet
+    edges: np.ndarray  # int64 [E], keys, sorted
+    nodes: np.ndarray  # int64 [E], where each edge leads
+    sieve: np.ndarray  # bool [2^SIEVE_BITS], at the hash of every edge: few others pass it
+    words: np.ndarray  # int64 [nodes], the id that the way to a node becomes; -1: no phrase
+    longest: int  # parts of a phrase
+    new: list[str]  # words that the vocabulary has not yet, from id V
+
+    @classmethod
+    def of(cls, words: list[str], phrases: Mapping[Parts, str]) -> _Trie:
+        """Returns those of the phrases whose parts are all among the words."""
+        wanted = {part for parts, word in phrases.items() for part in (*parts, word)}
+        id_of = {word: place for place, word in enumerate(words) if word in wanted}
+        known = {parts: word for parts, word in phrases.items() if all(p in id_of for p in parts)}
+        letter_of = {part: n for n, part in enumerate(dict.fromkeys(p for ps in known for p in ps))}
+        letters = np.full(len(words) + 1, -1, dtype=np.int64)
+        letters[[id_of[part] for part in letter_of]] = np.arange(len(letter_of))
+        new: list[str] = []
+        edges: dict[int, int] = {}
+        became = [-1]
+        for parts, word in known.items():
+            node = 0
+            for part in parts:
+                node = edges.setdefault(node * len(letter_of) + letter_of[part], len(became))
+                became += [-1] * (node == len(became))
+            if word not in id_of:
+                id_of[word] = len(words) + len(new)
+                new.append(word)
+            became[node] = id_of[word]
+        keys = np.fromiter(edges, np.int64, len(edges))
+        nodes = np.fromiter(edges.values(), np.int64, len(edges))
+        order, longest = np.argsort(keys), max(map(len, known), default=1)
+        sieve = np.zeros(1 << SIEVE_BITS, dtype=bool)
+        sieve[_hashes(keys)] = True
+        table = keys[order], nodes[order], sieve, np.array(became)
+        return cls(letters, len(letter_of), *table, longest, new)
+
+    def find(self, stretch: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the phrases that begin before `stop`: their places, their numbers of words, and
+        the ids that they become. None of them overlap."""
+        letters = self.letters[stretch]
+        at = np.flatnonzero(letters[:stop] >= 0)
+        node, start = np.zeros(len(at), dtype=np.int64), at
+        size, word = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
+        alive = np.arange(len(at))  # the places whose words so far lead to a node
+        for depth in range(self.longest):
+            alive = alive[start[alive] + depth < len(stretch)]
+            letter = letters[start[alive] + depth]
+            alive, letter = alive[letter >= 0], letter[letter >= 0]
+            keys = node[alive] * self.size + letter
+            passed = self.sieve[_hashes(keys)]
+            alive, keys = alive[passed], keys[passed]
+            edge = np.minimum(np.searchsorted(self.edges, keys), len(self.edges) - 1)
+            hit = self.edges[edge] == keys
+            alive = alive[hit]
+            node[alive] = self.nodes[edge[hit]]
+            became = self.words[node[alive]]
+            whole = alive[became >= 0]
+            size[whole], word[whole] = depth + 1, became[became >= 0]
+        found = np.flatnonzero(size)
+        found = found[_first_ones(start[found], start[found] + size[found])]
+        return start[found], size[found], word[found]
+
+
+def _hashes(keys: np.ndarray) -> np.ndarray:
+    """Returns SIEVE_BITS of each key, mixed by multiplication."""
+    return (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - SIEVE_BITS)
+
+
+def _first_ones(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Whether each of the spans, which are sorted by start, is taken when they are gone through
+    from left to right and those that overlap a taken one are not."""
+    taken = np.ones(len(starts), dtype=bool)
+    overlaps = np.flatnonzero(starts[1:] < np.maximum.accumulate(ends)[:-1]) + 1
+    for place in overlaps.tolist():  # few of many
+        before = place - 1
+        while not taken[before]:
+            before -= 1
+        taken[place] = starts[place] >= ends[before]
+    return taken

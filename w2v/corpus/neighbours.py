@@ -1,0 +1,183 @@
+"""Pairs of words that stand side by side in a text, and how often each of them does.
+
+With connectors ("of", "the") a pair may have a bridge of them between its words, "bank of america";
+connectors neither begin nor end a pair. Pairs lie inside a line.
+
+Memory is bounded: first words are taken in ranges of RANGE_WORDS running words, and the text is
+read once for each of them. The count is exact, whatever the number of ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from w2v.corpus.store import TokenStore, id_parts
+from w2v.system.cores import available_cores
+
+RANGE_WORDS = 8 << 20  # some 150 MB a thread
+MAX_BRIDGE = 8  # connectors in a row, or fewer if there are many; more separate as a line end does
+
+
+class Neighbours(NamedTuple):
+    """The words of a stretch of text that are no connectors, and what lies between them."""
+
+    words: np.ndarray  # int64 [n], ids; -1 is a line end
+    bridge: np.ndarray  # int64 [n - 1], between words i and i + 1: 0 nothing, -1: they are no pair
+
+
+@dataclass(frozen=True)
+class Bridges:
+    """The rows of connectors that occur between two words of a text. A row's code is a number, in
+    the base of the connectors and one, with a digit for each of them; its place among the sorted
+    codes is its bridge, and the first place is that of no row."""
+
+    digits: np.ndarray  # int64 [V + 1], 0 for words; the last is the line end's, which is one
+    codes: np.ndarray  # int64 [B], sorted, the first is 0
+
+    @classmethod
+    def of(cls, store: TokenStore, connectors: frozenset[str]) -> Bridges:
+        """Returns the bridges that occur in the text."""
+        digits = np.zeros(len(store.vocabulary) + 1, dtype=np.int64)
+        bridges = cls(digits, np.zeros(1, dtype=np.int64))
+        if connectors:
+            words = enumerate(store.vocabulary.words)
+            known = [place for place, word in words if word in connectors]
+            digits[known] = np.arange(1, len(known) + 1)
+            parts = [np.unique(bridges._codes(each)[1]) for each in stretches(store.ids, bridges)]
+            codes = np.unique(np.concatenate([[0], *parts]))
+            bridges = cls(digits, codes[codes >= 0])
+        return bridges
+
+    @cached_property
+    def base(self) -> int:
+        """The number of connectors and one."""
+        return int(self.digits.max()) + 1
+
+    @cached_property
+    def longest(self) -> int:
+        """The connectors of the longest row: its code fits 63 bits."""
+        return min(MAX_BRIDGE, int(63 / np.log2(self.base))) if self.base > 1 else 0
+
+    def row(self, bridge: int) -> list[int]:
+        """Returns the ids of the connectors of a bridge."""
+        code, found = int(self.codes[bridge]), []
+        while code:
+            code, digit = divmod(code, self.base)
+            found.append(int(np.flatnonzero(self.digits == digit)[0]))
+        return found[::-1]
+
+    def find(self, stretch: np.ndarray) -> Neighbours:
+        """Returns the neighbours in a stretch of ids."""
+        words, codes = self._codes(stretch)
+        linked = np.flatnonzero(codes > 0)
+        codes[linked] = np.searchsorted(self.codes, codes[linked])
+        return Neighbours(words, codes)
+
+    def _codes(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the words of a stretch, and the codes of what lies between them, -1 where they
+        are no pair."""
+        if self.base == 1:
+            words, codes = stretch.astype(np.int64), np.zeros(max(len(stretch) - 1, 0), np.int64)
+        else:
+            digits = self.digits[stretch]
+            at = np.flatnonzero(digits == 0)
+            words, gaps = stretch[at].astype(np.int64), np.diff(at) - 1
+            codes = np.where(gaps > self.longest, -1, 0)
+            places = np.flatnonzero((gaps > 0) & (codes == 0))
+            for length in range(1, self.longest + 1):
+                codes[places] = codes[places] * self.base + digits[at[places] + length]
+                places = places[gaps[places] > length]
+        codes[(words[:-1] < 0) | (words[1:] < 0)] = -1
+        return words, codes
+
+
+def stretches(ids: np.ndarray, bridges: Bridges) -> Iterator[np.ndarray]:
+    """Yields the text in stretches, each beginning with the last word of the one before and the
+    connectors behind it, so that no pair is missed."""
+    rest = ids[:0]
+    for part in id_parts(ids):
+        stretch = np.concatenate([rest, part])
+        yield stretch
+        tail = stretch[-1 - bridges.longest :]
+        words = np.flatnonzero(bridges.digits[tail] == 0)
+        rest = tail[words[-1] :].copy() if len(words) and tail[words[-1]] >= 0 else ids[:0]
+
+
+class PairCounts(NamedTuple):
+    """The pairs that occur at least so often, and the number of all distinct ones."""
+
+    first: np.ndarray  # int64 [P], ids
+    bridge: np.ndarray  # int64 [P], see Bridges
+    second: np.ndarray  # int64 [P], ids
+    counts: np.ndarray  # int64 [P]
+    distinct: int
+
+
+def count_pairs(store: TokenStore, bridges: Bridges, min_count: int) -> PairCounts:
+    """Returns the pairs of a text that occur at least `min_count` times, by first word, bridge and
+    second word."""
+    size, kinds = len(store.vocabulary), len(bridges.codes)
+    borders = _ranges(store.vocabulary.counts, size * kinds)
+    count = partial(_count_range, store.ids, bridges, size, min_count)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        found = list(pool.map(count, borders[:-1], borders[1:]))
+    keys, counts, distinct = zip(*found, strict=True)
+    starts = np.concatenate(
+        [key // (size * kinds) + low for key, low in zip(keys, borders, strict=False)]
+    )
+    rest = np.concatenate(keys) % (size * kinds)
+    return PairCounts(starts, rest // size, rest % size, np.concatenate(counts), sum(distinct))
+
+
+def _ranges(counts: np.ndarray, followers: int) -> list[int]:
+    """Returns the borders of ranges of first words: as few as memory allows, but one for every
+    core, and none whose keys exceed 64 bits."""
+    total = int(counts.sum())
+    number = max(-(-total // RANGE_WORDS), available_cores())
+    ends = np.searchsorted(np.cumsum(counts), np.arange(1, number) * (total / number)) + 1
+    most = max(1, (2**63 - 1) // max(followers, 1))
+    borders = {0, len(counts), *ends[ends < len(counts)].tolist(), *range(0, len(counts), most)}
+    return sorted(borders)
+
+
+def _count_range(
+    ids: np.ndarray, bridges: Bridges, size: int, min_count: int, low: int, high: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Counts the pairs whose first word is low … high - 1. Keys are numbers of three digits: first
+    word less `low`, bridge, second word."""
+    kinds = len(bridges.codes)
+    keys, counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    gathered = [(keys, counts)]
+    for stretch in stretches(ids, bridges):
+        words, bridge = bridges.find(stretch)
+        first = words[:-1]
+        pairs = np.flatnonzero((bridge >= 0) & (first >= low) & (first < high))
+        key = ((first[pairs] - low) * kinds + bridge[pairs]) * size + words[1:][pairs]
+        key.sort()
+        gathered.append(_summed(key, np.ones(len(key), dtype=np.int64)))
+        if sum(len(each) for each, _ in gathered[1:]) > RANGE_WORDS + len(gathered[0][0]):
+            gathered = [_merged(gathered)]
+    keys, counts = _merged(gathered)
+    often = counts >= min_count
+    return keys[often], counts[often], len(keys)
+
+
+def _merged(gathered: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    keys = np.concatenate([keys for keys, _ in gathered])
+    counts = np.concatenate([counts for _, counts in gathered])
+    order = np.argsort(keys)
+    return _summed(keys[order], counts[order])
+
+
+def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the distinct of the sorted keys, and the sum of each one's counts."""
+    if not len(keys):
+        return keys, counts
+    begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[begins], np.add.reduceat(counts, begins)

@@ -1,0 +1,232 @@
+"""Phrases: words that stand together more often than chance would have it, such as "new york",
+which become one word, "new_york".
+
+Two words a b (with connectors between them: "bank of america") are a phrase if their score is above
+`threshold`. With n(a), n(b), n(ab) occurrences in a text of N words, and D the number of distinct
+words and pairs together:
+
+    word2phrase   (n(ab) - min_count) / n(a) / n(b) · N, in float32 as word2phrase.c has it
+    gensim        (n(ab) - min_count) / (n(a) · n(b)) · D, the default of gensim's Phrases
+    npmi          log(p(ab) / (p(a) p(b))) / -log p(ab), from -1 to 1, where p = n / N
+
+A pass reads the text with the phrases of the passes before joined, so that the second one finds
+"new_york times". Text is joined from left to right: what has become part of a phrase is not looked
+at again in the same pass. Unlike in word2phrase.c, no phrase goes over a line end.
+
+Sources: Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
+Compositionality", section 4; Bouma 2009, "Normalized (Pointwise) Mutual Information".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from w2v.corpus.joining import joined
+from w2v.corpus.neighbours import Bridges, PairCounts, count_pairs
+from w2v.corpus.store import TokenStore
+from w2v.errors import InputError, shown
+from w2v.system.files import atomic_file, is_special
+
+if TYPE_CHECKING:
+    from w2v.settings.groups import PhraseSettings
+
+THRESHOLDS = {"word2phrase": 100.0, "gensim": 10.0, "npmi": 0.5}
+MAX_BYTES = 1 << 30  # of a file of phrases
+MAX_PARTS = 64
+MAX_PASSES = 16
+
+
+class Phrase(NamedTuple):
+    """A phrase: the words that become `word`, which may be phrases of an earlier pass."""
+
+    word: str
+    parts: tuple[str, ...]
+    occurrences: int
+    score: float
+    level: int = 1  # the pass that found it
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The phrases of a text, in the order of the passes, the best first."""
+
+    entries: tuple[Phrase, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Phrase]:
+        return iter(self.entries)
+
+    def __repr__(self) -> str:
+        return f"Phrases({len(self):,})"
+
+    @property
+    def passes(self) -> list[dict[tuple[str, ...], str]]:
+        """What each pass joins: the word that parts become."""
+        levels = sorted({phrase.level for phrase in self})
+        return [{each.parts: each.word for each in self if each.level == level} for level in levels]
+
+    def join(self, tokens: Iterable[str]) -> list[str]:
+        """Returns the words of one line with its phrases joined."""
+        line = list(tokens)
+        for mapping in self.passes:
+            line = _join(line, mapping)
+        return line
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a line for each: word, parts (separated by blanks), count, score, pass; separated
+        by tabs. Raises RunError if it cannot be written."""
+        with atomic_file(path) as file:
+            for row in self.rows():
+                file.write(("\t".join(map(str, row)) + "\n").encode())
+
+    def rows(self) -> Iterator[tuple[str, str, int, float, int]]:
+        """Yields the fields of the lines that `save` writes."""
+        for word, parts, count, score, level in self:
+            yield word, " ".join(parts), count, float(f"{score:.9g}"), level
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Phrases:
+        """Reads what `save` wrote. Raises InputError if the file cannot be read, or a line is none
+        of a phrase; the line's number is named."""
+        named = f"the phrases {path}"
+        if is_special(path) or os.path.isdir(path):
+            raise InputError(f"{named} cannot be read: it is not a file")
+        try:
+            if os.path.getsize(path) > MAX_BYTES:
+                raise InputError(f"{named} are larger than {MAX_BYTES >> 30} GiB")
+            with open(path, "rb") as file:
+                text = file.read().decode("utf-8-sig")
+        except OSError as error:
+            raise InputError(f"{named} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"{named} are not valid UTF-8 at byte {error.start}") from None
+        lines = text.removesuffix("\n").split("\n") if text else []
+        found = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+        seen: dict[tuple[int, tuple[str, ...]], int] = {}
+        for number, each in enumerate(found, 1):
+            if (first := seen.setdefault((each.level, each.parts), number)) != number:
+                what = f"{shown(' '.join(each.parts))} stands on line {first} already"
+                raise InputError(f"{path} line {number}: {what}")
+        return cls(tuple(found))
+
+
+def _parsed(line: str, place: str) -> Phrase:
+    fields = line.removesuffix("\r").split("\t")
+    try:
+        word, joined_parts, count, score, level = fields
+        parts = tuple(joined_parts.split(" "))
+        found = Phrase(word, parts, int(count), float(score), int(level))
+        sound = word.split() == [word] and all(part.split() == [part] for part in parts)
+        sound = sound and 2 <= len(parts) <= MAX_PARTS and 1 <= found.level <= MAX_PASSES
+    except ValueError:
+        sound = False
+    if not sound:
+        wanted = "word, parts separated by blanks, count, score, pass"
+        raise InputError(f"{place}: {shown(line)} is no phrase ({wanted}, separated by tabs)")
+    return found
+
+
+def _join(line: list[str], mapping: dict[tuple[str, ...], str]) -> list[str]:
+    """One pass over one line, as `joined` goes over a text."""
+    longest = max(map(len, mapping), default=0)
+    firsts = {parts[0] for parts in mapping}
+    found, place = [], 0
+    while place < len(line):
+        size = 1
+        if line[place] in firsts:
+            sizes = range(min(longest, len(line) - place), 1, -1)
+            size = next((n for n in sizes if tuple(line[place : place + n]) in mapping), 1)
+        found.append(line[place] if size == 1 else mapping[tuple(line[place : place + size])])
+        place += size
+    return found
+
+
+def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) -> Phrases:
+    """Returns the phrases of a text, and closes it.
+
+    Raises:
+        RunError: the disk for temporary files is full.
+    """
+    connectors, threshold = connector_words(settings.connectors), threshold_of(settings)
+    entries: list[Phrase] = []
+    for level in range(1, settings.passes + 1):
+        bridges = Bridges.of(store, connectors)
+        pairs = count_pairs(store, bridges, min_count)
+        scores = score_pairs(store, bridges, pairs, min_count, settings.scoring)
+        # the first of equal scores is the one of the more frequent words
+        chosen = np.flatnonzero(scores > threshold)
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+        rows = {number: bridges.row(number) for number in set(pairs.bridge[chosen].tolist())}
+        words = store.vocabulary.words
+        for place in chosen.tolist():
+            ids = (pairs.first[place], *rows[int(pairs.bridge[place])], pairs.second[place])
+            parts = tuple(words[int(each)] for each in ids)
+            count, score = int(pairs.counts[place]), float(scores[place])
+            entries.append(Phrase(settings.delimiter.join(parts), parts, count, score, level))
+        if not len(chosen) or level == settings.passes:
+            break
+        store = joined(store, {each.parts: each.word for each in entries if each.level == level})
+    store.close()
+    return Phrases(tuple(entries))
+
+
+def threshold_of(settings: PhraseSettings) -> float:
+    """Returns the score that a phrase must exceed. Raises InputError if there can be no such
+    threshold, or the delimiter would cut words in two."""
+    if settings.delimiter.split() != [settings.delimiter]:
+        raise InputError(f"`delimiter` {settings.delimiter!r} holds whitespace: take another one")
+    threshold = settings.threshold
+    if threshold is None:
+        return THRESHOLDS[settings.scoring]
+    if settings.scoring == "npmi" and not -1 <= threshold <= 1:
+        raise InputError(f"`threshold` {threshold:g}: `scoring` npmi lies between -1 and 1")
+    if settings.scoring != "npmi" and threshold <= 0:
+        raise InputError(f"`threshold` {threshold:g} is not above 0, as `scoring` needs it")
+    return threshold
+
+
+def score_pairs(
+    store: TokenStore, bridges: Bridges, pairs: PairCounts, min_count: int, scoring: str
+) -> np.ndarray:
+    """Returns the scores [P] of counted pairs, see the module's docstring."""
+    counts = store.vocabulary.counts
+    first, second = counts[pairs.first], counts[pairs.second]
+    if scoring == "word2phrase":
+        single = np.float32
+        above = (pairs.counts - min_count).astype(single)
+        return above / first.astype(single) / second.astype(single) * single(store.n_words)
+    if scoring == "gensim":
+        distinct = int((bridges.digits[:-1] == 0).sum()) + pairs.distinct
+        return (pairs.counts - min_count) / (first * second).astype(float) * distinct
+    chance = (first / store.n_words) * (second / store.n_words)
+    share = pairs.counts / store.n_words
+    return np.asarray(np.log(share / chance) / -np.log(share))
+
+
+# Articles, prepositions and conjunctions that stand inside names and idioms.
+CONNECTORS = {
+    "en": "a an the for of with without at from to in on by and or",
+    "de": "der die das des dem den ein eine einer von vom zu zum zur für mit am im in an auf"
+    " bei und oder",
+    "fr": "le la les l' un une de du des d' à au aux en dans sur par pour avec et ou",
+    "es": "el la los las un una de del a al en con por para sobre y e o u",
+    "it": "il lo la i gli le l' un una di del della dei delle da al alla in con su per e o",
+    "pt": "o a os as um uma de do da dos das em no na por para com e ou",
+    "nl": "de het een van voor met zonder bij uit naar in op aan en of",
+}
+
+
+def connector_words(given: tuple[str, ...]) -> frozenset[str]:
+    """Returns the connectors: those of a language if its code is given, else the words."""
+    return frozenset(
+        word
+        for each in given
+        for word in (CONNECTORS[each].split() if each in CONNECTORS else [each])
+    )

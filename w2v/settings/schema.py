@@ -1,0 +1,89 @@
+"""The settings as a JSON Schema: editors complete and check recipes by it.
+
+A value is what YAML makes of a number or a text; ranges hold for numbers. What settings ask of each
+other is checked when a run is configured, not here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from w2v.losses.table import LOSSES
+from w2v.settings.declare import Setting, settings_of
+from w2v.settings.groups import OutputSettings, all_settings, loss_settings
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
+# YAML 1.1 takes 1e-3 for a text
+NUMERIC = {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the schema of the files that `config` takes."""
+    settings, own = all_settings(), loss_settings()
+    every = _properties(settings)
+    loss = {"name": {"enum": list(LOSSES)}, **_properties(own)}
+    mapping = {"type": "object", "properties": loss, "additionalProperties": False}
+    every["loss"] = {**every["loss"], "anyOf": [{"enum": list(LOSSES)}, mapping]}
+    del every["loss"]["enum"]
+    of_one = {"type": ["object", "null"], "properties": _properties(settings)}
+    of_losses = {**of_one, "additionalProperties": False}
+    every["losses"] = {
+        "description": "what w2v compare trains: names, or by name the settings of each",
+        "anyOf": [
+            {"type": "object", "additionalProperties": of_losses},
+            {"type": ["array", "string"], "items": {"type": "string"}},
+        ],
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "Settings of w2v",
+        "type": "object",
+        "properties": every,
+        "additionalProperties": False,
+    }
+
+
+def _properties(settings: dict[str, Setting]) -> dict[str, Any]:
+    """Returns the properties of settings, in both spellings: min-count, min_count."""
+    return {
+        spelling: _property(setting)
+        for name, setting in settings.items()
+        for spelling in dict.fromkeys((name.replace("_", "-"), name))
+    }
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": setting.help}
+    if setting.default not in (None, ()):
+        found["default"] = setting.default
+    if setting.kind == "words":
+        entry = {"type": ["string", "integer"]}
+        return {**found, "type": ["array", *entry["type"]], "items": entry}
+    if setting.choices is not None and not setting.or_number:
+        return {**found, "enum": [*setting.choices, *([None] if setting.optional else [])]}
+    limits = {"minimum": setting.low, "exclusiveMinimum": setting.above, "maximum": setting.high}
+    kind: dict[str, Any] = {"type": TYPES[setting.kind]}
+    kind |= {name: limit for name, limit in limits.items() if limit is not None}
+    kinds = [kind]
+    if setting.kind == "float":
+        kinds.append(NUMERIC)
+    elif setting.kind == "str":
+        kinds = [{"type": ["string", "number"]}]
+    if setting.optional:
+        kinds.append({"type": "null"})
+    return {**found, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
+
+
+def template() -> str:
+    """Returns a recipe in YAML of every setting and its default, commented out."""
+    lines = ["# w2v train --config recipe.yaml"]
+    for name, setting in all_settings().items():
+        if name in settings_of(OutputSettings):
+            continue
+        told = f" [{setting.default_text}]" if setting.default_text else ""
+        value = "" if setting.default is None else json.dumps(setting.default)
+        lines += ["", f"# {setting.help}{told}"]
+        lines += [f"# {name.replace('_', '-')}: {value}".rstrip()]
+    return "\n".join(lines) + "\n"

@@ -201,10 +201,12 @@ def score_pairs(
     if scoring == "word2phrase":
         single = np.float32
         above = (pairs.counts - min_count).astype(single)
-        return above / first.astype(single) / second.astype(single) * single(store.n_words)
+        scores: np.ndarray = above / first.astype(single) / second.astype(single)
+        return scores * single(store.n_words)
     if scoring == "gensim":
         distinct = int((bridges.digits[:-1] == 0).sum()) + pairs.distinct
-        return (pairs.counts - min_count) / (first * second).astype(float) * distinct
+        share_of = (pairs.counts - min_count) / (first * second).astype(float)
+        return np.asarray(share_of * distinct)
     chance = (first / store.n_words) * (second / store.n_words)
     share = pairs.counts / store.n_words
     return np.asarray(np.log(share / chance) / -np.log(share))

@@ -161,10 +161,10 @@ class DirectedLayer(MarginLayer):
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         if bias is not False:
             raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
-        made, none = super().make_rows(rows, weight, False)
-        if weight is None:
-            nn.init.normal_(made, std=1 / math.sqrt(self.dim))
-        return made, none
+        return super().make_rows(rows, weight, False)
+
+    def start_rows(self, weight: Tensor) -> None:
+        nn.init.normal_(weight, std=1 / math.sqrt(self.dim))
 
 
 class AmSoftmax(DirectedLayer):

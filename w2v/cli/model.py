@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
     from w2v.vectors import WordVectors
 
+# The last paragraph of --help for verbs that read vectors; `w2v.vectors.layout` has the whole rule.
+VECTOR_FILES = """
+Files of vectors are word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
+and NAME.npy with its words in NAME.vocab.tsv. A line of text is a word and its numbers, as many in
+every line. What separates them is decided by the first 200 lines and holds for the whole file:
+blanks or tabs, one or several, or commas or semicolons, with quotes as in spreadsheets. Blanks
+around a word are no part of it; between blanks a word may hold some itself, if it does not end in a
+number. A first line of two numbers (words, dimensions) or of column names is optional. Of equal
+words the first counts. Lines that do not fit, and what has two meanings (decimal commas, row
+numbers, a matrix without words, a set of similarities), are refused.
+"""
+
 
 def open_model(
     model: str, *, limit: int | None = None, encoding_errors: str = "strict"

@@ -45,12 +45,13 @@ class Contents:
 
 
 class Written(NamedTuple):
-    """Where a result is, the name of the checkpoint in it, and why there is none although one was
-    asked for."""
+    """Where a result is, the name of the checkpoint in it, why there is none although one was
+    asked for, and what to tell about words that were left out."""
 
     path: Path
     checkpoint: str | None = None
     problem: str | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Output:
                 path = free_path(self.path, self.path.suffix if self.is_file else "")
             if self.is_file:
                 vocabulary = contents.vocabulary
-                save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
-                return Written(path)
+                saved = save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
+                return Written(path, warnings=saved.warnings)
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
                     write_plainly(folder, {**contents.start, **contents.end(path)})

@@ -118,6 +118,8 @@ class Saving:
         if written.problem is not None:
             what = "the run cannot be gone on with, its state could not be saved"
             self._reporter.warn(f"{what}: {written.problem}")
+        for warning in written.warnings:
+            self._reporter.warn(warning)
         folder = written.path / FOLDER
         if self._output.begun and not keeps:
             # of an earlier stop: not the state of this result

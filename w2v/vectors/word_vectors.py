@@ -7,6 +7,7 @@ vectors.nearest("king - man + woman", k=5)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,8 +116,10 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"."""
-        save_vectors(path, self.words, self.matrix, self.counts, format)
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy". Words that
+        the format cannot hold are left out, and a warning says how many these are."""
+        for warning in save_vectors(path, self.words, self.matrix, self.counts, format).warnings:
+            warnings.warn(warning, stacklevel=2)
 
     def to_torch(self) -> torch.Tensor:
         """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""

@@ -63,8 +63,7 @@ def test_several_files_each_end_their_last_line(texts, chunk_bytes, tmp_path, re
     for number, text in enumerate(kept):
         paths.append(tmp_path / f"{number}.txt")
         paths[-1].write_bytes(text.encode())
-    ended = [text.removeprefix("\ufeff") for text in kept]
-    ended = [text if text.endswith("\n") or not text else text + "\n" for text in ended]
+    ended = [text if text.endswith("\n") or not text else text + "\n" for text in kept]
     check(read(*paths, chunk_bytes=chunk_bytes), "".join(ended))
 
 
@@ -134,8 +133,19 @@ def test_ids_are_ranks_by_count_then_by_bytes(tmp_path, read):
 
 def test_byte_order_mark_is_dropped_from_each_file(tmp_path, read, check):
     for name in "ab":
-        (tmp_path / name).write_bytes(b"\xef\xbb\xbfword \xef\xbb\xbfother\n")
-    check(read(tmp_path), "word \ufeffother\n" * 2)
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbfword other\n")
+    check(read(tmp_path), "word other\n" * 2)
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_byte_order_marks_of_joined_files_are_whitespace(end, tmp_path, read, check):
+    (tmp_path / "joined.txt").write_bytes((b"\xef\xbb\xbfthe cat" + end) * 3)
+    for chunk_bytes in (1, 4, 1000):
+        store = read(tmp_path / "joined.txt", chunk_bytes=chunk_bytes)
+        assert dict(zip(store.vocabulary.words, store.vocabulary.counts.tolist(), strict=True)) == {
+            "the": 3,
+            "cat": 3,
+        }
 
 
 def test_much_text_with_merging_and_threads(tmp_path, read, check, monkeypatch):
@@ -149,7 +159,7 @@ def test_much_text_with_merging_and_threads(tmp_path, read, check, monkeypatch):
 
 
 def test_long_words_and_long_lines(tmp_path, read):
-    word = "x" * 3_000_000
+    word = "x" * (1 << 20)
     (tmp_path / "corpus.txt").write_text(f"{word} a " + "b\u3000" * 400_000 + "c d " * 200_000)
     store = read(tmp_path / "corpus.txt", chunk_bytes=100_000)
     assert store.n_lines == 1
@@ -158,13 +168,24 @@ def test_long_words_and_long_lines(tmp_path, read):
     assert store.vocabulary.words[4] == word
 
 
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 3 << 20])
+@pytest.mark.parametrize("chunk_bytes", [100_000, 2 << 20])
+@pytest.mark.parametrize("text", ["{} a", "a {}", "{}", "a\n{}\nb", "{}文 a"])
+def test_words_of_more_than_a_mebibyte_are_refused(text, size, chunk_bytes, tmp_path, read):
+    (tmp_path / "a.txt").write_text("a text before it")
+    (tmp_path / "corpus.txt").write_text(text.format("x" * size))
+    with pytest.raises(InputError, match=r"corpus\.txt has (a word of|no whitespace in 1 MiB)"):
+        read(tmp_path / "a.txt", tmp_path / "corpus.txt", chunk_bytes=chunk_bytes)
+
+
 def test_a_line_without_ascii_whitespace_is_cut_as_well(tmp_path):
     from w2v.corpus.chunks import read_chunks
+    from w2v.corpus.reading import Notices, Reading
     from w2v.corpus.sources import resolve_sources
 
     (tmp_path / "corpus.txt").write_text("文\u3000" * 1000)
     sources, _ = resolve_sources([str(tmp_path / "corpus.txt")])
-    chunks = list(read_chunks(sources, "text", False, 100, lambda size: None))
+    chunks = list(read_chunks(sources, Reading(), 100, lambda size: None, Notices()))
     assert max(len(chunk.data) for chunk in chunks) <= 210
     assert b"".join(chunk.data for chunk in chunks).decode() == "文\u3000" * 1000 + "\n"
 
@@ -305,7 +326,8 @@ def test_a_killed_process_leaves_no_temporary_file(tmp_path):
     behind."""
     script = (
         "import sys, types\nfrom w2v.corpus import read_corpus\nsettings ="
-        " types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace')\ntold ="
+        " types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace',"
+        " tokenizer='whitespace', sentences='line')\ntold ="
         " lambda done, total: print(done, flush=True)\nread_corpus(['-'], settings,"
         " use_cache=False, chunk_bytes=1 << 16, progress=told)\n"
     )

@@ -123,7 +123,7 @@ def test_a_missing_column_names_those_there_are(kind, tmp_path, read, capfd):
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_column_without_text(kind, tmp_path, read):
     (tmp_path / f"a.{kind}").write_bytes(encoded(kind))
-    with pytest.raises(InputError, match=rf"column 'n' of .*a\.{kind} holds int64, not text"):
+    with pytest.raises(InputError, match=rf"column 'n' of .*a\.{kind}.* holds \w+, not text"):
         read(tmp_path / f"a.{kind}", column="n")
 
 

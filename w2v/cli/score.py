@@ -55,7 +55,7 @@ def command(
     if sys.stdin is None:
         raise InputError("the lines come from stdin, which is closed; pipe them in")
     model = open_language_model(run, device)
-    from w2v.corpus.chunks import check_text  # imports pyarrow
+    from w2v.corpus.texts import check_text
 
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")

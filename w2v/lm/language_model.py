@@ -12,11 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import cast, overload
 
 import numpy as np
 
 from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
+from w2v.corpus.words import split_words
 from w2v.errors import InputError, RunError
 from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
@@ -72,7 +74,9 @@ class LanguageModel:
     def vectors(self) -> WordVectors:
         """The input embeddings, with the tokens as words."""
         matrix = self.network.input.weight.detach().cpu().numpy()
-        return WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
+        vectors = WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
+        vectors.run = Path(self.source)
+        return vectors
 
     def perplexity(
         self, text: object, *, column: str | None = None, encoding_errors: str = "replace"
@@ -229,5 +233,5 @@ class LanguageModel:
 
     def unknown_words(self, text: str) -> list[str]:
         """Returns the words of a text that the model does not know, each once."""
-        words = dict.fromkeys(text.split())
+        words = dict.fromkeys(split_words(text, self.vocabulary.settings))
         return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]

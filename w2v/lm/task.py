@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from w2v.corpus import TokenStore, Vocabulary
-from w2v.lm.vocabulary import TokenVocabulary
+from w2v.lm.vocabulary import EOS, TokenVocabulary
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
@@ -37,7 +37,13 @@ class LanguageModelTask(Task):
             store, _ = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            words_to_train(store, self.config.corpus)
+            words_to_train(self.context, store)
+            if (literal := store.vocabulary.index(EOS)) is not None:
+                self.reporter.warn(
+                    f"{EOS} stands in the text {int(store.vocabulary.counts[literal]):,} times, and"
+                    f" counts with its {store.n_lines:,} line ends; write it otherwise where it is"
+                    " none"
+                )
         if self.config.lm.subwords:
             self.reporter.stage(f"training {self.config.lm.subwords:,} subwords")
         tokens = TokenVocabulary.of_corpus(store, self.config)

@@ -22,6 +22,18 @@ class CorpusSettings:
     column: str | None = setting(
         None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
     )
+    tokenizer: str = setting(
+        "whitespace",
+        "what separates words; words: Unicode's word boundaries, without punctuation and emoji;"
+        " every Chinese character is a word",
+        choices=("whitespace", "words"),
+    )
+    sentences: str = setting(
+        "line",
+        "where windows end, and a language model's <eos> stands: at every line end, or at blank"
+        " lines, so that hard-wrapped lines are joined",
+        choices=("line", "paragraph"),
+    )
     lowercase: bool = setting(False, "read all words in lower case")
     encoding_errors: str = setting(
         "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")

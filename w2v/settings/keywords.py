@@ -23,6 +23,8 @@ class Keywords(TypedDict, total=False):
     declarations."""
 
     column: str | None
+    tokenizer: str
+    sentences: str
     lowercase: bool
     encoding_errors: str
     phrases: str | os.PathLike[str] | None

@@ -72,7 +72,9 @@ def load_vectors(
                 "name a run directory or a vector file"
             )
         check_version(path)
-        return load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+        vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+        vectors.run = path.absolute()
+        return vectors
     with _opened(path, limit, encoding_errors) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
             words, matrix = _read_stream(stream, path)

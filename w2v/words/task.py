@@ -52,7 +52,7 @@ class WordsTask(Task):
             store, vocabulary = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            vocabulary = words_to_train(store, self.config.corpus)
+            vocabulary = words_to_train(self.context, store)
             if self.config.start.init is not None:
                 store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
         if valid is not None:

@@ -168,8 +168,11 @@ def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
 
 def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
     """Returns sentences on what was given without effect; `places`: how the user named it."""
-    return [
+    told = [
         f"{places[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
         for name, architectures in ONLY_FOR.items()
         if name in places and arch not in architectures and given[name] not in (None, False)
     ]
+    usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords") else {}
+    idle = [name for name, value in usual.items() if given.get(name, value) != value]
+    return told + [f"{places[name]} is not used with `subwords`: they cover all" for name in idle]

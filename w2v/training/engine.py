@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from w2v.losses.options import NceOptions
 from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
 from w2v.system.memory import Demand
@@ -146,6 +147,15 @@ class WordEngine(Engine):
     def freeze(self, rows: np.ndarray) -> None:
         """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
         raise NotImplementedError(f"the {self.name} engine moves all rows")
+
+
+def blind_loss(config: Config, vocabulary: int) -> float:
+    """Returns about what a prediction among V = vocabulary words costs, in nats, while nothing is
+    learnt; more rather than less, for margins, scales and noise words all add to it."""
+    numbers = [value for value in vars(config.loss).values() if isinstance(value, (int, float))]
+    if isinstance(config.loss, NceOptions):
+        numbers.append(config.loss.log_z() or 0.0)
+    return math.log(vocabulary) + 1 + sum(map(abs, numbers))
 
 
 def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:

@@ -19,6 +19,7 @@ from w2v.runs.output import Output, claimed, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
 from w2v.system.memory import return_freed_memory
+from w2v.system.packages import told_if_missing
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
@@ -36,7 +37,7 @@ def run(context: Context) -> RunSummary:
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began = time.perf_counter()
-    with claimed(context.config, context.resume) as output:
+    with told_if_missing(), claimed(context.config, context.resume) as output:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
@@ -107,7 +108,7 @@ def plan(context: Context) -> Plan:
     config, output = context.config, prepare_output(context.config)
     task = make_task(context)
     task.prepare()
-    with closing(task.read(None)) as text:
+    with told_if_missing(), closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
         fits = all(demand.fits for demand in demands)

@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from w2v.losses.options import NceOptions
 from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
 from w2v.system.memory import Demand
@@ -152,10 +152,11 @@ class WordEngine(Engine):
 def blind_loss(config: Config, vocabulary: int) -> float:
     """Returns about what a prediction among V = vocabulary words costs, in nats, while nothing is
     learnt; more rather than less, for margins, scales and noise words all add to it."""
-    numbers = [value for value in vars(config.loss).values() if isinstance(value, (int, float))]
-    if isinstance(config.loss, NceOptions):
-        numbers.append(config.loss.log_z() or 0.0)
-    return math.log(vocabulary) + 1 + sum(map(abs, numbers))
+    nats = math.log(vocabulary) + 1
+    for value in vars(config.loss).values():
+        with suppress(TypeError, ValueError):  # a setting that is no number
+            nats += abs(float(value))
+    return nats
 
 
 def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:

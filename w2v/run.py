@@ -19,11 +19,13 @@ from w2v.runs.output import Output, claimed, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
 from w2v.system.memory import return_freed_memory
+from w2v.system.packages import told_if_missing
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
 from w2v.training.trainer import Trainer
 
+WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
 PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
 
 
@@ -35,7 +37,7 @@ def run(context: Context) -> RunSummary:
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began = time.perf_counter()
-    with claimed(context.config, context.resume) as output:
+    with told_if_missing(), claimed(context.config, context.resume) as output:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
@@ -77,6 +79,10 @@ def _train(
             result = trainer.run(reporter, context.stop)
             if not result.interrupted:
                 task.check(result.total)
+            if (loss := result.last_loss) is not None and loss > WORSE * job.blind:
+                what = f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
+                told = f"{what} knowing nothing ({job.blind:.2g}): try a smaller `lr`"
+                reporter.warn(f"{told} (given: {context.config.training.lr:g})")
             if job.validation is not None:
                 epochs = round(result.fraction * context.config.training.epochs, 6)
                 job.validation.finish(epochs, result)
@@ -102,7 +108,7 @@ def plan(context: Context) -> Plan:
     config, output = context.config, prepare_output(context.config)
     task = make_task(context)
     task.prepare()
-    with closing(task.read(None)) as text:
+    with told_if_missing(), closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
         fits = all(demand.fits for demand in demands)
@@ -154,7 +160,6 @@ def _training_seconds(job: Job) -> float | None:
 
 def _summary(task: Task, text: Text, job: Job, result: TrainingResult, clock: _Clock) -> RunSummary:
     config, total = task.config, result.total
-    finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(
         output="",
         model=config.model.model,
@@ -164,7 +169,7 @@ def _summary(task: Task, text: Text, job: Job, result: TrainingResult, clock: _C
         vocabulary=len(text.vocabulary),
         seconds=clock.seconds(result.seconds),
         words_per_second=total.read / max(result.seconds, 1e-9),
-        final_loss=finished[-1] if finished else None,
+        final_loss=result.last_loss,
         predictions=total.predictions,
         dim=config.model.dim,
         epochs=config.training.epochs,

@@ -237,10 +237,11 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
 def _tell_language_model(summary: RunSummary, times: str) -> None:
     from w2v.losses.table import training_figure
 
+    words = summary.words
+    beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
     say(
-        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among"
-        f" them; {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are"
-        " <unk>"
+        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
+        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(

@@ -33,6 +33,8 @@ FOLDER = "checkpoints"
 TENSORS, STATE = "tensors.safetensors", "state.json"
 METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
+LARGEST = 1e18  # of what a sound run leaves
+UNSOUND = f"numbers beyond {LARGEST:g}, NaN or infinity"
 CHUNK = 16 << 20  # bytes hashed and written at a time
 LONGEST_HEADER = 100 << 20  # bytes of JSON, as in the safetensors library
 CODES = ("f8", "f4", "i8", "i4", "u8", "u4", "u1")
@@ -103,6 +105,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise DamagedCheckpoint(f"{what} do not rise")
         if bounds[0] != 0:
             raise DamagedCheckpoint(f"{what} begin at {bounds[0]:,} instead of 0")
+        for name, array in tensors.items():
+            if array.dtype.kind == "f" and not all_finite(array):
+                raise DamagedCheckpoint(f"{name} in {TENSORS} holds {UNSOUND}")
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
@@ -202,8 +207,8 @@ def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memory
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite."""
-    return all(np.isfinite(block).all() for block in _blocks_of(array))
+    """Whether no number is NaN, infinite, or so large that its square is."""
+    return all((np.abs(block) < LARGEST).all() for block in _blocks_of(array))
 
 
 def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:

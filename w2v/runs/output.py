@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER, Checkpoint, all_finite, save_checkpoint
+from w2v.runs.checkpoint import FOLDER, UNSOUND, Checkpoint, all_finite, save_checkpoint
 from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.system import compression
@@ -69,7 +69,7 @@ class Output:
         meanwhile; the checkpoint goes into a run directory that is written whole."""
         vectors = contents.result.vectors
         if not all_finite(vectors):
-            raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
+            raise RunError(f"the vectors hold {UNSOUND}; try a smaller `lr`")
         directory = RunDirectory(self.path, contents.start)
         if self.begun:
             directory.restore(checkpoints=False)

@@ -113,8 +113,7 @@ class TrainingSettings:
         AUTO,
         "how gradients become updates; adamw: lm only",
         choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a"
-        " loss that scores all V rows, adamw for transformer, else adagrad",
+        default_text="adagrad; hogwild has sgd only; lm: adamw for transformer, else adagrad",
     )
 
 

@@ -1,7 +1,8 @@
 """The loop over blocks: threads take the next block, the calling thread reports and watches for the
 end.
 
-It knows no loss by name. A loss that is no longer a number ends the run.
+It knows no loss by name. A loss that is no longer a number, or that no model has which learns, ends
+the run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from w2v.training.task import Job
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
+DIVERGED = 100  # times the loss of a model that has learnt nothing
 POLL_SECONDS = 0.1
 
 
@@ -64,6 +66,7 @@ class Trainer:
     ) -> None:
         self.engine, self.blocks, self.schedule = job.engine, job.blocks, job.schedule
         self._release, self._watchers = job.release, watchers
+        self._highest_loss = DIVERGED * job.blind
         self._lock = threading.Lock()
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
@@ -155,12 +158,13 @@ class Trainer:
                 lr = self.schedule.rate(block.fraction)
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
-                if not math.isfinite(tally.loss):
+                if not math.isfinite(tally.loss) or tally.mean_loss > self._highest_loss:
                     step = block.epoch * self.blocks.per_epoch + block.index
                     raise Diverged(
-                        f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
+                        f"the loss became {tally.mean_loss:.4g} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
-                        f" {lr:.4g}; try a smaller `lr` (given: {self.schedule.initial:g})"
+                        f" {lr:.4g}; training has diverged, try a smaller `lr` (given:"
+                        f" {self.schedule.initial:g})"
                     )
                 with self._lock:
                     self.result.add(block.epoch, tally)

@@ -32,7 +32,8 @@ from w2v.corpus.sources import Source
 from w2v.corpus.store import ID_TYPE, TokenStore, ids_checksum, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError, shown
-from w2v.system.files import sync_directory, sync_file
+from w2v.system.compiled import kernel_note
+from w2v.system.files import sync_directory, sync_file, user_caches
 from w2v.system.json import read_object, whole_number
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class _Manifest:
 
 def cache_directory() -> Path:
     """Returns where the cache is, or would be."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("W2V_CACHE_DIR") or f"{base}/w2v").expanduser()
+    given = os.environ.get("W2V_CACHE_DIR")
+    return Path(os.path.expanduser(given)) if given else user_caches()
 
 
 def size_cap() -> int:
@@ -216,7 +217,9 @@ def clear() -> int:
 
 
 def _unwritable(error: OSError) -> str:
-    return f"the cache {_corpora()} cannot be written: {error.strerror}"
+    kernels = kernel_note()  # one line about caches, even where nothing can be written
+    more = f"; {kernels}" if kernels else ""
+    return f"the cache {_corpora()} cannot be written: {error.strerror}{more}"
 
 
 def _corpora() -> Path:

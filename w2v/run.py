@@ -18,6 +18,7 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.output import Output, claimed, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
+from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
@@ -41,11 +42,16 @@ def run(context: Context) -> RunSummary:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
+        _tell(context, output)
         with closing(task.read(earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()
             check_memory(task, len(text.vocabulary))
+            output.check_space(task.output_bytes(len(text.vocabulary)))
             job = task.job(text)
+            note = kernel_note()
+            if note and not any(note in warning for warning in text.store.warnings):
+                context.reporter.note(note)
             try:
                 return _train(task, text, job, output, earlier, _Clock(began, read))
             finally:
@@ -64,6 +70,17 @@ class _Clock:
     def seconds(self, training: float) -> Seconds:
         total = time.perf_counter() - self.began + self.before
         return Seconds(self.read - self.began, training, total)
+
+
+def _tell(context: Context, output: Output) -> None:
+    """Says what may surprise before the long part begins."""
+    config, training, reporter = context.config, context.config.training, context.reporter
+    if training.deterministic and training.engine == "hogwild":
+        what = f"`deterministic` holds for `threads` {training.threads}"
+        reporter.note(f"{what}: another number gives other bytes")
+    if not output.begun and (folder := output.lies_in(config.corpus.corpus)):
+        what = f"`output` {output.path} lies in the corpus folder {folder}"
+        reporter.warn(f"{what}: whoever reads that again will find the result among the texts")
 
 
 def _train(

@@ -44,6 +44,7 @@ def test_twice_at_once(corpus: str, tmp_path: Path, kind: str, number: signal.Si
             running.process.send_signal(number)
             status, _ = running.end(number)
         assert status in KILLED[number], running.lines
+        assert (tmp_path / output / "summary.json").exists()
         assert [
             line
             for line in running.lines

@@ -18,11 +18,12 @@ import typer.main
 
 from w2v import __version__
 from w2v.cli.completion import VARIABLE
-from w2v.cli.interrupt import Interrupted, handling, leave
+from w2v.cli.interrupt import Interrupted, leaving
 from w2v.cli.options import Command
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
 from w2v.settings.declare import nearest as nearest_name
+from w2v.system.memory import short_memory
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one
 # in use.
@@ -87,8 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(given: list[str]) -> int:
     name = _name(given)
     try:
-        # SIGTERM unwinds the stack, so that temporary files go away.
-        with handling(lambda number, frame: leave(number), signal.SIGTERM):
+        with leaving(), short_memory():
             status = _run(given)
             if sys.stdout is not None:
                 sys.stdout.flush()

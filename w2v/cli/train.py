@@ -54,7 +54,7 @@ from w2v.settings.config import Config
 from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
-    from w2v.training.report import Plan, Progress, RunSummary
+    from w2v.training.report import Plan, RunSummary
 
 
 @with_settings(all_settings().values())
@@ -143,12 +143,12 @@ def command(
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
-        if not summary.interrupted:
+        if not stop.is_set():
             raise
         silence(1)
-    if not summary.interrupted:
+    if not stop.is_set():
         return 0
-    say(_stopped(summary, reporter.last, stop))
+    say(_stopped(summary, stop))
     return 128 + stop.signal_number
 
 
@@ -193,12 +193,14 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         )
 
 
-def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
+def _stopped(summary: RunSummary, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
     how = (
         "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
     )
+    if not summary.interrupted:
+        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
     what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
     learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
@@ -223,7 +225,7 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
         f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
-        f" prediction, {human_count(summary.words_per_second)} words/s, {times}"
+        f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
     )
     if summary.validation is not None:
         found = summary.validation

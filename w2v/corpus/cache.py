@@ -33,7 +33,8 @@ from w2v.corpus.sources import Source
 from w2v.corpus.store import ID_TYPE, TokenStore, ids_checksum, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError, RunError, shown
-from w2v.system.files import sync_directory, sync_file
+from w2v.system.compiled import kernel_note
+from w2v.system.files import sync_directory, sync_file, user_caches
 from w2v.system.json import read_object, whole_number
 
 # Raise it whenever the tokeniser or an entry's files change: old entries then age out.
@@ -72,13 +73,9 @@ class _Manifest:
 
 
 def cache_directory() -> Path:
-    """Returns where the cache is, or would be; CacheUnavailable: there is no home directory."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        return Path(os.environ.get("W2V_CACHE_DIR") or f"{base}/w2v").expanduser()
-    except RuntimeError:
-        remedy = "name a folder for the cache in W2V_CACHE_DIR"
-        raise CacheUnavailable(f"there is no home directory; {remedy}") from None
+    """Returns where the cache is, or would be."""
+    given = os.environ.get("W2V_CACHE_DIR")
+    return Path(os.path.expanduser(given)) if given else user_caches()
 
 
 def size_cap() -> int:
@@ -220,7 +217,9 @@ def clear() -> int:
 
 
 def _unwritable(error: OSError) -> str:
-    return f"the cache {_corpora()} cannot be written: {error.strerror}"
+    kernels = kernel_note()  # one line about caches, even where nothing can be written
+    more = f"; {kernels}" if kernels else ""
+    return f"the cache {_corpora()} cannot be written: {error.strerror}{more}"
 
 
 def _corpora() -> Path:

@@ -137,16 +137,20 @@ def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, damaged
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed run left of checkpoints in work, or on their way out."""
+    for entry in folder.glob(".step-*"):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
 def prune(folder: Path, last: int, keep: int) -> None:
     """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what
     killed runs left."""
+    sweep(folder)
     steps = {entry: _step(entry.name) for entry in folder.iterdir()}
     kept = sorted((step for step in steps.values() if 0 <= step <= last), reverse=True)[:keep]
     for entry, step in steps.items():
-        if step < 0:
-            if entry.name.startswith(".step-"):
-                shutil.rmtree(entry, ignore_errors=True)
-        elif step not in kept:
+        if step >= 0 and step not in kept:
             # renamed first: a process killed meanwhile leaves no half of one under its name
             grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
             os.rename(entry, grave / entry.name)

@@ -56,7 +56,7 @@ class TrainingResult:
         }
 
     def history(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, and behind them one for each epoch."""
+        """Returns the lines of metrics.jsonl, and behind them one for each epoch begun."""
         epochs = [{"kind": "epoch", **self.epoch(number)} for number in range(len(self.epochs))]
         return [*self.metrics, *epochs]
 

@@ -6,8 +6,11 @@ import sys
 import threading
 from typing import NoReturn
 
-from w2v.cli.app import main
-from w2v.cli.interrupt import own_process
+try:
+    from w2v.cli.app import main
+    from w2v.cli.interrupt import own_process
+except ModuleNotFoundError as error:
+    sys.exit(f"w2v: this needs {error.name}, which is not installed: pip install {error.name}")
 
 
 def run() -> NoReturn:

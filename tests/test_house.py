@@ -34,7 +34,7 @@ FLOORS = (
     "losses.table",
     "losses.options tree sampling",
     "settings.declare settings.interval settings.yamlfile kernels.plan",
-    "system w2v",
+    "system w2v settings.elsewhere",
     "errors",
 )
 # What the lower rooms ask, and nothing else; the upper ones may ask everything below.
@@ -47,14 +47,15 @@ ASKS = {
     "evaluation": "system errors",
     "losses": "losses.table losses.options sampling tree settings.declare kernels.plan errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
-    " settings.yamlfile system w2v errors",
+    " settings.elsewhere settings.yamlfile system w2v errors",
     "kernels": "kernels.plan sampling tree system",
     "corpus": "system errors",
     "losses.table": "losses.options kernels.plan",
     "losses.options": "settings.declare kernels.plan",
     "tree": "system",
     "sampling": "system",
-    "settings.declare": "",
+    "settings.declare": "settings.elsewhere",
+    "settings.elsewhere": "",
     "settings.interval": "",
     "settings.yamlfile": "errors",
     "kernels.plan": "",

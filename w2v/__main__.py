@@ -15,8 +15,12 @@ def run() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, frame: os._exit(128 + number))
     # only now: a signal during these imports would end in a traceback
-    from w2v.cli.app import main
-    from w2v.cli.interrupt import own_process
+    try:
+        from w2v.cli.app import main
+        from w2v.cli.interrupt import own_process
+    except ModuleNotFoundError as error:
+        what = f"w2v: this needs {error.name}, which is not installed"
+        sys.exit(f"{what}: pip install {error.name}")
 
     own_process()
     status = main()

@@ -72,7 +72,7 @@ def test_help_of_train_lists_every_setting_in_the_section_of_its_group() -> None
         if line and not line.startswith((" ", "Usage")):
             heading = line
         elif heading and line.startswith("  -"):
-            sections.setdefault(heading, []).append(line.split()[0])
+            sections.setdefault(heading, []).append(line.removeprefix("  -o, ").split()[0])
     listed = [option for options in sections.values() for option in options]
     settings = [each.option for each in all_settings().values() if each.flag]
     assert sorted(set(settings) & set(listed)) == sorted(settings)

@@ -44,16 +44,17 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     """Returns what the run directory says about its run, without what is missing or damaged."""
     from w2v.settings.declare import BadValue
     from w2v.settings.groups import all_settings
-    from w2v.settings.yamlfile import read_settings
     from w2v.system.json import read_object
 
     facts: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         facts["summary"] = read_object(folder / "summary.json")
+    if not (folder / "config.yaml").is_file():
+        return facts
+    from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
+
     known = all_settings()
     with suppress(InputError):
-        if not (folder / "config.yaml").is_file():
-            return facts
         pairs, _ = read_settings(folder / "config.yaml")
         facts["settings"] = {}
         for name, value in pairs:

@@ -1,13 +1,14 @@
 """Find the words nearest to a word, or to a sum of words.
 
 Several words are several queries, but words joined by + or - are one, and so is a quoted text: a
-word of the file, blanks and all, or else such a sum. With - in place of words, queries are read
-from stdin, one per line; one that cannot be answered is reported, and the others go on. Piped
-output has the columns query, word, cosine similarity.
+word of the file, blanks and all, or else such a sum. A word that begins with - goes last, behind
+--. With - in place of words, queries are read from stdin, one per line; one that cannot be answered
+is reported, and the others go on. Piped output has the columns query, word, cosine similarity.
 
 \b
   w2v nearest vectors.bin paris berlin
   w2v nearest vectors.bin king - man + woman
+  w2v nearest vectors.bin -k 3 -- -lrb-
   w2v nearest vectors.bin - --json < queries.txt
 """
 

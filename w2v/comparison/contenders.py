@@ -23,7 +23,8 @@ from w2v.errors import InputError
 from w2v.losses.table import LOSSES
 from w2v.settings.build import config_of
 from w2v.settings.config import Config
-from w2v.settings.declare import nearest, settings_of
+from w2v.settings.declare import settings_of
+from w2v.settings.elsewhere import nearest
 from w2v.settings.groups import loss_settings, losses_with
 
 DECIDED = ("loss", "output", "overwrite")  # settings that a comparison itself decides on

@@ -155,6 +155,15 @@ def test_shards_in_a_parameter_list(strategy):
     torch.testing.assert_close(found, tf.nce_loss(table, *given, seed=2))
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_order_of_tensorflow_1(function):
+    """There the strategy comes tenth; here it would be a name, or a seed."""
+    table, labels = normal(9, 4), torch.tensor([[4]])
+    counts = torch.tensor([1, 2]), torch.ones(1, 1), torch.ones(2)
+    with pytest.raises(ValueError, match="is 'mod'"):
+        function([table], None, labels, normal(1, 4), 2, 9, 1, counts, True, "mod")
+
+
 def test_accidental_hits():
     # row 1 has its label twice, candidate 4 is drawn twice: its last position counts
     indices, ids, weights = tf.compute_accidental_hits([[1, 2], [4, 4], [0, 3]], [4, 1, 4, 3], 2)

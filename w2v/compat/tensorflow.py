@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.compat.shards import Shards, Tables
+from w2v.compat.shards import STRATEGIES, Shards, Tables
 from w2v.losses.math.numbers import accumulate_dtype, eager
 from w2v.losses.math.sampled_step import (
     LOGISTIC,
@@ -81,6 +81,8 @@ def nce_loss(
         seed: draws the same candidates at every call; to go on drawing give a generator.
         sparse: give weights and biases gradients that hold only the rows used.
     """
+    if name in STRATEGIES:
+        raise ValueError(f"name is '{name}', as in TensorFlow 1's order: say partition_strategy=")
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, seed, generator
     return _loss(LOGISTIC, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
@@ -168,11 +170,11 @@ def _candidates(
     One tensor for both, so that they are gathered at once and weights get one gradient.
     """
     k, device = checked_whole(num_sampled, "num_sampled", 1), labels.device
+    generator = generator or _seeded(seed, device)
     if given is None:
         if k > num_classes:
             most = f"there are only {num_classes} classes to draw from"
             raise ValueError(f"num_sampled is {k}, but {most}")
-        generator = generator or _seeded(seed, device)
         sampler = LogUniformSampler(num_classes)
         drawn, tries = sampler.draw_distinct(1, k, generator, place_of(generator, device))
         ids = torch.cat([labels.reshape(-1), drawn[0].to(device)])

@@ -106,8 +106,8 @@ def adaptive_log_softmax_with_loss(
         checked_floats(head_bias, "head_bias", (rows,))
     spans = pairwise([*starts, num_classes])
     for i, (tail, (low, high)) in enumerate(zip(tails, spans, strict=True)):
-        width = len(checked_floats(tail.projection, f"tail {i}'s projection", ("d", D)))
-        checked_floats(tail.output, f"tail {i}'s output", (high - low, width))
+        width = len(checked_floats(tail.projection, f"tail {i} projection", ("d", D)))
+        checked_floats(tail.output, f"tail {i} output", (high - low, width))
     try:
         classes = checked_ids(target, num_classes, "targets", cast=False)
     except Refused as error:

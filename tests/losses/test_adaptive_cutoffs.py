@@ -154,10 +154,7 @@ def test_refuses():
         ({"cutoffs": [0]}, "must ascend from 1"),
         ({"cutoffs": [11]}, r"head_weight has shape \[11, 8\], it must be \[12, 8\]"),
         ({"head_bias": torch.zeros(10)}, r"head_bias has shape \[10\], it must be \[11\]"),
-        (
-            {"tail_weights": [(torch.zeros(2, 7), torch.zeros(20, 2))]},
-            r"tail 0 has shapes \[2, 7\]",
-        ),
+        ({"tail_weights": [(torch.zeros(2, 7), torch.zeros(20, 2))]}, r"tail 0 .* \[2, 7\]"),
         ({"tail_weights": [(torch.zeros(2, 8), torch.zeros(20, 3))]}, r"tail 0 .*\[20, 3\]"),
         ({"tail_weights": []}, "1 cutoffs and 0 tails"),
     ],

@@ -124,8 +124,8 @@ def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Mov
     """L-softmax's `move` for `moved_cross_entropy`."""
 
     def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
-        h = torch.linalg.vector_norm(hidden, dim=1, dtype=score.dtype)
-        w = torch.linalg.vector_norm(weight.index_select(0, classes), dim=1, dtype=score.dtype)
+        h = torch.linalg.vector_norm(hidden.to(score.dtype), dim=1)
+        w = torch.linalg.vector_norm(weight.index_select(0, classes).to(score.dtype), dim=1)
         return angular_score(score, rows_for(h, rows) * w, margin, annealing)
 
     return move

@@ -107,7 +107,7 @@ def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
         number = low - 1
     if number < low:
         least = "" if low == -(2**63) else f", {low} or more"
-        raise ValueError(f"{name} is {value!r}, it must be a whole number{least}")
+        raise ValueError(f"{name} is {short(value)}, it must be a whole number{least}")
     return number
 
 
@@ -124,8 +124,14 @@ def checked_number(
     if not low <= number <= high or (above and number == low):
         bounds = f"{low:g} to {high:g}" if high != float("inf") else f"{low:g} or more"
         wanted = f"a number above {low:g}" if above else f"a number, {bounds}"
-        raise ValueError(f"{name} is {value!r}, it must be {wanted}")
+        raise ValueError(f"{name} is {short(value)}, it must be {wanted}")
     return number
+
+
+def short(value: object) -> str:
+    """A value inside a message, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def transformed() -> bool:

@@ -183,7 +183,7 @@ def check_sorted(counts: Tensor) -> None:
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     """The cutoffs as numbers. ValueError: one is no whole number, is not above the one before it,
     or lies outside 1 … num_classes - 1."""
-    listed = ", ".join(map(str, cutoffs))
+    listed = ", ".join(map(str, cutoffs))[:60]
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import functional as F
 
 Given = Sequence[Tensor | None]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -164,6 +165,14 @@ def row_numbers(hidden: Tensor, row_of: Tensor | None) -> Tensor:
 def accumulate_dtype(tensor: Tensor) -> torch.dtype:
     """float64 stays, everything else (float16, bfloat16 too) is accumulated in float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def log_add(a: Tensor, b: Tensor) -> Tensor:
+    """log(exp a + exp b). torch.logaddexp's second derivative is NaN where one is far above the
+    other."""
+    higher = a >= b
+    most, least = torch.where(higher, a, b), torch.where(higher, b, a)
+    return most - F.logsigmoid(most - least)
 
 
 def gradients_again(

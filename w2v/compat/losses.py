@@ -29,6 +29,7 @@ from w2v.losses.math.numbers import (
     checked_number,
     checked_whole,
     eager,
+    short,
     transformed,
 )
 from w2v.losses.softmax import kept_cross_entropy
@@ -259,7 +260,7 @@ def _marked(classes: Tensor, valid: Tensor) -> Tensor:
 
 def _check_reduction(reduction: str) -> None:
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}, it must be 'none', 'mean' or 'sum'")
+        raise ValueError(f"reduction is {short(reduction)}, it must be 'none', 'mean' or 'sum'")
 
 
 def _reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:

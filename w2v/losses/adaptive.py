@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
 from w2v.losses.given import check_given
 from w2v.losses.math import levels
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, short
 from w2v.losses.options import AdaptiveOptions
 
 # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
@@ -183,7 +183,7 @@ def check_sorted(counts: Tensor) -> None:
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     """The cutoffs as numbers. ValueError: one is no whole number, is not above the one before it,
     or lies outside 1 … num_classes - 1."""
-    listed = ", ".join(map(str, cutoffs))
+    listed = ", ".join(map(str, cutoffs))[:60]
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:
@@ -191,7 +191,9 @@ def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     if not numbers:
         raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
-        raise ValueError(f"cutoff {numbers[-1]} is not below the number of classes, {num_classes}")
+        raise ValueError(
+            f"cutoff {short(numbers[-1])} is not below the number of classes, {num_classes}"
+        )
     if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
         raise ValueError(f"cutoffs are {listed}, they must ascend from 1 or more")
     return numbers

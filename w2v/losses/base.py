@@ -275,7 +275,7 @@ class OutputLayer(nn.Module, ABC):
     def _without_values(self, rows: Tensor, shape: Sequence[int]) -> Tensor:
         """On the meta device, what has this shape and derivatives by all that has them."""
         parts = [part.sum().to(accumulate_dtype(rows)) for part in (rows, *self.parameters())]
-        return torch.stack(parts).sum().expand(*shape)
+        return torch.stack(parts).sum().expand(tuple(shape))
 
 
 def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0) -> Tensor:

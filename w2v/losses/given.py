@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from w2v.losses.math.numbers import check_floating
+from w2v.losses.math.numbers import check_floating, short
 
 
 def checked_counts(counts: Any) -> Tensor:
@@ -61,9 +61,3 @@ def check_kind(value: Any, name: str, kind: type) -> None:
     """ValueError: the value is neither of this kind nor None."""
     if value is not None and not isinstance(value, kind):
         raise ValueError(f"{name} is {short(value)}, it must be a {kind.__name__} or None")
-
-
-def short(value: object) -> str:
-    """A value inside a message, on one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import functional as F
 
 Given = Sequence[Tensor | None]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -107,7 +108,7 @@ def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
         number = low - 1
     if number < low:
         least = "" if low == -(2**63) else f", {low} or more"
-        raise ValueError(f"{name} is {value!r}, it must be a whole number{least}")
+        raise ValueError(f"{name} is {short(value)}, it must be a whole number{least}")
     return number
 
 
@@ -124,8 +125,14 @@ def checked_number(
     if not low <= number <= high or (above and number == low):
         bounds = f"{low:g} to {high:g}" if high != float("inf") else f"{low:g} or more"
         wanted = f"a number above {low:g}" if above else f"a number, {bounds}"
-        raise ValueError(f"{name} is {value!r}, it must be {wanted}")
+        raise ValueError(f"{name} is {short(value)}, it must be {wanted}")
     return number
+
+
+def short(value: object) -> str:
+    """A value inside a message, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def transformed() -> bool:
@@ -158,6 +165,14 @@ def row_numbers(hidden: Tensor, row_of: Tensor | None) -> Tensor:
 def accumulate_dtype(tensor: Tensor) -> torch.dtype:
     """float64 stays, everything else (float16, bfloat16 too) is accumulated in float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def log_add(a: Tensor, b: Tensor) -> Tensor:
+    """log(exp a + exp b). torch.logaddexp's second derivative is NaN where one is far above the
+    other."""
+    higher = a >= b
+    most, least = torch.where(higher, a, b), torch.where(higher, b, a)
+    return most - F.logsigmoid(most - least)
 
 
 def gradients_again(

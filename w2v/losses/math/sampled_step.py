@@ -61,6 +61,7 @@ class Taken(NamedTuple):
 def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
     """Loss [N] in nats of hidden [U, D] and rows [N T + S, D] or [N T + U S, D], the labels' rows,
     then the noise words'; offset, one for each of these rows, is added to its scores."""
+    offset = None if offset is None else offset.to(accumulate_dtype(hidden))
     if transformed():
         return _plain_loss(taken, hidden, rows, offset)[0]
     return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())  # type: ignore[no-any-return, no-untyped-call]

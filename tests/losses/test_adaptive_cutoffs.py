@@ -59,7 +59,7 @@ def test_a_shared_bias():
     assert layer.log_prob(torch.zeros(1, D, dtype=torch.float64))[0, :20].tolist() == pytest.approx(
         torch.log_softmax(plain, 0)[:20].tolist()
     )
-    with pytest.raises(ValueError, match=r"bias has shape \[60\], this head needs \[22\]"):
+    with pytest.raises(ValueError, match=r"bias has shape \[60\], this layer needs \[22\]"):
         layer_for(bias=torch.zeros(60))
 
 

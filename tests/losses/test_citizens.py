@@ -4,6 +4,7 @@ memory, the compiler, several processes, second derivatives."""
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import pickle
 from collections.abc import Iterator
@@ -103,6 +104,27 @@ def test_the_meta_device(name: str) -> None:
     filled = made.to_empty(device="cpu").double()
     filled.load_state_dict(layer_of(name).state_dict())
     assert torch.equal(loss_of(filled, *batch()), loss_of(layer_of(name), *batch()))
+
+
+def test_made_with_a_device_and_a_dtype_and_anew(name: str) -> None:
+    more = {"bias": True} if LOSSES[name].bias else {}
+    made = make_layer(name, D, COUNTS, device="meta", dtype=torch.float64, **more)
+    assert all(one.is_meta and one.dtype == torch.float64 for one in made.parameters())
+    made.to_empty(device="cpu")
+    torch.manual_seed(4)
+    made.reset_parameters()
+    torch.manual_seed(4)
+    fresh = make_layer(name, D, COUNTS, dtype=torch.float64, **more)
+    assert all(map(torch.equal, made.parameters(), fresh.parameters()))
+    assert all(bool(one.isfinite().all()) for one in made.parameters())
+    bare = nn.utils.skip_init(type(made), D, COUNTS, dtype=torch.float64)
+    bare.load_state_dict(make_layer(name, D, COUNTS).state_dict())
+    assert {"device", "dtype", "counts"} <= {*inspect.signature(type(made)).parameters}
+    assert str(D) in repr(made) and str(V) in repr(made)
+    if LOSSES[name].tied and name != "hsigmoid+neg":
+        shared = torch.ones(V, D, dtype=torch.float64)
+        make_layer(name, D, COUNTS, weight=shared).reset_parameters()
+        assert bool((shared == 1).all())
 
 
 @pytest.mark.parametrize("backend", ["inductor", "aot_eager", "eager"])

@@ -107,8 +107,8 @@ def test_default_cutoffs_of_large_vocabularies():
 @pytest.mark.parametrize(
     ("cutoffs", "message"),
     [
-        (("20", "70"), "cutoff 70 is not below the number of classes, 60"),
-        (("60",), "cutoff 60 is not below the number of classes, 60"),
+        (("20", "70"), "cutoffs: 70 is not below the number of classes, 60"),
+        (("60",), "cutoffs: 60 is not below the number of classes, 60"),
         (("0", "20"), "0, 20, they must ascend from 1"),
         (("-3",), "-3, they must ascend from 1"),
         (("20", "20"), "20, 20, they must ascend"),

@@ -83,8 +83,10 @@ def sparse_softmax_cross_entropy(
     logits, classes, valid, of_classes = _checked_logits(
         input, target, weight, ignore_index, reduction
     )
-    if (k := checked_whole(k, "k", 1)) > logits.shape[1]:
-        raise ValueError(f"k is {k}, it must lie in 1 to {logits.shape[1]}, the number of classes")
+    if not 1 <= (k := checked_whole(k, "k")) <= logits.shape[1]:
+        raise ValueError(
+            f"k is {short(k)}, it must lie in 1 to {logits.shape[1]}, the number of classes"
+        )
     if masked_mean and reduction != "mean":
         raise ValueError(f"masked_mean needs reduction 'mean', not {reduction!r}")
     values, ids = logits.topk(k, dim=1)
@@ -178,8 +180,8 @@ def l_softmax_loss(
 
     annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
     """
-    if (margin := checked_whole(margin, "margin", 1)) > 4:
-        raise ValueError(f"margin is {margin}, it must be a whole number from 1 to 4")
+    if not 1 <= (margin := checked_whole(margin, "margin")) <= 4:
+        raise ValueError(f"margin is {short(margin)}, it must be a whole number from 1 to 4")
     annealing = checked_number(annealing, "annealing", 0)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:

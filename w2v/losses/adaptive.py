@@ -191,9 +191,8 @@ def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     if not numbers:
         raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
-        raise ValueError(
-            f"cutoff {short(numbers[-1])} is not below the number of classes, {num_classes}"
-        )
+        last = short(numbers[-1])
+        raise ValueError(f"cutoffs: {last} is not below the number of classes, {num_classes}")
     if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
         raise ValueError(f"cutoffs are {listed}, they must ascend from 1 or more")
     return numbers

@@ -21,6 +21,8 @@ from w2v.system.fields import DECIMAL_COMMA, is_number, quotes, split
 
 DECIDING_LINES = 1000
 MARKS = "\t;,: "
+FEW_ROWS = 3  # of which none stands out
+MAX_COLUMNS = 100  # among which the words and the score are
 # A column of tags: few different ones in many lines, all short.
 TAG_LETTERS, TAGS, TAG_LINES = 4, 8, 20
 PROSE_BLANKS = 3  # in the cells of a column of sentences
@@ -65,7 +67,7 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         if places is None or len(places[0]) != 2:
             continue
         words = (places[0][0], places[0][1])
-        width = sorted(map(len, rows))[-2:][0]
+        width = sorted(map(len, rows))[-2 if len(rows) > FEW_ROWS else -1]
         columns = Columns(mark, quoted, words, places[1], comma, width)
         fits = sum(columns.pair(line) is not None for line in lines)
         if fits > most:
@@ -104,12 +106,12 @@ def _score(cell: str, comma: bool) -> float | None:
 def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
     """The columns of the words, two if they are clear, and of the score; None if there are none."""
     words, numbers, tags = [], [], set()
-    for place in range(max(map(len, rows))):
+    for place in range(min(MAX_COLUMNS, max(map(len, rows)))):
         cells = [row[place] for row in rows if len(row) > place and row[place]]
         if 2 * len(cells) < len(rows):
             continue
         cells = cells[1:] or cells  # the first may be the column's name
-        if 2 * sum(_score(cell, comma) is not None for cell in cells) >= len(cells):
+        if 2 * sum(_score(cell, comma) is not None for cell in cells) > len(cells):
             numbers.append(place)
         elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
             words.append(place)

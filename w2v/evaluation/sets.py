@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from itertools import permutations
+from itertools import islice, permutations
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -29,6 +29,7 @@ from w2v.system.compression import SUFFIXES, Decompressed
 from w2v.system.fields import is_number, quotes, split, without_mark
 
 MAX_SET_BYTES = 16 << 20
+LONGEST_LINE = 1 << 16
 MAX_PAIRS = 1000  # to be asked two by two
 SET_SUFFIXES = (".txt", ".tsv", ".csv")
 
@@ -139,7 +140,11 @@ def parse_set(
         raise InputError(
             f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
         ) from None
-    first = [line.text for line, _ in zip(_lines(text), range(DECIDING_LINES), strict=False)]
+    text = text.replace("\r\n", "\n")
+    text = text if "\n" in text else text.replace("\r", "\n")
+    first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
+    if max(map(len, first), default=0) > LONGEST_LINE:
+        raise InputError(f"{source} has a line of more than {LONGEST_LINE:,} letters: it is no set")
     plain = [line for line in first if not line.startswith("#") and not _is_heading(line)]
     headed = any(map(_is_heading, first))
     form, questions = _form(plain, 4, "\t;, ")
@@ -159,15 +164,9 @@ def parse_set(
 
 def _lines(text: str) -> Iterator[Line]:
     """The lines that hold something and are no remark."""
-    start, number = 0, 0
-    text = text.replace("\r\n", "\n")
-    end_mark = "\n" if "\n" in text else "\r"
-    while start < len(text):
-        end = text.find(end_mark, start)
-        end = len(text) if end < 0 else end
-        line = text[start:end].strip(" \r").rstrip("\t")
-        start, number = end + 1, number + 1
-        if line.strip("\t") and not line.startswith("# ") and line != "#":
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip(" \r") if raw else ""
+        if line and not line.startswith("# ") and line != "#" and not line.isspace():
             yield Line(number, line)
 
 

@@ -167,6 +167,7 @@ class _Lines:
                 head, *others = line.rsplit(separator, dim - 1)
                 parts = head.replace(b"\t", b" ").strip(b" ").rpartition(b" ")
                 word, rest = parts[0].strip(b" "), separator.join([parts[2], *others])
+                rest = rest if parts[1] else b""
             if not quoted and (rest.count(separator) != dim - 1 or not rest):
                 self._refuse(block, [i])
             words.append(word)
@@ -188,7 +189,7 @@ class _Lines:
         where = f"{self._name}: line {self._n + i}"
         fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
         if found is None or len(found[1]) < dim <= len(fields):
-            wrong = next((each for each in reversed(fields) if not is_number(each)), fields[-1:])
+            wrong = next((each for each in reversed(fields) if not is_number(each)), "")
             raise InputError(
                 f"{where} has {shown(wrong, 40)} where a number belongs; the file is damaged: copy"
                 " or save it again"

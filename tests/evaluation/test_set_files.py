@@ -37,6 +37,7 @@ TABLES = {
     "semicolons": "tiger;cat;7.35\nold;new;1.58\nking;queen;8\n",
     "decimal commas": "tiger;cat;7,35\nold;new;1,58\nking;queen;8\n",
     "decimal commas by tabs": "tiger\tcat\t7,35\nold\tnew\t1,58\nking\tqueen\t8,0\n",
+    "quoted decimal commas": 'tiger,cat,"7,35"\nold,new,"1,58"\nking,queen,"8,0"\n',
     "colons": "#WORD1:WORD2:SCORE\ntiger:cat:7.35\nold:new:1.58\nking:queen:8\n",
     "quotes": '"tiger","cat",7.35\n"old","new",1.58\n"king","queen",8\n',
     "all quoted": '"w1";"w2";"s"\n"tiger";"cat";"7.35"\n"old";"new";"1.58"\n"king";"queen";"8"\n',

@@ -61,8 +61,8 @@ def long_words() -> Iterator[bytes]:
 
 
 def words_of_a_kilobyte() -> Iterator[bytes]:
-    for i in range(BYTES // 1024):
-        yield b"%d" % i + b"x" * 1000 + b" 0.5 0.25\n"
+    for i in range(BYTES // PIECE):
+        yield b"".join(b"%d_%d" % (i, j) + b"x" * 1000 + b" 0.5 0.25\n" for j in range(1000))
 
 
 BOMBS: dict[str, Callable[[], Iterator[bytes]]] = {

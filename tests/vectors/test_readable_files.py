@@ -51,6 +51,7 @@ READ = {
     "mark, header": "\ufeff3 2\nthe 0.25 -1.5\nof 3 4.5\nand -2 0.125\n",
     "CR": "the 0.25 -1.5\rof 3 4.5\rand -2 0.125\r",
     "CR, header": "3 2\rthe 0.25 -1.5\rof 3 4.5\rand -2 0.125\r",
+    "blank lines at the end": "the 0.25 -1.5\nof 3 4.5\nand -2 0.125\n \t\n\n  \n",
     "CR LF, tabs": "the\t0.25\t-1.5\t\r\nof\t3\t4.5\r\nand\t-2\t0.125\r\n",
 }
 

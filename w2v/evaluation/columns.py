@@ -6,7 +6,7 @@ by side; row numbers, and tags that repeat (parts of speech, relations), are non
 first column of numbers behind them, or the one whose heading says mean, average, score or gold;
 where none stands behind them, the only one before. Further columns may be empty, but a line that
 alone has more of them than all others is no row of the table. A decimal comma is read where commas
-do not separate. What could be meant in two ways is refused.
+do not separate, or stand in quotes. What could be meant in two ways is refused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         rows = [row for line in lines if len(row := _cells(line, mark, quoted)) > 2]
         if 2 * len(rows) < len(lines) or not rows:
             continue
-        comma = mark != "," and any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
+        comma = any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
         places = _places(rows, comma)
         unclear = unclear or (places is not None and len(places[0]) != 2)
         if places is None or len(places[0]) != 2:
@@ -129,8 +129,10 @@ def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int]
         score = numbers[0]
     if len(words) > 2:
         words = [place for place in words if place not in tags]
-    inside = any(words[0] < place < words[-1] for place in numbers) if words else True
-    return None if inside or (not behind and len(words) != 2) else (words, score)
+    if len(words) != 2:
+        return (words, score) if behind else None
+    inside = any(words[0] < place < words[1] for place in numbers)
+    return None if inside else (words, score)
 
 
 def _are_tags(cells: Sequence[str]) -> bool:

@@ -97,17 +97,20 @@ def _stem(path: Path) -> str:
 
 
 def _load_folder(folder: Path) -> AnalogySet:
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     sections: list[Section] = []
-    for path in paths:
-        if (
-            path.name.removesuffix(path.suffix if path.suffix in SUFFIXES else "")[-4:]
-            in SET_SUFFIXES
-        ):
-            found = parse_set(_read(path), _stem(path), str(path), of_folder=True)
-            if not isinstance(found, AnalogySet):
-                raise InputError(f"{path} is no set of analogies, as a folder's files must be")
-            sections += found.sections
+    size = 0
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        name = path.stem if path.suffix in SUFFIXES else path.name
+        if not name.endswith(SET_SUFFIXES) or not path.is_file():
+            continue
+        data = _read(path)
+        size += len(data)
+        if size > MAX_SET_BYTES:
+            raise InputError(f"{folder} holds more than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+        found = parse_set(data, _stem(path), str(path), of_folder=True)
+        if not isinstance(found, AnalogySet):
+            raise InputError(f"{path} is no set of analogies, as a folder's files must be")
+        sections += found.sections
     if not sections:
         raise InputError(f"cannot read the set {folder}: it is a folder without .txt or .tsv files")
     return AnalogySet(folder.name, tuple(sections))

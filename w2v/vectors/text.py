@@ -72,7 +72,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
         rest += chunk
         # Cut before the last line that holds something, so that only the end of the file can end in
         # empty lines.
-        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b"\r\n"))) + 1
+        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b" \t\r\n"))) + 1
         if cut:
             yield bytes(rest[:cut])
             del rest[:cut]
@@ -81,7 +81,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
                 f"{stream.name}: a line is longer than {limit} bytes, too long for {dim} numbers; "
                 "the file is damaged or holds no vectors"
             )
-    last = rest.rstrip(b"\r\n")
+    last = rest.rstrip(b" \t\r\n")
     if last:
         if not rest.endswith(b"\n"):
             stream.warnings.append(

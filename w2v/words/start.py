@@ -39,7 +39,8 @@ class Earlier:
     """What `init` names: words with their input rows [words, dim]; of a run also counts and its
     output layer.
 
-    outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none.
+    outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none;
+    warnings: what to tell about the file.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Earlier:
     vocabulary: Vocabulary | None = None
     outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     why_none: str = ""
+    warnings: Sequence[str] = ()
 
 
 @dataclass
@@ -65,6 +67,8 @@ class Start:
     def apply(self, engine: WordEngine, reporter: Reporter) -> None:
         """Puts the earlier rows into the engine, whose starting vectors are set; says what came
         from where."""
+        for warning in self.earlier.warnings:
+            reporter.warn(warning)
         arrays = {name: np.array(array) for name, array in engine.state().items()}
         arrays["input"][self.known] = self.earlier.rows[self.source]
         outputs = [name for name in arrays if name.startswith(OUTPUT)]
@@ -110,7 +114,8 @@ def load_earlier(config: Config) -> Earlier:
             raise InputError(f"`extend_vocab` {what}: leave one out")
         loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
         why = "a file of vectors has none"
-        found = Earlier(str(path), loaded.words, loaded.matrix, why_none=why)
+        words, rows = loaded.words, loaded.matrix
+        found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
     length, dim = found.rows.shape[1], config.model.dim
     if length != dim:
         what = f"has vectors of {length} numbers, and `dim` is {dim}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -198,7 +199,10 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
         return load_language_model(name)
     from w2v.vectors import load_vectors
 
-    return load_vectors(name)
+    vectors = load_vectors(name)
+    for warning in vectors.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return vectors
 
 
 def phrases(

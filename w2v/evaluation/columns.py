@@ -6,7 +6,7 @@ by side; row numbers, and tags that repeat (parts of speech, relations), are non
 first column of numbers behind them, or the one whose heading says mean, average, score or gold;
 where none stands behind them, the only one before. Further columns may be empty, but a line that
 alone has more of them than all others is no row of the table. A decimal comma is read where commas
-do not separate. What could be meant in two ways is refused.
+do not separate, or stand in quotes. What could be meant in two ways is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from w2v.system.fields import DECIMAL_COMMA, is_number, quotes, split
 
 DECIDING_LINES = 1000
 MARKS = "\t;,: "
+FEW_ROWS = 3  # of which none stands out
+MAX_COLUMNS = 100  # among which the words and the score are
 # A column of tags: few different ones in many lines, all short.
 TAG_LETTERS, TAGS, TAG_LINES = 4, 8, 20
 PROSE_BLANKS = 3  # in the cells of a column of sentences
@@ -59,13 +61,13 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         rows = [row for line in lines if len(row := _cells(line, mark, quoted)) > 2]
         if 2 * len(rows) < len(lines) or not rows:
             continue
-        comma = mark != "," and any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
+        comma = any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
         places = _places(rows, comma)
         unclear = unclear or (places is not None and len(places[0]) != 2)
         if places is None or len(places[0]) != 2:
             continue
         words = (places[0][0], places[0][1])
-        width = sorted(map(len, rows))[-2:][0]
+        width = sorted(map(len, rows))[-2 if len(rows) > FEW_ROWS else -1]
         columns = Columns(mark, quoted, words, places[1], comma, width)
         fits = sum(columns.pair(line) is not None for line in lines)
         if fits > most:
@@ -104,12 +106,12 @@ def _score(cell: str, comma: bool) -> float | None:
 def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
     """The columns of the words, two if they are clear, and of the score; None if there are none."""
     words, numbers, tags = [], [], set()
-    for place in range(max(map(len, rows))):
+    for place in range(min(MAX_COLUMNS, max(map(len, rows)))):
         cells = [row[place] for row in rows if len(row) > place and row[place]]
         if 2 * len(cells) < len(rows):
             continue
         cells = cells[1:] or cells  # the first may be the column's name
-        if 2 * sum(_score(cell, comma) is not None for cell in cells) >= len(cells):
+        if 2 * sum(_score(cell, comma) is not None for cell in cells) > len(cells):
             numbers.append(place)
         elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
             words.append(place)
@@ -127,8 +129,10 @@ def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int]
         score = numbers[0]
     if len(words) > 2:
         words = [place for place in words if place not in tags]
-    inside = any(words[0] < place < words[-1] for place in numbers) if words else True
-    return None if inside or (not behind and len(words) != 2) else (words, score)
+    if len(words) != 2:
+        return (words, score) if behind else None
+    inside = any(words[0] < place < words[1] for place in numbers)
+    return None if inside else (words, score)
 
 
 def _are_tags(cells: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from itertools import permutations
+from itertools import islice, permutations
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -29,6 +29,7 @@ from w2v.system.compression import SUFFIXES, Decompressed
 from w2v.system.fields import is_number, quotes, split, without_mark
 
 MAX_SET_BYTES = 16 << 20
+LONGEST_LINE = 1 << 16
 MAX_PAIRS = 1000  # to be asked two by two
 SET_SUFFIXES = (".txt", ".tsv", ".csv")
 
@@ -96,17 +97,20 @@ def _stem(path: Path) -> str:
 
 
 def _load_folder(folder: Path) -> AnalogySet:
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     sections: list[Section] = []
-    for path in paths:
-        if (
-            path.name.removesuffix(path.suffix if path.suffix in SUFFIXES else "")[-4:]
-            in SET_SUFFIXES
-        ):
-            found = parse_set(_read(path), _stem(path), str(path), of_folder=True)
-            if not isinstance(found, AnalogySet):
-                raise InputError(f"{path} is no set of analogies, as a folder's files must be")
-            sections += found.sections
+    size = 0
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        name = path.stem if path.suffix in SUFFIXES else path.name
+        if not name.endswith(SET_SUFFIXES) or not path.is_file():
+            continue
+        data = _read(path)
+        size += len(data)
+        if size > MAX_SET_BYTES:
+            raise InputError(f"{folder} holds more than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+        found = parse_set(data, _stem(path), str(path), of_folder=True)
+        if not isinstance(found, AnalogySet):
+            raise InputError(f"{path} is no set of analogies, as a folder's files must be")
+        sections += found.sections
     if not sections:
         raise InputError(f"cannot read the set {folder}: it is a folder without .txt or .tsv files")
     return AnalogySet(folder.name, tuple(sections))
@@ -139,7 +143,11 @@ def parse_set(
         raise InputError(
             f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
         ) from None
-    first = [line.text for line, _ in zip(_lines(text), range(DECIDING_LINES), strict=False)]
+    text = text.replace("\r\n", "\n")
+    text = text if "\n" in text else text.replace("\r", "\n")
+    first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
+    if max(map(len, first), default=0) > LONGEST_LINE:
+        raise InputError(f"{source} has a line of more than {LONGEST_LINE:,} letters: it is no set")
     plain = [line for line in first if not line.startswith("#") and not _is_heading(line)]
     headed = any(map(_is_heading, first))
     form, questions = _form(plain, 4, "\t;, ")
@@ -159,15 +167,9 @@ def parse_set(
 
 def _lines(text: str) -> Iterator[Line]:
     """The lines that hold something and are no remark."""
-    start, number = 0, 0
-    text = text.replace("\r\n", "\n")
-    end_mark = "\n" if "\n" in text else "\r"
-    while start < len(text):
-        end = text.find(end_mark, start)
-        end = len(text) if end < 0 else end
-        line = text[start:end].strip(" \r").rstrip("\t")
-        start, number = end + 1, number + 1
-        if line.strip("\t") and not line.startswith("# ") and line != "#":
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip(" \r") if raw else ""
+        if line and not line.startswith("# ") and line != "#" and not line.isspace():
             yield Line(number, line)
 
 

@@ -2,7 +2,7 @@
 
 A file has one separator, which is found by looking at many of its lines, never line by line. Blanks
 in a row are one separator; in tables with tabs, commas or semicolons a field may be empty, and
-quotation marks are those of spreadsheets where all that stand in the lines looked at fit. Lines end
+quotation marks are those of spreadsheets if they fit in most of the lines looked at. Lines end
 in LF, CR LF or CR; a byte-order mark is dropped. A number has a point, not a comma.
 """
 
@@ -39,16 +39,17 @@ def is_number(field: str) -> bool:
 
 
 def quotes(lines: Sequence[str], mark: str) -> bool:
-    """Whether the lines have quotation marks around fields, as spreadsheets write them."""
-    found = False
+    """Whether fields stand in quotation marks, as spreadsheets write them: those do in more lines
+    than have others."""
+    good = bad = 0
     for line in lines:
-        if '"' in line:
+        if line.startswith('"') or f'{mark}"' in line:
             try:
                 split(line, mark, quoted=True)
+                good += 1
             except ValueError:
-                return False
-            found = found or line.startswith('"') or f'{mark}"' in line
-    return found
+                bad += 1
+    return good > bad
 
 
 def split(line: str, mark: str, quoted: bool = False) -> list[str]:

@@ -220,7 +220,6 @@ def decode_words(
 
 def say_repeated(count: int, word: str, name: str) -> str:
     """What to tell about words that stand in a file again."""
-    return (
-        f"{count:,} of the words in {name} stand there before, such as {shown(word)}: the first"
-        " vector of each counts"
-    )
+    words = "word was" if count == 1 else "words were"
+    said = f"{count:,} repeated {words} left out, such as {shown(word)}"
+    return f"{name}: {said}; the first vector of each counts"

@@ -67,8 +67,8 @@ def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
             return None
     else:
         first, *numbers = split(line.rstrip(BLANKS + mark), mark)
-        word, _, number = first.replace("\t", " ").rpartition(" ")
-        numbers = [number, *numbers] if numbers else []
+        word, blank, number = first.replace("\t", " ").strip(" ").rpartition(" ")
+        numbers = [number, *numbers] if numbers and blank else []
         word = word.strip(BLANKS)
     return (word, numbers) if all(map(is_number, numbers)) else None
 
@@ -93,10 +93,13 @@ def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None,
 
 def names_columns(line: str, layout: Layout) -> bool:
     """Whether a first line holds the names of the columns: no numbers, or their positions."""
-    try:
-        fields = split(line, layout.mark if layout.quoted else layout.word_end, layout.quoted)
-    except ValueError:
-        return False
+    if layout.mark == layout.word_end or layout.quoted:
+        try:
+            fields = split(line, layout.word_end, layout.quoted)
+        except ValueError:
+            return False
+    else:
+        fields = split(line.replace(layout.mark, " "), " ")
     names = fields[-layout.dim :]
     counted = [str(i) for i in range(layout.dim)], [str(i + 1) for i in range(layout.dim)]
     if fields[0].lower() in ("", "word", "words", "token", "term") and names in counted:
@@ -121,8 +124,12 @@ def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
         if phrases == len(words) or (layout.dim == 1 and phrases > half):
             what = "two words and a number are a set of similarities, for w2v eval MODEL SET"
             return f"has blanks in its words ({words[0][:40]!r}): {what}"
-    if layout.word_end == " " and len(words) > 1 and all(word[-1:] in ";," for word in words):
-        return "has a comma or a semicolon behind every word: use one separator"
+    if (
+        layout.word_end == " "
+        and len(words) > 1
+        and all(re.search("[,;:]$", word) for word in words)
+    ):
+        return f"has a {words[0][-1]!r} behind every word: use one separator"
     if not headed and half < sum(is_number(word) and not word.isdigit() for word in words):
         return "is a matrix of numbers without words: put a word before each line"
     return None
@@ -130,17 +137,20 @@ def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
 
 def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool:
     """Whether all numbers between commas are whole ones and could be parts of numbers: most words
-    end in one, or each second one begins with 0 or has many digits."""
+    end in one, or the second, fourth … could be decimals, and are too odd to be anything else."""
     numbers = [number for _, each in rows for number in each]
     if layout.mark != "," or not all(number.lstrip("+-").isdigit() for number in numbers):
         return False
     if len(rows) < 2 * sum(bool(re.search(r"[ \t;][+-]?[0-9]+$", word)) for word, _ in rows):
         return True
-    behind = [number for _, each in rows for number in each[1::2]]
+    before = {number.lstrip("+-") for _, each in rows for number in each[0::2]}
+    behind = {number for _, each in rows for number in each[1::2]}
     if layout.dim % 2 or not all(map(str.isdigit, behind)):
         return False
-    one = layout.dim == 2 and layout.word_end == " "
-    return one or any(len(each) > 2 or re.match("0.", each) for each in behind)
+    if layout.dim == 2 and layout.word_end == " ":
+        return True
+    small = before <= {"0", "1"} and not behind <= {"0", "1"}
+    return small or any(len(each) > 2 or re.match("0.", each) for each in behind)
 
 
 def why_none(lines: Sequence[str]) -> str:

@@ -72,7 +72,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
         rest += chunk
         # Cut before the last line that holds something, so that only the end of the file can end in
         # empty lines.
-        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b"\r\n"))) + 1
+        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b" \t\r\n"))) + 1
         if cut:
             yield bytes(rest[:cut])
             del rest[:cut]
@@ -81,7 +81,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
                 f"{stream.name}: a line is longer than {limit} bytes, too long for {dim} numbers; "
                 "the file is damaged or holds no vectors"
             )
-    last = rest.rstrip(b"\r\n")
+    last = rest.rstrip(b" \t\r\n")
     if last:
         if not rest.endswith(b"\n"):
             stream.warnings.append(
@@ -167,6 +167,7 @@ class _Lines:
                 head, *others = line.rsplit(separator, dim - 1)
                 parts = head.replace(b"\t", b" ").strip(b" ").rpartition(b" ")
                 word, rest = parts[0].strip(b" "), separator.join([parts[2], *others])
+                rest = rest if parts[1] else b""
             if not quoted and (rest.count(separator) != dim - 1 or not rest):
                 self._refuse(block, [i])
             words.append(word)
@@ -188,7 +189,7 @@ class _Lines:
         where = f"{self._name}: line {self._n + i}"
         fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
         if found is None or len(found[1]) < dim <= len(fields):
-            wrong = next((each for each in reversed(fields) if not is_number(each)), fields[-1:])
+            wrong = next((each for each in reversed(fields) if not is_number(each)), "")
             raise InputError(
                 f"{where} has {shown(wrong, 40)} where a number belongs; the file is damaged: copy"
                 " or save it again"

@@ -40,7 +40,8 @@ class Earlier:
     output layer.
 
     outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none; lost:
-    the run had an output layer of this kind, perhaps, and has not kept it.
+    the run had an output layer of this kind, perhaps, and has not kept it; warnings: what to tell
+    about the file.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Earlier:
     outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     why_none: str = ""
     lost: bool = False
+    warnings: Sequence[str] = ()
 
 
 @dataclass
@@ -67,6 +69,8 @@ class Start:
     def apply(self, engine: WordEngine, reporter: Reporter) -> None:
         """Puts the earlier rows into the engine, whose starting vectors are set; says what came
         from where."""
+        for warning in self.earlier.warnings:
+            reporter.warn(warning)
         arrays = {name: np.array(array) for name, array in engine.state().items()}
         arrays["input"][self.known] = self.earlier.rows[self.source]
         outputs = [name for name in arrays if name.startswith(OUTPUT)]
@@ -113,7 +117,8 @@ def load_earlier(config: Config) -> Earlier:
             raise InputError(f"`extend_vocab` {what}: leave one out")
         loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
         why = "a file of vectors has none"
-        found = Earlier(str(path), loaded.words, loaded.matrix, why_none=why)
+        words, rows = loaded.words, loaded.matrix
+        found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
     length, dim = found.rows.shape[1], config.model.dim
     if length != dim:
         what = f"has vectors of {length} numbers, and `dim` is {dim}"

@@ -144,6 +144,8 @@ class Storage:
     ) -> Self:
         """Reads a file or run directory; `binary` and `no_header` show in its content."""
         read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
+        for warning in read.warnings:
+            warnings.warn(warning, stacklevel=2)
         counts = read.counts
         if fvocab is not None:
             # no longer than the words that are there and as many others can make it

@@ -74,11 +74,12 @@ def read_corpus(
         for chunk in read_chunks(sources, reading, chunk_bytes, advance, notices):
             yield partial(encode_chunk, chunk, reading)
 
-    reader = _Reader(encoders, reading, threads or available_cores(), sources, warnings)
+    reader = _Reader(encoders, reading, threads or available_cores(), sources)
     key = entry_key(sources, reading) if lasting else None
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
-    return replace(store, key=key, sources=tuple(described))
+    told = (*warnings, *store.warnings)  # the cache holds only those about the text
+    return replace(store, key=key, sources=tuple(described), warnings=told)
 
 
 def read_memory(

@@ -25,6 +25,7 @@ from w2v.corpus.texts import SAMPLE_BYTES, check_text, invalid_utf8
 from w2v.errors import InputError, RunError, shown
 
 PIECE_BYTES = 1 << 20
+GATHERED_BYTES = 1 << 16  # of short documents, handed on together
 RECORD_BYTES = 16 << 20
 SNIFF_BYTES = 1 << 12
 SOUGHT_ROWS = 1000  # of JSON, after which a column that none of them has is missing
@@ -44,19 +45,22 @@ def read_documents(
     """Yields the documents of one table in UTF-8, each ended by a newline. Raises InputError if the
     file is no such table, or has no such column, or the column holds no text, and RunError if a
     pipe's content does not fit the temporary folder."""
-    end = b"\n\n" if reading.paragraphs else b"\n"
-    for document in _documents(source, reading, advance, notices):
+    end, gathered, size = b"\n\n" if reading.paragraphs else b"\n", [], 0
+    for document in _documents(source, reading, advance):
         if document is None:
             notices.missing += 1
-        else:
-            yield document
-            if reading.paragraphs or not document.endswith(b"\n"):
-                yield end
+            continue
+        gathered.append(document)
+        if reading.paragraphs or not document.endswith(b"\n"):
+            gathered.append(end)
+        size += len(document) + 1
+        if size >= GATHERED_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
 
 
-def _documents(
-    source: Source, reading: Reading, advance: Advance, notices: Notices
-) -> Iterator[bytes | None]:
+def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[bytes | None]:
     name, kind, column = source.name, source.format, reading.column
     pieces = read_pieces(source, PIECE_BYTES, advance)
     first = next(pieces, b"")

@@ -149,15 +149,13 @@ def test_an_empty_table_has_no_words(name, tmp_path, read):
         read(tmp_path / name)
 
 
-def test_progress_ends_at_the_size(tmp_path, read):
-    (tmp_path / "a.jsonl").write_bytes(encoded("jsonl"))
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_progress_ends_at_the_size(kind, tmp_path, read):
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(encoded(kind))
     calls = []
-    read(
-        tmp_path / "a.jsonl",
-        progress=lambda done, total: calls.append((done, total)),
-        chunk_bytes=8,
-    )
-    size = (tmp_path / "a.jsonl").stat().st_size
+    read(path, progress=lambda done, total: calls.append((done, total)), chunk_bytes=8)
+    size = path.stat().st_size
     assert calls[-1] == (size, size)
     assert len(calls) > 1
 

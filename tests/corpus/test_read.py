@@ -137,17 +137,6 @@ def test_byte_order_mark_is_dropped_from_each_file(tmp_path, read, check):
     check(read(tmp_path), "word other\n" * 2)
 
 
-@pytest.mark.parametrize("end", [b"\n", b""])
-def test_byte_order_marks_of_joined_files_are_whitespace(end, tmp_path, read, check):
-    (tmp_path / "joined.txt").write_bytes((b"\xef\xbb\xbfthe cat" + end) * 3)
-    for chunk_bytes in (1, 4, 1000):
-        store = read(tmp_path / "joined.txt", chunk_bytes=chunk_bytes)
-        assert dict(zip(store.vocabulary.words, store.vocabulary.counts.tolist(), strict=True)) == {
-            "the": 3,
-            "cat": 3,
-        }
-
-
 def test_much_text_with_merging_and_threads(tmp_path, read, check, monkeypatch):
     monkeypatch.setattr(TokenStoreBuilder.__init__, "__defaults__", (50,))  # merge often
     draw = random.Random(1)
@@ -156,26 +145,6 @@ def test_much_text_with_merging_and_threads(tmp_path, read, check, monkeypatch):
     (tmp_path / "corpus.txt").write_text(text)
     for threads in (1, 3):
         check(read(tmp_path / "corpus.txt", chunk_bytes=5000, threads=threads), text)
-
-
-def test_long_words_and_long_lines(tmp_path, read):
-    word = "x" * (1 << 20)
-    (tmp_path / "corpus.txt").write_text(f"{word} a " + "b\u3000" * 400_000 + "c d " * 200_000)
-    store = read(tmp_path / "corpus.txt", chunk_bytes=100_000)
-    assert store.n_lines == 1
-    assert store.vocabulary.counts.tolist() == [400_000, 200_000, 200_000, 1, 1]
-    assert list(store.vocabulary.words)[:4] == ["b", "c", "d", "a"]
-    assert store.vocabulary.words[4] == word
-
-
-@pytest.mark.parametrize("size", [(1 << 20) + 1, 3 << 20])
-@pytest.mark.parametrize("chunk_bytes", [100_000, 2 << 20])
-@pytest.mark.parametrize("text", ["{} a", "a {}", "{}", "a\n{}\nb", "{}文 a"])
-def test_words_of_more_than_a_mebibyte_are_refused(text, size, chunk_bytes, tmp_path, read):
-    (tmp_path / "a.txt").write_text("a text before it")
-    (tmp_path / "corpus.txt").write_text(text.format("x" * size))
-    with pytest.raises(InputError, match=r"corpus\.txt has (a word of|no whitespace in 1 MiB)"):
-        read(tmp_path / "a.txt", tmp_path / "corpus.txt", chunk_bytes=chunk_bytes)
 
 
 def test_a_line_without_ascii_whitespace_is_cut_as_well(tmp_path):

@@ -3,8 +3,9 @@
 Prints the path of what was written: a run directory, or a file of vectors if --output ends in one
 of their extensions; --output - writes vectors to stdout as text.
 
-CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace,
-sentences by line ends. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
+CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace, or
+with --tokenizer words by Unicode's word boundaries; sentences by line ends, or with --sentences
+paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
 .parquet) are read with --column.
 
 \b

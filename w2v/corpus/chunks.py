@@ -23,6 +23,7 @@ from w2v.system.limits import MAX_WORD_BYTES
 WHITESPACE = re.compile(
     rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf"
 )
+NEAR_BYTES = 1 << 10
 # Where a word ends in scripts that have no blanks: 。！？
 STOPS = [mark.encode() for mark in "\u3002\uff01\uff1f"]
 
@@ -102,8 +103,8 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
                 begun = 0
             elif len(buffer) - begun > MAX_WORD_BYTES:
                 raise InputError(
-                    f"{name} has no whitespace in {MAX_WORD_BYTES >> 20} MiB of text: is it a plain"
-                    " text corpus? Words are at most so long"
+                    f"{name} has no whitespace in {MAX_WORD_BYTES >> 20} MiB of text, and words are"
+                    " shorter: is it plain text? In a script without blanks take `tokenizer` words"
                 )
             searched = len(buffer)
         if reading.paragraphs:
@@ -125,9 +126,15 @@ def last_edge(text: bytes | bytearray, start: int = 0) -> int:
     `start` on."""
     if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
-    # A character may straddle `start`: at most 2 of its bytes lie before.
-    ends = [match.end() for match in WHITESPACE.finditer(text, max(start - 2, 0))]
-    return ends[-1] if ends else 0
+    # A character may straddle `start`: at most 2 of its bytes lie before. Most often it is near the
+    # end, and looking through all of the text takes longer.
+    for begin in (len(text) - NEAR_BYTES, 0):
+        edge = 0
+        for match in WHITESPACE.finditer(text, max(start - 2, begin, 0)):
+            edge = match.end()
+        if edge:
+            return edge
+    return 0
 
 
 def last_stop(text: bytes | bytearray, start: int = 0) -> int:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2v.corpus.chunks import cut_chunks
+from w2v.corpus.columns import as_bytes, no_column
 from w2v.corpus.reading import DEFAULT_COLUMN, Notices, Reading
 from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
-from w2v.corpus.tables import as_bytes, no_column
 from w2v.errors import InputError, shown
 from w2v.system import compression
 

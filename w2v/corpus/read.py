@@ -74,11 +74,13 @@ def read_corpus(
         for chunk in read_chunks(sources, reading, chunk_bytes, advance, notices):
             yield partial(encode_chunk, chunk, reading)
 
-    reader = _Reader(encoders, reading, threads or available_cores(), sources, warnings)
+    reader = _Reader(encoders, reading, threads or available_cores(), sources)
     key = entry_key(sources, reading) if lasting else None
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
-    return with_phrases(replace(store, key=key, sources=tuple(described)), settings)
+    told = (*warnings, *store.warnings)  # the cache holds only those about the text
+    store = replace(store, key=key, sources=tuple(described), warnings=told)
+    return with_phrases(store, settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:

@@ -147,6 +147,8 @@ class TokenStoreBuilder:
         """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full, and
         InputError when the words are so many and so long that they can be none."""
         codes, counts = chunk.codes, chunk.counts
+        if not len(chunk.words):  # nothing but punctuation; Arrow would lose the empty dictionary
+            return
         if self._paragraphs:
             codes, counts = self._joined(chunk)
         self._write(self._file, codes)

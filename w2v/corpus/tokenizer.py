@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from w2v.corpus.chunks import Chunk
 from w2v.corpus.reading import Reading
 from w2v.corpus.texts import invalid_utf8
-from w2v.corpus.words import segments
+from w2v.corpus.words import is_word, segments
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_WORD_BYTES
 
@@ -75,17 +75,16 @@ def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarra
     cut = np.flatnonzero(~whole.to_numpy(zero_copy_only=False))
     texts = elements.take(pa.array(cut)).to_pylist()
     # A line end behind each of them: it is a segment of its own, whatever stands beside it.
-    found = segments().findall("".join([text + LINE_END for text in texts]))
+    found = segments("".join([text + LINE_END for text in texts]))
     encoded = pa.array(found, pa.string()).dictionary_encode()
     parts = encoded.indices.to_numpy()
-    readable = pc.match_substring_regex(encoded.dictionary, r"[\pL\pN]")
-    is_word = readable.to_numpy(zero_copy_only=False)[parts]
+    kept = np.array([is_word(each) for each in encoded.dictionary.to_pylist()], bool)[parts]
     ends = parts == pc.index(encoded.dictionary, LINE_END).as_py()
     # element e becomes `lengths[e]` of the `values` from `first[e]` on
-    before = np.concatenate([[0], np.cumsum(is_word)[ends]])
+    before = np.concatenate([[0], np.cumsum(kept)[ends]])
     first, lengths = np.arange(len(elements)), np.ones(len(elements), np.int64)
     first[cut], lengths[cut] = len(elements) + before[:-1], np.diff(before)
-    values = np.concatenate([np.arange(len(elements)), len(elements) + parts[is_word]])
+    values = np.concatenate([np.arange(len(elements)), len(elements) + parts[kept]])
     each = lengths[codes]
     place = np.arange(each.sum()) - np.repeat(each.cumsum() - each, each)
     words = pa.concat_arrays([elements, encoded.dictionary])

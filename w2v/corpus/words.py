@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 BLANKS = str.maketrans("\0\ufeff", "  ")
 
 
-@functools.cache
-def segments() -> Any:
-    """Returns the pattern of what is between two word boundaries. Raises RunError if `regex` is not
-    installed."""
-    return _compiled(r"(?sw).+?\b")
+def segments(text: str) -> list[str]:
+    """Returns what is between word boundaries; a line end is always by itself. Raises RunError if
+    `regex` is not installed."""
+    return list(_compiled(r"(?sw).+?\b").findall(text))
+
+
+def is_word(segment: str) -> bool:
+    """Returns whether a segment holds a letter or a digit."""
+    return _compiled(r"[\p{L}\p{N}]").search(segment) is not None
 
 
 @functools.cache
@@ -45,7 +49,5 @@ def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
     if settings is None:
         return words
     if settings.tokenizer == "words":
-        found = segments().findall("\n".join(words))
-        readable = _compiled(r"[\p{L}\p{N}]").search
-        words = [segment for segment in found if readable(segment)]
+        words = [each for each in segments("\n".join(words)) if is_word(each)]
     return [word.lower() for word in words] if settings.lowercase else words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.read import read_memory
 from w2v.corpus.selection import lost_text, select_vocabulary
@@ -21,6 +23,12 @@ def read_text(context: Context) -> TokenStore:
         store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
         context.reporter.warn(warning)
+    output = os.path.abspath(context.config.output.output or "")
+    for folder in filter(os.path.isdir, settings.corpus):
+        if os.path.splitext(output)[1] and output.startswith(os.path.abspath(folder) + os.sep):
+            context.reporter.note(
+                f"`output` {output} lies among the text: next time it is read too"
+            )
     return store
 
 

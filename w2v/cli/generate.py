@@ -26,8 +26,8 @@ import typer
 
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
-from w2v.cli.output import print_json, print_line, say
-from w2v.cli.progress import ConsoleReporter
+from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
@@ -58,14 +58,15 @@ def command(
     json: Json = False,
 ) -> None:
     text = _prompt_text(prompt)
-    model = open_language_model(run, device)
+    model = open_language_model(run, device, quiet)
     if unknown := model.unknown_words(text):
         shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
         say(f"warning: the model does not know {shown}: read as <unk>")
     from w2v.lm.generation import Sampling  # imports PyTorch
 
     sampling = Sampling(temperature, top_k, top_p, None if unk else model.vocabulary.unk)
-    with ConsoleReporter(quiet=quiet) as reporter:
+    seen = quiet or is_terminal(sys.stderr)  # there a bar appears
+    with ConsoleReporter(quiet=quiet) as reporter, told_if_slow("writing", quiet=seen):
         for place in range(number):
 
             def progress(done: int, total: int, before: int = place * words) -> None:

@@ -113,3 +113,11 @@ def test_the_factors_are_measured(arch: str) -> None:
         other = with_loss(config, loss)
         assert other.training.loss == loss and type(other.loss) is LOSSES[loss].options
         assert 0 < seconds_per_token(other, counts) < 60
+
+
+def test_a_prompt_without_end(
+    run: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"w1 " * (1 << 20))))
+    assert main(["generate", "lm", "-"]) == 2
+    assert "1,048,576 bytes" in capsys.readouterr().err

@@ -30,6 +30,7 @@ from w2v.cli.output import is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
+LONGEST_PROMPT = 1 << 20  # bytes
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 
@@ -93,7 +94,10 @@ def _prompt_text(prompt: str | None) -> str:
     if sys.stdin is None:
         remedy = "give it as an argument, or pipe it in"
         raise InputError(f"PROMPT - reads the prompt from stdin, which is closed; {remedy}")
-    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    given = sys.stdin.buffer.read(LONGEST_PROMPT + 1)
+    if len(given) > LONGEST_PROMPT:
+        raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
+    text = given.decode("utf-8", "replace")
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
     return text.removesuffix("\n")

@@ -28,6 +28,7 @@ from w2v.training.trainer import Trainer
 
 WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
 PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
+LONG_SECONDS = 3600.0  # a plan that takes longer says what is faster
 
 
 def run(context: Context) -> RunSummary:
@@ -128,7 +129,12 @@ def plan(context: Context) -> Plan:
     with told_if_missing(), closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
-        fits = all(demand.fits for demand in demands)
+        seconds = None
+        if all(demand.fits for demand in demands):
+            job = task.job(text)
+            seconds = _training_seconds(job)
+            if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
+                task.reporter.note(told)
         words = task.counts(text, TrainingResult().total)
         return Plan(
             output=str(output.path),
@@ -144,7 +150,7 @@ def plan(context: Context) -> Plan:
             memory_bytes=demands[-1].needed,
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
-            training_seconds=_training_seconds(task.job(text)) if fits else None,
+            training_seconds=seconds,
         )
 
 

@@ -32,7 +32,7 @@ KINDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-@pytest.mark.parametrize("lr", [1e22, 1e30])
+@pytest.mark.parametrize("lr", [1e22, 1e30, 1e300])
 def test_a_rate_beyond_all_bounds(tmp_path: Path, kind: dict[str, Any], lr: float) -> None:
     with pytest.raises(RunError, match="smaller `lr`") as told:
         w2v.train(TEXT, output=tmp_path / "run", lr=lr, **SMALL, **kind)

@@ -11,7 +11,7 @@ the exit code is then 1. The same command again keeps what is finished and goes 
 stopped.
 
 Settings that differ between the losses stand in the --config file:
-losses: {softmax: {lr: 20}, nce: {lr: 10}}
+losses: {softmax: {}, nce: {negatives: 512}, hsigmoid: {lr: 0.15}}
 
 \b
   w2v compare train.txt --model lm --valid valid.txt --losses softmax,adaptive-softmax,nce

@@ -38,7 +38,7 @@ import typer
 from w2v.cli.model import VECTOR_FILES, open_language_model, open_model
 from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
-from w2v.cli.progress import ConsoleReporter
+from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def command(
             raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
         if "-" in text and sys.stdin is None:
             raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
-        lm = open_language_model(model, device)
+        lm = open_language_model(model, device, quiet)
         values = _score(lm, text, column, encoding_errors or "replace", quiet)
         if json:
             print_json(values)
@@ -159,6 +159,7 @@ def _score(
     settings = model.corpus_settings(column, errors)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
+        told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),
         read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store,
     ):
         for warning in store.warnings:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from w2v.cli.output import is_terminal, say
+from w2v.cli.progress import told_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def open_model(
     return vectors
 
 
-def open_language_model(run: str, device: str) -> LanguageModel:
-    """Returns the language model in the run directory `run`, on the device that --device names."""
+def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
+    """Returns the language model in the run directory `run`, on the device that --device names.
+    Says that this takes a while, unless `quiet`."""
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
-    from w2v.lm.saved import load_language_model
+    with told_if_slow(f"loading PyTorch and {run}", quiet=quiet):
+        from w2v.lm.saved import load_language_model
 
-    return load_language_model(run, device)
+        return load_language_model(run, device)

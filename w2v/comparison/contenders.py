@@ -5,8 +5,8 @@ that all of them share:
 
     model: lm
     losses:
-      softmax: {lr: 20}
-      nce: {negatives: 512, lr: 10}
+      hsigmoid: {lr: 0.15}
+      nce: {negatives: 512, lr: 0.1}
       nce-64: {loss: nce, negatives: 64}      # `loss` where the name is not a loss's
 
 What is given for all wins over a name's own settings in the file, and these over its other ones.

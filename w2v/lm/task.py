@@ -8,7 +8,7 @@ import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.lm.vocabulary import EOS, UNK, TokenVocabulary
-from w2v.losses.table import LOSSES
+from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, available_memory
@@ -114,6 +114,28 @@ class LanguageModelTask(Task):
             blind_loss(config, len(tokens)),
         )
         return Job(engine, blocks, schedule, validation, blind=blind)
+
+    def faster(self, text: Text, job: Job, seconds: float) -> str | None:
+        """The losses that do not score all V rows, each with its factor, measured."""
+        from w2v.lm.cost import seconds_per_token, with_loss  # imports PyTorch
+
+        assert isinstance(text, TokenText)
+        counts, loss = text.tokens.counts, self.config.training.loss
+        (demand,) = self.demands(len(counts))
+        if not LOSSES[loss].scores_all or not demand._replace(needed=2 * demand.needed).fits:
+            return None
+        usual = seconds_per_token(self.config, counts)
+        factors = {
+            name: usual / seconds_per_token(with_loss(self.config, name), counts)
+            for name in cheaper_losses()
+        }
+        told = [
+            f"{name} ({factor:.1f} times)"
+            for name, factor in sorted(factors.items(), key=lambda pair: -pair[1])
+            if factor > 1.2
+        ]
+        what = f"`loss` {loss} scores all {len(counts):,} tokens at every place"
+        return f"{what}; faster: {', '.join(told)}" if told else None
 
     def result(self, text: Text, job: Job) -> Result:
         from w2v.lm.engine import LanguageModelEngine  # imports PyTorch

@@ -158,6 +158,10 @@ class Task(ABC):
     def output_bytes(self, vocabulary: int) -> int:
         """Returns the size of the result on disk, roughly."""
 
+    def faster(self, text: Text, job: Job, seconds: float) -> str | None:
+        """Returns a sentence on what would make a run of so many seconds faster."""
+        return None
+
     def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
         """Refuses with an InputError a text of which nothing could be learnt."""
 

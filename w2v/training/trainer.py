@@ -163,7 +163,7 @@ class Trainer:
                     raise Diverged(
                         f"the loss became {tally.mean_loss:.4g} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
-                        f" {lr:.4g}; training has diverged, try a smaller `lr` (given:"
+                        f" {lr:.4g}; training has diverged; try a smaller `lr` (given:"
                         f" {self.schedule.initial:g})"
                     )
                 with self._lock:

@@ -68,7 +68,6 @@ def test_no_folder_of_a_run_leads_elsewhere(train, folder, precious, kind):
 
 def test_a_link_among_what_a_killed_run_left(train, folder, precious):
     train(TEXT, output="run", checkpoint_every="1h")
-    before = content(precious)
     (precious / "run").mkdir()
     before = content(precious)
     for place in (folder / ".run.abcdefgh.old", folder / "run" / ".vectors.npy.abcdefgh.old"):
@@ -142,6 +141,15 @@ def test_two_users_and_a_folder_where_no_lock_can_be_made(folder):
         assert other_user(folder).communicate()[0] == "refused\n"
     (folder / ".run.lock").write_text("")  # of somebody who was killed
     assert other_user(folder).communicate("")[0] == "True\n"
+
+
+def test_a_lock_can_be_seen_by_others(folder):
+    before = os.umask(0o077)
+    try:
+        with locked(folder / "run"):  # which is not there yet
+            assert other_user(folder).communicate()[0] == "refused\n"
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize("checkpoints", [{}, {"checkpoint_every": "1h"}])

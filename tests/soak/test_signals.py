@@ -3,6 +3,7 @@ expects, one line or two, what was learnt is kept, and a run gone on with ends i
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -18,8 +20,11 @@ import pytest
 from .test_kills import COMMON, ENGINES, digests, write_corpus
 
 SIGNALS = 300
+LONGER = {kind: ["--epochs", "200"] for kind in ENGINES if kind.startswith(("hogwild", "rounds"))}
+PHASES = ["import", "read", "compile", "train", "train", "write"]
 KINDS = {
-    **ENGINES,
+    # long enough to be met while training
+    **{kind: [*more, *LONGER.get(kind, [])] for kind, more in ENGINES.items()},
     "lm-subwords": ["--model", "lm", "--subwords", "300", "--hidden", "8", "--batch-size", "8"],
 }
 # as `timeout` sends it, to the process and to its group
@@ -41,7 +46,7 @@ class Sender:
             "W2V_CACHE_DIR": str(folder / "cache"),
             "NUMBA_CACHE_DIR": str(folder / "kernels"),
         }
-        self.seconds = 0.0  # that a run takes which nobody disturbs
+        self.seconds = 0.0  # that a run trains which nobody disturbs
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "w2v", *arguments]
@@ -52,10 +57,7 @@ class Sender:
 
     def whole(self, *arguments: str) -> None:
         """A run that nobody disturbs."""
-        began = time.monotonic()
-        status = self.start(*arguments).wait(WAIT)
-        assert status == 0, self.told()
-        self.seconds = time.monotonic() - began
+        assert self.start(*arguments).wait(WAIT) == 0, self.told()
 
     def told(self) -> str:
         return (self.folder / ".err").read_text(errors="replace")
@@ -66,38 +68,48 @@ class Sender:
         while process.poll() is None and not catches(process.pid, signal.SIGTERM):
             time.sleep(0.0005)
 
-    def disturbed(self, *arguments: str) -> bool:
-        """A run with a signal at a random moment; whether it ended by itself before."""
-        if self.random.random() < 0.3:  # so that it has to compile
+    def disturbed(self, run: str, *arguments: str) -> bool:
+        """A run with a signal at a random moment of a phase; whether it ended by itself before."""
+        phase, number = self.random.choice(PHASES), self.random.choice(NUMBERS)
+        if phase == "compile" or self.random.random() < 0.1:
             shutil.rmtree(self.folder / "kernels", ignore_errors=True)
+        if phase == "read":
             shutil.rmtree(self.folder / "cache", ignore_errors=True)
-        number, times = self.random.choice(NUMBERS), self.random.choice([1, 2, 3])
-        delay = self.random.choice([0.2, 1.0, 1.1]) * self.random.random() * self.seconds
         process = self.start(*arguments)
         self.wait_for_handlers(process)
-        if number == signal.SIGHUP:
-            delay += 0.3 * self.seconds  # only training waits for it
-        ended = False
+        if number == signal.SIGHUP and phase == "import":
+            number = signal.SIGTERM  # nothing waits for a terminal that hangs up so early
+        while process.poll() is None and not self.has_begun(phase, run, arguments):
+            time.sleep(0.001)
+        lengths = {"import": 0.4, "read": 1.0, "compile": 3.0, "train": self.seconds, "write": 0.05}
         try:
-            process.wait(delay)
-            ended = True
+            process.wait(self.random.random() * lengths[phase])
         except subprocess.TimeoutExpired:
-            for _ in range(times):
-                if process.poll() is None:
-                    os.kill(process.pid, number)
+            for _ in range(self.random.choice([1, 2, 3])):
+                os.kill(process.pid, number)
+        else:
+            phase = "ended before"
         status, told = process.wait(WAIT), self.told()
         assert "Traceback" not in told and "internal error" not in told, told
         assert "damaged" not in told and "Fatal" not in told, told
-        if ended:
+        if phase == "ended before":
             assert status == 0, told
-        elif status != 0 or "stopping:" in told:
-            hung_up = number == signal.SIGHUP and "stopping:" not in told
-            assert status in ((129, -1) if hung_up else (128 + number,)), (number, status, told)
-        phase = "training or writing" if "stopping:" in told else "before training"
-        self.counts["ended before" if status == 0 else phase] += 1
+        elif status != 0 or "stopping:" in told:  # else it came after all
+            assert status == 128 + number or (number, status) == (signal.SIGHUP, -1), (phase, told)
         if "stopping:" in told:
-            assert any(self.folder.glob("run*/summary.json")), told
+            assert (self.folder / run / "summary.json").exists(), told
+            phase += ", kept"
+        self.counts[phase] += 1
         return status == 0
+
+    def has_begun(self, phase: str, run: str, arguments: Sequence[str]) -> bool:
+        told = self.told()
+        if phase == "compile":
+            return "training " in told
+        if phase == "train":
+            begun = "--resume" not in arguments and (self.folder / run / "checkpoints").exists()
+            return begun or "going on from" in told or "writing " in told
+        return phase != "write" or "writing " in told
 
 
 def catches(process: int, number: int) -> bool:
@@ -112,10 +124,11 @@ def catches(process: int, number: int) -> bool:
 
 def signal_and_resume(folder: Path, kind: str, signals: int, random: Random) -> Counter[str]:
     write_corpus(folder / "c.txt")
-    train = ["train", "c.txt", *COMMON, *KINDS[kind], "--quiet"]
+    train = ["train", "c.txt", *COMMON, *KINDS[kind]]
     sender = Sender(folder, random)
-    sender.whole(*train, "--output", "whole")  # compiles
-    sender.whole(*train, "--output", "whole", "--overwrite")
+    sender.whole(*train, "--output", "whole")
+    summary = json.loads((folder / "whole" / "summary.json").read_text())
+    sender.seconds = summary["seconds"]["training"]
     expected, sent, number = digests(folder / "whole"), 0, 0
     while sent < signals:
         number += 1
@@ -123,9 +136,9 @@ def signal_and_resume(folder: Path, kind: str, signals: int, random: Random) -> 
         done, arguments = False, [*train, "--output", run]
         while not done:
             if (folder / run).exists():
-                arguments = ["train", "--resume", run, "--quiet"]
+                arguments = ["train", "--resume", run]
             if sent < signals:
-                done = sender.disturbed(*arguments)
+                done = sender.disturbed(run, *arguments)
                 sent += 1
             else:
                 sender.whole(*arguments)

@@ -15,6 +15,7 @@ import hashlib
 import os
 import pickle
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -107,7 +108,7 @@ class KernelCache:
         function = self._function
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
         source = _source_digest(Path(function.__code__.co_filename).parent)
-        versions = numba.__version__, llvmlite.__version__
+        versions = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__
         key = (str(signature), codegen.magic_tuple(), function.__code__.co_code, cells)
         digest = hashlib.sha256(repr((*key, self._options, source, versions)).encode())
         place = f"{function.__module__}.{function.__name__}".removeprefix("w2v.")

@@ -33,6 +33,7 @@ def locked(path: Path) -> Iterator[bool]:
             stack.callback(os.close, descriptor)
             with suppress(OSError):  # another user's, or a full disk: a lock all the same
                 os.truncate(descriptor, 0)
+                os.fchmod(descriptor, 0o644)  # others must be able to see that it is taken
                 stack.callback(_remove, file)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         folder = _open(real, os.O_RDONLY | os.O_DIRECTORY)

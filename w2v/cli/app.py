@@ -30,7 +30,7 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Each is a module of its own, in the order of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
-VERBS += ["vocab", "info", "export", "cache", "losses"]
+VERBS += ["vocab", "info", "export", "map", "report", "cache", "losses"]
 
 app = typer.Typer(
     name="w2v",

@@ -278,7 +278,10 @@ const start = (words) => {
 
   const STEP = 70;
   const keys = {
-    "/": () => query.focus(),
+    "/": () => {
+      query.focus();
+      query.select();
+    },
     Escape: () => select(-1),
     ArrowLeft: () => view.moveBy(STEP, 0),
     ArrowRight: () => view.moveBy(-STEP, 0),

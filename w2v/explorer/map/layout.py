@@ -16,7 +16,8 @@ METHODS = ("auto", "tsne", "pca")
 NEIGHBOURS = 30
 FEWEST = 10  # words that t-SNE is worth while for
 FEW = 5000  # up to here Barnes and Hut's approximation is as fast as the other
-EXAGGERATED, ROUNDS = 250, 500  # rounds of gradient descent
+# Rounds of gradient descent; more do not keep more neighbours.
+EXAGGERATED, ROUNDS = 250, 350
 
 
 def chosen_method(method: str) -> str:
@@ -80,7 +81,7 @@ def kept(places: np.ndarray, near: Neighbours) -> float:
     k = near.rows.shape[1]
     if not k:
         return 1.0
-    places = places.astype(np.float32)
+    places = places.astype(np.float64)
     squares = np.einsum("ij,ij->i", places, places)
     held = 0
     for start in range(0, len(places), 256):

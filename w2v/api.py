@@ -290,6 +290,35 @@ def compare(
         return comparison.run()
 
 
+def report(
+    runs: Run | PathLike | Sequence[Run | PathLike],
+    path: PathLike,
+    *,
+    questions: PathLike | Sequence[PathLike] = (),
+    title: str | None = None,
+) -> None:
+    """Writes a page about runs, or their directories, to `path`: settings, curves, scores.
+
+    Args:
+        questions: files of analogies or word pairs; without any, the sets that come with w2v.
+        title: the page's heading; None: the names of the runs.
+
+    Raises:
+        InputError: there is no such run, or it is damaged.
+    """
+    from w2v.explorer.report import check_report, write_report
+    from w2v.system.files import atomic_file
+
+    chosen, sets = (
+        [os.fspath(each) for each in ([given] if isinstance(given, (str, os.PathLike)) else given)]
+        for given in (runs, questions)
+    )
+    check_report(os.fspath(path), chosen)
+    document = write_report(chosen, sets, title)
+    with atomic_file(path) as file:
+        file.write(document)
+
+
 def _names(corpus: Any) -> tuple[str, ...]:
     entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
     return tuple(os.fspath(entry) for entry in entries)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas
     import torch
 
+    from w2v.explorer.map import WordMap
+
 Result = AnalogyResult | SimilarityResult
 Set = AnalogySet | SimilaritySet
 
@@ -120,6 +122,31 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         the format cannot hold are left out, and a warning says how many these are."""
         for warning in save_vectors(path, self.words, self.matrix, self.counts, format).warnings:
             warnings.warn(warning, stacklevel=2)
+
+    def map(
+        self,
+        path: str | Path | None = None,
+        words: int = 20000,
+        *,
+        title: str | None = None,
+        seed: int = 1,
+        method: str = "auto",
+    ) -> WordMap:
+        """Draws a map of the most frequent `words`: a page at `path`, and a table of the places
+        beside it (map.html, map.parquet); without `path` both are only returned.
+
+        Args:
+            title: the page's heading; None: where the vectors come from.
+            seed: the same seed draws the same map.
+            method: "tsne", "pca", or "auto": t-SNE if openTSNE is installed.
+        """
+        from w2v.explorer.map import check_map, draw_map  # what no other method needs
+
+        method = check_map(path, words, seed, method)
+        drawn = draw_map(self, words, title or Path(self.source).name, seed, method)
+        if path is not None:
+            drawn.save(path)
+        return drawn
 
     def to_torch(self) -> torch.Tensor:
         """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 from w2v.errors import InputError
 from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.config import IN_MEMORY
-from w2v.settings.keywords import as_path, plain, with_keywords
+from w2v.settings.keywords import plain, with_keywords
+from w2v.system import arguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -163,7 +164,7 @@ def train(
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
-        run = Path(as_path("resume", resume))
+        run = Path(arguments.path("resume", resume))
         if lines is not None:
             del given["corpus"]
         settled = _told(resumed_config(run, given), listener.note)
@@ -176,7 +177,7 @@ def train(
         temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
         given["output"] = str(temporary / "run")
     try:
-        recipe = None if config is None else as_path("config", config)
+        recipe = None if config is None else arguments.path("config", config)
         settled = _told(build_config(given, recipe), listener.warn)  # what has no effect
         return _run(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
     except BaseException:
@@ -192,7 +193,7 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     Raises:
         InputError: there is nothing of the kind, or it is damaged.
     """
-    name = as_path("path", path)
+    name = arguments.path("path", path)
     if (Path(name) / "model.safetensors").is_file():
         from w2v.lm.saved import load_language_model
 
@@ -282,7 +283,19 @@ def compare(
             " their names"
         )
     if isinstance(losses, Mapping):
-        losses = {name: plain(own or {}) for name, own in losses.items()}
+        settings_of = arguments.kind(Mapping, "settings")
+        losses = {
+            name: plain(settings_of(name, {} if own is None else own))
+            for name, own in losses.items()
+        }
+    elif losses is not None and not isinstance(losses, str):
+        losses = arguments.items("losses", losses)
+    for name in losses or ():
+        arguments.text("losses", name)
+    output, questions, config = (
+        None if each is None else arguments.path(name, each)
+        for name, each in (("output", output), ("questions", questions), ("config", config))
+    )
     stop = Event()
     given = (corpus, losses, plain(settings), config, output, questions, overwrite)
     comparison = Comparison(*given, stop=stop)

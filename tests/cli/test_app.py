@@ -112,22 +112,6 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     assert not HEAVY & set(loaded)
 
 
-@pytest.mark.parametrize("verb", [[], ["train"]])
-def test_help_is_quick(process: Run, verb: list[str]) -> None:
-    times = []
-    for _ in range(5):
-        before = os.times()
-        process(*verb, "--help")
-        after = os.times()
-        times.append(
-            after.children_user
-            + after.children_system
-            - before.children_user
-            - before.children_system
-        )
-    assert min(times) < 0.6  # seconds of CPU time; 0.2 on an idle machine
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

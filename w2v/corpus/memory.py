@@ -131,12 +131,17 @@ def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
         values = corpus.to_arrow() if hasattr(corpus, "to_arrow") else corpus
         yield from _values(values)
         notices.missing += values.null_count
-    elif isinstance(corpus, Iterable) and not isinstance(corpus, (str, bytes, Mapping)):
+    elif _is_iterable(corpus) and not isinstance(corpus, (str, bytes, Mapping)):
         yield from corpus
     else:
         wanted = "lines of text, of lists of tokens or of lists of integers"
         remedy = f"give the names of files, or an iterable of {wanted}"
         raise InputError(f"the corpus is of type {kind}: {remedy}")
+
+
+def _is_iterable(value: object) -> bool:
+    """Whether it can be gone through; an array without dimensions only looks so."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
 def _library(corpus: object) -> str | None:
@@ -171,7 +176,7 @@ def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:
 def _token_lists(rows: Iterable[Any], line_end: list[str]) -> Iterator[list[str]]:
     """Yields the tokens of the rows, a few at a time, and a line end behind each row."""
     for line, row in enumerate(rows, 1):
-        if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
+        if isinstance(row, (str, bytes, Mapping)) or not _is_iterable(row):
             remedy = "give lines of text alone, or lists of tokens or integers alone"
             raise InputError(f"line {line} of the corpus is {shown(row)}: {remedy}")
         tokens, before = iter(row), 0

@@ -57,7 +57,7 @@ def encode(
     if empty := sum(not rows for rows in rows_of):
         warnings.warn(
             f"{empty:,} of {len(rows_of):,} texts hold no known word: their rows are zeros",
-            stacklevel=2,
+            stacklevel=3,
         )
     if pooling == "sif" and len(rows_of) - empty > 1:
         exact = found.astype(np.float64)

@@ -180,7 +180,7 @@ def analogy(
     the cosine to b - a + c, "mul" by s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the cosine
     brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
     if method not in METHODS:
-        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
+        raise InputError(f"`method` {shown(method)} is unknown; use one of {', '.join(METHODS)}")
     if method == "add":
         return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k)[0]
     _check_k(k)
@@ -206,7 +206,7 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
 
 def _check_k(k: int) -> None:
     if not isinstance(k, int) or k < 1:
-        raise InputError(f"`k` {k} is out of range; ask for one word at least")
+        raise InputError(f"`k` {shown(k)} is out of range; ask for one word at least")
 
 
 def near_spellings(vectors: WordRows, word: str) -> list[str]:

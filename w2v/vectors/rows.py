@@ -66,7 +66,7 @@ class WordRows:
 
     def index(self, word: str) -> int | None:
         """Returns the word's row, or None."""
-        return self._index_of.get(word)
+        return self._index_of.get(word) if isinstance(word, str) else None
 
     @cached_property
     def norms(self) -> np.ndarray:

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.evaluation.analogies import AnalogyResult, evaluate_analogies
+from w2v.evaluation.analogies import METHODS, AnalogyResult, evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
+from w2v.system import arguments
+from w2v.system.arguments import asks, one_of
 from w2v.vectors import encoding, queries
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
-from w2v.vectors.saving import save_vectors
+from w2v.vectors.saving import FORMATS, save_vectors
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 
 Result = AnalogyResult | SimilarityResult
 Set = AnalogySet | SimilaritySet
+
+
+def _set(name: str, value: Any) -> Any:
+    is_set = isinstance(value, (AnalogySet, SimilaritySet))
+    return value if is_set else arguments.path(name, value)
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
@@ -56,7 +63,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         an UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str):
             return self.matrix[queries.known_row(self, word)]  # type: ignore[no-any-return]
-        return np.asarray(self.matrix[[queries.known_row(self, each) for each in word]])
+        rows = [queries.known_row(self, each) for each in arguments.items("word", word)]
+        return np.asarray(self.matrix[rows])
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.index(word) is not None
@@ -75,9 +83,10 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         vector [D]; an unknown word is an UnknownWordError."""
         return queries.nearest(self, [queries.resolve(self, query)], k)[0]
 
-    answers, similarity = queries.answers, queries.similarity
-    analogy, odd_one_out = queries.analogy, queries.odd_one_out
-    encode = encoding.encode
+    answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
+    analogy = asks(method=one_of(METHODS))(queries.analogy)
+    odd_one_out = asks(words=arguments.texts)(queries.odd_one_out)
+    encode = asks(texts=arguments.texts, pooling=one_of(encoding.POOLINGS))(encoding.encode)
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...
@@ -85,7 +94,14 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     @overload
     def evaluate(self, given: str | Path | Set, **options: Any) -> Result: ...
 
-    def evaluate(  # type: ignore[misc]
+    @asks(  # type: ignore[misc]
+        given=arguments.optional(_set),
+        method=one_of(METHODS),
+        restrict_vocab=arguments.number(0, whole=True),
+        case=one_of(("fold", "exact")),
+        intervals=arguments.kind(bool, "boolean"),
+    )
+    def evaluate(
         self,
         given: str | Path | Set | None = None,
         *,
@@ -116,6 +132,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         more: Any = {"skipped": chosen.skipped, "intervals": intervals}
         return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
+    @asks(path=arguments.path, format=arguments.optional(one_of(sorted(set(FORMATS.values())))))
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
         of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy". Words that

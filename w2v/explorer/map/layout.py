@@ -90,4 +90,4 @@ def kept(places: np.ndarray, near: Neighbours) -> float:
         distances[np.arange(len(own)), own] = np.inf
         chosen = np.argpartition(distances, k - 1, axis=1)[:, :k]
         held += int((near.rows[own][:, :, None] == chosen[:, None, :]).sum())
-    return held / (len(places) * k)
+    return float(held / (len(places) * k))

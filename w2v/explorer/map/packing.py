@@ -79,7 +79,7 @@ def _grid(places: np.ndarray) -> np.ndarray:
     """Places [N, 2] in 65,536 steps of the longer side."""
     low = places.min(axis=0)
     side = max(float((places.max(axis=0) - low).max()), 1e-30)
-    return np.rint((places.astype(np.float64) - low) / side * 0xFFFF)
+    return np.asarray(np.rint((places.astype(np.float64) - low) / side * 0xFFFF))
 
 
 def _planes(values: np.ndarray, n_bytes: int) -> list[bytes]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from w2v.corpus import Vocabulary
 from w2v.errors import InputError
 from w2v.evaluation.analogies import AnalogyResult
 from w2v.evaluation.sets import AnalogySet, SimilaritySet
@@ -20,7 +21,6 @@ from w2v.evaluation.similarity import SimilarityResult
 from w2v.runs.directory import CONFIG, METRICS, VECTORS, VERSION, VOCABULARY, summary_of
 from w2v.settings.groups import LANGUAGE_MODEL
 from w2v.settings.yamlfile import read_settings
-from w2v.vectors.arrays import read_words
 from w2v.vectors.loading import check_version, load_vectors
 
 Point = tuple[float, float]
@@ -112,8 +112,7 @@ def _read_run(path: Path, name: str) -> Record:
     pairs, _ = read_settings(path / CONFIG)
     counts = np.empty(0, np.int64)
     if (path / VOCABULARY).is_file():
-        _, found = read_words(path / VOCABULARY)
-        counts = counts if found is None else found
+        counts = Vocabulary.load(path / VOCABULARY).counts
     return Record(path, name, dict(pairs), list(_lines(path / METRICS)), summary_of(path), counts)
 
 

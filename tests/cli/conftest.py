@@ -20,6 +20,8 @@ import pytest
 from w2v.cli.app import main
 from w2v.vectors import save_vectors
 
+from .language_models import saved_run, templates  # noqa: F401  # fixtures
+
 WORDS = ["the", "king", "man", "woman", "queen", "paris", "berlin", "naïve"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -79,7 +79,8 @@ def one_of(choices: Iterable[str]) -> Check:
     def check(name: str, value: Any) -> str:
         if isinstance(value, str) and value in choices:
             return value
-        raise InputError(f"`{name}` {shown(value)} is not one of {', '.join(choices)}")
+        told = shown(value).strip("'") or "''"
+        raise InputError(f"`{name}` {told} is unknown; use one of {', '.join(choices)}")
 
     return check
 
@@ -98,7 +99,7 @@ def kind(of: type | tuple[type, ...], what: str) -> Check:
 def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
     """Returns a check for a finite number of `low` to `high`."""
     limits = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-    wanted = f"{'whole ' if whole else ''}number, {limits}"
+    wanted = f"{'whole ' if whole else ''}number of {limits}"
 
     def check(name: str, value: Any) -> int | float:
         try:
@@ -111,7 +112,7 @@ def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
                 return found
         except (TypeError, ValueError, OverflowError, AttributeError):
             pass
-        raise InputError(f"`{name}` {shown(value)} is no {wanted}") from None
+        raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
 
     return check
 

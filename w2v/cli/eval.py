@@ -124,8 +124,9 @@ def command(
         is_analogies = isinstance(each, AnalogySet)
         (analogies if is_analogies else similarity)[name] = result
         if isinstance(each, SimilaritySet) and (skipped := each.skipped - each.headed) > 0:
-            what = "line is" if skipped == 1 else "lines are"
-            say(f"warning: {skipped} {what} no pair of words with a score in {name}, and skipped")
+            lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
+            what = f"{skipped} {lines} of {name} {are} no pair of words with a score"
+            say(f"warning: {what} and {were} skipped")
         _warn(name, result, "question" if is_analogies else "pair")
     if not sets and not quiet:
         say(PUBLIC_SETS)

@@ -110,12 +110,13 @@ def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int]
         cells = [row[place] for row in rows if len(row) > place and row[place]]
         if 2 * len(cells) < len(rows):
             continue
-        cells = cells[1:] or cells  # the first may be the column's name
-        if 2 * sum(_score(cell, comma) is not None for cell in cells) > len(cells):
+        are_numbers = [_score(cell, comma) is not None for cell in cells]
+        # without the first, which may be the column's name, or with it
+        if any(2 * sum(each) > len(each) for each in (are_numbers[1:], are_numbers)):
             numbers.append(place)
         elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
             words.append(place)
-            if _are_tags(cells):
+            if _are_tags(cells[1:] or cells):
                 tags.add(place)
     behind = [place for place in numbers if len(words) > 1 and place > words[1]]
     if behind:

@@ -42,7 +42,7 @@ ASKS = {
     "run": "runs training system errors",
     "listening": "training errors",
     "training": "corpus settings system errors",
-    "vectors": "evaluation system errors",
+    "vectors": "corpus evaluation settings system errors",
     "compat": "losses losses.table losses.options sampling tree errors",
     "evaluation": "system errors",
     "losses": "losses.table losses.options sampling tree settings.declare kernels.plan errors",

@@ -70,9 +70,9 @@ def expected_lines(text: str) -> list[list[str]]:
     """The words of each line of a text, as the tokeniser defines them, in plain Python."""
     if text and not text.endswith("\n"):
         text += "\n"
-    return [
-        line.replace("\0", " ").replace("\ufeff", " ").split() for line in text.split("\n")[:-1]
-    ]
+    lines = (line.replace("\0", " ").split() for line in text.split("\n")[:-1])
+    # without the marks of files that were joined
+    return [[w.lstrip("\ufeff") for w in line if w.strip("\ufeff")] for line in lines]
 
 
 def lines_of(store: TokenStore) -> list[list[str]]:

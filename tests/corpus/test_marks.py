@@ -7,8 +7,8 @@ import pytest
 from w2v.errors import InputError
 
 
-@pytest.mark.parametrize("end", [b"\n", b""])
-def test_byte_order_marks_of_joined_files_are_whitespace(end, tmp_path, read, check):
+@pytest.mark.parametrize("end", [b"\n", b" ", b"\n\xef\xbb\xbf"])
+def test_byte_order_marks_of_joined_files_are_dropped(end, tmp_path, read):
     (tmp_path / "joined.txt").write_bytes((b"\xef\xbb\xbfthe cat" + end) * 3)
     for chunk_bytes in (1, 4, 1000):
         store = read(tmp_path / "joined.txt", chunk_bytes=chunk_bytes)

@@ -20,7 +20,7 @@ PARAGRAPHS = [["a", "hard", "wrapped", "line"], ["and", "another"], ["last"]]
 def paragraphs(text: str) -> list[list[str]]:
     found: list[list[str]] = [[]]
     for line in text.split("\n"):
-        if words := line.replace("\0", " ").replace("\ufeff", " ").split():
+        if words := line.replace("\0", " ").split():
             found[-1] += words
         elif found[-1]:
             found.append([])

@@ -37,7 +37,7 @@ CASES = {
     "지미 카터(, 1924년 10월": "지미 카터 1924년 10월",
     "カタカナとひら": "カタカナ と ひ ら",
     "naïve e\u0301te\u0301 नमस्ते": "naïve e\u0301te\u0301 नमस्ते",
-    "some words a\ufeffb\0c": "some words a b c",
+    "some words \ufeffa\0b\ufeffc": "some words a b\ufeffc",
 }
 
 

@@ -22,7 +22,7 @@ REFUSED = {
     "chinese": "no whitespace in 1 MiB.*--tokenizer words",
     "blanks": "holds no word",
     "lines": "holds no word",
-    "marks": "holds no word",
+    "marks": "no whitespace in 1 MiB",
     "long words": "bytes on average|no whitespace",
     "json text": "line 1: .* 16 MiB",
     "json list": "line 1: .* 16 MiB",

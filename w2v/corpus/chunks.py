@@ -19,9 +19,9 @@ from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
 
-# Whitespace as in str.split(), NUL, and the byte-order mark, in UTF-8.
+# Whitespace as in str.split(), and NUL, in UTF-8.
 WHITESPACE = re.compile(
-    rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80|\xef\xbb\xbf"
+    rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
 )
 NEAR_BYTES = 1 << 10
 # Where a word ends in scripts that have no blanks: 。！？

@@ -201,37 +201,40 @@ class _Reader:
     threads: int
     sources: Sequence[Source] = ()  # files; none for text from memory
     warnings: list[str] = field(default_factory=list)
+    notices: Notices = field(default_factory=Notices)
 
     @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Returns the store over `file`, an empty file in `folder`."""
-        notices = Notices()
+        self.notices = Notices()
         builder = TokenStoreBuilder(file, folder, paragraphs=self.reading.paragraphs)
-        for chunk in self._encoded(notices):
-            builder.add(chunk)
-            notices.invalid += chunk.invalid
-            notices.nul += chunk.nul
+        self._encode(builder)
         for source in self.sources:
             source.check_unchanged()
-        store = builder.finish(self.threads, [*self.warnings, *notices.sentences()])
+        store = builder.finish(self.threads, [*self.warnings, *self.notices.sentences()])
         if store is None:
             first, *more = [source.name for source in self.sources] or ["it"]
             named = f"{first} and {len(more)} more are" if more else f"{first} is"
-            why = notices.sentences() or [f"{named} empty"]
+            why = self.notices.sentences() or [f"{named} empty"]
             raise InputError(f"the corpus holds no word: {'; '.join(why)}")
         return store
 
-    def _encoded(self, notices: Notices) -> Iterator[EncodedChunk]:
+    def _encode(self, builder: TokenStoreBuilder) -> None:
+        def add(chunk: EncodedChunk) -> None:
+            builder.add(chunk)
+            self.notices.invalid += chunk.invalid
+            self.notices.nul += chunk.nul
+
         waiting: deque[Future[EncodedChunk]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for encode in self.encoders(notices):
+                for encode in self.encoders(self.notices):
                     waiting.append(pool.submit(encode))
                     # One chunk waits beside those worked on: no thread idles, and memory stays
                     # bounded.
                     while len(waiting) > self.threads + 1:
-                        yield waiting.popleft().result()
+                        add(waiting.popleft().result())
                 while waiting:
-                    yield waiting.popleft().result()
+                    add(waiting.popleft().result())
             finally:
                 pool.shutdown(cancel_futures=True)

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from w2v.corpus.chunks import Chunk
 from w2v.corpus.reading import Reading
 from w2v.corpus.texts import invalid_utf8
-from w2v.corpus.words import is_word, segments
+from w2v.corpus.words import MARK, is_word, segments
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_WORD_BYTES
 
@@ -58,11 +58,12 @@ def encode_chunk(chunk: Chunk, reading: Reading) -> EncodedChunk:
     codes = encoded.indices.to_numpy()
     # The elements end in at most one blank.
     words = pc.ascii_rtrim(encoded.dictionary, " ")
+    if MARK.encode() in text:
+        words = pc.utf8_ltrim(words, MARK)
     if reading.words:
         codes, words = _cut_at_boundaries(codes, words)
     counts = np.bincount(codes, minlength=len(words))
-    empty = pc.index(words, "").as_py()
-    if empty >= 0:
+    for empty in np.flatnonzero(pc.equal(words, "").to_numpy(zero_copy_only=False)):
         codes = codes[codes != empty]
         counts[empty] = 0
     words = _finished(words, reading.lowercase, chunk.spans[-1][1])
@@ -163,9 +164,6 @@ def _blanked(text: bytes) -> bytes | np.ndarray:
     # U+3000
     at = np.flatnonzero(characters == 0xE3)
     _blank(characters, at[(characters[at + 1] == 0x80) & (characters[at + 2] == 0x80)], 3)
-    # U+FEFF: files that were joined have it in the middle
-    at = np.flatnonzero(characters == 0xEF)
-    _blank(characters, at[(characters[at + 1] == 0xBB) & (characters[at + 2] == 0xBF)], 3)
     return characters
 
 

@@ -1,7 +1,7 @@
 """What the words of a text are, by whitespace or by Unicode's word boundaries.
 
-whitespace  what stands between whitespace, as `str.split()` has it; NUL and U+FEFF, the byte-order
-            mark, are whitespace too
+whitespace  what stands between whitespace, as `str.split()` has it, or NUL, without the byte-order
+            marks (U+FEFF) before it, which files that were joined have in the middle
 words       of that, the parts between the default word boundaries of Unicode (UAX #29) that hold a
             letter or a digit: "don't", "3.14" and "e.g" are words, "well-known" is two; punctuation
             and emoji are left out; of Chinese, and of Japanese kana other than katakana, every
@@ -18,7 +18,7 @@ from w2v.errors import RunError
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
 
-BLANKS = str.maketrans("\0\ufeff", "  ")
+MARK = "\ufeff"  # the byte-order mark
 
 
 def segments(text: str) -> list[str]:
@@ -45,7 +45,8 @@ def _compiled(pattern: str) -> Any:
 def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
     """Returns the words of a text as a corpus with these settings would have them; None: those of
     the defaults."""
-    words = text.translate(BLANKS).split()
+    words = [word.lstrip(MARK) for word in text.replace("\0", " ").split()]
+    words = [word for word in words if word]
     if settings is None:
         return words
     if settings.tokenizer == "words":

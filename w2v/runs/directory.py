@@ -100,7 +100,8 @@ def check_places(run: Path) -> None:
         path, kind = run / name, "folder" if name == FOLDER else "file"
         if os.path.lexists(path):
             mode = path.lstat().st_mode
-            if not (stat.S_ISDIR(mode) if name == FOLDER else stat.S_ISREG(mode)):
+            # a file in the place of the folder leads nowhere, and is told where it is needed
+            if not (stat.S_ISREG(mode) or (name == FOLDER and stat.S_ISDIR(mode))):
                 is_now = "is a link" if stat.S_ISLNK(mode) else f"is no {kind}"
                 what = f"and a run keeps a {kind} of its own there"
                 raise InputError(f"{path} {is_now}, {what}: move it away, or put the {kind} there")

@@ -179,7 +179,7 @@ def test_colours_and_themes_change(window: Browser, page: Path) -> None:
         "document.querySelector('#colour').value = 'frequency',"
         "document.querySelector('#colour').dispatchEvent(new Event('change'))"
     )
-    assert window.text("#legend") != classes and "times or more" in window.text("#legend")
+    assert window.text("#legend") != classes and "+ times" in window.text("#legend")
     window.click_on("#legend button")
     assert window.run("document.querySelector('#legend button').ariaPressed") == "true"
     window.open(page, 700, 900, dark=True)

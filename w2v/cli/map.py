@@ -1,11 +1,11 @@
 """Draw a map of the words, to look at in a browser.
 
 FILE becomes one page that loads nothing: search it, click a word for its true neighbours, ask
-analogies, colour the words by class or frequency. Beside it FILE.parquet has the columns word,
-count, x, y for other programs. Words lie where t-SNE puts them if openTSNE is installed (pip
-install 'w2v[map]'), else along two principal components, which keep few neighbours together.
-Printed are the two files, how many words, the method, and the share of the 10 nearest words that
-are among the 10 nearest on the map.
+analogies, colour the words by class or frequency. Beside it a .parquet of the same name has the
+columns word, count, x, y for other programs. Words lie where t-SNE puts them if openTSNE is
+installed (pip install 'w2v[map]'), else along two principal components, which keep few neighbours
+together. Printed are the two files, how many words, the method, and the share of the 10 nearest
+words that are among the 10 nearest on the map.
 
 \b
   w2v map wiki-skip-gram-neg -o map.html

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.options import Overwrite
-from w2v.cli.output import is_terminal, print_line
+from w2v.cli.options import Json, Overwrite
+from w2v.cli.output import is_terminal, print_json, print_line
 from w2v.errors import InputError
 
 
@@ -34,6 +34,7 @@ def command(
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="the page's heading")] = None,
     overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     from w2v.api import report
     from w2v.explorer.report import check_report, write_report
@@ -43,7 +44,7 @@ def command(
     if output != "-":
         check_writable(output, overwrite=overwrite)
         report(runs, output, questions=questions or (), title=title)
-        print_line(output)
+        print_json({"output": output, "runs": runs}) if json else print_line(output)
         return
     if sys.stdout is None or is_terminal(sys.stdout):
         raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")

@@ -33,12 +33,10 @@ const start = (words) => {
     selected = word;
     byId("word").hidden = word < 0;
     byId("hint").hidden = word >= 0;
-    if (word < 0) {
-      view.lit = null;
-      remember("");
-      view.redraw();
-      return;
-    }
+    view.lit = null;
+    view.redraw();
+    remember(word < 0 ? "" : words.words[word]);
+    if (word < 0) return;
     const name = words.words[word];
     const found = words.neighbours(word);
     const near = found.map((other) => other.word).filter((other) => other < words.n);
@@ -53,10 +51,8 @@ const start = (words) => {
       : "Its vector is all zeros, so nothing is near.";
     byId("said").textContent = `${shown(name)}; nearest: ${found.map((other) => shown(words.words[other.word])).join(", ")}`;
     byId("name").closest("aside").scrollTop = 0;
-    view.lit = { word, near, arrows: [] };
-    remember(name);
+    view.lit = { word, near, pairs: [] };
     if (fly) view.show(word, near);
-    else view.redraw();
   };
 
   // The address says which word is selected, so that it can be sent to somebody.
@@ -106,10 +102,7 @@ const start = (words) => {
         const item = element("li", { role: "option", id: `found-${i}` }, named(words.words[word]));
         const count = words.counts ? grouped(words.counts[word]) : "";
         item.append(element("span", { class: "faint small number" }, count));
-        item.addEventListener("pointerdown", (event) => {
-          event.preventDefault(); // the box keeps the focus until the word is taken
-          take(word);
-        });
+        item.addEventListener("pointerdown", () => take(word));
         item.dataset.word = word;
         return item;
       }),
@@ -169,7 +162,7 @@ const start = (words) => {
     const [a, b, c] = rows;
     const answer = found[0].word;
     select(-1);
-    view.lit = { word: answer, near: [], arrows: [[a, b], [c, answer]] };
+    view.lit = { word: answer, near: [], pairs: [[a, b], [c, answer]] };
     byId("said").textContent = `The best answer is ${shown(words.words[answer])}`;
     view.whole();
   });
@@ -315,7 +308,7 @@ const byClass = (words) => ({
 const RANKS = [50, 200, 1000, 4000, 10000];
 const byFrequency = (words) => {
   const ends = [...RANKS.filter((rank) => rank < words.n), words.n];
-  const times = (end) => (words.counts ? `: ${grouped(words.counts[end - 1])} times or more` : "");
+  const times = (end) => (words.counts ? `, ${grouped(words.counts[end - 1])}+ times` : "");
   return {
     group: Uint8Array.from({ length: words.n }, (_, word) => ends.findIndex((end) => word < end)),
     colours: ends.map((_, i) => `--step-${5 - i}`),

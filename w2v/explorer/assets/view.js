@@ -11,7 +11,7 @@ class View {
     this.pen = canvas.getContext("2d");
     this.zoom = 1;
     this.x = this.y = 0.5; // the middle of what is seen
-    this.lit = null; // { word, near, arrows }: what is shown before the rest
+    this.lit = null; // { word, near, pairs }: what is shown before the rest
     this.only = null; // the group of colour that is shown before the rest
     this.labels = []; // { word, left, top, right, bottom } on the screen
     this.widths = new Map();
@@ -136,21 +136,16 @@ class View {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.fillStyle = this.ground;
     pen.fillRect(0, 0, this.width, this.height);
-    const seen = this.seen();
+    const seen = []; // words and their places on the screen
+    for (let i = 0; i < this.words.n; i++) {
+      const [x, y] = this.screen(i);
+      if (x > -20 && y > -20 && x < this.width + 20 && y < this.height + 20) seen.push([i, x, y]);
+    }
     this.drawPoints(seen);
     if (this.lit) this.drawLit();
     this.drawLabels(seen);
     // for those who look from outside: readers of the page, and its tests
     Object.assign(this.canvas.dataset, { zoom: this.zoom, x: this.x, y: this.y, labels: this.labels.length });
-  }
-
-  seen() {
-    const found = [];
-    for (let i = 0; i < this.words.n; i++) {
-      const [x, y] = this.screen(i);
-      if (x > -20 && y > -20 && x < this.width + 20 && y < this.height + 20) found.push([i, x, y]);
-    }
-    return found;
   }
 
   drawPoints(seen) {
@@ -174,46 +169,25 @@ class View {
 
   drawLit() {
     const { pen } = this;
-    const { word, near, arrows } = this.lit;
+    const { word, near, pairs } = this.lit;
     pen.strokeStyle = pen.fillStyle = this.accent;
-    pen.lineWidth = 1;
-    pen.globalAlpha = 0.45;
-    for (const other of near) {
+    for (const [from, to] of [...near.map((other) => [word, other]), ...pairs]) {
+      pen.globalAlpha = pairs.length ? 0.9 : 0.45;
+      pen.lineWidth = pairs.length ? 1.8 : 1;
       pen.beginPath();
-      pen.moveTo(...this.screen(word));
-      pen.lineTo(...this.screen(other));
+      pen.moveTo(...this.screen(from));
+      pen.lineTo(...this.screen(to));
       pen.stroke();
     }
     pen.globalAlpha = 1;
-    pen.lineWidth = 1.6;
-    for (const [from, to] of arrows) this.arrow(from, to);
-    for (const other of [word, ...near, ...arrows.flat()]) {
-      const [x, y] = this.screen(other);
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = this.ground;
+    for (const other of [word, ...near, ...pairs.flat()]) {
       pen.beginPath();
-      pen.arc(x, y, other === word ? 6 : 4.2, 0, 7);
+      pen.arc(...this.screen(other), other === word ? 6 : 4.2, 0, 7);
       pen.fill();
-      pen.lineWidth = 1.5;
-      pen.strokeStyle = this.ground;
       pen.stroke();
-      pen.strokeStyle = this.accent;
     }
-  }
-
-  arrow(from, to) {
-    const [x, y] = this.screen(from);
-    const [toX, toY] = this.screen(to);
-    const angle = Math.atan2(toY - y, toX - x);
-    const length = Math.hypot(toX - x, toY - y);
-    if (length < 12) return;
-    const tip = [toX - 7 * Math.cos(angle), toY - 7 * Math.sin(angle)];
-    this.pen.beginPath();
-    this.pen.moveTo(x, y);
-    this.pen.lineTo(...tip);
-    for (const turn of [2.7, -2.7]) {
-      this.pen.moveTo(...tip);
-      this.pen.lineTo(tip[0] + 10 * Math.cos(angle + turn), tip[1] + 10 * Math.sin(angle + turn));
-    }
-    this.pen.stroke();
   }
 
   // Labels of lit words, then of frequent ones, each where no other stands yet.
@@ -251,7 +225,7 @@ class View {
         return;
       }
     };
-    const first = lit ? [...new Set([lit.word, ...lit.arrows.flat(), ...lit.near])] : [];
+    const first = lit ? [...new Set([lit.word, ...lit.pairs.flat(), ...lit.near])] : [];
     for (const word of first) label(word, ...this.screen(word), true);
     pen.globalAlpha = lit ? 0.65 : 1;
     for (const [word, x, y] of seen) {

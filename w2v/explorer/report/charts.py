@@ -111,7 +111,7 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
         return ""
     ends = [end for _, row in rows for each in row for end in (each.interval or (each.value,) * 2)]
     height = TOP + sum(len(row) * ROW + GAP for _, row in rows) + BOTTOM
-    across = Scale([*ends, 0.0], Axis(label), NAMES, WIDTH - RIGHT)
+    across = Scale(ends, Axis(label), NAMES, WIDTH - RIGHT)
     parts, top = [], float(TOP)
     for tick in across.ticks():
         line = f'x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="{TOP}" y2="{height - BOTTOM}"'

@@ -23,6 +23,7 @@ FLOORS = (
     "__main__",
     "cli compat.gensim",
     "api",
+    "trained",
     "comparison explorer",
     "run listening",
     "words lm",

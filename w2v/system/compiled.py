@@ -69,7 +69,9 @@ class KernelCache:
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Returns what was compiled for a signature, None where no sound entry has it."""
-        from numba.core.compiler import CompileResult
+        from numba.core import compiler
+
+        rebuild: Any = compiler.CompileResult._rebuild
 
         target.refresh()
         name = self._name(signature, target.codegen())
@@ -78,16 +80,17 @@ class KernelCache:
                 content = read_plain(folder / name)
                 if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
                     values = pickle.loads(content[DIGEST_BYTES:])
-                    return CompileResult._rebuild(target, *values)
+                    return rebuild(target, *values)
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Writes an entry, if that is possible."""
-        from numba.core.serialize import dumps
+        from numba.core import serialize
 
         folder = _folders()[1]
         if folder is None or result.library.has_dynamic_globals or result.lifted:
             return
+        dumps: Any = serialize.dumps
         content = dumps(result._reduce())
         path = folder / self._name(signature, result.library.codegen)
         try:

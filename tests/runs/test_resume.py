@@ -20,7 +20,7 @@ from tests.resumption import (
 )
 from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import load_checkpoint
-from w2v.runs.resume import finished, resumed_config
+from w2v.runs.resume import comparable, finished, resumed_config
 from w2v.training.schedule import Schedule
 from w2v.words.fused import HogwildEngine
 
@@ -227,3 +227,22 @@ def test_a_failing_run_says_what_is_kept(train, zipf_lines, monkeypatch):
         with pytest.raises(Killed):
             go_on(reporter=told)
     assert told.said[-1].startswith("the run has failed. Kept is run/checkpoints/step-")
+
+
+def test_a_run_from_before_a_setting_goes_on(train, zipf_lines, monkeypatch):
+    """Settings that a checkpoint does not know have the values that they had not to be named."""
+    settings = {"epochs": 3, "checkpoint_every": "0.5k"}
+    whole = train(zipf_lines, output="whole", **settings)
+    new = ("tokenizer", "sentences", "phrases")
+
+    def without(config):
+        return {name: value for name, value in comparable(config).items() if name not in new}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("w2v.runs.saving.comparable", without)
+        kill(train, zipf_lines, patch, 5, **settings)
+    recipe = Path("run/config.yaml")
+    lines = [line for line in recipe.read_text().splitlines() if line.split(":")[0] not in new]
+    recipe.write_text("\n".join(lines) + "\n")
+    assert go_on().words == whole.summary.words
+    assert vectors("run") == vectors("whole")

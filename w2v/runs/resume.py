@@ -126,6 +126,8 @@ def latest(context: Context) -> Checkpoint | None:
     if not isinstance(then, dict):
         what = "does not say which settings it was made with: it cannot be used"
         raise InputError(f"{checkpoint.path} {what}")
+    settings = all_settings()
+    then = {name: settings[name].default for name in now if name in settings} | then
     for name in sorted(set(now) | set(then)):
         if now.get(name) != then.get(name):
             raise InputError(

@@ -30,8 +30,9 @@ from torch.nn import functional as F
 from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
 from w2v.losses.given import check_given
 from w2v.losses.math import levels
-from w2v.losses.math.numbers import accumulate_dtype, short
+from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
+from w2v.sampling.given import short
 
 # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
 LOGIT_COST = 40.0

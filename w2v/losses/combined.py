@@ -16,10 +16,10 @@ from torch import Tensor
 
 from w2v.losses.base import Counts, Made, OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
-from w2v.losses.math.numbers import short
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
 from w2v.sampling.candidates import Sampler
+from w2v.sampling.given import short
 
 
 class HsigmoidNeg(OutputLayer):

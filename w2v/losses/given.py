@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from w2v.losses.math.numbers import check_floating, short
+from w2v.losses.math.numbers import check_floating
+from w2v.sampling.given import short
 
 
 def checked_counts(counts: Any) -> Tensor:

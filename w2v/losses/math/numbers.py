@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
+from w2v.sampling.given import short
+
 Given = Sequence[Tensor | None]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -127,12 +129,6 @@ def checked_number(
         wanted = f"a number above {low:g}" if above else f"a number, {bounds}"
         raise ValueError(f"{name} is {short(value)}, it must be {wanted}")
     return number
-
-
-def short(value: object) -> str:
-    """A value inside a message, on one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def transformed() -> bool:

@@ -29,10 +29,10 @@ from w2v.losses.math.numbers import (
     checked_number,
     checked_whole,
     eager,
-    short,
     transformed,
 )
 from w2v.losses.softmax import kept_cross_entropy
+from w2v.sampling.given import short
 
 LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
 

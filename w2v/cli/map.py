@@ -66,6 +66,8 @@ def command(
     if method == "auto" and chosen == "pca" and not quiet:
         say("openTSNE is not installed, so that the map is drawn by PCA: pip install 'w2v[map]'")
     vectors = open_model(model, encoding_errors=encoding_errors)
+    if is_terminal(sys.stderr) and not quiet:
+        say(f"drawing {min(words, len(vectors)):,} words; 20,000 take about a minute")
     drawn = vectors.map(
         None if table is None else output, words, title=title, seed=seed, method=chosen
     )

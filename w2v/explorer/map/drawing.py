@@ -114,7 +114,7 @@ def _examples(
     """For each class frequent words of it that are near its centre."""
     examples = []
     for number, centre in enumerate(centres):
-        # of the frequent half of the class, the most central
+        # of its most frequent tenth, those in the middle
         rows = np.flatnonzero(found == number)
         rows = rows[: max(EXAMPLES, len(rows) // 10)]
         best = np.argsort(-(unit[rows] @ centre), kind="stable")[:EXAMPLES]

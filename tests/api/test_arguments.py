@@ -75,6 +75,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "case": "fold",
         "intervals": False,
     },
+    "vectors.map": {"path": "o.html", "words": 20, "title": "a", "seed": 1, "method": "pca"},
     "vectors.save": {"path": "o.txt", "format": "text"},
     "model.perplexity": {"text": LINES, "column": None, "encoding_errors": "replace"},
     "model.score": {"lines": ["1 2"], "stream": None},

@@ -74,11 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"train|--{CLIPBOARD}|x", "", ("ZXZpbA",)),
         (f"info|{TURNED}", "", SHOWN[1:2]),
         (f"train|corpus.txt|--output|-|--quiet|{QUICK}", "", SHOWN),
-        (
-            f"train|corpus.txt|--output|run{TURNED}|--valid|{CSI}.txt|" + "|".join(QUICK),
-            "",
-            SHOWN[1:],
-        ),
+        (f"train|corpus.txt|--output|run{TURNED}|--valid|{CSI}.txt|{QUICK}", "", SHOWN[1:]),
         ("generate|lm|--words|40|--seed|1", "", SHOWN[:1]),
         (f"generate|lm|x{TURNED}|--words|1", "", SHOWN[1:2]),
         ("score|lm|--tokens", " ".join(BAD) + "\n", SHOWN),

@@ -147,8 +147,8 @@ def test_stdout_has_the_path_and_stderr_the_summary(
     assert out == "out.bin\n"
     assert (
         err == "training\n5,000 words in 5 epochs = 3,000 trained + 500 below --min-count + 1,500"
-        " subsampled\n80 words x 100, neg: loss 2.2500 nats per prediction, 3.60 M words/s, 1.2"
-        " s training, 2.0 s in all\n"
+        " subsampled\n80 words x 100, neg: loss 2.2500 nats per prediction in the last epoch,"
+        " 3.60 M words/s, 1.2 s training, 2.0 s in all\n"
     )
 
 

@@ -67,6 +67,7 @@ def test_the_run_directory(train):
     assert set(metrics[-1]) == {
         "seconds",
         "epoch",
+        "epoch_loss",
         "fraction",
         "words",
         "trained",

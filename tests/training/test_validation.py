@@ -134,7 +134,15 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(texts):
 
 
 def test_a_plateau_quarters_the_learning_rate(texts):
-    trained(valid="valid.txt", output="run", epochs="4", lr="200", clip="0", dropout="0")
+    trained(
+        valid="valid.txt",
+        output="run",
+        epochs="4",
+        lr="200",
+        optimizer="sgd",
+        clip="0",
+        dropout="0",
+    )
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     worse = sum(b["validation_nats_per_token"] > a for a, b in _with_best(lines_of("run")))
     last = [line["lr"] for line in lines if "lr" in line][-1]
@@ -231,13 +239,15 @@ def test_defaults_follow_model_optimizer_and_architecture():
         lstm.lm.clip,
         lstm.lm.schedule,
         lstm.lm.bptt,
-    ) == ("sgd", 20, 0.25, "linear", 10)
+    ) == ("adagrad", 0.1, 0.25, "cosine", 10)
     assert (transformer.training.optimizer, transformer.lm.schedule, transformer.lm.context) == (
         "adamw",
         "cosine",
         256,
     )
-    assert config_of(valid="valid.txt").lm.schedule == "plateau"
+    sgd = config_of(optimizer="sgd")
+    assert (sgd.training.lr, sgd.lm.schedule) == (20, "linear")
+    assert config_of(optimizer="sgd", valid="valid.txt").lm.schedule == "plateau"
     assert (lstm.training.loss, lstm.corpus.min_count) == ("softmax", 1)
     heads = [
         config_of(arch="transformer", heads=None, dim=dim).lm.heads for dim in ("200", "100", "6")
@@ -247,7 +257,7 @@ def test_defaults_follow_model_optimizer_and_architecture():
     assert config_of(loss="nce").loss.negatives == 1024
     assert [
         config_of(loss=loss).training.optimizer for loss in ("nce", "hsigmoid", "label-smoothing")
-    ] == ["adagrad", "adagrad", "sgd"]
+    ] == ["adagrad", "adagrad", "adagrad"]
     assert build_config({"corpus": ("a",)}).training.loss == "neg"
 
 

@@ -20,9 +20,9 @@ from w2v.corpus.store import (
     TokenStore,
     TokenStoreBuilder,
     _overwrite,
-    _ranked,
     _read,
     map_ids,
+    ranked,
 )
 from w2v.corpus.tokenizer import EncodedChunk
 from w2v.corpus.vocabulary import Vocabulary
@@ -185,7 +185,7 @@ def test_counts_gathered_from_many_chunks(tmp_path):
                 EncodedChunk(np.zeros(1, np.int32), pa.array(["a", "b", "\n"]), counts, 0, 0)
             )
         builder._merge()
-        vocabulary, ranks, lines = _ranked(builder._words, builder._counts)
+        vocabulary, ranks, lines = ranked(builder._words, builder._counts)
     assert list(vocabulary.words) == ["a", "b"]
     assert vocabulary.counts.tolist() == [4_000_000_000, 120]
     assert (ranks.tolist(), lines) == ([0, 1, -1], 2_000_000_000)

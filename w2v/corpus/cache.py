@@ -73,9 +73,13 @@ class _Manifest:
 
 
 def cache_directory() -> Path:
-    """Returns where the cache is, or would be."""
+    """Returns where the cache is, or would be; CacheUnavailable: there is no home directory."""
     given = os.environ.get("W2V_CACHE_DIR")
-    return Path(os.path.expanduser(given)) if given else user_caches()
+    found = Path(os.path.expanduser(given)) if given else user_caches()
+    if found is None:
+        remedy = "name a folder for the cache in W2V_CACHE_DIR"
+        raise CacheUnavailable(f"there is no home directory; {remedy}")
+    return found
 
 
 def size_cap() -> int:
@@ -139,8 +143,9 @@ def _load(directory: Path) -> TokenStore:
         ids = map_ids(file, n_ids)
     vocabulary, warnings = Vocabulary(PackedWords(text), counts), tuple(manifest.warnings)
     store = TokenStore(ids, vocabulary, manifest.n_words, manifest.n_lines, warnings)
+    told = [manifest.sources, manifest.warnings]
     sound = text[-1:] == b"\n" and counts.sum() == manifest.n_words
-    if not sound or _checksum(store, text) != manifest.checksum:
+    if not sound or _checksum(store, text, told) != manifest.checksum:
         raise ValueError("the content is not what the manifest says")
     return store
 
@@ -160,7 +165,8 @@ class NewEntry:
         text = store.vocabulary.packed.text
         names = [source.path or source.name for source in sources]
         sizes = (store.n_words, store.n_lines, len(store.vocabulary))
-        checksum, warnings = _checksum(store, text), list(store.warnings)
+        warnings = list(store.warnings)
+        checksum = _checksum(store, text, [names, warnings])
         manifest = _Manifest(FORMAT_VERSION, names, *sizes, checksum, warnings)
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
         if size > size_cap():
@@ -289,7 +295,8 @@ def _read_manifest(directory: Path) -> _Manifest:
     return manifest
 
 
-def _checksum(store: TokenStore, text: bytes) -> int:
-    """CRC-32 of words, counts and ids."""
+def _checksum(store: TokenStore, text: bytes, told: list[list[str]]) -> int:
+    """CRC-32 of words, counts and ids, and of what the manifest tells people."""
     counts = np.ascontiguousarray(store.vocabulary.counts)
-    return ids_checksum(store.ids, zlib.crc32(counts.data, zlib.crc32(text)))
+    start = zlib.crc32(json.dumps(told).encode("ascii"), zlib.crc32(text))
+    return ids_checksum(store.ids, zlib.crc32(counts.data, start))

@@ -40,6 +40,7 @@ def check_description(description: object) -> Mapping[str, Any]:
     if (
         not isinstance(description, dict)
         or any(type(description.get(name)) is not kind for name, kind in kinds.items())
+        or any(not 0 <= description[name] < 2**63 for name, kind in kinds.items() if kind is int)
         or not isinstance(description.get("key", 0), str | None)
     ):
         raise ValueError("it describes no text")

@@ -61,9 +61,6 @@ class LanguageModelTask(Task):
         if self.config.lm.subwords:
             self.reporter.stage(f"training {self.config.lm.subwords:,} subwords")
         tokens = TokenVocabulary.of_corpus(store, self.config)
-        if (literal := store.vocabulary.index(EOS)) is not None:
-            times = f"{int(store.vocabulary.counts[literal]):,} times"
-            self.reporter.warn(f"the corpus itself says {EOS}, {times}: read as line ends")
         negatives = LOSSES[self.config.training.loss].negatives(self.config.loss)
         if negatives >= len(tokens):
             self.reporter.note(
@@ -109,10 +106,8 @@ class LanguageModelTask(Task):
         )
         with told_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()
-        blocks, blind = (
-            Blocks(engine.bounds(), config.training.epochs),
-            blind_loss(config, len(tokens)),
-        )
+        blocks = Blocks(engine.bounds(), config.training.epochs)
+        blind = blind_loss(config, len(tokens))
         return Job(engine, blocks, schedule, validation, blind=blind)
 
     def faster(self, text: Text, job: Job, seconds: float) -> str | None:

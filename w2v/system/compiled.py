@@ -130,7 +130,9 @@ def _source_digest(folder: Path) -> str:
 def _folders() -> tuple[list[Path], Path | None, bool]:
     """Returns the folders to look into, the one to write to, and whether that is a last resort."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    usual = [Path(given)] if given else [Path(__file__).parents[1] / "__pycache__", user_caches()]
+    usual = [Path(given)] if given else [Path(__file__).parents[1] / "__pycache__"]
+    if not given and (own := user_caches()) is not None:
+        usual.append(own)
     found = next((folder for folder in usual if _takes_files(folder)), None)
     if found is not None:
         return usual, found, False

@@ -52,11 +52,11 @@ def _reported(target: Path) -> Iterator[None]:
         raise RunError(f"cannot write {target}: {error.strerror or error}") from error
 
 
-def user_caches() -> Path:
-    """Returns where w2v may keep what it can make again, for this user."""
+def user_caches() -> Path | None:
+    """Returns where w2v may keep what it can make again, for this user; None: there is no home."""
     home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    # a user without an entry in passwd has no home, and `~` would be a folder here
-    return Path("/nonexistent/.cache" if home.startswith("~") else home) / "w2v"
+    # a user without an entry in passwd has none, and `~` would be a folder here
+    return None if home.startswith("~") else Path(home) / "w2v"
 
 
 def read_plain(path: Path) -> bytes:

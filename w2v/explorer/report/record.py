@@ -72,6 +72,8 @@ class Record:
             if done > 0 and passed > (SHORTEST if len(lines) > 1 else 0):
                 found.append((line["words"], done / passed))
                 words, seconds = line["words"], line["seconds"]
+        if not found and lines and lines[-1]["seconds"] > 0:  # a run of moments
+            found = [(lines[-1]["words"], lines[-1]["words"] / lines[-1]["seconds"])]
         return found
 
     def validation(self, name: str) -> list[Point]:

@@ -239,7 +239,7 @@ def test_defaults_follow_model_optimizer_and_architecture():
         lstm.lm.clip,
         lstm.lm.schedule,
         lstm.lm.bptt,
-    ) == ("adagrad", 0.1, 0.25, "cosine", 10)
+    ) == ("adagrad", 0.1, 1, "cosine", 10)
     assert (transformer.training.optimizer, transformer.lm.schedule, transformer.lm.context) == (
         "adamw",
         "cosine",

@@ -140,6 +140,13 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         for warning in save_vectors(path, self.words, self.matrix, self.counts, format).warnings:
             warnings.warn(warning, stacklevel=2)
 
+    @asks(
+        path=arguments.optional(arguments.path),
+        words=arguments.number(1, whole=True),
+        title=arguments.optional(arguments.text),
+        seed=arguments.number(0, whole=True),
+        method=arguments.text,
+    )
     def map(
         self,
         path: str | Path | None = None,

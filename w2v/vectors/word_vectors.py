@@ -77,14 +77,31 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         row = self.index(word)
         return default if row is None else self.matrix[row]
 
-    def nearest(self, query: Asked, k: int = 10) -> list[Neighbour]:
+    def nearest(
+        self,
+        query: Asked,
+        k: int = 10,
+        *,
+        method: str = "add",
+        restrict_vocab: int = 0,
+        min_similarity: float | None = None,
+    ) -> list[Neighbour]:
         """Returns the k words nearest to a query, best first, without the query's own words. It is
         a word, an expression such as "king - man + woman", a list of words, which are added, or a
-        vector [D]; an unknown word is an UnknownWordError."""
-        return queries.nearest(self, [queries.resolve(self, query)], k)[0]
+        vector [D]; an unknown word is an UnknownWordError.
+
+        Args:
+            method: "add" ranks by the cosine to the sum, "mul" by 3CosMul (ACL W14-1618), whose
+                figure then stands for the similarity.
+            restrict_vocab: only so many of the most frequent words answer, 0 = all.
+            min_similarity: words that are less similar do not answer.
+        """
+        found = [queries.resolve(self, query)]
+        options: Any = {"restrict_vocab": restrict_vocab, "min_similarity": min_similarity}
+        return queries.nearest(self, found, k, method=method, **options)[0]
 
     answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
-    analogy = asks(method=one_of(METHODS))(queries.analogy)
+    analogy = queries.analogy
     odd_one_out = asks(words=arguments.texts)(queries.odd_one_out)
     encode = asks(texts=arguments.texts, pooling=one_of(encoding.POOLINGS))(encoding.encode)
 

@@ -21,7 +21,7 @@ from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_se
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
-from w2v.vectors import encoding, queries
+from w2v.vectors import encoded, encoding, queries
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
 from w2v.vectors.saving import FORMATS, save_vectors
@@ -104,6 +104,12 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     analogy = queries.analogy
     odd_one_out = asks(words=arguments.texts)(queries.odd_one_out)
     encode = asks(texts=arguments.texts, pooling=one_of(encoding.POOLINGS))(encoding.encode)
+    encode_stream = asks(texts=arguments.each_text, pooling=one_of(encoding.POOLINGS))(
+        encoding.encode_stream
+    )
+    embed = asks(texts=arguments.each_text, path=arguments.path, pooling=one_of(encoding.POOLINGS))(
+        encoded.embed
+    )
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...

@@ -74,6 +74,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "vectors.analogy": {"a": "1", "b": "2", "c": "3", "k": 1, "method": "add"},
     "vectors.odd_one_out": {"words": ["1", "2", "3"]},
     "vectors.encode": {"texts": ["1 2"], "pooling": "sif"},
+    "vectors.classes": {"k": 2, "seed": 1},
     "vectors.encode_stream": {"texts": ["1 2"], "pooling": "sif"},
     "vectors.embed": {"texts": ["1 2"], "path": "o.npy", "pooling": "sif"},
     "vectors.evaluate": {

@@ -33,7 +33,7 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Each is a module of its own, in the order of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
-VERBS += ["similarity", "odd-one-out", "vectors", "embed"]
+VERBS += ["similarity", "odd-one-out", "vectors", "embed", "classes"]
 VERBS += ["phrases", "vocab", "info", "export", "map", "report", "cache", "losses"]
 VERBS += ["config", "completion"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "tokenizers": "'w2v[subwords]'", "matplotlib": "'w2v[plot]'"}

@@ -21,7 +21,7 @@ from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_se
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
-from w2v.vectors import encoded, encoding, queries
+from w2v.vectors import classes, encoded, encoding, queries
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
 from w2v.vectors.saving import FORMATS, save_vectors
@@ -110,6 +110,10 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     embed = asks(texts=arguments.each_text, path=arguments.path, pooling=one_of(encoding.POOLINGS))(
         encoded.embed
     )
+
+    classes = asks(
+        k=arguments.number(1, whole=True), seed=arguments.number(0, whole=True, high=2**32 - 1)
+    )(classes.classes)
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...

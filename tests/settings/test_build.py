@@ -76,6 +76,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "extend_vocab": False,
         "checkpoint_every": None,
         "keep": 2,
+        "tensorboard": None,
         "output": None,
         "overwrite": False,
     }

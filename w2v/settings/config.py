@@ -73,7 +73,11 @@ class Config:
             entry if entry in ("-", IN_MEMORY) else os.path.abspath(entry)
             for entry in self.corpus.corpus
         ]
-        for name, path in (("init", self.start.init), ("phrases", self.corpus.phrases)):
+        for name, path in (
+            ("init", self.start.init),
+            ("phrases", self.corpus.phrases),
+            ("tensorboard", self.checkpoints.tensorboard),
+        ):
             if path is not None:
                 values[name] = os.path.abspath(path)
         return values

@@ -155,6 +155,9 @@ class CheckpointSettings:
         default_text="never; s, m, h are time, k, M, G words",
     )
     keep: int = setting(2, "checkpoints to keep, the latest", low=1)
+    tensorboard: str | None = setting(
+        None, "write the lines of metrics.jsonl for TensorBoard too, in a folder", metavar="DIR"
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,13 @@ from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings, losses_with
 from w2v.system.arguments import path
 
-PATHS = ("output", "valid", "init", "phrases")  # take any path-like object, such as a run
+PATHS = (
+    "output",
+    "valid",
+    "init",
+    "phrases",
+    "tensorboard",
+)  # take any path-like object, such as a run
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -89,6 +95,7 @@ class Keywords(TypedDict, total=False):
     extend_vocab: bool
     checkpoint_every: str | None
     keep: int
+    tensorboard: str | os.PathLike[str] | None
     output: str | os.PathLike[str] | None
     overwrite: bool
 

@@ -20,6 +20,7 @@ FOREIGN = {
     b"%PDF-": "is a PDF: turn it into text first, e.g. by pdftotext",
     b"\xff\xfe": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
+    b"ARROW1": "is an Arrow table: name it .arrow, or give the `column` of a pipe",
     b"PAR1": "is a parquet table: name it .parquet, or give the `column` of a pipe",
     b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. by gzip -d",
     b"\x04\x22\x4d\x18": "is compressed by lz4: decompress it first, e.g. by lz4 -d",

@@ -20,7 +20,9 @@ class CorpusSettings:
 
     corpus: tuple[str, ...] = setting((), "files, folders, globs or - for stdin", flag=False)
     column: str | None = setting(
-        None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
+        None,
+        "the column that holds the text, or lists of words, of .jsonl, .csv, .parquet and .arrow",
+        metavar="NAME",
     )
     tokenizer: str = setting(
         "whitespace",

@@ -28,9 +28,9 @@ from w2v.corpus.columns import (
     read_arrow,
     read_parquet,
 )
-from w2v.corpus.reading import Notices, Reading
+from w2v.corpus.reading import UTF_8, Notices, Reading
 from w2v.corpus.sources import Advance, Source, read_pieces
-from w2v.corpus.texts import SAMPLE_BYTES, check_text, invalid_utf8
+from w2v.corpus.texts import SAMPLE_BYTES, check_text, in_utf8, invalid_utf8
 from w2v.errors import InputError, RunError, shown
 
 PIECE_BYTES = 1 << 20
@@ -52,7 +52,7 @@ def read_documents(
     file is no such table, or has no such column, or the column holds no text, and RunError if a
     pipe's content does not fit the temporary folder."""
     end, gathered, size = b"\n\n" if reading.paragraphs else b"\n", [], 0
-    for document in _documents(source, reading, advance):
+    for document in _documents(source, reading, advance, notices):
         if document is None:
             notices.missing += 1
             continue
@@ -66,7 +66,9 @@ def read_documents(
     yield b"".join(gathered)
 
 
-def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[bytes | None]:
+def _documents(
+    source: Source, reading: Reading, advance: Advance, notices: Notices
+) -> Iterator[bytes | None]:
     name, kind, column = source.name, source.format, reading.column
     if kind in BINARY and source.lasting and is_plain(source):
         for value in BINARY[kind](str(source.path), source, column, advance):
@@ -78,11 +80,15 @@ def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[b
         return
     if kind == "sniff":
         kind = _sniffed(first)
+        if kind not in BINARY and reading.encoding != UTF_8:
+            kind = _sniffed(first.decode(reading.encoding, "ignore").encode("utf-8", "ignore"))
     if kind in BINARY:
         with _spooled(chain([first], pieces), name) as path:
             for value in BINARY[kind](path, source, column, lambda size: None):
                 yield _line(value, f"column {column!r} of {name}", reading)
         return
+    pieces = in_utf8(chain([first], pieces), name, reading, notices)
+    first = next(pieces, b"")
     check_text(first[:SAMPLE_BYTES], name, reading.strict)
     texts = _decoded(chain([first], pieces), name, reading.strict)
     rows = _json if kind == "json" else _csv

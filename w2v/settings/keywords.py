@@ -18,6 +18,7 @@ PATHS = (
     "valid",
     "init",
     "phrases",
+    "vocab",
     "tensorboard",
 )  # take any path-like object, such as a run
 
@@ -32,8 +33,10 @@ class Keywords(TypedDict, total=False):
     tokenizer: str
     sentences: str
     lowercase: bool
+    encoding: str
     encoding_errors: str
     phrases: str | os.PathLike[str] | None
+    vocab: str | os.PathLike[str] | None
     min_count: int
     max_vocab: int
     max_sentence: int

@@ -3,6 +3,7 @@ value, wherever in the library it would have failed."""
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import math
 import os
@@ -124,6 +125,15 @@ def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
         raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
 
     return check
+
+
+def is_encoding(name: str) -> bool:
+    """Returns whether Python has an encoding of texts, a piece at a time, by this name."""
+    try:
+        decoder = codecs.getincrementaldecoder(name)
+        return isinstance(decoder().decode(b"", True), str)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return False
 
 
 def optional(check: Check) -> Check:

@@ -266,3 +266,21 @@ def test_metrics_as_a_table(w2v: Run, tmp_path: Path) -> None:
         done = w2v("info", *arguments)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert told in done.stderr
+
+
+def test_several_models_side_by_side(
+    w2v: Run, model: str, sets: tuple[str, str], tmp_path: Path
+) -> None:
+    vectors = load_vectors(tmp_path / model)
+    type(vectors)(vectors.words[::-1], vectors.matrix, None).save(tmp_path / "other.bin")
+    done = w2v("eval", model, "--with", "other.bin", *sets)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    for place, path in ((2, model), (3, "other.bin")):
+        alone = [line.split("\t")[:3] for line in w2v("eval", path, *sets).stdout.splitlines()]
+        assert [[*row[:2], row[place]] for row in rows] == alone
+    values = json.loads(w2v("eval", model, "--with", "other.bin", *sets, "--json").stdout)
+    for path in (model, "other.bin"):
+        alone = json.loads(w2v("eval", path, *sets, "--json").stdout)
+        assert values["models"][path] == alone
+    assert w2v("eval", model, "--with", "other.bin", *sets, "--ci").returncode == 2

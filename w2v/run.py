@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from w2v.errors import RunError
 from w2v.runs.checkpoint import Checkpoint
+from w2v.runs.metrics import check_tensorboard
 from w2v.runs.output import Output, claimed, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
@@ -39,6 +40,7 @@ def run(context: Context) -> RunSummary:
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began = time.perf_counter()
+    check_tensorboard(context.config.checkpoints.tensorboard)
     with told_if_missing(), claimed(context.config, context.resume) as output:
         task = make_task(context)
         task.prepare()
@@ -92,7 +94,8 @@ def _train(
     with closing(Saving(context, text, job, output)) as saving:
         result, blocks_done = saving.begin(earlier)
         clock = replace(clock, before=result.seconds)
-        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, context.in_step)
+        more = (context.in_step, saving.feed)
+        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, *more)
         with saving.told_when_it_fails():
             result = trainer.run(reporter, context.stop)
             if not result.interrupted:

@@ -21,7 +21,19 @@ from w2v.settings.groups import all_settings
 
 from .conftest import Run, environment
 
-VERBS = ["train", "eval", "nearest", "vocab", "info", "export", "cache", "losses"]
+VERBS = [
+    "train",
+    "eval",
+    "nearest",
+    "similarity",
+    "odd-one-out",
+    "vectors",
+    "vocab",
+    "info",
+    "export",
+    "cache",
+    "losses",
+]
 HEAVY = {
     "numba",
     "torch",

@@ -244,3 +244,43 @@ def test_damaged_vector_files_are_refused_by_every_verb(
         assert done.stderr.count("\n") == 1
         assert "bad.bin" in done.stderr
     assert not (tmp_path / "x.txt").exists()
+
+
+def test_metrics_as_a_table(w2v: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lines = [{"words": 9, "loss": 0.5}, {"epoch": 1, "loss": None, "name": 'a,"b"'}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "metrics.jsonl").write_text(text + '{"words": 1')
+    done = w2v("info", "run", "--metrics", "csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == 'words,loss,epoch,name\n9,0.5,,\n,,1,"a,""b"""\n'
+    done = w2v("info", "run", "--metrics", "tsv")
+    assert done.stdout.splitlines()[:2] == ["words\tloss\tepoch\tname", "9\t0.5\t\t"]
+    assert json.loads(w2v("info", "run", "--metrics", "json").stdout) == lines
+    for arguments, told in (
+        (["run", "--metrics", "xml"], "--metrics xml"),
+        ([".", "--metrics", "csv"], "metrics.jsonl"),
+        (["none", "--metrics", "csv"], "none"),
+    ):
+        done = w2v("info", *arguments)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert told in done.stderr
+
+
+def test_several_models_side_by_side(
+    w2v: Run, model: str, sets: tuple[str, str], tmp_path: Path
+) -> None:
+    vectors = load_vectors(tmp_path / model)
+    type(vectors)(vectors.words[::-1], vectors.matrix, None).save(tmp_path / "other.bin")
+    done = w2v("eval", model, "--with", "other.bin", *sets)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    for place, path in ((2, model), (3, "other.bin")):
+        alone = [line.split("\t")[:3] for line in w2v("eval", path, *sets).stdout.splitlines()]
+        assert [[*row[:2], row[place]] for row in rows] == alone
+    values = json.loads(w2v("eval", model, "--with", "other.bin", *sets, "--json").stdout)
+    for path in (model, "other.bin"):
+        alone = json.loads(w2v("eval", path, *sets, "--json").stdout)
+        assert values["models"][path] == alone
+    assert w2v("eval", model, "--with", "other.bin", *sets, "--ci").returncode == 2

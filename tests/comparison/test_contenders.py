@@ -128,3 +128,8 @@ def test_the_recipe_that_is_shipped() -> None:
 def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:
     with pytest.raises(InputError, match="w2v compare trains them, w2v train takes one"):
         build_config({}, recipe)
+
+
+def test_every_run_has_a_tensorboard_folder_of_its_own() -> None:
+    found, _ = read_contenders("neg,nce", {"corpus": ("x",), "tensorboard": "board"}, None)
+    assert [each.config.checkpoints.tensorboard for each in found] == ["board/neg", "board/nce"]

@@ -294,9 +294,8 @@ def test_a_killed_process_leaves_no_temporary_file(tmp_path):
     """Without the cache the ids have no name on the disk, so that even SIGKILL leaves nothing
     behind."""
     script = (
-        "import sys, types\nfrom w2v.corpus import read_corpus\nsettings ="
-        " types.SimpleNamespace(column=None, lowercase=False, encoding_errors='replace',"
-        " tokenizer='whitespace', sentences='line')\ntold ="
+        "from w2v.corpus import read_corpus\nfrom w2v.settings.groups import CorpusSettings\n"
+        "settings = CorpusSettings()\ntold ="
         " lambda done, total: print(done, flush=True)\nread_corpus(['-'], settings,"
         " use_cache=False, chunk_bytes=1 << 16, progress=told)\n"
     )

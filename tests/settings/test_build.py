@@ -48,8 +48,10 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "tokenizer": "whitespace",
         "sentences": "line",
         "lowercase": False,
+        "encoding": "utf-8",
         "encoding_errors": "replace",
         "phrases": None,
+        "vocab": None,
         "min_count": 5,
         "max_vocab": 0,
         "max_sentence": 1000,
@@ -76,6 +78,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "extend_vocab": False,
         "checkpoint_every": None,
         "keep": 2,
+        "tensorboard": None,
         "output": None,
         "overwrite": False,
     }

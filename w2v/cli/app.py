@@ -33,10 +33,11 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Each is a module of its own, in the order of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
+VERBS += ["similarity", "odd-one-out", "vectors", "embed", "classes"]
 VERBS += ["phrases", "vocab", "info", "export", "map", "report", "cache", "losses"]
 VERBS += ["config", "completion"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "tokenizers": "'w2v[subwords]'", "matplotlib": "'w2v[plot]'"}
-TAKE_WORDS = ("nearest", "generate")  # as arguments
+TAKE_WORDS = ("nearest", "similarity", "odd-one-out", "vectors", "generate")  # as arguments
 
 app = typer.Typer(
     name="w2v",
@@ -46,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in VERBS:
-    module = import_module(f"w2v.cli.{verb}")
+    module = import_module(f"w2v.cli.{verb.replace('-', '_')}")
     app.command(name=verb, help=module.__doc__, cls=Command)(module.command)
 
 

@@ -3,7 +3,8 @@
 SETS are files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
 recognised by their content, also compressed; - is stdin, and a folder is one set (BATS). Without
 any, the two small sets of w2v's demo are used. Piped output has the columns set, section or
-measure, value, correct, covered, total; --ci adds the two ends of the value's 95 % interval.
+measure, value, correct, covered, total; --ci adds the two ends of the value's 95 % interval. With
+--with several models are compared: the columns are set, section or measure, a value per model.
 
 What separates the columns of a set is decided by its first 1000 lines and holds for the whole file:
 tabs, semicolons, commas, colons (not of questions) or blanks; quotes are those of spreadsheets.
@@ -26,6 +27,7 @@ vocabularies cannot be compared. Piped output has a name and a value per line.
   w2v eval vectors.bin questions-words.txt wordsim353.tsv --json
   w2v eval wiki-lm --text wiki.test.txt
   w2v eval vectors.bin --ci
+  w2v eval vectors.bin --with other.bin --with third.bin wordsim353.tsv
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from w2v.evaluation.bootstrap import Interval
     from w2v.evaluation.similarity import SimilarityResult
     from w2v.lm.language_model import LanguageModel
+
+Results = tuple[dict[str, "AnalogyResult"], dict[str, "SimilarityResult"]]
 
 INTERVAL = "95 % interval"
 PUBLIC_SETS = (
@@ -71,6 +75,10 @@ def command(
     case: Annotated[
         str, typer.Option(metavar="[fold|exact]", help="ignore the case of words, or not")
     ] = "fold",
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="MODEL", help="show this one beside it; may be repeated"),
+    ] = None,
     ci: Annotated[
         bool, typer.Option("--ci", help="add 95 % intervals, bootstrapped from questions or pairs")
     ] = False,
@@ -94,6 +102,8 @@ def command(
             raise InputError(
                 "SETS are for word vectors and --text for language models: give one of them"
             )
+        if others:
+            raise InputError("--with is for word vectors, and --text for one model: omit one")
         if ci:
             raise InputError(
                 "--ci is for questions and pairs, and a --text is one stream of tokens: omit it"
@@ -112,33 +122,71 @@ def command(
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 
     given = [load_set(path) for path in sets] if sets else default_sets()
-    vectors = open_model(model, encoding_errors=encoding_errors or "strict")
-    analogies: dict[str, AnalogyResult] = {}
-    similarity: dict[str, SimilarityResult] = {}
+    if others and ci and not json:
+        raise InputError("--ci does not fit in a table of several models: add --json, or omit it")
+    named: dict[str, Any] = {}
     for place, each in enumerate(given):
         taken = any(each.name == other.name for other in given[:place])
         name = sets[place] if sets and taken else each.name
-        result: Any = vectors.evaluate(
-            each, method=method, restrict_vocab=restrict_vocab, case=case, intervals=ci
-        )
-        is_analogies = isinstance(each, AnalogySet)
-        (analogies if is_analogies else similarity)[name] = result
+        named[name] = each
         if isinstance(each, SimilaritySet) and (skipped := each.skipped - each.headed) > 0:
             lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
             what = f"{skipped} {lines} of {name} {are} no pair of words with a score"
             say(f"warning: {what} and {were} skipped")
-        _warn(name, result, "question" if is_analogies else "pair")
+    options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
+    found: dict[str, Results] = {}
+    for path in dict.fromkeys([model, *(others or ())]):
+        vectors = open_model(path, encoding_errors=encoding_errors or "strict")
+        analogies: dict[str, AnalogyResult] = {}
+        similarity: dict[str, SimilarityResult] = {}
+        for name, each in named.items():
+            result: Any = vectors.evaluate(each, intervals=ci, **options)
+            is_analogies = isinstance(each, AnalogySet)
+            (analogies if is_analogies else similarity)[name] = result
+            what = name if not others else f"{name}, asked of {path},"
+            _warn(what, result, "question" if is_analogies else "pair")
+        found[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)
     if json:
-        of_analogies = {name: found.as_dict(ci) for name, found in analogies.items()}
-        of_similarity = {name: found.as_dict(ci) for name, found in similarity.items()}
-        print_json({"analogies": of_analogies, "similarity": of_similarity})
+        values = {path: _values(*results, ci) for path, results in found.items()}
+        print_json({"models": values} if others else values[model])
         return
+    if others:
+        _print_side_by_side(found)
+        return
+    analogies, similarity = found[model]
     for name, answers in analogies.items():
         _print_analogies(name, answers, ci)
     if similarity:
         _print_similarity(similarity, ci)
+
+
+def _values(
+    analogies: dict[str, AnalogyResult], similarity: dict[str, SimilarityResult], ci: bool
+) -> dict[str, Any]:
+    """Returns what --json prints of a model."""
+    return {
+        "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
+        "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
+    }
+
+
+def _print_side_by_side(found: dict[str, Results]) -> None:
+    """A line for each section and measure, with a column for each model."""
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    terminal = is_terminal(sys.stdout)
+    for analogies, similarity in found.values():
+        for name, result in analogies.items():
+            for part, of_part in result.parts():
+                share = of_part.accuracy
+                cell = _percent(share) if terminal else share
+                rows.setdefault((name, part), []).append(cell)
+        for name, measured in similarity.items():
+            for measure in ("spearman", "pearson"):
+                rows.setdefault((name, measure), []).append(getattr(measured, measure))
+    headings = ["set", "section or measure", *found]
+    print_table(headings, [(*key, *cells) for key, cells in rows.items()])
 
 
 def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> None:

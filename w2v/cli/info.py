@@ -1,17 +1,24 @@
 """Describe a run directory or a vector file.
 
-Prints how many words it has, their dimension, and how it was trained.
+Prints how many words it has, their dimension, and how it was trained. With --metrics the lines that
+a run, finished or not, has in its metrics.jsonl come out as a table: a column for each of their
+names, which the first line gives, and as JSON a list.
 
 \b
   w2v info vectors.bin
   w2v info wiki-skip-gram-neg --json
+  w2v info wiki-skip-gram-neg --metrics csv > training.csv
 """
 
 from __future__ import annotations
 
+import csv
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from w2v.cli.model import VECTOR_FILES, open_model
 from w2v.cli.options import EncodingErrors, Json, Model
@@ -19,9 +26,25 @@ from w2v.cli.output import print_json, print_values
 from w2v.errors import InputError
 
 FIRST_WORDS = 8
+TABLES = ("csv", "tsv", "json")
 
 
-def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json = False) -> None:
+def command(
+    model: Model,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[csv|tsv|json]",
+            help="print what was measured while a run trained",
+            autocompletion=lambda: [*TABLES],
+        ),
+    ] = None,
+    encoding_errors: EncodingErrors = "strict",
+    json: Json = False,
+) -> None:
+    if metrics is not None:
+        _print_metrics(model, metrics)
+        return
     vectors = open_model(model, encoding_errors=encoding_errors)
     values: dict[str, Any] = {
         "path": model,
@@ -38,6 +61,24 @@ def command(model: Model, encoding_errors: EncodingErrors = "strict", json: Json
         print_json({**values, **run})
         return
     print_values({**values, "first_words": " ".join(values["first_words"]), **_flat(run)})
+
+
+def _print_metrics(model: str, kind: str) -> None:
+    from w2v.runs.directory import METRICS, metrics_of
+
+    if kind not in TABLES:
+        raise InputError(f"--metrics {kind} is unknown; use one of {', '.join(TABLES)}")
+    if not (Path(model) / METRICS).is_file():
+        reason = f"has no {METRICS}, which a run writes" if Path(model).is_dir() else "is no run"
+        raise InputError(f"{model} {reason}; name a run directory that w2v train wrote")
+    lines = metrics_of(Path(model))
+    if kind == "json":
+        print_json(lines)
+        return
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    table = csv.writer(sys.stdout, "excel" if kind == "csv" else "excel-tab", lineterminator="\n")
+    table.writerow(names)
+    table.writerows([line.get(name) for name in names] for line in lines)
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:

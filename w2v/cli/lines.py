@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
+from typing import Protocol
 
 from w2v.errors import InputError
 
@@ -11,9 +11,11 @@ READ_BYTES = 1 << 16
 LONGEST_LINE = 64 << 20
 
 
-def batches_of_lines(
-    stream: io.BufferedReader, longest: int = LONGEST_LINE
-) -> Iterator[list[bytes]]:
+class Readable(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+
+
+def batches_of_lines(stream: Readable, longest: int = LONGEST_LINE) -> Iterator[list[bytes]]:
     """Yields the lines that are there, without their ends: many at a time from a file, each at once
     when somebody types.
 

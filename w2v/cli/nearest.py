@@ -14,20 +14,19 @@ is reported, and the others go on. Piped output has the columns query, word, cos
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v.cli.lines import batches_of_lines
-from w2v.cli.model import VECTOR_FILES, open_model
+from w2v.cli.answers import Answer, Questions, answer_each
+from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import EncodingErrors, Json, Model
-from w2v.cli.output import print_json, print_table, say
 from w2v.errors import InputError
-from w2v.system.fields import BYTE_ORDER_MARK
-from w2v.system.limits import MAX_WORD_BYTES
+
+if TYPE_CHECKING:
+    from w2v.vectors import WordVectors
+    from w2v.vectors.queries import Neighbour, QueryError
 
 SIGNS = ("+", "-")
 
@@ -38,34 +37,39 @@ def command(
     k: Annotated[
         int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many neighbours")
     ] = 10,
+    method: Annotated[
+        str, typer.Option(metavar="[add|mul]", help="rank by the cosine to the sum, or by 3CosMul")
+    ] = "add",
+    restrict_vocab: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="INT",
+            help="answer with only this many of the most frequent words; 0 for all",
+        ),
+    ] = 0,
+    min_similarity: Annotated[
+        float | None, typer.Option(metavar="FLOAT", help="leave out words that are less similar")
+    ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
-    streaming = list(words) == ["-"]
-    if streaming and sys.stdin is None:
-        raise InputError(
-            "WORD - reads queries from stdin, which is closed; name words, or pipe them in"
+    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | QueryError]:
+        found = vectors.answers(
+            texts, k, method=method, restrict_vocab=restrict_vocab, min_similarity=min_similarity
         )
-    if streaming and model == "-":
-        raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
-    vectors = open_model(model, encoding_errors=encoding_errors)
-    answered = failed = 0
-    for texts in _queries_of_stdin() if streaming else [split_queries(words)]:
-        for text, answer in zip(texts, vectors.answers(texts, k), strict=True):
-            if isinstance(answer, InputError):
-                failed += 1
-                say(f"w2v nearest: {answer}")
-                if json and streaming:  # every query of a stream has its line
-                    print_json({"query": text, "neighbours": [], "error": str(answer)})
-                continue
-            answered += 1
-            if json:
-                print_json({"query": text, "neighbours": [each._asdict() for each in answer]})
-            else:
-                print_table(("query", "word", "similarity"), [(text, *each) for each in answer])
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    return 2 if failed and not (streaming and answered) else 0
+        for text, answer in zip(texts, found, strict=True):
+            yield answer if isinstance(answer, InputError) else _answer(text, answer)
+
+    headings = ("query", "word", "similarity")
+    questions = Questions("w2v nearest", "queries", headings, {"neighbours": []}, answers)
+    texts = split_queries(words)
+    return answer_each(questions, (model, encoding_errors), words, texts, json=json)
+
+
+def _answer(text: str, found: list[Neighbour]) -> Answer:
+    value = {"query": text, "neighbours": [each._asdict() for each in found]}
+    return Answer([(text, *each) for each in found], value)
 
 
 def split_queries(words: Sequence[str]) -> list[str]:
@@ -79,17 +83,6 @@ def split_queries(words: Sequence[str]) -> list[str]:
         else:
             queries.append([word])
     return [" ".join(query) for query in queries]
-
-
-def _queries_of_stdin() -> Iterator[list[str]]:
-    """Yields many queries at a time from a file, each at once when somebody types."""
-    first = True
-    for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer), MAX_WORD_BYTES):
-        if first:
-            lines[0], first = lines[0].removeprefix(BYTE_ORDER_MARK), False
-        # Other blanks, such as U+00A0, may be part of a word.
-        texts = (line.decode("utf-8", "replace").strip(" \t\r") for line in lines)
-        yield [text for text in texts if text]
 
 
 __doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

@@ -25,7 +25,7 @@ from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, PhraseSettings
 
 SHOWN = 20  # phrases in a terminal
-LEFT_OUT = ("max_sentence", "max_vocab")  # nothing is trained
+LEFT_OUT = ("max_sentence", "max_vocab", "vocab")  # nothing is trained
 
 
 @with_settings(

@@ -6,7 +6,7 @@ of their extensions; --output - writes vectors to stdout as text.
 CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace, or
 with --tokenizer words by Unicode's word boundaries; sentences by line ends, or with --sentences
 paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
-.parquet) are read with --column.
+.parquet .arrow) are read with --column.
 
 \b
   w2v train corpus.txt

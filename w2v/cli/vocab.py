@@ -23,9 +23,10 @@ from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings
 
 SHOWN = 20  # words in a terminal
+LEFT_OUT = ("max_sentence", "vocab")  # settings that counting has no use for
 
 
-@with_settings(each for name, each in settings_of(CorpusSettings).items() if name != "max_sentence")
+@with_settings(each for name, each in settings_of(CorpusSettings).items() if name not in LEFT_OUT)
 def command(
     corpus: Annotated[list[str], typer.Argument(metavar="CORPUS", hidden=True)],
     output: Output = None,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from w2v.errors import InputError
@@ -77,7 +78,9 @@ def read_contenders(
         raise InputError(f"`losses` names {twice[0]} twice: keep one")
     known = [*LOSSES, *own]
     configs = [_config(name, common, own.get(name, []), options, known) for name in names]
-    found = list(map(Contender, names, configs))
+    found = [
+        Contender(name, _alone(config, name)) for name, config in zip(names, configs, strict=True)
+    ]
     used = {setting for each in found for setting in settings_of(LOSSES[each.loss].options)}
     notes = dict.fromkeys(note for each in found for note in each.config.notes)
     notes |= dict.fromkeys(
@@ -86,6 +89,15 @@ def read_contenders(
         if name in loss_settings() and name not in used
     )
     return found, list(notes)
+
+
+def _alone(config: Config, name: str) -> Config:
+    """Returns the configuration with a `tensorboard` folder of its own, where there is one."""
+    folder = config.checkpoints.tensorboard
+    if folder is None:
+        return config
+    checkpoints = replace(config.checkpoints, tensorboard=os.path.join(folder, name))
+    return replace(config, checkpoints=checkpoints)
 
 
 def _config(

@@ -15,7 +15,7 @@ from itertools import chain
 from w2v.corpus.reading import Notices, Reading
 from w2v.corpus.sources import Advance, Source, read_pieces
 from w2v.corpus.tables import read_documents
-from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text
+from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text, in_utf8
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
 
@@ -64,7 +64,8 @@ def read_chunks(
             if source.format != "text":
                 yield from read_documents(source, reading, advance, notices)
                 return
-            pieces = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
+            raw = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
+            pieces = in_utf8(raw, source.name, reading, notices)
             first = next(pieces, b"")
             check_text(first[:SAMPLE_BYTES], source.name, reading.strict)
             yield from chain([first], pieces)

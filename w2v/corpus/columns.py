@@ -14,18 +14,20 @@ PARQUET_ROWS, FEW_ROWS = 1024, 64  # decoded at a time, and where they may be lo
 LONG_COLUMN_BYTES = 64 << 20  # of a row group
 # What no page of text shrinks to; without a limit few bytes could ask for any amount of memory.
 SHRINKS_TO = 1000
-PARQUET_MARK = b"PAR1"
+PARQUET_MARK, ARROW_MARK = b"PAR1", b"ARROW1"
+STREAM_MARK = b"\xff\xff\xff\xff"  # of Arrow's IPC
+
+Value = bytes | list[Any] | None  # UTF-8, or its words, or nothing
 
 
-def is_parquet(source: Source) -> bool:
-    """Returns whether the source is parquet as it lies there, not compressed as a whole."""
+def is_plain(source: Source) -> bool:
+    """Returns whether the source is parquet or Arrow as it lies there, not compressed as a
+    whole."""
     with opened(source) as file:
-        return file.read(len(PARQUET_MARK)) == PARQUET_MARK
+        return file.read(len(ARROW_MARK)).startswith((PARQUET_MARK, ARROW_MARK, STREAM_MARK))
 
 
-def read_parquet(
-    path: str, source: Source, column: str, advance: Advance
-) -> Iterator[bytes | None]:
+def read_parquet(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
     """Yields the values of a column of the file at `path`, which is the source or a copy of it.
     Raises InputError if there is no such column, or it is no text, or the file is damaged."""
     import pyarrow
@@ -36,9 +38,10 @@ def read_parquet(
         schema = parquet.read_schema(path)
         if column not in schema.names:
             raise no_column(name, column, schema.names)
-        check_is_text(schema.field(column).type, f"column {column!r} of {name}")
+        check_is_text(schema.field(column).type, f"column {column!r} of {name}", True)
         # Text that repeats stays a dictionary: kilobytes of file can be gigabytes of rows.
-        options: Any = {"read_dictionary": [column], "pre_buffer": False}
+        dictionaries = [] if _is_list(schema.field(column).type) else [column]
+        options: Any = {"read_dictionary": dictionaries, "pre_buffer": False}
         with parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table:
             for group in range(table.num_row_groups):
                 rows = _rows_at_a_time(table.metadata.row_group(group), name, column)
@@ -59,7 +62,8 @@ def read_parquet(
 def _rows_at_a_time(group: Any, name: str, column: str) -> int:
     """Returns how many rows of a row group are decoded together."""
     chunks = (group.column(place) for place in range(group.num_columns))
-    chunk = next(each for each in chunks if each.path_in_schema == column)
+    # of lists the path goes on: column.list.element
+    chunk = next(each for each in chunks if f"{each.path_in_schema}.".startswith(f"{column}."))
     size = chunk.total_uncompressed_size
     if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * chunk.total_compressed_size):
         what = f"{size:,} bytes of column {column!r} in {chunk.total_compressed_size:,}"
@@ -67,12 +71,63 @@ def _rows_at_a_time(group: Any, name: str, column: str) -> int:
     return PARQUET_ROWS if size <= LONG_COLUMN_BYTES else FEW_ROWS
 
 
-def _values(values: Any) -> Iterator[bytes | None]:
-    """Yields the values of an Arrow column of text, which are decoded together if they are
-    short."""
+def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
+    """Yields the values of a column of Arrow's IPC, stream or file; raises as `read_parquet`."""
+    import pyarrow
+    from pyarrow import ipc
+
+    name, done = source.name, 0
+    try:
+        with pyarrow.OSFile(path) as file:
+            whole = file.read(len(ARROW_MARK)) == ARROW_MARK
+            file.seek(0)
+            if whole:
+                reader = ipc.open_file(file)
+                batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
+            else:
+                reader = ipc.open_stream(file)
+                batches = iter(reader)
+            if column not in reader.schema.names:
+                raise no_column(name, column, reader.schema.names)
+            check_is_text(reader.schema.field(column).type, f"column {column!r} of {name}", True)
+            for batch in batches:
+                values = _checked(batch.column(column))
+                for start in range(0, len(values), PARQUET_ROWS):
+                    yield from _values(values.slice(start, PARQUET_ROWS))
+                advance(file.tell() - done if not whole else 0)
+                done = file.tell()
+        advance((source.size or 0) if whole else 0)
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{name} cannot be read as arrow: {reason}") from None
+
+
+def _checked(values: Any) -> Any:
+    """Returns the values, whose offsets a file may have made up; invalid UTF-8 is told later."""
+    import pyarrow
+
+    if values.type == pyarrow.string():
+        values = values.view(pyarrow.binary())
+    elif values.type == pyarrow.large_string():
+        values = values.view(pyarrow.large_binary())
+    values.validate(full=True)
+    return values
+
+
+def _values(values: Any) -> Iterator[Value]:
+    """Yields the values of an Arrow column of text, which are decoded together if they are short,
+    or of lists of words."""
     import pyarrow
     import pyarrow.compute as pc
 
+    if _is_list(values.type):
+        item = values.type.value_type
+        if not pyarrow.types.is_integer(item):
+            values = values.cast(pyarrow.large_list(pyarrow.large_binary()))
+        yield from values.to_pylist()
+        return
     if not pyarrow.types.is_dictionary(values.type):
         yield from values.cast(pyarrow.large_binary()).to_pylist()
         return
@@ -85,10 +140,22 @@ def _values(values: Any) -> Iterator[bytes | None]:
         yield None if place is None else words[place].as_py()
 
 
-def check_is_text(kind: Any, what: str) -> None:
-    """Raises InputError where the type of an Arrow column, named as `what`, is not text."""
+def _is_list(kind: Any) -> bool:
     import pyarrow
 
+    types = pyarrow.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def check_is_text(kind: Any, what: str, lists: bool = False) -> None:
+    """Raises InputError where the type of an Arrow column, named as `what`, is not text, or, where
+    these may be, lists of words or integers."""
+    import pyarrow
+
+    if lists and _is_list(kind):
+        if pyarrow.types.is_integer(kind.value_type):
+            return
+        kind = kind.value_type
     if pyarrow.types.is_dictionary(kind):
         kind = kind.value_type
     texts = (pyarrow.null(), pyarrow.string(), pyarrow.large_string(), pyarrow.string_view())

@@ -3,26 +3,28 @@ know."""
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
 
-DEFAULT_COLUMN = "text"
+DEFAULT_COLUMN, UTF_8 = "text", "utf-8"
 
 
 @dataclass(frozen=True)
 class Reading:
     """What the settings say. column: of tables. strict: whether bytes that are not UTF-8 are
     refused. words: whether words are found by Unicode's boundaries. paragraphs: whether lines go on
-    until a blank one."""
+    until a blank one. encoding: what the text is written in, by Python's name."""
 
     column: str = DEFAULT_COLUMN
     lowercase: bool = False
     strict: bool = False
     words: bool = False
     paragraphs: bool = False
+    encoding: str = UTF_8
 
     @classmethod
     def of(cls, settings: CorpusSettings) -> Reading:
@@ -33,18 +35,21 @@ class Reading:
             strict=settings.encoding_errors == "strict",
             words=settings.tokenizer == "words",
             paragraphs=settings.sentences == "paragraph",
+            encoding=codecs.lookup(settings.encoding).name,
         )
 
 
 @dataclass
 class Notices:
     """passed_over: why files were, a sentence each. missing: rows of tables without a text. nul,
-    invalid: NUL bytes taken as blanks, and UTF-8 sequences replaced."""
+    invalid: NUL bytes taken as blanks, and UTF-8 sequences replaced. foreign: characters of another
+    encoding replaced."""
 
     passed_over: list[str] = field(default_factory=list)
     missing: int = 0
     nul: int = 0
     invalid: int = 0
+    foreign: int = 0
 
     def sentences(self) -> list[str]:
         """Returns what to tell of them."""
@@ -57,6 +62,12 @@ class Notices:
         if self.invalid:
             sequences = counted(self.invalid, "invalid UTF-8 sequence")
             found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
+        if self.foreign:
+            what = counted(self.foreign, "character")
+            found.append(
+                f"{what} not valid in `encoding` replaced by U+FFFD (`encoding_errors` strict"
+                " refuses them)"
+            )
         if self.nul:
             found.append(f"{counted(self.nul, 'NUL byte')} in the text taken as blanks")
         return found

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v.corpus.vocabulary import Vocabulary
 from w2v.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from w2v.corpus.vocabulary import Vocabulary
     from w2v.settings.groups import CorpusSettings
 
 LOST_SHARE = 0.2  # of the running words below `min_count`, from which on it is told
@@ -34,6 +34,16 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             f"({shown(vocabulary.words[0])}) occurs {times}; try `min_count` {remedy}"
         )
     return chosen
+
+
+def listed_vocabulary(path: str, text: Vocabulary) -> Vocabulary:
+    """Returns the words and counts of a file, as `w2v vocab` writes it. Raises InputError if there
+    are none, or the text has none of them."""
+    listed = Vocabulary.load(path)
+    if not any(word in text for word in listed.words):
+        what = "holds no word" if not len(listed) else "has no word of the text"
+        raise InputError(f"`vocab` {path} {what}; is it the list for this corpus?")
+    return listed
 
 
 def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:

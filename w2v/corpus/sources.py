@@ -21,14 +21,17 @@ from typing import IO, cast
 
 from w2v.errors import InputError, RunError
 from w2v.system import compression
+from w2v.system.json import read_object
 
 Advance = Callable[[int], None]
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
-TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".arrow": "arrow"}
 RUN_FILES = {"config.yaml", "format_version"}  # in every run's folder
+# in the folders that `save_to_disk` of `datasets` makes: of one split, and of several
+SPLIT_FILES, SPLITS_FILE = {"state.json", "dataset_info.json"}, "dataset_dict.json"
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def resolve_sources(
     runs: list[str] = []
     sources = [each for name in corpus for each in _resolve_one(os.fspath(name), column, runs)]
     if column is not None and all(source.format == "text" for source in sources):
-        problem = f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet)"
+        problem = f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet .arrow)"
         raise InputError(f"{problem}, and {sources[0].name} is plain text; leave out `column`")
     repeated = Counter(source.path for source in sources)
     if repeated[None] > 1:
@@ -174,14 +177,35 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
         raise InputError(f"{problem}; check its permissions")
 
     paths: list[str] = []
+    shards: dict[str, tuple[str, ...]] = {}  # and what they are sorted by
     for directory, folders, names in os.walk(folder, onerror=refuse):
         if directory != folder and RUN_FILES.issubset(names):
             runs.append(directory)
             folders.clear()
             continue
+        if SPLITS_FILE in names:
+            splits = ", ".join(sorted(os.path.join(directory, each) for each in folders))
+            raise InputError(f"{directory} holds several data sets: name one of {splits}")
+        if SPLIT_FILES.issubset(names):
+            folders.clear()
+            for place, path in enumerate(_shards(directory)):
+                shards[path] = (*Path(directory).parts, f"{place:09}")
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths += [os.path.join(directory, name) for name in names if not name.startswith(".")]
-    return _sorted(filter(os.path.isfile, paths))
+    found = [*filter(os.path.isfile, paths), *shards]
+    return sorted(found, key=lambda path: shards.get(path) or Path(path).parts)
+
+
+def _shards(folder: str) -> list[str]:
+    """Returns the files of one data set in their order; others beside them are results of `map`."""
+    try:
+        files = read_object(Path(folder, "state.json"))["_data_files"]
+        names = [os.path.basename(each["filename"]) for each in files]
+        return [os.path.join(folder, name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError):
+        problem = "looks like a data set of `datasets`, but its state.json is damaged"
+        raise InputError(f"{folder} {problem}; save it again, or name its .arrow files") from None
 
 
 def _sorted(paths: Iterable[str]) -> list[str]:

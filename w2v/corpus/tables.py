@@ -1,9 +1,9 @@
-"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read as streams.
+"""Text columns of .jsonl, .json, .csv, .tsv, .parquet and .arrow files, read as streams.
 
-A value of the column is one document: its own newlines are line ends, and its end is a line end.
-Missing values (null, a row that ends before the column) are no documents; they are counted. A
-record of JSON and a row of CSV may have 16 MiB. A parquet table from a pipe, or a compressed one,
-is spooled to a temporary file first.
+A value of the column is one document: its own newlines are line ends, and its end is a line end. A
+list of words, or of integers, is a line of them. Missing values (null, a row that ends before the
+column) are no documents; they are counted. A record of JSON and a row of CSV may have 16 MiB. A
+table of parquet or Arrow from a pipe, or a compressed one, is spooled to a temporary file first.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-from w2v.corpus.columns import PARQUET_MARK, is_parquet, no_column, read_parquet
-from w2v.corpus.reading import Notices, Reading
+from w2v.corpus.columns import (
+    ARROW_MARK,
+    PARQUET_MARK,
+    STREAM_MARK,
+    Value,
+    is_plain,
+    no_column,
+    read_arrow,
+    read_parquet,
+)
+from w2v.corpus.reading import UTF_8, Notices, Reading
 from w2v.corpus.sources import Advance, Source, read_pieces
-from w2v.corpus.texts import SAMPLE_BYTES, check_text, invalid_utf8
+from w2v.corpus.texts import SAMPLE_BYTES, check_text, in_utf8, invalid_utf8
 from w2v.errors import InputError, RunError, shown
 
 PIECE_BYTES = 1 << 20
@@ -30,6 +39,8 @@ RECORD_BYTES = 16 << 20
 SNIFF_BYTES = 1 << 12
 SOUGHT_ROWS = 1000  # of JSON, after which a column that none of them has is missing
 BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # records of JSON; an array of them is as good as lines
+
+BINARY = {"parquet": read_parquet, "arrow": read_arrow}
 
 Row = tuple[int, Any]  # the number of its line from 1, and its value
 
@@ -41,7 +52,7 @@ def read_documents(
     file is no such table, or has no such column, or the column holds no text, and RunError if a
     pipe's content does not fit the temporary folder."""
     end, gathered, size = b"\n\n" if reading.paragraphs else b"\n", [], 0
-    for document in _documents(source, reading, advance):
+    for document in _documents(source, reading, advance, notices):
         if document is None:
             notices.missing += 1
             continue
@@ -55,10 +66,13 @@ def read_documents(
     yield b"".join(gathered)
 
 
-def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[bytes | None]:
+def _documents(
+    source: Source, reading: Reading, advance: Advance, notices: Notices
+) -> Iterator[bytes | None]:
     name, kind, column = source.name, source.format, reading.column
-    if kind == "parquet" and source.lasting and is_parquet(source):
-        yield from read_parquet(str(source.path), source, column, advance)
+    if kind in BINARY and source.lasting and is_plain(source):
+        for value in BINARY[kind](str(source.path), source, column, advance):
+            yield _line(value, f"column {column!r} of {name}", reading)
         return
     pieces = read_pieces(source, PIECE_BYTES, advance)
     first = next(pieces, b"")
@@ -66,21 +80,55 @@ def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[b
         return
     if kind == "sniff":
         kind = _sniffed(first)
-    if kind == "parquet":
+        if kind not in BINARY and reading.encoding != UTF_8:
+            kind = _sniffed(first.decode(reading.encoding, "ignore").encode("utf-8", "ignore"))
+    if kind in BINARY:
         with _spooled(chain([first], pieces), name) as path:
-            yield from read_parquet(path, source, column, lambda size: None)
+            for value in BINARY[kind](path, source, column, lambda size: None):
+                yield _line(value, f"column {column!r} of {name}", reading)
         return
+    pieces = in_utf8(chain([first], pieces), name, reading, notices)
+    first = next(pieces, b"")
     check_text(first[:SAMPLE_BYTES], name, reading.strict)
     texts = _decoded(chain([first], pieces), name, reading.strict)
     rows = _json if kind == "json" else _csv
+    kind_of_all: type | None = None
     for line, value in rows(texts, name, column, "\t" if kind == "tsv" else ","):
+        where = f"column {column!r} of {name}, line {line}"
+        if isinstance(value, (str, list)):
+            kind_of_all = kind_of_all or type(value)
+            if not isinstance(value, kind_of_all):
+                what = f"holds {shown(value)}; texts and lists cannot be mixed"
+                raise InputError(f"{where}, {what}")
         if isinstance(value, str):
             yield _encoded(value, f"{name} line {line}", reading.strict)
-        elif value is None:
-            yield None
+        elif value is None or isinstance(value, list):
+            yield _line(value, where, reading)
         else:
             what = f"holds {shown(value)}, not text; choose another one with `column`"
-            raise InputError(f"column {column!r} of {name}, line {line}, {what}")
+            raise InputError(f"{where}, {what}")
+
+
+def _line(value: Value, where: str, reading: Reading) -> bytes | None:
+    """Returns a document in UTF-8; of a list of words a line, which is cut into these again."""
+    if not isinstance(value, list):
+        return value
+    if reading.words:
+        remedy = "leave out `tokenizer` words"
+        raise InputError(f"{where} holds lists of words, which are not cut again: {remedy}")
+    if sound := all(type(word) in (bytes, str, int) for word in value):
+        line = b" ".join([_word(word, where, reading.strict) for word in value])
+        text = line.replace(b"\0", b"\n").decode("utf-8", "replace")
+        parts = text.split()
+        sound = not value or (len(parts) == len(value) and parts == text.split(" "))
+    if not sound:
+        shape = "words are texts that are not empty and hold no blanks, or integers"
+        raise InputError(f"{where} holds the list {shown(value)}: {shape}")
+    return line
+
+
+def _word(word: bytes | str | int, where: str, strict: bool) -> bytes:
+    return word if isinstance(word, bytes) else _encoded(str(word), where, strict)
 
 
 def _sniffed(data: bytes) -> str:
@@ -88,6 +136,8 @@ def _sniffed(data: bytes) -> str:
     head = data[:SNIFF_BYTES].removeprefix(codecs.BOM_UTF8).lstrip()
     if head.startswith(PARQUET_MARK):
         return "parquet"
+    if head.startswith((ARROW_MARK, STREAM_MARK)):
+        return "arrow"
     if head.startswith((b"{", b"[")):
         return "json"
     return "tsv" if b"\t" in head.split(b"\n", 1)[0] else "csv"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from w2v.corpus.reading import UTF_8, Notices, Reading
 from w2v.errors import InputError
 
 SAMPLE_BYTES = 1 << 16
@@ -11,6 +16,7 @@ BINARY_INVALID_SHARE = 0.3
 BINARY_INVALID_LEAST = 8
 # NUL counts here; a few of them in a text are blanks, wherever they are.
 CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
+UTF_16 = "is in UTF-16, not UTF-8: take `encoding` utf-16, or iconv -f UTF-16 -t UTF-8 first"
 UNPACK = "unpack it, and name the text files in it"
 FOREIGN = {
     b"PK\x03\x04": f"is a zip archive (perhaps a .docx or .epub): {UNPACK}",
@@ -18,8 +24,9 @@ FOREIGN = {
     b"Rar!\x1a\x07": f"is a rar archive: {UNPACK}",
     **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "is a picture, not text"),
     b"%PDF-": "is a PDF: turn it into text first, e.g. by pdftotext",
-    b"\xff\xfe": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
-    b"\xfe\xff": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
+    b"ARROW1": "is an Arrow table: name it .arrow, or give the `column` of a pipe",
     b"PAR1": "is a parquet table: name it .parquet, or give the `column` of a pipe",
     b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. by gzip -d",
     b"\x04\x22\x4d\x18": "is compressed by lz4: decompress it first, e.g. by lz4 -d",
@@ -47,10 +54,37 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
         binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
     if binary:
         problem = "looks like a binary file or another encoding; the corpus must be UTF-8 text"
-        raise NoTextError(f"{name} {problem}")
+        raise NoTextError(f"{name} {problem}, or have its `encoding` named")
+
+
+def in_utf8(
+    pieces: Iterable[bytes], name: str, reading: Reading, notices: Notices
+) -> Iterator[bytes]:
+    """Yields the pieces of a text in UTF-8, whatever it is written in. Raises InputError for what
+    is not in that encoding, or counts it as replaced."""
+    if reading.encoding == UTF_8:
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(reading.encoding)(
+        "strict" if reading.strict else "replace"
+    )
+    begun = 0
+    for piece in chain(pieces, [b""]):
+        try:
+            text = decoder.decode(piece, not piece)
+        except UnicodeError as error:
+            place = ""
+            if isinstance(error, UnicodeDecodeError):
+                place = f" at byte {begun + len(piece) - len(error.object) + error.start}"
+            problem = f"{name} is not valid {reading.encoding}{place}"
+            remedy = "name its `encoding`, or take `encoding_errors` replace"
+            raise InputError(f"{problem}; {remedy}") from None
+        begun += len(piece)
+        notices.foreign += text.count("\ufffd")
+        yield text.encode("utf-8", "replace")
 
 
 def invalid_utf8(name: str, offset: int, reason: str) -> InputError:
     """Returns what to raise for the byte at `offset` of what `name` is."""
     problem = f"{name} is not valid UTF-8 at byte {offset} ({reason})"
-    return InputError(f"{problem}; convert it, or take `encoding_errors` replace")
+    return InputError(f"{problem}; name its `encoding`, or take `encoding_errors` replace")

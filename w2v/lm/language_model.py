@@ -128,7 +128,8 @@ class LanguageModel:
 
     def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
-        return replace(self.config.corpus, column=column, encoding_errors=encoding_errors)
+        own = replace(self.config.corpus, column=column, encoding_errors=encoding_errors)
+        return replace(own, encoding="utf-8")
 
     def stream(self) -> TokenStream:
         """Returns a text that has only begun, for `score` to go on with."""

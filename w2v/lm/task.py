@@ -51,7 +51,8 @@ class LanguageModelTask(Task):
             store, _ = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            words_to_train(self.context, store)
+            if self.config.corpus.vocab is None:  # else all that it checks, `of_corpus` does
+                words_to_train(self.context, store)
             if (literal := store.vocabulary.index(EOS)) is not None:
                 self.reporter.warn(
                     f"{EOS} stands in the text {int(store.vocabulary.counts[literal]):,} times, and"

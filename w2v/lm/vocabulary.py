@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v.corpus.selection import select_vocabulary
+from w2v.corpus.selection import listed_vocabulary, select_vocabulary
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.corpus.words import split_words
 from w2v.errors import InputError
@@ -62,7 +62,7 @@ class TokenVocabulary:
             counts = Counter(dict.fromkeys([*subwords.pieces(), UNK], 0))
             pieces = subwords.cut(words.words)
         else:
-            words = select_vocabulary(words, config.corpus)
+            words = _kept(words, config.corpus)
             counts = Counter({UNK: store.n_words - int(words.counts.sum())})
             pieces = [[word] for word in words.words]
             if EOS not in words and (literal := store.vocabulary.index(EOS)) is not None:
@@ -171,3 +171,13 @@ def _empty(size: int) -> np.ndarray:
         return np.empty(size, np.int32)
     with tempfile.TemporaryFile() as file:  # the map holds it open
         return np.memmap(file, np.int32, "w+", shape=(size,))
+
+
+def _kept(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
+    """Returns the words that are tokens, with their counts in the text."""
+    if settings.vocab is None:
+        return select_vocabulary(text, settings)
+    listed = listed_vocabulary(settings.vocab, text)
+    counts = dict(zip(text.words, text.counts.tolist(), strict=True))
+    ranked = sorted(listed.words, key=lambda word: -counts.get(word, 0))
+    return Vocabulary(ranked, np.array([counts.get(word, 0) for word in ranked], np.int64))

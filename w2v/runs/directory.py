@@ -17,6 +17,7 @@ import math
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,16 +127,33 @@ def start_files(config: Config, vocabulary: Vocabulary) -> Files:
 
 def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Files:
     """Returns the files that say what came out."""
-    lines = "".join(json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics)
     document = json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \u escapes
     encoded = document.encode("utf-8", errors="backslashreplace")
     return {
         VECTORS: lambda file: write_matrix(file, result.vectors),
-        METRICS: lambda file: file.write(lines.encode()),
+        METRICS: lambda file: file.write(metrics_lines(metrics)),
         **result.files,
         SUMMARY: lambda file: file.write(encoded),
     }
+
+
+def metrics_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
+    """Returns the lines of metrics.jsonl."""
+    lines = [json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics]
+    return "".join(lines).encode()
+
+
+def metrics_of(run: Path) -> list[dict[str, Any]]:
+    """Returns the whole lines of a run's metrics.jsonl, which may be missing, damaged, or growing
+    meanwhile."""
+    found: list[dict[str, Any]] = []
+    with suppress(OSError):
+        for line in (run / METRICS).read_bytes().splitlines():
+            with suppress(ValueError, RecursionError):
+                value = json.loads(line)
+                found += [value] if isinstance(value, dict) else []
+    return found
 
 
 def write_plainly(folder: Path, files: Files) -> None:

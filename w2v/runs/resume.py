@@ -66,7 +66,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             continue
         if name == "corpus":
             wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
-        elif name in ("output", "init", "valid", "phrases"):
+        elif name in ("output", "init", "valid", "phrases", "vocab"):
             wanted = os.path.abspath(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))

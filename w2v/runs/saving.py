@@ -19,14 +19,15 @@ from w2v.corpus.identity import describe
 from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import FOLDER, Checkpoint
 from w2v.runs.checkpointer import Checkpointer, RunState
-from w2v.runs.directory import CONFIG, RunDirectory, start_files
+from w2v.runs.directory import CONFIG, METRICS, RunDirectory, metrics_lines, start_files
+from w2v.runs.metrics import Feed, File, Lines, Sink, TensorBoard
 from w2v.runs.output import Contents, Output
 from w2v.runs.resume import MADE_WITH, check_blocks, comparable, made_otherwise, put_back
 from w2v.system.versions import made_with
 from w2v.training.report import RunSummary
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.schedule import Blocks
-from w2v.training.task import Context, Job, Result, Text
+from w2v.training.task import Context, Files, Job, Result, Text
 from w2v.training.trainer import Watcher
 
 
@@ -42,16 +43,29 @@ class Saving:
         self._start = start_files(context.config, text.vocabulary)
         self._directory = RunDirectory(output.path, self._start)
         self._checkpointer: Checkpointer | None = None
+        self._sinks: list[Sink] = []
+        self._feed = Feed(self._sinks, 0, self._reporter)
         self._created = False  # whether the run's directory is this process's work
 
     def close(self) -> None:
         """Waits until the checkpoint in work is written."""
+        self._feed.close()
         if self._checkpointer is not None:
             self._checkpointer.close()
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
         """Returns what an earlier run has booked, and how many blocks it has trained; nothing, for
         a new one. The job's blocks become those of the run gone on with."""
+        resumed = self._output.begun
+        result, blocks_done = self._begun(earlier)
+        folder = self._config.checkpoints.tensorboard
+        if folder is not None:
+            self._sinks.append(TensorBoard(folder, result.metrics if resumed else None))
+        self._feed = Feed(self._sinks, len(result.metrics), self._reporter)
+        return result, blocks_done
+
+    def _begun(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
+        """Makes the run's directory, or reads it, where checkpoints are to be in it."""
         if not self._output.begun and not self._every:
             return TrainingResult(), 0
         if earlier is not None:
@@ -63,10 +77,14 @@ class Saving:
             # what stands in its way is told now, not when there is a result to lose
             self._directory.restore()
             self._directory.check_vocabulary()
-            self._directory.add({CONFIG: self._start[CONFIG]})  # `epochs` may have grown
+            # `epochs` may have grown, and lines may have come after the checkpoint
+            lines = metrics_lines(result.metrics)
+            metrics: Files = {METRICS: lambda file: file.write(lines)}
+            self._directory.add({CONFIG: self._start[CONFIG], **metrics})
         else:
             self._directory.create(replace=self._output.overwrite)
             self._output, self._created = replace(self._output, begun=True), True
+        self._sinks.append(File(self._output.path / METRICS))
         settings, reporter = self._config.checkpoints, self._reporter
         self._checkpointer = Checkpointer(self._directory, settings, state, reporter)
         if earlier is None:
@@ -77,6 +95,10 @@ class Saving:
         done = f"{100 * result.fraction:.1f} % of the words"
         reporter.stage(f"going on from {earlier.path}, after {done}")
         return result, earlier.step
+
+    def feed(self, metrics: Lines) -> None:
+        """Takes the lines of metrics.jsonl so far, as the trainer gives them."""
+        self._feed(metrics)
 
     @property
     def watchers(self) -> list[Watcher]:
@@ -106,6 +128,7 @@ class Saving:
     ) -> tuple[Path, str | None]:
         """Writes the result; returns its path, and that of the checkpoint from which the run can go
         on. One that was stopped has such a checkpoint, `checkpoint_every` or not."""
+        self._feed(trained.metrics)
         keeps = trained.interrupted or self._keep_state or self._every
         kept: Path | None = None
         if self._checkpointer is not None and keeps:

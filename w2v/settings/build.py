@@ -22,6 +22,7 @@ from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_setti
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
+from w2v.system.arguments import is_encoding
 
 MAX_PROBLEMS = 20  # told at once
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
@@ -133,6 +134,10 @@ def _wrong_alone(given: _Given) -> list[str]:
         for name in ("freeze", "extend_vocab")
         if values.get(name) and "init" not in values
     ]
+    encoding = values.get("encoding", "utf-8")
+    if not is_encoding(str(encoding)):
+        what = f"{places['encoding']} {shown(encoding)} is no encoding of texts that Python knows"
+        problems.append(f"{what}: try utf-8, latin-1, utf-16 or cp1252")
     try:
         parse_interval(str(values.get("checkpoint_every", "1s")))
     except ValueError as error:
@@ -149,6 +154,13 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list
     if training.engine == "hogwild" and beyond:
         what = _listed(beyond)
         problems.append(f"`engine` hogwild cannot do {what}: use `engine` autograd or auto")
+    if config.corpus.vocab is not None:
+        if config.start.extend_vocab:
+            problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")
+        if config.lm.subwords and not config.only_vectors:
+            problems.append(
+                f"{places['subwords']} makes the tokens, and `vocab` lists words: omit one"
+            )
     if config.only_vectors:
         if training.optimizer not in DEFAULT_LR:
             what = f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only"
@@ -178,6 +190,8 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     else:
         notes += language_model.notes(config.lm.arch, given.values, given.places)
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
+    if config.corpus.vocab is not None:
+        notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:

@@ -50,10 +50,11 @@ class Config:
     def unused(self) -> tuple[str, ...]:
         """The settings that do nothing in this run."""
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
+        chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
         if self.only_vectors:
-            return (*settings_of(LanguageModelSettings), *validation)
+            return (*settings_of(LanguageModelSettings), *validation, *chosen)
         unused = language_model.unused(self.lm, self.training.optimizer)
-        return (*groups.WORD_VECTORS_ONLY, *unused, *validation)
+        return (*groups.WORD_VECTORS_ONLY, *unused, *validation, *chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns every value by the name of its setting, ready for YAML and JSON."""
@@ -73,7 +74,12 @@ class Config:
             entry if entry in ("-", IN_MEMORY) else os.path.abspath(entry)
             for entry in self.corpus.corpus
         ]
-        for name, path in (("init", self.start.init), ("phrases", self.corpus.phrases)):
+        for name, path in (
+            ("init", self.start.init),
+            ("phrases", self.corpus.phrases),
+            ("vocab", self.corpus.vocab),
+            ("tensorboard", self.checkpoints.tensorboard),
+        ):
             if path is not None:
                 values[name] = os.path.abspath(path)
         return values

@@ -13,6 +13,8 @@ from w2v.system.limits import MAX_DIM
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
 
+CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
+
 
 @dataclass(frozen=True)
 class CorpusSettings:
@@ -20,7 +22,9 @@ class CorpusSettings:
 
     corpus: tuple[str, ...] = setting((), "files, folders, globs or - for stdin", flag=False)
     column: str | None = setting(
-        None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
+        None,
+        "the column that holds the text, or lists of words, of .jsonl, .csv, .parquet and .arrow",
+        metavar="NAME",
     )
     tokenizer: str = setting(
         "whitespace",
@@ -35,11 +39,21 @@ class CorpusSettings:
         choices=("line", "paragraph"),
     )
     lowercase: bool = setting(False, "read all words in lower case")
+    encoding: str = setting(
+        "utf-8", "what the text is written in, such as latin-1, utf-16, gb18030", metavar="NAME"
+    )
     encoding_errors: str = setting(
-        "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
+        "replace",
+        "what happens to bytes that are not in this encoding",
+        choices=("replace", "strict"),
     )
     phrases: str | None = setting(
         None, "join the phrases of this file, which `w2v phrases` writes", metavar="FILE"
+    )
+    vocab: str | None = setting(
+        None,
+        "keep exactly the words of this file, with its counts, as `w2v vocab` writes it",
+        metavar="FILE",
     )
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
@@ -155,6 +169,9 @@ class CheckpointSettings:
         default_text="never; s, m, h are time, k, M, G words",
     )
     keep: int = setting(2, "checkpoints to keep, the latest", low=1)
+    tensorboard: str | None = setting(
+        None, "write the lines of metrics.jsonl for TensorBoard too, in a folder", metavar="DIR"
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,14 @@ from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings, losses_with
 from w2v.system.arguments import path
 
-PATHS = ("output", "valid", "init", "phrases")  # take any path-like object, such as a run
+PATHS = (
+    "output",
+    "valid",
+    "init",
+    "phrases",
+    "vocab",
+    "tensorboard",
+)  # take any path-like object, such as a run
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,8 +33,10 @@ class Keywords(TypedDict, total=False):
     tokenizer: str
     sentences: str
     lowercase: bool
+    encoding: str
     encoding_errors: str
     phrases: str | os.PathLike[str] | None
+    vocab: str | os.PathLike[str] | None
     min_count: int
     max_vocab: int
     max_sentence: int
@@ -89,6 +98,7 @@ class Keywords(TypedDict, total=False):
     extend_vocab: bool
     checkpoint_every: str | None
     keep: int
+    tensorboard: str | os.PathLike[str] | None
     output: str | os.PathLike[str] | None
     overwrite: bool
 

@@ -3,11 +3,12 @@ value, wherever in the library it would have failed."""
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from w2v.errors import InputError, shown
@@ -64,13 +65,22 @@ def text(name: str, value: Any) -> str:
 
 def texts(name: str, value: Any) -> str | list[Any]:
     """Returns a text, or a list of texts and of lists of words."""
-    if isinstance(value, str):
-        return value
-    found = [each if isinstance(each, str) else items(name, each) for each in items(name, value)]
-    for words in found:
-        for word in words:
-            text(name, word)
-    return found
+    return value if isinstance(value, str) else list(each_text(name, value))
+
+
+def each_text(name: str, value: Any) -> Iterator[str | list[str]]:
+    """Returns what gives one text, or list of words, after the other; they are checked as they
+    come."""
+    try:
+        if not isinstance(value, (str, bytes, bytearray)):
+            return map(partial(_text_or_words, name), iter(value))
+    except TypeError:
+        pass
+    raise InputError(f"`{name}` {shown(value)} is no list") from None
+
+
+def _text_or_words(name: str, value: Any) -> str | list[str]:
+    return value if isinstance(value, str) else [text(name, each) for each in items(name, value)]
 
 
 def one_of(choices: Iterable[str]) -> Check:
@@ -115,6 +125,15 @@ def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
         raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
 
     return check
+
+
+def is_encoding(name: str) -> bool:
+    """Returns whether Python has an encoding of texts, a piece at a time, by this name."""
+    try:
+        decoder = codecs.getincrementaldecoder(name)
+        return isinstance(decoder().decode(b"", True), str)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return False
 
 
 def optional(check: Check) -> Check:

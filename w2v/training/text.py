@@ -6,7 +6,8 @@ import os
 
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.read import read_memory
-from w2v.corpus.selection import lost_text, select_vocabulary
+from w2v.corpus.renumber import renumbered
+from w2v.corpus.selection import listed_vocabulary, lost_text, select_vocabulary
 from w2v.errors import InputError
 from w2v.settings.config import IN_MEMORY
 from w2v.training.task import Context
@@ -32,16 +33,28 @@ def read_text(context: Context) -> TokenStore:
     return store
 
 
-def words_to_train(context: Context, store: TokenStore) -> Vocabulary:
-    """Returns the words that `min_count` and `max_vocab` leave, and says so where much of the text
-    is lost; closes the store if they are too few."""
+def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
+    """Returns the text, and the words that `min_count` and `max_vocab` leave, or those of `vocab`;
+    says so where much of the text is lost, and closes the store if they are too few."""
     full, settings = store.vocabulary, context.config.corpus
+    if settings.vocab is not None:
+        try:
+            listed = listed_vocabulary(settings.vocab, full)
+            if len(listed) < 2:
+                raise InputError(f"`vocab` {settings.vocab} holds one word: training needs two")
+        except InputError:
+            store.close()
+            raise
+        if missing := sum(word not in full for word in listed.words):
+            what = f"{missing:,} of the {len(listed):,} words of `vocab` {settings.vocab}"
+            context.reporter.note(f"{what} are not in the text: their vectors stay as they begin")
+        return renumbered(store, listed), listed
     for warning in lost_text(full, settings):
         context.reporter.warn(warning)
     try:
         vocabulary = select_vocabulary(full, settings)
         if len(vocabulary) >= 2:
-            return vocabulary
+            return store, vocabulary
         word = repr(full.words[0])
         if len(full) == 1:
             raise InputError(

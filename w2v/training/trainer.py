@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -52,7 +52,8 @@ class Trainer:
     watchers: asked in this order; one that saves what the others know comes last. blocks_done,
     result: where an earlier run left off, and what it has booked; after `run`, where this one did.
     unit: what the engine counts, for progress. in_step: training rests at every epoch's end until
-    the reporter has heard of it, so that it can stop the run there.
+    the reporter has heard of it, so that it can stop the run there. feed: gets the lines of
+    metrics.jsonl so far, whenever there may be more.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Trainer:
         result: TrainingResult | None = None,
         unit: str = "words",
         in_step: bool = False,
+        feed: Callable[[Sequence[dict[str, Any]]], None] = lambda lines: None,
     ) -> None:
         self.engine, self.blocks, self.schedule = job.engine, job.blocks, job.schedule
         self._release, self._watchers = job.release, watchers
@@ -74,7 +76,7 @@ class Trainer:
         self._resting = False
         self._began = 0.0  # on the clock that counts the seconds of earlier runs too
         self._failure: BaseException | None = None
-        self._unit = unit
+        self._unit, self._feed = unit, feed
         epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
         self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
         self._ended: list[int] = []  # epochs that are done, and not told yet
@@ -197,6 +199,7 @@ class Trainer:
             epochs = [self.result.epoch(number) for number in ended]
         for values in epochs:
             reporter.happened(Event("epoch", values))
+        self._feed(self.result.metrics)
         reporter.training(progress)
         with self._told:
             self._untold -= len(epochs)

@@ -8,23 +8,31 @@ sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import IO
 
 import numpy as np
 
 from w2v.corpus.words import split_words
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.settings.groups import CorpusSettings
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
 SIF_A = 1e-3
+BATCH_TEXTS = 4096
+BLOCK_VALUES = 1 << 20  # floats of words' rows that are summed at a time
+KEPT_TOKENS = 200_000  # between whitespace whose words are remembered
+
+Text = str | Sequence[str]
 
 
-def encode(
-    vectors: WordRows, texts: str | Iterable[str | Sequence[str]], pooling: str = "mean"
-) -> np.ndarray:
+def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean") -> np.ndarray:
     """Returns a row for each text [n, D] float32, or one vector [D] for a single string.
 
     A text is a string, whose words are found as in the text of the run that the vectors come from,
@@ -33,37 +41,162 @@ def encode(
     component of "sif", which needs counts, is that of the texts of this call, so it stays where
     there is only one.
     """
-    if pooling not in POOLINGS:
-        raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
-    rows_of = []
-    settings = _corpus_settings(vectors)
-    for text in [texts] if isinstance(texts, str) else texts:
-        words = split_words(text, settings) if isinstance(text, str) else text
-        rows_of.append([row for row in map(vectors.index, words) if row is not None])
-    weights = np.ones(len(vectors), np.float32)
-    if pooling == "sif":
-        if vectors.counts is None:
-            raise InputError(
-                f"{vectors.source} does not say how often its words occur, which sif needs: use a"
-                " run directory or an .npy file with counts, or `pooling` mean"
-            )
-        shares = vectors.counts / max(1, vectors.counts.sum())
-        weights = (SIF_A / (SIF_A + shares)).astype(np.float32)
-    found = np.zeros((len(rows_of), vectors.dim), np.float32)
-    for mean, rows in zip(found, rows_of, strict=True):
-        if rows:
-            weighted = vectors.matrix[rows] * weights[rows, None]
-            mean[:] = np.add.reduceat(weighted, [0])[0] / len(rows)
-    if empty := sum(not rows for rows in rows_of):
-        warnings.warn(
-            f"{empty:,} of {len(rows_of):,} texts hold no known word: their rows are zeros",
-            stacklevel=3,
-        )
-    if pooling == "sif" and len(rows_of) - empty > 1:
-        exact = found.astype(np.float64)
-        common = np.linalg.eigh(exact.T @ exact)[1][:, -1]
-        found = (exact - np.outer(exact @ common, common)).astype(np.float32)
+    encoder = _Encoder(vectors, pooling)
+    given = [texts] if isinstance(texts, str) else list(texts)
+    found = np.empty((len(given), vectors.dim), np.float32)
+    for start in range(0, len(given), BATCH_TEXTS):
+        stop = start + BATCH_TEXTS
+        found[start:stop] = encoder.rows(given[start:stop])
+    common = encoder.common()
+    for start in range(0, len(given), BATCH_TEXTS):
+        found[start : start + BATCH_TEXTS] -= _shared(found[start : start + BATCH_TEXTS], common)
+    encoder.warn()
     return found[0] if isinstance(texts, str) else found
+
+
+def encode_stream(
+    vectors: WordRows, texts: Iterable[Text], pooling: str = "mean"
+) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+    """Yields some of the texts at a time, with their rows [n, D] float32, which are those of
+    `encode`, in constant memory: the common component of "sif" is known when all texts are read,
+    so they wait in a temporary file."""
+    each = iter(texts)
+    batches = iter(lambda: list(islice(each, BATCH_TEXTS)), [])
+    return encode_batches(vectors, batches, pooling)
+
+
+def encode_batches(
+    vectors: WordRows, batches: Iterable[Sequence[Text]], pooling: str = "mean"
+) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+    """Yields the texts of each batch, perhaps in parts, with their rows; see `encode_stream`."""
+    encoder = _Encoder(vectors, pooling)
+    found = (
+        (part, encoder.rows(part))
+        for batch in batches
+        for part in (batch[at : at + BATCH_TEXTS] for at in range(0, len(batch), BATCH_TEXTS))
+    )
+    if pooling == "mean":
+        yield from found
+    else:
+        with _temporary_file() as file:
+            n = 0
+            for n, each in enumerate(found, 1):  # noqa: B007
+                pickle.dump(each, file, protocol=5)
+            file.seek(0)
+            common = encoder.common()
+            for _ in range(n):
+                part, rows = pickle.load(file)
+                yield part, np.asarray(rows - _shared(rows, common), np.float32)
+    encoder.warn()
+
+
+@contextmanager
+def _temporary_file() -> Iterator[IO[bytes]]:
+    """A file without a name in the folder for temporary ones; that it is full is told as such."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        where = f"the temporary file in {tempfile.gettempdir()}"
+        remedy = "set TMPDIR to a folder with more room"
+        raise RunError(f"{where} cannot be used: {error.strerror}; {remedy}") from None
+
+
+def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:
+    """Returns the projections of the rows [n, D] on the unit vector [D], if there is one."""
+    return 0.0 if common is None else np.outer(rows.astype(np.float64) @ common, common)
+
+
+class _Encoder:
+    """Makes rows of texts, a batch at a time, and sums up what all have in common."""
+
+    def __init__(self, vectors: WordRows, pooling: str) -> None:
+        if pooling not in POOLINGS:
+            raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
+        self._vectors, self._rows_of = vectors, _RowsOf(vectors)
+        self._weights: np.ndarray | None = None
+        self._n = self._empty = 0
+        self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
+        if pooling == "sif":
+            if vectors.counts is None:
+                raise InputError(
+                    f"{vectors.source} does not say how often its words occur, which sif needs: use"
+                    " a run directory or an .npy file with counts, or `pooling` mean"
+                )
+            shares = vectors.counts / max(1, vectors.counts.sum())
+            self._weights = SIF_A / (SIF_A + shares)
+
+    def rows(self, texts: Sequence[Text]) -> np.ndarray:
+        """Returns the weighted means of the texts, [n, D] float32."""
+        flat: list[int] = []
+        ends = [0]
+        for text in texts:
+            if isinstance(text, str):
+                flat.extend(chain.from_iterable(map(self._rows_of.__getitem__, text.split())))
+            else:
+                flat.extend(row for row in map(self._vectors.index, text) if row is not None)
+            ends.append(len(flat))
+        counts = np.diff(ends)
+        sums = self._sums(np.array(flat, np.int64), counts)
+        sums /= np.maximum(counts, 1)[:, None]
+        with np.errstate(over="ignore"):
+            found = sums.astype(np.float32)
+        if not np.isfinite(found).all():
+            raise InputError(
+                f"{self._vectors.source}: a text's vector holds NaN or infinity; train again with a"
+                " smaller `lr`"
+            )
+        self._n += len(texts)
+        self._empty += int((counts == 0).sum())
+        if self._weights is not None:
+            exact = found.astype(np.float64)
+            self._moments += exact.T @ exact
+        return found
+
+    def _sums(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Returns the sums of the words' weighted rows, [n, D] float64, for texts of so many words
+        each."""
+        text_of = np.repeat(np.arange(len(counts)), counts)
+        dim = self._vectors.dim
+        step = max(1, BLOCK_VALUES // max(1, dim))
+        buffer = np.empty((min(step, len(rows)), dim), np.float32)
+        sums = np.zeros((len(counts), dim))
+        for start in range(0, len(rows), step):
+            own, words = text_of[start : start + step], rows[start : start + step]
+            block = buffer[: len(words)]
+            np.take(self._vectors.matrix, words, axis=0, out=block, mode="clip")
+            if self._weights is not None:
+                block *= self._weights[words, None].astype(np.float32)
+            first = np.flatnonzero(np.diff(own, prepend=-1))
+            sums[own[first]] += np.add.reduceat(block, first, axis=0)
+        return sums
+
+    def common(self) -> np.ndarray | None:
+        """Returns the first principal component [D] of all rows, None if it is to stay."""
+        if self._weights is None or self._n - self._empty < 2:
+            return None
+        return np.asarray(np.linalg.eigh(self._moments)[1][:, -1])
+
+    def warn(self) -> None:
+        """Says how many texts had no known word."""
+        if self._empty:
+            told = f"{self._empty:,} of {self._n:,} texts hold no known word: their rows are zeros"
+            warnings.warn(told, stacklevel=4)
+
+
+class _RowsOf(dict[str, tuple[int, ...]]):
+    """The rows of the known words in what stands between whitespace, which is found once."""
+
+    def __init__(self, vectors: WordRows) -> None:
+        super().__init__()
+        self._index, self._settings = vectors.index, _corpus_settings(vectors)
+
+    def __missing__(self, token: str) -> tuple[int, ...]:
+        found = map(self._index, split_words(token, self._settings))
+        rows = tuple(row for row in found if row is not None)
+        if len(self) < KEPT_TOKENS:
+            self[token] = rows
+        return rows
 
 
 def _corpus_settings(vectors: WordRows) -> CorpusSettings | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError, shown
 from w2v.evaluation.analogies import COSMUL_EPSILON, METHODS
-from w2v.vectors.rows import WordRows, top
+from w2v.system.arguments import asks, number, one_of, optional
+from w2v.vectors.rows import WordRows
 
 # Near spellings are looked for among the most frequent words only; a rarer one would hardly be
 # meant.
@@ -50,8 +51,11 @@ class Neighbour(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What is looked for: a sum of unit vectors [D] float32, and the rows that may not answer."""
+    """What is looked for: unit vectors [T, D] float32 with their signs [T], +1 or -1, the sum of
+    these, and the rows that may not answer."""
 
+    terms: np.ndarray
+    signs: np.ndarray
     total: np.ndarray
     exclude: tuple[int, ...] = ()
 
@@ -118,53 +122,96 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     length = np.linalg.norm(vector)
     if not (np.isfinite(length) and length > 0):
         raise QueryError("the vector holds only zeros, or NaN or infinity, so it has no neighbours")
-    return Query(np.asarray(vector / length, np.float32))
+    unit = np.asarray(vector / length, np.float32)
+    return Query(unit[None], np.ones(1, np.float32), unit)
 
 
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
     """Returns the query for a sum of (sign, word) terms."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
     rows = [known_row(vectors, word) for _, word in terms]
-    signs = np.array([sign for sign, _ in terms], np.float32)[:, None]
-    total = (signs * vectors.unit(rows)).sum(axis=0)
+    signs = np.array([sign for sign, _ in terms], np.float32)
+    unit = vectors.unit(rows)
+    total = (signs[:, None] * unit).sum(axis=0)
     # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
         raise QueryError(
             f"{shown(text)} adds up to a vector of zeros, which has no neighbours; use other words"
         )
-    return Query(total, tuple(rows))
+    return Query(unit, signs, total, tuple(rows))
 
 
-def nearest(vectors: WordRows, queries: Sequence[Query], k: int = 10) -> list[list[Neighbour]]:
+@asks(
+    k=number(1, whole=True),
+    method=one_of(METHODS),
+    restrict_vocab=number(0, whole=True),
+    min_similarity=optional(number(-1)),
+)
+def nearest(
+    vectors: WordRows,
+    queries: Sequence[Query],
+    k: int = 10,
+    *,
+    method: str = "add",
+    restrict_vocab: int = 0,
+    min_similarity: float | None = None,
+) -> list[list[Neighbour]]:
     """Returns for each query the k nearest words, best first, from one pass over the matrix; fewer
-    when the vocabulary is smaller."""
-    _check_k(k)
+    when the vocabulary is smaller.
+
+    Args:
+        method: "add" ranks by the cosine to the sum; "mul", 3CosMul (Levy & Goldberg 2014, ACL
+            W14-1618), by the product of s(x, w) over the words w that are added, divided by that
+            over the subtracted ones + 1e-6, where s is the cosine brought into 0 to 1.
+        restrict_vocab: only so many of the most frequent words answer, 0 = all.
+        min_similarity: words whose figure is lower do not answer.
+    """
     if not queries:
         return []
     sums = np.stack([query.total for query in queries])
     sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-    found = vectors.neighbours(sums, k, [query.exclude for query in queries])
-    return [_named(vectors, *each) for each in found]
+
+    def products(block: np.ndarray) -> np.ndarray:
+        return np.stack([_product(query, block) for query in queries])
+
+    found = vectors.neighbours(
+        sums,
+        k,
+        [query.exclude for query in queries],
+        scores=products if method == "mul" else None,
+        n_rows=restrict_vocab or None,
+    )
+    return [
+        [
+            Neighbour(vectors.words[row], score)
+            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+            if min_similarity is None or score >= min_similarity
+        ]
+        for rows, scores in found
+    ]
+
+
+def _product(query: Query, block: np.ndarray) -> np.ndarray:
+    """Returns 3CosMul's figure of each unit row in `block` [n, D]."""
+    shifted = (1 + query.terms @ block.T) / 2
+    added, subtracted = (shifted[query.signs == sign].prod(axis=0) for sign in (1, -1))
+    return np.asarray(added / (subtracted + COSMUL_EPSILON))
 
 
 def answers(
-    vectors: WordRows, asked: Iterable[Asked], k: int = 10
+    vectors: WordRows, asked: Iterable[Asked], k: int = 10, **options: Any
 ) -> list[list[Neighbour] | QueryError]:
     """Returns what `nearest` does for each of many queries, from one pass over the matrix; in the
-    place of one that cannot be answered the error that says why."""
+    place of one that cannot be answered the error that says why. The options are `nearest`'s."""
     found: list[Query | QueryError] = []
     for each in asked:
         try:
             found.append(resolve(vectors, each))
         except QueryError as error:
             found.append(error)
-    good = iter(nearest(vectors, [each for each in found if isinstance(each, Query)], k))
+    queries = [each for each in found if isinstance(each, Query)]
+    good = iter(nearest(vectors, queries, k, **options))
     return [next(good) if isinstance(each, Query) else each for each in found]
-
-
-def _named(vectors: WordRows, rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
-    found = zip(rows.tolist(), scores.tolist(), strict=True)
-    return [Neighbour(vectors.words[row], score) for row, score in found]
 
 
 def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
@@ -176,23 +223,9 @@ def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
 def analogy(
     vectors: WordRows, a: str, b: str, c: str, k: int = 10, method: str = "add"
 ) -> list[Neighbour]:
-    """Returns the k words that best complete "a is to b as c is to ...", best first: "add" ranks by
-    the cosine to b - a + c, "mul" by s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the cosine
-    brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
-    if method not in METHODS:
-        raise InputError(f"`method` {shown(method)} is unknown; use one of {', '.join(METHODS)}")
-    if method == "add":
-        return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k)[0]
-    _check_k(k)
-    rows = [known_row(vectors, word) for word in (a, b, c)]
-    three = vectors.unit(rows).T
-    scores = np.empty(len(vectors), np.float32)
-    for start, block in vectors.unit_blocks():
-        of_a, of_b, of_c = ((1 + block @ three) / 2).T
-        scores[start : start + len(block)] = of_b * of_c / (of_a + COSMUL_EPSILON)
-    scores[rows] = -np.inf
-    best = top(scores, min(k, len(scores) - len(set(rows))))
-    return _named(vectors, best, scores[best])
+    """Returns the k words that best complete "a is to b as c is to ...", best first: those nearest
+    to b - a + c by the `method` of `nearest`."""
+    return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k, method=method)[0]
 
 
 def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
@@ -202,11 +235,6 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
         raise QueryError("the odd one out is looked for among three words at least")
     unit = vectors.unit([known_row(vectors, word) for word in words])
     return words[int((unit @ unit.mean(axis=0)).argmin())]
-
-
-def _check_k(k: int) -> None:
-    if not isinstance(k, int) or k < 1:
-        raise InputError(f"`k` {shown(k)} is out of range; ask for one word at least")
 
 
 def near_spellings(vectors: WordRows, word: str) -> list[str]:

@@ -6,7 +6,7 @@ unit length block by block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -96,27 +96,35 @@ class WordRows:
             return np.asarray(self.matrix[rows] / lengths, np.float32)
         return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
 
-    def unit_blocks(self, n_queries: int = 1) -> Iterator[tuple[int, np.ndarray]]:
-        """(first row, unit rows [n, D]) of the whole matrix, small enough for so many queries."""
-        step = max(1, BLOCK_VALUES // max(self.dim, n_queries, 1))
-        for start in range(0, len(self), step):
-            yield start, self.unit(slice(start, start + step))
-
     def neighbours(
-        self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[int]]
+        self,
+        queries: np.ndarray,
+        k: int,
+        exclude: Sequence[Sequence[int]],
+        *,
+        scores: Callable[[np.ndarray], np.ndarray] | None = None,
+        n_rows: int | None = None,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """The k rows [≤ k] int64 with the highest cosines to each of `queries` [Q, D], unit rows,
         and these cosines [≤ k] float32: best first, of equal ones the earlier row, and without the
-        rows that each query has in `exclude`."""
+        rows that each query has in `exclude`.
+
+        Args:
+            scores: what to rank by instead, [Q, n] float32 for unit rows [n, D].
+            n_rows: only the first rows can be found.
+        """
         queries = np.ascontiguousarray(queries, np.float32)
         best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
-        for start, block in self.unit_blocks(len(queries)):
-            scores = queries @ block.T
+        stop = len(self) if n_rows is None else min(n_rows, len(self))
+        step = max(1, BLOCK_VALUES // max(self.dim, len(queries), 1))
+        for start in range(0, stop, step):
+            block = self.unit(slice(start, min(start + step, stop)))
+            found = queries @ block.T if scores is None else scores(block)
             for q, own in enumerate(exclude):
-                scores[q, [row - start for row in own if 0 <= row - start < len(block)]] = -np.inf
-                chosen = top(scores[q], k)
+                found[q, [row - start for row in own if 0 <= row - start < len(block)]] = -np.inf
+                chosen = top(found[q], k)
                 rows = np.concatenate([best[q][0], chosen + start])
-                values = np.concatenate([best[q][1], scores[q, chosen]])
+                values = np.concatenate([best[q][1], found[q, chosen]])
                 # Earlier blocks come first and the sort is stable, so equal scores stay in the
                 # order of the rows.
                 order = np.argsort(-values, kind="stable")[:k]

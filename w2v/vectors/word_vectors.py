@@ -21,7 +21,7 @@ from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_se
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
-from w2v.vectors import encoding, queries
+from w2v.vectors import classes, encoded, encoding, queries
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
 from w2v.vectors.saving import FORMATS, save_vectors
@@ -77,16 +77,43 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         row = self.index(word)
         return default if row is None else self.matrix[row]
 
-    def nearest(self, query: Asked, k: int = 10) -> list[Neighbour]:
+    def nearest(
+        self,
+        query: Asked,
+        k: int = 10,
+        *,
+        method: str = "add",
+        restrict_vocab: int = 0,
+        min_similarity: float | None = None,
+    ) -> list[Neighbour]:
         """Returns the k words nearest to a query, best first, without the query's own words. It is
         a word, an expression such as "king - man + woman", a list of words, which are added, or a
-        vector [D]; an unknown word is an UnknownWordError."""
-        return queries.nearest(self, [queries.resolve(self, query)], k)[0]
+        vector [D]; an unknown word is an UnknownWordError.
+
+        Args:
+            method: "add" ranks by the cosine to the sum, "mul" by 3CosMul (ACL W14-1618), whose
+                figure then stands for the similarity.
+            restrict_vocab: only so many of the most frequent words answer, 0 = all.
+            min_similarity: words that are less similar do not answer.
+        """
+        found = [queries.resolve(self, query)]
+        options: Any = {"restrict_vocab": restrict_vocab, "min_similarity": min_similarity}
+        return queries.nearest(self, found, k, method=method, **options)[0]
 
     answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
-    analogy = asks(method=one_of(METHODS))(queries.analogy)
+    analogy = queries.analogy
     odd_one_out = asks(words=arguments.texts)(queries.odd_one_out)
     encode = asks(texts=arguments.texts, pooling=one_of(encoding.POOLINGS))(encoding.encode)
+    encode_stream = asks(texts=arguments.each_text, pooling=one_of(encoding.POOLINGS))(
+        encoding.encode_stream
+    )
+    embed = asks(texts=arguments.each_text, path=arguments.path, pooling=one_of(encoding.POOLINGS))(
+        encoded.embed
+    )
+
+    classes = asks(
+        k=arguments.number(1, whole=True), seed=arguments.number(0, whole=True, high=2**32 - 1)
+    )(classes.classes)
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...

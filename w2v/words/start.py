@@ -135,6 +135,9 @@ def start_from(
     would have without."""
     earlier = load_earlier(config)
     vocabulary, old = chosen, earlier.vocabulary
+    if old is not None and config.corpus.vocab is not None:
+        what = f"the words of the run `init` {earlier.name} stay what they are"
+        raise InputError(f"{what}: leave out `vocab`, or name a file of vectors")
     if old is not None:
         vocabulary = _extended(old, store.vocabulary, chosen) if config.start.extend_vocab else old
         new = sum(old.index(word) is None for word in chosen.words)

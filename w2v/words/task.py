@@ -52,7 +52,7 @@ class WordsTask(Task):
             store, vocabulary = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            vocabulary = words_to_train(self.context, store)
+            store, vocabulary = words_to_train(self.context, store)
             if self.config.start.init is not None:
                 store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
         if valid is not None:
@@ -61,7 +61,8 @@ class WordsTask(Task):
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         """Returns the text and the vocabulary that the run gone on with has."""
-        if self.config.start.init is None or self.context.resume is None:
+        own = self.config.start.init is None and self.config.corpus.vocab is None
+        if own or self.context.resume is None:
             return store, select_vocabulary(store.vocabulary, self.config.corpus)
         return run_vocabulary(store, self.config, self.context.resume)
 

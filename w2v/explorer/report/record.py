@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,7 @@ from w2v.errors import InputError
 from w2v.evaluation.analogies import AnalogyResult
 from w2v.evaluation.sets import AnalogySet, SimilaritySet
 from w2v.evaluation.similarity import SimilarityResult
-from w2v.runs.directory import CONFIG, METRICS, VECTORS, VERSION, VOCABULARY, summary_of
+from w2v.runs.directory import CONFIG, VECTORS, VERSION, VOCABULARY, metrics_of, summary_of
 from w2v.settings.groups import LANGUAGE_MODEL
 from w2v.settings.yamlfile import read_settings
 from w2v.vectors.loading import check_version, load_vectors
@@ -115,20 +113,7 @@ def _read_run(path: Path, name: str) -> Record:
     counts = np.empty(0, np.int64)
     if (path / VOCABULARY).is_file():
         counts = Vocabulary.load(path / VOCABULARY).counts
-    return Record(path, name, dict(pairs), list(_lines(path / METRICS)), summary_of(path), counts)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file that may grow meanwhile, or be damaged."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return
-    for line in data.splitlines():
-        with suppress(ValueError, RecursionError):
-            value = json.loads(line)
-            if isinstance(value, dict):
-                yield value
+    return Record(path, name, dict(pairs), metrics_of(path), summary_of(path), counts)
 
 
 def _is_number(line: dict[str, Any], name: str) -> bool:

@@ -1,0 +1,134 @@
+"""Turn lines of text into vectors, made of those of their words.
+
+A line's words are found as in the text that a run was trained on, else between whitespace. Its
+vector is the mean of theirs, or with --pooling sif the smooth inverse frequency (words of
+probability p weigh a / (a + p), a = 1e-3, and what all lines have in common is taken away), which
+needs counts: a run directory, or an .npy file. A line without any known word is a row of zeros, and
+a warning says how many these are.
+
+Without --output, or with -, a line of D values comes out for each line, with tabs between them, or
+with --json an object with text and vector. The extension of a FILE names the format: .npy (the rows
+alone), .parquet or .jsonl (text and vector).
+
+\b
+  w2v embed wiki-skip-gram-neg lines.txt -o lines.npy
+  w2v embed wiki-skip-gram-neg lines.txt.gz -o lines.parquet --pooling sif
+  echo "the king of france" | w2v embed vectors.bin --json
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Annotated, NamedTuple, cast
+
+import typer
+
+from w2v.cli.lines import Readable, batches_of_lines
+from w2v.cli.model import VECTOR_FILES, open_model
+from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet
+from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
+from w2v.cli.progress import ConsoleReporter
+from w2v.errors import InputError, shown
+from w2v.system.fields import without_mark
+
+
+def command(
+    model: Model,
+    text: Annotated[
+        str, typer.Argument(metavar="[FILE|-]", help="the lines, perhaps compressed; - is stdin")
+    ] = "-",
+    output: Output = None,
+    pooling: Annotated[
+        str, typer.Option(metavar="[mean|sif]", help="how the vectors of a line's words are joined")
+    ] = "mean",
+    encoding_errors: EncodingErrors = "strict",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    from w2v.system.files import check_writable
+    from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
+    from w2v.vectors.encoding import POOLINGS, encode_batches
+
+    if pooling not in POOLINGS:
+        raise InputError(f"--pooling {pooling} is unknown; use one of {', '.join(POOLINGS)}")
+    if encoding_errors not in ("strict", "replace"):
+        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
+
+    if text == "-" and model == "-":
+        raise InputError("MODEL and FILE cannot both be -: there is only one stdin")
+    if output not in (None, "-"):
+        check_encoded(output)
+        check_writable(output, overwrite=overwrite)
+    with _open(text) as source, ConsoleReporter(quiet=quiet or output is None) as reporter:
+        vectors = open_model(model, encoding_errors=encoding_errors)
+        batches = _lines(source, text, encoding_errors, reporter)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            if output is None or output == "-":
+                write, file = (write_jsonl if json else write_tsv), binary_stdout()
+                for part in encode_batches(vectors, batches, pooling):
+                    write(file, [part], vectors.dim)
+                    file.flush()
+            else:
+                n = vectors.embed(chain.from_iterable(batches), output, pooling)
+    for each in told:
+        say(f"warning: {each.message}")
+    if output is not None and output != "-":
+        facts = {"output": output, "lines": n, "dim": vectors.dim, "pooling": pooling}
+        print_json(facts) if json else print_line(output)
+
+
+class _Read1(NamedTuple):
+    read1: Callable[[int], bytes]
+
+
+@contextmanager
+def _open(text: str) -> Iterator[Readable]:
+    """Opens a file, or stdin, for `batches_of_lines`."""
+    if text == "-":
+        if sys.stdin is None or is_terminal(sys.stdin):
+            what = "closed" if sys.stdin is None else "a terminal"
+            raise InputError(
+                f"the lines come from stdin, which is {what}; name a file, or pipe them in"
+            )
+        yield cast(io.BufferedReader, sys.stdin.buffer)
+        return
+    from w2v.system.compression import Decompressed
+
+    try:
+        file = open(text, "rb")  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {shown(text)}: {why}; check the path") from None
+    with file:
+        yield _Read1(Decompressed(file, text).read)
+
+
+def _lines(
+    source: Readable, name: str, errors: str, reporter: ConsoleReporter
+) -> Iterator[list[str]]:
+    """Yields the lines that are there, many at a time."""
+    done = 0
+    for raw in batches_of_lines(source):
+        if not done:
+            raw[0] = without_mark(raw[0], name)
+        try:
+            lines = [line.decode("utf-8", errors).removesuffix("\r") for line in raw]
+        except UnicodeDecodeError:
+            good = next(
+                n for n, line in enumerate(raw) if line != line.decode("utf-8", "replace").encode()
+            )
+            problem = f"line {done + good + 1:,} of {'stdin' if name == '-' else name} is not UTF-8"
+            raise InputError(f"{problem}; mend it, or take `encoding_errors` replace") from None
+        done += len(lines)
+        reporter.working("embedding", done, None, "lines")
+        yield lines
+
+
+__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

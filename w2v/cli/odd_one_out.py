@@ -1,0 +1,45 @@
+"""Print the word that fits the others least: whose cosine to the mean of all is the lowest.
+
+With - in place of words, sets of words are read from stdin, one per line, with tabs or blanks
+between them; one that cannot be answered is reported, and the others go on. Piped output has the
+columns words, odd one out.
+
+\b
+  w2v odd-one-out vectors.bin breakfast cereal dinner lunch
+  w2v odd-one-out vectors.bin - < sets.txt
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from w2v.cli.answers import Answer, Questions, answer_each, each_alone, parts
+from w2v.cli.model import VECTOR_FILES
+from w2v.cli.options import EncodingErrors, Json, Model
+
+if TYPE_CHECKING:
+    from w2v.vectors import WordVectors
+
+
+def command(
+    model: Model,
+    words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
+    encoding_errors: EncodingErrors = "strict",
+    json: Json = False,
+) -> int:
+    questions = Questions(
+        "w2v odd-one-out", "sets of words", ("words", "odd"), {"odd": None}, each_alone(_answer)
+    )
+    text = "\t".join(words)
+    return answer_each(questions, (model, encoding_errors), words, [text], json=json)
+
+
+def _answer(vectors: WordVectors, text: str) -> Answer:
+    words = parts(text)
+    odd = vectors.odd_one_out(words)
+    return Answer([(" ".join(words), odd)], {"words": words, "odd": odd})
+
+
+__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

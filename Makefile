@@ -20,7 +20,7 @@ PADDLE ?=
 LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/settings/test_build.py tests/runs/test_checkpoint.py \
 	tests/runs/test_resume.py tests/runs/test_resume_refusals.py tests/runs/test_forged_checkpoints.py \
 	tests/words/test_start.py tests/runs/test_output.py tests/lm/test_saved.py tests/lm/test_vocabulary.py \
-	tests/comparison tests/cli/test_faults.py tests/cli/test_faults_of_files.py
+	tests/comparison tests/cli/test_faults.py tests/cli/test_faults_of_language_models.py tests/cli/test_faults_of_files.py
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +44,8 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 	$(BIN)/w2v nearest runs/demo king - man + woman -k 3
 	@echo 'The vectors are in runs/demo. Ask for more: $(BIN)/w2v nearest runs/demo paris'
 
-test: lint  ## lint, then all tests
+test: lint  ## lint, then all tests: some 20 minutes on two cores
+	@echo 'The tests take some 20 minutes on two quiet cores, longer on busy ones; they leave your home and caches alone.'
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR

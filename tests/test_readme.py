@@ -19,7 +19,7 @@ from w2v.settings.groups import all_settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALLING = ("make", "pip")  # commands that change the machine
+INSTALLING = ("make", "pip", "uv")  # commands that change the machine
 
 
 def blocks(language: str) -> list[str]:
@@ -107,4 +107,4 @@ def test_options_that_the_readme_names_exist() -> None:
     verbs = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
     known = {option for verb in verbs for each in verb.params for option in each.opts}
     assert {each.option for each in all_settings().values() if each.flag} <= known
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | {"--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | {"--help", "--index-url"}

@@ -16,8 +16,9 @@ from w2v.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from w2v import compat, losses
-    from w2v.api import Run, compare, load, phrases, train
+    from w2v.api import compare, load, phrases, report, train
     from w2v.lm.language_model import LanguageModel
+    from w2v.trained import Run
     from w2v.training.report import Event
     from w2v.vectors.word_vectors import WordVectors
 
@@ -34,12 +35,14 @@ __all__ = [
     "load",
     "losses",
     "phrases",
+    "report",
     "train",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Run", "compare", "load", "phrases", "train"), "w2v.api"),
+    **dict.fromkeys(("compare", "load", "phrases", "report", "train"), "w2v.api"),
     "Event": "w2v.training.report",
+    "Run": "w2v.trained",
     "LanguageModel": "w2v.lm.language_model",
     "WordVectors": "w2v.vectors.word_vectors",
 }

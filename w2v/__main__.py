@@ -2,16 +2,26 @@
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from typing import NoReturn
 
-from w2v.cli.app import main
-from w2v.cli.interrupt import own_process
-
 
 def run() -> NoReturn:
     """The program, as a process of its own."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: os._exit(128 + number))
+    # only now: a signal during these imports would end in a traceback
+    try:
+        from w2v.cli.app import main
+        from w2v.cli.interrupt import own_process
+    except ModuleNotFoundError as error:
+        what = f"w2v: this needs {error.name}, which is not installed"
+        sys.exit(f"{what}: pip install {error.name}")
+
     own_process()
     status = main()
     if status > 128 or threading.active_count() > 1:
@@ -22,6 +32,8 @@ def run() -> NoReturn:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(status)
+    for number in numbers:  # all is done
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

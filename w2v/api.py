@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 from threading import Event
@@ -24,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 from w2v.errors import InputError
 from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.config import IN_MEMORY
-from w2v.settings.keywords import as_path, plain, with_keywords
+from w2v.settings.keywords import plain, with_keywords
+from w2v.system import arguments
+from w2v.trained import Run, carry_out, told
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -32,88 +32,10 @@ if TYPE_CHECKING:
     from w2v.comparison.table import Compared
     from w2v.corpus.phrases import Phrases
     from w2v.lm.language_model import LanguageModel
-    from w2v.settings.config import Config
     from w2v.settings.keywords import Keywords
-    from w2v.training.report import RunSummary
-    from w2v.training.task import Context
     from w2v.vectors import WordVectors
 
 PathLike = str | os.PathLike[str]
-
-
-class Run:
-    """What a training run came to.
-
-    Attributes:
-        path: where it is: a run directory, or the file of vectors that `output` named. Without
-            `output` it is a temporary directory that goes with this object.
-        summary: what summary.json says: words, times, losses.
-        history: what metrics.jsonl says, and a line for each epoch.
-    """
-
-    def __init__(self, summary: RunSummary, context: Context, temporary: Path | None) -> None:
-        self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
-        self.history: list[dict[str, Any]] = summary.history
-        self._context = context
-        self._keeps: object = None  # a temporary directory stays as long as the run that made it
-        if temporary is not None:
-            weakref.finalize(self, rmtree, temporary, ignore_errors=True)
-
-    @cached_property
-    def vectors(self) -> WordVectors:
-        """The word vectors; of a language model its input embeddings."""
-        from w2v.vectors import load_vectors
-
-        return load_vectors(self.path)
-
-    @cached_property
-    def model(self) -> LanguageModel:
-        """The language model.
-
-        Raises:
-            InputError: word vectors were trained.
-        """
-        from w2v.lm.saved import load_language_model
-
-        return load_language_model(self.path)
-
-    def resume(
-        self,
-        epochs: int | None = None,
-        *,
-        callbacks: Sequence[Callback] = (),
-        progress: bool | str = "auto",
-    ) -> Run:
-        """Goes on with the run until `epochs` are done in all (None: as many as it was begun for);
-        returns it as it is then. A corpus that was a generator is used up:
-        `w2v.train(corpus, resume=run)` goes on with a new one.
-
-        Raises:
-            InputError: there is nothing to go on from, or `epochs` is less than it was.
-            RunError: as `train`.
-        """
-        from w2v.runs.resume import resumed_config
-
-        if isinstance(self._context.lines, Iterator):
-            raise InputError(
-                "the corpus was an iterator, which is used up: give it again,"
-                " w2v.train(corpus, resume=run, epochs=...)"
-            )
-        given = {} if epochs is None else plain({"epochs": epochs})
-        listener = Listener(callbacks, progress)
-        config = _told(resumed_config(self.path, given), listener.note)
-        after = _run(replace(self._context, config=config, resume=self.path), listener)
-        after._keeps = self
-        return after
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __repr__(self) -> str:
-        done, asked = self.summary["epochs_done"], self.summary["epochs"]
-        what = f"{self.summary['model']}, {self.summary['loss']}"
-        rows = f"{self.summary['vocabulary']:,} x {self.summary['dim']}"
-        return f"Run({what}, {rows}, {done:.3g} of {asked} epochs, in {self.path})"
 
 
 @with_keywords
@@ -162,12 +84,12 @@ def train(
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
-        run = Path(as_path("resume", resume))
+        run = Path(arguments.path("resume", resume))
         if lines is not None:
             del given["corpus"]
-        settled = _told(resumed_config(run, given), listener.note)
+        settled = told(resumed_config(run, given), listener.note)
         context = Context(settled, use_cache=use_cache, resume=run, lines=lines)
-        after = _run(context, listener)
+        after = carry_out(context, listener)
         after._keeps = resume
         return after
     temporary = None
@@ -175,9 +97,9 @@ def train(
         temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
         given["output"] = str(temporary / "run")
     try:
-        recipe = None if config is None else as_path("config", config)
-        settled = _told(build_config(given, recipe), listener.warn)  # what has no effect
-        return _run(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
+        recipe = None if config is None else arguments.path("config", config)
+        settled = told(build_config(given, recipe), listener.warn)  # what has no effect
+        return carry_out(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
     except BaseException:
         if temporary is not None:
             rmtree(temporary, ignore_errors=True)
@@ -191,14 +113,17 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     Raises:
         InputError: there is nothing of the kind, or it is damaged.
     """
-    name = as_path("path", path)
+    name = arguments.path("path", path)
     if (Path(name) / "model.safetensors").is_file():
         from w2v.lm.saved import load_language_model
 
         return load_language_model(name)
     from w2v.vectors import load_vectors
 
-    return load_vectors(name)
+    vectors = load_vectors(name)
+    for warning in vectors.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return vectors
 
 
 def phrases(
@@ -278,7 +203,19 @@ def compare(
             " their names"
         )
     if isinstance(losses, Mapping):
-        losses = {name: plain(own or {}) for name, own in losses.items()}
+        settings_of = arguments.kind(Mapping, "settings")
+        losses = {
+            name: plain(settings_of(name, {} if own is None else own))
+            for name, own in losses.items()
+        }
+    elif losses is not None and not isinstance(losses, str):
+        losses = arguments.items("losses", losses)
+    for name in losses or ():
+        arguments.text("losses", name)
+    output, questions, config = (
+        None if each is None else arguments.path(name, each)
+        for name, each in (("output", output), ("questions", questions), ("config", config))
+    )
     stop = Event()
     given = (corpus, losses, plain(settings), config, output, questions, overwrite)
     comparison = Comparison(*given, stop=stop)
@@ -286,22 +223,35 @@ def compare(
         return comparison.run()
 
 
+def report(
+    runs: Run | PathLike | Sequence[Run | PathLike],
+    path: PathLike,
+    *,
+    questions: PathLike | Sequence[PathLike] = (),
+    title: str | None = None,
+) -> None:
+    """Writes a page about runs, or their directories, to `path`: settings, curves, scores.
+
+    Args:
+        questions: files of analogies or word pairs; without any, the sets that come with w2v.
+        title: the page's heading; None: the names of the runs.
+
+    Raises:
+        InputError: there is no such run, or it is damaged.
+    """
+    from w2v.explorer.report import check_report, write_report
+    from w2v.system.files import atomic_file
+
+    chosen, sets = (
+        [os.fspath(each) for each in ([given] if isinstance(given, (str, os.PathLike)) else given)]
+        for given in (runs, questions)
+    )
+    check_report(os.fspath(path), chosen)
+    document = write_report(chosen, sets, title)
+    with atomic_file(path) as file:
+        file.write(document)
+
+
 def _names(corpus: Any) -> tuple[str, ...]:
     entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
     return tuple(os.fspath(entry) for entry in entries)
-
-
-def _told(config: Config, tell: Callable[[str], None]) -> Config:
-    for note in config.notes:
-        tell(note)
-    return config
-
-
-def _run(context: Context, listener: Listener, temporary: Path | None = None) -> Run:
-    from w2v.run import run
-
-    context = replace(context, reporter=listener, stop=listener.stop, keep_state=True)
-    context = replace(context, in_step=bool(listener.callbacks))
-    with listener, soft_stop(listener.stop, lambda: listener.training_began):
-        summary = run(context)
-    return Run(summary, context, temporary)

@@ -27,5 +27,5 @@ def shown(text: object, limit: int = 60) -> str:
     """`repr` of what a file or the user said, for a message: whatever its length, on one line of
     `limit` characters."""
     cut = text[: limit + 1] if isinstance(text, (str, bytes)) else text
-    quoted = repr(cut)
+    quoted = repr(cut) if isinstance(cut, (str, bytes)) else " ".join(repr(cut).split())
     return quoted if len(quoted) <= limit + 2 else f"{quoted[: limit - 1]}…"

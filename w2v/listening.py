@@ -27,7 +27,7 @@ class Listener(SilentReporter):
     not be safe against threads."""
 
     def __init__(self, callbacks: Iterable[Callback], progress: bool | str) -> None:
-        if progress not in (True, False, "auto"):
+        if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
             raise InputError(f"`progress` {shown(progress)} is none of True, False and 'auto'")
         if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
             raise InputError(f"`callbacks` {shown(callbacks)} is no list of functions")

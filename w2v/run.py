@@ -18,13 +18,17 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.output import Output, claimed, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
+from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
+from w2v.system.packages import told_if_missing
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
 from w2v.training.trainer import Trainer
 
+WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
 PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
+LONG_SECONDS = 3600.0  # a plan that takes longer says what is faster
 
 
 def run(context: Context) -> RunSummary:
@@ -35,15 +39,20 @@ def run(context: Context) -> RunSummary:
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began = time.perf_counter()
-    with claimed(context.config, context.resume) as output:
+    with told_if_missing(), claimed(context.config, context.resume) as output:
         task = make_task(context)
         task.prepare()
         earlier = latest(context)
+        _tell(context, output)
         with closing(task.read(earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()
             check_memory(task, len(text.vocabulary))
+            output.check_space(task.output_bytes(len(text.vocabulary)))
             job = task.job(text)
+            note = kernel_note()
+            if note and not any(note in warning for warning in text.store.warnings):
+                context.reporter.note(note)
             try:
                 return _train(task, text, job, output, earlier, _Clock(began, read))
             finally:
@@ -64,6 +73,17 @@ class _Clock:
         return Seconds(self.read - self.began, training, total)
 
 
+def _tell(context: Context, output: Output) -> None:
+    """Says what may surprise before the long part begins."""
+    config, training, reporter = context.config, context.config.training, context.reporter
+    if training.deterministic and training.engine == "hogwild":
+        what = f"`deterministic` holds for `threads` {training.threads}"
+        reporter.note(f"{what}: another number gives other bytes")
+    if not output.begun and (folder := output.lies_in(config.corpus.corpus)):
+        what = f"`output` {output.path} lies in the corpus folder {folder}"
+        reporter.warn(f"{what}: whoever reads that again will find the result among the texts")
+
+
 def _train(
     task: Task, text: Text, job: Job, output: Output, earlier: Checkpoint | None, clock: _Clock
 ) -> RunSummary:
@@ -77,6 +97,10 @@ def _train(
             result = trainer.run(reporter, context.stop)
             if not result.interrupted:
                 task.check(result.total)
+            if (loss := result.last_loss) is not None and loss > WORSE * job.blind:
+                what = f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
+                told = f"{what} knowing nothing ({job.blind:.2g}): try a smaller `lr`"
+                reporter.warn(f"{told} (given: {context.config.training.lr:g})")
             if job.validation is not None:
                 epochs = round(result.fraction * context.config.training.epochs, 6)
                 job.validation.finish(epochs, result)
@@ -102,10 +126,15 @@ def plan(context: Context) -> Plan:
     config, output = context.config, prepare_output(context.config)
     task = make_task(context)
     task.prepare()
-    with closing(task.read(None)) as text:
+    with told_if_missing(), closing(task.read(None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
-        fits = all(demand.fits for demand in demands)
+        seconds = None
+        if all(demand.fits for demand in demands):
+            job = task.job(text)
+            seconds = _training_seconds(job)
+            if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
+                task.reporter.note(told)
         words = task.counts(text, TrainingResult().total)
         return Plan(
             output=str(output.path),
@@ -121,7 +150,7 @@ def plan(context: Context) -> Plan:
             memory_bytes=demands[-1].needed,
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
-            training_seconds=_training_seconds(task.job(text)) if fits else None,
+            training_seconds=seconds,
         )
 
 
@@ -154,7 +183,6 @@ def _training_seconds(job: Job) -> float | None:
 
 def _summary(task: Task, text: Text, job: Job, result: TrainingResult, clock: _Clock) -> RunSummary:
     config, total = task.config, result.total
-    finished = [tally.mean_loss for tally in result.epochs if tally.predictions]
     return RunSummary(
         output="",
         model=config.model.model,
@@ -164,7 +192,7 @@ def _summary(task: Task, text: Text, job: Job, result: TrainingResult, clock: _C
         vocabulary=len(text.vocabulary),
         seconds=clock.seconds(result.seconds),
         words_per_second=total.read / max(result.seconds, 1e-9),
-        final_loss=finished[-1] if finished else None,
+        final_loss=result.last_loss,
         predictions=total.predictions,
         dim=config.model.dim,
         epochs=config.training.epochs,

@@ -29,6 +29,7 @@ SMALL: Any = {
 }
 LM: Any = {
     "model": "lm",
+    "optimizer": "sgd",
     "dim": 8,
     "layers": 1,
     "epochs": 2,

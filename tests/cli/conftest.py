@@ -20,6 +20,8 @@ import pytest
 from w2v.cli.app import main
 from w2v.vectors import save_vectors
 
+from .language_models import saved_run, templates  # noqa: F401  # fixtures
+
 WORDS = ["the", "king", "man", "woman", "queen", "paris", "berlin", "naïve"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -41,6 +43,7 @@ def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
+            patch.setattr("w2v.cli.progress.DELAY", 1e3)  # a slow machine has no more to say
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
             for name, stream in (

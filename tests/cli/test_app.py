@@ -72,7 +72,7 @@ def test_help_of_train_lists_every_setting_in_the_section_of_its_group() -> None
         if line and not line.startswith((" ", "Usage")):
             heading = line
         elif heading and line.startswith("  -"):
-            sections.setdefault(heading, []).append(line.split()[0])
+            sections.setdefault(heading, []).append(line.removeprefix("  -o, ").split()[0])
     listed = [option for options in sections.values() for option in options]
     settings = [each.option for each in all_settings().values() if each.flag]
     assert sorted(set(settings) & set(listed)) == sorted(settings)
@@ -110,22 +110,6 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     loaded = done.stdout.partition("MODULES")[2].split()
     assert loaded
     assert not HEAVY & set(loaded)
-
-
-@pytest.mark.parametrize("verb", [[], ["train"]])
-def test_help_is_quick(process: Run, verb: list[str]) -> None:
-    times = []
-    for _ in range(5):
-        before = os.times()
-        process(*verb, "--help")
-        after = os.times()
-        times.append(
-            after.children_user
-            + after.children_system
-            - before.children_user
-            - before.children_system
-        )
-    assert min(times) < 0.6  # seconds of CPU time; 0.2 on an idle machine
 
 
 @pytest.mark.parametrize(

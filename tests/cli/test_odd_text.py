@@ -44,11 +44,10 @@ TEXTS = {
 
 
 def expected(data: bytes) -> Counter[str]:
-    """The words as Python splits them: a mark at the start is none, NUL separates, what is no UTF-8
+    """The words as Python splits them: a mark before one is none, NUL separates, what is no UTF-8
     becomes U+FFFD."""
-    return Counter(
-        data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\0", " ").split()
-    )
+    words = data.decode("utf-8", "replace").replace("\0", " ").split()
+    return Counter(word.lstrip("\ufeff") for word in words if word.strip("\ufeff"))
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -103,26 +102,13 @@ def test_trained_written_and_read_back(name: str, output: str, w2v: Run, tmp_pat
         assert dict(zip(vectors.words, vectors.counts.tolist(), strict=True)) == counts
 
 
-def test_a_word_too_long_for_any_file_of_vectors(w2v: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("least", ["1", "2"])
+def test_a_word_too_long_for_any_file_of_vectors(least: str, w2v: Run, tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_bytes(b"a b a b " + b"x" * (MAX_WORD_BYTES + 1) + b" c\n")
-    done = w2v("train", "odd.txt", "--min-count", "1", "--no-cache", "--output", "v.txt")
+    done = w2v("train", "odd.txt", "--min-count", least, "--no-cache", "--output", "v.txt")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "a word of 1,048,577 bytes that occurs 1 times ('xxxx" in done.stderr
-    assert "or raise --min-count" in done.stderr and len(done.stderr) < 400
+    assert "odd.txt has a word of 1,048,577 bytes ('xxxx" in done.stderr and len(done.stderr) < 400
     assert not (tmp_path / "v.txt").exists()
-    done = w2v(
-        "train",
-        "odd.txt",
-        "--min-count",
-        "2",
-        "--no-cache",
-        "--sample",
-        "0",
-        "--output",
-        "v.txt",
-        "--quiet",
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

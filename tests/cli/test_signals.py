@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak.test_signals import catches
+
 from .conftest import environment
 from .test_faults_of_processes import training
 
@@ -44,6 +46,7 @@ def test_twice_at_once(corpus: str, tmp_path: Path, kind: str, number: signal.Si
             running.process.send_signal(number)
             status, _ = running.end(number)
         assert status in KILLED[number], running.lines
+        assert (tmp_path / output / "summary.json").exists()
         assert [
             line
             for line in running.lines
@@ -89,7 +92,7 @@ def test_a_signal_whose_exception_is_lost() -> None:
 def test_while_the_corpus_is_read(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("a b c d e f g h\n" * 200_000)
     for number in (signal.SIGINT, signal.SIGTERM):
-        for delay in (0.4, 0.5, 0.6):
+        for delay in (0.3, 0.4, 0.5):
             process = subprocess.Popen(
                 [
                     sys.executable,
@@ -107,6 +110,8 @@ def test_while_the_corpus_is_read(tmp_path: Path) -> None:
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            while process.poll() is None and not catches(process.pid, signal.SIGTERM):
+                time.sleep(0.001)  # Python itself is starting
             time.sleep(delay)
             process.send_signal(number)
             time.sleep(0.02)

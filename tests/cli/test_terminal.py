@@ -66,7 +66,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("vocab|corpus.txt|--min-count|1", "", SHOWN),
         ("vocab|corpus.txt|--min-count|1|--json", "", SHOWN),
         (f"vocab|{CSI}.txt|--min-count|1|-o|{TURNED}", "", SHOWN[1:2]),
-        ("cache", "", SHOWN[2:]),
         ("eval|v.txt|q.txt|s.tsv", "", SHOWN[2:]),
         (f"eval|v.txt|{CSI}.txt", "", SHOWN[2:]),
         ("export|v.txt|-o|-", "", SHOWN),
@@ -94,6 +93,12 @@ def test_no_verb_lets_a_terminal_obey(
     _, text = in_terminal(place, *command, columns=200, stdin=stdin)
     assert not OBEYED.search(text), repr(text)
     assert all(each in text for each in named), text
+
+
+def test_the_list_of_the_cache(place: Path, process: Run) -> None:
+    assert process("vocab", str(place / f"{CSI}.txt"), "--min-count", "1").returncode == 0
+    _, text = in_terminal(place, "-m", "w2v", "cache", columns=300)
+    assert not OBEYED.search(text) and SHOWN[2] in text, repr(text)
 
 
 def test_a_pipe_gets_them_as_they_are(w2v: Run, place: Path) -> None:

@@ -217,9 +217,19 @@ def test_the_first_signal_keeps_what_was_learnt(
     ]
 
 
-def test_the_second_signal_ends_at_once(
+def test_a_request_that_is_delivered_twice_is_one(
     stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    stand_in.signals = (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM)
+    assert main(["train", "a.txt", "--quiet"]) == 143
+    out, err = capfd.readouterr()
+    assert out == "out.bin\n" and len(err.splitlines()) == 2
+
+
+def test_the_second_signal_ends_at_once(
+    stand_in: StandIn, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("w2v.cli.interrupt.AGAIN_SECONDS", 0.0)
     stand_in.signals = (signal.SIGINT, signal.SIGTERM)
     assert main(["train", "a.txt"]) == 143
     out, err = capfd.readouterr()
@@ -235,7 +245,8 @@ def test_before_training_the_first_signal_ends_at_once(
     assert capfd.readouterr() == ("", "training\nw2v train: interrupted\n")
 
 
-def test_signal_handlers_are_put_back() -> None:
+def test_signal_handlers_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2v.cli.interrupt.AGAIN_SECONDS", 0.0)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with stopping_softly(lambda: True) as stop, pytest.raises(Interrupted):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -6,12 +6,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickle
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,14 +118,6 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     assert saved[0]["curve"] == [[4.0, 90.0], [10.0, 80.5]]
     assert saved[1]["settings"]["loss"] == "nce"
     assert "nce (2 of 3)\nnce: training\n" in err
-
-
-def test_different_optimizers_are_told(w2v: Verb, stand_in: StandIn) -> None:
-    optimizers = {"neg": "sgd", "softmax": "adagrad"}
-    _, _, err = w2v("text.txt", "--losses", "neg,softmax")
-    assert all(f"{name} by {optimizer}" in err for name, optimizer in optimizers.items())
-    _, _, err = w2v("text.txt", "--losses", "neg,hsigmoid", "--overwrite")
-    assert " by sgd" not in err
 
 
 def test_json_has_the_rows(w2v: Verb, stand_in: StandIn) -> None:
@@ -414,29 +403,6 @@ def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
     row = train_apart(job(tmp_path, TEXT), SilentReporter(), stop)
     assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to keep")
     assert not (tmp_path / "run").exists()
-
-
-def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
-    code = (
-        "import sys, os, signal, pickle, threading\n"
-        "from w2v.comparison.child import train_apart\n"
-        "job = pickle.load(sys.stdin.buffer)\n"
-        "class Killed:\n"
-        "    def training(self, progress): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    def __getattr__(self, name): return lambda *values: None\n"
-        "train_apart(job, Killed(), threading.Event())\n"
-    )
-    given = pickle.dumps(job(tmp_path, TEXT))
-    root = str(Path(module.__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=given, env={**os.environ, "PYTHONPATH": root}
-    )
-    assert done.returncode == -signal.SIGKILL
-    for _ in range(400):  # it saves what it has learnt
-        if (tmp_path / "run" / "summary.json").exists():
-            break
-        time.sleep(0.05)
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["interrupted"]
 
 
 def test_from_python(tmp_path: Path) -> None:

@@ -39,11 +39,17 @@ def read() -> Callable[..., TokenStore]:
         column: str | None = None,
         lowercase: bool = False,
         encoding_errors: str = "replace",
+        tokenizer: str = "whitespace",
+        sentences: str = "line",
         use_cache: bool = False,
         **options: object,
     ) -> TokenStore:
         settings = CorpusSettings(
-            column=column, lowercase=lowercase, encoding_errors=encoding_errors
+            column=column,
+            lowercase=lowercase,
+            encoding_errors=encoding_errors,
+            tokenizer=tokenizer,
+            sentences=sentences,
         )
         return read_corpus([str(name) for name in corpus], settings, use_cache=use_cache, **options)  # type: ignore[arg-type]
 
@@ -64,7 +70,9 @@ def expected_lines(text: str) -> list[list[str]]:
     """The words of each line of a text, as the tokeniser defines them, in plain Python."""
     if text and not text.endswith("\n"):
         text += "\n"
-    return [line.replace("\0", " ").split() for line in text.split("\n")[:-1]]
+    lines = (line.replace("\0", " ").split() for line in text.split("\n")[:-1])
+    # without the marks of files that were joined
+    return [[w.lstrip("\ufeff") for w in line if w.strip("\ufeff")] for line in lines]
 
 
 def lines_of(store: TokenStore) -> list[list[str]]:

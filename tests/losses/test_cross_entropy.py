@@ -16,20 +16,9 @@ from w2v.losses.math.cross_entropy import score_sums as sums_of
 U, D, V = 11, 5, 23
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other in tiny products make these tests many times slower on a
-    busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(params=["whole", "blocks kept", "blocks computed again"])
 def blocks(request, monkeypatch):
     """The same results however the scores are cut up."""
-    monkeypatch.setattr(score_sums, "EAGER_DTYPES", (torch.float32, torch.float64))
     if request.param != "whole":
         monkeypatch.setattr(score_sums, "BLOCK_ROWS", 3)
         monkeypatch.setattr(score_sums, "BLOCK_CLASSES", 8)
@@ -178,16 +167,15 @@ def test_inputs_without_gradient_get_none_and_cost_none(blocks, frozen):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
 
-def test_gradients_are_made_in_the_forward_pass_and_given_away_once(monkeypatch):
-    monkeypatch.setattr(score_sums, "EAGER_DTYPES", (torch.float64,))
+def test_gradients_are_made_in_the_forward_pass_and_given_away_last():
     hidden, weight, bias, target, row_of = problem()
     loss = linear_cross_entropy(hidden, weight, target, bias, row_of)
     made = loss.grad_fn.next_functions[0][0].grads.weight
     first = torch.autograd.grad(loss.sum(), (hidden, weight, bias), retain_graph=True)
-    assert first[1].data_ptr() == made.data_ptr()
+    assert first[1].data_ptr() != made.data_ptr()
     second = torch.autograd.grad(loss.sum(), (hidden, weight, bias))
-    for a, b in zip(first, second, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+    assert second[1].data_ptr() == made.data_ptr()
+    assert all(map(torch.equal, first, second))
     with torch.no_grad():
         assert linear_cross_entropy(hidden, weight, target, bias, row_of).grad_fn is None
 

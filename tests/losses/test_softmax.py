@@ -42,16 +42,6 @@ LAYERS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other in tiny products make these tests many times slower on a
-    busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def golden(family: str, case: str) -> tuple[dict[str, Tensor], dict]:
     arrays = np.load(GOLDEN / family / f"{case}.npz", allow_pickle=False)
     options = json.loads(str(arrays["__options__"]))

@@ -181,6 +181,18 @@ def test_blocks_beyond_the_text(train, zipf_lines):
         go_on()
 
 
+@pytest.mark.parametrize("settings", [{}, {"loss": "softmax"}, LM], ids=str)
+def test_tensors_that_are_no_numbers(train, zipf_lines, settings):
+    forger = Forger(train, zipf_lines, **settings)
+    name = "input.weight" if settings is LM else "input"
+    for value in (math.nan, math.inf, 1e30):
+        forger.anew()
+        forger.tensors(lambda arrays, value=value: arrays[name].__setitem__((1, 2), value))
+        with pytest.raises(InputError, match=f"{name} in tensors.safetensors holds .*NaN"):
+            go_on()
+        assert not Path("run/vectors.npy").exists()
+
+
 def test_tallies_that_do_not_add_up(train, zipf_lines):
     forger = Forger(train, zipf_lines)
     for part, name in (("total", "read"), ("total", "predictions"), ("logged", "trained")):

@@ -45,6 +45,8 @@ def test_defaults_are_those_of_word2vec_c() -> None:
     assert config.as_dict() == {
         "corpus": ["a.txt"],
         "column": None,
+        "tokenizer": "whitespace",
+        "sentences": "line",
         "lowercase": False,
         "encoding_errors": "replace",
         "phrases": None,

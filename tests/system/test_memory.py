@@ -1,11 +1,17 @@
 """How much memory is free, from made-up system files."""
 
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from w2v.system.memory import available_memory
+from w2v.errors import RunError
+from w2v.system.memory import available_memory, short_memory
 
+ROOT = Path(__file__).parents[2]
 GB = 1 << 30
 V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 
@@ -123,3 +129,38 @@ def test_the_groups_of_version_1(system):
 @pytest.mark.parametrize("content", ["", "MemAvailable: many kB", "MemAvailable:", "MemFree: 5 kB"])
 def test_a_system_file_that_says_nothing(system, content):
     assert available_memory(system({"proc/meminfo": content}, meminfo=None)) is None
+
+
+@pytest.mark.parametrize("model", ["skip-gram", "lm"])
+def test_a_limit_that_leaves_no_room_for_the_libraries(tmp_path, model):
+    (tmp_path / "corpus.txt").write_text("a b c d e\n" * 100)
+    limit = 400_000 * 1024
+    command = [sys.executable, "-m", "w2v", "train", "corpus.txt", "--model", model, "--quiet"]
+    done = subprocess.run(
+        [*command, "--output", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "out of memory" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_other_errors_stay_what_they_are(monkeypatch):
+    monkeypatch.setattr("w2v.system.memory._limited", lambda: True)
+    for error in (OSError(2, "no such file"), RunError("full"), ValueError("x"), KeyError("y")):
+        with pytest.raises(type(error)), short_memory():
+            raise error
+    for error in (
+        OSError("could not load"),
+        ImportError("cannot allocate"),
+        RuntimeError("thread"),
+    ):
+        with pytest.raises(MemoryError), short_memory():
+            raise error
+    monkeypatch.setattr("w2v.system.memory._limited", lambda: False)
+    with pytest.raises(ImportError), short_memory():
+        raise ImportError("no such module")

@@ -223,11 +223,12 @@ def test_progress_and_metrics(monkeypatch):
     words = np.diff([0, *(progress.words for progress in listener.progress)])
     losses = [0.0 if math.isnan(progress.loss) else progress.loss for progress in listener.progress]
     assert float(words @ losses) == pytest.approx(result.total.loss)
-    assert len(result.metrics) == len(listener.progress) - 1  # all but the one before the beginning
     assert result.metrics[-1]["fraction"] == 1
-    assert {metric["words"] for metric in result.metrics} <= {
-        progress.words for progress in listener.progress
-    }
+    ends = [metric for metric in result.metrics if "epoch_loss" in metric]
+    assert [(metric["epoch"], metric["words"]) for metric in ends] == [(1, 40), (2, 80), (3, 120)]
+    assert [metric["epoch_loss"] for metric in ends] == [tally.mean_loss for tally in result.epochs]
+    others = {metric["words"] for metric in result.metrics if "epoch_loss" not in metric}
+    assert others <= {progress.words for progress in listener.progress} and len(others) > 2
     assert all(metric["loss"] is None or 1 <= metric["loss"] <= 3 for metric in result.metrics)
     assert result.seconds >= 9 * 0.02
 

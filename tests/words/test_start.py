@@ -230,7 +230,8 @@ def test_what_cannot_be_started_from(train, folder):
     train(OLD, output="old", dim=8)
     (folder / "notes.txt").write_text("hello\n")
     save_vectors(folder / "v.bin", ["a"], np.ones((1, 16), np.float32))
-    save_vectors(folder / "nan.npy", ["a"], np.full((1, 16), np.nan, np.float32))
+    np.save(folder / "nan.npy", np.full((1, 16), np.nan, np.float32))
+    (folder / "nan.vocab.tsv").write_text("a\n")
     for settings, message in [
         ({"init": "old"}, r"`init` old has vectors of 8 numbers, and `dim` is 16: give `dim` 8"),
         ({"init": "missing"}, r"missing"),

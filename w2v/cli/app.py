@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,11 +19,12 @@ import typer.main
 
 from w2v import __version__
 from w2v.cli.completion import VARIABLE
-from w2v.cli.interrupt import Interrupted, handling, leave
-from w2v.cli.options import Command
+from w2v.cli.interrupt import Interrupted, leaving
+from w2v.cli.options import Command, long_names
 from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import W2VError
-from w2v.settings.declare import nearest as nearest_name
+from w2v.settings.elsewhere import nearest as nearest_name
+from w2v.system.memory import short_memory
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one
 # in use.
@@ -31,7 +33,10 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Each is a module of its own, in the order of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
-VERBS += ["phrases", "vocab", "info", "export", "cache", "losses", "config", "completion"]
+VERBS += ["phrases", "vocab", "info", "export", "map", "report", "cache", "losses"]
+VERBS += ["config", "completion"]
+DISTRIBUTIONS = {"yaml": "pyyaml", "tokenizers": "'w2v[subwords]'", "matplotlib": "'w2v[plot]'"}
+TAKE_WORDS = ("nearest", "generate")  # as arguments
 
 app = typer.Typer(
     name="w2v",
@@ -87,8 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(given: list[str]) -> int:
     name = _name(given)
     try:
-        # SIGTERM unwinds the stack, so that temporary files go away.
-        with handling(lambda number, frame: leave(number), signal.SIGTERM):
+        with leaving(), short_memory():
             status = _run(given)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -108,6 +112,9 @@ def _guarded(given: list[str]) -> int:
     except OSError as error:
         say(f"{name}: {_os_message(error)}")
         silence(1)
+        return 1
+    except ModuleNotFoundError as error:
+        say(f"{name}: {not_installed(error)}")
         return 1
     except MemoryError:
         say(f"{name}: out of memory; a smaller --dim or --max-vocab needs less")
@@ -147,9 +154,10 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
     remedy = f"see {_name(arguments)} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
-        parameters = error.ctx.command.params
-        options = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
-        guess = nearest_name(option, [name for name in options if name.startswith("--")])
+        guess = nearest_name(option, long_names(error.ctx.command.params))
+        if not guess and arguments[0] in TAKE_WORDS:
+            word = next((each for each in arguments if each.startswith(option)), option)
+            remedy = f"a word that begins with - goes last, behind --: … -- {shlex.quote(word)}"
         return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
     message = " ".join(error.format_message().split()).rstrip(".")
     if message.startswith("No such command") and arguments:
@@ -157,6 +165,13 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
         guess = nearest_name(typed, VERBS)
         return f"no such command {typed!r}; " + (f"did you mean {guess}?" if guess else remedy)
     return f"{message[:1].lower()}{message[1:]}; {remedy}"
+
+
+def not_installed(error: ModuleNotFoundError) -> str:
+    """Returns what to install; w2v does without packages as long as nobody needs them."""
+    module = (error.name or str(error)).partition(".")[0]
+    package = DISTRIBUTIONS.get(module, module)
+    return f"this needs {module}, which is not installed: pip install {package}"
 
 
 def _os_message(error: OSError) -> str:

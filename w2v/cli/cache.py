@@ -21,7 +21,7 @@ import typer
 from w2v.cli.options import Json
 from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, print_values
 from w2v.errors import InputError
-from w2v.settings.declare import nearest
+from w2v.settings.elsewhere import nearest
 
 ACTIONS = ("list", "clear")
 

@@ -2,7 +2,8 @@
 
 For each loss the table has validation perplexity (of word vectors: the share of analogies answered
 right), seconds per epoch, tokens per second, speed-up over the full softmax if that is one of them,
-peak memory, and status. Piped, it is tab-separated, with memory in bytes.
+peak memory, and status; of word vectors the share of the analogies that could be asked; and the
+settings that are not the same for all. Piped, it is tab-separated, with memory in bytes.
 
 Each loss is trained in a process of its own, in a run directory in the --output folder, beside
 compare.tsv, compare.json and compare.png. One that fails says so in its row, and the others go on;
@@ -10,7 +11,7 @@ the exit code is then 1. The same command again keeps what is finished and goes 
 stopped.
 
 Settings that differ between the losses stand in the --config file:
-losses: {softmax: {lr: 20}, nce: {lr: 10}}
+losses: {softmax: {}, nce: {negatives: 512}, hsigmoid: {lr: 0.15}}
 
 \b
   w2v compare train.txt --model lm --valid valid.txt --losses softmax,adaptive-softmax,nce
@@ -102,14 +103,22 @@ def _print(compared: Compared) -> None:
         status = row.status if row.problem is None else f"{row.status}: {as_options(row.problem)}"
         speed, speedup, memory = row.tokens_per_second, row.speedup, row.peak_memory_bytes
         figure: Cell = row.perplexity if compared.is_lm else row.accuracy
+        share: Cell = row.coverage
         cells: tuple[Cell, ...] = (speed, speedup, memory)
         if is_terminal(sys.stdout):
             figure = figure if row.accuracy is None else f"{100 * row.accuracy:.1f} %"
+            share = None if share is None else f"{100 * share:.1f} %"
             cells = (
                 None if speed is None else round(speed),
                 None if speedup is None else f"{speedup:.2f} x",
                 None if memory is None else human_bytes(memory),
             )
-        table.append((row.name, figure, row.seconds_per_epoch, *cells, status))
+        more: list[Cell] = [] if compared.is_lm else [share]
+        if unlike := row.differing:
+            more.append("\n".join(f"{name}={value}" for name, value in unlike.items()))
+        table.append((row.name, figure, row.seconds_per_epoch, *cells, status, *more))
     names = ("valid. perplexity", "tokens/s") if compared.is_lm else ("analogies", "words/s")
-    print_table(("loss", names[0], "s/epoch", names[1], "speed-up", "peak memory", "status"), table)
+    heading = ["loss", names[0], "s/epoch", names[1], "speed-up", "peak memory", "status"]
+    heading += [] if compared.is_lm else ["covered"]
+    heading += ["differing"] if any(row.differing for row in compared.results) else []
+    print_table(heading, table)

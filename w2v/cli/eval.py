@@ -1,9 +1,18 @@
 """Evaluate word vectors, or a language model on a text.
 
 SETS are files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
-recognised by their content; - is stdin. Without any, the sets that come with w2v are used. Piped
-output has the columns set, section or measure, value, correct, covered, total; --ci adds the two
-ends of the value's 95 % interval.
+recognised by their content, also compressed; - is stdin, and a folder is one set (BATS). Without
+any, the two small sets of w2v's demo are used. Piped output has the columns set, section or
+measure, value, correct, covered, total; --ci adds the two ends of the value's 95 % interval.
+
+What separates the columns of a set is decided by its first 1000 lines and holds for the whole file:
+tabs, semicolons, commas, colons (not of questions) or blanks; quotes are those of spreadsheets.
+Similarities: two words, side by side, are the first two columns of text, but row numbers and tags
+(N, V) are none; the score is the first number behind them, or the column that a heading calls mean,
+average, score or gold. More columns may follow. Lines without a pair are skipped and counted.
+Questions: four words a line, under headings (a colon, a blank, a name) or without; a/b are two
+right answers. Lines of a word, a tab and its answers are asked two by two. A line that begins with
+# is a remark. A set that less than half of the lines fit is refused.
 
 With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
 as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
@@ -26,10 +35,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2v.cli.model import open_language_model, open_model
+from w2v.cli.model import VECTOR_FILES, open_language_model, open_model
 from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
-from w2v.cli.progress import ConsoleReporter
+from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +48,10 @@ if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
 
 INTERVAL = "95 % interval"
+PUBLIC_SETS = (
+    "no SETS were given, so these are the small ones of w2v's demo, on countries and the like;"
+    " public ones are Google's questions-words.txt, BATS, WordSim-353, SimLex-999 and MEN"
+)
 
 
 def command(
@@ -89,14 +102,14 @@ def command(
             raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
         if "-" in text and sys.stdin is None:
             raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
-        lm = open_language_model(model, device)
+        lm = open_language_model(model, device, quiet)
         values = _score(lm, text, column, encoding_errors or "replace", quiet)
         if json:
             print_json(values)
         else:
             print_values(values)
         return
-    from w2v.evaluation.sets import AnalogySet, default_sets, load_set
+    from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 
     given = [load_set(path) for path in sets] if sets else default_sets()
     vectors = open_model(model, encoding_errors=encoding_errors or "strict")
@@ -110,13 +123,13 @@ def command(
         )
         is_analogies = isinstance(each, AnalogySet)
         (analogies if is_analogies else similarity)[name] = result
-        skipped = 0 if is_analogies else result.skipped
-        if skipped > 1 and not quiet:  # one may hold the columns' names
-            what = "are no pair of words with a score and were skipped"
-            say(f"warning: {skipped} lines of {name} {what}")
-        if not result.covered and not quiet:
-            what = "question" if is_analogies else "pair"
-            say(f"warning: no {what} of {name} has all its words among the vectors")
+        if isinstance(each, SimilaritySet) and (skipped := each.skipped - each.headed) > 0:
+            lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
+            what = f"{skipped} {lines} of {name} {are} no pair of words with a score"
+            say(f"warning: {what} and {were} skipped")
+        _warn(name, result, "question" if is_analogies else "pair")
+    if not sets and not quiet:
+        say(PUBLIC_SETS)
     if json:
         of_analogies = {name: found.as_dict(ci) for name, found in analogies.items()}
         of_similarity = {name: found.as_dict(ci) for name, found in similarity.items()}
@@ -128,6 +141,16 @@ def command(
         _print_similarity(similarity, ci)
 
 
+def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> None:
+    """Says that few questions or pairs of a set are covered."""
+    covered, total = result.covered, result.total
+    if not covered:
+        say(f"warning: no {what} of {name} has all its words among the vectors")
+    elif 2 * covered < total:
+        share = f"{covered:,} of {total:,} {what}s ({100 * covered / total:.1f} %)"
+        say(f"warning: only {share} of {name} have all their words among the vectors")
+
+
 def _score(
     model: LanguageModel, text: list[str], column: str | None, errors: str, quiet: bool
 ) -> dict[str, Any]:
@@ -137,6 +160,7 @@ def _score(
     settings = model.corpus_settings(column, errors)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
+        told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),
         read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store,
     ):
         for warning in store.warnings:
@@ -195,3 +219,6 @@ def _percent(share: float | Interval | None) -> str | None:
 
 def _range(interval: Interval | None) -> str | None:
     return None if interval is None else f"{interval[0]:.4f} – {interval[1]:.4f}"
+
+
+__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

@@ -8,6 +8,9 @@ The extension of FILE names the format:
   .glove     GloVe text: as .txt without the first line
   .npy       NumPy matrix; the words go to NAME.vocab.tsv beside it
 
+Words that the format cannot hold are left out, and a warning says how many: empty ones, and those
+with tabs, line ends or, but in .npy, blanks.
+
 \b
   w2v export wiki-skip-gram-neg -o vectors.bin
   w2v export vectors.bin -o - --format text | head
@@ -21,9 +24,9 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.model import open_model
+from w2v.cli.model import VECTOR_FILES, open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
-from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line
+from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
 from w2v.errors import InputError
 
 
@@ -48,7 +51,7 @@ def command(
     json: Json = False,
 ) -> None:
     from w2v.system.files import check_writable
-    from w2v.vectors import FORMATS, check_format, write_vectors
+    from w2v.vectors import FORMATS, check_format, save_vectors, write_vectors
 
     kinds = sorted(set(FORMATS.values()))
     if format is not None and format not in kinds:
@@ -64,7 +67,8 @@ def command(
                 "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
             )
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-        write_vectors(binary_stdout(), vectors.words, vectors.matrix, kind)
+        written = write_vectors(binary_stdout(), vectors.words, vectors.matrix, kind)
+        _warn(written.warnings)
         return
     kind = format or check_format(output)
     if kind == "npy" and Path(output).suffix.lower() != ".npy":
@@ -73,8 +77,18 @@ def command(
     if kind == "npy":
         check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-    vectors.save(output, kind)
+    written = save_vectors(output, vectors.words, vectors.matrix, vectors.counts, kind)
+    _warn(written.warnings)
     if json:
-        print_json({"output": output, "format": kind, "vectors": len(vectors), "dim": vectors.dim})
+        n_words = len(written.words)
+        print_json({"output": output, "format": kind, "vectors": n_words, "dim": vectors.dim})
     else:
         print_line(output)
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

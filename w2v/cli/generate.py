@@ -26,10 +26,11 @@ import typer
 
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
-from w2v.cli.output import print_json, print_line, say
-from w2v.cli.progress import ConsoleReporter
+from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
+LONGEST_PROMPT = 1 << 20  # bytes
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 
@@ -58,14 +59,15 @@ def command(
     json: Json = False,
 ) -> None:
     text = _prompt_text(prompt)
-    model = open_language_model(run, device)
+    model = open_language_model(run, device, quiet)
     if unknown := model.unknown_words(text):
         shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
         say(f"warning: the model does not know {shown}: read as <unk>")
     from w2v.lm.generation import Sampling  # imports PyTorch
 
     sampling = Sampling(temperature, top_k, top_p, None if unk else model.vocabulary.unk)
-    with ConsoleReporter(quiet=quiet) as reporter:
+    seen = quiet or is_terminal(sys.stderr)  # there a bar appears
+    with ConsoleReporter(quiet=quiet) as reporter, told_if_slow("writing", quiet=seen):
         for place in range(number):
 
             def progress(done: int, total: int, before: int = place * words) -> None:
@@ -92,7 +94,10 @@ def _prompt_text(prompt: str | None) -> str:
     if sys.stdin is None:
         remedy = "give it as an argument, or pipe it in"
         raise InputError(f"PROMPT - reads the prompt from stdin, which is closed; {remedy}")
-    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    given = sys.stdin.buffer.read(LONGEST_PROMPT + 1)
+    if len(given) > LONGEST_PROMPT:
+        raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
+    text = given.decode("utf-8", "replace")
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
     return text.removesuffix("\n")

@@ -1,5 +1,8 @@
-"""Ctrl-C and SIGTERM during training: the first asks the run to end and keep what it has, the
-second ends at once.
+"""Ctrl-C, SIGTERM and SIGHUP: during training the first asks the run to end and keep what it has,
+a later one ends at once; at other times the first does.
+
+What comes within AGAIN_SECONDS of a request is the same one: `timeout` sends its signal to the
+process and to its group, and supervisors, sudo and terminals do the like.
 
 The exception may be lost (in a callback of Python's import system, say), or leave a lock behind
 that somebody waits for: a program of its own is ended a few seconds later in any case.
@@ -7,6 +10,7 @@ that somebody waits for: a program of its own is ended a few seconds later in an
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -19,7 +23,10 @@ from typing import Any, NoReturn
 from w2v.cli.output import say
 
 GRACE_SECONDS = 10.0  # for the way out: the step that is being trained, temporary files
+AGAIN_SECONDS = 2.0
 _owned = False  # whether the process is this program's, to be ended whatever its threads do
+_asked = -math.inf  # when the latest request came
+_left: int | None = None  # the signal that ends the program
 
 
 class Interrupted(BaseException):
@@ -46,6 +53,8 @@ def own_process() -> None:
 
 def leave(number: int) -> NoReturn:
     """Raises Interrupted for the signal `number`."""
+    global _left
+    _left = number
 
     def end() -> None:
         time.sleep(GRACE_SECONDS)
@@ -58,6 +67,24 @@ def leave(number: int) -> NoReturn:
     raise Interrupted(number)
 
 
+@contextmanager
+def leaving() -> Iterator[None]:
+    """While the block runs, Ctrl-C and SIGTERM unwind the stack, so that temporary files go away.
+    An error that comes of it (a compiler's callback turns the exception into one of its own, or
+    loses it) is the same to the caller."""
+    global _asked, _left
+    _asked, _left = -math.inf, None
+    with handling(lambda number, frame: leave(number), signal.SIGINT, signal.SIGTERM):
+        try:
+            yield
+        except (Exception, KeyboardInterrupt) as error:
+            if _left is None:
+                raise
+            raise Interrupted(_left) from error
+        if _left is not None:
+            raise Interrupted(_left)
+
+
 class Stop(threading.Event):
     """Is set by the first signal, and remembers which one it was."""
 
@@ -66,8 +93,8 @@ class Stop(threading.Event):
 
 @contextmanager
 def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
-    """While the block runs, the first Ctrl-C or SIGTERM sets the Stop, a second one raises
-    Interrupted, and so does the first while `may_wait` says that there is nothing to keep yet."""
+    """While the block runs, the first signal sets the Stop, a later one raises Interrupted, and so
+    does the first while `may_wait` says that there is nothing to keep yet."""
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
@@ -84,13 +111,21 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
 
 @contextmanager
 def handling(handle: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
-    """While the block runs, `handle` gets these signals, but for those that are ignored, as under
-    nohup and in background jobs."""
+    """While the block runs, `handle` gets these signals, each request once, but for those that are
+    ignored, as under nohup and in background jobs."""
     before = {}
+
+    def once(number: int, frame: Any) -> None:
+        global _asked
+        now = time.monotonic()
+        if now - _asked >= AGAIN_SECONDS:
+            _asked = now
+            handle(number, frame)
+
     with suppress(ValueError):  # not in the main thread: signals are somebody else's
         for number in numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, handle)
+                before[number] = signal.signal(number, once)
     try:
         yield
     finally:

@@ -19,7 +19,8 @@ from w2v.cli.options import Json
 from w2v.cli.output import print_json, print_table, print_values
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES, LossEntry
-from w2v.settings.declare import nearest, settings_of
+from w2v.settings.declare import settings_of
+from w2v.settings.elsewhere import nearest
 
 
 def command(

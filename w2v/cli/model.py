@@ -8,11 +8,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from w2v.cli.output import is_terminal, say
+from w2v.cli.progress import told_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
     from w2v.vectors import WordVectors
+
+# The last paragraph of --help for verbs that read vectors; `w2v.vectors.layout` has the whole rule.
+VECTOR_FILES = """
+Files of vectors are word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
+and NAME.npy with its words in NAME.vocab.tsv. A line of text is a word and its numbers, as many in
+every line. What separates them is decided by the first 200 lines and holds for the whole file:
+blanks or tabs, one or several, or commas or semicolons, with quotes as in spreadsheets. Blanks
+around a word are no part of it; between blanks a word may hold some itself, if it does not end in a
+number. A first line of two numbers (words, dimensions) or of column names is optional. Of equal
+words the first counts. Lines that do not fit, and what has two meanings (decimal commas, row
+numbers, a matrix without words, a set of similarities), are refused.
+"""
 
 
 def open_model(
@@ -34,10 +47,12 @@ def open_model(
     return vectors
 
 
-def open_language_model(run: str, device: str) -> LanguageModel:
-    """Returns the language model in the run directory `run`, on the device that --device names."""
+def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
+    """Returns the language model in the run directory `run`, on the device that --device names.
+    Says that this takes a while, unless `quiet`."""
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
-    from w2v.lm.saved import load_language_model
+    with told_if_slow(f"loading PyTorch and {run}", quiet=quiet):
+        from w2v.lm.saved import load_language_model
 
-    return load_language_model(run, device)
+        return load_language_model(run, device)

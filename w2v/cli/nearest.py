@@ -1,12 +1,14 @@
 """Find the words nearest to a word, or to a sum of words.
 
-Several words are several queries, but words joined by + or - are one, and so is a quoted text. With
-- in place of words, queries are read from stdin, one per line; one that cannot be answered is
-reported, and the others go on. Piped output has the columns query, word, cosine similarity.
+Several words are several queries, but words joined by + or - are one, and so is a quoted text: a
+word of the file, blanks and all, or else such a sum. A word that begins with - goes last, behind
+--. With - in place of words, queries are read from stdin, one per line; one that cannot be answered
+is reported, and the others go on. Piped output has the columns query, word, cosine similarity.
 
 \b
   w2v nearest vectors.bin paris berlin
   w2v nearest vectors.bin king - man + woman
+  w2v nearest vectors.bin -k 3 -- -lrb-
   w2v nearest vectors.bin - --json < queries.txt
 """
 
@@ -20,10 +22,12 @@ from typing import Annotated, cast
 import typer
 
 from w2v.cli.lines import batches_of_lines
-from w2v.cli.model import open_model
+from w2v.cli.model import VECTOR_FILES, open_model
 from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_table, say
 from w2v.errors import InputError
+from w2v.system.fields import BYTE_ORDER_MARK
+from w2v.system.limits import MAX_WORD_BYTES
 
 SIGNS = ("+", "-")
 
@@ -79,6 +83,13 @@ def split_queries(words: Sequence[str]) -> list[str]:
 
 def _queries_of_stdin() -> Iterator[list[str]]:
     """Yields many queries at a time from a file, each at once when somebody types."""
-    for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
-        texts = (line.decode("utf-8", "replace").strip() for line in lines)
+    first = True
+    for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer), MAX_WORD_BYTES):
+        if first:
+            lines[0], first = lines[0].removeprefix(BYTE_ORDER_MARK), False
+        # Other blanks, such as U+00A0, may be part of a word.
+        texts = (line.decode("utf-8", "replace").strip(" \t\r") for line in lines)
         yield [text for text in texts if text]
+
+
+__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

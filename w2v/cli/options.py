@@ -8,14 +8,18 @@ once.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from w2v.cli.wording import as_options
+from w2v.errors import InputError
 from w2v.settings.declare import Setting, settings_of
+from w2v.settings.elsewhere import renamed
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_with
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
@@ -83,6 +87,15 @@ Device = Annotated[
 class Command(typer.core.TyperCommand):
     """A verb whose options are listed in sections."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = long_names(self.params)
+        for word in takewhile(lambda each: each != "--", args):
+            # one hyphen, as word2vec.c has it: it would be read as -o and "utput", or as -h
+            if re.fullmatch("-[a-zA-Z][a-zA-Z_-]+", word) and (guess := renamed(word, known)):
+                raise InputError(f"no such option {word}; did you mean {guess}?")
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         others: list[tuple[str, str]] = []
@@ -100,10 +113,18 @@ class Command(typer.core.TyperCommand):
                 formatter.write_dl([(name.ljust(30), text) for name, text in records])
 
 
+def long_names(parameters: Iterable[Any]) -> list[str]:
+    """Returns the options of a verb, and how its help calls its arguments."""
+    names = [
+        name for each in parameters for name in (*each.opts, *each.secondary_opts, each.metavar)
+    ]
+    return [name for name in names if name and (name.startswith("--") or name.isupper())]
+
+
 def setting_parameter(setting: Setting) -> inspect.Parameter:
     """Returns a keyword parameter that Typer makes the setting's option from; its value is None
     when the option is not given."""
-    names = [setting.option]
+    names = [setting.option, *(["-o"] if setting.name == "output" else [])]
     kind: Any = str | None
     if setting.kind == "bool":
         names, kind = [f"{setting.option}/--no-{setting.option[2:]}"], bool | None

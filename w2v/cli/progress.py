@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say, seen
@@ -16,6 +17,19 @@ from w2v.training.report import Progress, SilentReporter
 
 INTERVAL = 10.0  # seconds between plain lines
 DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
+
+
+@contextmanager
+def told_if_slow(text: str, *, quiet: bool) -> Iterator[None]:
+    """Says what is happening in the block if that takes longer than DELAY, unless `quiet`."""
+    timer = threading.Timer(DELAY, say, [text])
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"]):

@@ -25,7 +25,7 @@ from w2v.cli.lines import batches_of_lines
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
 from w2v.cli.output import is_terminal, print_json, print_line, say
-from w2v.cli.progress import ConsoleReporter
+from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def command(
         raise InputError(f"the lines come from stdin: w2v score {run} < {text}")
     if sys.stdin is None:
         raise InputError("the lines come from stdin, which is closed; pipe them in")
-    model = open_language_model(run, device)
-    from w2v.corpus.chunks import check_text  # imports pyarrow
+    model = open_language_model(run, device, quiet)
+    from w2v.corpus.texts import check_text  # imports pyarrow
 
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
@@ -67,7 +67,9 @@ def command(
             if not done:
                 check_text(b"\n".join(raw), "standard input", strict=False)
             lines = [line.decode("utf-8", "replace") for line in raw]
-            for score in model.score(lines, stream=stream):
+            with told_if_slow("scoring", quiet=quiet or done > 0):
+                scores = model.score(lines, stream=stream)
+            for score in scores:
                 _print_score(score, unit, tokens, json)
             sys.stdout.flush()
             done += len(lines)

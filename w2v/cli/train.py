@@ -3,8 +3,9 @@
 Prints the path of what was written: a run directory, or a file of vectors if --output ends in one
 of their extensions; --output - writes vectors to stdout as text.
 
-CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace,
-sentences by line ends. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
+CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace, or
+with --tokenizer words by Unicode's word boundaries; sentences by line ends, or with --sentences
+paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
 .parquet) are read with --column.
 
 \b
@@ -54,7 +55,7 @@ from w2v.settings.config import Config
 from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
-    from w2v.training.report import Plan, Progress, RunSummary
+    from w2v.training.report import Plan, RunSummary
 
 
 @with_settings(all_settings().values())
@@ -143,12 +144,12 @@ def command(
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
-        if not summary.interrupted:
+        if not stop.is_set():
             raise
         silence(1)
-    if not summary.interrupted:
+    if not stop.is_set():
         return 0
-    say(_stopped(summary, reporter.last, stop))
+    say(_stopped(summary, stop))
     return 128 + stop.signal_number
 
 
@@ -193,12 +194,14 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         )
 
 
-def _stopped(summary: RunSummary, last: Progress | None, stop: Stop) -> str:
+def _stopped(summary: RunSummary, stop: Stop) -> str:
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
     how = (
         "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
     )
+    if not summary.interrupted:
+        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
     what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
     learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
@@ -223,7 +226,7 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
         f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
-        f" prediction, {human_count(summary.words_per_second)} words/s, {times}"
+        f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
     )
     if summary.validation is not None:
         found = summary.validation
@@ -237,10 +240,11 @@ def _tell(summary: RunSummary, max_vocab: int) -> None:
 def _tell_language_model(summary: RunSummary, times: str) -> None:
     from w2v.losses.table import training_figure
 
+    words = summary.words
+    beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
     say(
-        f"{summary.words.passed:,} tokens in {summary.epochs_done:.3g} epochs, line ends among"
-        f" them; {summary.words.left_out:,} of {summary.words.read:,} tokens of the corpus are"
-        " <unk>"
+        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
+        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(

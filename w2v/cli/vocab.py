@@ -41,12 +41,12 @@ def command(
 
         check_writable(output, overwrite=overwrite)
     from w2v.corpus import read_corpus
-    from w2v.corpus.selection import select_vocabulary
+    from w2v.corpus.selection import lost_text, select_vocabulary
 
     with ConsoleReporter(quiet=quiet) as reporter:
         reading = reporter.reading
         store = read_corpus(corpus, settings, use_cache=not no_cache, progress=reading)
-        for warning in store.warnings:
+        for warning in (*store.warnings, *lost_text(store.vocabulary, settings)):
             reporter.warn(warning)
     vocabulary = select_vocabulary(store.vocabulary, settings)
     words, distinct, kept = store.n_words, len(store.vocabulary), int(vocabulary.counts.sum())

@@ -23,19 +23,22 @@ from typing import Any
 import numpy as np
 
 from w2v.comparison.table import Row
-from w2v.errors import W2VError
+from w2v.errors import InputError, W2VError
 from w2v.evaluation.analogies import evaluate_analogies
 from w2v.evaluation.sets import AnalogySet
 from w2v.run import run
 from w2v.runs.output import claimed
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
+from w2v.system.files import clean_up
+from w2v.system.lock import locked
 from w2v.training.report import Progress, Reporter, StopSignal
 from w2v.training.task import Context
 from w2v.vectors import load_vectors
 
 POLL_SECONDS = 0.05
 PROGRESS_SECONDS = 0.1  # between two reports of progress
+GRACE_SECONDS = 5.0  # in which a child whose parent is gone may save what it has learnt
 START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]))"
 
 
@@ -48,6 +51,7 @@ class Job:
     resume: bool  # go on with what is there
     use_cache: bool
     questions: AnalogySet | None  # for word vectors
+    demo_questions: bool = False  # whether they are the demo's, for want of the user's own
 
 
 def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
@@ -77,6 +81,8 @@ def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
             raise
         finally:
             status = process.wait()
+            if status < 0:  # it could not tidy up
+                _sweep(Path(str(job.config.output.output)))
     if row.status != job.row.status:
         return row
     if stop.is_set():
@@ -85,6 +91,13 @@ def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
     problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
     why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
     return replace(row, status="failed", problem=problem + why)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a killed child has left of its attempts to write the run."""
+    with suppress(InputError), locked(folder) as alone:
+        if alone:
+            clean_up(folder)
 
 
 def _messages(
@@ -151,6 +164,8 @@ def main(descriptor: int) -> None:
     def end_with_parent() -> None:
         connection.poll(None)  # until the parent has closed its end
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
 
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -171,16 +186,18 @@ def _result(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
     figures = figures_of(summary, folder)
     if questions is not None and not summary["interrupted"]:
         answers = evaluate_analogies(load_vectors(folder), questions.sections).tally()
-        figures["accuracy"] = answers.accuracy
+        figures |= {"accuracy": answers.accuracy, "coverage": answers.covered / answers.total}
         if answers.covered < answers.total / 2:
             covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
-            told.warn(f"only {covered} have all their words among the vectors")
+            whose = ", which are about the demo corpus" if job.demo_questions else ""
+            remedy = "name questions on words of your text with `questions`"
+            told.warn(f"only {covered}{whose}, have all their words among the vectors: {remedy}")
     return figures
 
 
 def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
-
     config, folder = job.config, None
+    _wait_for_earlier(Path(str(config.output.output)))
     if job.resume:
         folder = Path(str(config.output.output))
         config = resumed_config(folder, {})
@@ -190,6 +207,15 @@ def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
     done = run(Context(config, told, stop, job.use_cache, folder))
     told.send("row", {"peak_memory_bytes": peak_memory()})
     return done.as_dict()
+
+
+def _wait_for_earlier(folder: Path) -> None:
+    """A child of a comparison that was killed may be at its end still."""
+    deadline = time.monotonic() + 2 * GRACE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(InputError), locked(folder):
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:

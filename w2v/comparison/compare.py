@@ -17,7 +17,15 @@ from typing import Any
 
 from w2v.comparison.child import Job, train_apart
 from w2v.comparison.contenders import Contender, Losses, read_contenders
-from w2v.comparison.table import TABLE_JSON, Compared, Row, load_table, save_table, with_speedups
+from w2v.comparison.table import (
+    TABLE_JSON,
+    Compared,
+    Row,
+    load_table,
+    save_table,
+    with_differences,
+    with_speedups,
+)
 from w2v.corpus.sources import resolve_sources
 from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
@@ -48,11 +56,6 @@ class Comparison:
         entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
         given = {"corpus": tuple(os.fspath(entry) for entry in entries) or None, **self.settings}
         self.contenders, self.notes = read_contenders(self.losses, given, self.config)
-        optimizers = {each.name: each.config.training.optimizer for each in self.contenders}
-        if len(set(optimizers.values())) > 1:
-            told = ", ".join(f"{name} by {optimizer}" for name, optimizer in optimizers.items())
-            note = f"they learn by different optimizers, {told}: give all one `optimizer`"
-            self.notes.append(note)
         model = self.contenders[0].config.model.model
         self.is_lm = not self.contenders[0].config.only_vectors
         self.folder = Path(self.output or f"{model}-compare")
@@ -64,6 +67,17 @@ class Comparison:
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)
+        asked = [
+            Row(each.name, each.loss, settings=settings_asked(each)) for each in self.contenders
+        ]
+        if unlike := with_differences(asked)[0].differing:
+            values = {row.name: row.settings or {} for row in asked}
+            parts = (
+                f"`{name}` ({', '.join(f'{row} {values[row][name]}' for row in values)})"
+                for name in unlike
+            )
+            why = "give all the same to compare losses alone"
+            self.reporter.note(f"they differ in {' and '.join(parts)}: {why}")
         questions = self._questions()
         earlier = self._earlier()
         rows = [earlier.get(each.name) or Row(each.name, each.loss) for each in self.contenders]
@@ -80,7 +94,7 @@ class Comparison:
                 save_table(self.folder, rows, others)  # a run that is killed can be gone on with
                 rows[place] = train_apart(job, self.reporter, self.stop)
             save_table(self.folder, rows, others)
-        return Compared(with_speedups(rows), self.is_lm, self.folder)
+        return Compared(with_differences(with_speedups(rows)), self.is_lm, self.folder)
 
     def _questions(self) -> AnalogySet | None:
         if self.is_lm:
@@ -89,6 +103,8 @@ class Comparison:
                 self.reporter.note(f"`questions` is for word vectors: {why}")
             return None
         if self.questions is None:
+            why = "name a set on words of your text with `questions`"
+            self.reporter.note(f"the questions are those of the demo corpus: {why}")
             return next(each for each in default_sets() if isinstance(each, AnalogySet))
         found = load_set(os.fspath(self.questions))
         if not isinstance(found, AnalogySet):
@@ -125,7 +141,8 @@ class Comparison:
         begun = before.status in ("interrupted", "training") and before.settings == row.settings
         resume = begun and any((folder / "checkpoints").glob("*"))
         output = OutputSettings(output=str(folder), overwrite=True)
-        return Job(row, replace(each.config, output=output), resume, self.use_cache, questions)
+        config, demo = replace(each.config, output=output), self.questions is None
+        return Job(row, config, resume, self.use_cache, questions, demo)
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:

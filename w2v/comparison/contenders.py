@@ -5,8 +5,8 @@ that all of them share:
 
     model: lm
     losses:
-      softmax: {lr: 20}
-      nce: {negatives: 512, lr: 10}
+      hsigmoid: {lr: 0.15}
+      nce: {negatives: 512, lr: 0.1}
       nce-64: {loss: nce, negatives: 64}      # `loss` where the name is not a loss's
 
 What is given for all wins over a name's own settings in the file, and these over its other ones.
@@ -23,7 +23,8 @@ from w2v.errors import InputError
 from w2v.losses.table import LOSSES
 from w2v.settings.build import config_of
 from w2v.settings.config import Config
-from w2v.settings.declare import nearest, settings_of
+from w2v.settings.declare import settings_of
+from w2v.settings.elsewhere import nearest
 from w2v.settings.groups import loss_settings, losses_with
 
 DECIDED = ("loss", "output", "overwrite")  # settings that a comparison itself decides on

@@ -6,13 +6,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from w2v.errors import InputError
 from w2v.losses.table import BASELINE
+from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
 
+ABSENT = "n/a"
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
 
 
@@ -24,19 +27,21 @@ class Row:
     loss: str
     status: str = "waiting"
     perplexity: float | None = None  # of a language model, the best epoch's
-    accuracy: float | None = None  # of word vectors on analogies, 0 to 1
+    accuracy: float | None = None  # of word vectors on analogies that can be asked, 0 to 1
+    coverage: float | None = None  # of the analogies: the share that can be asked, 0 to 1
     seconds_per_epoch: float | None = None
     tokens_per_second: float | None = None
     speedup: float | None = None  # over the full softmax, if it is among the losses
     peak_memory_bytes: int | None = None  # resident; without a GPU's
     problem: str | None = None
+    differing: dict[str, Any] | None = None  # settings that are not the same for all rows
     epochs: float | None = None  # trained
     settings: dict[str, Any] | None = None  # asked for, by name
     # (seconds of training, validation perplexity), one per epoch
     curve: tuple[tuple[float, float], ...] = ()
 
 
-COLUMNS = tuple(field.name for field in fields(Row))[:-3]
+COLUMNS = tuple(field.name for field in fields(Row))[:-4]
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,13 @@ class Compared:
 
     def table(self) -> str:
         """The rows as a table of text."""
-        columns = [name for name in COLUMNS if any(row[name] is not None for row in self.rows)]
-        lines = [columns, *([_cell(row[name]) for name in columns] for row in self.rows)]
+        lines = _lines(self.results)
+        kept = [
+            number
+            for number, cells in enumerate(zip(*lines[1:], strict=True))
+            if {*cells} != {ABSENT}
+        ]
+        lines = [[line[number] for number in kept] for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = ([*map(str.ljust, line, widths)] for line in lines)
         return "\n".join("  ".join(line).rstrip() for line in padded)
@@ -73,13 +83,26 @@ def with_speedups(rows: Sequence[Row]) -> list[Row]:
     return [replace(row, speedup=speedup(row.tokens_per_second)) for row in rows]
 
 
+def with_differences(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows with the settings in which they differ, but for those that losses have of
+    their own: where there are any, more than losses is compared."""
+    own = {"loss", "output_bias", *loss_settings()}
+    asked = [row.settings for row in rows if row.settings is not None]
+    names = [name for name in dict.fromkeys(chain(*asked)) if name not in own]
+    unlike = [name for name in names if len({repr(each.get(name)) for each in asked}) > 1]
+    return [
+        replace(row, differing={name: (row.settings or {}).get(name) for name in unlike} or None)
+        for row in rows
+    ]
+
+
 def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) -> None:
     """Writes compare.json and compare.tsv (with a heading) into the folder, the rows with their
     speed-ups. Of `others`, rows of earlier comparisons in the folder, only compare.json knows."""
-    rows = with_speedups(rows)
+    rows = with_differences(with_speedups(rows))
     saved = {"rows": list(map(asdict, rows)), "others": list(map(asdict, others))}
     document = {"format_version": 1, **saved}
-    lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
+    lines = _lines(rows)
     for name, text in (
         (TABLE_JSON, json.dumps(document, indent=2, ensure_ascii=False)),
         (TABLE_TSV, "\n".join(map("\t".join, lines))),
@@ -108,7 +131,15 @@ def load_table(folder: Path) -> dict[str, Row]:
     return found
 
 
+def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    """A heading and a line of texts for each row; last come the settings that differ."""
+    unlike = list((rows[0].differing or {}) if rows else ())
+    found = [vars(row) | (row.differing or {}) for row in rows]
+    names = [*COLUMNS, *unlike]
+    return [names, *([_cell(values[name]) for name in names] for values in found)]
+
+
 def _cell(value: object) -> str:
     if value is None:
-        return "n/a"
+        return ABSENT
     return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())

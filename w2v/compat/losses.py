@@ -1,10 +1,10 @@
 """Cross-entropies and margin losses as functions, with the manners of
 `torch.nn.functional.cross_entropy`.
 
-Logits are [N, C] or [N, C, d1, …], targets [N] or [N, d1, …]; the linear ones take input [..., D],
-weight [C, D] and targets [...], and never hold the logits. Computed in float32 (float64 stays).
-`reduction` is "none", "sum" or "mean": over the targets that are not `ignore_index`; with class
-weights, divided by their weights' sum. The formulas are in `w2v.losses`.
+Logits are [N, C], [N, C, d1, …] or [C], targets integers [N], [N, d1, …] or []; the linear ones
+take input [..., D], weight [C, D] and targets [...], and never hold the logits. Computed in float32
+(float64 stays). `reduction` is "none", "sum" or "mean": over the targets that are not
+`ignore_index`; with class weights, divided by their weights' sum. The formulas are in `w2v.losses`.
 
 All raise ValueError where shapes do not fit, a class is outside 0 … C - 1, or an option is out of
 its range.
@@ -21,7 +21,17 @@ from torch.nn import functional as F
 
 from w2v.losses.margin import am_operands, l_move, moved_cross_entropy
 from w2v.losses.math import cross_entropy
-from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.math.numbers import (
+    accumulate_dtype,
+    check_floating,
+    checked_classes,
+    checked_integers,
+    checked_number,
+    checked_whole,
+    eager,
+    short,
+    transformed,
+)
 from w2v.losses.softmax import kept_cross_entropy
 
 LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
@@ -36,13 +46,22 @@ def label_smoothing_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """-sum_c weight_c q_c log softmax(input)_c, q = (1 - smoothing) onehot(target) + smoothing /
-    C."""
-    _check("smoothing", smoothing, 0, 1)
-    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
+    """-sum_c weight_c q_c log softmax(input)_c, q = (1 - smoothing) onehot(target) + smoothing / C.
+
+    The target may be probabilities in the shape of input, which stand for the onehot, as in torch;
+    then none is ignored, and a mean goes over all.
+    """
+    smoothing = checked_number(smoothing, "smoothing", 0, 1)
+    if target.is_floating_point() and target.shape == input.shape:
+        logits, of_classes = _logits(input, weight, reduction)
+        counted = partial(F.cross_entropy, reduction=reduction, label_smoothing=smoothing)
+        return counted(logits, target.to(logits.dtype), of_classes)
+    logits, classes, valid, of_classes = _checked_logits(
+        input, target, weight, ignore_index, reduction
+    )
     counted = partial(F.cross_entropy, ignore_index=-1, reduction=reduction)
-    wanted = torch.where(valid, classes, -1)
-    return counted(logits, wanted, weight, label_smoothing=smoothing)
+    loss = counted(logits, _marked(classes, valid), of_classes, label_smoothing=smoothing)
+    return loss.view(target.shape if reduction == "none" else ())
 
 
 @eager
@@ -61,9 +80,13 @@ def sparse_softmax_cross_entropy(
 
     masked_mean: the mean goes only over targets that are among the k highest; NaN when none is.
     """
-    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
-    if not 1 <= k <= logits.shape[1]:
-        raise ValueError(f"k is {k}, it must lie in 1 to {logits.shape[1]}, the number of classes")
+    logits, classes, valid, of_classes = _checked_logits(
+        input, target, weight, ignore_index, reduction
+    )
+    if not 1 <= (k := checked_whole(k, "k")) <= logits.shape[1]:
+        raise ValueError(
+            f"k is {short(k)}, it must lie in 1 to {logits.shape[1]}, the number of classes"
+        )
     if masked_mean and reduction != "mean":
         raise ValueError(f"masked_mean needs reduction 'mean', not {reduction!r}")
     values, ids = logits.topk(k, dim=1)
@@ -71,8 +94,9 @@ def sparse_softmax_cross_entropy(
     inside = (ids == classes.unsqueeze(1)).any(1)
     loss = kept_cross_entropy(values.logsumexp(1), score, inside, keep_target)
     counted = valid & inside if masked_mean else valid
-    of_targets = None if weight is None else weight.to(loss.dtype)[classes]
-    return _reduced(loss, counted, reduction, of_targets)
+    of_targets = None if of_classes is None else of_classes[classes]
+    loss = _reduced(loss, counted, reduction, of_targets)
+    return loss.view(target.shape if reduction == "none" else ())
 
 
 @eager
@@ -85,12 +109,15 @@ def soft_margin_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """cross_entropy of logits with the target's logit lowered by margin; weight [C] or None."""
-    _check("margin", margin, 0)
-    logits, classes, valid = _checked_logits(input, target, ignore_index, reduction)
+    margin = checked_number(margin, "margin", 0)
+    logits, classes, valid, of_classes = _checked_logits(
+        input, target, weight, ignore_index, reduction
+    )
     column = classes.unsqueeze(1)
     moved = logits.scatter_add(1, column, logits.new_full((), -margin).expand_as(column))
-    wanted = torch.where(valid, classes, -1)
-    return F.cross_entropy(moved, wanted, weight, ignore_index=-1, reduction=reduction)
+    wanted = _marked(classes, valid)
+    loss = F.cross_entropy(moved, wanted, of_classes, ignore_index=-1, reduction=reduction)
+    return loss.view(target.shape if reduction == "none" else ())
 
 
 @eager
@@ -105,9 +132,10 @@ def linear_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """cross_entropy(input @ weight.T + bias, target) without holding these logits."""
-    _check("smoothing", label_smoothing, 0, 1)
-    if bias is not None and tuple(bias.shape) != (len(weight),):
-        raise ValueError(f"bias has shape {list(bias.shape)}, it must be [{len(weight)}]")
+    label_smoothing = checked_number(label_smoothing, "label_smoothing", 0, 1)
+    check_floating(bias=bias)
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias has shape {list(bias.shape)}, it must be {list(weight.shape[:1])}")
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         given = hidden, weight, classes, bias
@@ -127,9 +155,8 @@ def am_softmax_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Cross-entropy of scale x cos(input, weight), the target's cosine lowered by margin."""
-    if not scale > 0:
-        raise ValueError(f"scale is {scale}, it must be above 0")
-    _check("margin", margin, 0)
+    scale = checked_number(scale, "scale", 0, above=True)
+    margin = checked_number(margin, "margin", 0)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
@@ -153,9 +180,9 @@ def l_softmax_loss(
 
     annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
     """
-    if margin not in (1, 2, 3, 4):
-        raise ValueError(f"angular margin is {margin}, it must be a whole number from 1 to 4")
-    _check("annealing", annealing, 0)
+    if not 1 <= (margin := checked_whole(margin, "margin")) <= 4:
+        raise ValueError(f"margin is {short(margin)}, it must be a whole number from 1 to 4")
+    annealing = checked_number(annealing, "annealing", 0)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         move = l_move(hidden, weight, margin, annealing)
@@ -176,10 +203,11 @@ def _of_kept(
         raise ValueError(
             f"input has shape {shape}, so target must have {shape[:-1]}, not {list(target.shape)}"
         )
+    check_floating(input=input, weight=weight)
     _check_reduction(reduction)
     hidden = input.reshape(-1, input.shape[-1])
     classes, valid = _checked(target.reshape(-1), len(weight), ignored)
-    if valid.all():
+    if transformed() or bool(valid.all()):
         loss = loss_of(hidden, classes)
     else:
         kept = valid.nonzero()[:, 0]
@@ -188,34 +216,53 @@ def _of_kept(
     return _reduced(loss.view(target.shape), valid.view(target.shape), reduction)
 
 
-def _checked_logits(
-    input: Tensor, target: Tensor, ignore_index: int, reduction: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(logits in the dtype of the sums, target with ignored entries replaced by 0, mask of those
-    that count)."""
-    if input.dim() < 2 or target.shape != input.shape[:1] + input.shape[2:]:
-        shapes = f"input has shape {list(input.shape)} and target {list(target.shape)}"
-        raise ValueError(f"{shapes}, they must be [N, C, ...] and [N, ...]")
+def _logits(input: Tensor, weight: Tensor | None, reduction: str) -> tuple[Tensor, Tensor | None]:
+    """(logits, weights of the classes) in the dtype of the sums, checked."""
+    check_floating(input=input, weight=weight)
     _check_reduction(reduction)
-    return input.to(accumulate_dtype(input)), *_checked(target, input.shape[1], ignore_index)
+    classes = input.shape[min(1, input.dim() - 1)]
+    if weight is not None and list(weight.shape) != [classes]:
+        raise ValueError(f"weight has shape {list(weight.shape)}, it must be [{classes}]")
+    dtype = accumulate_dtype(input)
+    return input.to(dtype), None if weight is None else weight.to(dtype)
 
 
-def _checked(target: Tensor, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    valid = target != ignore_index
-    kept = target if bool(valid.all()) else target.masked_fill(~valid, 0)
-    return checked_classes(kept, num_classes), valid
+def _checked_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignored: int, reduction: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """(logits [N, C, ...] in the dtype of the sums, target with ignored entries replaced by 0, mask
+    of those that count, weights of the classes)."""
+    shape, classes = list(input.shape), list(target.shape)
+    if not shape or classes != shape[:1] * (len(shape) > 1) + shape[2:]:
+        hint = ""
+        if target.is_floating_point() and classes == shape:
+            hint = "; only label_smoothing_cross_entropy takes probabilities"
+        shapes = f"input has shape {shape} and target {classes}"
+        raise ValueError(f"{shapes}, they must be [N, C, ...] and [N, ...], or [C] and []{hint}")
+    logits, of_classes = _logits(input, weight, reduction)
+    wanted, valid = _checked(target, shape[min(1, len(shape) - 1)], ignored)
+    if len(shape) == 1:
+        logits, wanted, valid = logits[None], wanted[None], valid[None]
+    return logits, wanted, valid, of_classes
 
 
-def _check(name: str, value: float, low: float, high: float | None = None) -> None:
-    if high is not None and not low <= value <= high:
-        raise ValueError(f"{name} is {value}, it must lie in {low} to {high}")
-    if not value >= low:
-        raise ValueError(f"{name} is {value}, it must be {low} or more")
+def _checked(target: Tensor, num_classes: int, ignored: int) -> tuple[Tensor, Tensor]:
+    """(target as int64 with 0 in place of the ignored, which of them count)."""
+    ignored = checked_whole(ignored, "ignore_index")
+    # compared as int64: in a type that cannot hold the number, torch compares with another
+    target = checked_integers(target)
+    valid = target != ignored
+    return checked_classes(target.masked_fill(~valid, 0), num_classes), valid
+
+
+def _marked(classes: Tensor, valid: Tensor) -> Tensor:
+    """The classes with -1 where they do not count."""
+    return torch.where(valid, classes, -1)
 
 
 def _check_reduction(reduction: str) -> None:
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"reduction is {reduction!r}, it must be 'none', 'mean' or 'sum'")
+        raise ValueError(f"reduction is {short(reduction)}, it must be 'none', 'mean' or 'sum'")
 
 
 def _reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:

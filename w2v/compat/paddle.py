@@ -6,8 +6,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from w2v.losses.math.numbers import checked_classes, eager
+from w2v.losses.math.numbers import eager
 from w2v.losses.math.paths import Paths, offsets, path_loss
+from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole
 
 
 class HSigmoidLoss(nn.Module):
@@ -28,11 +29,10 @@ class HSigmoidLoss(nn.Module):
         name: str | None = None,
     ) -> None:
         super().__init__()
-        if feature_size < 1 or num_classes < 2:
-            sizes = f"feature_size is {feature_size} and num_classes {num_classes}"
-            raise ValueError(f"{sizes}, they must be at least 1 and 2")
-        if weight_attr is not None or bias_attr not in (None, False):
-            raise ValueError("weight_attr and bias_attr can only be None, bias_attr also False")
+        feature_size = checked_whole(feature_size, "feature_size", 1)
+        num_classes = checked_whole(num_classes, "num_classes", 2)
+        if weight_attr is not None or not any(bias_attr is one for one in (None, True, False)):
+            raise ValueError("weight_attr can only be None, bias_attr None, True or False")
         self.num_classes, self.is_custom, self.is_sparse = num_classes, is_custom, is_sparse
         rows = num_classes if is_custom else num_classes - 1
         self.weight = nn.Parameter(torch.empty(rows, feature_size))
@@ -81,30 +81,27 @@ def hsigmoid_loss(
     input [N, D], weight [num_classes - 1 or more, D]; is_sparse: gradients of weight and bias are
     sparse tensors; also with the default tree, as in no Paddle.
     """
-    if num_classes < 2:
-        raise ValueError(f"num_classes is {num_classes}, it must be 2 or more")
-    for name_, tensor in (("input", input), ("weight", weight), ("bias", bias)):
-        if tensor is not None and not tensor.is_floating_point():
-            raise ValueError(f"{name_} is {tensor.dtype}, it must be floating point")
-    if weight.dim() != 2 or weight.shape[1] != input.shape[-1]:
-        shape, D = list(weight.shape), input.shape[-1]
-        raise ValueError(f"weight has shape {shape}, it must be [rows, {D}]")
-    rows = len(weight)
-    if bias is not None and tuple(bias.shape) not in {(rows,), (rows, 1)}:
-        shape = list(bias.shape)
-        raise ValueError(f"bias has shape {shape}, it must be [{rows}] or [{rows}, 1]")
+    num_classes = checked_whole(num_classes, "num_classes", 2)
+    N, D = checked_floats(input, "input", ("N", "D")).shape
+    rows = len(checked_floats(weight, "weight", ("rows", D)))
+    if bias is not None:
+        checked_floats(bias, "bias", (rows,), (rows, 1))
     if path_table is None and path_code is None:
-        path_table, path_code = default_tables(label, num_classes)
+        classes = checked_ids(label, num_classes, "targets", cast=False)
+        if list(classes.shape) not in ([N], [N, 1]):
+            shape = list(classes.shape)
+            raise ValueError(f"label has shape {shape}, it must be [{N}] or [{N}, 1]")
+        path_table, path_code = default_tables(classes, num_classes)
         if rows < num_classes - 1:
             need = f"{num_classes} classes need {num_classes - 1}"
             raise ValueError(f"weight has {rows} rows, {need}")
     elif path_table is None or path_code is None:
         raise ValueError("path_table and path_code come together, one of them is None")
-    table, code, N = list(path_table.shape), list(path_code.shape), len(input)
+    path_table = checked_ids(path_table, MOST, "path_table", cast=False, least=-MOST)
+    table, code = list(path_table.shape), list(path_code.shape)
     if table != code or table[:1] != [N] or len(table) != 2:
         shapes = f"path_table has shape {table} and path_code {code}"
         raise ValueError(f"{shapes}, both must be [{N}, L]")
-    path_table, path_code = path_table.long(), path_code.long()
     used = (path_table >= 0).cumprod(dim=1).bool()
     nodes = path_table[used]
     if len(nodes) and (highest := int(nodes.max())) >= rows:
@@ -117,7 +114,7 @@ def hsigmoid_loss(
 def default_tables(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """(path_table, path_code) [N, L] of the complete tree, leaf to root, with negative padding;
     label [N] or [N, 1]."""
-    label = checked_classes(label.reshape(-1), num_classes)
+    label = checked_ids(label, num_classes, "targets", cast=False).reshape(-1)
     slots = torch.arange((num_classes - 1).bit_length(), device=label.device)
     # the leaf's number when the root is 1 and c has children 2c, 2c + 1
     heap = (label + num_classes)[:, None]

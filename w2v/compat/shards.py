@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.sampled_step import take_rows
+from w2v.sampling.given import checked_floats
 
 Shards = Tensor | Sequence[Tensor]
 STRATEGIES = ("div", "mod")
@@ -28,23 +29,32 @@ class Tables(NamedTuple):
     def rows(self, ids: Tensor) -> tuple[Tensor, Tensor | None]:
         """(weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`. ValueError:
         there are too few rows, or the shards' lengths do not fit the strategy."""
-        weights = self._parts(self.weights, "weights")
+        weights = self._parts(self.weights, "weights", ids)
         if self.biases is None:
             return self._taken(weights, ids), None
-        biases = self._parts(self.biases, "biases")
+        biases = self._parts(self.biases, "biases", ids)
         if len(weights) == len(biases) == 1:
             of_weights, of_biases = take_rows(ids, self.sparse, *weights, *biases)
             return of_weights, of_biases
         return self._taken(weights, ids), self._taken(biases, ids)
 
-    def _parts(self, shards: Shards, name: str) -> list[Tensor]:
+    def _parts(self, shards: Shards, name: str, ids: Tensor) -> list[Tensor]:
         """The shards of a table, checked."""
         if self.strategy not in STRATEGIES:
             allowed = ", ".join(STRATEGIES)
             raise ValueError(
                 f"partition_strategy is '{self.strategy}', it must be one of {allowed}"
             )
-        parts = [shards] if isinstance(shards, Tensor) else list(shards)
+        try:
+            parts = [shards] if isinstance(shards, Tensor) else list(shards)
+        except TypeError:
+            raise ValueError(f"{name} is a {type(shards).__name__}, it must be a tensor") from None
+        form = ("classes", "D") if name == "weights" else ("classes",)
+        for part in parts:
+            checked_floats(part, name, form)
+            if part.device != ids.device or part.shape[1:] != parts[0].shape[1:]:
+                found = ", ".join(f"{list(each.shape)} on {each.device}" for each in parts)
+                raise ValueError(f"{name} has shards {found}, they must be alike, on {ids.device}")
         lengths = [len(part) for part in parts]
         total = sum(lengths)
         if total < self.num_classes:

@@ -1,5 +1,5 @@
-"""TensorFlow's nce_loss and sampled_softmax_loss, and tf.random's candidate samplers: same
-arguments, same values, same gradients.
+"""TensorFlow's nce_loss, sampled_softmax_loss, compute_accidental_hits and tf.random's samplers of
+candidates: same arguments, same values, same gradients.
 
     # [N] nats, no reduction
     loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)
@@ -7,6 +7,9 @@ arguments, same values, same gradients.
 Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected
 counts; then, summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true.
 Both are for training only.
+
+Classes may also be lists, arrays, or floating point numbers that are whole, as TensorFlow casts
+them.
 """
 
 from __future__ import annotations
@@ -17,10 +20,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.compat.shards import Shards, Tables
-from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
-from w2v.losses.math.sampled_step import LOGISTIC, SOFTMAX, Link, Taken, log_count, sampled_loss
-from w2v.sampling.candidates import Candidates, Sampler, compute_accidental_hits
+from w2v.compat.shards import STRATEGIES, Shards, Tables
+from w2v.losses.math.numbers import accumulate_dtype, eager
+from w2v.losses.math.sampled_step import (
+    LOGISTIC,
+    REMOVED,
+    SOFTMAX,
+    Link,
+    Taken,
+    log_count,
+    sampled_loss,
+)
+from w2v.sampling import candidates
+from w2v.sampling.candidates import Candidates, Sampler
+from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole, place_of
 from w2v.sampling.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
@@ -30,7 +43,8 @@ from w2v.sampling.samplers import (
 )
 
 Generator = torch.Generator | None
-Given = Candidates | Sequence[Tensor] | None
+Given = Candidates | Sequence[Any] | None
+Classes = Tensor | Sequence[Any]  # or an array
 Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and sampled
 
 
@@ -38,7 +52,7 @@ Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and
 def nce_loss(
     weights: Shards,
     biases: Shards | None,
-    labels: Tensor,
+    labels: Classes,
     inputs: Tensor,
     num_sampled: int,
     num_classes: int,
@@ -59,7 +73,7 @@ def nce_loss(
         labels, inputs: [N, num_true], or [N] if num_true is 1; [N, D].
         sampled_values: (sampled [num_sampled], true_expected_count [N, num_true],
             sampled_expected_count [num_sampled]), as a sampler of `w2v.sampling.samplers` gives
-            them; None: log-uniform, unique.
+            them; counts may be what is broadcast to these shapes; None: log-uniform, unique.
         remove_accidental_hits: leave out candidates that equal one of the row's labels.
         partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the
             classes one after another, the first num_classes % P of them one more ("div").
@@ -67,8 +81,10 @@ def nce_loss(
         seed: draws the same candidates at every call; to go on drawing give a generator.
         sparse: give weights and biases gradients that hold only the rows used.
     """
+    if name in STRATEGIES:
+        raise ValueError(f"name is '{name}', as in TensorFlow 1's order: say partition_strategy=")
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    drawn = sampled_values, num_sampled, generator or _seeded(seed, labels.device)
+    drawn = sampled_values, num_sampled, seed, generator
     return _loss(LOGISTIC, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
 
 
@@ -76,7 +92,7 @@ def nce_loss(
 def sampled_softmax_loss(
     weights: Shards,
     biases: Shards | None,
-    labels: Tensor,
+    labels: Classes,
     inputs: Tensor,
     num_sampled: int,
     num_classes: int,
@@ -92,24 +108,26 @@ def sampled_softmax_loss(
 ) -> Tensor:
     """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
-    drawn = sampled_values, num_sampled, generator or _seeded(seed, labels.device)
+    drawn = sampled_values, num_sampled, seed, generator
     return _loss(SOFTMAX, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
 
 
 def _seeded(seed: int | None, device: torch.device) -> Generator:
-    return None if seed is None else torch.Generator(device).manual_seed(seed)
+    if seed is None:
+        return None
+    return torch.Generator(device).manual_seed(checked_whole(seed, "seed"))
 
 
 def _loss(
     link: Link,
     tables: Tables,
-    labelled: tuple[Tensor, int],
+    labelled: tuple[Classes, int],
     inputs: Tensor,
-    drawn: tuple[Given, int, Generator],
+    drawn: tuple[Given, int, int | None, Generator],
     remove_hits: bool,
 ) -> Tensor:
     """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
-    labels = _checked_labels(*labelled, tables.num_classes, len(inputs))
+    labels = _checked_labels(*labelled, tables.num_classes, inputs)
     ids, expected_counts = _candidates(labels, tables.num_classes, *drawn)
     rows, bias = tables.rows(ids)
     D, own = inputs.shape[1], rows.shape[1]
@@ -118,64 +136,100 @@ def _loss(
     log_counts = log_count(expected_counts, accumulate_dtype(inputs))
     removed = None
     if remove_hits:
-        row, position = compute_accidental_hits(labels, ids[labels.numel() :])
+        row, position = candidates.compute_accidental_hits(labels, ids[labels.numel() :])
         removed = position.add(row, alpha=len(ids) - labels.numel())
     offset = -log_counts if bias is None else bias - log_counts
     taken = Taken(link, num_true=labels.shape[1], removed=removed)
     return sampled_loss(inputs, rows, offset, taken)
 
 
-def _checked_labels(labels: Tensor, num_true: int, num_classes: int, rows: int) -> Tensor:
-    labels = labels[:, None] if labels.dim() == 1 else labels
-    if num_true < 1:
-        raise ValueError(f"num_true is {num_true}, it must be 1 or more")
-    if labels.shape[1] != num_true:
-        raise ValueError(f"labels has {labels.shape[1]} columns, num_true is {num_true}")
-    if len(labels) != rows:
-        raise ValueError(f"labels has {len(labels)} rows, inputs has {rows}")
-    return checked_classes(labels, num_classes)
+def _checked_labels(labels: Classes, num_true: int, num_classes: int, inputs: Tensor) -> Tensor:
+    """[N, num_true] int64, where the inputs [N, D] lie."""
+    N = len(checked_floats(inputs, "inputs", ("N", "D")))
+    num_true = checked_whole(num_true, "num_true", 1)
+    checked_whole(num_classes, "num_classes", 1)
+    ids = checked_ids(labels, num_classes, "labels").to(inputs.device)
+    ids = ids[:, None] if ids.dim() == 1 else ids
+    if list(ids.shape) != [N, num_true]:
+        wanted = f"[rows of inputs, num_true] = [{N}, {num_true}]"
+        raise ValueError(f"labels has shape {list(ids.shape)}, it must be {wanted}")
+    return ids
 
 
 def _candidates(
-    labels: Tensor, num_classes: int, given: Given, num_sampled: int, generator: Generator
+    labels: Tensor,
+    num_classes: int,
+    given: Given,
+    num_sampled: int,
+    seed: int | None,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
     """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates,
     or drawn ones.
 
     One tensor for both, so that they are gathered at once and weights get one gradient.
     """
-    k = num_sampled
+    k, device = checked_whole(num_sampled, "num_sampled", 1), labels.device
+    generator = generator or _seeded(seed, device)
     if given is None:
         if k > num_classes:
             most = f"there are only {num_classes} classes to draw from"
             raise ValueError(f"num_sampled is {k}, but {most}")
-        if k < 1:
-            raise ValueError(f"num_sampled is {k}, it must be 1 or more")
         sampler = LogUniformSampler(num_classes)
-        place = labels.device if generator is None else generator.device
-        drawn, tries = sampler.draw_distinct(1, k, generator, place)
-        ids = torch.cat([labels.reshape(-1), drawn[0].to(labels.device)])
+        drawn, tries = sampler.draw_distinct(1, k, generator, place_of(generator, device))
+        ids = torch.cat([labels.reshape(-1), drawn[0].to(device)])
         return ids, sampler.expected_count(ids, k, int(tries))
-    if given[1] is None:
-        remedy = "sample with the labels as true_classes"
-        raise ValueError(f"sampled_values has no true_expected_count: {remedy}")
-    tensors = (torch.as_tensor(value, device=labels.device) for value in given[:3])
-    sampled, true_count, sampled_count = tensors
-    shape = list(sampled.shape)
-    if shape != [k]:
+    if not isinstance(given, (tuple, list)) or len(given) < 3:
+        parts = "candidates, true_expected_count and sampled_expected_count"
+        raise ValueError(f"sampled_values has not the three parts {parts}")
+    sampled = checked_ids(given[0], num_classes, "the candidates").to(device)
+    if (shape := list(sampled.shape)) != [k]:
         raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")
-    sampled = checked_classes(sampled, num_classes)
-    true_count = true_count[:, None] if true_count.dim() == 1 else true_count
-    if true_count.shape == (len(labels), 1):
-        true_count = true_count.expand(labels.shape)
-    for name, count, ids in (("true", true_count, labels), ("sampled", sampled_count, sampled)):
-        shape, wanted = list(count.shape), list(ids.shape)
-        if shape != wanted:
-            raise ValueError(f"{name}_expected_count has shape {shape}, it must be {wanted}")
-        if count.numel() and (least := float(count.min())) < 0:
-            raise ValueError(f"{name}_expected_count holds {least:g}, it must not be negative")
-    counts = true_count.reshape(-1).detach().double(), sampled_count.detach().double()
-    return torch.cat([labels.reshape(-1), sampled]), torch.cat(counts)
+    true_count = _counts(given[1], "true", labels)
+    counts = torch.cat([true_count.reshape(-1), _counts(given[2], "sampled", sampled)])
+    return torch.cat([labels.reshape(-1), sampled]), counts
+
+
+def _counts(value: Any, kind: str, of: Tensor) -> Tensor:
+    """Expected counts as float64, in the shape of the classes that they are of, as which they may
+    be broadcast."""
+    name, shape = f"{kind}_expected_count", list(of.shape)
+    if value is None:
+        remedy = "sample with the labels as true_classes"
+        raise ValueError(f"sampled_values has no {name}: {remedy}")
+    try:
+        counts = torch.as_tensor(value, device=of.device).detach().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor") from None
+    if counts.dim() == 1 and shape[1:] == [1]:
+        counts = counts[:, None]
+    wrong = counts[~(counts >= 0) | counts.isinf()]
+    if len(wrong):
+        found = f"{name} holds {float(wrong[0]):g}"
+        raise ValueError(f"{found}, it must be finite and not negative")
+    try:
+        return counts.broadcast_to(shape)
+    except RuntimeError:
+        found = f"{name} has shape {list(counts.shape)}"
+        raise ValueError(f"{found}, it must be {shape}") from None
+
+
+def compute_accidental_hits(
+    true_classes: Classes,
+    sampled_candidates: Classes,
+    num_true: int,
+    seed: int | None = None,
+    name: str | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(indices, ids, weights) [hits] of the candidates [S] that equal a label of true_classes
+    [N, num_true]: the label's row, the candidate's position, and float32's lowest number, which
+    takes such a candidate out of the row when it is added to its logit."""
+    classes = _true_classes(true_classes, num_true)
+    sampled = checked_ids(sampled_candidates, MOST, "sampled_candidates")
+    if sampled.dim() != 1:
+        raise ValueError(f"sampled_candidates has shape {list(sampled.shape)}, it must be [S]")
+    row, position = candidates.compute_accidental_hits(classes, sampled.to(classes.device))
+    return row, position, torch.full(row.shape, REMOVED, dtype=torch.float32, device=row.device)
 
 
 class RangeSampler(NamedTuple):
@@ -185,7 +239,7 @@ class RangeSampler(NamedTuple):
 
     def __call__(
         self,
-        true_classes: Tensor,
+        true_classes: Classes,
         num_true: int,
         num_sampled: int,
         unique: bool,
@@ -205,7 +259,7 @@ learned_unigram_candidate_sampler = RangeSampler(LearnedUnigramSampler)
 
 
 def fixed_unigram_candidate_sampler(
-    true_classes: Tensor,
+    true_classes: Classes,
     num_true: int,
     num_sampled: int,
     unique: bool,
@@ -220,7 +274,11 @@ def fixed_unigram_candidate_sampler(
     name: str | None = None,
 ) -> Sampled:
     """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
-    fields of the lines of vocab_file."""
+    fields of the lines of vocab_file.
+
+    Shard s of P holds the ids s, s + P, … of all, reserved ones included. (TensorFlow counts from
+    the reserved ids of the shard alone, so that some classes are in two shards, others in none.)
+    """
     shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
     more: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
     sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **more)
@@ -228,7 +286,7 @@ def fixed_unigram_candidate_sampler(
 
 
 def all_candidate_sampler(
-    true_classes: Tensor,
+    true_classes: Classes,
     num_true: int,
     num_sampled: int,
     unique: bool,
@@ -241,14 +299,18 @@ def all_candidate_sampler(
 
 
 def _sampled(
-    sampler: Sampler, classes: Tensor, num_true: int, k: int, unique: bool, seed: int | None
+    sampler: Sampler, classes: Classes, num_true: int, k: int, unique: bool, seed: int | None
 ) -> Sampled:
-    classes = torch.as_tensor(classes)
-    shape = list(classes.shape)
-    if len(shape) != 2 or shape[1] != num_true:
-        raise ValueError(f"true_classes has shape {shape}, it must be [N, {num_true}]")
-    generator = _seeded(seed, classes.device)
-    classes = checked_classes(classes, sampler.range_max, "true_classes")
-    found = sampler.sample(classes, k, unique, generator)
+    classes = _true_classes(classes, num_true, sampler.range_max)
+    found = sampler.sample(classes, k, unique, _seeded(seed, classes.device))
     assert found.true_expected_count is not None
     return found.sampled, found.true_expected_count, found.sampled_expected_count
+
+
+def _true_classes(classes: Classes, num_true: int, num_classes: int = MOST) -> Tensor:
+    """[N, num_true] int64."""
+    ids = checked_ids(classes, num_classes, "true_classes")
+    num_true = checked_whole(num_true, "num_true", 1)
+    if ids.dim() != 2 or ids.shape[1] != num_true:
+        raise ValueError(f"true_classes has shape {list(ids.shape)}, it must be [N, {num_true}]")
+    return ids

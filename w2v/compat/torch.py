@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from w2v.losses.adaptive import check_cutoffs
 from w2v.losses.math import levels
 from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob
-from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.math.numbers import accumulate_dtype, eager
+from w2v.sampling.given import Refused, checked_floats, checked_ids
 
 
 class AdaptiveOutput(NamedTuple):
@@ -26,6 +27,23 @@ class AdaptiveOutput(NamedTuple):
 class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
     """PyTorch's module with its constructor, attributes, starting values and state, on our
     arithmetic: the scores of the head are never held all at once."""
+
+    def __init__(
+        self,
+        in_features: int,
+        n_classes: int,
+        cutoffs: Sequence[int],
+        div_value: float = 4.0,
+        head_bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        sizes = in_features, n_classes, cutoffs, div_value
+        try:
+            super().__init__(*sizes, head_bias, device, dtype)
+        except (TypeError, ArithmeticError, RuntimeError) as error:
+            named = "in_features, n_classes, cutoffs, div_value"
+            raise Refused(f"PyTorch makes nothing with {named} = {sizes}: {error}") from error
 
     def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
         """(output, loss) of input [N, D] or [D] and target [N] or []."""
@@ -48,7 +66,8 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
 
     def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
         weights = Weights(self.head.weight, self.head.bias, levels.tails_of(self.tail))
-        rows = input.reshape(-1, self.in_features)
+        D = self.in_features
+        rows = checked_floats(input, "input", (D,), ("N", D), ("B", "T", D)).reshape(-1, D)
         return rows, weights.to(accumulate_dtype(input)), list(self.cutoffs[:-1])
 
 
@@ -68,8 +87,11 @@ def adaptive_log_softmax_with_loss(
     per cluster the module's tail.i.0.weight [d, D] and tail.i.1.weight [words, d]; cutoffs: the
     first class of each cluster; V may follow as the last one, as in the module's own `cutoffs`.
     """
-    tails = [Tail(*pair) for pair in tail_weights]
-    K, D = len(tails), input.shape[-1]
+    try:
+        tails, cutoffs = [Tail(*pair) for pair in tail_weights], list(cutoffs)
+    except TypeError as error:
+        raise Refused(f"tail_weights are pairs and cutoffs numbers: {error}") from None
+    K, D = len(tails), checked_floats(input, "input", ("N", "D"), ("D",)).shape[-1]
     if len(cutoffs) not in {K, K + 1} or not tails:
         found = f"{len(cutoffs)} cutoffs and {K} tails"
         raise ValueError(f"there are {found}; each cutoff begins a cluster")
@@ -79,24 +101,22 @@ def adaptive_log_softmax_with_loss(
         raise ValueError(f"the last cutoff is {cutoffs[-1]}, but {end}")
     starts = check_cutoffs(cutoffs[:K], num_classes)
     rows = starts[0] + K
-    if (shape := list(head_weight.shape)) != [rows, D]:
-        raise ValueError(f"head_weight has shape {shape}, it must be [{rows}, {D}]")
-    if head_bias is not None and (shape := list(head_bias.shape)) != [rows]:
-        raise ValueError(f"head_bias has shape {shape}, it must be [{rows}]")
+    checked_floats(head_weight, "head_weight", (rows, D))
+    if head_bias is not None:
+        checked_floats(head_bias, "head_bias", (rows,))
     spans = pairwise([*starts, num_classes])
     for i, (tail, (low, high)) in enumerate(zip(tails, spans, strict=True)):
-        shapes, width = [list(part.shape) for part in tail], len(tail.projection)
-        if shapes != [[width, D], [high - low, width]]:
-            wanted = f"[d, {D}] and [{high - low}, d]"
-            raise ValueError(
-                f"tail {i} has shapes {shapes[0]} and {shapes[1]}, they must be {wanted}"
-            )
-    if target.shape != input.shape[:-1] or input.dim() > 2:
-        raise ValueError(
-            f"input has shape {list(input.shape)} and target {list(target.shape)}, they must be"
-            " [N, D] and [N], or [D] and []"
-        )
-    classes = checked_classes(target.reshape(-1), num_classes)
+        width = len(checked_floats(tail.projection, f"tail {i} projection", ("d", D)))
+        checked_floats(tail.output, f"tail {i} output", (high - low, width))
+    try:
+        classes = checked_ids(target, num_classes, "targets", cast=False)
+    except Refused as error:
+        raise Refused(f"Target values should be in [0, {num_classes - 1}]: {error}") from None
+    if (shape := classes.shape) != input.shape[:-1]:
+        found = f"input has shape {list(input.shape)} and target {list(shape)}"
+        wanted = "Input and target should have the same size"
+        raise Refused(f"{wanted}, [N, D] and [N], or [D] and []: {found}")
     weights = Weights(head_weight, head_bias, tails).to(accumulate_dtype(input))
-    output = adaptive_log_prob(input.reshape(-1, D), classes, weights, starts).view(target.shape)
+    hidden, classes = input.reshape(-1, D), classes.reshape(-1)
+    output = adaptive_log_prob(hidden, classes, weights, starts).view(shape)
     return AdaptiveOutput(output, -output.mean())

@@ -4,7 +4,7 @@
       corpora/KEY/manifest.json   sources, numbers, checksum; its time is that of the last use
                   ids.i32 counts.i64 words.txt
 
-KEY is a hash of each file's absolute path, size and time, the tokeniser's settings and the format
+KEY is a hash of each file's absolute path, inode, size and times, of how it is read and the format
 version. Entries are written under a temporary name, synced and renamed, so that concurrent
 processes see whole entries only. Nothing here fails a run: what goes wrong becomes a warning, and
 the ids live in a temporary file instead.
@@ -24,22 +24,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
+from w2v.corpus.reading import Reading
 from w2v.corpus.sources import Source
 from w2v.corpus.store import ID_TYPE, TokenStore, ids_checksum, map_ids
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
-from w2v.errors import InputError, shown
-from w2v.system.files import sync_directory, sync_file
+from w2v.errors import InputError, RunError, shown
+from w2v.system.compiled import kernel_note
+from w2v.system.files import sync_directory, sync_file, user_caches
 from w2v.system.json import read_object, whole_number
 
-if TYPE_CHECKING:
-    from w2v.settings.groups import CorpusSettings
-
 # Raise it whenever the tokeniser or an entry's files change: old entries then age out.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DEFAULT_SIZE_CAP = 20 << 30
 TEMPORARY_PREFIX = ".building-"
 STALE_SECONDS = 3600.0  # a temporary directory untouched for so long is a killed process's
@@ -47,7 +46,7 @@ COUNT_BYTES = 8
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
 
-class CacheUnavailable(Exception):
+class CacheUnavailable(RunError):
     """Says why an entry cannot be made."""
 
 
@@ -75,8 +74,8 @@ class _Manifest:
 
 def cache_directory() -> Path:
     """Returns where the cache is, or would be."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("W2V_CACHE_DIR") or f"{base}/w2v").expanduser()
+    given = os.environ.get("W2V_CACHE_DIR")
+    return Path(os.path.expanduser(given)) if given else user_caches()
 
 
 def size_cap() -> int:
@@ -92,19 +91,21 @@ def size_cap() -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
-def entry_key(sources: Sequence[Source], column: str, settings: CorpusSettings) -> str:
-    """Returns the name of the entry that holds these sources read with these settings."""
-    files = [(source.path, source.format, source.size, source.mtime_ns) for source in sources]
-    tokeniser = (column, settings.lowercase, settings.encoding_errors)
-    described = json.dumps([FORMAT_VERSION, files, *tokeniser])
+def entry_key(sources: Sequence[Source], reading: Reading) -> str:
+    """Returns the name of the entry that holds these sources, read so."""
+    files = [(each.path, each.format, each.size, each.mtime_ns, *each.stamp) for each in sources]
+    described = json.dumps([FORMAT_VERSION, files, asdict(reading)])
     return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def load_entry(key: str) -> TokenStore | None:
     """Returns the cached store, or None if there is none or a damaged one, which is removed. A key
     that `entry_key` cannot have made, which might lead elsewhere, names none."""
-    directory = _corpora() / key
-    if not re.fullmatch(r"[0-9a-f]{32}", key) or not directory.is_dir():
+    try:
+        directory = _corpora() / key
+    except CacheUnavailable:
+        return None
+    if not re.fullmatch(r"[0-9a-f]{32}", key) or not os.path.isdir(directory):
         return None
     try:
         store = _load(directory)
@@ -216,7 +217,9 @@ def clear() -> int:
 
 
 def _unwritable(error: OSError) -> str:
-    return f"the cache {_corpora()} cannot be written: {error.strerror}"
+    kernels = kernel_note()  # one line about caches, even where nothing can be written
+    more = f"; {kernels}" if kernels else ""
+    return f"the cache {_corpora()} cannot be written: {error.strerror}{more}"
 
 
 def _corpora() -> Path:
@@ -224,7 +227,7 @@ def _corpora() -> Path:
 
 
 def _entry_directories() -> list[Path]:
-    return sorted(path for path in _corpora().glob("[!.]*") if path.is_dir())
+    return sorted(path for path in _corpora().glob("[!.]*") if os.path.isdir(path))
 
 
 def _stale_directories() -> list[Path]:

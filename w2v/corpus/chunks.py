@@ -8,32 +8,27 @@ the length of the lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from w2v.corpus.reading import Notices, Reading
 from w2v.corpus.sources import Advance, Source, read_pieces
 from w2v.corpus.tables import read_documents
+from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text
 from w2v.errors import InputError
+from w2v.system.limits import MAX_WORD_BYTES
 
 # Whitespace as in str.split(), and NUL, in UTF-8.
 WHITESPACE = re.compile(
     rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
 )
-# Arrow's 32-bit offsets hold 2 GiB a chunk: the longest word must leave room for a chunk beside it.
-LONGEST_WORD_BYTES = 1 << 30
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NEAR_BYTES = 1 << 10
+# Where a word ends in scripts that have no blanks: 。！？
+STOPS = [mark.encode() for mark in "\u3002\uff01\uff1f"]
 
-SAMPLE_BYTES = 1 << 16
-BINARY_CONTROL_SHARE = 0.1
-# Above what Latin-1 text has of invalid bytes (1-10 %), below what random bytes have (about 50 %).
-BINARY_INVALID_SHARE = 0.3
-BINARY_INVALID_LEAST = 8
-CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
-
-
-# A name for messages, the bytes that were dropped at the beginning, and what follows.
-Text = tuple[str, int, Iterator[bytes]]
+# A name for messages, and the pieces of its text.
+Text = tuple[str, Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -51,43 +46,52 @@ class Chunk:
 
 
 def read_chunks(
-    sources: Sequence[Source], column: str, strict: bool, chunk_bytes: int, advance: Advance
+    sources: Sequence[Source],
+    reading: Reading,
+    chunk_bytes: int,
+    advance: Advance,
+    notices: Notices,
 ) -> Iterator[Chunk]:
     """Yields the text of all sources in order, in chunks of about `chunk_bytes`.
 
-    `column` is the text column of tables; `advance` gets the number of raw bytes of each read. With
-    `strict` the tokeniser will refuse invalid UTF-8 and name its place, so that here it is no sign
-    of a binary file. Raises InputError if a source cannot be read, is damaged, binary or in UTF-16,
-    or has one word of 1 GiB.
+    `advance` gets the number of raw bytes of each read. A file that is no text is passed over and
+    noted, unless the user named it. Raises InputError if a source cannot be read, is damaged or no
+    text, or has a word of more than 1 MiB.
     """
 
-    def text(source: Source) -> Text:
-        if source.format != "text":
-            return source.name, 0, read_documents(source, column, advance)
-        pieces = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
-        first = next(pieces, b"")
-        check_text(first[:SAMPLE_BYTES], source.name, strict)
-        rest = first.removeprefix(BYTE_ORDER_MARK)
-        return source.name, len(first) - len(rest), chain([rest], pieces)
+    def text(source: Source) -> Iterator[bytes]:
+        try:
+            if source.format != "text":
+                yield from read_documents(source, reading, advance, notices)
+                return
+            pieces = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
+            first = next(pieces, b"")
+            check_text(first[:SAMPLE_BYTES], source.name, reading.strict)
+            yield from chain([first], pieces)
+        except NoTextError as error:
+            if source.named:
+                raise
+            notices.passed_over.append(str(error))
 
-    return cut_chunks(map(text, sources), chunk_bytes)
+    return cut_chunks(((source.name, text(source)) for source in sources), reading, chunk_bytes)
 
 
-def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
+def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Iterator[Chunk]:
     """Yields the texts in order, in chunks of about `chunk_bytes`, with a line end at the end of
-    each text. Raises InputError for a word of 1 GiB."""
+    each text, or the end of a paragraph. Raises InputError for a word of more than 1 MiB."""
     buffer = bytearray()
     spans: list[tuple[int, str, int]] = []
-    for name, skipped, pieces in texts:
-        spans.append((len(buffer), name, skipped))
-        searched = len(buffer)
+    edge: Callable[[bytearray, int], int] = last_stop if reading.words else last_edge
+    for name, pieces in texts:
+        begun = searched = len(buffer)
+        spans.append((begun, name, 0))
         last = b"\n"
         for piece in _cut(pieces, chunk_bytes):
             buffer += piece
             last = piece[-1:]
             if len(buffer) < chunk_bytes:
                 continue
-            cut = last_edge(buffer, searched)
+            cut = edge(buffer, searched)
             if cut:
                 data = bytes(memoryview(buffer)[:cut])
                 yield Chunk(data, tuple(spans))
@@ -96,11 +100,16 @@ def cut_chunks(texts: Iterable[Text], chunk_bytes: int) -> Iterator[Chunk]:
                 # source before it ends in a line end.
                 start, _, base = spans[-1]
                 spans = [(0, name, base + cut - start)]
-            elif len(buffer) > LONGEST_WORD_BYTES:
-                problem = "has no whitespace in 1 GiB of text: is it a plain text corpus?"
-                raise InputError(f"{name} {problem}")
+                begun = 0
+            elif len(buffer) - begun > MAX_WORD_BYTES:
+                raise InputError(
+                    f"{name} has no whitespace in {MAX_WORD_BYTES >> 20} MiB of text, and words are"
+                    " shorter: is it plain text? In a script without blanks take `tokenizer` words"
+                )
             searched = len(buffer)
-        if last != b"\n":
+        if reading.paragraphs:
+            buffer += b"\n\n"
+        elif last != b"\n":
             buffer += b"\n"
     if buffer:
         yield Chunk(bytes(buffer), tuple(spans))
@@ -117,22 +126,21 @@ def last_edge(text: bytes | bytearray, start: int = 0) -> int:
     `start` on."""
     if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
-    # A character may straddle `start`: at most 2 of its bytes lie before.
-    ends = [match.end() for match in WHITESPACE.finditer(text, max(start - 2, 0))]
-    return ends[-1] if ends else 0
+    # A character may straddle `start`: at most 2 of its bytes lie before. Most often it is near the
+    # end, and looking through all of the text takes longer.
+    for begin in (len(text) - NEAR_BYTES, 0):
+        edge = 0
+        for match in WHITESPACE.finditer(text, max(start - 2, begin, 0)):
+            edge = match.end()
+        if edge:
+            return edge
+    return 0
 
 
-def check_text(sample: bytes, name: str, strict: bool) -> None:
-    """Raises InputError when `sample`, the start of a source, is UTF-16 or no text at all."""
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        remedy = "convert it first, e.g. iconv -f UTF-16 -t UTF-8"
-        raise InputError(f"{name} is in UTF-16, not UTF-8; {remedy}")
-    binary = b"\x00" in sample
-    controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
-    binary |= controls > BINARY_CONTROL_SHARE * len(sample)
-    if not strict and not binary and not sample.isascii():
-        invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
-        binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
-    if binary:
-        problem = "looks like a binary file or another encoding; the corpus must be UTF-8 text"
-        raise InputError(f"{name} {problem}")
+def last_stop(text: bytes | bytearray, start: int = 0) -> int:
+    """Returns the same or, if there is none, the offset behind the last full stop of a script that
+    has no blanks: a word's edge, too, where words are found by Unicode's boundaries."""
+    if edge := last_edge(text, start):
+        return edge
+    places = [text.rfind(stop, max(start - 2, 0)) for stop in STOPS]
+    return max(places) + 3 if max(places) >= 0 else 0

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2v.corpus.chunks import BYTE_ORDER_MARK, cut_chunks
+from w2v.corpus.chunks import cut_chunks
+from w2v.corpus.columns import as_bytes, no_column
+from w2v.corpus.reading import DEFAULT_COLUMN, Notices, Reading
 from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
-from w2v.corpus.tables import DEFAULT_COLUMN, as_bytes, no_column
 from w2v.errors import InputError, shown
 from w2v.system import compression
 
@@ -69,24 +70,32 @@ def _is_name(entry: str) -> bool:
 
 
 def encoders(
-    corpus: object, column: str | None, size: int, advance: Advance, options: Mapping[str, bool]
+    corpus: object,
+    column: str | None,
+    reading: Reading,
+    size: int,
+    advance: Advance,
+    notices: Notices,
 ) -> Iterator[Encode]:
     """Reads the corpus once and yields what remains to be done to encode it, a chunk of about
-    `size` bytes at a time, which `advance` gets. `options` are `lowercase` and `strict`. Raises
-    InputError if there is no such column, or a row or a token is of another kind."""
+    `size` bytes at a time, which `advance` gets. A text of a table is a paragraph of its own, as a
+    list of tokens is. Raises InputError if there is no such column, or a row or a token is of
+    another kind."""
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
-    rows = _rows(corpus, column)
+    rows = _rows(corpus, column, notices)
     first = next(rows, "")
     rows = chain([first], rows)
     if isinstance(first, (str, bytes)):
-        for chunk in cut_chunks([("the corpus", 0, _lines(rows, size))], size):
+        end = b"\n\n" if reading.paragraphs and _library(corpus) else b"\n"
+        for chunk in cut_chunks([("the corpus", _lines(rows, size, end))], reading, size):
             advance(len(chunk.data))
-            yield partial(encode_chunk, chunk, **options)
+            yield partial(encode_chunk, chunk, reading)
         return
     gathered: list[str] = []
-    length = 0
-    for tokens in chain(_token_lists(rows), [None]):
+    length, line_end = 0, ["\n"] * (2 if reading.paragraphs else 1)
+    options = {"lowercase": reading.lowercase, "strict": reading.strict}
+    for tokens in chain(_token_lists(rows, line_end), [None]):
         if tokens is not None:
             gathered += tokens
             length += sum(map(len, tokens))
@@ -96,14 +105,15 @@ def encoders(
             gathered, length = [], 0
 
 
-def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
-    """Yields the rows of the corpus: str, bytes, or iterables of tokens, and no missing values."""
+def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
+    """Yields the rows of the corpus: str, bytes, or iterables of tokens, and no missing values,
+    which are counted."""
     library, kind = _library(corpus), type(corpus).__name__
     if library == "datasets" and hasattr(corpus, "with_format"):
         if isinstance(corpus, Mapping):
             raise InputError(f"the corpus is a {kind}: choose one of {', '.join(corpus)}")
         for table in corpus.with_format("arrow").iter(batch_size=ROWS):
-            yield from _rows(table, column)
+            yield from _rows(table, column, notices)
         return
     if library is not None and kind in ("DataFrame", "Table", "RecordBatch"):
         names = corpus.schema.names if library == "pyarrow" else list(corpus.columns)
@@ -114,15 +124,24 @@ def _rows(corpus: Any, column: str | None) -> Iterator[Any]:
     elif column is not None:
         raise InputError(f"`column` {column} needs a table, and the corpus is a {kind}")
     if library == "pandas":
-        yield from corpus.dropna()
+        present = corpus.dropna()
+        notices.missing += len(corpus) - len(present)
+        yield from present
     elif library in ("polars", "pyarrow"):
-        yield from _values(corpus.to_arrow() if hasattr(corpus, "to_arrow") else corpus)
-    elif isinstance(corpus, Iterable) and not isinstance(corpus, (str, bytes, Mapping)):
+        values = corpus.to_arrow() if hasattr(corpus, "to_arrow") else corpus
+        yield from _values(values)
+        notices.missing += values.null_count
+    elif _is_iterable(corpus) and not isinstance(corpus, (str, bytes, Mapping)):
         yield from corpus
     else:
         wanted = "lines of text, of lists of tokens or of lists of integers"
         remedy = f"give the names of files, or an iterable of {wanted}"
         raise InputError(f"the corpus is of type {kind}: {remedy}")
+
+
+def _is_iterable(value: object) -> bool:
+    """Whether it can be gone through; an array without dimensions only looks so."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
 def _library(corpus: object) -> str | None:
@@ -142,30 +161,29 @@ def _values(column: Any) -> Iterator[Any]:
         yield from part.drop_null().to_pylist() if nested else as_bytes(part, "the column")
 
 
-def _lines(rows: Iterable[Any], piece: int) -> Iterator[bytes]:
-    """Yields rows of text in UTF-8, each one ended by a line break."""
+def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:
+    """Yields rows of text in UTF-8, with `end` behind each that does not end so."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, (str, bytes)):
             raise InputError(f"line {number} of the corpus is {shown(row)}, not text as line 1 is")
         for start in range(0, len(row), piece):
             part = row[start : start + piece]
-            data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-            yield data if start or number > 1 else data.removeprefix(BYTE_ORDER_MARK)
-        if row[-1:] not in ("\n", b"\n"):
-            yield b"\n"
+            yield part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        if row[-1:] not in ("\n", b"\n") or len(end) > 1:
+            yield end
 
 
-def _token_lists(rows: Iterable[Any]) -> Iterator[list[str]]:
+def _token_lists(rows: Iterable[Any], line_end: list[str]) -> Iterator[list[str]]:
     """Yields the tokens of the rows, a few at a time, and a line end behind each row."""
     for line, row in enumerate(rows, 1):
-        if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
+        if isinstance(row, (str, bytes, Mapping)) or not _is_iterable(row):
             remedy = "give lines of text alone, or lists of tokens or integers alone"
             raise InputError(f"line {line} of the corpus is {shown(row)}: {remedy}")
         tokens, before = iter(row), 0
         while part := list(islice(tokens, TOKENS)):
             yield _checked_tokens(part, line, before)
             before += len(part)
-        yield ["\n"]
+        yield line_end
 
 
 def _checked_tokens(tokens: list[Any], line: int, before: int) -> list[str]:

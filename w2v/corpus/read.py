@@ -21,9 +21,9 @@ from typing import IO, TYPE_CHECKING
 from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry, size_cap
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
+from w2v.corpus.reading import Notices, Reading, counted
 from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
-from w2v.corpus.tables import DEFAULT_COLUMN
 from w2v.errors import InputError, RunError
 from w2v.system.cores import available_cores
 
@@ -59,27 +59,28 @@ def read_corpus(
         chunk_bytes: text worked on at a time, per thread.
 
     Raises:
-        InputError: nothing can be read, or a file is unreadable, binary or damaged.
+        InputError: nothing can be read, or a file is unreadable, no text or damaged.
         RunError: a file changed while it was read, a device failed, or the temporary disk is full.
     """
     sources, warnings = resolve_sources(corpus, settings.column)
-    column = DEFAULT_COLUMN if settings.column is None else settings.column
+    reading = Reading.of(settings)
     lasting = all(source.lasting for source in sources)
     total = sum(source.size or 0 for source in sources) if lasting else None
 
-    def encoders() -> Iterator[Encode]:
+    def encoders(notices: Notices) -> Iterator[Encode]:
         from w2v.corpus.tokenizer import encode_chunk  # imports pyarrow
 
-        options = _options(settings)
         advance = _counting(progress, total)
-        for chunk in read_chunks(sources, column, options["strict"], chunk_bytes, advance):
-            yield partial(encode_chunk, chunk, **options)
+        for chunk in read_chunks(sources, reading, chunk_bytes, advance, notices):
+            yield partial(encode_chunk, chunk, reading)
 
-    reader = _Reader(encoders, threads or available_cores(), sources, warnings)
-    key = entry_key(sources, column, settings) if lasting else None
+    reader = _Reader(encoders, reading, threads or available_cores(), sources)
+    key = entry_key(sources, reading) if lasting else None
     store = _read(reader, key if use_cache and size_cap() > 0 else None)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
-    return with_phrases(replace(store, key=key, sources=tuple(described)), settings)
+    told = (*warnings, *store.warnings)  # the cache holds only those about the text
+    store = replace(store, key=key, sources=tuple(described), warnings=told)
+    return with_phrases(store, settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:
@@ -121,18 +122,14 @@ def read_memory(
         column: which column of a table; None: that of the settings, else "text".
     """
     column = settings.column if column is None else column
-    work = encoders(corpus, column, chunk_bytes, _counting(progress, None), _options(settings))
-    store = _read(_Reader(lambda: work, threads or available_cores()), None)
-    name = f"{type(corpus).__name__} of {_counted(store.n_lines, 'line')}"
+    reading, advance = Reading.of(settings), _counting(progress, None)
+
+    def work(notices: Notices) -> Iterator[Encode]:
+        return encoders(corpus, column, reading, chunk_bytes, advance, notices)
+
+    store = _read(_Reader(work, reading, threads or available_cores()), None)
+    name = f"{type(corpus).__name__} of {counted(store.n_lines, 'line')}"
     return with_phrases(replace(store, sources=((name, None, None),)), settings)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' if number > 1 else ''}"
-
-
-def _options(settings: CorpusSettings) -> dict[str, bool]:
-    return {"lowercase": settings.lowercase, "strict": settings.encoding_errors == "strict"}
 
 
 def _counting(progress: Progress | None, total: int | None) -> Advance:
@@ -198,42 +195,46 @@ def _frugal_arrow() -> Iterator[None]:
 class _Reader:
     """Reads a corpus into a file of ids, and files again when the first place was too small."""
 
-    encoders: Callable[[], Iterator[Encode]]  # what remains to be done, a chunk at a time
+    # what remains to be done, a chunk at a time
+    encoders: Callable[[Notices], Iterator[Encode]]
+    reading: Reading
     threads: int
     sources: Sequence[Source] = ()  # files; none for text from memory
     warnings: list[str] = field(default_factory=list)
+    notices: Notices = field(default_factory=Notices)
 
     @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Returns the store over `file`, an empty file in `folder`."""
-        builder = TokenStoreBuilder(file, folder)
+        self.notices = Notices()
+        builder = TokenStoreBuilder(file, folder, paragraphs=self.reading.paragraphs)
         self._encode(builder)
         for source in self.sources:
             source.check_unchanged()
-        found = list(self.warnings)
-        if builder.invalid:
-            sequences = _counted(builder.invalid, "invalid UTF-8 sequence")
-            found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
-        if builder.nul:
-            found.append(f"{_counted(builder.nul, 'NUL byte')} in the text taken as blanks")
-        store = builder.finish(self.threads, found)
+        store = builder.finish(self.threads, [*self.warnings, *self.notices.sentences()])
         if store is None:
             first, *more = [source.name for source in self.sources] or ["it"]
             named = f"{first} and {len(more)} more are" if more else f"{first} is"
-            raise InputError(f"the corpus holds no word: {named} empty")
+            why = self.notices.sentences() or [f"{named} empty"]
+            raise InputError(f"the corpus holds no word: {'; '.join(why)}")
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:
+        def add(chunk: EncodedChunk) -> None:
+            builder.add(chunk)
+            self.notices.invalid += chunk.invalid
+            self.notices.nul += chunk.nul
+
         waiting: deque[Future[EncodedChunk]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for encode in self.encoders():
+                for encode in self.encoders(self.notices):
                     waiting.append(pool.submit(encode))
                     # One chunk waits beside those worked on: no thread idles, and memory stays
                     # bounded.
                     while len(waiting) > self.threads + 1:
-                        builder.add(waiting.popleft().result())
+                        add(waiting.popleft().result())
                 while waiting:
-                    builder.add(waiting.popleft().result())
+                    add(waiting.popleft().result())
             finally:
                 pool.shutdown(cancel_futures=True)

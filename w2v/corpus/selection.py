@@ -1,21 +1,27 @@
-"""The vocabulary of a run: what `min_count` and `max_vocab` leave of a corpus's words."""
+"""The vocabulary of a run: what `min_count` and `max_vocab` leave of a corpus's words, and whether
+that is much of its text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from w2v.errors import InputError, shown
-from w2v.system.limits import MAX_WORD_BYTES
 
 if TYPE_CHECKING:
     from w2v.corpus.vocabulary import Vocabulary
     from w2v.settings.groups import CorpusSettings
 
+LOST_SHARE = 0.2  # of the running words below `min_count`, from which on it is told
+MARKED_SHARE = 0.05  # of the running words that end in punctuation; prose has 10 to 15 %
+FREQUENT = 100_000  # among so many of the words pairs such as "king" and "king," are looked for
+MARKS = ",.;:!?)]}\"'»”’…、。，．！？；：）」』"
+
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
     """Returns the words of a corpus that occur at least `min_count` times, at most the `max_vocab`
-    most frequent of them. Raises InputError if there is none, or one is too long for the readers of
-    vector files."""
+    most frequent of them. Raises InputError if there is none."""
     chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
     if not len(chosen):
         highest = int(vocabulary.counts[0])
@@ -25,15 +31,41 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
             times, remedy = "once", "1"
         raise InputError(
             f"no word reaches `min_count` {settings.min_count}: {words}, the most frequent "
-            f"({vocabulary.words[0]!r}) occurs {times}; try `min_count` {remedy}"
-        )
-    longest = chosen.packed.longest()
-    word = chosen.words[longest]
-    size = len(word.encode())
-    if size > MAX_WORD_BYTES:
-        raise InputError(
-            f"the corpus has a word of {size:,} bytes that occurs {chosen.counts[longest]:,} times"
-            f" ({shown(word)}), and files of vectors hold at most {MAX_WORD_BYTES:,}; split such"
-            " words, or raise `min_count`"
+            f"({shown(vocabulary.words[0])}) occurs {times}; try `min_count` {remedy}"
         )
     return chosen
+
+
+def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
+    """Returns a sentence where much of a text falls below `min_count`, and one where many words end
+    in punctuation, with what to do."""
+    counts, found = vocabulary.counts, []
+    total, kept = int(counts.sum()), int(counts[counts >= settings.min_count].sum())
+    by_whitespace = settings.tokenizer == "whitespace"
+    if 0 < kept < (1 - LOST_SHARE) * total:
+        tokenizer = ", or `tokenizer` words if whitespace does not separate its words"
+        found.append(
+            f"{100 - 100 * kept / total:.0f} % of the text, {total - kept:,} of {total:,} words,"
+            f" are left out: they occur less often than `min_count` {settings.min_count}; take a"
+            f" smaller `min_count` or more text{tokenizer if by_whitespace else ''}"
+        )
+    if by_whitespace and (pair := _marked_pair(vocabulary)):
+        marked, word, share = pair
+        found.append(
+            f"{100 * share:.0f} % of the words end in punctuation, such as {shown(marked)} beside"
+            f" {shown(word)}, and are words of their own; `tokenizer` words leaves it out"
+        )
+    return found
+
+
+def _marked_pair(vocabulary: Vocabulary) -> tuple[str, str, float] | None:
+    """Returns a word that ends in punctuation, the same word without, and how many of the running
+    words are such; None where they are few."""
+    words = list(vocabulary.words[:FREQUENT])
+    marked = [place for place, word in enumerate(words) if len(word) > 1 and word[-1] in MARKS]
+    share = float(vocabulary.counts[np.array(marked, int)].sum() / vocabulary.counts.sum())
+    if share < MARKED_SHARE:
+        return None
+    known = set(words)
+    pairs = ((words[place], words[place].rstrip(MARKS)) for place in marked)
+    return next(((word, bare, share) for word, bare in pairs if bare in known), None)

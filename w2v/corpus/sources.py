@@ -28,6 +28,7 @@ STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
 TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+RUN_FILES = {"config.yaml", "format_version"}  # in every run's folder
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Source:
     format: str
     size: int | None = None  # None where the content does not last (pipes, devices)
     mtime_ns: int | None = None
+    # inode and time of the last change: other text can have the size and the time of the old one
+    stamp: tuple[int, ...] = ()
+    named: bool = True  # by the user, not met in a folder or by a pattern
 
     @property
     def lasting(self) -> bool:
@@ -99,7 +103,7 @@ def resolve_sources(
 ) -> tuple[list[Source], list[str]]:
     """Returns the sources that `corpus` names, in reading order, and warnings about them: files,
     folders, globs (for shells or YAML files that did not expand them) and `-`. Without a `column`
-    everything but a table's file name is plain text.
+    everything but a table's file name is plain text. Folders of runs are passed over.
 
     Raises:
         InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
@@ -107,7 +111,8 @@ def resolve_sources(
     """
     if not corpus:
         raise InputError("no corpus is named: give a file, a folder, a glob or - for stdin")
-    sources = [source for name in corpus for source in _resolve_one(os.fspath(name), column)]
+    runs: list[str] = []
+    sources = [each for name in corpus for each in _resolve_one(os.fspath(name), column, runs)]
     if column is not None and all(source.format == "text" for source in sources):
         problem = f"`column` {column} needs a table (.jsonl .json .csv .tsv .parquet)"
         raise InputError(f"{problem}, and {sources[0].name} is plain text; leave out `column`")
@@ -115,10 +120,15 @@ def resolve_sources(
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")
     often = [(path, times) for path, times in repeated.items() if times > 1]
-    return sources, [f"{path} is named {times} times and read as often" for path, times in often]
+    warnings = [f"{path} is named {times} times and read as often" for path, times in often]
+    if runs:
+        more = f" and {len(runs) - 1} more are runs" if len(runs) > 1 else " is a run"
+        warnings.append(f"{runs[0]}{more}, not text: passed over")
+    return sources, warnings
 
 
-def _resolve_one(argument: str, column: str | None) -> list[Source]:
+def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Source]:
+    """Returns the sources that one name stands for, and adds the folders of runs to `runs`."""
     if argument == STANDARD_INPUT:
         return [Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")]
     if not os.path.lexists(argument) and argument.startswith("~"):
@@ -139,12 +149,12 @@ def _resolve_one(argument: str, column: str | None) -> list[Source]:
     paths: list[str] = []
     for match in matches:
         if os.path.isdir(match):
-            paths += _files_in(match)
+            paths += _files_in(match, runs)
         elif len(matches) == 1 or os.path.isfile(match):
             paths.append(match)
     if not paths:
         raise InputError(f"{argument} holds no file to read (hidden files are skipped)")
-    return [_describe(path, column) for path in paths]
+    return [_describe(path, column, named=paths == [argument]) for path in paths]
 
 
 def _not_found(argument: str) -> str:
@@ -158,13 +168,17 @@ def _not_found(argument: str) -> str:
     return f"no such corpus: {argument}{hint}"
 
 
-def _files_in(folder: str) -> list[str]:
+def _files_in(folder: str, runs: list[str]) -> list[str]:
     def refuse(error: OSError) -> None:
         problem = f"the folder {error.filename} cannot be read: {error.strerror}"
         raise InputError(f"{problem}; check its permissions")
 
     paths: list[str] = []
     for directory, folders, names in os.walk(folder, onerror=refuse):
+        if directory != folder and RUN_FILES.issubset(names):
+            runs.append(directory)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths += [os.path.join(directory, name) for name in names if not name.startswith(".")]
     return _sorted(filter(os.path.isfile, paths))
@@ -174,7 +188,7 @@ def _sorted(paths: Iterable[str]) -> list[str]:
     return sorted(paths, key=lambda path: Path(path).parts)
 
 
-def _describe(path: str, column: str | None) -> Source:
+def _describe(path: str, column: str | None, *, named: bool) -> Source:
     try:
         status = os.stat(path)
     except OSError as error:
@@ -186,5 +200,6 @@ def _describe(path: str, column: str | None) -> Source:
     if table is None:
         table = "sniff" if column is not None and passing else "text"
     if passing:
-        return Source(path, absolute, table)
-    return Source(path, absolute, table, status.st_size, status.st_mtime_ns)
+        return Source(path, absolute, table, named=named)
+    stamp = (status.st_ino, status.st_ctime_ns)
+    return Source(path, absolute, table, status.st_size, status.st_mtime_ns, stamp, named)

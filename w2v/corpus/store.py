@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
-from w2v.errors import RunError
+from w2v.errors import InputError, RunError
 from w2v.system.memory import available_memory
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
 # Dictionary entries gathered before they are merged: some 20 MB, if the words are short.
 MERGE_ENTRIES = 1 << 20
 MERGE_BYTES = 64 << 20
+# Each chunk counts as so many more: what little is kept of it hinders the rest from being freed.
+CHUNK_ENTRIES = 1 << 14
+# Distinct words that are longer than this on average, and more bytes in all, are no words.
+LONG_BYTES, LONG_ON_AVERAGE = 64 << 20, 256
 # What a distinct word takes while dictionaries are merged and sorted (measured).
 ENTRY_BYTES = 140
 CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
@@ -114,10 +118,20 @@ class SpoolError(Exception):
 
 class TokenStoreBuilder:
     """Gathers encoded chunks in corpus order into `file`, which is empty, open for reading and
-    writing, and lies in `folder`, and turns them into a TokenStore."""
+    writing, and lies in `folder`, and turns them into a TokenStore. With `paragraphs` only lines
+    without words end what is before them."""
 
-    def __init__(self, file: IO[bytes], folder: str, merge_entries: int = MERGE_ENTRIES) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        folder: str,
+        merge_entries: int = MERGE_ENTRIES,
+        *,
+        paragraphs: bool = False,
+    ) -> None:
         self._file, self._folder, self._merge_entries = file, folder, merge_entries
+        self._paragraphs = paragraphs
+        self._ends = 2  # line ends since the last word
         try:
             self._mappings = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
@@ -128,21 +142,45 @@ class TokenStoreBuilder:
         self._counts = np.zeros(0, dtype=np.int64)
         self._pending: list[tuple[pa.Array, np.ndarray]] = []
         self._pending_entries = self._pending_bytes = 0
-        self.invalid = self.nul = 0
 
     def add(self, chunk: EncodedChunk) -> None:
-        """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full."""
-        self._write(self._file, chunk.codes)
-        self._code_sizes.append(len(chunk.codes))
-        self._pending.append((chunk.words, chunk.counts))
+        """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full, and
+        InputError when the words are so many and so long that they can be none."""
+        codes, counts = chunk.codes, chunk.counts
+        if not len(chunk.words):  # nothing but punctuation; Arrow would lose the empty dictionary
+            return
+        if self._paragraphs:
+            codes, counts = self._joined(chunk)
+        self._write(self._file, codes)
+        self._code_sizes.append(len(codes))
+        self._pending.append((chunk.words, counts))
         self._pending_entries += len(chunk.words)
         self._pending_bytes += chunk.words.nbytes
-        self.invalid += chunk.invalid
-        self.nul += chunk.nul
         merged_bytes = 0 if self._words is None else self._words.nbytes
-        many = self._pending_entries >= max(self._merge_entries, len(self._counts))
-        if many or self._pending_bytes >= max(MERGE_BYTES, merged_bytes):
+        many = self._pending_entries + CHUNK_ENTRIES * len(self._pending)
+        if many >= max(self._merge_entries, len(self._counts)) or self._pending_bytes >= max(
+            MERGE_BYTES, merged_bytes
+        ):
             self._merge()
+
+    def _joined(self, chunk: EncodedChunk) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the chunk's codes, of whose line ends only every second one behind a word stays,
+        and their counts."""
+        import pyarrow.compute as pc
+
+        from w2v.corpus.tokenizer import LINE_END
+
+        code = pc.index(chunk.words, LINE_END).as_py()
+        if code < 0 or not len(chunk.codes):
+            self._ends = 0 if len(chunk.codes) else self._ends
+            return chunk.codes, chunk.counts
+        is_end, places = chunk.codes == code, np.arange(len(chunk.codes))
+        word_before = np.maximum.accumulate(np.where(is_end, -1 - self._ends, places))
+        since = places - word_before
+        self._ends = min(3, int(since[-1]))
+        codes, counts = chunk.codes[~is_end | (since == 2)], chunk.counts.copy()
+        counts[code] = np.count_nonzero(is_end & (since == 2))
+        return codes, counts
 
     def _write(self, file: IO[bytes], values: np.ndarray) -> None:
         try:
@@ -172,6 +210,12 @@ class TokenStoreBuilder:
         self._counts = counts
         self._pending = []
         self._pending_entries = self._pending_bytes = 0
+        size, distinct = self._words.nbytes, len(self._words)
+        if size > LONG_BYTES and size > LONG_ON_AVERAGE * distinct:
+            raise InputError(
+                f"the corpus has {distinct:,} distinct words of {size // distinct:,} bytes on"
+                " average so far: is it plain text? Words stand between whitespace"
+            )
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
         """Returns the finished store over the file, or None when there was no word. Raises

@@ -1,69 +1,92 @@
-"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read by Hugging Face `datasets` as
-streams.
+"""Text columns of .jsonl, .json, .csv, .tsv and .parquet files, read as streams.
 
 A value of the column is one document: its own newlines are line ends, and its end is a line end.
-Missing values (null) are no documents. Only local files are read; what comes through a pipe is
-spooled to a temporary file first.
+Missing values (null, a row that ends before the column) are no documents; they are counted. A
+record of JSON and a row of CSV may have 16 MiB. A parquet table from a pipe, or a compressed one,
+is spooled to a temporary file first.
 """
 
 from __future__ import annotations
 
-import glob
-import os
-import shutil
+import codecs
+import csv
+import json
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
-from w2v.corpus.sources import Advance, Source, opened
-from w2v.errors import InputError, RunError
+from w2v.corpus.columns import PARQUET_MARK, is_parquet, no_column, read_parquet
+from w2v.corpus.reading import Notices, Reading
+from w2v.corpus.sources import Advance, Source, read_pieces
+from w2v.corpus.texts import SAMPLE_BYTES, check_text, invalid_utf8
+from w2v.errors import InputError, RunError, shown
 
-DEFAULT_COLUMN = "text"
-ROWS = 1000
+PIECE_BYTES = 1 << 20
+GATHERED_BYTES = 1 << 16  # of short documents, handed on together
+RECORD_BYTES = 16 << 20
 SNIFF_BYTES = 1 << 12
+SOUGHT_ROWS = 1000  # of JSON, after which a column that none of them has is missing
+BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # records of JSON; an array of them is as good as lines
+
+Row = tuple[int, Any]  # the number of its line from 1, and its value
 
 
-def read_documents(source: Source, column: str, advance: Advance) -> Iterator[bytes]:
+def read_documents(
+    source: Source, reading: Reading, advance: Advance, notices: Notices
+) -> Iterator[bytes]:
     """Yields the documents of one table in UTF-8, each ended by a newline. Raises InputError if the
     file is no such table, or has no such column, or the column holds no text, and RunError if a
     pipe's content does not fit the temporary folder."""
-    if source.lasting:
-        yield from _documents(str(source.path), source, column, advance)
+    end, gathered, size = b"\n\n" if reading.paragraphs else b"\n", [], 0
+    for document in _documents(source, reading, advance):
+        if document is None:
+            notices.missing += 1
+            continue
+        gathered.append(document)
+        if reading.paragraphs or not document.endswith(b"\n"):
+            gathered.append(end)
+        size += len(document) + 1
+        if size >= GATHERED_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
+
+
+def _documents(source: Source, reading: Reading, advance: Advance) -> Iterator[bytes | None]:
+    name, kind, column = source.name, source.format, reading.column
+    if kind == "parquet" and source.lasting and is_parquet(source):
+        yield from read_parquet(str(source.path), source, column, advance)
         return
-    # datasets tells the compression by the extension, so that the spool file keeps it.
-    suffix = os.path.basename(source.path or "")
-    with tempfile.NamedTemporaryFile(prefix="w2v-", suffix=suffix) as spool:
-        try:
-            with open(spool.name, "wb") as copy, opened(source) as file:
-                shutil.copyfileobj(file, copy)
-        except OSError as error:
-            place = tempfile.gettempdir()
-            problem = f"cannot spool {source.name} to {place}: {error.strerror}"
-            raise RunError(f"{problem}; point TMPDIR elsewhere") from error
-        yield from _documents(spool.name, source, column, advance)
-
-
-def _documents(path: str, source: Source, column: str, advance: Advance) -> Iterator[bytes]:
-    left = os.path.getsize(path)
-    if left == 0:
+    pieces = read_pieces(source, PIECE_BYTES, advance)
+    first = next(pieces, b"")
+    if not first:
         return
-    kind = _sniffed(path) if source.format == "sniff" else source.format
-    for batch in _batches(path, source.name, kind, column):
-        # The place in the file is not known: the text's length stands for it until the end.
-        step = min(left, sum(map(len, batch)))
-        advance(step)
-        left -= step
-        for document in batch:
-            yield document if document.endswith(b"\n") else document + b"\n"
-    advance(left)
+    if kind == "sniff":
+        kind = _sniffed(first)
+    if kind == "parquet":
+        with _spooled(chain([first], pieces), name) as path:
+            yield from read_parquet(path, source, column, lambda size: None)
+        return
+    check_text(first[:SAMPLE_BYTES], name, reading.strict)
+    texts = _decoded(chain([first], pieces), name, reading.strict)
+    rows = _json if kind == "json" else _csv
+    for line, value in rows(texts, name, column, "\t" if kind == "tsv" else ","):
+        if isinstance(value, str):
+            yield _encoded(value, f"{name} line {line}", reading.strict)
+        elif value is None:
+            yield None
+        else:
+            what = f"holds {shown(value)}, not text; choose another one with `column`"
+            raise InputError(f"column {column!r} of {name}, line {line}, {what}")
 
 
-def _sniffed(path: str) -> str:
+def _sniffed(data: bytes) -> str:
     """Returns the format of what came through a pipe without a telling name, by its content."""
-    with open(path, "rb") as file:
-        head = file.read(SNIFF_BYTES).lstrip()
-    if head.startswith(b"PAR1"):
+    head = data[:SNIFF_BYTES].removeprefix(codecs.BOM_UTF8).lstrip()
+    if head.startswith(PARQUET_MARK):
         return "parquet"
     if head.startswith((b"{", b"[")):
         return "json"
@@ -71,77 +94,143 @@ def _sniffed(path: str) -> str:
 
 
 @contextmanager
-def _local_and_silent(datasets: Any) -> Iterator[None]:
-    """Keeps `datasets` from asking its server to count the use, which takes seconds where there is
-    no network, and from logging to stderr what is raised as an error anyway."""
-    offline, verbosity = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
-    datasets.config.HF_HUB_OFFLINE = True
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = offline
-        datasets.logging.set_verbosity(verbosity)
-
-
-def _batches(path: str, name: str, kind: str, column: str) -> Iterator[list[bytes]]:
-    import datasets
-
-    # The path is a pattern to datasets: a name with [ ] * ? is meant literally.
-    options: dict[str, Any] = {"data_files": glob.escape(path), "split": "train"}
-    if kind in ("csv", "tsv"):
-        # As text, verbatim: pandas would take "NA" for a missing value and "007" for 7.
-        options |= {"converters": {column: str}, "keep_default_na": False}
-        kind, options["sep"] = "csv", "\t" if kind == "tsv" else ","
-    if kind == "parquet":
-        _check_parquet(path, name, column)
-        options["columns"] = [column]
-    with _local_and_silent(datasets):
+def _spooled(pieces: Iterator[bytes], name: str) -> Iterator[str]:
+    """Gives the path of a temporary file with the content, which exists while the block runs."""
+    with tempfile.NamedTemporaryFile(prefix="w2v-") as spool:
         try:
-            rows: Any = datasets.load_dataset(kind, streaming=True, **options)
-            first = True
-            for table in rows.with_format("arrow").iter(batch_size=ROWS):
-                if column in table.column_names:
-                    yield as_bytes(table.column(column), f"column {column!r} of {name}")
-                elif first:
-                    raise no_column(name, column, table.column_names)
-                first = False
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:  # each of datasets' readers has its own kinds of errors
-            reason = str(error.__cause__ or error).strip().split("\n")[0] or type(error).__name__
-            raise InputError(f"{name} cannot be read as {kind}: {reason}") from error
+            for piece in pieces:
+                spool.write(piece)
+            spool.flush()
+        except OSError as error:
+            problem = f"cannot spool {name} to {tempfile.gettempdir()}: {error.strerror}"
+            raise RunError(f"{problem}; point TMPDIR elsewhere") from error
+        yield spool.name
 
 
-def _check_parquet(path: str, name: str, column: str) -> None:
-    import pyarrow
-    from pyarrow import parquet
+def _decoded(pieces: Iterator[bytes], name: str, strict: bool) -> Iterator[str]:
+    """Yields UTF-8 as text, in which surrogates stand for invalid bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict" if strict else "surrogateescape")
+    begun = 0
+    for piece in chain(pieces, [b""]):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(piece, not piece)
+        except UnicodeDecodeError as error:
+            raise invalid_utf8(name, begun - pending + error.start, error.reason) from None
+        yield text if begun else text.removeprefix("\ufeff")
+        begun += len(piece)
 
+
+def _encoded(value: str, where: str, strict: bool) -> bytes:
+    """Returns the bytes of the file; JSON can spell half a character as well, which is invalid."""
     try:
-        names = parquet.read_schema(path).names
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{name} cannot be read as parquet: {error}") from None
-    if column not in names:
-        raise no_column(name, column, names)
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        if strict:
+            raise invalid_utf8(where, error.start, "half a character") from None
+        return value.encode("utf-8", "surrogatepass")
 
 
-def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
-    """Returns what to raise where the table `name` has no such column."""
-    choice = ", ".join(map(str, names))
-    return InputError(f"{name} has no column {column!r}; choose one with `column`: {choice}")
+# --------------------------------------------------------------------------------------------------
+# JSON
 
 
-def as_bytes(values: Any, what: str) -> list[bytes]:
-    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid. Raises
-    InputError where `what`, as messages name the column, holds no text."""
-    import pyarrow
+def _json(texts: Iterator[str], name: str, column: str, _: str) -> Iterator[Row]:
+    names: dict[str, None] = {}
+    rows = 0
+    for rows, (line, record) in enumerate(_records(texts, name), 1):
+        if not isinstance(record, dict):
+            problem = f"line {line}: {shown(record)} is no object"
+            raise InputError(f"{name} cannot be read as json: {problem}")
+        if rows <= SOUGHT_ROWS:
+            names |= dict.fromkeys(record)
+        elif column not in names:
+            break
+        yield line, record.get(column)
+    if rows and column not in names:
+        raise no_column(name, column, list(names))
 
-    kind = values.type
-    if pyarrow.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pyarrow.types.is_null(kind):
-        return []
-    if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
-        raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
-    texts = values.drop_null().cast(pyarrow.large_string())
-    return list(texts.cast(pyarrow.large_binary()).to_pylist())
+
+def _records(texts: Iterator[str], name: str) -> Iterator[Row]:
+    """Yields the values of lines of JSON, or of an array."""
+    decode = json.JSONDecoder().raw_decode
+    text, at, line, complete = "", 0, 1, False
+    while True:
+        begin = _end(BETWEEN, text, at)
+        line += text.count("\n", at, begin)
+        at, problem, place = begin, "", begin
+        try:
+            value, end = decode(text, at) if at < len(text) else (None, at)
+            if at < end <= at + RECORD_BYTES and (complete or end < len(text)):
+                yield line, value
+                line += text.count("\n", at, end)
+                at = end
+                continue
+        except json.JSONDecodeError as error:
+            problem, place = error.msg, error.pos
+        except (RecursionError, ValueError) as error:  # too deep, or a number of too many digits
+            problem = str(error)
+        if at == len(text) and complete:
+            return
+        too_long = len(text) - at > RECORD_BYTES
+        if too_long and (not problem or place >= len(text) or problem.startswith("Unterminated")):
+            problem = f"a record has more than {RECORD_BYTES >> 20} MiB: cut its text into several"
+        if complete or too_long:
+            where = f"line {line + text.count(chr(10), at, place)}: {problem}"
+            raise InputError(f"{name} cannot be read as json: {where}")
+        # twice as much each time, since the record is read from its beginning again
+        parts = [text[at:]]
+        for part in texts:
+            parts.append(part)
+            if sum(map(len, parts)) > min(2 * len(parts[0]), RECORD_BYTES):
+                break
+        else:
+            complete = True
+        text, at = "".join(parts), 0
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
+
+
+# --------------------------------------------------------------------------------------------------
+# CSV
+
+
+def _csv(texts: Iterator[str], name: str, column: str, separator: str) -> Iterator[Row]:
+    reader = csv.reader(_lines(texts, name), delimiter=separator, strict=True)
+    before = csv.field_size_limit(RECORD_BYTES)
+    try:
+        header = next(reader, [])
+        if column not in header:
+            raise no_column(name, column, header)
+        place = header.index(column)
+        for row in reader:
+            if len(row) > len(header):
+                what = f"has {len(row)} fields, the first line {len(header)}"
+                remedy = f"put texts that hold a {'tab' if separator != ',' else 'comma'} in quotes"
+                raise InputError(f"{name} line {reader.line_num} {what}; {remedy}")
+            if row:
+                yield reader.line_num, row[place] if place < len(row) else None
+    except csv.Error as error:
+        format = "csv" if separator == "," else "tsv"
+        where = f"line {reader.line_num}: {error}"
+        raise InputError(f"{name} cannot be read as {format}: {where}") from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _lines(texts: Iterator[str], name: str) -> Iterator[str]:
+    rest, number = "", 1
+    for text in chain(texts, [None]):
+        if text is not None:
+            *lines, rest = (rest + text).split("\n")
+        else:
+            lines, rest = [rest] if rest else [], ""
+        for line in lines:
+            yield line + "\n"
+        number += len(lines)
+        if len(rest) > RECORD_BYTES:
+            what = f"has more than {RECORD_BYTES >> 20} MiB: cut its text into several rows"
+            raise InputError(f"{name} line {number} {what}")

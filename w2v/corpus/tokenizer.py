@@ -1,15 +1,15 @@
 """Splits text at Unicode whitespace, encodes and counts its words, a chunk at a time, by NumPy and
 Arrow.
 
-A word is a longest run of characters that are neither whitespace (the definition is Python's
-`str.split()`) nor NUL. A line end is "\\n" alone; "\\r", U+0085, U+2028 and the like are whitespace
-inside a line.
+What a word is, `w2v.corpus.words` says. A line end is "\\n" alone; "\\r", U+0085, U+2028 and the
+like are whitespace inside a line.
 
 No object per word is made. All whitespace but "\\n" is overwritten by blanks, and the text is cut
 behind every blank and on both sides of every "\\n", so that it becomes an Arrow string array
 without being copied: "the cat\\n" has the elements "the ", "cat", "\\n". The blanks are trimmed off
 the distinct elements only, after the encoding. The element "\\n", which no word can be, marks the
-line ends; the element " " stands for repeated whitespace and is dropped.
+line ends; the element " " stands for repeated whitespace and is dropped. Word boundaries, too, are
+looked for in the distinct elements only.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from w2v.corpus.chunks import Chunk
-from w2v.errors import InputError
+from w2v.corpus.reading import Reading
+from w2v.corpus.texts import invalid_utf8
+from w2v.corpus.words import MARK, is_word, segments
+from w2v.errors import InputError, shown
+from w2v.system.limits import MAX_WORD_BYTES
 
 LINE_END = "\n"
-REPLACE = "take `encoding_errors` replace"
 
 # All ASCII whitespace but "\n", and NUL, which ends strings in C readers of the vectors.
 _BLANKS = b"\x00\t\v\f\r\x1c\x1d\x1e\x1f"
@@ -45,33 +48,66 @@ class EncodedChunk:
     nul: int  # NUL bytes
 
 
-def encode_chunk(chunk: Chunk, *, lowercase: bool, strict: bool) -> EncodedChunk:
+def encode_chunk(chunk: Chunk, reading: Reading) -> EncodedChunk:
     """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time. Invalid
-    UTF-8 is replaced by U+FFFD; with `strict` an InputError names its source and offset."""
-    text, invalid = _valid_text(chunk, strict)
+    UTF-8 is replaced by U+FFFD; if it is to be refused, an InputError names its source and offset.
+    Raises InputError for a word of more than 1 MiB, too."""
+    text, invalid = _valid_text(chunk, reading.strict)
     nul = text.count(0)
     encoded = _elements(_blanked(text)).dictionary_encode()
     codes = encoded.indices.to_numpy()
     # The elements end in at most one blank.
     words = pc.ascii_rtrim(encoded.dictionary, " ")
+    if MARK.encode() in text:
+        words = pc.utf8_ltrim(words, MARK)
+    if reading.words:
+        codes, words = _cut_at_boundaries(codes, words)
     counts = np.bincount(codes, minlength=len(words))
-    empty = pc.index(words, "").as_py()
-    if empty >= 0:
+    for empty in np.flatnonzero(pc.equal(words, "").to_numpy(zero_copy_only=False)):
         codes = codes[codes != empty]
         counts[empty] = 0
-    return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, nul)
+    words = _finished(words, reading.lowercase, chunk.spans[-1][1])
+    return EncodedChunk(codes, words, counts, invalid, nul)
+
+
+def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Returns codes [m] and words of the same text, with each element's words in its place."""
+    whole = pc.or_(pc.ascii_is_alnum(elements), pc.equal(elements, LINE_END))
+    cut = np.flatnonzero(~whole.to_numpy(zero_copy_only=False))
+    texts = elements.take(pa.array(cut)).to_pylist()
+    # A line end behind each of them: it is a segment of its own, whatever stands beside it.
+    found = segments("".join([text + LINE_END for text in texts]))
+    encoded = pa.array(found, pa.string()).dictionary_encode()
+    parts = encoded.indices.to_numpy()
+    kept = np.array([is_word(each) for each in encoded.dictionary.to_pylist()], bool)[parts]
+    ends = parts == pc.index(encoded.dictionary, LINE_END).as_py()
+    # element e becomes `lengths[e]` of the `values` from `first[e]` on
+    before = np.concatenate([[0], np.cumsum(kept)[ends]])
+    first, lengths = np.arange(len(elements)), np.ones(len(elements), np.int64)
+    first[cut], lengths[cut] = len(elements) + before[:-1], np.diff(before)
+    values = np.concatenate([np.arange(len(elements)), len(elements) + parts[kept]])
+    each = lengths[codes]
+    place = np.arange(each.sum()) - np.repeat(each.cumsum() - each, each)
+    words = pa.concat_arrays([elements, encoded.dictionary])
+    every = values[np.repeat(first[codes], each) + place]
+    used = np.flatnonzero(np.bincount(every, minlength=len(words)))
+    rank = np.zeros(len(words), np.int32)
+    rank[used] = np.arange(len(used))
+    return rank[every], words.take(pa.array(used))
 
 
 def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
     """Encodes and counts tokens, which are words as they are, but for LINE_END. Raises InputError
-    if a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`."""
+    if a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`, or is longer than
+    1 MiB."""
     invalid = 0
     try:
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
         if strict:
             problem = "a token has unpaired surrogates, which are not valid Unicode"
-            raise InputError(f"{problem}; mend it, or {REPLACE}") from None
+            remedy = "mend it, or take `encoding_errors` replace"
+            raise InputError(f"{problem}; {remedy}") from None
         raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
         sound = [word.decode("utf-8", "replace") for word in raw]
         invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
@@ -79,7 +115,7 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
     encoded = values.dictionary_encode()
     codes, words = encoded.indices.to_numpy(), encoded.dictionary
     counts = np.bincount(codes, minlength=len(words))
-    return EncodedChunk(codes, _lowered(words) if lowercase else words, counts, invalid, 0)
+    return EncodedChunk(codes, _finished(words, lowercase, "the corpus"), counts, invalid, 0)
 
 
 def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
@@ -98,8 +134,7 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
             data.decode()
         except UnicodeDecodeError as error:
             name, offset = chunk.locate(error.start)
-            problem = f"{name} is not valid UTF-8 at byte {offset} ({error.reason})"
-            raise InputError(f"{problem}; convert it, or {REPLACE}") from None
+            raise invalid_utf8(name, offset, error.reason) from None
     text = data.decode("utf-8", "replace")
     # U+FFFD that the text had already is no replacement.
     return text.encode(), text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
@@ -149,6 +184,20 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
     np.logical_or(separator[:-1], newline[1:], out=begins[1:size])
     offsets = np.flatnonzero(begins).astype(np.int32)
     return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def _finished(words: pa.Array, lowercase: bool, name: str) -> pa.Array:
+    """Returns the words, perhaps in lower case. Raises InputError if one is too long for what
+    reads vectors."""
+    words = _lowered(words) if lowercase else words
+    longest = pc.max(pc.binary_length(words)).as_py() or 0
+    if longest > MAX_WORD_BYTES:
+        word = words[pc.index(pc.binary_length(words), longest).as_py()].as_py()
+        raise InputError(
+            f"{name} has a word of {longest:,} bytes ({shown(word)}), and words are at most"
+            f" {MAX_WORD_BYTES:,} bytes long: is it a plain text corpus?"
+        )
+    return words
 
 
 def _lowered(words: pa.Array) -> pa.Array:

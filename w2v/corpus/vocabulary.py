@@ -150,7 +150,7 @@ class Vocabulary:
             raise InputError(f"{named} cannot be read: it is not a file")
         try:
             with open(path, "rb") as file:
-                text = file.read().decode()
+                text = file.read().decode("utf-8-sig")
         except OSError as error:
             raise InputError(f"{named} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:

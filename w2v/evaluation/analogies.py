@@ -6,7 +6,8 @@ On unit vectors, over the first `restrict_vocab` words without a, b and c:
 
 The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary
 is not covered, exactly the three rows of a, b, c are excluded, and an answer is right when its
-folded spelling is d's. Sections whose name starts with "gram" are syntactic, the others semantic;
+folded spelling is d's. Of several answers b/b'/… the first that is known stands for them, and each
+of d/d'/… is right. Sections whose name starts with "gram" are syntactic, the others semantic;
 questions before any section header count in neither total.
 """
 
@@ -78,6 +79,11 @@ class AnalogyResult:
         """How many questions have all their words among the vectors."""
         return self.tally().covered
 
+    @property
+    def total(self) -> int:
+        """How many questions there are."""
+        return self.tally().total
+
     def interval(self) -> Interval | None:
         """The 95 % interval of the accuracy, see `bootstrap`."""
         tallies = [tally for _, _, tally in self.sections]
@@ -139,17 +145,24 @@ def answer(
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     matcher = WordMatcher(vectors, restrict_vocab, case)
-    looked_up = [[matcher.row(word) for word in question] for question in questions]
-    covered = np.array([None not in rows for rows in looked_up], bool)
+    looked_up = []
+    for a, b, c, d in questions:
+        first, second, third = matcher.row(a), next(iter(matcher.rows(b)), None), matcher.row(c)
+        looked_up.append(((first, second, third), matcher.rows(d)))
+    covered = np.array([None not in rows and d != [] for rows, d in looked_up], bool)
     marks = np.where(covered, WRONG, UNCOVERED).astype(np.int8)
     if covered.any():
-        rows = np.array([rows for rows in looked_up if None not in rows], np.int64)
-        marks[covered] = np.where(_right(vectors, matcher, rows, method), RIGHT, WRONG)
+        asked = [each for each, is_covered in zip(looked_up, covered, strict=True) if is_covered]
+        rows = np.array([rows for rows, _ in asked], np.int64)
+        named = _answers(vectors, matcher, rows, method).tolist()
+        right = [row in d for row, (_, d) in zip(named, asked, strict=True)]
+        marks[covered] = np.where(right, RIGHT, WRONG)
     return marks
 
 
-def _right(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
-    """Whether each question, given as rows [Q, 4], is answered right, [Q] bool."""
+def _answers(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
+    """The row that answers each question, given as rows [Q, 3] of a, b and c: of equal spellings
+    the one that stands for them, [Q] int64."""
     unit = vectors.unit(slice(0, matcher.n_rows))
     same = matcher.representatives()
     answers = np.empty(len(rows), np.int64)
@@ -160,10 +173,10 @@ def _right(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str
     step = max(1, step)
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        scores = score(unit, *block[:, :3].T)
-        np.put_along_axis(scores, block[:, :3], -np.inf, axis=1)
+        scores = score(unit, *block.T)
+        np.put_along_axis(scores, block, -np.inf, axis=1)
         answers[start : start + step] = scores.argmax(axis=1)
-    right: np.ndarray = same[answers] == rows[:, 3]
+    right: np.ndarray = same[answers]
     return right
 
 

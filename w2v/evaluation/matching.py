@@ -46,6 +46,13 @@ class WordMatcher:
         """The row that stands for `word`, or None when it does not take part."""
         return self._row_of.get(self._fold(word))
 
+    def rows(self, words: str) -> list[int]:
+        """The rows of several words between slashes; of the whole, if it is a word itself."""
+        whole = self.row(words)
+        if whole is not None:
+            return [whole]
+        return [row for word in words.split("/") if (row := self.row(word)) is not None]
+
     def representatives(self) -> np.ndarray:
         """For every row the one that stands for its spelling, [n_rows] int64: equal numbers are
         equal words."""

@@ -1,24 +1,37 @@
 """Question and similarity sets on disk, told apart by their content, and the two that come with the
 package.
 
-Analogies: `: section` headers and lines of four words (questions-words.txt), or only lines of four
-words (Microsoft's set). Similarity: lines of two words and a score, separated by tabs, spaces or
-commas, or rows of a wider table (SimLex-999); lines that are no such pair (column names) are
-skipped. In both, empty lines and lines that start with "#" and a space are left out.
+Analogies: lines of four words, under `: section` headings (questions-words.txt) or without any
+(Microsoft's set). Tabs, semicolons, commas or blanks separate in the whole file; only between
+blanks a word can hold none. Several right answers stand with slashes between them. A file of pairs,
+each a word, a tab and its answers, asks every two of them (BATS); a folder is read file by file, as
+the sections of one set. A heading is a colon with a blank, a letter or nothing behind it.
+
+Similarity: lines of two words and a score, or rows of a wider table: `columns` has the rule. Lines
+that are no such pair (column names) are skipped and counted.
+
+In both, empty lines and lines that start with "#" are left out (pairs of a word with "#" are read),
+files may be compressed, and where less than half of the lines fit the set is refused.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import islice, permutations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 
 from w2v.errors import InputError
 from w2v.evaluation.analogies import Question, Section
+from w2v.evaluation.columns import DECIDING_LINES, Columns, Pair, find_columns
+from w2v.system.compression import SUFFIXES, Decompressed
+from w2v.system.fields import is_number, quotes, split, without_mark
 
-# The kind of a set is decided by its first so many lines.
-DECIDING_LINES = 100
+MAX_SET_BYTES = 16 << 20
+LONGEST_LINE = 1 << 16
+MAX_PAIRS = 1000  # to be asked two by two
+SET_SUFFIXES = (".txt", ".tsv", ".csv")
 
 
 class AnalogySet(NamedTuple):
@@ -29,21 +42,47 @@ class AnalogySet(NamedTuple):
 
 
 class SimilaritySet(NamedTuple):
-    """A set of word pairs (word, word, score); `skipped` lines of the file were no pair."""
+    """A set of word pairs (word, word, score); `skipped` lines of the file were no pair, of which
+    the first has the names of the columns if it is `headed`."""
 
     name: str
-    pairs: tuple[tuple[str, str, float], ...]
+    pairs: tuple[Pair, ...]
     skipped: int
+    headed: bool = False
+
+
+class Line(NamedTuple):
+    """A line that holds something, and its number in the file."""
+
+    number: int
+    text: str
+
+
+class Form(NamedTuple):
+    """What separates the words of questions or pairs, how many there are in a line, and whether
+    they may be quoted."""
+
+    mark: str
+    n_words: int
+    quoted: bool
+
+    def words(self, line: str) -> list[str]:
+        """The words of a line; less where they do not fit."""
+        try:
+            return [word for word in split(line, self.mark, self.quoted) if word]
+        except ValueError:
+            return []
 
 
 def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
-    """Reads the set at `path`, "-" being standard input."""
-    name, path = ("stdin", Path("/dev/stdin")) if path == "-" else (Path(path).stem, Path(path))
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the set {path}: {error.strerror}; check the path") from None
-    return parse_set(data, name, str(path))
+    """Reads the set at `path`, "-" being standard input; of a folder all its files are sections of
+    one set of analogies."""
+    if path == "-":
+        return parse_set(_read(Path("/dev/stdin")), "stdin", "/dev/stdin")
+    path = Path(path)
+    if path.is_dir():
+        return _load_folder(path)
+    return parse_set(_read(path), _stem(path), str(path))
 
 
 def default_sets() -> list[AnalogySet | SimilaritySet]:
@@ -53,83 +92,149 @@ def default_sets() -> list[AnalogySet | SimilaritySet]:
     return [parse_set(folder.joinpath(name).read_bytes(), Path(name).stem, name) for name in names]
 
 
-def parse_set(data: bytes, name: str, source: str) -> AnalogySet | SimilaritySet:
-    """The set in `data`; `source` is what error messages call it."""
+def _stem(path: Path) -> str:
+    return Path(path.stem).stem if path.suffix in SUFFIXES else path.stem
+
+
+def _load_folder(folder: Path) -> AnalogySet:
+    sections: list[Section] = []
+    size = 0
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        name = path.stem if path.suffix in SUFFIXES else path.name
+        if not name.endswith(SET_SUFFIXES) or not path.is_file():
+            continue
+        data = _read(path)
+        size += len(data)
+        if size > MAX_SET_BYTES:
+            raise InputError(f"{folder} holds more than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+        found = parse_set(data, _stem(path), str(path), of_folder=True)
+        if not isinstance(found, AnalogySet):
+            raise InputError(f"{path} is no set of analogies, as a folder's files must be")
+        sections += found.sections
+    if not sections:
+        raise InputError(f"cannot read the set {folder}: it is a folder without .txt or .tsv files")
+    return AnalogySet(folder.name, tuple(sections))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a set, decompressed."""
     try:
-        text = data.decode("utf-8-sig")
+        with open(path, "rb") as file:
+            return _whole(file, str(path))
+    except OSError as error:
+        raise InputError(f"cannot read the set {path}: {error.strerror}; check the path") from None
+
+
+def _whole(file: IO[bytes], name: str) -> bytes:
+    data = Decompressed(file, name).read(MAX_SET_BYTES + 1)
+    if len(data) > MAX_SET_BYTES:
+        raise InputError(f"{name} is larger than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+    return data
+
+
+def parse_set(
+    data: bytes, name: str, source: str, of_folder: bool = False
+) -> AnalogySet | SimilaritySet:
+    """The set in `data`; `source` is what error messages call it. In a file `of_folder` blanks may
+    separate pairs, too."""
+    try:
+        text = without_mark(data, source).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
         ) from None
-    # Number and content of every line that holds something.
-    numbered = ((number, line.strip(" \t\r")) for number, line in enumerate(text.split("\n"), 1))
-    lines = [each for each in numbered if each[1] and not each[1].startswith("# ")]
-    if _is_analogies(lines, source):
-        return AnalogySet(name, _parse_sections(lines, name, source))
-    pairs = [pair for _, line in lines if (pair := parse_pair(line))]
-    pairs = pairs or [pair for _, line in lines if (pair := parse_row(line))]
-    return SimilaritySet(name, tuple(pairs), len(lines) - len(pairs))
+    text = text.replace("\r\n", "\n")
+    text = text if "\n" in text else text.replace("\r", "\n")
+    first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
+    if max(map(len, first), default=0) > LONGEST_LINE:
+        raise InputError(f"{source} has a line of more than {LONGEST_LINE:,} letters: it is no set")
+    plain = [line for line in first if not line.startswith("#") and not _is_heading(line)]
+    headed = any(map(_is_heading, first))
+    form, questions = _form(plain, 4, "\t;, ")
+    if (columns := find_columns(plain, source)) is not None:
+        return _similarities(text, name, columns)
+    if headed or 2 * questions > len(plain):
+        return AnalogySet(name, _parse_sections(text, form, name, source))
+    form, pairs = _form(plain, 2, "\t " if of_folder else "\t")
+    if 2 * pairs > len(plain) and not all(is_number(form.words(line)[-1]) for line in plain):
+        return AnalogySet(name, (_asked_by_twos(text, form, name, source),))
+    raise InputError(
+        f"{source} is neither a set of analogies (lines of four words, sections headed by ': name')"
+        " nor of similarities (lines of two words and a score, between tabs, semicolons, commas,"
+        " colons or blanks, the same in all lines)"
+    )
 
 
-def parse_pair(line: str) -> tuple[str, str, float] | None:
-    """(word, word, score) of one line, or None when it is no such line."""
-    for mark in ["\t"] if "\t" in line else [",", " "]:
-        fields = [field for each in line.split(mark) if (field := each.strip(" "))]
-        if len(fields) == 3 and (score := _score(fields[2])) is not None:
-            return fields[0], fields[1], score
-    return None
+def _lines(text: str) -> Iterator[Line]:
+    """The lines that hold something and are no remark."""
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip(" \r") if raw else ""
+        if line and not line.startswith("# ") and line != "#" and not line.isspace():
+            yield Line(number, line)
 
 
-def parse_row(line: str) -> tuple[str, str, float] | None:
-    """(word, word, score) of a row of a wider table: two words, perhaps a part of speech, the
-    score, more columns."""
-    fields = [field.strip(" ") for field in line.split("\t")]
-    if len(fields) < 4 or not fields[0] or not fields[1]:
-        return None
-    score = next((score for field in fields[2:4] if (score := _score(field)) is not None), None)
-    return None if score is None else (fields[0], fields[1], score)
+def _is_heading(line: str) -> bool:
+    if not line.startswith(":"):
+        return False
+    if line == ":" or line[1] == " ":
+        return True
+    return line[1].isalnum() and len(split(line, " ")) != 4 and "\t" not in line
 
 
-def _score(field: str) -> float | None:
-    try:
-        score = float(field)
-    except ValueError:
-        return None
-    return score if math.isfinite(score) else None
+def _form(lines: Sequence[str], n_words: int, marks: str) -> tuple[Form, int]:
+    """The first separator with so many words in most lines, and how many these are."""
+    best, most = Form(" ", n_words, False), 0
+    for mark in marks:
+        form = Form(mark, n_words, mark != " " and quotes(lines, mark))
+        fits = sum(len(form.words(line)) == n_words for line in lines)
+        if fits > most:
+            best, most = form, fits
+    return best, most
 
 
-def _words(line: str) -> list[str]:
-    return [word for word in line.replace("\t", " ").split(" ") if word]
+def _similarities(text: str, name: str, columns: Columns) -> SimilaritySet:
+    pairs, skipped, headed = [], 0, False
+    for line in _lines(text):
+        pair = columns.pair(line.text)
+        if pair is not None:
+            pairs.append(pair)
+        elif not line.text.startswith("#"):
+            headed = headed or not (pairs or skipped)
+            skipped += 1
+    return SimilaritySet(name, tuple(pairs), skipped, headed)
 
 
-def _is_analogies(lines: list[tuple[int, str]], source: str) -> bool:
-    questions = pairs = 0
-    for _, line in lines[: DECIDING_LINES + 1]:
-        if line.startswith(": ") or line == ":":
-            return True
-        pair = parse_pair(line) or parse_row(line)
-        pairs += pair is not None
-        questions += pair is None and len(_words(line)) == 4
-    if not questions and not pairs:
-        raise InputError(
-            f"{source} is neither a set of analogies (lines of four words, sections headed by ':"
-            " name') nor of similarities (lines of two words and a score)"
-        )
-    return questions > pairs
-
-
-def _parse_sections(lines: list[tuple[int, str]], name: str, source: str) -> tuple[Section, ...]:
+def _parse_sections(text: str, form: Form, name: str, source: str) -> tuple[Section, ...]:
     found: list[tuple[str, bool, list[Question]]] = []
-    for number, line in lines:
-        if line.startswith(":"):
+    for number, line in _lines(text):
+        if line.startswith("#"):
+            continue
+        if _is_heading(line):
             found.append((line[1:].strip(" \t") or f"line {number}", True, []))
             continue
-        words: Any = tuple(_words(line))
+        words = form.words(line)
         if len(words) != 4:
             raise InputError(
                 f"{source}: line {number} has {len(words)} words, but a question has four;"
                 " correct it"
             )
         found = found or [(name, False, [])]
-        found[-1][2].append(words)
+        found[-1][2].append((words[0], words[1], words[2], words[3]))
     return tuple(Section(section, tuple(questions), headed) for section, headed, questions in found)
+
+
+def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
+    """The section of a file of pairs: "a is to b as c is to d" for every two of them."""
+    pairs = []
+    for number, line in _lines(text):
+        if len(words := form.words(line)) != 2:
+            raise InputError(
+                f"{source}: line {number} has {len(words)} fields, but a pair has two; correct it"
+            )
+        pairs.append(words)
+    if len(pairs) > MAX_PAIRS:
+        raise InputError(
+            f"{source} has {len(pairs):,} pairs, and at most {MAX_PAIRS:,} are asked two by two"
+        )
+    questions = ((a, b, c, d) for (a, b), (c, d) in permutations(pairs, 2))
+    return Section(name, tuple(questions), headed=False)

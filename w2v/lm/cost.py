@@ -1,15 +1,25 @@
-"""What training a language model will cost in memory."""
+"""What training a language model will cost in memory, and in time with one loss or another."""
 
 from __future__ import annotations
 
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from w2v.lm.bodies.choose import make_body
+from w2v.lm.columns import Source
+from w2v.lm.engine import LanguageModelEngine
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
+from w2v.settings.declare import settings_of
 from w2v.training.device import LIBRARY_BYTES, SCORE_BYTES
 from w2v.training.optimizers import STATE_ROWS
+from w2v.training.schedule import Block
 
+STEPS = 3  # that are timed
 ACTIVATIONS = 12  # numbers kept per token, layer and unit of width until the gradients are made
 
 
@@ -35,6 +45,33 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         + (0 if loss.sparse else SCORE_BYTES)
         + 4 * 4 * tokens * loss.negatives(config.loss)
     )
+
+
+def with_loss(config: Config, loss: str) -> Config:
+    """Returns the same model with another output layer, at its defaults."""
+    entry, lm = LOSSES[loss], config.lm
+    options = entry.options(
+        **{
+            name: found.default if found.lm is None else found.lm
+            for name, found in settings_of(entry.options).items()
+        }
+    )
+    lm = replace(lm, tied=lm.tied and entry.tied, output_bias=lm.output_bias and entry.bias)
+    return replace(config, lm=lm, loss=options, training=replace(config.training, loss=loss))
+
+
+def seconds_per_token(config: Config, counts: np.ndarray) -> float:
+    """Returns how long training takes for each token, measured on a made-up text."""
+    size = config.training.batch_size * config.lm.bptt * config.lm.accumulate * STEPS
+    random = np.random.default_rng(0)
+    ids = np.searchsorted(counts.cumsum(), random.integers(0, counts.sum(), size), "right")
+    engine = LanguageModelEngine(config, Source(ids.astype(np.int32), None, 0), counts)
+    step, best = size // STEPS, math.inf
+    for number in range(STEPS):
+        began = time.perf_counter()
+        engine.train(Block(0, number, number * step, (number + 1) * step, 0.0), 0.0)
+        best = min(best, time.perf_counter() - began)
+    return best / step
 
 
 def _body_count(config: Config) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor
 from w2v.errors import InputError, RunError
 from w2v.lm.perplexity import CHUNK, evaluating
 from w2v.losses.base import draw
+from w2v.system.arguments import number, optional
 
 if TYPE_CHECKING:
     from w2v.lm.model import Network
@@ -40,11 +41,9 @@ class Sampling:
     banned: int | None = None
 
     def __post_init__(self) -> None:
-        temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
-        if not 0 <= temperature < float("inf"):
-            raise InputError(f"`temperature` {temperature} is not a number of 0 or more")
-        if top_k is not None and top_k < 1:
-            raise InputError(f"`top_k` {top_k} is out of range: give 1 or more")
+        number(0)("temperature", self.temperature)
+        optional(number(1, whole=True))("top_k", self.top_k)
+        top_p = optional(number(0))("top_p", self.top_p)
         if top_p is not None and not 0 < top_p <= 1:
             range_ = "give a share above 0, at most 1"
             raise InputError(f"`top_p` {top_p:g} is out of range: {range_}")

@@ -12,11 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import cast, overload
 
 import numpy as np
 
 from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
+from w2v.corpus.words import split_words
 from w2v.errors import InputError, RunError
 from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
@@ -25,9 +27,12 @@ from w2v.lm.perplexity import Progress, TextScore, TokenStream, bounded_exp
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.settings.config import Config
 from w2v.settings.groups import CorpusSettings
+from w2v.system import arguments
+from w2v.system.arguments import asks, number, optional
 from w2v.vectors.word_vectors import WordVectors
 
 Name = str | os.PathLike[str]
+AT_LEAST_ONE, SEED = number(1, whole=True), number(0, whole=True, high=2**62)
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,11 @@ class LanguageModel:
     def vectors(self) -> WordVectors:
         """The input embeddings, with the tokens as words."""
         matrix = self.network.input.weight.detach().cpu().numpy()
-        return WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
+        vectors = WordVectors(self.tokens, matrix, self.vocabulary.counts, self.source)
+        vectors.run = Path(self.source)
+        return vectors
 
+    @asks(column=optional(arguments.text))
     def perplexity(
         self, text: object, *, column: str | None = None, encoding_errors: str = "replace"
     ) -> TextScore:
@@ -126,11 +134,16 @@ class LanguageModel:
         """Returns a text that has only begun, for `score` to go on with."""
         return TokenStream(self.network, self.vocabulary.eos)
 
+    @asks(stream=arguments.optional(arguments.kind(TokenStream, "stream")))
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
         """Returns the scores of lines (a single text is its lines), each read afresh, as after an
         <eos>; with a `stream`, as its next lines. Raises RunError if the model gives NaN or
         infinity."""
-        lines = lines.splitlines() if isinstance(lines, str) else lines
+        lines = (
+            lines.splitlines()
+            if isinstance(lines, str)
+            else [arguments.text("lines", each) for each in arguments.items("lines", lines)]
+        )
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:
@@ -172,6 +185,13 @@ class LanguageModel:
         n: int,
     ) -> list[str]: ...
 
+    @asks(
+        prompt=arguments.text,
+        words=AT_LEAST_ONE,
+        n=optional(AT_LEAST_ONE),
+        seed=SEED,
+        temperature=number(0),
+    )
     def generate(
         self,
         prompt: str = "",
@@ -196,11 +216,6 @@ class LanguageModel:
             InputError: a number is out of range.
             RunError: a parameter of the model is NaN or infinite.
         """
-        if not isinstance(prompt, str):
-            raise InputError(f"the prompt is a {type(prompt).__name__}, not a text")
-        for name, number in (("words", words), ("n", 1 if n is None else n)):
-            if not isinstance(number, int) or number < 1:
-                raise InputError(f"`{name}` {number!r} is not a whole number, 1 or more")
         sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
         seeds = range(seed, seed + (1 if n is None else n))
         texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]
@@ -227,7 +242,8 @@ class LanguageModel:
         lines = [self.vocabulary.encode(line) for line in prompt.split("\n")]
         return [token for line in lines for token in (self.vocabulary.eos, *line.tolist())][1:]
 
+    @asks(text=arguments.text)
     def unknown_words(self, text: str) -> list[str]:
         """Returns the words of a text that the model does not know, each once."""
-        words = dict.fromkeys(text.split())
+        words = dict.fromkeys(split_words(text, self.vocabulary.settings))
         return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]

@@ -12,6 +12,7 @@ from w2v.errors import InputError, RunError, shown
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.system.memory import available_memory
+from w2v.system.packages import told_if_missing
 from w2v.vectors.loading import check_version
 
 # PyTorch is imported where it is needed: that a folder holds no model is told two seconds sooner.
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"
 WANTED = "name the directory of a run with `model` lm"
 MISFIT = "does not fit config.yaml beside it"
+LONGEST_HEADER = 1 << 20  # bytes; a model of 64 layers has a tenth of that
+WORD_BYTES, MORE_BYTES = 256, 64 << 20  # in vocab.tsv: a token's line on average, and beyond that
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -60,18 +63,20 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     if config.only_vectors:
         kind = config.model.model
         raise InputError(f"{folder}/config.yaml is of {kind}, not of a language model (lm)")
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    with told_if_missing():
+        import torch
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
 
-    from w2v.lm.language_model import LanguageModel
-    from w2v.lm.model import Network
-    from w2v.lm.vocabulary import TokenVocabulary
-    from w2v.training.device import find_device
+        from w2v.lm.language_model import LanguageModel
+        from w2v.lm.model import Network
+        from w2v.lm.vocabulary import TokenVocabulary
+        from w2v.training.device import find_device
 
-    place = find_device(device)
-    vocabulary, path = TokenVocabulary.load(folder, config), folder / MODEL_FILE
+    place, path = find_device(device), folder / MODEL_FILE
     shapes = _shapes(path)
+    _check_vocabulary(folder, shapes)
+    vocabulary = TokenVocabulary.load(folder, config)
     try:
         _check_size(config, len(vocabulary), shapes, path)
         network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
@@ -108,6 +113,11 @@ def _shapes(path: Path) -> Shapes:
 
     shapes = {}
     try:
+        with open(path, "rb") as beginning:
+            length = int.from_bytes(beginning.read(8), "little")
+        if length > LONGEST_HEADER:
+            what = f"its header has {length:,} bytes, a model's at most {LONGEST_HEADER:,}"
+            raise InputError(f"{path} cannot be read: {what}")
         with safe_open(path, "np") as file:
             for name in file.keys():  # noqa: SIM118  it is no dict
                 part = file.get_slice(name)
@@ -117,6 +127,15 @@ def _shapes(path: Path) -> Shapes:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     return shapes
+
+
+def _check_vocabulary(folder: Path, shapes: Shapes) -> None:
+    """Before it is read: is vocab.tsv as large as one of so many tokens may be?"""
+    rows, path = shapes.get("input.weight", (0,)), folder / "vocab.tsv"
+    most = WORD_BYTES * (rows[0] if rows else 0) + MORE_BYTES
+    if path.is_file() and (size := path.stat().st_size) > most:
+        what = f"has {size:,} bytes, too many for the tokens of {MODEL_FILE} beside it"
+        raise InputError(f"{path} {what}")
 
 
 def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
@@ -134,7 +153,10 @@ def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
     known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
-    needed, available = 4 * words * (body.width + 1), available_memory()  # of the output layer
+    if len(getattr(config.loss, "cutoffs", ())) > len(shapes):
+        raise InputError(f"{path} {MISFIT}: it has fewer parts than there are `cutoffs`")
+    # of the output layer and all that the file holds
+    needed, available = 4 * words * (body.width + 1) + path.stat().st_size, available_memory()
     if available is not None and needed > available:
         rows = f"{words:,} output rows of {body.width:,} numbers"
         memory = f"{needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free"

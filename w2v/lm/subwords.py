@@ -7,6 +7,7 @@ distinct words of a corpus once is enough. Every byte is a subword: nothing is u
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -15,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from w2v.corpus.vocabulary import Vocabulary
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError, shown
+from w2v.system.json import read_object
+from w2v.system.packages import told_if_missing
 
 BYTES = 256
+MAX_BYTES = 8 << 20  # of tokenizer.json: a quarter of a million subwords
 SPECIALS = 2  # <unk> and <eos>, which are no subwords
 TRAINING_WORDS = 20_000_000  # counts are scaled down to about this many
 BATCH = 4096  # words handed over at a time
@@ -38,16 +42,19 @@ class Subwords:
         if size < (least := BYTES + SPECIALS):
             why = "every byte is a subword, and there are <unk> and <eos>"
             raise InputError(f"`subwords` {size} is below {least}: {why}")
-        tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-        by_bytes = tokenizers.pre_tokenizers.ByteLevel
-        tokenizer.pre_tokenizer = by_bytes(add_prefix_space=True, use_regex=False)
-        tokenizer.decoder = tokenizers.decoders.ByteLevel()
-        alphabet = sorted(by_bytes.alphabet())
+        tokenizer = _tokenizer(tokenizers.models.BPE())
+        alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=size - SPECIALS, initial_alphabet=alphabet, show_progress=False
         )
         tokenizer.train_from_iterator(_repeated(words), trainer)
-        return cls(tokenizer)
+        made = cls(tokenizer)
+        if (size_of_file := len(made.to_json().encode())) > MAX_BYTES:
+            what = f"makes a tokenizer.json of {size_of_file / 1e6:.1f} MB"
+            raise InputError(
+                f"`subwords` {size} {what}, {MAX_BYTES / 1e6:.1f} are read: give fewer"
+            )
+        return made
 
     def pieces(self) -> list[str]:
         """Returns all subwords."""
@@ -75,21 +82,75 @@ class Subwords:
 
     def to_json(self) -> str:
         """Returns the text of tokenizer.json, which the library itself reads too."""
-        return str(self._tokenizer.to_str(pretty=True))
+        return str(self._tokenizer.to_str())
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Reads a tokenizer.json that `to_json` made. Raises InputError if the file is missing or
-        damaged, and RunError if `tokenizers` is not installed."""
-        tokenizers = _library()
+        """Reads a tokenizer.json that `to_json` made. Raises InputError if the file is missing, or
+        holds anything else, and RunError if `tokenizers` is not installed.
+
+        The library is given what has been checked here, never the file: of a hostile one it takes
+        all memory, or panics.
+        """
+        models = _library().models
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(f"cannot read {path}: it is not a file")
         try:
-            return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            vocabulary, merges = _checked(read_object(path, MAX_BYTES))
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
-        except Exception as error:  # the library raises nothing more special
-            raise InputError(f"{path} is damaged: {error}") from None
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{path} ")
+            raise InputError(f"{path} is damaged: {reason}") from None
+        return cls(_tokenizer(models.BPE(vocab=vocabulary, merges=merges)))
+
+
+def _tokenizer(model: Any) -> Any:
+    """What makes subwords of words, by a BPE."""
+    tokenizers = _library()
+    tokenizer = tokenizers.Tokenizer(model)
+    by_bytes = tokenizers.pre_tokenizers.ByteLevel
+    tokenizer.pre_tokenizer = by_bytes(add_prefix_space=True, use_regex=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    return tokenizer
+
+
+def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The vocabulary and the merges in the content of a tokenizer.json; ValueError where it is not
+    such a one: everything else in it must be as `_tokenizer` makes it."""
+    tokenizers = _library()
+    ours = json.loads(_tokenizer(tokenizers.models.BPE()).to_str())
+    model, usual = found.pop("model", None), ours.pop("model")
+    if not isinstance(model, dict):
+        raise ValueError("it has no model")
+    vocabulary, merges = model.pop("vocab", None), model.pop("merges", None)
+    del usual["vocab"], usual["merges"]
+    for values, expected in ((found, ours), (model, usual)):
+        for name in set(values) | set(expected):
+            # other versions of the library know more settings, which are off
+            if (value := values.get(name)) != expected.get(name) and value not in (None, False, []):
+                raise ValueError(f"its {shown(name)} is {shown(value)}")
+            if value is None and expected.get(name):
+                raise ValueError(f"it has no {name}")
+    alphabet = set(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    if not isinstance(vocabulary, dict) or not alphabet <= set(vocabulary):
+        raise ValueError("its vocab lacks bytes")
+    numbers = [number for number in vocabulary.values() if type(number) is int]
+    if sorted(numbers) != list(range(len(vocabulary))):
+        raise ValueError("its vocab is not numbered from 0 on")
+    if odd := [piece for piece in vocabulary if not piece or not alphabet >= set(piece)]:
+        raise ValueError(f"its vocab holds {shown(odd[0])}, which is not made of bytes")
+    if not isinstance(merges, list):
+        raise ValueError("it has no merges")
+    pairs = []
+    for merge in merges:  # older versions of the library write them as one text
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or not all(isinstance(piece, str) for piece in pair):
+            pair = []
+        if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys():
+            raise ValueError(f"{shown(merge)} is no merge of its vocab")
+        pairs.append((pair[0], pair[1]))
+    return vocabulary, pairs
 
 
 def _repeated(words: Vocabulary) -> Iterator[list[str]]:
@@ -104,9 +165,6 @@ def _repeated(words: Vocabulary) -> Iterator[list[str]]:
 
 
 def _library() -> Any:
-    try:
+    with told_if_missing():
         import tokenizers  # only runs with subwords need it
-    except ImportError:
-        remedy = "pip install 'w2v[subwords]', or train on words without `subwords`"
-        raise RunError(f"`subwords` needs the package tokenizers: {remedy}") from None
     return tokenizers

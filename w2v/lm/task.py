@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from w2v.corpus import TokenStore, Vocabulary
-from w2v.lm.vocabulary import TokenVocabulary
-from w2v.losses.table import LOSSES
-from w2v.runs.checkpoint import Checkpoint
+from w2v.lm.vocabulary import EOS, UNK, TokenVocabulary
+from w2v.losses.table import LOSSES, cheaper_losses
+from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, available_memory
-from w2v.training.engine import Tally
+from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
+from w2v.training.result import Diverged
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
@@ -19,9 +22,20 @@ from w2v.training.text import read_text, read_validation, words_to_train
 
 @dataclass
 class TokenText(Text):
-    """tokens: what the text is read as."""
+    """tokens: what the text is read as; ids [n]: as such, or, where every word is a token, those of
+    the store."""
 
     tokens: TokenVocabulary
+    ids: np.ndarray
+
+    @property
+    def unknown(self) -> int:
+        """How many of the n tokens are <unk>."""
+        tokens = self.tokens
+        if tokens.subwords is not None:  # only where the text says so
+            words, literal = self.store.vocabulary, self.store.vocabulary.index(UNK)
+            return 0 if literal is None else int(words.counts[literal])
+        return len(self.ids) - int(tokens.counts.sum() - tokens.counts[tokens.unk])
 
 
 class LanguageModelTask(Task):
@@ -37,16 +51,26 @@ class LanguageModelTask(Task):
             store, _ = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            words_to_train(store, self.config.corpus)
+            words_to_train(self.context, store)
+            if (literal := store.vocabulary.index(EOS)) is not None:
+                self.reporter.warn(
+                    f"{EOS} stands in the text {int(store.vocabulary.counts[literal]):,} times, and"
+                    f" counts with its {store.n_lines:,} line ends; write it otherwise where it is"
+                    " none"
+                )
         if self.config.lm.subwords:
             self.reporter.stage(f"training {self.config.lm.subwords:,} subwords")
         tokens = TokenVocabulary.of_corpus(store, self.config)
+        if (literal := store.vocabulary.index(EOS)) is not None:
+            times = f"{int(store.vocabulary.counts[literal]):,} times"
+            self.reporter.warn(f"the corpus itself says {EOS}, {times}: read as line ends")
         negatives = LOSSES[self.config.training.loss].negatives(self.config.loss)
         if negatives >= len(tokens):
             self.reporter.note(
                 f"`negatives` is {len(tokens) - 1:,}, for there are only {len(tokens):,} tokens"
             )
-        return TokenText(store, tokens.vocabulary, valid, tokens)
+        ids = store.ids if tokens.subwords is None else tokens.encode_store(store)
+        return TokenText(store, tokens.vocabulary, valid, tokens, ids)
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
@@ -68,9 +92,9 @@ class LanguageModelTask(Task):
         assert isinstance(text, TokenText)
         config, tokens, store = self.config, text.tokens, text.store
         if tokens.subwords is None:
-            source = Source(store.ids, tokens.table(store), tokens.eos, store.release)
+            source = Source(text.ids, tokens.table(store), tokens.eos, store.release)
         else:
-            source = Source(tokens.encode_store(store), None, tokens.eos)
+            source = Source(text.ids, None, tokens.eos)
         engine = LanguageModelEngine(config, source, tokens.counts)
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None
@@ -85,7 +109,33 @@ class LanguageModelTask(Task):
         )
         with told_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()
-        return Job(engine, Blocks(engine.bounds(), config.training.epochs), schedule, validation)
+        blocks, blind = (
+            Blocks(engine.bounds(), config.training.epochs),
+            blind_loss(config, len(tokens)),
+        )
+        return Job(engine, blocks, schedule, validation, blind=blind)
+
+    def faster(self, text: Text, job: Job, seconds: float) -> str | None:
+        """The losses that do not score all V rows, each with its factor, measured."""
+        from w2v.lm.cost import seconds_per_token, with_loss  # imports PyTorch
+
+        assert isinstance(text, TokenText)
+        counts, loss = text.tokens.counts, self.config.training.loss
+        (demand,) = self.demands(len(counts))
+        if not LOSSES[loss].scores_all or not demand._replace(needed=2 * demand.needed).fits:
+            return None
+        usual = seconds_per_token(self.config, counts)
+        factors = {
+            name: usual / seconds_per_token(with_loss(self.config, name), counts)
+            for name in cheaper_losses()
+        }
+        told = [
+            f"{name} ({factor:.1f} times)"
+            for name, factor in sorted(factors.items(), key=lambda pair: -pair[1])
+            if factor > 1.2
+        ]
+        what = f"`loss` {loss} scores all {len(counts):,} tokens at every place"
+        return f"{what}; faster: {', '.join(told)}" if told else None
 
     def result(self, text: Text, job: Job) -> Result:
         from w2v.lm.engine import LanguageModelEngine  # imports PyTorch
@@ -97,23 +147,22 @@ class LanguageModelTask(Task):
             arrays = model_arrays(job.engine.model)
         else:
             arrays = job.validation.learnt()
+        if bad := next((name for name, array in arrays.items() if not all_finite(array)), None):
+            raise Diverged(f"{bad} holds {UNSOUND}: training has diverged; try a smaller `lr`")
         return Result(arrays["input.weight"], model_files(arrays, text.tokens))
 
     def counts(self, text: Text, total: Tally) -> Words:
-        """Of the corpus as tokens; where a word is several, of its words and line ends."""
         assert isinstance(text, TokenText)
-        store, tokens = text.store, text.tokens
-        read = store.n_words + store.n_lines
-        unknown = 0 if tokens.subwords else int(tokens.counts[tokens.unk])
-        unknown = min(unknown, read - int(tokens.counts.sum() - tokens.counts[tokens.unk]))
+        read, unknown = len(text.ids), text.unknown
         return Words(
             read=read,
             in_vocabulary=read - unknown,
             left_out=unknown,
-            passed=total.trained,
+            passed=total.read,
             trained=total.trained,
-            subsampled=0,
-            passed_left_out=0,
+            subsampled=total.dropped,
+            passed_left_out=total.rare,
+            remainder=read % self.config.training.batch_size,
         )
 
     def output_bytes(self, vocabulary: int) -> int:

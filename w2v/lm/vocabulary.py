@@ -16,12 +16,14 @@ import numpy as np
 
 from w2v.corpus.selection import select_vocabulary
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
+from w2v.corpus.words import split_words
 from w2v.errors import InputError
 from w2v.lm.subwords import Subwords
 
 if TYPE_CHECKING:
     from w2v.corpus.store import TokenStore
     from w2v.settings.config import Config
+    from w2v.settings.groups import CorpusSettings
 
 UNK, EOS = "<unk>", "<eos>"
 CHUNK = 1 << 22  # ids translated at a time
@@ -35,14 +37,18 @@ class TokenVocabulary:
     Attributes:
         vocabulary: the tokens; ids are places in it.
         unk, eos: ids of the specials.
-        lowercase: whether words are read in lower case.
+        settings: how its corpus was read; None: by the defaults.
         subwords: what cuts words into tokens; None: every word is one.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, *, lowercase: bool = False, subwords: Subwords | None = None
+        self,
+        vocabulary: Vocabulary,
+        *,
+        settings: CorpusSettings | None = None,
+        subwords: Subwords | None = None,
     ) -> None:
-        self.vocabulary, self.lowercase, self.subwords = vocabulary, lowercase, subwords
+        self.vocabulary, self.settings, self.subwords = vocabulary, settings, subwords
         self.unk, self.eos = self._special(UNK), self._special(EOS)
 
     @classmethod
@@ -71,7 +77,7 @@ class TokenVocabulary:
         ranked = sorted(counts.items(), key=lambda pair: (-max(1, pair[1]), pair[0].encode()))
         packed = PackedWords.pack([word for word, _ in ranked])
         vocabulary = Vocabulary(packed, np.array([max(1, count) for _, count in ranked], np.int64))
-        return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)
+        return cls(vocabulary, settings=config.corpus, subwords=subwords)
 
     @classmethod
     def load(cls, run: Path, config: Config) -> TokenVocabulary:
@@ -79,7 +85,7 @@ class TokenVocabulary:
         file is missing or damaged."""
         subwords = Subwords.load(run / "tokenizer.json") if config.lm.subwords else None
         vocabulary = Vocabulary.load(run / "vocab.tsv")
-        return cls(vocabulary, lowercase=config.corpus.lowercase, subwords=subwords)
+        return cls(vocabulary, settings=config.corpus, subwords=subwords)
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -91,9 +97,7 @@ class TokenVocabulary:
 
     def encode(self, line: str) -> np.ndarray:
         """Returns int32 ids of one line, without an <eos>."""
-        words = line.replace("\0", " ").split()
-        if self.lowercase:
-            words = [word.lower() for word in words]
+        words = split_words(line, self.settings)
         if self.subwords is not None:
             return self._pieces(words)[1]
         return np.array([self._id(word) for word in words], np.int32)
@@ -105,7 +109,7 @@ class TokenVocabulary:
         return np.array([*map(self._id, store.vocabulary.words), self.eos], np.int32)
 
     def encode_store(self, store: TokenStore) -> np.ndarray:
-        """Returns int32 [tokens + line ends] of a corpus read with the same `lowercase`, of a large
+        """Returns int32 [tokens + line ends] of a corpus read with the same settings, of a large
         one memory-mapped in a temporary file."""
         if self.subwords is None:
             table = self.table(store)

@@ -18,6 +18,7 @@ load both ways. Grave et al. 2017, arXiv:1609.04309.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -27,8 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
+from w2v.losses.given import check_given
 from w2v.losses.math import levels
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, short
 from w2v.losses.options import AdaptiveOptions
 
 # of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
@@ -65,9 +67,11 @@ class AdaptiveSoftmax(OutputLayer):
         *,
         weight: Tensor | None = None,
         bias: Tensor | bool | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(dim, counts, options, weight=weight)
-        options = self.options
+        super().__init__(dim, counts, options, weight=weight, device=device, dtype=dtype)
+        options, dim = self.options, self.dim
         check_sorted(self.counts)
         if options.cutoffs:
             self.cutoffs = check_cutoffs(options.cutoffs, self.num_classes)
@@ -75,11 +79,21 @@ class AdaptiveSoftmax(OutputLayer):
             self.cutoffs = default_cutoffs(self.counts.cpu().numpy(), dim, options.div_value)
         widths = [cluster_width(dim, options.div_value, i) for i in range(len(self.cutoffs))]
         bias = options.head_bias if bias is None else bias
-        self.head = _Head(dim, self.cutoffs[0], len(self.cutoffs), weight is not None, bias)
+        rows = self.cutoffs[0] + len(self.cutoffs)
+        if not isinstance(bias, bool):
+            check_given(bias, "bias", [rows])
+        made = len(self.cutoffs) if self.shared[0] else rows
+        self.head = _Head(nn.Linear(dim, made, bias is True and made == rows, **self.new))
+        if isinstance(bias, Tensor):
+            self.head.bias = bias
+        elif bias and made < rows:
+            self.head.bias = nn.Parameter(torch.zeros(rows, **self.new))
+        self.shared = self.shared[0], isinstance(bias, Tensor)
         self.tail = nn.ModuleList()
         edges = pairwise([*self.cutoffs, self.num_classes])
         for width, (low, end) in zip(widths, edges, strict=True):
-            down, up = nn.Linear(dim, width, bias=False), nn.Linear(width, end - low, bias=False)
+            down = nn.Linear(dim, width, bias=False, **self.new)
+            up = nn.Linear(width, end - low, bias=False, **self.new)
             self.tail.append(nn.Sequential(down, up))
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
@@ -87,6 +101,17 @@ class AdaptiveSoftmax(OutputLayer):
         if weight is None:
             return torch.empty(0, self.dim), None
         return super().make_rows(rows, weight, False)[0], None
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """As in OutputLayer, in the order in which torch's module does it."""
+        nn.init.kaiming_uniform_(self.head.weight, math.sqrt(5))
+        if self.head.bias is not None and not self.shared[1]:
+            bound = 0.0 if self.shared[0] else 1 / math.sqrt(self.dim)
+            nn.init.uniform_(self.head.bias, -bound, bound)
+        for linear in self.tail.modules():
+            if isinstance(linear, nn.Linear):
+                linear.reset_parameters()
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
@@ -134,23 +159,13 @@ class AdaptiveSoftmax(OutputLayer):
 
 class _Head(nn.Module):
     """weight [c_0 + clusters, D], or [clusters, D] when the words' rows are tied, and bias [c_0 +
-    clusters] or None."""
+    clusters] or None; made as a linear layer's are."""
 
     bias: Tensor | None
 
-    def __init__(
-        self, dim: int, words: int, clusters: int, tied: bool, bias: Tensor | bool
-    ) -> None:
+    def __init__(self, made: nn.Linear) -> None:
         super().__init__()
-        rows = words + clusters
-        if isinstance(bias, Tensor) and tuple(bias.shape) != (rows,):
-            raise ValueError(f"bias has shape {list(bias.shape)}, this head needs [{rows}]")
-        made = nn.Linear(dim, clusters if tied else rows, bias=bias is True and not tied)
         self.weight, self.bias = made.weight, made.bias
-        if isinstance(bias, Tensor):
-            self.bias = bias
-        elif bias and tied:
-            self.bias = nn.Parameter(torch.zeros(rows))
 
 
 def check_sorted(counts: Tensor) -> None:
@@ -168,7 +183,7 @@ def check_sorted(counts: Tensor) -> None:
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     """The cutoffs as numbers. ValueError: one is no whole number, is not above the one before it,
     or lies outside 1 … num_classes - 1."""
-    listed = ", ".join(map(str, cutoffs))
+    listed = ", ".join(map(str, cutoffs))[:60]
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:
@@ -176,7 +191,8 @@ def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
     if not numbers:
         raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
-        raise ValueError(f"cutoff {numbers[-1]} is not below the number of classes, {num_classes}")
+        last = short(numbers[-1])
+        raise ValueError(f"cutoffs: {last} is not below the number of classes, {num_classes}")
     if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
         raise ValueError(f"cutoffs are {listed}, they must ascend from 1 or more")
     return numbers

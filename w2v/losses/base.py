@@ -11,15 +11,26 @@ hidden rows: hidden [U, D], target [N], loss [N].
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from w2v.losses.math.numbers import accumulate_dtype, checked_classes, eager
+from w2v.losses.given import check_given, check_kind, check_new, checked_counts
+from w2v.losses.math.numbers import (
+    accumulate_dtype,
+    check_tensors,
+    checked_classes,
+    checked_integers,
+    checked_number,
+    checked_whole,
+    eager,
+)
 from w2v.losses.options import LossOptions
 from w2v.settings.declare import settings_of
 
@@ -34,6 +45,8 @@ class Rows(TypedDict, total=False):
 
     weight: Tensor | None
     bias: Tensor | bool
+    device: torch.device | str | None
+    dtype: torch.dtype | None
 
 
 class OutputLayer(nn.Module, ABC):
@@ -51,6 +64,7 @@ class OutputLayer(nn.Module, ABC):
         options: the loss's dataclass from `w2v.losses.options`; None: its defaults.
         weight: share this [rows, D] tensor instead of making one.
         bias: True makes one (zeros), False has none, a tensor [rows] is shared.
+        device, dtype: of the rows made here; None: PyTorch's defaults.
 
     What cannot be used raises a ValueError.
     """
@@ -61,6 +75,16 @@ class OutputLayer(nn.Module, ABC):
     bias: Tensor | None
     sparse = False  # whether gradients of the rows hold only those used
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """What torch.nn.utils.skip_init and help() read: the arguments of the bases too."""
+        super().__init_subclass__(**more)
+        found: dict[str, inspect.Parameter] = {}
+        for kind in cls.__mro__:
+            if "__init__" in kind.__dict__ and issubclass(kind, OutputLayer):
+                found = {**inspect.signature(kind.__init__).parameters, **found}
+        kept = [one for one in found.values() if one.name != "self" and one.kind != one.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature(sorted(kept, key=lambda one: one.kind))  # type: ignore[attr-defined]
+
     def __init__(
         self,
         dim: int,
@@ -69,44 +93,53 @@ class OutputLayer(nn.Module, ABC):
         *,
         weight: Tensor | None = None,
         bias: Tensor | bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        with torch.device("cpu"):  # also where layers are made without memory, on "meta"
-            counts = torch.as_tensor(counts).cpu()
-        if dim < 1:
-            raise ValueError(f"dim is {dim}, it must be 1 or more")
-        if counts.dim() != 1 or len(counts) < 2:
-            shape = list(counts.shape)
-            raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
-        if bool((counts < 0).any()):
-            raise ValueError(f"counts holds {counts.min().item()}, it must not be negative")
+        self.dim, self.counts = checked_whole(dim, "dim", 1), checked_counts(counts)
+        self.num_classes = len(self.counts)
         if options is not None and not isinstance(options, self.takes):
             kind, own = type(options).__name__, type(self).__name__
             raise ValueError(f"options is a {kind}, {own} takes {self.takes.__name__}")
-        self.dim, self.num_classes, self.counts = dim, len(counts), counts
-        self.options = self.takes() if options is None else options
-        for name, setting in settings_of(self.takes).items():
-            setting.convert(getattr(self.options, name), f"`{name}`")
+        options = self.takes() if options is None else options
+        settings = settings_of(self.takes).items()
+        chosen = {name: one.convert(getattr(options, name), f"`{name}`") for name, one in settings}
+        self.options = replace(options, **chosen)
+        self.new: dict[str, Any] = {"device": device, "dtype": dtype}
+        check_new(self.new)
+        self.shared = weight is not None, isinstance(bias, Tensor)
         self.weight, self.bias = self.make_rows(self.rows(), weight, bias)
+        OutputLayer.reset_parameters(self)
 
     def rows(self) -> int:
         """How many output rows there are: V, or that of inner nodes."""
         return self.num_classes
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        """Weight [rows, D] and bias [rows] or None: the given ones, else new zeros."""
+        """Weight [rows, D] and bias [rows] or None: the given ones, else new ones, not filled."""
         if weight is None:
-            weight = nn.Parameter(torch.zeros(rows, self.dim))
-        elif tuple(weight.shape) != (rows, self.dim):
-            shape, needed = list(weight.shape), [rows, self.dim]
-            raise ValueError(f"weight has shape {shape}, this layer needs {needed}")
+            weight = nn.Parameter(torch.empty(rows, self.dim, **self.new))
+        else:
+            check_given(weight, "weight", [rows, self.dim])
         if bias is True:
-            return weight, nn.Parameter(torch.zeros(rows))
+            return weight, nn.Parameter(torch.empty(rows, **self.new))
         if bias is False:
             return weight, None
-        if tuple(bias.shape) != (rows,):
-            raise ValueError(f"bias has shape {list(bias.shape)}, this layer needs [{rows}]")
+        check_given(bias, "bias", [rows])
         return weight, bias
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Gives rows of its own their starting values once more; shared ones stay."""
+        if not self.shared[0]:
+            self.start_rows(self.weight)
+        if self.bias is not None and not self.shared[1]:
+            self.bias.zero_()
+
+    def start_rows(self, weight: Tensor) -> None:
+        """Fills new rows [rows, D]."""
+        weight.zero_()
 
     def extra_repr(self) -> str:
         return f"{self.dim}, {self.num_classes} classes, {self.options}"
@@ -132,7 +165,7 @@ class OutputLayer(nn.Module, ABC):
             raise RuntimeError(f"{cause}: make it with sparse=False")
         rows, classes, row_of = self._checked(hidden, target, row_of)
         if hidden.is_meta:
-            return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))
+            return self._without_values(rows, classes.shape)
         return self._loss(rows, classes.view(-1), row_of).view(classes.shape)
 
     @eager
@@ -140,7 +173,7 @@ class OutputLayer(nn.Module, ABC):
         """log P(class | hidden) [..., V]; every row's exp sums to 1."""
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], self.num_classes)
         if hidden.is_meta:
-            return rows.new_empty(shape, dtype=accumulate_dtype(hidden))
+            return self._without_values(rows, shape)
         return self._log_prob(rows).view(shape)
 
     @eager
@@ -149,17 +182,17 @@ class OutputLayer(nn.Module, ABC):
         the scores of all rows."""
         rows, classes, _ = self._checked(hidden, target, None)
         if hidden.is_meta:
-            return rows.new_empty(classes.shape, dtype=accumulate_dtype(hidden))
+            return self._without_values(rows, classes.shape)
         return self._nll(rows, classes.view(-1)).view(classes.shape)
 
     @eager
     @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """The k most probable classes: (ids [..., k], log-probabilities [..., k]), best first."""
-        k = min(k, self.num_classes)
+        k = min(checked_whole(k, "k", 1), self.num_classes)
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], k)
         if hidden.is_meta:
-            return rows.new_empty(shape, dtype=torch.int64), rows.new_empty(shape)
+            return rows.new_empty(shape, dtype=torch.int64), self._without_values(rows, shape)
         parts = (self._predict(part, k) for part in rows.split(NLL_ROWS))  # type: ignore[no-untyped-call]
         ids, log_prob = zip(*parts, strict=True)
         return torch.cat(ids).view(shape), torch.cat(log_prob).view(shape)
@@ -178,8 +211,8 @@ class OutputLayer(nn.Module, ABC):
 
         The generator gives the random numbers; it need not be on the device of hidden.
         """
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}, it must be above 0")
+        temperature = checked_number(temperature, "temperature", 0, above=True)
+        check_kind(generator, "generator", torch.Generator)
         rows, shape = self._hidden_rows(hidden), hidden.shape[:-1]
         if hidden.is_meta:
             return rows.new_empty(shape, dtype=torch.int64)
@@ -209,6 +242,7 @@ class OutputLayer(nn.Module, ABC):
 
     def _hidden_rows(self, hidden: Tensor) -> Tensor:
         """hidden as [U, D], checked."""
+        check_tensors(hidden=hidden, **{"the layer": next(self.parameters(), self.weight)})
         if not hidden.is_floating_point() or hidden.dim() < 1 or hidden.shape[-1] != self.dim:
             kind = f"{hidden.dtype} {list(hidden.shape)}"
             raise ValueError(f"hidden is {kind}, it must be floating point and [..., {self.dim}]")
@@ -232,8 +266,16 @@ class OutputLayer(nn.Module, ABC):
                 raise ValueError(
                     f"with row_of {list(row_of.shape)} {wanted}, not {shape} and {classes}"
                 )
-            row_of = checked_classes(row_of, len(rows), "row_of")
-        return rows, checked_classes(target, self.num_classes).contiguous(), row_of
+            row_of = checked_integers(row_of, "row_of")
+        if not hidden.is_meta:
+            checked_classes(target, self.num_classes)
+            row_of = None if row_of is None else checked_classes(row_of, len(rows), "row_of")
+        return rows, checked_integers(target).contiguous(), row_of
+
+    def _without_values(self, rows: Tensor, shape: Sequence[int]) -> Tensor:
+        """On the meta device, what has this shape and derivatives by all that has them."""
+        parts = [part.sum().to(accumulate_dtype(rows)) for part in (rows, *self.parameters())]
+        return torch.stack(parts).sum().expand(tuple(shape))
 
 
 def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0) -> Tensor:

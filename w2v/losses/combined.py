@@ -16,6 +16,7 @@ from torch import Tensor
 
 from w2v.losses.base import Counts, Made, OutputLayer
 from w2v.losses.hsigmoid import Hsigmoid
+from w2v.losses.math.numbers import short
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
 from w2v.sampling.candidates import Sampler
@@ -40,17 +41,26 @@ class HsigmoidNeg(OutputLayer):
         *,
         bias: bool = False,
         sparse: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         **of_noise: Any,
     ) -> None:
-        super().__init__(dim, counts, options)
-        self.sparse = sparse
+        super().__init__(dim, counts, options, device=device, dtype=dtype)
+        if not isinstance(bias, bool):
+            raise ValueError(f"bias is {short(bias)}, it must be True or False, for both matrices")
+        self.sparse, both = sparse, {"sparse": sparse, "bias": bias, **self.new}
         noise = NegOptions(self.options.negatives, self.options.noise_power)
-        self.path = Hsigmoid(dim, counts, sparse=sparse, bias=bias)
-        self.noise = Neg(dim, counts, noise, sparse=sparse, bias=bias, **of_noise)
+        self.path = Hsigmoid(dim, self.counts, **both)
+        self.noise = Neg(dim, self.counts, noise, **both, **of_noise)
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         """No rows, [0, D]: they live in `path` and `noise`."""
         return torch.empty(0, self.dim), None
+
+    def reset_parameters(self) -> None:
+        """That of both."""
+        self.path.reset_parameters()
+        self.noise.reset_parameters()
 
     @property
     def sampler(self) -> Sampler:

@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from w2v.losses.base import Counts, Generator, OutputLayer, Rows, uniform
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.given import check_kind
+from w2v.losses.math.numbers import accumulate_dtype, rows_for, whole_batch
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, huffman
@@ -62,17 +63,24 @@ class Hsigmoid(OutputLayer):
         sparse: bool = False,
         **rows: Unpack[Rows],
     ) -> None:
-        V = len(counts)
-        if tree is not None and len(tree) != V:
-            raise ValueError(f"the tree has {len(tree)} leaves, but counts has {V} classes")
+        check_kind(tree, "tree", Tree)
+        check_kind(sparse, "sparse", bool)
         self._given = tree
         super().__init__(dim, counts, options, **rows)
         self.sparse = sparse
         self._tables: dict[torch.device, _Tables] = {}
 
     def rows(self) -> int:
-        self.tree = huffman(self.counts.numpy()) if self._given is None else self._given
-        return self.tree.rows
+        counts, V, tree = self.counts, self.num_classes, self._given
+        if tree is None:
+            whole = counts.long()
+            if not torch.equal(whole.to(counts.dtype), counts):
+                raise ValueError("counts holds fractions, Huffman's tree needs whole numbers")
+            tree = huffman(whole.numpy())
+        elif len(tree) != V:
+            raise ValueError(f"the tree has {len(tree)} leaves, but counts has {V} classes")
+        self.tree = tree
+        return tree.rows
 
     def unigram_bias(self) -> Tensor:
         """log of what a node's two branches count [rows]; a branch without any counts half."""
@@ -84,6 +92,9 @@ class Hsigmoid(OutputLayer):
         return (one / other).log()
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        if whole_batch(target)[1]:  # how long the paths are is hidden
+            found = rows_for(self._log_prob(hidden), row_of)
+            return -found.gather(1, target[:, None])[:, 0]
         paths = self._on(hidden.device).paths.of(target, row_of)
         return path_loss(hidden, self.weight, self.bias, paths, self.sparse)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from w2v.losses.table import LOSSES
@@ -23,11 +23,13 @@ def layer_class(loss: str) -> type[OutputLayer]:
 def make_layer(
     loss: str, dim: int, counts: Counts, options: LossOptions | None = None, **more: Any
 ) -> OutputLayer:
-    """The output layer of a loss by name. options: None for its defaults, and those of its settings
-    that `more` names; more: what the layer's class takes besides (weight, bias, sparse, …)."""
+    """The output layer of a loss by name. options: None for its defaults; more: those of its
+    settings that are to differ from options, and what the layer's class takes besides (weight,
+    bias, sparse, …)."""
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
-    if options is None:
-        kind = LOSSES[loss].options
-        options = kind(**{f.name: more.pop(f.name) for f in fields(kind) if f.name in more})
+    kind = LOSSES[loss].options
+    if options is None or isinstance(options, kind):
+        named = {f.name: more.pop(f.name) for f in fields(kind) if f.name in more}
+        options = replace(options or kind(), **named)
     return layer_class(loss)(dim, counts, options, **more)

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from w2v.losses.base import Made
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
-from w2v.losses.math.numbers import accumulate_dtype, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, log_add, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.softmax import FullLayer, Operands
 
@@ -49,7 +49,7 @@ def moved_cross_entropy(
         rows = torch.div(pairs, len(weight), rounding_mode="floor")
         classes = pairs - rows * len(weight)
         total, score, _ = score_sums(*operands, classes, rows, others_only=True)
-        others = torch.logaddexp(total, other_pairs(score, rows, len(hidden)))
+        others = log_add(total, other_pairs(score, rows, len(hidden)))
         return -F.logsigmoid(move(score, rows, classes) - others).index_select(0, pair_of)
 
 
@@ -124,8 +124,8 @@ def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Mov
     """L-softmax's `move` for `moved_cross_entropy`."""
 
     def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
-        h = torch.linalg.vector_norm(hidden, dim=1, dtype=score.dtype)
-        w = torch.linalg.vector_norm(weight.index_select(0, classes), dim=1, dtype=score.dtype)
+        h = torch.linalg.vector_norm(hidden.to(score.dtype), dim=1)
+        w = torch.linalg.vector_norm(weight.index_select(0, classes).to(score.dtype), dim=1)
         return angular_score(score, rows_for(h, rows) * w, margin, annealing)
 
     return move
@@ -161,10 +161,10 @@ class DirectedLayer(MarginLayer):
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         if bias is not False:
             raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
-        made, none = super().make_rows(rows, weight, False)
-        if weight is None:
-            nn.init.normal_(made, std=1 / math.sqrt(self.dim))
-        return made, none
+        return super().make_rows(rows, weight, False)
+
+    def start_rows(self, weight: Tensor) -> None:
+        nn.init.normal_(weight, std=1 / math.sqrt(self.dim))
 
 
 class AmSoftmax(DirectedLayer):

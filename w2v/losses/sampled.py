@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from w2v.losses.base import Counts, Made, Rows
+from w2v.losses.given import check_kind
 from w2v.losses.math import sampled_step
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
 from w2v.losses.math.sampled_step import Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.losses.softmax import FullLayer, Operands
@@ -62,6 +63,10 @@ class SampledLayer(FullLayer):
     ) -> None:
         super().__init__(dim, counts, options, **rows)
         negatives = self.options.negatives
+        check_kind(sampler, "sampler", Sampler)
+        check_kind(per_row, "per_row", bool)
+        check_kind(sparse, "sparse", bool)
+        check_kind(generator, "generator", torch.Generator)
         if sampler is None:
             with torch.device("cpu"):
                 sampler = UnigramSampler(self.counts, distortion=self.options.noise_power)
@@ -75,10 +80,13 @@ class SampledLayer(FullLayer):
         self.generator = generator
 
     def draw(self, hidden: Tensor) -> Candidates:
-        """Noise words for the rows of `hidden`."""
+        """Noise words for the rows of `hidden`; under torch.func.vmap the same for all it maps."""
+        if self.per_row and whole_batch(hidden)[1]:
+            raise ValueError("per_row=True draws for rows that torch.func.vmap hides: use False")
         rows, device = len(hidden) or None if self.per_row else None, hidden.device
         drawn = self.options.negatives, self.unique, self.generator
-        return self.sampler.sample(None, *drawn, rows=rows, device=device)
+        with torch._C._DisableFuncTorch():
+            return self.sampler.sample(None, *drawn, rows=rows, device=device)
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return self.loss_with(self.draw(hidden), hidden, target, row_of)
@@ -101,7 +109,9 @@ class SampledLayer(FullLayer):
         if self.removes_hits:
             if row_of is not None and sampled.dim() == 2:
                 sampled = sampled.index_select(0, row_of)
-            removed = (target[:, None] == sampled).view(-1).nonzero()[:, 0]
+            removed = target[:, None] == sampled
+            if not transformed():
+                removed = removed.view(-1).nonzero()[:, 0]
         taken = sampled_step.Taken(self.link, 1, sets, row_of, removed)
         return sampled_step.sampled_loss(hidden, rows, offset, taken)
 
@@ -153,10 +163,16 @@ class Nce(SampledLayer):
         given = self.options.log_z()
         self.log_z: float | nn.Parameter = math.log(self.num_classes) if given is None else given
         if self.options.nce_log_z == "learned":
-            self.log_z = nn.Parameter(torch.tensor(self.log_z))
+            self.log_z = nn.Parameter(torch.tensor(self.log_z, **self.new))
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         return super().make_rows(rows, weight, self.options.nce_bias if bias is False else bias)
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if isinstance(self.log_z, nn.Parameter):
+            self.log_z.fill_(math.log(self.num_classes))
 
     def unigram_bias(self) -> Tensor:
         return super().unigram_bias() + torch.as_tensor(self.log_z).detach().cpu()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from w2v.losses.base import OutputLayer
 from w2v.losses.math.cross_entropy import linear_cross_entropy
-from w2v.losses.math.numbers import rows_for
+from w2v.losses.math.numbers import log_add, rows_for
 from w2v.losses.math.products import all_scores
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
@@ -82,5 +82,5 @@ def kept_cross_entropy(top: Tensor, score: Tensor, inside: Tensor, keep_target: 
     """Loss [N] from the log-sum-exp `top` of the highest scores, the target's score and whether it
     is among them."""
     if keep_target:
-        top = torch.where(inside, top, torch.logaddexp(top, score))
+        top = torch.where(inside, top, log_add(top, score))
     return top - score

@@ -33,8 +33,10 @@ FOLDER = "checkpoints"
 TENSORS, STATE = "tensors.safetensors", "state.json"
 METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
+LARGEST = 1e18  # of what a sound run leaves
+UNSOUND = f"numbers beyond {LARGEST:g}, NaN or infinity"
 CHUNK = 16 << 20  # bytes hashed and written at a time
-LONGEST_HEADER = 100 << 20  # bytes of JSON, as in the safetensors library
+LONGEST_HEADER = 4 << 20  # bytes of JSON; a model of 64 layers has a twentieth of that
 CODES = ("f8", "f4", "i8", "i4", "u8", "u4", "u1")
 DTYPES = {f"{code[0].upper()}{8 * int(code[1])}": np.dtype(f"<{code}") for code in CODES}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -91,7 +93,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         for name in (TENSORS, STATE, METRICS):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
         reading = STATE
-        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        state = read_object(path / STATE)
         step = whole_number(state.pop("step"))
         reading = METRICS
         metrics = (path / METRICS).read_text(encoding="utf-8").splitlines()
@@ -103,6 +105,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise DamagedCheckpoint(f"{what} do not rise")
         if bounds[0] != 0:
             raise DamagedCheckpoint(f"{what} begin at {bounds[0]:,} instead of 0")
+        for name, array in tensors.items():
+            if array.dtype.kind == "f" and not all_finite(array):
+                raise DamagedCheckpoint(f"{name} in {TENSORS} holds {UNSOUND}")
     except OSError as error:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
@@ -132,16 +137,20 @@ def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, damaged
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed run left of checkpoints in work, or on their way out."""
+    for entry in folder.glob(".step-*"):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
 def prune(folder: Path, last: int, keep: int) -> None:
     """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what
     killed runs left."""
+    sweep(folder)
     steps = {entry: _step(entry.name) for entry in folder.iterdir()}
     kept = sorted((step for step in steps.values() if 0 <= step <= last), reverse=True)[:keep]
     for entry, step in steps.items():
-        if step < 0:
-            if entry.name.startswith(".step-"):
-                shutil.rmtree(entry, ignore_errors=True)
-        elif step not in kept:
+        if step >= 0 and step not in kept:
             # renamed first: a process killed meanwhile leaves no half of one under its name
             grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
             os.rename(entry, grave / entry.name)
@@ -202,8 +211,8 @@ def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memory
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite."""
-    return all(np.isfinite(block).all() for block in _blocks_of(array))
+    """Whether no number is NaN, infinite, or so large that its square is."""
+    return all((np.abs(block) < LARGEST).all() for block in _blocks_of(array))
 
 
 def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:

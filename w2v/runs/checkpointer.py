@@ -19,7 +19,7 @@ import numpy as np
 
 from w2v import __version__
 from w2v.errors import RunError
-from w2v.runs.checkpoint import Checkpoint, all_finite, prune, save_checkpoint
+from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite, prune, save_checkpoint
 from w2v.runs.directory import RunDirectory
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
@@ -168,7 +168,7 @@ class Checkpointer:
             step, tensors = checkpoint.step, checkpoint.tensors.items()
             floats = [(name, array) for name, array in tensors if array.dtype.kind == "f"]
             if bad := next((name for name, array in floats if not all_finite(array)), None):
-                self._tell(f"{bad} holds NaN or infinity at step {step}: try a smaller `lr`")
+                self._tell(f"{bad} holds {UNSOUND} at step {step}: try a smaller `lr`")
                 return
             if self._directory.restore():
                 what = "was removed while the run was writing to it; it has been made again"

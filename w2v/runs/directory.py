@@ -11,12 +11,16 @@ summary.json                                         the last to be written: a r
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any, cast
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
@@ -69,11 +73,38 @@ class RunDirectory:
         self.add(self.start)
         return True
 
+    def check_vocabulary(self) -> None:
+        """Refuses a directory whose words are not those that are trained: its vectors would stand
+        under other words."""
+        path, digest = self.path / VOCABULARY, hashlib.sha256()
+        self.start[VOCABULARY](cast(IO[bytes], SimpleNamespace(write=digest.update)))
+        found = hashlib.sha256()
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                found.update(chunk)
+        if found.digest() != digest.digest():
+            what = "has been changed: it does not hold the words of this run any more"
+            raise InputError(f"{path} {what}; put it back, or remove it to have it written anew")
+
     def add(self, files: Files) -> None:
         """Writes files one after another, each whole, in the place of what is there."""
         for name, write in files.items():
-            with atomic_file(self.path / name) as file:
+            with atomic_file(self.path / name, follow=False) as file:
                 write(file)
+
+
+def check_places(run: Path) -> None:
+    """Refuses a run directory, which may have come from anywhere, where one of its names is a link,
+    which would lead elsewhere, or a pipe or a device, which might never end."""
+    for name in RUN_FILES:
+        path, kind = run / name, "folder" if name == FOLDER else "file"
+        if os.path.lexists(path):
+            mode = path.lstat().st_mode
+            # a file in the place of the folder leads nowhere, and is told where it is needed
+            if not (stat.S_ISREG(mode) or (name == FOLDER and stat.S_ISDIR(mode))):
+                is_now = "is a link" if stat.S_ISLNK(mode) else f"is no {kind}"
+                what = f"and a run keeps a {kind} of its own there"
+                raise InputError(f"{path} {is_now}, {what}: move it away, or put the {kind} there")
 
 
 def summary_of(run: Path) -> dict[str, Any] | None:

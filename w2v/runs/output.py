@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER, Checkpoint, all_finite, save_checkpoint
-from w2v.runs.directory import RUN_FILES, RunDirectory, end_files, write_plainly
+from w2v.runs.checkpoint import FOLDER, UNSOUND, Checkpoint, all_finite, save_checkpoint, sweep
+from w2v.runs.directory import RUN_FILES, RunDirectory, check_places, end_files, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
@@ -45,12 +45,13 @@ class Contents:
 
 
 class Written(NamedTuple):
-    """Where a result is, the name of the checkpoint in it, and why there is none although one was
-    asked for."""
+    """Where a result is, the name of the checkpoint in it, why there is none although one was
+    asked for, and what to tell about words that were left out."""
 
     path: Path
     checkpoint: str | None = None
     problem: str | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,29 @@ class Output:
     overwrite: bool
     begun: bool = False
 
+    def check_space(self, needed: int) -> None:
+        """Refuses with a RunError a result of so many bytes, roughly, for which there is no
+        room."""
+        with suppress(OSError):
+            disk = os.statvfs(self.path if self.begun else self.path.parent)
+            free = disk.f_frsize * (disk.f_bavail if os.geteuid() else disk.f_bfree)
+            if disk.f_blocks and free < needed:  # some file systems do not tell
+                sizes = f"the result takes {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free"
+                remedy = "make room, name an `output` elsewhere, or lower `dim`"
+                what = f"cannot write {self.path}: No space left on device"
+                raise RunError(f"{what}: {sizes}; {remedy}")
+
+    def lies_in(self, folders: Sequence[str]) -> str | None:
+        """Returns that one of these which holds it."""
+        inside = (each for each in folders if _within(str(self.path), Path(each)))
+        return next(inside, None)
+
     def write(self, contents: Contents, checkpoint: Checkpoint | None) -> Written:
         """Writes the result, at a path that has moved on by a number if another run took it
         meanwhile; the checkpoint goes into a run directory that is written whole."""
         vectors = contents.result.vectors
         if not all_finite(vectors):
-            raise RunError("the vectors hold NaN or infinity; try a smaller `lr`")
+            raise RunError(f"the vectors hold {UNSOUND}; try a smaller `lr`")
         directory = RunDirectory(self.path, contents.start)
         if self.begun:
             directory.restore(checkpoints=False)
@@ -85,8 +103,8 @@ class Output:
                 path = free_path(self.path, self.path.suffix if self.is_file else "")
             if self.is_file:
                 vocabulary = contents.vocabulary
-                save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
-                return Written(path)
+                saved = save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
+                return Written(path, warnings=saved.warnings)
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
                     write_plainly(folder, {**contents.start, **contents.end(path)})
@@ -120,11 +138,13 @@ def prepare_output(config: Config) -> Output:
         what = f"name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}"
         raise _unusable(f"{given or repr(given)}:", what)
     path = Path(given)
+    is_file = path.suffix.lower() in VECTOR_SUFFIXES
+    if overwrite and path.is_symlink() and not is_file:
+        path = Path(os.path.realpath(path))  # the link stays, as it does with files
     if path.name in ("", "..") or os.path.ismount(path):
         raise _unusable(given, "cannot be replaced as a whole: name a run directory inside it")
     if any(_within(entry, path) for entry in config.corpus.corpus):
         raise _unusable(given, "would remove the corpus: name another one")
-    is_file = path.suffix.lower() in VECTOR_SUFFIXES
     if is_file:
         _check_file(config, given)
     if is_special(path):
@@ -163,11 +183,14 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
+            check_places(resume)
             nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
             place = Path(os.path.realpath(resume)) if nameless else resume
             output = Output(place, False, False, begun=True)
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
+            if alone:
+                sweep(resume / FOLDER)
         else:
             output, taken, alone = prepare_output(config), [], None
             while alone is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from w2v.corpus import TokenStore, Vocabulary, identity
 from w2v.corpus.read import read_cached
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.runs.checkpoint import MISFITS, Checkpoint, checkpoints_of, newest_checkpoint
 from w2v.runs.checkpointer import RunState
 from w2v.runs.directory import summary_of
@@ -23,6 +23,7 @@ from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
 from w2v.settings.groups import CheckpointSettings, all_settings
+from w2v.system.versions import made_with
 from w2v.training.result import TrainingResult
 from w2v.training.schedule import Blocks
 from w2v.training.task import Context
@@ -32,6 +33,7 @@ from w2v.vectors.loading import check_version
 # May be given beside `resume`. The first makes a run longer; the next two change only how it is
 # computed.
 MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
+MADE_WITH = "made_with"  # in a checkpoint's state
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
@@ -197,6 +199,20 @@ def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
         raise _misfit(checkpoint, f"its blocks end at {end:,}, the text at {positions:,}")
     if checkpoint.step > last:
         raise _misfit(checkpoint, f"it is after block {checkpoint.step:,} of {last:,}")
+
+
+def made_otherwise(checkpoint: Checkpoint) -> str | None:
+    """Returns a sentence on what the result's bytes depend on and is not as it was."""
+    then, now = checkpoint.state.get(MADE_WITH), made_with()
+    if not isinstance(then, dict):  # by a version that did not say it
+        return None
+    changed = [
+        f"{name} {value} instead of {shown(str(then[name]))[1:-1]}"
+        for name, value in now.items()
+        if name in then and then[name] != value
+    ]
+    same = "the result may not be bit for bit that of an unbroken run"
+    return f"{', '.join(changed)}: {same}" if changed else None
 
 
 def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:

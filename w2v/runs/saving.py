@@ -21,7 +21,8 @@ from w2v.runs.checkpoint import FOLDER, Checkpoint
 from w2v.runs.checkpointer import Checkpointer, RunState
 from w2v.runs.directory import CONFIG, RunDirectory, start_files
 from w2v.runs.output import Contents, Output
-from w2v.runs.resume import check_blocks, comparable, put_back
+from w2v.runs.resume import MADE_WITH, check_blocks, comparable, made_otherwise, put_back
+from w2v.system.versions import made_with
 from w2v.training.report import RunSummary
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.schedule import Blocks
@@ -61,6 +62,7 @@ class Saving:
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
             self._directory.restore()
+            self._directory.check_vocabulary()
             self._directory.add({CONFIG: self._start[CONFIG]})  # `epochs` may have grown
         else:
             self._directory.create(replace=self._output.overwrite)
@@ -70,6 +72,8 @@ class Saving:
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
+        if changed := made_otherwise(earlier):
+            reporter.note(changed)
         done = f"{100 * result.fraction:.1f} % of the words"
         reporter.stage(f"going on from {earlier.path}, after {done}")
         return result, earlier.step
@@ -118,6 +122,8 @@ class Saving:
         if written.problem is not None:
             what = "the run cannot be gone on with, its state could not be saved"
             self._reporter.warn(f"{what}: {written.problem}")
+        for warning in written.warnings:
+            self._reporter.warn(warning)
         folder = written.path / FOLDER
         if self._output.begun and not keeps:
             # of an earlier stop: not the state of this result
@@ -128,7 +134,7 @@ class Saving:
 
     def _state(self) -> RunState:
         corpus = describe(self._text.store, self._text.vocabulary)
-        facts = {"settings": comparable(self._config), "corpus": corpus}
+        facts = {"settings": comparable(self._config), "corpus": corpus, MADE_WITH: made_with()}
         return RunState(self._job, self._others, facts)
 
     def _kept(self, diverged: bool) -> str:

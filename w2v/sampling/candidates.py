@@ -16,10 +16,13 @@ in the mean, computed in float64 as -expm1(num_tries * log1p(-p)), by TensorFlow
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from w2v.sampling.given import checked_ids, checked_whole, place_of
 
 RACE_CELLS = 1 << 22  # rows x classes for which arrival times are held at once
 MOST_TRIES = 2.0**62  # num_tries is an int64, whatever the rarest class asks for
@@ -42,9 +45,7 @@ class Sampler(ABC):
     """A distribution over the classes 0 … range_max - 1."""
 
     def __init__(self, range_max: int) -> None:
-        if range_max < 1:
-            raise ValueError(f"range_max is {range_max}, it must be 1 or more")
-        self.range_max = range_max
+        self.range_max = checked_whole(range_max, "range_max", 1)
 
     @abstractmethod
     def probability(self, ids: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ class Sampler(ABC):
 
     def sample(
         self,
-        true_classes: Tensor | None,
+        true_classes: Tensor | Sequence[Any] | None,
         num_sampled: int,
         unique: bool,
         generator: Generator = None,
@@ -80,15 +81,18 @@ class Sampler(ABC):
         Raises:
             ValueError: a true class is outside the range, or there are not num_sampled classes.
         """
-        if num_sampled < 1:
-            raise ValueError(f"num_sampled is {num_sampled}, it must be 1 or more")
-        if rows is not None and true_classes is not None and (given := len(true_classes)) != rows:
-            raise ValueError(f"true_classes has {given} rows, candidates are wanted for {rows}")
-        self._check(true_classes)
-        if device is None:
-            source = true_classes if true_classes is not None else generator
-            device = source.device if source is not None else "cpu"
-        place = torch.device(device) if generator is None else generator.device
+        num_sampled = checked_whole(num_sampled, "num_sampled", 1)
+        ids = None
+        if true_classes is not None:
+            ids = checked_ids(true_classes, self.range_max, "true_classes")
+        if rows is not None:
+            rows = checked_whole(rows, "rows", 0)
+            given = rows if ids is None else len(ids) if ids.dim() else 0
+            if given != rows:
+                wanted = f"candidates are wanted for {rows}"
+                raise ValueError(f"true_classes has {given} rows, {wanted}")
+        place = place_of(generator, device or ("cpu" if ids is None else ids.device))
+        device = device or (place if ids is None else ids.device)
         shape = (num_sampled,) if rows is None else (rows, num_sampled)
         tries: int | Tensor = num_sampled
         if unique:
@@ -99,10 +103,10 @@ class Sampler(ABC):
         else:
             sampled = self.draw(shape, generator, place).to(device)
         expected = self.expected_count(sampled, num_sampled, tries)
-        if true_classes is None:
+        if ids is None:
             return Candidates(sampled, None, expected, tries)
-        true = self.expected_count(true_classes, num_sampled, tries)
-        self.learn(true_classes)
+        true = self.expected_count(ids, num_sampled, tries)
+        self.learn(ids)
         return Candidates(sampled, true, expected, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
@@ -119,13 +123,6 @@ class Sampler(ABC):
         num_tries = num_tries.view(-1, *[1] * (ids.dim() - 1))
         distinct = -torch.expm1(num_tries * torch.log1p(-p))
         return torch.where(num_tries == num_sampled, p * num_sampled, distinct)
-
-    def _check(self, true_classes: Tensor | None) -> None:
-        if true_classes is not None and true_classes.numel():
-            low, high = (int(bound) for bound in true_classes.aminmax())
-            if low < 0 or high >= self.range_max:
-                found, last = f"true classes range from {low} to {high}", self.range_max - 1
-                raise ValueError(f"{found}, they must lie in 0 to {last}")
 
     def draw_distinct(
         self, rows: int, num_sampled: int, generator: Generator, device: torch.device
@@ -206,6 +203,8 @@ def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tens
     """
     num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
     labels = true_classes.reshape(-1).contiguous()
+    if not len(sampled):
+        return labels[:0], labels[:0]
     ordered, index = sampled.sort(stable=True)
     # where all candidates are greater, the first one is looked at, which is another class too
     last = torch.searchsorted(ordered, labels, right=True).sub_(1).clamp_min_(0)

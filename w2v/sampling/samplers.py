@@ -10,6 +10,7 @@ what they share.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from w2v.sampling.candidates import Generator, Sampler, Shape
+from w2v.sampling.given import checked_whole, short
 
 
 class UniformSampler(Sampler):
@@ -73,17 +75,20 @@ class UnigramSampler(Sampler):
     ) -> None:
         if (weights is None) == (vocab_file is None):
             raise ValueError("weights or vocab_file: exactly one of them must be given")
-        if num_reserved_ids < 0:
-            raise ValueError(f"num_reserved_ids is {num_reserved_ids}, it must not be negative")
-        if not 0 <= shard < num_shards:
+        num_reserved_ids = checked_whole(num_reserved_ids, "num_reserved_ids", 0)
+        num_shards = checked_whole(num_shards, "num_shards", 1)
+        if not 0 <= (shard := checked_whole(shard, "shard")) < num_shards:
             last = num_shards - 1
             raise ValueError(f"shard is {shard}, it must lie in 0 to num_shards - 1 = {last}")
         values = _weights_of(vocab_file) if weights is None else weights
-        given = torch.as_tensor(values, dtype=torch.float64).cpu()
+        try:
+            given = torch.as_tensor(values, dtype=torch.float64).cpu()
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(f"weights are {short(values)}, they must be [V] numbers") from None
         all_ids = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])
         kept = all_ids[shard::num_shards]
         V = len(kept)
-        if range_max is not None and range_max != V:
+        if range_max is not None and checked_whole(range_max, "range_max") != V:
             raise ValueError(f"range_max is {range_max}, but there are weights for {V} classes")
         super().__init__(V)
         total = float(kept.sum())
@@ -129,6 +134,12 @@ def _distorted(weights: Tensor, distortion: float) -> Tensor:
     shape = list(weights.shape)
     if weights.dim() != 1 or not len(weights):
         raise ValueError(f"weights have shape {shape}, they must be [V] with V of 1 or more")
+    try:
+        power = float(distortion) if math.isfinite(distortion) else None
+    except (TypeError, OverflowError):
+        power = None
+    if power is None:
+        raise ValueError(f"distortion is {short(distortion)}, it must be a finite number")
     if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
         low, high = weights.min().item(), weights.max().item()
         found = f"weights range from {low:g} to {high:g}"
@@ -141,18 +152,21 @@ def _distorted(weights: Tensor, distortion: float) -> Tensor:
 
 
 def _weights_of(vocab_file: str | Path | None) -> list[float]:
-    """The last field of every line that is not blank."""
+    """The last field of every line that is not blank; words may be in any encoding."""
     weights = []
-    with open(str(vocab_file), encoding="utf-8") as lines:
+    with open(str(vocab_file), "rb") as lines:
         for number, line in enumerate(lines, 1):
-            field = re.split(r"[,\t]", line)[-1].strip()
+            field = re.split(rb"[,\t]", line)[-1].strip().removeprefix(codecs.BOM_UTF8)
             if not line.strip():
                 continue
             try:
-                weights.append(float(field))
+                weights.append(float(field if b"_" not in field else b""))  # 1_0 is 10 in Python
             except ValueError:
-                where = f"{vocab_file}, line {number}"
-                raise ValueError(f"{where}: '{field}' is not a weight") from None
+                where, found = (
+                    f"{vocab_file}, line {number}",
+                    short(field.decode("utf-8", "replace")),
+                )
+                raise ValueError(f"{where}: {found} is not a weight") from None
     return weights
 
 
@@ -165,7 +179,7 @@ class LearnedUnigramSampler(Sampler):
 
     def __init__(self, range_max: int) -> None:
         super().__init__(range_max)
-        self.weights = torch.ones(range_max, dtype=torch.int64)
+        self.weights = torch.ones(self.range_max, dtype=torch.int64)
 
     def probability(self, ids: Tensor) -> Tensor:
         weights = self.weights.to(ids.device)

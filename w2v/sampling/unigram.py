@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from w2v.system.compiled import compiled
 
 
 def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
@@ -30,7 +31,7 @@ def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(accept * 2.0**32, 0, 2**32 - 1).astype(np.uint32), alias
 
 
-@njit(cache=True)
+@compiled()
 def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
     """Pairs every cell of less than average weight with one of more. `scaled` [V] has mean 1 and is
     used up."""

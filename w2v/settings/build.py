@@ -16,7 +16,8 @@ from w2v.errors import InputError, shown
 from w2v.losses.table import LOSSES, LossEntry
 from w2v.settings import groups, language_model
 from w2v.settings.config import Config
-from w2v.settings.declare import BadValue, nearest, settings_of
+from w2v.settings.declare import BadValue, settings_of
+from w2v.settings.elsewhere import nearest
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_settings, losses_with
 from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings

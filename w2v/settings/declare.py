@@ -14,13 +14,13 @@ wrong is told at once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from w2v.settings.elsewhere import nearest
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
@@ -162,12 +162,6 @@ def settings_of(cls: type) -> dict[str, Setting]:
             optional = depends or "None" in others
             found[field.name] = Setting(field.name, kind, optional, default, **facts)
     return found
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like `name`, or None when nothing is near."""
-    close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
-    return close[0] if close else None
 
 
 def _plain(value: float | None) -> str:

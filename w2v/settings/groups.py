@@ -22,6 +22,18 @@ class CorpusSettings:
     column: str | None = setting(
         None, "the column that holds the text of .jsonl, .csv and .parquet", metavar="NAME"
     )
+    tokenizer: str = setting(
+        "whitespace",
+        "what separates words; words: Unicode's word boundaries, without punctuation and emoji;"
+        " every Chinese character is a word",
+        choices=("whitespace", "words"),
+    )
+    sentences: str = setting(
+        "line",
+        "where windows end, and a language model's <eos> stands: at every line end, or at blank"
+        " lines, so that hard-wrapped lines are joined",
+        choices=("line", "paragraph"),
+    )
     lowercase: bool = setting(False, "read all words in lower case")
     encoding_errors: str = setting(
         "replace", "what happens to bytes that are not UTF-8", choices=("replace", "strict")
@@ -101,8 +113,7 @@ class TrainingSettings:
         AUTO,
         "how gradients become updates; adamw: lm only",
         choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad for autograd; hogwild has sgd only; lm: sgd for lstm and gru with a"
-        " loss that scores all V rows, adamw for transformer, else adagrad",
+        default_text="adagrad; hogwild has sgd only; lm: adamw for transformer, else adagrad",
     )
 
 

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar
 
-from w2v.errors import InputError, shown
 from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings, losses_with
+from w2v.system.arguments import path
 
 PATHS = ("output", "valid", "init", "phrases")  # take any path-like object, such as a run
 
@@ -23,6 +23,8 @@ class Keywords(TypedDict, total=False):
     declarations."""
 
     column: str | None
+    tokenizer: str
+    sentences: str
     lowercase: bool
     encoding_errors: str
     phrases: str | os.PathLike[str] | None
@@ -129,7 +131,7 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
         InputError: what should be a path is none.
     """
     given = {name: _plain(value) for name, value in settings.items()}
-    paths = {name: as_path(name, given[name]) for name in PATHS if given.get(name) is not None}
+    paths = {name: path(name, given[name]) for name in PATHS if given.get(name) is not None}
     return given | paths
 
 
@@ -137,15 +139,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value
-
-
-def as_path(name: str, value: Any) -> str:
-    """Returns the path as a text.
-
-    Raises:
-        InputError: it is none; `name` says what it was given for.
-    """
-    try:
-        return os.fsdecode(value)
-    except TypeError:
-        raise InputError(f"`{name}` {shown(value)} is no path") from None

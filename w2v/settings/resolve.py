@@ -73,7 +73,7 @@ def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str
 
 def _resolve_lm(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     loss = LOSSES[values["loss"]]
-    usual = language_model.default_optimizer(values["arch"], loss.scores_all)
+    usual = language_model.default_optimizer(values["arch"])
     optimizer = values["optimizer"] = values["optimizer"] or usual
     values["lr"] = values["lr"] or language_model.LR[optimizer]
     values["engine"] = "autograd" if values["engine"] == "auto" else values["engine"]

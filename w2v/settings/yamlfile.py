@@ -9,6 +9,7 @@ and files beyond `MAX_BYTES`.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ import yaml
 from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
+PATHS = ("corpus", "valid", "init")  # of what is read
 MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
@@ -32,7 +34,8 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as
     plain `loss`. A mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its
     names, which keep their hyphens. A value is a text, None, a list of values, or (which no setting
-    takes) a dict of them.
+    takes) a dict of them. Texts that the file names by relative paths are looked for beside it
+    first, then from the working directory.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not a mapping.
@@ -54,7 +57,20 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         raise InputError(f"`config` {path} is not YAML: {reason}") from None
     if node is not None and not isinstance(node, yaml.MappingNode):
         raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
+    folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.curdir
+    pairs = [(key, _beside(folder, value) if key in PATHS else value) for key, value in pairs]
     return _check_keys(pairs, path)
+
+
+def _beside(folder: str, value: Any) -> Any:
+    """Returns the paths of a setting, those that lead to something from the folder as absolute."""
+    if isinstance(value, list):
+        return [_beside(folder, each) for each in value]
+    if not isinstance(value, str) or value in ("", "-") or "\0" in value:
+        return value
+    path = os.path.join(folder, value)
+    exists = os.path.lexists(path) or (glob.has_magic(value) and any(glob.iglob(path)))
+    return os.path.normpath(path) if exists else value
 
 
 def _read_text(path: str | os.PathLike[str]) -> str:

@@ -26,14 +26,13 @@ from w2v.errors import InputError, RunError
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 MAGIC_BYTES = 6
 RAW_BUFFER_BYTES = 1 << 18
-# xz -9 needs 65 MiB; only dictionaries chosen by hand (--lzma2=dict=1GiB) need more than this.
-XZ_MEMORY_LIMIT = 512 << 20
-XZ_LIMIT_EXCEEDED = "its dictionary needs more than 512 MiB, compress it again with xz -9"
+# xz -9 needs 65 MiB, zstd -19 8 MiB and zstd --long 128 MiB; only windows chosen by hand
+# (--lzma2=dict=1GiB, --long=31) need more than this.
+WINDOW_LIMIT = 256 << 20
+TOO_LARGE = ("usage limit exceeded", "requires too much memory")  # as the two libraries say it
 XZ_INPUT_BYTES = 1 << 18
 # zstd gives all output of one input at once, at most 32 kB per byte.
 ZSTD_INPUT_BYTES = 1 << 10
-# The library's own limit of 128 MiB refuses files made with zstd --long.
-ZSTD_WINDOW_LIMIT = 1 << 31
 
 
 class Readable(Protocol):
@@ -97,9 +96,12 @@ def _reported(name: str) -> Iterator[None]:
     except (lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise RunError(f"reading {name} failed: {error.strerror}") from error
+        if any(words in str(error) for words in TOO_LARGE):
+            problem = f"{name}: to decompress it takes more than {WINDOW_LIMIT >> 20} MiB of memory"
+            remedy = "compress it again, with xz -9 or zstd without --long, or pipe its text in"
+            raise InputError(f"{problem}; {remedy}") from None
         # gzip and bz2 report damaged data by an OSError too
-        reason = XZ_LIMIT_EXCEEDED if "usage limit exceeded" in str(error) else error
-        problem = f"{name} is damaged: its compressed data cannot be read ({reason})"
+        problem = f"{name} is damaged: its compressed data cannot be read ({error})"
         raise InputError(f"{problem}; get it again") from None
 
 
@@ -157,8 +159,8 @@ class _Members:
         return data
 
 
-_xz = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=XZ_MEMORY_LIMIT)
-_zstd = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).decompressobj
+_xz = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=WINDOW_LIMIT)
+_zstd = zstandard.ZstdDecompressor(max_window_size=WINDOW_LIMIT).decompressobj
 _READERS: dict[str, Callable[[Any], Readable]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
     "bzip2": bz2.BZ2File,

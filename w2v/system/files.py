@@ -3,9 +3,11 @@ synced, renamed."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -50,16 +52,34 @@ def _reported(target: Path) -> Iterator[None]:
         raise RunError(f"cannot write {target}: {error.strerror or error}") from error
 
 
+def user_caches() -> Path:
+    """Returns where w2v may keep what it can make again, for this user."""
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    # a user without an entry in passwd has no home, and `~` would be a folder here
+    return Path("/nonexistent/.cache" if home.startswith("~") else home) / "w2v"
+
+
+def read_plain(path: Path) -> bytes:
+    """Returns the content of a regular file that is no link. Raises OSError for all else, at once:
+    a pipe or a device might never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a file", str(path))
+        return file.read()
+
+
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterator[IO[bytes]]:
     """A binary file open for writing that becomes `path` at the end of the block, or never existed
     if the block raises. Raises RunError where it cannot be written (full disk, missing rights).
 
     A link is followed. A device or a pipe is written to directly: there is nothing to replace.
+    Without `follow` the new file takes the place of all of these.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path) if follow else path)
     with _reported(target):
-        if is_special(target):
+        if follow and is_special(target):
             with open(target, "wb") as device:
                 yield device
             return
@@ -122,6 +142,9 @@ def clean_up(path: Path) -> None:
         return
     for entry in left:
         try:
+            if entry.is_symlink():  # not ours; what it leads to stays where it is
+                entry.unlink()
+                continue
             _put_back(entry, path)
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)

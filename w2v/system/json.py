@@ -13,13 +13,13 @@ MAX_BYTES = 16 << 20
 MAX_DEPTH = 50
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     """Returns the object in the file. Raises OSError if it cannot be read, and ValueError if it is
-    no regular file, too large, no JSON, or no object."""
+    no regular file, larger than `limit` bytes, no JSON, or no object."""
     if path.exists() and not path.is_file():  # a device or a pipe might never end
         raise ValueError(f"{path} is not a file")
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
+    if path.stat().st_size > limit:
+        raise ValueError(f"{path} is larger than {limit >> 20} MiB")
     try:
         value = json.loads(path.read_bytes())
     except RecursionError:

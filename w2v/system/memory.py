@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from w2v.errors import W2VError
 from w2v.system.cgroup import group_folders
+
+LIBRARY_BYTES = 1 << 30
 
 
 class Demand(NamedTuple):
@@ -54,6 +59,31 @@ def _field(path: Path, name: str, unit: int) -> int | None:
         return int(words[words.index(name) + 1]) * unit
     except (OSError, ValueError, IndexError):
         return None
+
+
+@contextmanager
+def short_memory() -> Iterator[None]:
+    """A library that could not be loaded within a limit on this process's memory (`ulimit -v`),
+    which says anything then, is a MemoryError."""
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError) as error:
+        other = isinstance(error, OSError) and error.errno not in (None, errno.ENOMEM)
+        if other or isinstance(error, W2VError) or not _limited():
+            raise
+        raise MemoryError from error
+
+
+def _limited() -> bool:
+    """Whether a limit leaves this process less than libraries take."""
+    try:
+        import resource  # not on every system
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError, ValueError):
+        return False
+    return limit != resource.RLIM_INFINITY and limit - used < LIBRARY_BYTES
 
 
 def return_freed_memory() -> None:

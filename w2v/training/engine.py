@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -146,6 +147,16 @@ class WordEngine(Engine):
     def freeze(self, rows: np.ndarray) -> None:
         """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
         raise NotImplementedError(f"the {self.name} engine moves all rows")
+
+
+def blind_loss(config: Config, vocabulary: int) -> float:
+    """Returns about what a prediction among V = vocabulary words costs, in nats, while nothing is
+    learnt; more rather than less, for margins, scales and noise words all add to it."""
+    nats = math.log(vocabulary) + 1
+    for value in vars(config.loss).values():
+        with suppress(TypeError, ValueError):  # a setting that is no number
+            nats += abs(float(value))
+    return nats
 
 
 def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:

@@ -25,6 +25,7 @@ from torch import Tensor
 from w2v.training.rows import summed_rows
 
 TINY = 1e-20  # added to squares: a row whose gradient has been 0 so far stays where it is
+HIGHEST_RATE = 1e36  # PyTorch refuses factors beyond float32; training diverges long before
 BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
@@ -38,6 +39,7 @@ class RowOptimizer(ABC):
     def update(self, gradient: Tensor, lr: float, rows: Tensor | None = None) -> None:
         """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows`
         of it."""
+        lr = min(lr, HIGHEST_RATE)
         if gradient.is_sparse:
             assert rows is None
             ids, values = gradient._indices()[0], gradient._values()

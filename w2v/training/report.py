@@ -83,19 +83,20 @@ class SilentReporter:
 @dataclass(frozen=True)
 class Words:
     """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled +
-    passed_left_out.
+    passed_left_out; and of a run that came to its end passed = epochs * (read - remainder).
 
-    Of a language model: tokens, line ends among them; left out are those that are read as <unk>,
-    and trained as such.
+    Of a language model: tokens, line ends among them (with `subwords` parts of words); left out are
+    those that are read as <unk>, and trained as such.
     """
 
     read: int  # in the corpus, once
     in_vocabulary: int  # of those
     left_out: int  # of those: below `min_count` or beyond `max_vocab`
-    passed: int  # over all epochs: read * epochs, less if interrupted
+    passed: int  # over all epochs; less if interrupted
     trained: int  # of those
     subsampled: int  # of those: left out at random by `sample`
     passed_left_out: int  # of those: not in the vocabulary
+    remainder: int = 0  # at the end of a language model's text: they fill no row of its columns
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ class TrainingResult:
         self.epochs[epoch].add(tally)
         self.total.add(tally)
 
+    @property
+    def last_loss(self) -> float | None:
+        """The mean loss of the last epoch begun; None without a prediction."""
+        losses = [tally.mean_loss for tally in self.epochs if tally.predictions]
+        return losses[-1] if losses else None
+
     def epoch(self, number: int) -> dict[str, Any]:
         """Returns what people and programs are told of an epoch (from 0)."""
         tally = self.epochs[number]
@@ -50,7 +56,7 @@ class TrainingResult:
         }
 
     def history(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, and behind them one for each epoch."""
+        """Returns the lines of metrics.jsonl, and behind them one for each epoch begun."""
         epochs = [{"kind": "epoch", **self.epoch(number)} for number in range(len(self.epochs))]
         return [*self.metrics, *epochs]
 

@@ -10,6 +10,7 @@ language models, and a run knows neither.
 
 from __future__ import annotations
 
+import math
 import pkgutil
 import threading
 from abc import ABC, abstractmethod
@@ -75,13 +76,14 @@ class Text:
 @dataclass
 class Job:
     """What the trainer works off. release: told of the positions of every finished block, which
-    are not needed again in this epoch."""
+    are not needed again in this epoch. blind: a prediction's loss while nothing is learnt."""
 
     engine: Engine
     blocks: Blocks
     schedule: Schedule
     validation: Validation[Any] | None = None
     release: Callable[[int, int], None] = lambda start, stop: None
+    blind: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ class Task(ABC):
     @abstractmethod
     def output_bytes(self, vocabulary: int) -> int:
         """Returns the size of the result on disk, roughly."""
+
+    def faster(self, text: Text, job: Job, seconds: float) -> str | None:
+        """Returns a sentence on what would make a run of so many seconds faster."""
+        return None
 
     def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
         """Refuses with an InputError a text of which nothing could be learnt."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.read import read_memory
-from w2v.corpus.selection import select_vocabulary
+from w2v.corpus.selection import lost_text, select_vocabulary
 from w2v.errors import InputError
 from w2v.settings.config import IN_MEMORY
-from w2v.settings.groups import CorpusSettings
 from w2v.training.task import Context
 
 
@@ -22,13 +23,21 @@ def read_text(context: Context) -> TokenStore:
         store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
         context.reporter.warn(warning)
+    output = os.path.abspath(context.config.output.output or "")
+    for folder in filter(os.path.isdir, settings.corpus):
+        if os.path.splitext(output)[1] and output.startswith(os.path.abspath(folder) + os.sep):
+            context.reporter.note(
+                f"`output` {output} lies among the text: next time it is read too"
+            )
     return store
 
 
-def words_to_train(store: TokenStore, settings: CorpusSettings) -> Vocabulary:
-    """Returns the words that `min_count` and `max_vocab` leave; closes the store if they are too
-    few."""
-    full = store.vocabulary
+def words_to_train(context: Context, store: TokenStore) -> Vocabulary:
+    """Returns the words that `min_count` and `max_vocab` leave, and says so where much of the text
+    is lost; closes the store if they are too few."""
+    full, settings = store.vocabulary, context.config.corpus
+    for warning in lost_text(full, settings):
+        context.reporter.warn(warning)
     try:
         vocabulary = select_vocabulary(full, settings)
         if len(vocabulary) >= 2:

@@ -1,7 +1,8 @@
 """The loop over blocks: threads take the next block, the calling thread reports and watches for the
 end.
 
-It knows no loss by name. A loss that is no longer a number ends the run.
+It knows no loss by name. A loss that is no longer a number, or that no model has which learns, ends
+the run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from w2v.training.task import Job
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
+DIVERGED = 100  # times the loss of a model that has learnt nothing
 POLL_SECONDS = 0.1
 
 
@@ -64,6 +66,7 @@ class Trainer:
     ) -> None:
         self.engine, self.blocks, self.schedule = job.engine, job.blocks, job.schedule
         self._release, self._watchers = job.release, watchers
+        self._highest_loss = DIVERGED * job.blind
         self._lock = threading.Lock()
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
@@ -97,9 +100,9 @@ class Trainer:
             for number in range(self.engine.threads)
         ]
         try:
+            self._report(reporter)  # from now on there is something to keep
             for thread in threads:
                 thread.start()
-            self._report(reporter)
             reported = logged = time.perf_counter()
             for thread in threads:
                 while thread.is_alive():
@@ -155,12 +158,13 @@ class Trainer:
                 lr = self.schedule.rate(block.fraction)
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
-                if not math.isfinite(tally.loss):
+                if not math.isfinite(tally.loss) or tally.mean_loss > self._highest_loss:
                     step = block.epoch * self.blocks.per_epoch + block.index
                     raise Diverged(
-                        f"the loss became {tally.loss} in epoch {block.epoch + 1} after"
+                        f"the loss became {tally.mean_loss:.4g} in epoch {block.epoch + 1} after"
                         f" {100 * block.fraction:.1f} % of the words (step {step}) at learning rate"
-                        f" {lr:.4g}; try a smaller `lr` (given: {self.schedule.initial:g})"
+                        f" {lr:.4g}; training has diverged; try a smaller `lr` (given:"
+                        f" {self.schedule.initial:g})"
                     )
                 with self._lock:
                     self.result.add(block.epoch, tally)
@@ -170,6 +174,7 @@ class Trainer:
                     if self._begun[block.epoch] == self.blocks.per_epoch:
                         del self._begun[block.epoch]
                         self._ended.append(block.epoch)
+                        self._log(self._progress(math.nan), block.epoch)
                         self._untold += 1
                     words = self.result.total.read
                     due = any([watcher.due(words) for watcher in self._watchers])
@@ -185,15 +190,9 @@ class Trainer:
         """Tells the reporter how things stand; `log` adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
-            words, fraction = self.result.total.read, self._done / self.blocks.positions
-            seconds = max(time.perf_counter() - self._began, 1e-9)
-            left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
-            epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
-            lr = self.schedule.rate(fraction)
-            rate, loss = words / seconds, recent.mean_loss
-            progress = Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
+            progress = self._progress(recent.mean_loss)
             if log and not self._resting:
-                self._log(progress, seconds)
+                self._log(progress)
             ended, self._ended = self._ended, []
             epochs = [self.result.epoch(number) for number in ended]
         for values in epochs:
@@ -203,17 +202,30 @@ class Trainer:
             self._untold -= len(epochs)
             self._told.notify_all()
 
-    def _log(self, progress: Progress, seconds: float) -> None:
-        """words = trained + subsampled + left_out since the run began; loss: the mean of the
+    def _progress(self, loss: float) -> Progress:
+        words, fraction = self.result.total.read, self._done / self.blocks.positions
+        seconds = max(time.perf_counter() - self._began, 1e-9)
+        left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
+        epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
+        lr, rate = self.schedule.rate(fraction), words / seconds
+        return Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
+
+    def _log(self, progress: Progress, ended: int | None = None) -> None:
+        """A line at the end of every epoch (`ended`, from 0), and one a second in between.
+
+        words = trained + subsampled + left_out since the run began; loss: the mean of the
         predictions since the line before, so that the sum of loss x predictions over all lines is
-        the loss of the run."""
-        total, before = self.result.total, self.result.logged
+        the loss of the run; epoch_loss: the mean of all predictions of the epoch that has ended."""
+        total, before, lines = self.result.total, self.result.logged, self.result.metrics
+        if ended is None and lines and total == before and lines[-1].get("lr") == progress.lr:
+            return  # all is said
         self.result.logged = replace(total)
         predictions = total.predictions - before.predictions
+        of_epoch = {} if ended is None else {"epoch_loss": self.result.epoch(ended)["loss"]}
         self.result.metrics.append(
             {
-                "seconds": round(seconds, 3),
-                "epoch": progress.epoch,
+                "seconds": round(time.perf_counter() - self._began, 3),
+                "epoch": progress.epoch if ended is None else ended + 1,
                 "fraction": round(progress.fraction, 6),
                 "words": total.read,
                 "trained": total.trained,
@@ -223,5 +235,6 @@ class Trainer:
                 "lr": progress.lr,
                 "predictions": predictions,
                 "loss": (total.loss - before.loss) / predictions if predictions else None,
+                **of_epoch,
             }
         )

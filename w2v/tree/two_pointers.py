@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from w2v.system.compiled import compiled
 
 
-@njit(cache=True)
+@compiled()
 def merge(counts: Any) -> Any:
     V = len(counts)
     weight = np.empty(2 * V - 1, np.int64)

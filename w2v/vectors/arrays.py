@@ -16,7 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from w2v.errors import InputError, RunError, shown
-from w2v.vectors.content import check_memory, check_unique, decode_words
+from w2v.system.fields import without_mark
+from w2v.vectors.content import (
+    MANY_WORD_BYTES,
+    MEAN_WORD_BYTES,
+    check_memory,
+    decode_words,
+    say_repeated,
+)
 from w2v.vectors.word_vectors import WordVectors
 
 # NumPy's own limit for text that it evaluates as a literal, and what stands before it.
@@ -30,15 +37,23 @@ def load_arrays(
     """The matrix in `matrix_path` with the words in `words_path`; refuses files that are damaged or
     do not belong together."""
     matrix = map_matrix(matrix_path)
-    words, counts = read_words(words_path, errors)
+    words, counts = read_words(words_path, len(matrix), errors)
     if len(words) != len(matrix):
         raise InputError(
             f"{matrix_path} has {len(matrix)} rows, but {words_path} has {len(words)} words; "
             "the two do not belong together: save the vectors again"
         )
-    check_unique(words, str(words_path), errors)
+    words, matrix = words[:limit], matrix[:limit]
     counts = None if counts is None else counts[:limit]
-    return WordVectors(words[:limit], matrix[:limit], counts, source)
+    first = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
+    if (repeated := len(words) - len(first)) == 0:
+        return WordVectors(words, matrix, counts, source)
+    again = next(word for i, word in enumerate(words) if first[word] < i)
+    keep = sorted(first.values())
+    check_memory(len(keep), matrix.shape[1], str(matrix_path))
+    counts = None if counts is None else counts[keep]
+    warning = say_repeated(repeated, again, str(words_path))
+    return WordVectors([words[i] for i in keep], matrix[keep], counts, source, [warning])
 
 
 def map_matrix(path: Path) -> np.ndarray:
@@ -102,13 +117,18 @@ def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]
     return tuple(map(int, shape)), fortran, dtype
 
 
-def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarray | None]:
-    """The words of a word list, and their counts [V] int64 when it has them."""
+def read_words(
+    path: Path, n_words: int, errors: str = "strict"
+) -> tuple[list[str], np.ndarray | None]:
+    """The words of a word list, of which there should be so many, and their counts [V] int64 when
+    it has them."""
     try:
         if path.exists() and not path.is_file():  # a device or a pipe might never end
             raise InputError(
                 f"{path} is not a file; the words belong there, one per line, beside the matrix"
             )
+        if path.stat().st_size > MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words:
+            raise InputError(f"{path} is too large for a list of {n_words} words: get it again")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(
@@ -116,8 +136,8 @@ def read_words(path: Path, errors: str = "strict") -> tuple[list[str], np.ndarra
         ) from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
-    data = data.removesuffix(b"\n") + b"\n"
-    if b"\t" in data:
+    data = without_mark(data, str(path)).removesuffix(b"\n") + b"\n"
+    if b"\t" in data or data.count(b"\r\n") == data.count(b"\n"):
         data = data.replace(b"\r\n", b"\n")
     data = data[:-1]
     try:

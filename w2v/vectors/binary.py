@@ -53,7 +53,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     found = Storage(dim, stream)
     rest = bytearray()
     passed = 0  # bytes of the file before `rest`
-    while (before := len(found.words)) < wanted:
+    while (before := found.read) < wanted:
         chunk = stream.read()
         if not chunk:
             raise InputError(
@@ -67,11 +67,11 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
         no_word = next(wrong, None)
         if no_word is None:
-            offsets = [passed + start for start in starts]
+            offsets = [stream.start + passed + start for start in starts]
             found.append(raw, offsets, np.frombuffer(data, "<f4").reshape(len(raw), dim))
             # the most that a word takes, with a line end and the space
             endless = len(rest) - position > 4 * dim + MAX_WORD_BYTES + 2
-            if endless and len(found.words) < wanted:
+            if endless and found.read < wanted:
                 no_word = len(raw)
         if no_word is not None:
             raise InputError(

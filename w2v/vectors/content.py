@@ -15,6 +15,7 @@ import numpy as np
 
 from w2v.errors import InputError, RunError, shown
 from w2v.system.compression import Decompressed
+from w2v.system.fields import without_mark
 from w2v.system.limits import MAX_DIM
 from w2v.system.memory import available_memory
 
@@ -27,7 +28,12 @@ WORD_BYTES = 160
 # Memory is asked for only where it could be short.
 CHECKED_BYTES = 64 << 20
 
-HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t]+([+-]?[0-9]{1,18})[ \t]*(?:\r?\n|\Z)")
+HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t,;]+([+-]?[0-9]{1,18})[ \t,;]*(?:\r?\n|\Z)")
+CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
+# Words of more bytes than these, and on the average more than those, are none: small compressed
+# files can stand for gigabytes of them. The same word again and again is no file of vectors either.
+MANY_WORD_BYTES, MEAN_WORD_BYTES = 32 << 20, 100
+MANY_REPEATED = 10_000
 
 
 class VectorStream:
@@ -35,6 +41,7 @@ class VectorStream:
 
     Attributes:
         sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
+        start: the bytes of the mark before them.
         size: bytes in all, or None when that is only known at the end (compressed files, pipes).
         limit, errors: how many words to read, None for all, and what becomes of broken ones.
         warnings: what its reader found that the user should know, in plain sentences.
@@ -46,13 +53,26 @@ class VectorStream:
         self.name, self.size, self._file = file.name, size, file
         self.limit, self.errors = limit, errors
         self.warnings: list[str] = []
-        self._pending = self.sample = file.read(SAMPLE_BYTES)
-        self.sample_is_all = len(self.sample) < SAMPLE_BYTES
+        data = file.read(SAMPLE_BYTES)
+        self.sample_is_all = len(data) < SAMPLE_BYTES
+        sample = without_mark(data, self.name)
+        self.start = len(data) - len(sample)
+        # Of a text without any LF each CR is a line's end.
+        self._with_cr = b"\r" in sample and b"\n" not in sample and is_text(sample)
+        self.sample = self._pending = self._with_line_ends(sample)
 
     def read(self) -> bytes:
         """Returns some further bytes, none only at the end."""
         chunk, self._pending = self._pending, b""
-        return chunk or self._file.read(CHUNK_BYTES)
+        return chunk or self._with_line_ends(self._file.read(CHUNK_BYTES))
+
+    def _with_line_ends(self, data: bytes) -> bytes:
+        return data.replace(b"\r", b"\n") if self._with_cr else data
+
+
+def is_text(data: bytes) -> bool:
+    """Whether no control characters but tabs and line ends are among the bytes."""
+    return len(data.translate(None, CONTROL_BYTES)) == len(data)
 
 
 class Header(NamedTuple):
@@ -83,7 +103,7 @@ def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -
         )
     if stream.size is None:  # the memory is checked while the rows come in
         return wanted
-    need, left = n_words * min_vector_bytes, stream.size - header.length
+    need, left = n_words * min_vector_bytes, stream.size - stream.start - header.length
     if need > left:
         raise InputError(
             f"{name}: its header says {header}, which need at least {need} bytes, but only {left}"
@@ -108,26 +128,42 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
 
 
 class Storage:
-    """The words read so far, and a float32 matrix of their rows that grows in place, by half its
-    size at a time."""
+    """The different words read so far, and a float32 matrix of their rows that grows in place, by
+    half its size at a time.
+
+    Attributes:
+        read: how many words were read, with those that stood there before.
+    """
 
     def __init__(self, dim: int, stream: VectorStream) -> None:
         self.words: list[str] = []
+        self.read = self._word_bytes = 0
+        self._known: set[str] = set()
+        self._repeated = ""
         self._matrix = np.empty((0, dim), np.float32)
-        self._name, self._errors = stream.name, stream.errors
+        self._stream, self._name = stream, stream.name
 
     def append(self, raw: Sequence[bytes], offsets: Sequence[int], rows: np.ndarray) -> None:
         """Adds words, which start at these `offsets` of the file, with their rows [n, D]; refuses
         what is not UTF-8, NaN and infinity."""
         before, name = len(self.words), self._name
-        self.words += decode_words(raw, before, offsets, name, self._errors)
+        words = decode_words(raw, self.read, offsets, name, self._stream.errors)
         wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
         if len(wrong):
-            word = shown(self.words[before + wrong[0]])
             raise InputError(
-                f"{name}: the vector of {word} holds NaN or infinity; remove it or save the vectors"
-                " again"
+                f"{name}: the vector of {shown(words[wrong[0]])} holds NaN or infinity; remove it"
+                " or save the vectors again"
             )
+        self.read += len(words)
+        if (new := self._new(words)) is not None:
+            words, rows = [words[i] for i in new], rows[new]
+        self._word_bytes += sum(map(len, words))
+        if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
+            raise InputError(
+                f"{name}: its words have more than {MEAN_WORD_BYTES} bytes on the average"
+                f" ({shown(max(words, key=len), 20)}), so they are none; give a file of vectors"
+            )
+        self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
             room = max(after, room * 3 // 2)
@@ -135,8 +171,31 @@ class Storage:
             self._matrix.resize((room, dim), refcheck=False)
         self._matrix[before:after] = rows
 
+    def _new(self, words: Sequence[str]) -> list[int] | None:
+        """Positions of the words that were not there before, None for all."""
+        had = len(self._known)
+        fresh = set(words)
+        if len(fresh) == len(words) and self._known.isdisjoint(fresh):
+            self._known |= fresh
+            return None
+        places = []
+        for i, word in enumerate(words):
+            if word in self._known:
+                self._repeated = self._repeated or word
+            else:
+                self._known.add(word)
+                places.append(i)
+        if self.read - had - len(places) > max(MANY_REPEATED, had):
+            raise InputError(
+                f"{self._name}: most of its words stand there more than once, such as"
+                f" {shown(self._repeated)}; it is no file of word vectors"
+            )
+        return places
+
     def finish(self) -> tuple[list[str], np.ndarray]:
         """The words, and the matrix, shrunk to what it holds."""
+        if (repeated := self.read - len(self.words)) > 0:
+            self._stream.warnings.append(say_repeated(repeated, self._repeated, self._name))
         self._matrix.resize((len(self.words), self._matrix.shape[1]), refcheck=False)
         return self.words, self._matrix
 
@@ -159,15 +218,8 @@ def decode_words(
     return words
 
 
-def check_unique(words: Sequence[str], name: str, errors: str) -> None:
-    """Refuses a word that stands there twice. Under "replace" different broken words may become the
-    same one; the first then counts."""
-    if errors == "replace" or len(set(words)) == len(words):
-        return
-    first: dict[str, int] = {}
-    for i, word in enumerate(words, 1):
-        if first.setdefault(word, i) < i:
-            raise InputError(
-                f"{name}: {shown(word)} is both word {first[word]} and word {i}; remove one of"
-                " the two"
-            )
+def say_repeated(count: int, word: str, name: str) -> str:
+    """What to tell about words that stand in a file again."""
+    words = "word was" if count == 1 else "words were"
+    said = f"{count:,} repeated {words} left out, such as {shown(word)}"
+    return f"{name}: {said}; the first vector of each counts"

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from w2v.corpus.words import split_words
 from w2v.errors import InputError
+from w2v.settings.groups import CorpusSettings
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
@@ -25,17 +27,19 @@ def encode(
 ) -> np.ndarray:
     """Returns a row for each text [n, D] float32, or one vector [D] for a single string.
 
-    A text is a string, whose words blanks separate, or a list of words. Words that have no vector
-    are left out; a text without any known word is a row of zeros, and a warning says how many these
-    are. The common component of "sif", which needs counts, is that of the texts of this call, so it
-    stays where there is only one.
+    A text is a string, whose words are found as in the text of the run that the vectors come from,
+    else between whitespace; or a list of words. Words that have no vector are left out; a text
+    without any known word is a row of zeros, and a warning says how many these are. The common
+    component of "sif", which needs counts, is that of the texts of this call, so it stays where
+    there is only one.
     """
     if pooling not in POOLINGS:
         raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
     rows_of = []
+    settings = _corpus_settings(vectors)
     for text in [texts] if isinstance(texts, str) else texts:
-        found_in = map(vectors.index, text.split() if isinstance(text, str) else text)
-        rows_of.append([row for row in found_in if row is not None])
+        words = split_words(text, settings) if isinstance(text, str) else text
+        rows_of.append([row for row in map(vectors.index, words) if row is not None])
     weights = np.ones(len(vectors), np.float32)
     if pooling == "sif":
         if vectors.counts is None:
@@ -53,10 +57,19 @@ def encode(
     if empty := sum(not rows for rows in rows_of):
         warnings.warn(
             f"{empty:,} of {len(rows_of):,} texts hold no known word: their rows are zeros",
-            stacklevel=2,
+            stacklevel=3,
         )
     if pooling == "sif" and len(rows_of) - empty > 1:
         exact = found.astype(np.float64)
         common = np.linalg.eigh(exact.T @ exact)[1][:, -1]
         found = (exact - np.outer(exact @ common, common)).astype(np.float32)
     return found[0] if isinstance(texts, str) else found
+
+
+def _corpus_settings(vectors: WordRows) -> CorpusSettings | None:
+    """Returns how the text of the vectors' run was read, if they are one's."""
+    if vectors.run is None or not (vectors.run / "config.yaml").is_file():
+        return None
+    from w2v.settings.build import build_config  # YAML takes 15 ms
+
+    return build_config({}, vectors.run / "config.yaml").corpus

@@ -14,19 +14,26 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.system import compression
 from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
-from w2v.vectors.content import VectorStream, check_unique, parse_header
-from w2v.vectors.text import count_numbers, read_text
+from w2v.vectors.content import VectorStream, is_text, parse_header
+from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.text import read_text
 from w2v.vectors.word_vectors import WordVectors
 
 # What other well-known files start with, and what to do instead.
+SAVED_OTHERWISE = "save the vectors as word2vec text or binary with the library that wrote it"
 FOREIGN = {
     b"PK\x03\x04": (
         "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format"
     ),
+    b"FiFu": f"is a finalfusion file (.fifu): {SAVED_OTHERWISE} (finalfusion convert)",
+    b"SQLite format 3": f"is a database, perhaps .magnitude: {SAVED_OTHERWISE} (pymagnitude)",
+    b"\x89HDF\r\n\x1a\n": f"is an HDF5 file (.h5): {SAVED_OTHERWISE} (pandas or h5py)",
+    b"PAR1": f"is a Parquet file: {SAVED_OTHERWISE}",
+    b"ARROW1": f"is an Arrow file: {SAVED_OTHERWISE}",
     b"\x80": (
         "looks like a Python pickle, which may run any code when loaded: use gensim's"
         " save_word2vec_format"
@@ -34,13 +41,13 @@ FOREIGN = {
     b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
 }
 RUN_VERSION = b"1"  # of a run directory's layout
-CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
 
 
 def load_vectors(
     path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
     """The words and vectors at `path`; raises InputError where there are none or they are damaged.
+    Of equal words the first counts, and a warning says how many there are.
 
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
@@ -65,11 +72,12 @@ def load_vectors(
                 "name a run directory or a vector file"
             )
         check_version(path)
-        return load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+        vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+        vectors.run = path.absolute()
+        return vectors
     with _opened(path, limit, encoding_errors) as stream:
         if not stream.sample.startswith(b"\x93NUMPY"):
             words, matrix = _read_stream(stream, path)
-            check_unique(words, str(path), encoding_errors)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
         if stream.size is None:
             raise InputError(
@@ -118,26 +126,57 @@ def _read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarra
         if sample.startswith(start):
             raise InputError(f"{path} {advice}")
     header = parse_header(sample)
-    # "7 1" may also be the first word of GloVe text with one whole number per word; only then the
-    # name decides.
-    if ".glove" in path.suffixes and set(count_numbers(sample, whole)) == {1}:
-        header = None
+    if header is not None:
+        body = sample[header.length :]
+        lines = first_lines(body, whole)
+        # "7 1" may also be the first word of GloVe text with one whole number per word; only then
+        # the name decides.
+        if ".glove" in path.suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
+            header = None
     if header is None:
-        counts = count_numbers(sample, whole)
-        dim = max(counts, key=lambda count: (counts.count(count), count), default=0)
-        if dim > 0 and 2 * counts.count(dim) >= len(counts):  # as most of the first lines have it
-            return read_text(stream, None, dim)
-        raise InputError(
-            f"{path} is not a file of word vectors: its first line is neither word2vec's header"
-            " (number of words, dimension) nor a word followed by numbers"
-        )
-    body = sample[header.length :]
-    text = 0 < header.dim <= min(count_numbers(body, whole), default=0)
+        return _read_headless(stream, path)
+    layout, fits = decide(lines, header.dim)
+    text = layout is not None and fits == len(lines) > 0
     # A handful of short records can be read both ways; then, too, the name decides.
     if [suffix for suffix in path.suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
         text = text and not (whole and fits_binary(sample, header))
     else:
-        text = text or len(body.translate(None, CONTROL_BYTES)) == len(body)
-    if text:
-        return read_text(stream, header, header.dim)
-    return read_binary(stream, header)
+        text = text or is_text(body)
+    if not text:
+        return read_binary(stream, header)
+    if layout is None and (other := decide(lines)[0]) is not None:
+        raise InputError(
+            f"{path}: its header says {header.dim} dimensions, but line 2 has {other.dim} numbers;"
+            " correct the header"
+        )
+    layout = layout or Layout(header.dim)
+    if (why := doubt(lines, layout, headed=True)) is not None:
+        raise InputError(f"{path} {why}")
+    return _remarked(stream, read_text(stream, header, layout, header.length), headed=True)
+
+
+def _read_headless(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
+    sample, position = stream.sample, 0
+    lines = first_lines(sample, stream.sample_is_all)
+    layout, _ = decide(lines[1:]) if len(lines) > 1 else (None, 0)
+    if layout is not None and names_columns(lines[0], layout):
+        position = sample.index(b"\n") + 1
+        stream.warnings.append(
+            f"the first line of {path}, {shown(lines[0], 40)}, was taken for names of its columns"
+        )
+        lines = lines[1:]
+    else:
+        layout, _ = decide(lines)
+    why = why_none(lines) if layout is None else doubt(lines, layout, headed=False)
+    if layout is None or why is not None:
+        raise InputError(f"{path} {why}")
+    return _remarked(stream, read_text(stream, None, layout, position), headed=False)
+
+
+def _remarked(
+    stream: VectorStream, found: tuple[list[str], np.ndarray], headed: bool
+) -> tuple[list[str], np.ndarray]:
+    words, matrix = found
+    said = remarks(words, matrix.shape[1], headed)
+    stream.warnings += [f"{stream.name}: {remark}" for remark in said]
+    return found

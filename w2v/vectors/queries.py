@@ -7,7 +7,7 @@ words are ranked by their cosine to it; the words of the query never answer.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from w2v.vectors.rows import WordRows, top
 # meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
+LONGEST_PHRASE = 8  # blanks and all, a word in a sum has at most so many parts
 
 Asked = str | Sequence[str] | np.ndarray  # a word or an expression, words to be added, a vector
 
@@ -34,7 +35,7 @@ class UnknownWordError(QueryError, KeyError):
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
         guesses = " or ".join(suggestions)
         hint = f"did you mean {guesses}?" if guesses else "check its spelling and its case"
-        super().__init__(f"{word!r} is not in the vocabulary of {source}; {hint}")
+        super().__init__(f"{shown(word)} is not in the vocabulary of {source}; {hint}")
         self.word = word
         self.suggestions = tuple(suggestions)
 
@@ -55,22 +56,31 @@ class Query(NamedTuple):
     exclude: tuple[int, ...] = ()
 
 
-def parse_expression(text: str) -> list[tuple[int, str]]:
+def parse_expression(
+    text: str, is_word: Callable[[str], bool] = lambda text: False
+) -> list[tuple[int, str]]:
     """(sign, word) of each word in `word` or `word + word - word …`. Signs stand alone between
-    words: "x-ray" is one word, and so is "-" by itself."""
+    words: "x-ray" is one word, and so is "-" by itself, and what `is_word` of several with blanks
+    between them."""
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
         raise QueryError(
             "the query is empty; give a word, or an expression such as 'king - man + woman'"
         )
-    operands, signs = tokens[0::2], tokens[1::2]
-    wrong = next((i for i, sign in enumerate(signs) if sign not in ("+", "-")), None)
-    if wrong is not None:
-        pair = f"{operands[wrong]!r} and {signs[wrong]!r}"
-        raise QueryError(f"{text.strip()!r} has no + or - between {pair}; put one there")
-    if len(signs) == len(operands):
-        raise QueryError(f"{text.strip()!r} ends with {signs[-1]!r}; put a word after it")
-    return [(-1 if s == "-" else 1, word) for s, word in zip(["+", *signs], operands, strict=True)]
+    terms: list[tuple[int, str]] = []
+    sign, rest = 1, tokens
+    while rest:
+        lengths = range(min(LONGEST_PHRASE, len(rest)), 1, -1)
+        n = next((n for n in lengths if is_word(" ".join(rest[:n]))), 1)
+        terms.append((sign, " ".join(rest[:n])))
+        rest = rest[n:]
+        if not rest:
+            return terms
+        if rest[0] not in ("+", "-"):
+            pair = f"{shown(terms[-1][1])} and {shown(rest[0])}"
+            raise QueryError(f"{shown(text.strip())} has no + or - between {pair}; put one there")
+        sign, rest = -1 if rest[0] == "-" else 1, rest[1:]
+    raise QueryError(f"{shown(text.strip())} ends with {tokens[-1]!r}; put a word after it")
 
 
 def known_row(vectors: WordRows, word: str) -> int:
@@ -88,7 +98,12 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     QueryError says why it stands for none."""
     if isinstance(asked, str):
         alone = vectors.index(asked) is not None  # also a word with blanks in it
-        return added(vectors, [(1, asked)] if alone else parse_expression(asked), asked.strip())
+        terms = (
+            [(1, asked)]
+            if alone
+            else parse_expression(asked, lambda word: vectors.index(word) is not None)
+        )
+        return added(vectors, terms, asked.strip(" \t\r\n"))
     if isinstance(asked, (list, tuple)) and asked and all(isinstance(x, str) for x in asked):
         return added(vectors, [(1, str(each)) for each in asked])
     try:
@@ -115,7 +130,7 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
     # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
         raise QueryError(
-            f"{text!r} adds up to a vector of zeros, which has no neighbours; use other words"
+            f"{shown(text)} adds up to a vector of zeros, which has no neighbours; use other words"
         )
     return Query(total, tuple(rows))
 
@@ -165,7 +180,7 @@ def analogy(
     the cosine to b - a + c, "mul" by s(x, b) s(x, c) / (s(x, a) + 1e-6), where s is the cosine
     brought into 0 to 1: 3CosMul (Levy & Goldberg 2014, ACL W14-1618)."""
     if method not in METHODS:
-        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
+        raise InputError(f"`method` {shown(method)} is unknown; use one of {', '.join(METHODS)}")
     if method == "add":
         return nearest(vectors, [added(vectors, [(1, b), (-1, a), (1, c)])], k)[0]
     _check_k(k)
@@ -191,7 +206,7 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
 
 def _check_k(k: int) -> None:
     if not isinstance(k, int) or k < 1:
-        raise InputError(f"`k` {k} is out of range; ask for one word at least")
+        raise InputError(f"`k` {shown(k)} is out of range; ask for one word at least")
 
 
 def near_spellings(vectors: WordRows, word: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +29,10 @@ class WordRows:
             say.
         source: where the vectors come from; error messages name it.
         warnings: what the user should know about the file, in plain sentences.
+        run: the directory of the run that they come from, if it is one.
     """
+
+    run: Path | None = None
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class WordRows:
 
     def index(self, word: str) -> int | None:
         """Returns the word's row, or None."""
-        return self._index_of.get(word)
+        return self._index_of.get(word) if isinstance(word, str) else None
 
     @cached_property
     def norms(self) -> np.ndarray:

@@ -1,83 +1,62 @@
-"""word2vec and GloVe text: one line `word x1 … xD` per word; word2vec's has a first line `V D`,
-GloVe's has none.
+"""Reads and writes text files of vectors: one line `word x1 … xD` per word; word2vec's has a first
+line `V D`, GloVe's has none. `layout` says which other layouts are read, and which lines are
+refused.
 
-Only single ASCII spaces separate, and the numbers are the last D fields: a word may hold U+00A0 or,
-in GloVe's files, even spaces. Written with nine significant digits, which give every float32 back
-exactly, and without the space that word2vec.c leaves at the end of a line.
+Only ASCII blanks separate: a word may hold U+00A0. Written with single spaces and nine significant
+digits, which give every float32 back exactly, and without the space that word2vec.c leaves at the
+end of a line.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import IO
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
+from w2v.system.fields import BYTE_ORDER_MARK, NUMBER_CHARACTERS, is_number
 from w2v.system.limits import MAX_WORD_BYTES
 from w2v.vectors.content import MAX_VALUE_BYTES, Header, Storage, VectorStream, words_to_read
+from w2v.vectors.layout import Layout, cut
 
-SAMPLE_LINES = 20
 WRITE_ROWS = 4096
-NUMBER_BYTES = b"0123456789+-.eEnNaAiIfFtTyY "
-
-
-def is_number(field: bytes) -> bool:
-    """Whether the field can be one of a vector's values."""
-    if not field or field.strip(NUMBER_BYTES[:-1]):
-        return False
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def count_numbers(sample: bytes, complete: bool) -> list[int]:
-    """How many numbers end each of the sample's first whole lines that hold something."""
-    lines = sample.split(b"\n", SAMPLE_LINES)
-    if not complete or len(lines) > SAMPLE_LINES:
-        lines.pop()
-    fields = [line.split(b" ")[1:] for line in (line.rstrip(b" \r") for line in lines) if line]
-    return [sum(1 for _ in takewhile(is_number, reversed(each))) for each in fields]
+NUMBER_BYTES = NUMBER_CHARACTERS.encode() + b" \t,;\n"
+# An empty field would be skipped by numpy, so that a later one could make up for it.
+NO_FIELD = re.compile(rb"(?:^|[,;\n])[ \t]*(?:$|[,;\n])|[^ \t,;\n][ \t]+[^ \t,;\n]")
+COMMAS = bytes.maketrans(b",;", b"  ")
 
 
 def read_text(
-    stream: VectorStream, header: Header | None, dim: int
+    stream: VectorStream, header: Header | None, layout: Layout, position: int
 ) -> tuple[list[str], np.ndarray]:
-    """Words and vectors [V, D] float32, of lines that fit the header and `dim`."""
-    name, limit, wanted, position, first_line = stream.name, stream.limit, 0, 0, 1
+    """Words and vectors [V, D] float32, of lines in the layout from `position` on, which is behind
+    the header, if there is one, or the names of the columns."""
+    name, limit, wanted = stream.name, stream.limit, 0
     if header is not None:
-        wanted = words_to_read(header, stream, 2 * dim + 1)
-        position, first_line = header.length, 2
-        counts = count_numbers(stream.sample[position:], stream.sample_is_all)
-        if min(counts, default=0) > dim:  # the surplus would become part of the words
-            raise InputError(
-                f"{name}: its header says {dim} dimensions, but line 2 has {counts[0]} numbers;"
-                " correct the header"
-            )
-    found = Storage(dim, stream)
-    for block in _line_blocks(stream, dim, position):
-        before = len(found.words)
+        wanted = words_to_read(header, stream, 2 * layout.dim + 1)
+    found = Storage(layout.dim, stream)
+    lines = _Lines(layout, name, 2 if position else 1, header is not None)
+    for block in _line_blocks(stream, layout.dim, position):
+        before = found.read
         if limit is not None and before >= limit:
             break
-        words, starts, values = _parse(_tidy(block), dim, first_line + before, name, header)
+        words, starts, values = lines.parse(block)
         taken = slice(None if limit is None else limit - before)
         if header is not None and before + len(words[taken]) > header.n_words:
             raise InputError(
                 f"{name}: its header says {header.n_words} words, but more lines follow; correct"
                 " the header"
             )
-        offsets = [position + start for start in starts[taken]]
+        offsets = [stream.start + position + start for start in starts[taken]]
         found.append(words[taken], offsets, values[taken])
         position += len(block)
-    if header is not None and len(found.words) < wanted:
+    if header is not None and found.read < wanted:
         raise InputError(
-            f"{name}: its header says {header.n_words} words, but there are only"
-            f" {len(found.words)}; the file is cut short or the header is wrong: copy or save it"
-            " again"
+            f"{name}: its header says {header.n_words} words, but there are only {found.read}; the"
+            " file is cut short or the header is wrong: copy or save it again"
         )
     return found.finish()
 
@@ -93,7 +72,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
         rest += chunk
         # Cut before the last line that holds something, so that only the end of the file can end in
         # empty lines.
-        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b"\r\n"))) + 1
+        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b" \t\r\n"))) + 1
         if cut:
             yield bytes(rest[:cut])
             del rest[:cut]
@@ -102,7 +81,7 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
                 f"{stream.name}: a line is longer than {limit} bytes, too long for {dim} numbers; "
                 "the file is damaged or holds no vectors"
             )
-    last = rest.rstrip(b"\r\n")
+    last = rest.rstrip(b" \t\r\n")
     if last:
         if not rest.endswith(b"\n"):
             stream.warnings.append(
@@ -112,68 +91,138 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
         yield bytes(last) + b"\n"
 
 
-def _tidy(block: bytes) -> bytes:
-    """The lines without spaces and carriage returns at their ends; same number of lines."""
-    while b" \n" in block or b"\r\n" in block:
-        block = block.replace(b"\r\n", b"\n").replace(b" \n", b"\n")
-    return block
+class _Lines:
+    """Cuts blocks of whole lines into words and numbers; `n` is the number of the next line."""
+
+    def __init__(self, layout: Layout, name: str, n: int, headed: bool) -> None:
+        self._layout, self._name, self._n = layout, name, n
+        self._said = "its header says" if headed else "the first lines have"
+
+    def parse(self, block: bytes) -> tuple[list[bytes], list[int], np.ndarray]:
+        """Words [n], about where they stand in the block, and the numbers [n, D] of n lines."""
+        dim = self._layout.dim
+        words, starts, numbers = self._between_blanks(block) or self._line_by_line(block)
+        text = b"\n".join(numbers)
+        commas = self._layout.mark != " " or self._layout.quoted
+        values = None if commas and NO_FIELD.search(text) else _numbers(text)
+        if values is None or len(values) != len(words) * dim:
+            for i, line in enumerate(block.split(b"\n")[:-1]):
+                self._check(line, i)
+            raise InputError(
+                f"{self._name}: the numbers from line {self._n} on cannot be read; copy or save the"
+                " file again"
+            )
+        self._n += len(words)
+        return words, starts, values.reshape(len(words), dim)
+
+    def _between_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
+        """The words, their places and the texts of their numbers; None where commas separate."""
+        dim, mark, word_end, quoted = self._layout
+        if mark != " " or quoted:
+            return None
+        data = np.frombuffer(block, np.uint8)
+        line_ends = np.flatnonzero(data == ord("\n"))
+        blank = (data == ord(" ")) | (data == ord("\t"))
+        blank[line_ends] = True
+        blank[line_ends - 1] |= data[line_ends - 1] == ord("\r")
+        first = np.flatnonzero(blank[:-1] > blank[1:]) + 1  # of the fields, one by one
+        first = first if blank[0] else np.concatenate([[0], first])
+        last = np.flatnonzero(blank[:-1] < blank[1:]) + 1  # behind each field
+        after = np.searchsorted(first, line_ends)
+        before = np.concatenate([[0], after[:-1]])
+        fields = after - before
+        line_starts = np.concatenate([[0], line_ends[:-1] + 1])
+        # The word is empty where a blank and D numbers are all.
+        empty = (fields == dim) & blank[line_starts]
+        self._refuse(block, np.flatnonzero((fields <= dim) & ~empty))
+        numbers = first[after - dim]
+        ends = np.where(empty, line_starts, last[after - dim - 1])
+        starts = np.where(empty, line_starts, first[before])
+        if word_end == "\t":  # at least one stands behind the word, and none in it
+            tabbed = (data[ends] == ord("\t")) | (data[numbers - 1] == ord("\t"))
+            self._refuse(block, np.flatnonzero(~tabbed))
+        places = starts.tolist()
+        words = [block[a:b] for a, b in zip(places, ends.tolist(), strict=True)]
+        for i in np.flatnonzero(fields > dim + 1).tolist():
+            inner = words[i].replace(b"\t", b" ").rsplit(b" ", 1)[1:]
+            wrong = b"\t" in words[i] if word_end == "\t" else is_number(_text(*inner))
+            if wrong:
+                self._refuse(block, [i])
+        ends_of = zip(numbers.tolist(), last[after - 1].tolist(), strict=True)
+        return words, places, [block[a:b] for a, b in ends_of]
+
+    def _line_by_line(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]]:
+        words, starts, numbers, place = [], [], [], 0
+        dim, mark, word_end, quoted = self._layout
+        separator = mark.encode()
+        for i, whole in enumerate(block.split(b"\n")[:-1]):
+            line = whole.rstrip(b" \t\r" + separator)
+            if quoted:
+                word, fields = self._check(line, i)
+                rest = ",".join(fields).encode("latin-1")
+            elif mark == word_end:
+                first, _, rest = line.partition(separator)
+                word = first.strip(b" \t")
+            else:
+                head, *others = line.rsplit(separator, dim - 1)
+                parts = head.replace(b"\t", b" ").strip(b" ").rpartition(b" ")
+                word, rest = parts[0].strip(b" "), separator.join([parts[2], *others])
+                rest = rest if parts[1] else b""
+            if not quoted and (rest.count(separator) != dim - 1 or not rest):
+                self._refuse(block, [i])
+            words.append(word)
+            starts.append(place + max(0, line.find(word)))
+            numbers.append(rest)
+            place += len(whole) + 1
+        return words, starts, numbers
+
+    def _refuse(self, block: bytes, lines: Sequence[int] | np.ndarray) -> None:
+        """Raises for the first of the lines, if there is one."""
+        if len(lines):
+            self._check(block.split(b"\n")[lines[0]], int(lines[0]), sure=True)
+
+    def _check(self, line: bytes, i: int, sure: bool = False) -> tuple[bytes, list[str]]:
+        """The word and the numbers of line i of the block; raises if it does not fit the layout, or
+        is `sure` not to."""
+        line = line.rstrip(b" \t\r")
+        found, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
+        where = f"{self._name}: line {self._n + i}"
+        fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
+        if found is None or len(found[1]) < dim <= len(fields):
+            wrong = next((each for each in reversed(fields) if not is_number(each)), "")
+            raise InputError(
+                f"{where} has {shown(wrong, 40)} where a number belongs; the file is damaged: copy"
+                " or save it again"
+            )
+        if sure or len(found[1]) != dim:
+            raise InputError(
+                f"{where} has {len(found[1])} numbers after the word, but {self._said} {dim}; the"
+                " file is damaged or the header is wrong: copy or save it again"
+            )
+        return found[0].encode("latin-1"), found[1]
 
 
-def _parse(
-    block: bytes, dim: int, first_line: int, name: str, header: Header | None
-) -> tuple[list[bytes], list[int], np.ndarray]:
-    """Words [n], their offsets in the block, and the numbers [n, D] of n whole lines."""
-    data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    spaces = np.flatnonzero(data == ord(" "))
-    # The word ends at the D-th space from the right of its line.
-    before_end = np.searchsorted(spaces, ends)
-    before_start = np.searchsorted(spaces, starts)
-    short = np.flatnonzero(before_end - before_start < dim)
-    if len(short):
-        i = int(short[0])
-        numbers = int(before_end[i] - before_start[i])
-        said = "its header says" if header is not None else "the first lines have"
-        raise InputError(
-            f"{name}: line {first_line + i} has {numbers} numbers after the word, but {said} {dim};"
-            " the file is damaged or the header is wrong: copy or save it again"
-        )
-    first, middle, last = starts.tolist(), spaces[before_end - dim].tolist(), ends.tolist()
-    words = [block[a:b] for a, b in zip(first, middle, strict=True)]
-    values = _numbers(b"".join([block[a:b] for a, b in zip(middle, last, strict=True)]))
-    if values is None or len(values) != len(words) * dim:
-        for i, line in enumerate(block.split(b"\n")[:-1], first_line):
-            for field in line.rsplit(b" ", dim)[1:]:
-                if not is_number(field):
-                    text = field[:40].decode("utf-8", "replace")
-                    raise InputError(
-                        f"{name}: line {i} has {text!r} where a number belongs; the file is"
-                        " damaged: copy or save it again"
-                    )
-        raise InputError(
-            f"{name}: the numbers from line {first_line} on cannot be read; copy or save the file"
-            " again"
-        )
-    return words, first, values.reshape(len(words), dim)
+def _text(field: bytes = b"") -> str:
+    return field.decode("latin-1")
 
 
 def _numbers(text: bytes) -> np.ndarray | None:
-    """The space-separated numbers as float32, or None when something else is among them."""
-    # An empty field would be skipped by numpy, so that a later one could make up for it.
-    if text.translate(None, NUMBER_BYTES) or b"  " in text:
+    """The numbers as float32, or None when something else is among them."""
+    if text.translate(None, NUMBER_BYTES):
         return None
     with warnings.catch_warnings():
         # Older numpy versions warn where newer ones raise.
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            return np.fromstring(text, dtype=np.float32, sep=" ")
+            return np.fromstring(text.translate(COMMAS), dtype=np.float32, sep=" ")
         except (ValueError, DeprecationWarning):
             return None
 
 
 def write_text(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, header: bool) -> None:
     """Writes the lines, after `V D` when `header` is set."""
+    if not header and words and words[0].startswith("\ufeff"):
+        file.write(BYTE_ORDER_MARK)  # the reader drops one
     if header:
         file.write(b"%d %d\n" % matrix.shape)
     line = "%s" + " %.9g" * matrix.shape[1]

@@ -7,6 +7,7 @@ vectors.nearest("king - man + woman", k=5)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,20 +16,29 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.evaluation.analogies import AnalogyResult, evaluate_analogies
+from w2v.evaluation.analogies import METHODS, AnalogyResult, evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
+from w2v.system import arguments
+from w2v.system.arguments import asks, one_of
 from w2v.vectors import encoding, queries
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
-from w2v.vectors.saving import save_vectors
+from w2v.vectors.saving import FORMATS, save_vectors
 
 if TYPE_CHECKING:
     import pandas
     import torch
 
+    from w2v.explorer.map import WordMap
+
 Result = AnalogyResult | SimilarityResult
 Set = AnalogySet | SimilaritySet
+
+
+def _set(name: str, value: Any) -> Any:
+    is_set = isinstance(value, (AnalogySet, SimilaritySet))
+    return value if is_set else arguments.path(name, value)
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
@@ -53,7 +63,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         an UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str):
             return self.matrix[queries.known_row(self, word)]  # type: ignore[no-any-return]
-        return np.asarray(self.matrix[[queries.known_row(self, each) for each in word]])
+        rows = [queries.known_row(self, each) for each in arguments.items("word", word)]
+        return np.asarray(self.matrix[rows])
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.index(word) is not None
@@ -72,9 +83,10 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         vector [D]; an unknown word is an UnknownWordError."""
         return queries.nearest(self, [queries.resolve(self, query)], k)[0]
 
-    answers, similarity = queries.answers, queries.similarity
-    analogy, odd_one_out = queries.analogy, queries.odd_one_out
-    encode = encoding.encode
+    answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
+    analogy = asks(method=one_of(METHODS))(queries.analogy)
+    odd_one_out = asks(words=arguments.texts)(queries.odd_one_out)
+    encode = asks(texts=arguments.texts, pooling=one_of(encoding.POOLINGS))(encoding.encode)
 
     @overload
     def evaluate(self, given: None = None, **options: Any) -> dict[str, Result]: ...
@@ -82,7 +94,14 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     @overload
     def evaluate(self, given: str | Path | Set, **options: Any) -> Result: ...
 
-    def evaluate(  # type: ignore[misc]
+    @asks(  # type: ignore[misc]
+        given=arguments.optional(_set),
+        method=one_of(METHODS),
+        restrict_vocab=arguments.number(0, whole=True),
+        case=one_of(("fold", "exact")),
+        intervals=arguments.kind(bool, "boolean"),
+    )
+    def evaluate(
         self,
         given: str | Path | Set | None = None,
         *,
@@ -113,10 +132,38 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         more: Any = {"skipped": chosen.skipped, "intervals": intervals}
         return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
+    @asks(path=arguments.path, format=arguments.optional(one_of(sorted(set(FORMATS.values())))))
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy"."""
-        save_vectors(path, self.words, self.matrix, self.counts, format)
+        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy". Words that
+        the format cannot hold are left out, and a warning says how many these are."""
+        for warning in save_vectors(path, self.words, self.matrix, self.counts, format).warnings:
+            warnings.warn(warning, stacklevel=2)
+
+    def map(
+        self,
+        path: str | Path | None = None,
+        words: int = 20000,
+        *,
+        title: str | None = None,
+        seed: int = 1,
+        method: str = "auto",
+    ) -> WordMap:
+        """Draws a map of the most frequent `words`: a page at `path`, and a table of the places
+        beside it (map.html, map.parquet); without `path` both are only returned.
+
+        Args:
+            title: the page's heading; None: where the vectors come from.
+            seed: the same seed draws the same map.
+            method: "tsne", "pca", or "auto": t-SNE if openTSNE is installed.
+        """
+        from w2v.explorer.map import check_map, draw_map  # what no other method needs
+
+        method = check_map(path, words, seed, method)
+        drawn = draw_map(self, words, title or Path(self.source).name, seed, method)
+        if path is not None:
+            drawn.save(path)
+        return drawn
 
     def to_torch(self) -> torch.Tensor:
         """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""

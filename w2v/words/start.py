@@ -39,7 +39,9 @@ class Earlier:
     """What `init` names: words with their input rows [words, dim]; of a run also counts and its
     output layer.
 
-    outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none.
+    outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none; lost:
+    the run had an output layer of this kind, perhaps, and has not kept it; warnings: what to tell
+    about the file.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Earlier:
     vocabulary: Vocabulary | None = None
     outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     why_none: str = ""
+    lost: bool = False
+    warnings: Sequence[str] = ()
 
 
 @dataclass
@@ -65,6 +69,8 @@ class Start:
     def apply(self, engine: WordEngine, reporter: Reporter) -> None:
         """Puts the earlier rows into the engine, whose starting vectors are set; says what came
         from where."""
+        for warning in self.earlier.warnings:
+            reporter.warn(warning)
         arrays = {name: np.array(array) for name, array in engine.state().items()}
         arrays["input"][self.known] = self.earlier.rows[self.source]
         outputs = [name for name in arrays if name.startswith(OUTPUT)]
@@ -81,7 +87,8 @@ class Start:
         reporter.note(f"{what}{stay}, {self.size - len(self.known):,} as usual")
         if anew:
             why = self.earlier.why_none or "its rows do not belong to words one by one"
-            reporter.note(f"the output layer starts anew ({anew}): {why}")
+            tell = reporter.warn if self.earlier.lost else reporter.note
+            tell(f"the output layer starts anew ({anew}): {why}")
         elif outputs and self.earlier.vocabulary is not None:
             reporter.note(f"the output layer goes on from {self.earlier.name}")
 
@@ -110,7 +117,8 @@ def load_earlier(config: Config) -> Earlier:
             raise InputError(f"`extend_vocab` {what}: leave one out")
         loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
         why = "a file of vectors has none"
-        found = Earlier(str(path), loaded.words, loaded.matrix, why_none=why)
+        words, rows = loaded.words, loaded.matrix
+        found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
     length, dim = found.rows.shape[1], config.model.dim
     if length != dim:
         what = f"has vectors of {length} numbers, and `dim` is {dim}"
@@ -166,10 +174,14 @@ def _of_run(path: Path, config: Config) -> Earlier:
     vocabulary = Vocabulary.load(path / "vocab.tsv")
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        loaded, why = load_vectors(path), f"{path} keeps no checkpoint"
-        return Earlier(str(path), loaded.words, loaded.matrix, vocabulary, why_none=why)
+        loaded, why = load_vectors(path), f"what {path} had learnt of it was not kept"
+        why += ", which a run with `checkpoint_every` does"
+        return Earlier(str(path), loaded.words, loaded.matrix, vocabulary, why_none=why, lost=True)
     rows = checkpoint.tensors.get("input")
-    if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary):
+    corpus = checkpoint.state.get("corpus")
+    then = corpus.get("vocabulary_sha256") if isinstance(corpus, dict) else None
+    fits = then is None or then == digest(vocabulary)
+    if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary) or not fits:
         what = f"{checkpoint.path} does not fit the vocabulary beside it"
         raise InputError(f"`init` {path}: {what}; name another run")
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)

@@ -11,7 +11,7 @@ from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, return_freed_memory
-from w2v.training.engine import Tally, WordEngine
+from w2v.training.engine import Tally, WordEngine, blind_loss
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
@@ -52,7 +52,7 @@ class WordsTask(Task):
             store, vocabulary = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            vocabulary = words_to_train(store, self.config.corpus)
+            vocabulary = words_to_train(self.context, store)
             if self.config.start.init is not None:
                 store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
         if valid is not None:
@@ -103,7 +103,8 @@ class WordsTask(Task):
         validation = None
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
-        return Job(engine, blocks, Schedule(config.training.lr), validation, store.release)
+        schedule, blind = Schedule(config.training.lr), blind_loss(config, len(counts))
+        return Job(engine, blocks, schedule, validation, store.release, blind)
 
     def result(self, text: Text, job: Job) -> Result:
         learnt = None if job.validation is None else job.validation.learnt()["vectors"]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from w2v.errors import InputError
 from w2v.system.files import atomic_file
+from w2v.system.limits import MAX_WORD_BYTES
 
+LINE_PIECE = 1 << 20
 MAX_WORDS = 10000  # in a sentence; longer ones are split
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 
@@ -44,11 +47,36 @@ class LineSentence:
             self.source.seek(0)
             yield from self._sentences(self.source)
 
-    def _sentences(self, file: Iterable[Any]) -> Iterator[list[str]]:
-        for line in islice(file, self.limit):
-            words = (line if isinstance(line, str) else line.decode()).split()
-            for start in range(0, len(words), self.max_sentence_length):
-                yield words[start : start + self.max_sentence_length]
+    def _sentences(self, file: Any) -> Iterator[list[str]]:
+        for pieces in islice(_lines(file), self.limit):
+            words: list[str] = []
+            for piece in pieces:
+                words += (piece if isinstance(piece, str) else piece.decode()).split()
+                while len(words) > self.max_sentence_length:
+                    yield words[: self.max_sentence_length]
+                    words = words[self.max_sentence_length :]
+            if words:
+                yield words
+
+
+def _lines(file: Any) -> Iterator[Iterator[Any]]:
+    """The lines of an open file, each in pieces that end behind a word: however long it is, it
+    takes bounded memory."""
+    while piece := file.readline(LINE_PIECE):
+        yield (rest := _pieces(file, piece))
+        for _ in rest:  # what was not asked for belongs to this line all the same
+            pass
+
+
+def _pieces(file: Any, piece: Any) -> Iterator[Any]:
+    end, blanks = ("\n", (" ", "\t")) if isinstance(piece, str) else (b"\n", (b" ", b"\t"))
+    while not piece.endswith(end) and (more := file.readline(LINE_PIECE)):
+        cut = max(map(piece.rfind, blanks)) + 1
+        if len(piece) - cut > MAX_WORD_BYTES:
+            raise InputError(f"a word is longer than {MAX_WORD_BYTES:,} bytes; split it")
+        yield piece[:cut]
+        piece = piece[cut:] + more
+    yield piece
 
 
 class PathLineSentences(LineSentence):
@@ -73,10 +101,13 @@ def write_archive(path: Any, facts: Mapping[str, Any], arrays: Mapping[str, np.n
 def read_archive(path: Any, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Reads what `write_archive` wrote; AttributeError where it is of another kind."""
     try:
+        with ZipFile(path) as archive:  # written without compression: no more than its own size
+            if sum(each.file_size for each in archive.infolist()) > Path(path).stat().st_size:
+                raise ValueError("its parts are larger than the whole")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file}
         facts = json.loads(arrays.pop("facts").tobytes())
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, BadZipFile, MemoryError) as error:
         raise InputError(
             f"{path} was not saved by this module (gensim's own files are pickles, which may run"
             " any code: write them with gensim's save_word2vec_format)"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from w2v.compat.gensim.files import read_archive, write_archive
+from w2v.errors import InputError
 from w2v.system.files import atomic_file
 from w2v.vectors import load_vectors, save_vectors
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -126,7 +128,8 @@ class Storage:
             with atomic_file(fvocab) as file:
                 file.write("".join(f"{word} {count}\n" for word, count in counts).encode())
         kind = "binary" if binary else "text" if write_header else "glove"
-        save_vectors(fname, self.index_to_key, self.vectors, kind=kind)
+        for warning in save_vectors(fname, self.index_to_key, self.vectors, kind=kind).warnings:
+            warnings.warn(warning, stacklevel=2)
 
     @classmethod
     def load_word2vec_format(
@@ -141,10 +144,19 @@ class Storage:
     ) -> Self:
         """Reads a file or run directory; `binary` and `no_header` show in its content."""
         read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
+        for warning in read.warnings:
+            warnings.warn(warning, stacklevel=2)
         counts = read.counts
         if fvocab is not None:
-            lines = Path(fvocab).read_bytes().decode("utf-8", unicode_errors).splitlines()
-            of = dict(line.rsplit(None, 1) for line in lines if line.strip())
+            # no longer than the words that are there and as many others can make it
+            size = MANY_WORD_BYTES + 2 * MEAN_WORD_BYTES * len(read)
+            with open(fvocab, "rb") as file:
+                data = file.read(size + 1)
+            if len(data) > size:
+                raise InputError(f"{fvocab} is too large for the words of {fname}")
+            lines = data.decode("utf-8-sig", unicode_errors).split("\n")
+            pairs = (line.rstrip(" \t\r").replace("\t", " ").rpartition(" ") for line in lines)
+            of = {word: count for word, _, count in pairs if word}
             counts = np.array([int(of.get(word, 0)) for word in read.words])
         found = cls(read.dim, datatype)
         found.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})

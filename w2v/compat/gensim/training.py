@@ -14,8 +14,8 @@ from w2v.corpus.sources import TABLE_FORMATS
 from w2v.settings.build import build_config
 
 if TYPE_CHECKING:
-    from w2v.api import Run
     from w2v.compat.gensim.word2vec import Word2Vec
+    from w2v.trained import Run
     from w2v.training.report import Event
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,8 @@
 """One block of text through the kernel: choose windows and output rows, train window by window.
 
 `make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as
-plain integers in a closure: Numba's on-disk cache finds such a function again, while one whose
-closure holds functions would be compiled anew by every process; LLVM drops the branches that a
-frozen integer rules out.
+plain integers in a closure: by these the cache on disk knows it again, and LLVM drops the branches
+that a frozen integer rules out.
 
 Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R
 row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
@@ -12,14 +11,12 @@ context words' rows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, njit, uint64
+from numba import float32, float64, int64, uint64
 
 from w2v.kernels.cpu import reader
 from w2v.kernels.cpu import vector as v
@@ -32,6 +29,7 @@ from w2v.kernels.cpu.reader import begin, refill
 from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
 from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
 from w2v.kernels.plan import NOISE, PATH
+from w2v.system.compiled import compiled
 
 # Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
 # context and target (CBOW: targets with a context), words by fate.
@@ -87,16 +85,6 @@ class Text(NamedTuple):
     share: int
 
 
-def source_digest() -> int:
-    """A number that changes with the kernel's source. Frozen into the kernel, it keeps Numba's
-    cache from serving machine code of older helper functions: of the files behind a function, the
-    cache looks only at the one that holds it."""
-    here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "plan.py"]
-    source = b"".join(file.read_bytes() for file in files)
-    return int.from_bytes(hashlib.sha256(source).digest()[:7], "big")
-
-
 @cache
 def make_kernel(variant: Variant) -> Callable[..., None]:
     """The kernel for a variant; two calls give the same function.
@@ -108,15 +96,13 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
     TILE = T * Q
     both = int(rows == PATH + NOISE)
-    SOURCE = source_digest()
 
-    @njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
+    @compiled(nogil=True, error_model="numpy", boundscheck=False)
     def train_block(
         ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any,
         sentences: Any, state: Any, tally: Any, lr: Any, key: Any, seed: Any, merge_every: int,
         threads: int,
     ) -> None:  # fmt: skip
-        source = SOURCE  # noqa: F841 -- part of the cache's key
         window, hidden = text.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
         stride = groups_max * 64

@@ -17,6 +17,7 @@ from typing import Any
 from numba import float32, int32, int64, njit
 
 from w2v.kernels.cpu import vector as v
+from w2v.system.compiled import compiled
 
 # Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words
 # of middle frequency.
@@ -85,7 +86,7 @@ def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
         v.store(base + i, value)
 
 
-@njit(nogil=True, boundscheck=False, cache=True)
+@compiled(nogil=True, boundscheck=False)
 def merge_round(
     shared: Any, own: Any, uses: Any, threads: int, lr: float, part: int, parts: int
 ) -> None:
@@ -128,7 +129,7 @@ def merge_round(
                     v.store(copies + thread * stride + i, value)
 
 
-@njit(nogil=True, boundscheck=False, cache=True)
+@compiled(nogil=True, boundscheck=False)
 def merge_biases(shared: Any, own: Any, uses: Any, threads: int, lr: float) -> None:
     """The same for a number per row: shared [rows], own [all threads, rows]; the counts stay."""
     for row in range(uses.shape[1]):

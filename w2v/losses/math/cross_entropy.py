@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked
-from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.numbers import accumulate_dtype, transformed
 from w2v.losses.math.products import product_dtype
-from w2v.losses.math.score_sums import ScoreSums
+from w2v.losses.math.score_sums import ScoreSums, plain_sums
 
 
 def linear_cross_entropy(
@@ -68,4 +68,6 @@ def score_sums(
     product = product_dtype(accumulate_dtype(hidden))
     asked = Asked(target, row_of, guess, with_mean, others_only, product)
     with torch.autocast(hidden.device.type, enabled=False):
+        if transformed():
+            return plain_sums(asked, hidden, weight, bias)
         return ScoreSums.apply(hidden, weight, bias, asked)  # type: ignore[no-any-return, no-untyped-call]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from w2v.losses.math.cross_entropy import score_sums
+from w2v.losses.math.numbers import rows_for, whole_batch
 
 Cutoffs = Sequence[int]  # the first class of each cluster
 
@@ -50,6 +51,9 @@ def adaptive_log_prob(
     Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it,
     and a cluster without a target is not touched, so that its weights get no gradient.
     """
+    if whole_batch(target)[1]:  # which clusters have targets is hidden
+        found = rows_for(all_log_prob(hidden, weights, cutoffs), row_of)
+        return found.gather(1, target[:, None])[:, 0]
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
         # 0: in the head

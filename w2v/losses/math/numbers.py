@@ -1,45 +1,155 @@
-"""What the losses' functions share: checked indices, dtypes, second derivatives, and how
-torch.compile meets them."""
+"""What the losses' functions share: checked arguments, dtypes, second derivatives, and how
+torch.compile and torch.func meet them."""
 
 from __future__ import annotations
 
 import functools
+import inspect
+import operator
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional as F
 
 Given = Sequence[Tensor | None]
-Function = TypeVar("Function", bound=Callable[..., object])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def eager(function: Function) -> Function:
-    """Keeps torch.compile out of a function: the graph breaks there, and the function runs as it
-    is. What is inside chooses by values and calls libraries that the compiler does not know."""
+    """The way into a public function. Keeps torch.compile out: the graph breaks there, and the
+    function runs as it is, for what is inside chooses by values and calls libraries that the
+    compiler does not know. ValueError: what is declared a tensor is none, is not dense, or lies
+    elsewhere than the others; torch.func.vmap is asked for more than it can do."""
+    declared = enumerate(inspect.signature(function).parameters.values())
+    tensors = [
+        (place, one.name, one.annotation == "Tensor | None")
+        for place, one in declared
+        if one.annotation in ("Tensor", "Tensor | None")
+    ]
+
+    def checked(*args: Any, **more: Any) -> Any:
+        given = {}
+        for place, name, optional in tensors:
+            value = args[place] if place < len(args) else more.get(name, inspect.Parameter.empty)
+            # one that is missing is Python's to tell
+            if value is not inspect.Parameter.empty and not (value is None and optional):
+                given[name] = value
+        check_tensors(**given)
+        if not transformed():
+            return function(*args, **more)
+        try:
+            return function(*args, **more)
+        except (RuntimeError, NotImplementedError) as error:
+            cause = f"{function.__qualname__} chooses by values that torch.func.vmap hides"
+            raise ValueError(f"{cause}: call it with the whole batch, outside of vmap") from error
 
     @functools.wraps(function)
-    def call(*args: object, **more: object) -> object:
+    def call(*args: Any, **more: Any) -> Any:
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(function)(*args, **more)  # type: ignore[no-untyped-call]
-        return function(*args, **more)
+            return torch.compiler.disable(checked)(*args, **more)  # type: ignore[no-untyped-call]
+        return checked(*args, **more)
 
     return call  # type: ignore[return-value]
+
+
+def check_tensors(**given: object) -> None:
+    """ValueError: one of `given`, by name, is no tensor, is not dense, or not where the first
+    is."""
+    first: tuple[str, torch.device] | None = None
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor")
+        if value.layout != torch.strided or value.is_nested or value.is_quantized:
+            kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
+            raise ValueError(f"{name} is a {kind} tensor, it must be a dense one")
+        first = first or (name, value.device)
+        if value.device != first[1]:
+            places = f"{first[0]} is on {first[1]} and {name} on {value.device}"
+            raise ValueError(f"{places}, they must be on one device")
+
+
+def check_floating(**given: Tensor | None) -> None:
+    """ValueError: one of `given`, by name, is not floating point."""
+    for name, tensor in given.items():
+        if tensor is not None and not tensor.is_floating_point():
+            raise ValueError(f"{name} is {tensor.dtype}, it must be floating point")
+
+
+def checked_integers(target: Tensor, name: str = "targets") -> Tensor:
+    """The target as int64. ValueError: it does not hold integers."""
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise ValueError(f"{name} are {target.dtype}, they must be integers")
+    return target.long()
 
 
 def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> Tensor:
     """The target as int64. ValueError: it does not hold integers, or one is outside 0 … num_classes
     - 1."""
-    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
-        raise ValueError(f"{name} are {target.dtype}, they must be integers")
-    target = target.long()
-    if target.numel() and not target.is_meta:
-        low, high = (int(bound) for bound in target.aminmax())
+    target = checked_integers(target, name)
+    if target.is_meta:
+        raise ValueError(f"{name} are on the meta device, where they have no values")
+    if target.numel():
+        low, high = (int(bound) for bound in whole_batch(target)[0].aminmax())
         if low < 0 or high >= num_classes:
             raise ValueError(
                 f"{name} range from {low} to {high}, they must lie in 0 to {num_classes - 1}"
             )
     return target
+
+
+def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
+    """The value as an int. ValueError: it is no whole number, or below `low`."""
+    try:
+        number = low - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = low - 1
+    if number < low:
+        least = "" if low == -(2**63) else f", {low} or more"
+        raise ValueError(f"{name} is {short(value)}, it must be a whole number{least}")
+    return number
+
+
+def checked_number(
+    value: Any, name: str, low: float, high: float = float("inf"), *, above: bool = False
+) -> float:
+    """The value as a float. ValueError: it is no number, or does not lie in `low` to `high`; above:
+    nor may it be `low`."""
+    kind = isinstance(value, (int, float, Tensor)) or hasattr(value, "__float__")
+    try:
+        number = float(value) if kind and not isinstance(value, bool) else float("nan")
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        number = float("nan")
+    if not low <= number <= high or (above and number == low):
+        bounds = f"{low:g} to {high:g}" if high != float("inf") else f"{low:g} or more"
+        wanted = f"a number above {low:g}" if above else f"a number, {bounds}"
+        raise ValueError(f"{name} is {short(value)}, it must be {wanted}")
+    return number
+
+
+def short(value: object) -> str:
+    """A value inside a message, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def transformed() -> bool:
+    """Whether torch.func or forward-mode derivatives are at work: they see into PyTorch's own
+    operators only, not into a Function of ours."""
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    )
+
+
+def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:
+    """(the tensor with the rows that torch.func.vmap hides, whether it hides any)."""
+    wrapped, batched = torch._C._functorch, False
+    while wrapped.is_functorch_wrapped_tensor(tensor):
+        batched = batched or wrapped.is_batchedtensor(tensor)
+        tensor = wrapped.get_unwrapped(tensor)
+    return tensor, batched
 
 
 def rows_for(hidden: Tensor, row_of: Tensor | None) -> Tensor:
@@ -57,20 +167,38 @@ def accumulate_dtype(tensor: Tensor) -> torch.dtype:
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
+def log_add(a: Tensor, b: Tensor) -> Tensor:
+    """log(exp a + exp b). torch.logaddexp's second derivative is NaN where one is far above the
+    other."""
+    higher = a >= b
+    most, least = torch.where(higher, a, b), torch.where(higher, b, a)
+    return most - F.logsigmoid(most - least)
+
+
 def gradients_again(
     plain: Callable[..., Given], inputs: Given, wanted: Sequence[bool], gradients: Given
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated in turn: for the backward pass of a Function under
-    create_graph=True.
+    create_graph=True, or with many gradients at once.
 
     plain: of the inputs, what the Function gives, by PyTorch's own operators.
     gradients: of its results; None where there is none.
     """
-    # views, so that a tensor that is two of the inputs gets each one's gradient once
-    inputs = [None if x is None else x.view_as(x) for x in inputs]
-    pairs = [pair for pair in zip(plain(*inputs), gradients, strict=True) if pair[1] is not None]
+    with torch.enable_grad():
+        # views, so that a tensor that is two of the inputs gets each one's gradient once
+        inputs = [None if x is None else x.view_as(x) for x in inputs]
+        results = plain(*inputs)
+    pairs = [pair for pair in zip(results, gradients, strict=True) if pair[1] is not None]
     results, given = zip(*pairs, strict=True)
     chosen = [x for x, want in zip(inputs, wanted, strict=True) if x is not None and want]
-    made = torch.autograd.grad(results, chosen, given, create_graph=True, allow_unused=True)
-    found = iter(made)
+    more: Any = {"create_graph": torch.is_grad_enabled(), "allow_unused": True}
+    found = iter(torch.autograd.grad(results, chosen, given, **more))
     return [next(found) if want else None for want in wanted]
+
+
+def again(gradients: Given) -> bool:
+    """Whether a backward pass with these gradients has to be one of PyTorch's own operators, as
+    `gradients_again` makes it: it is to be differentiated in turn, or does many passes at once."""
+    batched = torch._C._functorch.is_legacy_batchedtensor
+    many = any(gradient is not None and batched(gradient) for gradient in gradients)
+    return many or torch.is_grad_enabled() or transformed()

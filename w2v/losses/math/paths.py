@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again
+from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, transformed
 
 # numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
 GATHER = 1 << 20
@@ -61,7 +61,10 @@ def path_loss(
     with torch.autocast(hidden.device.type, enabled=False):
         bias, signs = None if bias is None else bias.to(dtype), paths.signs.to(dtype)
         paths = paths._replace(signs=signs)
-        return _PathLoss.apply(hidden.to(dtype), weight.to(dtype), bias, paths, sparse)  # type: ignore[no-any-return, no-untyped-call]
+        hidden, weight = hidden.to(dtype), weight.to(dtype)
+        if transformed():
+            return _plain_loss(paths, hidden, weight, bias)[0]
+        return _PathLoss.apply(hidden, weight, bias, paths, sparse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:
@@ -99,7 +102,7 @@ class _PathLoss(torch.autograd.Function):
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, residual, path, row, starts, nodes, signs, row_of = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if again((d_loss,)):
             plain = partial(_plain_loss, Paths(starts, nodes, signs, row_of))
             return *gradients_again(plain, (hidden, weight, bias), wanted, (d_loss,)), None, None
         d_z = -residual * d_loss.index_select(0, path)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, rows_for, transformed
 from w2v.losses.math.products import linear, outer, product_dtype
 
 # the score of a noise word left out: finite, so that nothing becomes NaN
@@ -47,7 +47,8 @@ class Taken(NamedTuple):
 
     num_true: T; the first N T rows are the labels'. sets: 1 for S noise words that all hidden rows
     share, or U for S of their own for each. row_of: [N], the hidden row of every target; None:
-    row n. removed: the noise words to leave out, as positions in the flattened [N, S], or None.
+    row n. removed: the noise words to leave out, as positions in the flattened [N, S] or, under
+    torch.func, as a mask [N, S]; or None.
     """
 
     link: Link
@@ -60,6 +61,9 @@ class Taken(NamedTuple):
 def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
     """Loss [N] in nats of hidden [U, D] and rows [N T + S, D] or [N T + U S, D], the labels' rows,
     then the noise words'; offset, one for each of these rows, is added to its scores."""
+    offset = None if offset is None else offset.to(accumulate_dtype(hidden))
+    if transformed():
+        return _plain_loss(taken, hidden, rows, offset)[0]
     return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -106,21 +110,24 @@ SOFTMAX = Link(_softmax_residuals, cross_entropy)
 
 def _plain_loss(taken: Taken, hidden: Tensor, rows: Tensor, offset: Tensor | None) -> tuple[Tensor]:
     """`sampled_loss` of PyTorch's own operators."""
-    dtype = accumulate_dtype(hidden)
+    dtype, removed = accumulate_dtype(hidden), taken.removed
     hidden, rows = hidden.to(dtype), rows.to(dtype)
     of_targets = rows_for(hidden, taken.row_of)
     labels, D = len(of_targets) * taken.num_true, rows.shape[1]
-    true = (of_targets[:, None] * rows[:labels].view(-1, taken.num_true, D)).sum(2)
-    if taken.sets == 1:
-        noise = hidden @ rows[labels:].t()
-    else:
-        noise = (rows[labels:].view(taken.sets, -1, D) * hidden[:, None]).sum(2)
+    true = (of_targets[:, None] * rows[:labels].reshape(-1, taken.num_true, D)).sum(2)
+    with torch.autocast(hidden.device.type, enabled=False):
+        if taken.sets == 1:
+            noise = hidden @ rows[labels:].t()
+        else:
+            noise = (rows[labels:].reshape(taken.sets, -1, D) * hidden[:, None]).sum(2)
     if offset is not None:
-        true = true + offset[:labels].view(true.shape)
-        noise = noise + offset[labels:].view(taken.sets, -1)
+        true = true + offset[:labels].reshape(true.shape)
+        noise = noise + offset[labels:].reshape(taken.sets, -1)
     noise = rows_for(noise, taken.row_of)
-    if taken.removed is not None:
-        noise = noise.reshape(-1).index_fill(0, taken.removed, REMOVED).view(noise.shape)
+    if removed is not None and removed.dtype == torch.bool:
+        noise = noise.masked_fill(removed, REMOVED)
+    elif removed is not None:
+        noise = noise.reshape(-1).index_fill(0, removed, REMOVED).view(noise.shape)
     return (taken.link.plain(true, noise),)
 
 
@@ -162,7 +169,7 @@ class _SampledLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, offset, d_true, d_noise, scale = ctx.saved_tensors
         taken, kind, dtype, wanted = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if again((gradient,)):
             plain, inputs = partial(_plain_loss, taken), (hidden, rows, offset)
             return *gradients_again(plain, inputs, wanted, (gradient,)), None, None
         (N, T), D, own = d_true.shape, rows.shape[1], taken.sets > 1
@@ -220,7 +227,7 @@ def log_count(expected_count: Tensor, dtype: torch.dtype) -> Tensor:
 def take_rows(ids: Tensor, sparse: bool, *tables: Tensor) -> tuple[Tensor, ...]:
     """table[ids] [len(ids), ...] of each of the tables [V, D] or [V]; sparse: their gradients hold
     only those rows."""
-    if sparse:
+    if sparse and not transformed():
         return _SparseRows.apply(ids, *tables)  # type: ignore[no-any-return, no-untyped-call]
     return tuple(table.index_select(0, ids) for table in tables)
 
@@ -239,7 +246,7 @@ class _SparseRows(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         given = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
-        double = torch.is_grad_enabled()  # to be differentiated in turn, which sparse ones cannot
+        double = again(gradients)  # to be differentiated in turn, which sparse ones cannot
 
         def made(gradient: Tensor, shape: torch.Size) -> Tensor:
             if double:

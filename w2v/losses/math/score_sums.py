@@ -20,7 +20,14 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, floor_of
-from w2v.losses.math.numbers import Given, accumulate_dtype, gradients_again, row_numbers, rows_for
+from w2v.losses.math.numbers import (
+    Given,
+    accumulate_dtype,
+    again,
+    gradients_again,
+    row_numbers,
+    rows_for,
+)
 from w2v.losses.math.products import linear, outer
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
@@ -29,8 +36,6 @@ BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
-# not float64: a second backward pass computes z again, and there both shall give the same bits
-EAGER_DTYPES = (torch.float32,)
 Wanted = tuple[bool, ...]
 DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
 
@@ -69,6 +74,11 @@ class Gradients:
         chosen = (x if want else None for x, want in zip(of, wanted, strict=True))
         return cls(*(None if x is None else torch.zeros_like(x, **more) for x in chosen))
 
+    def copy(self) -> Gradients:
+        return Gradients(
+            *(None if x is None else x.clone() for x in (self.hidden, self.weight, self.bias))
+        )
+
     def cast(self, problem: Problem) -> Iterator[Tensor | None]:
         """The same, each in the dtype of what it is the gradient of."""
         of = problem.hidden, problem.weight, problem.bias
@@ -86,7 +96,7 @@ class ScoreSums(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         problem, wanted = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
         size = None
-        if asked.guess and any(wanted) and problem.dtype in EAGER_DTYPES:
+        if asked.guess and any(wanted):
             size = _eager_size(hidden, len(weight), asked.product)
         grads = None if size is None else Gradients.zeros(wanted, problem)
         counts = None
@@ -109,17 +119,20 @@ class ScoreSums(torch.autograd.Function):
         asked = Asked(target, row_of, *ctx.asked)
         wanted = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if torch.is_grad_enabled():
+            if again(given):
                 inputs = hidden, weight, bias
-                return *gradients_again(partial(_plain, asked), inputs, wanted, given), None
-            # given away here: a second backward pass computes them again
-            made, ctx.grads = ctx.grads, None
+                return *gradients_again(partial(plain_sums, asked), inputs, wanted, given), None
+            made = ctx.grads
+            if made is not None and _comes_again():
+                made = made.copy()  # the same numbers for the next pass
+            else:
+                ctx.grads = None  # given away
             problem = Problem(hidden, weight, bias, asked)
             made = _all_gradients(problem, made, total, wanted, given)
         return *made.cast(problem), None
 
 
-def _plain(
+def plain_sums(
     asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The same by PyTorch's own operators, with all scores at once: autograd differentiates it as
@@ -234,6 +247,12 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted)
         if grads.weight is not None and sums is not None:
             grads.weight[classes[0] : classes[1]] = sums
     return grads
+
+
+def _comes_again() -> bool:
+    """Whether the graph is kept for another backward pass (retain_graph=True)."""
+    kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return kept is None or kept()
 
 
 def _common_factor(d_total: Tensor) -> Tensor | None:

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, spans_of
-from w2v.losses.math.numbers import accumulate_dtype, gradients_again, row_numbers
+from w2v.losses.math.numbers import (
+    accumulate_dtype,
+    again,
+    gradients_again,
+    row_numbers,
+    transformed,
+)
 from w2v.losses.math.products import all_scores, linear
 from w2v.losses.math.score_sums import HELD_BYTES, Gradients, add_scores
 
@@ -28,6 +34,9 @@ def top_scores(
     given.
     """
     with torch.autocast(target.device.type, enabled=False):
+        if transformed():
+            z = all_scores(*operands)
+            return *z.topk(k, dim=1), z[row_numbers(z, row_of), target]
         values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)  # type: ignore[no-untyped-call]
     return values, ids, score
 
@@ -61,7 +70,7 @@ class _TopScores(torch.autograd.Function):
     def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if again((d_values, d_score)):
 
             def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
                 z = all_scores(hidden, weight, bias)

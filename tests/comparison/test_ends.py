@@ -1,0 +1,120 @@
+"""However a comparison ends, what it has started ends with it, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import w2v
+
+ROOT = str(Path(w2v.__file__).parents[1])
+SECONDS = 90.0  # until something is so, on a busy machine
+COMMAND = [sys.executable, "-m", "w2v", "compare", "corpus.txt", "--losses", "neg,hsigmoid"]
+COMMAND += ["--dim", "4", "--threads", "1", "--min-count", "1", "--output", "c"]
+
+
+def wait_for(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def children(process: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except OSError:
+        return []
+    return list(map(int, found.split()))
+
+
+def is_there(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("children are found by /proc")
+    (tmp_path / "corpus.txt").write_text("a b c d e f\nb a d c f e\n" * 4000)
+    return tmp_path
+
+
+def environment(place: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": ROOT, "W2V_CACHE_DIR": str(place / "cache")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["starting", "training"])
+def test_the_child_ends_with_its_parent(place: Path, number: signal.Signals, when: str) -> None:
+    given = {"cwd": place, "env": environment(place)}
+    began = subprocess.Popen(
+        [*COMMAND, "--epochs", "100000", "--checkpoint-every", "1s"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **given,
+    )
+    wait_for(lambda: children(began.pid))
+    (child,) = children(began.pid)
+    if when == "training":
+        wait_for(lambda: (place / "c" / "neg" / "checkpoints").is_dir())
+    began.send_signal(number)
+    _, told = began.communicate()
+    if number != signal.SIGKILL:
+        assert began.returncode == 128 + number and "Traceback" not in told
+        assert not is_there(child)
+    wait_for(lambda: not is_there(child))
+    done = subprocess.run(
+        [*COMMAND, "--epochs", "1", "--overwrite"], capture_output=True, text=True, **given
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((place / "c" / "compare.json").read_text())["rows"]
+    assert [row["status"] for row in rows] == ["done", "done"]
+    left = [path.name for path in place.rglob(".*")]
+    assert not left
+
+
+def test_a_rerun_waits_for_a_child_that_is_at_its_end(place: Path) -> None:
+    """Where the parent was killed a moment ago, its child may hold the run still."""
+    from w2v.system.lock import locked
+
+    (place / "c").mkdir()
+    (place / "c" / "compare.json").write_text('{"rows": [], "others": []}')
+    with locked(place / "c" / "neg"):
+        done = subprocess.Popen(
+            [*COMMAND, "--epochs", "1"], cwd=place, env=environment(place), text=True
+        )
+        wait_for(lambda: children(done.pid))
+        time.sleep(2)
+    assert done.wait() == 0
+
+
+def test_what_a_killed_child_leaves_goes(place: Path) -> None:
+    began = subprocess.Popen(
+        [*COMMAND, "--epochs", "100000"],
+        cwd=place,
+        env=environment(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    lock = place / "c" / ".neg.lock"
+    wait_for(lambda: lock.exists() and children(began.pid))
+    (place / "c" / ".neg.abcdefgh.tmp").mkdir()
+    os.kill(children(began.pid)[0], signal.SIGKILL)
+    wait_for(lambda: not lock.exists() and not (place / "c" / ".neg.abcdefgh.tmp").exists())
+    began.terminate()
+    began.communicate()

@@ -1,0 +1,116 @@
+"""Streams that are far larger than what makes them, and what reading them takes.
+
+    python -m tests.fuzz.corpus_bombs KIND MEGABYTES [COMPRESSION]
+
+writes one to stdout, piece by piece.
+"""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import gzip
+import lzma
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+import w2v
+from tests.peak import PROGRAM
+
+ROOT = Path(w2v.__file__).parents[1]
+MEGABYTE = 1_000_000
+PIECES = {
+    "blanks": b" " * MEGABYTE,
+    "lines": b"\n" * MEGABYTE,
+    "one word": b"a " * (MEGABYTE // 2),
+    "one line": b"a b c d e f g h i j " * (MEGABYTE // 20),
+    "no end": b"a" * MEGABYTE,
+    "nul": b"a b c \0\0\0 " * (MEGABYTE // 10),
+    "not utf-8": b"\xff\xfe a b c d e " * (MEGABYTE // 13),
+    "chinese": "妄想女友。".encode() * (MEGABYTE // 15),
+    "marks": "\ufeff".encode() * (MEGABYTE // 3),
+}
+# before and behind the pieces, where they are a value of a table
+TABLES = {
+    "json text": (b'{"text": "', "one word", b'"}\n'),
+    "json nulls": (b"", b'{"text": null}\n' * (MEGABYTE // 15), b""),
+    "json list": (b'{"x": [', b"{}," * (MEGABYTE // 3), b'1], "text": "a"}\n'),
+    "json depth": (b'{"x": ', b"[" * MEGABYTE, b""),
+    "csv text": (b"text\n", "one word", b"\n"),
+    "csv quoted": (b'text\n"', "lines", b'"\n'),
+    "csv fields": (b"text\n", b"," * MEGABYTE, b"\n"),
+    "csv rows": (b"text\n", b"a b c\n" * (MEGABYTE // 6), b""),
+}
+KINDS = [*PIECES, "long words"]
+
+
+def stream(kind: str, megabytes: int) -> Iterator[bytes]:
+    if kind == "long words":
+        numbers = range(megabytes)
+        yield from (b"%06d" % number + b"x" * (MEGABYTE - 7) + b" " for number in numbers)
+    elif kind in PIECES:
+        yield from repeat(PIECES[kind], megabytes)
+    else:
+        before, pieces, behind = TABLES[kind]
+        yield before
+        yield from repeat(PIECES[pieces] if isinstance(pieces, str) else pieces, megabytes)
+        yield behind
+
+
+def compressed(pieces: Iterator[bytes], how: str) -> Iterator[bytes]:
+    if how == "zst":
+        compressor = zstandard.ZstdCompressor().compressobj()
+        yield from map(compressor.compress, pieces)
+        yield compressor.flush()
+        return
+    # members, one after another
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[how]
+    yield from map(functools.cache(compress), pieces)
+
+
+def read(kind: str, megabytes: int, folder: Path, *options: str, how: str = "") -> tuple[int, str]:
+    """Returns the peak of resident memory in bytes and what was said, of `w2v vocab` reading the
+    stream; fails unless it succeeds, or refuses in one line."""
+    make = [sys.executable, "-m", "tests.fuzz.corpus_bombs", kind, str(megabytes), how]
+    with subprocess.Popen(make, cwd=ROOT, stdout=subprocess.PIPE) as maker:
+        peak = told_by(maker.stdout, folder, "-", *options)
+        assert maker.stdout is not None
+        maker.stdout.close()
+        maker.wait()
+    return peak
+
+
+def told_by(stdin: Any, folder: Path, *arguments: str) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    if os.environ.get("PYTHONPATH"):
+        environment["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
+    verb = ["vocab", *arguments, "--min-count", "1", "--max-vocab", "20", "--no-cache", "--quiet"]
+    command = [sys.executable, "-c", PROGRAM, str(folder / "peak"), *verb]
+    options: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    done = subprocess.run(command, stdin=stdin, cwd=folder, env=environment, **options)
+    assert done.returncode in (0, 1, 2), done
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert len(errors) == (done.returncode != 0), done.stderr
+    assert "internal error" not in done.stderr and "Traceback" not in done.stderr
+    return int((folder / "peak").read_text()) * 1024, done.stderr
+
+
+def main(kind: str, megabytes: str, how: str = "") -> None:
+    pieces = stream(kind, int(megabytes))
+    try:
+        for piece in compressed(pieces, how) if how else pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # it was refused
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

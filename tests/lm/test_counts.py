@@ -1,0 +1,94 @@
+"""Every figure of a summary reconciles, for every model in every mode, with a count of the same
+text in plain Python."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import w2v
+from w2v.errors import InputError
+
+WORDS = ["a", "b", "c", "A", "naïve", "語語", "d,", "banana", "<unk>", "<eos>"]
+LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=6, max_size=40)
+SMALL = {"dim": 4, "threads": 1}
+LM = {"model": "lm", "bptt": 5, "arch": "lbl", "context": 2}
+MODES: list[dict[str, Any]] = [
+    {},
+    {"model": "cbow", "sample": 1e-2},
+    {"loss": "softmax", "sample": 1e-2},
+    {"model": "cbow", "loss": "nce", "negatives": 2, "engine": "autograd"},
+    {"threads": 2, "deterministic": True, "loss": "hsigmoid"},
+    LM,
+    {**LM, "loss": "hsigmoid", "lowercase": True},
+    {**LM, "loss": "neg", "negatives": 2, "subwords": 270},
+    {**LM, "subwords": 262, "lowercase": True},
+]
+
+
+def trained(lines: list[list[str]], given: dict[str, Any]) -> w2v.api.Run | None:
+    """The run; None where there is too little text for one."""
+    try:
+        return w2v.train([" ".join(line) for line in lines], progress=False, **given)
+    except InputError:
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@settings(max_examples=6, deadline=None)
+@given(
+    lines=LINES,
+    min_count=st.sampled_from([1, 1, 3]),
+    max_vocab=st.sampled_from([0, 0, 4]),
+    epochs=st.integers(1, 3),
+    columns=st.integers(1, 7),
+)
+def test_the_counts_of_a_summary(mode, lines, min_count, max_vocab, epochs, columns):
+    if mode.get("subwords"):
+        pytest.importorskip("tokenizers")
+    asked = {**SMALL, **mode, "epochs": epochs, "min_count": min_count, "max_vocab": max_vocab}
+    is_lm = mode.get("model") == "lm"
+    run = trained(lines, {**asked, "batch_size": columns} if is_lm else asked)
+    if run is None:
+        return
+    words, summary = run.summary["words"], run.summary
+    assert all(count >= 0 for count in words.values())
+    assert words["read"] == words["in_vocabulary"] + words["left_out"]
+    assert words["passed"] == words["trained"] + words["subsampled"] + words["passed_left_out"]
+    assert words["passed"] == epochs * (words["read"] - words["remainder"])
+    ends = [line for line in run.history if line.get("kind") == "epoch"]
+    assert sum(line["words"] for line in ends) == words["passed"]
+    assert sum(line["predictions"] for line in ends) == summary["predictions"]
+    counts = Counter(word for line in lines for word in line)
+    if not is_lm:
+        ranked = [count for _, count in counts.most_common() if count >= min_count]
+        kept = sum(ranked[: max_vocab or None])
+        assert (words["read"], words["in_vocabulary"]) == (counts.total(), kept)
+        assert (words["passed_left_out"], words["remainder"]) == (epochs * words["left_out"], 0)
+        return
+    assert summary["predictions"] == words["trained"] == words["passed"]
+    assert words["remainder"] < columns
+    ids = [token for line in lines for token in (*run.model.vocabulary.encode(" ".join(line)), -1)]
+    assert words["read"] == len(ids)
+    assert words["left_out"] == ids.count(run.model.vocabulary.unk)
+
+
+def test_the_same_text_measured_and_trained(tmp_path: Path) -> None:
+    """What `perplexity` counts of the text is what the run has counted."""
+    pytest.importorskip("tokenizers")
+    lines = ["the cat <unk> sat", "a dog ran far", ""] * 30
+    for given_ in ({}, {"subwords": 265}):
+        run = w2v.train(lines, progress=False, **{**SMALL, **LM, **given_})
+        score, words = run.model.perplexity(lines), run.summary["words"]
+        assert (score.tokens, score.oov) == (words["read"], words["left_out"])
+
+
+def test_what_the_text_says_itself_of_line_ends_is_told() -> None:
+    with pytest.warns(UserWarning, match="<eos>, 40 times"):
+        w2v.train(["a b <eos> c"] * 40, progress=False, **SMALL, **LM)

@@ -1,0 +1,105 @@
+"""Layers in other processes: two that train together, and one that finds what the compiler of
+another has kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from tests.losses.references import D, V, make
+from w2v.losses import LOSSES
+
+TOGETHER = """
+import sys, torch
+from torch import distributed, nn
+from tests.losses.references import D, make
+from w2v.losses import LOSSES
+rank, store, place = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+torch.set_num_threads(1)
+distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+hidden, target = torch.load(place + "/batch.pt")
+for name in LOSSES:
+    layer = nn.parallel.DistributedDataParallel(make(name), find_unused_parameters=True)
+    layer(hidden[rank::2], target[rank::2]).mean().backward()
+    if rank == 0:
+        found = {key: value.grad for key, value in layer.module.named_parameters()}
+        torch.save(found, f"{place}/{name}.pt")
+    if LOSSES[name].sparse:
+        layer = nn.parallel.DistributedDataParallel(make(name, sparse=True))
+        try:
+            layer(hidden[rank::2], target[rank::2])
+        except RuntimeError as error:
+            assert "sparse=False" in str(error)
+        else:
+            raise SystemExit(f"{name} took sparse gradients")
+distributed.destroy_process_group()
+"""
+
+COMPILED = """
+import json, sys, torch
+from torch import nn
+from tests.losses.references import D, make
+from w2v.losses import LOSSES
+torch.set_num_threads(1)
+torch.manual_seed(5)
+hidden, target = torch.randn(9, D), torch.arange(9)
+class Model(nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        self.body, self.output = nn.Sequential(nn.Linear(D, D), nn.Tanh()), make(name).float()
+    def forward(self, hidden, target):
+        return self.output(self.body(hidden), target).mean()
+found = {}
+for name in LOSSES:
+    torch._dynamo.reset()
+    model = Model(name)
+    figures = []
+    for run in (model, torch.compile(model)):
+        model.zero_grad()
+        loss = run(hidden, target)
+        loss.backward()
+        with torch.no_grad():
+            slope = model.body[0].weight.grad.sum()
+            figures.append([loss.item(), run(hidden, target).item(), slope.item()])
+    torch.testing.assert_close(torch.tensor(figures[0]), torch.tensor(figures[1]))
+    found[name] = figures[1]
+print(json.dumps(found))
+"""
+
+
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(4)
+    hidden = torch.randn(10, D, generator=generator, dtype=torch.float64)
+    target = torch.randint(V, (10,), generator=generator)
+    torch.save((hidden, target), tmp_path / "batch.pt")
+    commands = [
+        [sys.executable, "-c", TOGETHER, str(rank), str(tmp_path / "store"), str(tmp_path)]
+        for rank in range(2)
+    ]
+    both = [subprocess.Popen(command) for command in commands]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    for name in LOSSES:
+        layer, found = make(name), torch.load(tmp_path / f"{name}.pt")
+        layer(hidden, target).mean().backward()
+        for key, parameter in layer.named_parameters():
+            if parameter.grad is None:
+                assert found[key] is None or not found[key].any()
+            else:
+                torch.testing.assert_close(found[key], parameter.grad)
+
+
+def test_the_compiler_cold_and_warm(tmp_path: Path) -> None:
+    kept = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", COMPILED], env=kept, check=True, capture_output=True, timeout=600
+        )
+        for _ in range(2)
+    ]
+    first, second = (json.loads(run.stdout) for run in runs)
+    assert list(first) == list(LOSSES) and first == second

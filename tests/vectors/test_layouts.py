@@ -1,0 +1,137 @@
+"""Tables of words and numbers, written in every layout that people use: read to the same words and
+numbers, or refused; never anything else."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2v.errors import InputError
+from w2v.vectors import WordVectors, load_vectors
+
+BLANK = st.sampled_from([" ", "  ", "   ", " \t"])
+PART = st.text("abcxyzäß日#-.'+0159\u00a0$/", min_size=1, max_size=6)
+PUNCTUATED = st.text("ab,;:\"'1. ", min_size=1, max_size=6)
+
+
+def load(data: bytes, name: str = "v.txt") -> WordVectors:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        return load_vectors(path)
+
+
+@st.composite
+def tables(draw, word=PART):
+    words = draw(st.lists(word.map(str.strip).filter(bool), min_size=2, max_size=8, unique=True))
+    dim = draw(st.integers(1, 6))
+    form = draw(st.sampled_from(["%.4f", "%g", "%9.4f", "% .3e", "%.1f", "%d"]))
+    number = st.integers(-3000, 3000).map(lambda n: form % (n / 1000 if form != "%d" else n % 9))
+    rows = st.lists(number, min_size=dim, max_size=dim)
+    return words, draw(st.lists(rows, min_size=len(words), max_size=len(words)))
+
+
+def between_blanks(draw, words, rows):
+    gap, lead = draw(BLANK), draw(st.sampled_from(["", "", " ", "\t", "  "]))
+    width = draw(st.sampled_from([0, 0, 10]))
+    tail = draw(st.sampled_from(["", " ", "\t"]))
+    for word, row in zip(words, rows, strict=True):
+        yield lead + word.ljust(width) + gap + gap.join(row) + tail
+
+
+def behind_tabs(draw, words, rows):
+    gap = draw(st.sampled_from(["\t", "\t", " ", "  "]))
+    tail = draw(st.sampled_from(["", " ", "\t"]))
+    for word, row in zip(words, rows, strict=True):
+        yield word + "\t" + gap.join(row) + tail
+
+
+def with_commas(draw, words, rows):
+    mark = draw(st.sampled_from([",", ";", ", "]))
+    tail = draw(st.sampled_from(["", ",", " "]))
+    for word, row in zip(words, rows, strict=True):
+        yield word + mark + mark.join(row) + tail.replace(",", mark[0])
+
+
+def blank_then_commas(draw, words, rows):
+    gap, mark = draw(st.sampled_from([" ", "\t", "  "])), draw(st.sampled_from([",", ", "]))
+    for word, row in zip(words, rows, strict=True):
+        yield word + gap + mark.join(row)
+
+
+def by_a_spreadsheet(draw, words, rows):
+    mark = draw(st.sampled_from([",", ";", "\t"]))
+    style = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]))
+    for word, row in zip(words, rows, strict=True):
+        file = io.StringIO()
+        csv.writer(file, delimiter=mark, quoting=style, lineterminator="").writerow([word, *row])
+        yield file.getvalue()
+
+
+def with_decimal_commas(draw, words, rows):
+    mark = draw(st.sampled_from([" ", "\t", ";", ",", "  "]))
+    for word, row in zip(words, rows, strict=True):
+        yield word + mark + mark.join(number.replace(".", ",") for number in row)
+
+
+def with_row_numbers(draw, words, rows):
+    mark, start = draw(st.sampled_from([" ", "\t", ";", ","])), draw(st.integers(0, 1))
+    for i, (word, row) in enumerate(zip(words, rows, strict=True), start):
+        yield f"{i}{mark}{word}{mark}{mark.join(row)}"
+
+
+LAYOUTS = [between_blanks, behind_tabs, with_commas, blank_then_commas, by_a_spreadsheet]
+
+
+def text_of(draw, lines, words, rows):
+    lines = list(lines)
+    head = draw(st.sampled_from(["", "", f"{len(words)} {len(rows[0])}"]))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    text = end.join([*([head] if head else []), *lines]) + draw(st.sampled_from([end, end * 2]))
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode()
+
+
+def same_or_refused(data, words, rows) -> bool:
+    """Whether it is read; fails if other words or numbers are."""
+    try:
+        vectors = load(data)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 600
+        return False
+    assert vectors.words == words, data
+    np.testing.assert_array_equal(vectors.matrix, np.array(rows, float).astype(np.float32))
+    return True
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda each: each.__name__)
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_ordinary_words_are_read_in_every_layout(layout, data):
+    """Where the numbers are such as vectors hold: with a point, several a line."""
+    words, rows = data.draw(tables(st.text("abcdexyzäß日", min_size=1, max_size=6)))
+    rows = [["%.4f" % (float(number) + 0.5) for number in (*row, 1)] for row in rows]
+    text = text_of(data.draw, layout(data.draw, words, rows), words, rows)
+    assert same_or_refused(text, words, rows)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda each: each.__name__)
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_odd_words_are_read_or_refused(layout, data):
+    words, rows = data.draw(tables(PART if layout is not by_a_spreadsheet else PUNCTUATED))
+    same_or_refused(text_of(data.draw, layout(data.draw, words, rows), words, rows), words, rows)
+
+
+@pytest.mark.parametrize("layout", [with_decimal_commas, with_row_numbers])
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_what_has_two_meanings_is_refused(layout, data):
+    words, rows = data.draw(tables(st.text("abcdexyz", min_size=1, max_size=6)))
+    rows = [["%.4f" % (float(number) + 0.0005) for number in row] for row in rows]
+    text = text_of(data.draw, layout(data.draw, words, rows), words, rows)
+    assert not same_or_refused(text, words, rows)

@@ -1,0 +1,83 @@
+"""Draw a map of the words, to look at in a browser.
+
+FILE becomes one page that loads nothing: search it, click a word for its true neighbours, ask
+analogies, colour the words by class or frequency. Beside it a .parquet of the same name has the
+columns word, count, x, y for other programs. Words lie where t-SNE puts them if openTSNE is
+installed (pip install 'w2v[map]'), else along two principal components, which keep few neighbours
+together. Printed are the two files, how many words, the method, and the share of the 10 nearest
+words that are among the 10 nearest on the map.
+
+\b
+  w2v map wiki-skip-gram-neg -o map.html
+  w2v map vectors.bin -o map.html --words 5000 --title "My corpus"
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from w2v.cli.model import open_model
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, Quiet
+from w2v.cli.output import is_terminal, print_json, print_values, say
+from w2v.errors import InputError
+
+
+def command(
+    model: Model,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="the page; - is stdout")
+    ],
+    words: Annotated[
+        int, typer.Option(min=1, metavar="INT", help="draw so many of the most frequent words")
+    ] = 20000,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="the page's heading [default: MODEL's name]")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="[auto|tsne|pca]",
+            help="how words are laid out; auto is tsne if openTSNE is installed",
+        ),
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="INT", help="the same seed draws the same map")
+    ] = 1,
+    encoding_errors: EncodingErrors = "strict",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    from w2v.explorer.map import check_map, table_path
+    from w2v.system.files import check_writable
+
+    chosen = check_map(output, words, seed, method)
+    table = None
+    if output != "-":
+        table = str(table_path(output))
+        check_writable(output, overwrite=overwrite)
+        check_writable(table, overwrite=overwrite)
+    elif sys.stdout is None or is_terminal(sys.stdout):
+        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
+    if method == "auto" and chosen == "pca" and not quiet:
+        say("openTSNE is not installed, so that the map is drawn by PCA: pip install 'w2v[map]'")
+    vectors = open_model(model, encoding_errors=encoding_errors)
+    drawn = vectors.map(
+        None if table is None else output, words, title=title, seed=seed, method=chosen
+    )
+    if table is None:
+        sys.stdout.buffer.write(drawn.html)
+        return
+    facts = {
+        "output": output,
+        "table": table,
+        "words": len(drawn.words),
+        "method": drawn.method,
+        "neighbours_kept": round(drawn.kept, 4),
+        "bytes": Path(output).stat().st_size,
+    }
+    print_json(facts) if json else print_values(facts)

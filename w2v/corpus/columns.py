@@ -1,0 +1,112 @@
+"""Columns of text in Arrow's tables and in parquet files, whose pages are read one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from w2v.corpus.sources import Advance, Source, opened
+from w2v.errors import InputError
+
+PIECE_BYTES = 1 << 20
+TOGETHER_BYTES = 16 << 20  # of rows that are decoded together
+PARQUET_ROWS, FEW_ROWS = 1024, 64  # decoded at a time, and where they may be long
+LONG_COLUMN_BYTES = 64 << 20  # of a row group
+# What no page of text shrinks to; without a limit few bytes could ask for any amount of memory.
+SHRINKS_TO = 1000
+PARQUET_MARK = b"PAR1"
+
+
+def is_parquet(source: Source) -> bool:
+    """Returns whether the source is parquet as it lies there, not compressed as a whole."""
+    with opened(source) as file:
+        return file.read(len(PARQUET_MARK)) == PARQUET_MARK
+
+
+def read_parquet(
+    path: str, source: Source, column: str, advance: Advance
+) -> Iterator[bytes | None]:
+    """Yields the values of a column of the file at `path`, which is the source or a copy of it.
+    Raises InputError if there is no such column, or it is no text, or the file is damaged."""
+    import pyarrow
+    from pyarrow import parquet
+
+    name, left = source.name, source.size or 0
+    try:
+        schema = parquet.read_schema(path)
+        if column not in schema.names:
+            raise no_column(name, column, schema.names)
+        check_is_text(schema.field(column).type, f"column {column!r} of {name}")
+        # Text that repeats stays a dictionary: kilobytes of file can be gigabytes of rows.
+        options: Any = {"read_dictionary": [column], "pre_buffer": False}
+        with parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table:
+            for group in range(table.num_row_groups):
+                rows = _rows_at_a_time(table.metadata.row_group(group), name, column)
+                options = {"columns": [column], "row_groups": [group], "use_threads": False}
+                for batch in table.iter_batches(batch_size=rows, **options):
+                    yield from _values(batch.column(0))
+                done = left // (table.num_row_groups - group)
+                left -= done
+                advance(done)
+        advance(left)
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{name} cannot be read as parquet: {reason}") from None
+
+
+def _rows_at_a_time(group: Any, name: str, column: str) -> int:
+    """Returns how many rows of a row group are decoded together."""
+    chunks = (group.column(place) for place in range(group.num_columns))
+    chunk = next(each for each in chunks if each.path_in_schema == column)
+    size = chunk.total_uncompressed_size
+    if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * chunk.total_compressed_size):
+        what = f"{size:,} bytes of column {column!r} in {chunk.total_compressed_size:,}"
+        raise InputError(f"{name} claims to hold {what}, which no text shrinks to: is it damaged?")
+    return PARQUET_ROWS if size <= LONG_COLUMN_BYTES else FEW_ROWS
+
+
+def _values(values: Any) -> Iterator[bytes | None]:
+    """Yields the values of an Arrow column of text, which are decoded together if they are
+    short."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    if not pyarrow.types.is_dictionary(values.type):
+        yield from values.cast(pyarrow.large_binary()).to_pylist()
+        return
+    words = values.dictionary.cast(pyarrow.large_binary())
+    size = pc.sum(pc.binary_length(words).take(values.indices)).as_py() or 0
+    if size <= TOGETHER_BYTES:
+        yield from words.take(values.indices).to_pylist()
+        return
+    for place in values.indices.to_pylist():
+        yield None if place is None else words[place].as_py()
+
+
+def check_is_text(kind: Any, what: str) -> None:
+    """Raises InputError where the type of an Arrow column, named as `what`, is not text."""
+    import pyarrow
+
+    if pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    texts = (pyarrow.null(), pyarrow.string(), pyarrow.large_string(), pyarrow.string_view())
+    if kind not in texts:
+        raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
+
+
+def as_bytes(values: Any, what: str) -> list[bytes]:
+    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid. Raises
+    InputError where `what`, as messages name the column, holds no text."""
+    import pyarrow
+
+    check_is_text(values.type, what)
+    texts = values.drop_null().cast(pyarrow.large_string())
+    return list(texts.cast(pyarrow.large_binary()).to_pylist())
+
+
+def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
+    """Returns what to raise where the table `name` has no such column."""
+    choice = ", ".join(map(str, names))
+    return InputError(f"{name} has no column {column!r}; choose one with `column`: {choice}")

@@ -1,0 +1,67 @@
+"""How text is read, whatever it comes from, and what readers come across that the user should
+know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from w2v.settings.groups import CorpusSettings
+
+DEFAULT_COLUMN = "text"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the settings say. column: of tables. strict: whether bytes that are not UTF-8 are
+    refused. words: whether words are found by Unicode's boundaries. paragraphs: whether lines go on
+    until a blank one."""
+
+    column: str = DEFAULT_COLUMN
+    lowercase: bool = False
+    strict: bool = False
+    words: bool = False
+    paragraphs: bool = False
+
+    @classmethod
+    def of(cls, settings: CorpusSettings) -> Reading:
+        """Returns how a corpus with these settings is read."""
+        return cls(
+            column=settings.column or DEFAULT_COLUMN,
+            lowercase=settings.lowercase,
+            strict=settings.encoding_errors == "strict",
+            words=settings.tokenizer == "words",
+            paragraphs=settings.sentences == "paragraph",
+        )
+
+
+@dataclass
+class Notices:
+    """passed_over: why files were, a sentence each. missing: rows of tables without a text. nul,
+    invalid: NUL bytes taken as blanks, and UTF-8 sequences replaced."""
+
+    passed_over: list[str] = field(default_factory=list)
+    missing: int = 0
+    nul: int = 0
+    invalid: int = 0
+
+    def sentences(self) -> list[str]:
+        """Returns what to tell of them."""
+        found = []
+        if self.passed_over:
+            files = counted(len(self.passed_over), "file")
+            found.append(f"{files} in folders passed over, the first: {self.passed_over[0]}")
+        if self.missing:
+            found.append(f"{counted(self.missing, 'row')} without a text (null) left out")
+        if self.invalid:
+            sequences = counted(self.invalid, "invalid UTF-8 sequence")
+            found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
+        if self.nul:
+            found.append(f"{counted(self.nul, 'NUL byte')} in the text taken as blanks")
+        return found
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns the number with its noun: "1 file", "2,000 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

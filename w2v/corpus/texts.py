@@ -1,0 +1,56 @@
+"""What is text, judged by its first bytes, and what else it is, if it is none."""
+
+from __future__ import annotations
+
+from w2v.errors import InputError
+
+SAMPLE_BYTES = 1 << 16
+BINARY_CONTROL_SHARE = 0.1
+# Above what Latin-1 text has of invalid bytes (1-10 %), below what random bytes have (about 50 %).
+BINARY_INVALID_SHARE = 0.3
+BINARY_INVALID_LEAST = 8
+# NUL counts here; a few of them in a text are blanks, wherever they are.
+CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
+UNPACK = "unpack it, and name the text files in it"
+FOREIGN = {
+    b"PK\x03\x04": f"is a zip archive (perhaps a .docx or .epub): {UNPACK}",
+    b"7z\xbc\xaf\x27\x1c": f"is a 7z archive: {UNPACK}",
+    b"Rar!\x1a\x07": f"is a rar archive: {UNPACK}",
+    **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "is a picture, not text"),
+    b"%PDF-": "is a PDF: turn it into text first, e.g. by pdftotext",
+    b"\xff\xfe": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "is in UTF-16, not UTF-8: convert it first, e.g. iconv -f UTF-16 -t UTF-8",
+    b"PAR1": "is a parquet table: name it .parquet, or give the `column` of a pipe",
+    b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. by gzip -d",
+    b"\x04\x22\x4d\x18": "is compressed by lz4: decompress it first, e.g. by lz4 -d",
+}
+TAR_MARK, TAR_PLACE = b"ustar", 257
+
+
+class NoTextError(InputError):
+    """A file is something else than text."""
+
+
+def check_text(sample: bytes, name: str, strict: bool) -> None:
+    """Raises NoTextError when `sample`, the start of a source, is UTF-16 or no text at all. With
+    `strict` invalid UTF-8 will be refused, and its place named, so that here it is no sign of a
+    binary file."""
+    for start, what in FOREIGN.items():
+        if sample.startswith(start):
+            raise NoTextError(f"{name} {what}")
+    if sample[TAR_PLACE : TAR_PLACE + len(TAR_MARK)] == TAR_MARK and b"\0" in sample[:TAR_PLACE]:
+        raise NoTextError(f"{name} is a tar archive: {UNPACK}")
+    controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
+    binary = controls > BINARY_CONTROL_SHARE * len(sample)
+    if not strict and not binary and not sample.isascii():
+        invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
+        binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
+    if binary:
+        problem = "looks like a binary file or another encoding; the corpus must be UTF-8 text"
+        raise NoTextError(f"{name} {problem}")
+
+
+def invalid_utf8(name: str, offset: int, reason: str) -> InputError:
+    """Returns what to raise for the byte at `offset` of what `name` is."""
+    problem = f"{name} is not valid UTF-8 at byte {offset} ({reason})"
+    return InputError(f"{problem}; convert it, or take `encoding_errors` replace")

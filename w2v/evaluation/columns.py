@@ -1,0 +1,142 @@
+"""Which columns of a table of word pairs hold the two words and the score.
+
+One separator holds for the whole file, tabs, semicolons, commas, colons or blanks, and so do the
+columns: those that fit most of its first lines. The words are the first two columns of text, side
+by side; row numbers, and tags that repeat (parts of speech, relations), are none. The score is the
+first column of numbers behind them, or the one whose heading says mean, average, score or gold;
+where none stands behind them, the only one before. Further columns may be empty, but a line that
+alone has more of them than all others is no row of the table. A decimal comma is read where commas
+do not separate, or stand in quotes. What could be meant in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from w2v.errors import InputError
+from w2v.system.fields import DECIMAL_COMMA, is_number, quotes, split
+
+DECIDING_LINES = 1000
+MARKS = "\t;,: "
+FEW_ROWS = 3  # of which none stands out
+MAX_COLUMNS = 100  # among which the words and the score are
+# A column of tags: few different ones in many lines, all short.
+TAG_LETTERS, TAGS, TAG_LINES = 4, 8, 20
+PROSE_BLANKS = 3  # in the cells of a column of sentences
+MEAN = re.compile(r"\b(mean|average|avg|score|gold)\b", re.IGNORECASE)
+
+Pair = tuple[str, str, float]
+
+
+class Columns(NamedTuple):
+    """The separator, whether fields may be quoted, the columns of the words and of the score,
+    whether scores have a decimal comma, and how many columns there are."""
+
+    mark: str
+    quoted: bool
+    words: tuple[int, int]
+    score: int
+    comma: bool
+    width: int
+
+    def pair(self, line: str) -> Pair | None:
+        """The pair of a line, None for a line that is none, such as the columns' names."""
+        row = _cells(line, self.mark, self.quoted)
+        if len(row) <= max(*self.words, self.score) or any(row[self.width :]):
+            return None
+        first, second = (row[place] for place in self.words)
+        score = _score(row[self.score], self.comma)
+        return (first, second, score) if first and second and score is not None else None
+
+
+def find_columns(lines: Sequence[str], source: str) -> Columns | None:
+    """The columns of the first separator that fits most lines; None where that is not half of
+    them."""
+    best, most, unclear = None, 0, False
+    for mark in MARKS:
+        quoted = mark not in " :" and quotes(lines, mark)
+        rows = [row for line in lines if len(row := _cells(line, mark, quoted)) > 2]
+        if 2 * len(rows) < len(lines) or not rows:
+            continue
+        comma = any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
+        places = _places(rows, comma)
+        unclear = unclear or (places is not None and len(places[0]) != 2)
+        if places is None or len(places[0]) != 2:
+            continue
+        words = (places[0][0], places[0][1])
+        width = sorted(map(len, rows))[-2 if len(rows) > FEW_ROWS else -1]
+        columns = Columns(mark, quoted, words, places[1], comma, width)
+        fits = sum(columns.pair(line) is not None for line in lines)
+        if fits > most:
+            best, most = columns, fits
+    if unclear and 2 * most < len(lines):
+        raise InputError(
+            f"{source}: it cannot be told which of its columns of words are the pairs; keep two"
+            " words and a score in each line"
+        )
+    if best is None or 2 * most < len(lines):
+        return None
+    scores = [_cells(line, best.mark, best.quoted)[best.score :] for line in lines]
+    if best.mark == "," and all(
+        len(each) == 2 and each[0].lstrip("+-").isdigit() and each[1].isdigit() for each in scores
+    ):
+        raise InputError(
+            f"{source}: its scores have decimal commas, or there are two columns of numbers; write"
+            " 2.5, not 2,5"
+        )
+    return best
+
+
+def _cells(line: str, mark: str, quoted: bool) -> list[str]:
+    try:
+        return split(line, mark, quoted)
+    except ValueError:
+        return []
+
+
+def _score(cell: str, comma: bool) -> float | None:
+    if comma and DECIMAL_COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
+    return float(cell) if is_number(cell) and math.isfinite(float(cell)) else None
+
+
+def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
+    """The columns of the words, two if they are clear, and of the score; None if there are none."""
+    words, numbers, tags = [], [], set()
+    for place in range(min(MAX_COLUMNS, max(map(len, rows)))):
+        cells = [row[place] for row in rows if len(row) > place and row[place]]
+        if 2 * len(cells) < len(rows):
+            continue
+        are_numbers = [_score(cell, comma) is not None for cell in cells]
+        # without the first, which may be the column's name, or with it
+        if any(2 * sum(each) > len(each) for each in (are_numbers[1:], are_numbers)):
+            numbers.append(place)
+        elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
+            words.append(place)
+            if _are_tags(cells[1:] or cells):
+                tags.add(place)
+    behind = [place for place in numbers if len(words) > 1 and place > words[1]]
+    if behind:
+        words = [place for place in words if place < behind[0]]
+        named = [place for place in behind if len(rows[0]) > place and MEAN.search(rows[0][place])]
+        score = named[0] if named else behind[0]
+    else:
+        counted = [[str(start + i) for i in range(len(rows))] for start in (0, 1)]
+        if len(numbers) != 1 or [row[numbers[0]] for row in rows] in counted:
+            return None
+        score = numbers[0]
+    if len(words) > 2:
+        words = [place for place in words if place not in tags]
+    if len(words) != 2:
+        return (words, score) if behind else None
+    inside = any(words[0] < place < words[1] for place in numbers)
+    return None if inside else (words, score)
+
+
+def _are_tags(cells: Sequence[str]) -> bool:
+    """Whether these are parts of speech, relations, or the like: one letter, or few short ones."""
+    few = len(cells) >= TAG_LINES and len(set(cells)) <= TAGS
+    return max(map(len, cells)) <= (TAG_LETTERS if few else 1)

@@ -1,0 +1,43 @@
+"""Words in classes: k-means on unit vectors, by cosine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 30
+
+
+def classes(unit: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the class of each unit row [N, D], [N] int64, and the centres [≤ k, D] at length 1:
+    the largest class first."""
+    centres = _spread(unit, min(k, len(unit)), np.random.default_rng(seed))
+    found = (unit @ centres.T).argmax(axis=1)
+    for _ in range(ROUNDS):
+        before = found
+        sums = np.zeros_like(centres)
+        np.add.at(sums, found, unit)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-6), centres)
+        found = (unit @ centres.T).argmax(axis=1)
+        if (found == before).all():
+            break
+    sizes = np.bincount(found, minlength=len(centres))
+    order = np.argsort(-sizes, kind="stable")
+    order = order[sizes[order] > 0]
+    number = np.empty(len(centres), np.int64)
+    number[order] = np.arange(len(order))
+    return number[found], centres[order]
+
+
+def _spread(unit: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
+    """Rows [k, D] to begin with, far from each other (Arthur & Vassilvitskii 2007)."""
+    rows = [int(random.integers(len(unit)))]
+    distance = np.full(len(unit), np.inf)
+    while len(rows) < k:
+        distance = np.minimum(distance, np.maximum(0, 2 - 2 * (unit @ unit[rows[-1]])))
+        distance[rows] = 0
+        total = distance.sum()
+        if not total > 1e-6:  # all words have the vectors of these
+            break
+        rows.append(int(random.choice(len(unit), p=distance / total)))
+    return unit[rows].copy()

@@ -1,0 +1,87 @@
+"""What a map shows in few bytes, which the page unpacks: deflated,
+
+    4 bytes   the length of the JSON text, little-endian
+    JSON      words: those of the map, and behind them others that are neighbours; counts or null;
+              k, dim, bits; what else the page says
+    planes    x low, x high, y low, y high, class: a byte a word; then by word and neighbour its
+              number, low, middle and high byte (0xffffff: none), and 10,000 times its cosine + 1,
+              low and high byte; then the rounded vectors
+
+Planes of bytes deflate better than numbers of several bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+
+from w2v.explorer.map.layout import principal
+from w2v.explorer.map.neighbours import Neighbours
+
+COSINE_STEPS = 10_000
+NOBODY = 0xFFFFFF
+# Of rounded vectors, for each word: 20,000 of them leave room for the rest within 4 MB.
+VECTOR_BYTES = 60
+FEW_BYTES = 20_000 * VECTOR_BYTES  # maps of fewer words may have more each
+
+
+def packed(
+    about: dict[str, Any],
+    places: np.ndarray,
+    classes: np.ndarray,
+    near: Neighbours,
+    unit: np.ndarray,
+) -> bytes:
+    """Returns the bytes: `near` counts the words in the order of about["words"], and where its
+    cosine is -inf there is nobody."""
+    vectors, bits = rounded(unit)
+    told = {**about, "k": near.rows.shape[1], "dim": vectors.shape[1] * 8 // bits, "bits": bits}
+    text = json.dumps(told, separators=(",", ":")).encode()
+    nobody = np.isneginf(near.cosines)
+    rows = np.where(nobody, NOBODY, near.rows)
+    cosines = np.rint((np.where(nobody, 0, near.cosines) + 1) * COSINE_STEPS)
+    on_grid = _grid(places)
+    planes = [
+        *_planes(on_grid[:, 0], 2),
+        *_planes(on_grid[:, 1], 2),
+        *_planes(classes, 1),
+        *_planes(rows, 3),
+        *_planes(cosines.clip(0, 2 * COSINE_STEPS), 2),
+        vectors.tobytes(),
+    ]
+    return zlib.compress(b"".join([len(text).to_bytes(4, "little"), text, *planes]), 9)
+
+
+def rounded(unit: np.ndarray) -> tuple[np.ndarray, int]:
+    """Returns unit rows [N, D] in bytes [N, n] and how many bits a value has: 8, where one stands
+    in a byte, or 4, where two do, of the directions that hold most. Rows have their own scale: who
+    reads them brings them to length 1 again."""
+    n, dim = unit.shape
+    room = max(VECTOR_BYTES, FEW_BYTES // max(n, 1))
+    if dim <= room:
+        largest = np.abs(unit).max(axis=1, keepdims=True)
+        values = np.rint(unit / np.maximum(largest, 1e-30) * 127)
+        return values.astype(np.int8).view(np.uint8), 8
+    if dim > 2 * room:
+        unit = principal(unit, 2 * room, centred=False)
+    if unit.shape[1] % 2:
+        unit = np.pad(unit, ((0, 0), (0, 1)))
+    spread = np.sqrt(np.square(unit).mean(axis=1, keepdims=True))
+    # of 15 steps of 0.35 the last ones also hold what is farther out, which is little
+    steps = np.rint(unit / np.maximum(0.35 * spread, 1e-30)).clip(-7, 7).astype(np.int64) + 8
+    return (steps[:, 0::2] | steps[:, 1::2] << 4).astype(np.uint8), 4
+
+
+def _grid(places: np.ndarray) -> np.ndarray:
+    """Places [N, 2] in 65,536 steps of the longer side."""
+    low = places.min(axis=0)
+    side = max(float((places.max(axis=0) - low).max()), 1e-30)
+    return np.asarray(np.rint((places.astype(np.float64) - low) / side * 0xFFFF))
+
+
+def _planes(values: np.ndarray, n_bytes: int) -> list[bytes]:
+    whole = np.asarray(values).astype(np.int64)
+    return [(whole >> 8 * place & 0xFF).astype(np.uint8).tobytes() for place in range(n_bytes)]

@@ -1,0 +1,195 @@
+"""Charts as SVG: lines over linear or logarithmic axes, and values with their intervals. Colours
+come from the style of the page, so that both themes and paper suit them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from w2v.explorer.page import text
+
+WIDTH, HEIGHT = 560, 300
+LEFT, RIGHT, TOP, BOTTOM = 66, 22, 12, 44  # around the plot
+MOST_POINTS = 400  # of one line: more cannot be seen
+ROW, GAP = 13, 12  # of intervals: the height of a run, and between sections
+NAMES = 190  # the width of their names
+
+Point = tuple[float, float]
+
+
+class Series(NamedTuple):
+    """A line of points in the colour of its run, with marks where there are few."""
+
+    name: str
+    colour: int
+    points: Sequence[Point]
+
+
+class Axis(NamedTuple):
+    """What an axis says. `whole`: it goes from zero, or a logarithmic one from 1, to the last
+    value."""
+
+    label: str
+    log: bool = False
+    whole: bool = False
+
+
+class Scale:
+    """Where a value is on the page: from `start` to `end` pixels."""
+
+    def __init__(self, values: Sequence[float], axis: Axis, start: float, end: float) -> None:
+        self.axis, self.start, self.end = axis, start, end
+        low, high = min(values), max(values)
+        if axis.whole:
+            low = 1 if axis.log else 0
+        if axis.log:
+            low, high = math.log10(low), math.log10(high)
+        if high - low < 1e-9 * max(1, abs(high)):
+            room = 0.5 if axis.log else max(abs(high) * 0.1, 1e-6)
+            low, high = low - room, high + room
+        elif not axis.whole:
+            low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
+        self.low, self.high = low, high
+
+    def __call__(self, value: float) -> float:
+        """Returns the pixel of a value."""
+        value = math.log10(value) if self.axis.log else value
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Returns round values to be written at the axis."""
+        if not self.axis.log:
+            step = _round_step((self.high - self.low) / 5)
+            first = math.ceil(self.low / step - 1e-9)
+            last = math.floor(self.high / step + 1e-9)
+            return [round(i * step, 12) for i in range(first, last + 1)]
+        decades = range(math.floor(self.low), math.ceil(self.high) + 1)
+        many = self.high - self.low > 2
+        steps = (1,) if many else (1, 2, 5) if self.high - self.low > 0.5 else range(1, 10)
+        found = [step * 10.0**power for power in decades for step in steps]
+        every = max(1, math.ceil(len(decades) / 7)) if many else 1
+        inside = [each for each in found if self.low <= math.log10(each) <= self.high]
+        return inside[::every]
+
+
+def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
+    """Returns the chart; nothing where there is nothing to draw."""
+    shown = [Series(s.name, s.colour, _drawable(s.points, x, y)) for s in series]
+    shown = [each for each in shown if each.points]
+    if not shown:
+        return ""
+    places = [point for each in shown for point in each.points]
+    across = Scale([point[0] for point in places], x, LEFT, WIDTH - RIGHT)
+    upward = Scale([point[1] for point in places], y, HEIGHT - BOTTOM, TOP)
+    parts = [*_grid(across, upward)]
+    for name, colour, points in shown:
+        line = " ".join(f"{across(a):.1f},{upward(b):.1f}" for a, b in points)
+        parts.append(f'<polyline class="line s{colour}" points="{line}"/>')
+        for a, b in points if len(points) <= 30 else ():
+            told = f"{text(name)}: {text(y.label)} {number(b)} at {text(x.label)} {number(a)}"
+            place = f'cx="{across(a):.1f}" cy="{upward(b):.1f}"'
+            parts.append(
+                f'<circle class="mark s{colour}" {place} r="3"><title>{told}</title></circle>'
+            )
+    return _figure(title, HEIGHT, parts)
+
+
+class Estimate(NamedTuple):
+    """A value and its 95 % interval, if there is one."""
+
+    value: float
+    interval: tuple[float, float] | None
+    colour: int
+    name: str
+
+
+def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], label: str) -> str:
+    """Returns a chart of named rows of estimates, one below the other."""
+    rows = [row for row in rows if row[1]]
+    if not rows:
+        return ""
+    ends = [end for _, row in rows for each in row for end in (each.interval or (each.value,) * 2)]
+    height = TOP + sum(len(row) * ROW + GAP for _, row in rows) + BOTTOM
+    across = Scale(ends, Axis(label), NAMES, WIDTH - RIGHT)
+    parts, top = [], float(TOP)
+    for tick in across.ticks():
+        line = f'x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="{TOP}" y2="{height - BOTTOM}"'
+        parts.append(f'<line class="grid" {line}/>')
+        parts.append(_label(across(tick), height - BOTTOM + 16, number(tick)))
+    parts.append(_label((NAMES + WIDTH) / 2, height - 8, label))
+    for name, row in rows:
+        tall = len(row) * ROW
+        shown = name if len(name) <= 27 else f"{name[:26]}…"
+        parts.append(_label(NAMES - 10, top + tall / 2 + 4, shown, "end"))
+        for each in row:
+            middle, told = top + ROW / 2, f"{text(each.name)}: {number(each.value)}"
+            if each.interval:
+                low, high = each.interval
+                told += f" ({number(low)} to {number(high)})"
+                line = f'x1="{across(low):.1f}" x2="{across(high):.1f}" y1="{middle}" y2="{middle}"'
+                parts.append(f'<line class="line s{each.colour}" {line}/>')
+            place = f'cx="{across(each.value):.1f}" cy="{middle}" r="3.6"'
+            parts.append(
+                f'<circle class="mark s{each.colour}" {place}><title>{told}</title></circle>'
+            )
+            top += ROW
+        top += GAP
+    return _figure(title, height, parts)
+
+
+def number(value: float | None) -> str:
+    """Returns a number for people: 17.4 M, 1,024, 0.0251."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    size = abs(value)
+    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if size >= limit:
+            return f"{value / limit * (10 if unit == ' k' else 1):.3g}{unit}"
+    if size >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if size >= 1e-4 else f"{value:.2e}"
+
+
+def _figure(title: str, height: float, parts: Sequence[str]) -> str:
+    box = f'viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{text(title)}"'
+    return (
+        f"<figure><figcaption>{text(title)}</figcaption><svg {box}>{''.join(parts)}</svg></figure>"
+    )
+
+
+def _grid(across: Scale, upward: Scale) -> Iterator[str]:
+    for tick in upward.ticks():
+        y = upward(tick)
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield _label(LEFT - 7, y + 4, number(tick), "end")
+    base = HEIGHT - BOTTOM
+    yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>'
+    for tick in across.ticks():
+        x = across(tick)
+        yield f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}"/>'
+        yield _label(x, base + 18, number(tick))
+    yield _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, across.axis.label)
+    turn = f'transform="translate(13 {(TOP + base) / 2:.0f}) rotate(-90)"'
+    yield f'<text class="name" text-anchor="middle" {turn}>{text(upward.axis.label)}</text>'
+
+
+def _label(x: float, y: float, shown: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(shown)}</text>'
+
+
+def _drawable(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
+    """Finite points, positive where the axis asks for it; of too many a part."""
+    good = [
+        (a, b)
+        for a, b in points
+        if math.isfinite(a) and math.isfinite(b) and (a > 0 or not x.log) and (b > 0 or not y.log)
+    ]
+    every = math.ceil(len(good) / MOST_POINTS) if good else 1
+    last = [] if (len(good) - 1) % every == 0 else good[-1:]
+    return [*good[::every], *last]
+
+
+def _round_step(step: float) -> float:
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= step * 0.999)

@@ -1,0 +1,143 @@
+"""What a run directory says of its run. A run that was stopped or still goes on says less."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.corpus import Vocabulary
+from w2v.errors import InputError
+from w2v.evaluation.analogies import AnalogyResult
+from w2v.evaluation.sets import AnalogySet, SimilaritySet
+from w2v.evaluation.similarity import SimilarityResult
+from w2v.runs.directory import CONFIG, METRICS, VECTORS, VERSION, VOCABULARY, summary_of
+from w2v.settings.groups import LANGUAGE_MODEL
+from w2v.settings.yamlfile import read_settings
+from w2v.vectors.loading import check_version, load_vectors
+
+Point = tuple[float, float]
+RUN = (CONFIG, VERSION)
+SHORTEST = 0.5  # seconds
+
+
+@dataclass
+class Record:
+    """A run. `settings`: name and value, in the order of config.yaml. `metrics`: the lines of
+    metrics.jsonl. `summary`: what it came to; None: nothing yet. `analogies`, `similarity`: scores
+    of its vectors by the set's name."""
+
+    path: Path
+    name: str
+    settings: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    summary: dict[str, Any] | None
+    counts: np.ndarray
+    analogies: dict[str, AnalogyResult] = field(default_factory=dict)
+    similarity: dict[str, SimilarityResult] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """What it counts: words, or tokens of a language model."""
+        return "tokens" if self.is_language_model else "words"
+
+    @property
+    def is_language_model(self) -> bool:
+        """Whether it is no run of word vectors."""
+        return self.settings.get("model") == LANGUAGE_MODEL
+
+    @cached_property
+    def progress(self) -> list[dict[str, Any]]:
+        """The lines that say how training went on."""
+        return [line for line in self.metrics if "fraction" in line and _is_number(line, "words")]
+
+    def curve(self, name: str) -> list[Point]:
+        """Returns (words worked off, value) of the lines with a value of that name."""
+        return [(line["words"], line[name]) for line in self.progress if _is_number(line, name)]
+
+    def speed(self) -> list[Point]:
+        """Returns (words worked off, words a second since the point before)."""
+        found, words, seconds = [], 0.0, 0.0
+        lines = [line for line in self.progress if _is_number(line, "seconds")]
+        for line in lines:
+            done, passed = line["words"] - words, line["seconds"] - seconds
+            # of a moment, such as the one at the end, the speed is only noise
+            if done > 0 and passed > (SHORTEST if len(lines) > 1 else 0):
+                found.append((line["words"], done / passed))
+                words, seconds = line["words"], line["seconds"]
+        return found
+
+    def validation(self, name: str) -> list[Point]:
+        """Returns (epoch, value) of the measurements on another text."""
+        lines = [line for line in self.metrics if _is_number(line, name)]
+        return [(line["epoch"], line[name]) for line in lines if _is_number(line, "epoch")]
+
+    def told(self, *names: str) -> Any:
+        """Returns a value of the summary, or None: told("seconds", "training")."""
+        value: Any = self.summary or {}
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    def evaluate(self, sets: Sequence[AnalogySet | SimilaritySet]) -> None:
+        """Asks the sets of its vectors, if it has some."""
+        if self.is_language_model or not (self.path / VECTORS).is_file():
+            return
+        vectors: Any = load_vectors(self.path)
+        for each in sets:
+            if isinstance(each, AnalogySet):
+                self.analogies[each.name] = vectors.evaluate(each)
+            else:
+                self.similarity[each.name] = vectors.evaluate(each, intervals=True)
+
+
+def read_runs(paths: Sequence[Path]) -> list[Record]:
+    """Returns the records of run directories, with names that differ."""
+    shown = _names([path.resolve() for path in paths])
+    return [_read_run(path, name) for path, name in zip(paths, shown, strict=True)]
+
+
+def _read_run(path: Path, name: str) -> Record:
+    if not path.is_dir() or not all((path / each).is_file() for each in RUN):
+        what = "does not exist" if not path.exists() else "is no run directory"
+        raise InputError(f"{path} {what}; name a folder that w2v train wrote")
+    check_version(path)
+    pairs, _ = read_settings(path / CONFIG)
+    counts = np.empty(0, np.int64)
+    if (path / VOCABULARY).is_file():
+        counts = Vocabulary.load(path / VOCABULARY).counts
+    return Record(path, name, dict(pairs), list(_lines(path / METRICS)), summary_of(path), counts)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file that may grow meanwhile, or be damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    for line in data.splitlines():
+        with suppress(ValueError, RecursionError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                yield value
+
+
+def _is_number(line: dict[str, Any], name: str) -> bool:
+    value = line.get(name)
+    return isinstance(value, (int, float)) and type(value) is not bool and math.isfinite(value)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The last part of each path, or as many as make them differ."""
+    for parts in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise InputError("the same run is named twice; name it once")

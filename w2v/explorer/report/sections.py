@@ -1,0 +1,286 @@
+"""The parts of a report: tables and charts of several runs beside each other, each in the colour of
+its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from w2v.evaluation.bootstrap import Interval
+from w2v.explorer.page import text
+from w2v.explorer.report.charts import (
+    Axis,
+    Estimate,
+    Point,
+    Series,
+    interval_chart,
+    line_chart,
+    number,
+)
+from w2v.explorer.report.record import Record
+
+ZIPF_POINTS = 120
+NOTHING = "n/a"
+
+
+def overview(runs: Sequence[Record]) -> str:
+    """What each run is and what it came to."""
+    facts: dict[str, list[str]] = {}
+
+    def fact(name: str, shown: Callable[[Record], str]) -> None:
+        values = [shown(run) for run in runs]
+        if any(value != NOTHING for value in values):
+            facts[name] = values
+
+    fact("model", lambda run: text(run.settings.get("model", "")))
+    fact("loss", lambda run: text(run.settings.get("loss", "")))
+    fact("vocabulary", lambda run: _whole(len(run.counts) or run.told("vocabulary")))
+    fact("dimensions", lambda run: text(run.settings.get("dim", "")))
+    fact("epochs", _epochs)
+    fact("training", lambda run: _duration(run.told("seconds", "training")))
+    fact(f"{runs[0].unit} per second", lambda run: _whole(run.told("words_per_second")))
+    fact("training loss, nats per prediction", lambda run: _decimal(run.told("final_loss")))
+    fact("validation loss", lambda run: _decimal(run.told("validation", "loss")))
+    fact("validation perplexity", lambda run: _decimal(run.told("validation", "perplexity"), 2))
+    for name in {name: None for run in runs for name in run.analogies}:
+        found = [run.analogies.get(name) for run in runs]
+        facts[f"{name}, answered right"] = [
+            NOTHING if each is None else _percent(each.accuracy) for each in found
+        ]
+    for name in {name: None for run in runs for name in run.similarity}:
+        pairs = [run.similarity.get(name) for run in runs]
+        facts[f"{name}, Spearman"] = [
+            NOTHING if each is None else _decimal(each.spearman) for each in pairs
+        ]
+    rows = [[text(name), *values] for name, values in facts.items()]
+    return _section("Runs", _table(["", *_heads(runs)], rows))
+
+
+def curves(runs: Sequence[Record]) -> str:
+    """Loss, learning rate, speed and validation over training."""
+    worked = Axis(f"{runs[0].unit} worked off", whole=True)
+    nats = Axis("nats per prediction")
+
+    def over_words(title: str, name: str, label: Axis) -> str:
+        return line_chart(title, _series(runs, [run.curve(name) for run in runs]), worked, label)
+
+    losses = {run.settings.get("loss") for run in runs}
+    speeds = _series(runs, [run.speed() for run in runs])
+    charts = [
+        over_words("Training loss", "loss", nats),
+        over_words("Learning rate", "lr", Axis("learning rate")),
+        *_validation(runs),
+        line_chart("Speed", speeds, worked, Axis(f"{runs[0].unit} per second")),
+    ]
+    if not any(charts):
+        return _section("Training", '<p class="faint">No run has a line of metrics yet.</p>')
+    note = ""
+    if len(losses) > 1:
+        note = "The runs learn by different losses, whose values do not compare."
+    return _section("Training", _legend(runs) + _charts(charts), note)
+
+
+def vocabulary(runs: Sequence[Record]) -> str:
+    """How many words there are, and how often they occur by rank."""
+    rows = []
+    for name, shown in (
+        ("words of the corpus", lambda run: _whole(run.told("words", "read"))),
+        ("distinct words kept", lambda run: _whole(len(run.counts) or None)),
+        ("share of the corpus left out", _left_out),
+        ("the rarest occurs", lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None)),
+    ):
+        rows.append([name, *map(shown, runs)])
+    rank = Axis("rank of the word", log=True, whole=True)
+    occurrences = _series(runs, [_zipf(run.counts) for run in runs])
+    shares = _series(runs, [_zipf(run.counts, of_text=True) for run in runs])
+    charts = [
+        line_chart("Frequency by rank (Zipf)", occurrences, rank, Axis("occurrences", log=True)),
+        line_chart("The text that the first words make up", shares, rank, Axis("% of the text")),
+    ]
+    return _section("Vocabulary", _table(["", *_heads(runs)], rows) + _charts(charts))
+
+
+def scores(runs: Sequence[Record]) -> str:
+    """What the sets say of the vectors, with 95 % intervals."""
+    names = {name: None for run in runs for name in run.analogies}
+    parts = [_analogies(runs, name) for name in names]
+    pairs = {name: None for run in runs for name in run.similarity}
+    if pairs:
+        parts.append(_similarity(runs, list(pairs)))
+    if not parts:
+        return ""
+    note = "With 95 % intervals, bootstrapped from the questions or pairs."
+    return _section("Scores", _legend(runs) + "".join(parts), note)
+
+
+def settings(runs: Sequence[Record]) -> str:
+    """Every setting: those that differ between the runs first."""
+    names = {name: None for run in runs for name in run.settings}
+    values = {name: [_value(run.settings.get(name)) for run in runs] for name in names}
+    apart = [
+        [f"<code>{text(name)}</code>", *own] for name, own in values.items() if len({*own}) > 1
+    ]
+    same = [
+        [f"<code>{text(name)}</code>", own[0]] for name, own in values.items() if len({*own}) == 1
+    ]
+    content, said = "", "All settings"
+    if len(runs) > 1:
+        content = '<p class="faint">All settings are the same.</p>'
+        content = _table(["", *_heads(runs)], apart) if apart else content
+        said = f"{len(same)} settings are the same in all runs"
+    opened = " open" if len(runs) == 1 else ""
+    content += f"<details{opened}><summary>{said}</summary>{_table(['', ''], same)}</details>"
+    return _section("Settings", content)
+
+
+def _validation(runs: Sequence[Record]) -> list[str]:
+    kinds = {"validation_loss": "nats per prediction", "validation_perplexity": "perplexity"}
+    charts = []
+    for name, label in kinds.items():
+        series = _series(runs, [run.validation(name) for run in runs])
+        charts.append(line_chart("Validation", series, Axis("epoch"), Axis(label)))
+    return charts
+
+
+def _analogies(runs: Sequence[Record], name: str) -> str:
+    found = {
+        i: dict(run.analogies[name].parts()) for i, run in enumerate(runs) if name in run.analogies
+    }
+    drawn, rows = [], []
+    for part in {part: None for parts in found.values() for part in parts}:
+        estimates, cells = [], [text(part)]
+        for place, parts in found.items():
+            own = parts.get(part)
+            if own is None or own.accuracy is None:
+                cells.append(NOTHING)
+                continue
+            ends, tally = own.interval(), own.tally()
+            estimates.append(_estimate(own.accuracy, ends, place, runs[place], 100))
+            counted = f"{tally.correct:,} of {tally.covered:,}"
+            cells.append(_with_interval(_percent(own.accuracy), ends, 100, counted))
+        drawn.append((part, estimates))
+        rows.append(cells)
+    heads = _heads(runs)
+    table = _table(["", *(heads[place] for place in found)], rows)
+    chart = interval_chart(f"Analogies: {name}", drawn, "% answered right")
+    return _chart_and_table(chart, table, len(found))
+
+
+def _similarity(runs: Sequence[Record], names: Sequence[str]) -> str:
+    drawn, rows = [], []
+    for name in names:
+        found = {i: run.similarity[name] for i, run in enumerate(runs) if name in run.similarity}
+        estimates = [
+            _estimate(each.spearman, each.spearman_ci, place, runs[place])
+            for place, each in found.items()
+            if each.spearman is not None
+        ]
+        drawn.append((name, estimates))
+        for measure in ("spearman", "pearson"):
+            cells = [NOTHING] * len(runs)
+            for place, each in found.items():
+                value, ends = getattr(each, measure), getattr(each, f"{measure}_ci")
+                counted = f"{each.covered:,} of {each.total:,} pairs"
+                cells[place] = _with_interval(_decimal(value), ends, 1, counted)
+            rows.append([f"{text(name)}, {measure.title()}", *cells])
+    chart = interval_chart("Similarity", drawn, "Spearman's correlation with people's scores")
+    return _chart_and_table(chart, _table(["", *_heads(runs)], rows), len(runs))
+
+
+def _estimate(
+    value: float, ends: Interval | None, place: int, run: Record, times: float = 1
+) -> Estimate:
+    scaled = None if ends is None else (times * ends[0], times * ends[1])
+    return Estimate(times * value, scaled, place, run.name)
+
+
+def _with_interval(shown: str, ends: Interval | None, times: float, counted: str) -> str:
+    digits = 1 if times == 100 else 3
+    told = "" if ends is None else f"{times * ends[0]:.{digits}f} – {times * ends[1]:.{digits}f}, "
+    return f'{shown}<br><span class="faint small">{told}{counted}</span>'
+
+
+def _series(runs: Sequence[Record], points: Sequence[Sequence[Point]]) -> list[Series]:
+    return [Series(run.name, place, points[place]) for place, run in enumerate(runs)]
+
+
+def _zipf(counts: np.ndarray, *, of_text: bool = False) -> list[Point]:
+    if not len(counts):
+        return []
+    ranks = np.unique(np.geomspace(1, len(counts), ZIPF_POINTS).round().astype(np.int64))
+    values = 100 * np.cumsum(counts) / max(counts.sum(), 1) if of_text else counts
+    return [(int(rank), float(values[rank - 1])) for rank in ranks]
+
+
+def _left_out(run: Record) -> str:
+    read, left = run.told("words", "read"), run.told("words", "left_out")
+    return NOTHING if not read or left is None else _percent(left / read)
+
+
+def _epochs(run: Record) -> str:
+    if run.summary is None:
+        return "not ended"
+    return text(f"{number(run.told('epochs_done'))} of {run.told('epochs')}")
+
+
+def _heads(runs: Sequence[Record]) -> list[str]:
+    return [
+        f'<span class="run"><i class="s{place}"></i>{text(run.name)}</span>'
+        for place, run in enumerate(runs)
+    ]
+
+
+def _chart_and_table(chart: str, table: str, columns: int) -> str:
+    """Side by side, or below each other where the table is wide."""
+    return f'<div class="{"beside" if columns == 1 else "stacked"}">{chart}{table}</div>'
+
+
+def _legend(runs: Sequence[Record]) -> str:
+    return f'<p class="legend">{" ".join(_heads(runs))}</p>' if len(runs) > 1 else ""
+
+
+def _section(title: str, content: str, note: str = "") -> str:
+    told = f'<p class="faint">{text(note)}</p>' if note else ""
+    return f"<section><h2>{text(title)}</h2>{told}{content}</section>"
+
+
+def _charts(charts: Sequence[str]) -> str:
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table of cells and heads that are HTML."""
+    head = "".join(f"<th>{each}</th>" for each in heads) if any(heads) else ""
+    body = "".join("<tr>" + "".join(f"<td>{each}</td>" for each in row) + "</tr>" for row in rows)
+    head = f"<thead><tr>{head}</tr></thead>" if head else ""
+    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return '<span class="faint">none</span>'
+    shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    return f'<span class="value">{text(shown)}</span>'
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:.1f} %"
+
+
+def _decimal(value: float | None, digits: int = 4) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, (int, float)) else NOTHING
+
+
+def _whole(value: float | None) -> str:
+    return f"{value:,.0f}" if isinstance(value, (int, float)) else NOTHING
+
+
+def _duration(seconds: float | None) -> str:
+    if not isinstance(seconds, (int, float)):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"

@@ -1,0 +1,42 @@
+"""Writes the report of one or several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from w2v.errors import InputError
+from w2v.evaluation.sets import default_sets, load_set
+from w2v.explorer import page
+from w2v.explorer.report import sections
+from w2v.explorer.report.record import read_runs
+
+MOST_RUNS = 10  # as many as there are colours
+
+
+def check_report(path: str | Path, runs: Sequence[str | Path]) -> None:
+    """Raises InputError for what no report can be made of."""
+    if path != "-" and Path(path).suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"`output` {path}: a report is a page, so name a file that ends in .html")
+    if not 1 <= len(runs) <= MOST_RUNS:
+        raise InputError(f"{len(runs)} runs do not make a report: name 1 to {MOST_RUNS}")
+
+
+def write_report(
+    runs: Sequence[str | Path], questions: Sequence[str | Path] = (), title: str | None = None
+) -> bytes:
+    """Returns the page; `questions` are files of sets in the place of those that come with w2v."""
+    sets = [load_set(each) for each in questions] or default_sets()
+    found = read_runs([Path(run) for run in runs])
+    for run in found:
+        run.evaluate(sets)
+    parts = [sections.overview, sections.curves, sections.scores, sections.vocabulary]
+    content = "".join(part(found) for part in (*parts, sections.settings))
+    names = ", ".join(run.name for run in found)
+    return page.page(
+        "report.html",
+        title=title or f"Report: {names}",
+        styles=("page.css", "report.css"),
+        scripts=("theme.js",),
+        parts={"content": content},
+    )

@@ -1,0 +1,63 @@
+"""Checks of what an output layer is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from w2v.losses.math.numbers import check_floating, short
+
+
+def checked_counts(counts: Any) -> Tensor:
+    """counts [V] on the CPU. ValueError: they are no finite numbers of 0 or more, or too few or too
+    large."""
+    try:
+        with torch.device("cpu"):  # also where layers are made without memory, on "meta"
+            found = counts if isinstance(counts, Tensor) else torch.as_tensor(np.array(counts))
+            found = found.cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = "on the meta device" if isinstance(counts, Tensor) else short(counts)
+        raise ValueError(f"counts is {what}, it must hold V numbers") from error
+    if found.dtype == torch.bool or found.is_complex():
+        raise ValueError(f"counts are {found.dtype}, they must be numbers")
+    found = found if found.is_floating_point() else found.long()
+    if found.dim() != 1 or len(found) < 2:
+        shape = list(found.shape)
+        raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
+    if bool((found < 0).any()):
+        raise ValueError(f"counts holds {found.min().item()}, it must not be negative")
+    total = found.double().sum().item()
+    if not total < 2.0**63:
+        raise ValueError(f"counts sum to {total:g}, which must be a number below 2^63")
+    return found
+
+
+def check_new(new: dict[str, Any]) -> None:
+    """ValueError: nothing can be made with this device and dtype."""
+    dtype = new["dtype"]
+    if isinstance(dtype, torch.dtype) and not dtype.is_floating_point:
+        raise ValueError(f"dtype is {dtype}, it must be floating point")
+    try:
+        torch.empty(0, **new)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        made = f"device {new['device']!r} and dtype {dtype!r}"
+        raise ValueError(f"PyTorch makes no tensor with {made} here") from error
+
+
+def check_given(tensor: Any, name: str, shape: list[int]) -> None:
+    """ValueError: a tensor to be shared is none, not floating point or of another shape."""
+    if not isinstance(tensor, Tensor):
+        wanted = "a tensor" if name == "weight" else "True, False or a tensor"
+        raise ValueError(f"{name} is {short(tensor)}, it must be {wanted}")
+    if list(tensor.shape) != shape:
+        raise ValueError(f"{name} has shape {list(tensor.shape)}, this layer needs {shape}")
+    check_floating(**{name: tensor})
+
+
+def check_kind(value: Any, name: str, kind: type) -> None:
+    """ValueError: the value is neither of this kind nor None."""
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"{name} is {short(value)}, it must be a {kind.__name__} or None")

@@ -1,0 +1,95 @@
+"""What samplers and the faces of other systems are given: whole numbers, classes, tables of
+weights; or a sentence that says why it is none."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MOST = 2**63 - 1
+
+
+class Refused(ValueError, TypeError, RuntimeError):
+    """An argument that cannot be used. A ValueError, as everywhere here; code that was written for
+    PyTorch or Paddle catches what those raise."""
+
+
+def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
+    """The value as an int. Refused: it is no whole number of 64 bits, or below `low`."""
+    try:
+        number = int(operator.index(value))  # of True, the index is True
+    except TypeError:
+        raise Refused(f"{name} is {short(value)}, it must be a whole number") from None
+    if not low <= number <= MOST:
+        bound = f"at most {MOST}" if number > MOST else f"{low} or more"
+        raise Refused(f"{name} is {number}, it must be {bound}")
+    return number
+
+
+def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor:
+    """The value. Refused: it is no dense tensor of floating point in one of these shapes, where
+    words stand for any number."""
+    if not isinstance(value, Tensor):
+        raise Refused(f"{name} is a {type(value).__name__}, it must be a tensor")
+    if value.is_meta or value.layout != torch.strided:
+        kind = "meta" if value.is_meta else value.layout
+        raise Refused(f"{name} is {kind}, it must be a dense tensor with its values")
+    if not value.is_floating_point():
+        raise Refused(f"{name} is {value.dtype}, it must be floating point")
+    shape = tuple(value.shape)
+    for form in forms:
+        if len(form) == len(shape) and all(
+            isinstance(one, str) or one == n for one, n in zip(form, shape, strict=True)
+        ):
+            return value
+    wanted = " or ".join(f"[{', '.join(map(str, form))}]" for form in forms)
+    raise Refused(f"{name} has shape {list(shape)}, it must be {wanted}")
+
+
+def checked_ids(
+    values: Any, num_classes: int, name: str, *, cast: bool = True, least: int = 0
+) -> Tensor:
+    """Classes, in a tensor, an array or lists, as int64; with `cast`, floating point numbers too,
+    if they are whole. Refused: one is not in `least` … num_classes - 1, or may have been rounded to
+    what it is."""
+    try:
+        given = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(values).__name__
+        raise Refused(f"{name} is a {kind}, it must be a tensor of classes") from None
+    floats = given.is_floating_point()
+    if given.is_complex() or given.dtype == torch.bool or given.is_meta or (floats and not cast):
+        what = "on the meta device, without values" if given.is_meta else given.dtype
+        raise Refused(f"{name} is {what}, it must hold integers")
+    ids = given.long()
+    if not ids.numel():
+        return ids
+    low, high = (int(bound) for bound in ids.aminmax())
+    if floats:
+        exact = int(2 / torch.finfo(given.dtype).eps)  # from here on whole numbers are rounded
+        if bool((ids != given).any()) or (high >= exact and num_classes > exact + 1):
+            found = f"{name} is {given.dtype} and holds fractions or rounded numbers"
+            raise Refused(f"{found}: give integers")
+    if low < least or high >= num_classes:
+        last = num_classes - 1
+        raise Refused(f"{name} range from {low} to {high}, they must lie in {least} to {last}")
+    return ids
+
+
+def place_of(generator: torch.Generator | None, device: torch.device | str) -> torch.device:
+    """Where draws are made: on the generator's device, or on this one."""
+    if generator is None:
+        return torch.device(device)
+    if not isinstance(generator, torch.Generator):
+        raise Refused(f"generator is {short(generator)}, it must be a torch.Generator")
+    return generator.device
+
+
+def short(value: object) -> str:
+    """A value inside a message, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

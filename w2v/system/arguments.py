@@ -1,0 +1,122 @@
+"""What the public functions take: an argument of another kind is told in a sentence, by name and
+value, wherever in the library it would have failed."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+from w2v.errors import InputError, shown
+
+Check = Callable[[str, Any], Any]  # the name and the value -> the value, or an InputError
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def asks(**checks: Check) -> Callable[[Function], Function]:
+    """Decorator: these arguments go through their checks first, if they are given."""
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: Any, **named: Any) -> Any:
+            given = signature.bind(*args, **named)
+            for name in checks.keys() & given.arguments.keys():
+                given.arguments[name] = checks[name](name, given.arguments[name])
+            return function(*given.args, **given.kwargs)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+def path(name: str, value: Any) -> str:
+    """Returns the path as a text, if it is one that the system can be asked for."""
+    try:
+        text = os.fsdecode(value)
+        if "\0" not in os.fsencode(text).decode("latin-1"):
+            return text
+    except (TypeError, UnicodeError):
+        pass
+    raise InputError(f"`{name}` {shown(value)} is no path") from None
+
+
+def items(name: str, value: Any) -> list[Any]:
+    """Returns what can be gone through as a list; a single text cannot."""
+    try:
+        if not isinstance(value, (str, bytes, bytearray)):
+            return list(value)
+    except TypeError:
+        pass
+    raise InputError(f"`{name}` {shown(value)} is no list") from None
+
+
+def text(name: str, value: Any) -> str:
+    """Returns the text."""
+    if isinstance(value, str):
+        return value
+    raise InputError(f"`{name}` {shown(value)} is no text")
+
+
+def texts(name: str, value: Any) -> str | list[Any]:
+    """Returns a text, or a list of texts and of lists of words."""
+    if isinstance(value, str):
+        return value
+    found = [each if isinstance(each, str) else items(name, each) for each in items(name, value)]
+    for words in found:
+        for word in words:
+            text(name, word)
+    return found
+
+
+def one_of(choices: Iterable[str]) -> Check:
+    """Returns a check for one of several words."""
+
+    def check(name: str, value: Any) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        told = shown(value).strip("'") or "''"
+        raise InputError(f"`{name}` {told} is unknown; use one of {', '.join(choices)}")
+
+    return check
+
+
+def kind(of: type | tuple[type, ...], what: str) -> Check:
+    """Returns a check for an object of a kind, which the message calls `what`."""
+
+    def check(name: str, value: Any) -> Any:
+        if isinstance(value, of):
+            return value
+        raise InputError(f"`{name}` {shown(value)} is no {what}")
+
+    return check
+
+
+def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
+    """Returns a check for a finite number of `low` to `high`."""
+    limits = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+    wanted = f"{'whole ' if whole else ''}number of {limits}"
+
+    def check(name: str, value: Any) -> int | float:
+        try:
+            found: int | float = value.__index__() if whole else float(value)
+            if (
+                not isinstance(value, (bool, str))
+                and low <= found <= high
+                and abs(found) < math.inf
+            ):
+                return found
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            pass
+        raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Returns the check for a value that may be None."""
+    return lambda name, value: None if value is None else check(name, value)

@@ -1,0 +1,161 @@
+"""Numba functions whose machine code is kept on disk.
+
+Numba's own cache ends the program where it can write nowhere, where a file of it is damaged and
+where the disk is full. This one then compiles anew. Each entry is one file, named by a hash of all
+that the machine code depends on, and begins with the checksum of the rest. It lies in the first of
+these folders that can be written, and is looked for in all:
+
+    $NUMBA_CACHE_DIR, else __pycache__ of the package and $XDG_CACHE_HOME/w2v or ~/.cache/w2v
+    w2v-USER in the folder for temporary files, if nobody else can write there
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from w2v.errors import RunError
+from w2v.system.files import atomic_file, read_plain, user_caches
+
+SUFFIX = ".kernel"
+DIGEST_BYTES = 32
+KEPT = 300  # entries in a folder; older ones of earlier versions and other CPUs go
+_unsaved: list[str] = []  # why entries could not be written
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Returns a decorator like `numba.njit`, with these options of it. What the function holds in
+    its closure must be plain values."""
+    from numba import njit  # takes a second to import
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        dispatcher: Any = njit(**options)(function)
+        dispatcher._cache = KernelCache(function, options)
+        found: Callable[..., Any] = dispatcher
+        return found
+
+    return decorate
+
+
+def kernel_note() -> str | None:
+    """Returns where compiled functions are kept, if that is not where they should be."""
+    if _unsaved:
+        return f"the compiled kernel is not kept: {_unsaved[0]}"
+    _, target, elsewhere = _folders()
+    if target is None:
+        return "compiled kernels can be kept nowhere: every run compiles them anew"
+    return f"compiled kernels are kept in {target}" if elsewhere else None
+
+
+class KernelCache:
+    """What a dispatcher of Numba's asks for machine code, and gives new machine code to."""
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        self._function, self._options = function, repr(sorted(options.items()))
+
+    @property
+    def cache_path(self) -> str | None:
+        """Where new machine code is written, for Numba's statistics."""
+        return None if (folder := _folders()[1]) is None else str(folder)
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Returns what was compiled for a signature, None where no sound entry has it."""
+        from numba.core import compiler
+
+        rebuild: Any = compiler.CompileResult._rebuild
+
+        target.refresh()
+        name = self._name(signature, target.codegen())
+        for folder in _folders()[0]:
+            with suppress(Exception):  # no file, a damaged one, or what only looks like one
+                content = read_plain(folder / name)
+                if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
+                    values = pickle.loads(content[DIGEST_BYTES:])
+                    return rebuild(target, *values)
+        return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Writes an entry, if that is possible."""
+        from numba.core import serialize
+
+        folder = _folders()[1]
+        if folder is None or result.library.has_dynamic_globals or result.lifted:
+            return
+        dumps: Any = serialize.dumps
+        content = dumps(result._reduce())
+        path = folder / self._name(signature, result.library.codegen)
+        try:
+            with atomic_file(path, follow=False) as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            entries = sorted(folder.glob(f"*{SUFFIX}"), key=os.path.getmtime)
+            for entry in entries[:-KEPT]:
+                entry.unlink()
+        except RunError as error:
+            _unsaved.append(str(error))
+        except OSError:
+            return  # another process tidies up
+
+    def _name(self, signature: Any, codegen: Any) -> str:
+        import llvmlite
+        import numba
+
+        function = self._function
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        source = _source_digest(Path(function.__code__.co_filename).parent)
+        versions = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__
+        key = (str(signature), codegen.magic_tuple(), function.__code__.co_code, cells)
+        digest = hashlib.sha256(repr((*key, self._options, source, versions)).encode())
+        place = f"{function.__module__}.{function.__name__}".removeprefix("w2v.")
+        return f"{place}-{digest.hexdigest()[:32]}{SUFFIX}"
+
+
+@cache
+def _source_digest(folder: Path) -> str:
+    """A text that changes with the source of the functions there, which call each other, and of the
+    plans that they follow."""
+    files = sorted([*folder.glob("*.py"), *folder.parent.glob("plan.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@cache
+def _folders() -> tuple[list[Path], Path | None, bool]:
+    """Returns the folders to look into, the one to write to, and whether that is a last resort."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    usual = [Path(given)] if given else [Path(__file__).parents[1] / "__pycache__", user_caches()]
+    found = next((folder for folder in usual if _takes_files(folder)), None)
+    if found is not None:
+        return usual, found, False
+    last = own_temporary_folder()
+    return [*usual, last] if last else usual, last, True
+
+
+def _takes_files(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def own_temporary_folder() -> Path | None:
+    """Loading machine code runs it: so the folder must be this user's, and closed to all others."""
+    with suppress(OSError):
+        user = os.getuid()
+        folder = Path(tempfile.gettempdir()) / f"w2v-{user}"
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        status = folder.lstat()
+        own = stat.S_ISDIR(status.st_mode) and status.st_uid == user
+        if own and not status.st_mode & 0o077 and _takes_files(folder):
+            return folder
+    return None

@@ -1,0 +1,31 @@
+"""Packages that only some of the work needs, and that a light environment may lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from w2v.errors import RunError
+
+# by the name under which it is imported: what people call it, and how to get it
+REMEDIES = {
+    "torch": ("PyTorch", "pip install torch (word vectors by `engine` hogwild do without)"),
+    "tokenizers": (
+        "the package tokenizers, for `subwords`",
+        "pip install 'w2v[subwords]', or train on words",
+    ),
+    "safetensors": ("the package safetensors", "pip install safetensors"),
+}
+
+
+@contextmanager
+def told_if_missing() -> Iterator[None]:
+    """An import that fails inside the block, because such a package is not installed, becomes a
+    RunError that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        found = REMEDIES.get((error.name or "").partition(".")[0])
+        if found is None:
+            raise
+        raise RunError(f"this needs {found[0]}, which is not installed: {found[1]}") from error

@@ -1,0 +1,192 @@
+"""What the lines of a text file of vectors are: a word, and the numbers behind it.
+
+One layout holds for the whole file, the one that fits most of its first lines:
+
+    word 0.1 0.2     blanks or tabs, one or several; blanks around the word are no part of it
+    word 0.1,0.2     a blank or a tab, then numbers with commas between them
+    word,0.1,0.2     commas or semicolons; "quoted" fields as spreadsheets write them
+
+A first line `V D` (number of words, dimension) or of column names is optional. Every line then has
+the same number of numbers. Between blanks a word may hold blanks itself (GloVe has `. . .`), but it
+does not end in a number, and not all words do; behind a tab or a comma the word is the first
+field, whatever it holds. What does not fit is refused, and so is what has two meanings: decimal
+commas, a column before the words, a matrix without words.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from w2v.system.fields import BLANKS, is_number, quotes, split
+
+DECIDING_LINES = 200
+
+
+class Layout(NamedTuple):
+    """How many numbers a line has, what stands between them, what ends the word (a blank, a tab, or
+    the mark), and whether fields may be quoted."""
+
+    dim: int
+    mark: str = " "
+    word_end: str = " "
+    quoted: bool = False
+
+
+# Where two fit equally well, the earlier counts.
+FORMS = [(" ", "\t"), (" ", " "), (",", ","), (";", ";"), (",", " ")]
+
+
+def first_lines(sample: bytes, complete: bool) -> list[str]:
+    """The first whole lines of the file that hold something, byte for character."""
+    lines = sample.split(b"\n", DECIDING_LINES)
+    if not complete or len(lines) > DECIDING_LINES:
+        lines.pop()
+    return [line.decode("latin-1") for each in lines if (line := each.rstrip(b" \t\r"))]
+
+
+def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
+    """The word and the numbers of a line in a layout, whatever its dimension; None if it does not
+    fit. Between blanks all numbers at the end count."""
+    _, mark, word_end, quoted = layout
+    if mark == word_end == " ":
+        fields = split(line, mark)
+        start = len(fields)
+        while start > 1 and is_number(fields[start - 1]):
+            start -= 1
+        return " ".join(fields[:start]), fields[start:]
+    if mark == " " and not quoted:
+        word, _, rest = line.strip(BLANKS).partition("\t")
+        numbers = split(rest, " ")
+    elif mark == word_end or quoted:
+        try:
+            word, *numbers = split(line.rstrip(BLANKS + mark), word_end, quoted)
+        except ValueError:
+            return None
+    else:
+        first, *numbers = split(line.rstrip(BLANKS + mark), mark)
+        word, blank, number = first.replace("\t", " ").strip(" ").rpartition(" ")
+        numbers = [number, *numbers] if numbers and blank else []
+        word = word.strip(BLANKS)
+    return (word, numbers) if all(map(is_number, numbers)) else None
+
+
+def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None, int]:
+    """The layout of the lines and how many of them have it; of `dim` numbers where that is known.
+    None where no layout fits half of them."""
+    best, most = None, (0, 0)
+    for mark, word_end in FORMS:
+        if not any((word_end if mark == " " else mark) in line for line in lines):
+            continue
+        quoted = word_end != " " and quotes(lines, word_end)
+        form = Layout(0, mark, word_end, quoted)
+        counts = [len(each[1]) if (each := cut(line, form)) else 0 for line in lines]
+        known = [count for count in counts if count]
+        wanted = dim or max(known, key=lambda n: (known.count(n), n), default=0)
+        fits = known.count(wanted)
+        if (fits, wanted) > most:
+            best, most = form._replace(dim=wanted), (fits, wanted)
+    return (best, most[0]) if 2 * most[0] >= len(lines) else (None, most[0])
+
+
+def names_columns(line: str, layout: Layout) -> bool:
+    """Whether a first line holds the names of the columns: no numbers, or their positions."""
+    if layout.mark == layout.word_end or layout.quoted:
+        try:
+            fields = split(line, layout.word_end, layout.quoted)
+        except ValueError:
+            return False
+    else:
+        fields = split(line.replace(layout.mark, " "), " ")
+    names = fields[-layout.dim :]
+    counted = [str(i) for i in range(layout.dim)], [str(i + 1) for i in range(layout.dim)]
+    if fields[0].lower() in ("", "word", "words", "token", "term") and names in counted:
+        return len(fields) == layout.dim + 1
+    return layout.dim <= len(fields) <= layout.dim + 1 and not any(map(is_number, names))
+
+
+def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
+    """Why the words that the layout finds can be none, and what to do; None where they can."""
+    found = [each for line in lines if (each := cut(line, layout))]
+    rows = [each for each in found if len(each[1]) == layout.dim]
+    words, half = [word for word, _ in rows], len(rows) / 2
+    if _are_decimals(rows, layout):
+        return "may have decimal commas, or whole numbers: write 0.5, not 0,5"
+    counted = [re.match(r"([0-9]+)[ \t;,]", word) for word in words]
+    if len(words) > 1 and all(counted):
+        numbers = [int(each[1]) for each in counted if each]
+        if numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+            return "has row numbers before its words: remove the first column"
+    if layout.word_end == " " and not headed and len(words) > 1:
+        phrases = sum(" " in word for word in words)
+        if phrases == len(words) or (layout.dim == 1 and phrases > half):
+            what = "two words and a number are a set of similarities, for w2v eval MODEL SET"
+            return f"has blanks in its words ({words[0][:40]!r}): {what}"
+    if (
+        layout.word_end == " "
+        and len(words) > 1
+        and all(re.search("[,;:]$", word) for word in words)
+    ):
+        return f"has a {words[0][-1]!r} behind every word: use one separator"
+    if not headed and half < sum(is_number(word) and not word.isdigit() for word in words):
+        return "is a matrix of numbers without words: put a word before each line"
+    return None
+
+
+def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool:
+    """Whether all numbers between commas are whole ones and could be parts of numbers: most words
+    end in one, or the second, fourth … could be decimals, and are too odd to be anything else."""
+    numbers = [number for _, each in rows for number in each]
+    if layout.mark != "," or not all(number.lstrip("+-").isdigit() for number in numbers):
+        return False
+    if len(rows) < 2 * sum(bool(re.search(r"[ \t;][+-]?[0-9]+$", word)) for word, _ in rows):
+        return True
+    before = {number.lstrip("+-") for _, each in rows for number in each[0::2]}
+    behind = {number for _, each in rows for number in each[1::2]}
+    if layout.dim % 2 or not all(map(str.isdigit, behind)):
+        return False
+    if layout.dim == 2 and layout.word_end == " ":
+        return True
+    small = before <= {"0", "1"} and not behind <= {"0", "1"}
+    return small or any(len(each) > 2 or re.match("0.", each) for each in behind)
+
+
+def why_none(lines: Sequence[str]) -> str:
+    """What lines that have no layout are, and what to do."""
+    if decide([re.sub(r"([0-9]),([0-9])", r"\1.\2", line) for line in lines])[0]:
+        return "has decimal commas: write 0.5, not 0,5"
+    if decide([re.sub(r"^[^\t,; ]*[\t,; ]", "", line) for line in lines])[0]:
+        return (
+            "is no file of word vectors, or has a column before its words: remove that (two words"
+            " and a score are a set, for w2v eval MODEL SET)"
+        )
+    if lines and all(re.search(r"[ \t,][A-Za-z0-9+/]{11,}={0,2}$", line) for line in lines):
+        return "has vectors in base64: write them as numbers"
+    return (
+        "is not a file of word vectors: its first line is neither word2vec's header (number of"
+        " words, dimension) nor a word followed by numbers"
+    )
+
+
+def remarks(words: Sequence[str], dim: int, headed: bool) -> list[str]:
+    """What may be meant otherwise than it was read."""
+    found = []
+    first = words[:DECIDING_LINES]
+    if not headed and all(word.isdigit() for word in first):
+        found.append("all its words are numbers: are these the first values of its rows?")
+    if not headed and dim == 1:
+        found.append("it has one number for each word: is it a list of counts or scores?")
+    if len(first) > 4 and all(map(_in_base64, first)):
+        found.append(f"its words are in base64 ({first[0][:20]!r}) and are kept so: decode them")
+    return found
+
+
+def _in_base64(word: str) -> bool:
+    if len(word) < 4 or len(word) % 4 or not word.isascii():
+        return False
+    try:
+        return base64.b64decode(word, validate=True).decode("utf-8").isprintable()
+    except ValueError:
+        return False

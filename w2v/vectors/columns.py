@@ -2,29 +2,46 @@
 
 Columns: word (text), count (where it is known), vector (a list of D values, float32 or float16; or
 int8, beside a column scale). Tables of others are read too: the words are the column `word` or the
-only one of text, the vectors the column `vector` or the only one of lists.
+only one of text; the vectors the column `vector`, the only one of lists, or the columns of floating
+numbers whose names end in one (0, 1, 2 …), in their order.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from w2v.errors import InputError, shown
-from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
-from w2v.vectors.content import check_memory
+from w2v.corpus.columns import PARQUET_MARK, check_claims, claims, text_bytes, text_values
+from w2v.errors import InputError, RunError, shown
+from w2v.system.limits import MAX_DIM
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.messages import batch_claims
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS = 8192  # written or read at a time
-SUFFIXES = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
-MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+BLOCK_VALUES = 4 << 20  # written or read at a time
+ARROW_MARK, STREAM_MARK = b"ARROW1\0\0", b"\xff\xff\xff\xff"
+MARKS = (PARQUET_MARK, ARROW_MARK, STREAM_MARK)
+
+
+class Columns(NamedTuple):
+    """The names of the columns that are read."""
+
+    words: str
+    vectors: tuple[str, ...]
+    counts: str | None
+    scales: str | None
+
+    @property
+    def all(self) -> list[str]:
+        """Every name."""
+        return [self.words, *self.vectors, *filter(None, (self.counts, self.scales))]
 
 
 def write_table(
@@ -39,8 +56,9 @@ def write_table(
     import pyarrow as pa
 
     writer: Any = None
-    for start in range(0, len(words), ROWS):
-        part = slice(start, start + ROWS)
+    step = max(1, BLOCK_VALUES // matrix.shape[1])
+    for start in range(0, len(words), step):
+        part = slice(start, start + step)
         rows, scales = reduced(matrix[part], dtype)
         columns = {"word": pa.array(words[part], pa.string())}
         if counts is not None:
@@ -67,126 +85,147 @@ def _writer(file: IO[bytes], schema: pa.Schema, kind: str) -> Any:
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False)
 
 
-def read_table(
-    path: Path, kind: str, limit: int | None
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Returns words, matrix [V, D] float32, and counts [V] where there are some. Raises InputError
-    if there are no such columns, or the file is damaged."""
+def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
+    """Yields the content of a table, whose first bytes are one of `MARKS`. Raises InputError if
+    there are no such columns, or the file is damaged."""
     import pyarrow as pa
 
+    read = _parquet if stream.sample.startswith(PARQUET_MARK) else _arrow
     try:
-        with _opened(path, kind) as (schema, total, batches):
-            names = _columns(schema, path)
-            return _gather(batches, names, path, min(total, limit or total))
+        for batch, columns in read(path, stream):
+            step = max(1, BLOCK_VALUES // max(1, _dim(batch, columns)))
+            for start in range(0, batch.num_rows, step):
+                yield _part(batch.slice(start, step), columns, stream.name)
+    except MemoryError:
+        remedy = "read fewer of its words with `limit`"
+        raise RunError(f"{stream.name} takes more memory than is free; {remedy}") from None
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is damaged: {reason}; copy or save it again") from None
+        raise InputError(f"{stream.name} is damaged: {reason}; copy or save it again") from None
 
 
-@contextmanager
-def _opened(path: Path, kind: str) -> Iterator[tuple[pa.Schema, int, Iterator[pa.RecordBatch]]]:
-    if kind == "parquet":
-        import pyarrow.parquet as pq
+def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
+    from pyarrow import parquet
 
-        with pq.ParquetFile(path) as table:
-            yield table.schema_arrow, table.metadata.num_rows, table.iter_batches(ROWS)
-        return
+    columns = _chosen(parquet.read_schema(path), stream.name)
+    size = packed = 0
+    # Words that repeat stay a dictionary: kilobytes of file can be gigabytes of them.
+    options: Any = {"read_dictionary": [columns.words], "pre_buffer": False}
+    with parquet.ParquetFile(path, **options) as table:
+        for group in range(table.num_row_groups):
+            metadata = table.metadata.row_group(group)
+            values = 0
+            for of_pages, in_file, n_values in claims(metadata, set(columns.all)):
+                # however few bytes its pages have, each number takes some
+                size += max(of_pages, 8 * n_values)
+                packed += in_file
+                values = max(values, n_values)
+            check_claims(stream.name, "vectors", size, packed)
+            rows = max(1, BLOCK_VALUES * metadata.num_rows // max(1, values))
+            options = {"row_groups": [group], "columns": columns.all, "use_threads": False}
+            for batch in table.iter_batches(rows, **options):
+                yield batch, columns
+
+
+def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
-        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-        total = sum(reader.get_batch(n).num_rows for n in range(reader.num_record_batches))
-        yield reader.schema, total, batches
+    with pa.memory_map(str(path)) as source:
+        data = source.read_buffer()
+        if stream.sample.startswith(ARROW_MARK):  # a stream follows, and an index that nobody needs
+            data = data.slice(len(ARROW_MARK))
+        size = packed = 0
+        for message in pa.ipc.MessageReader.open_stream(data):
+            size += batch_claims(message.metadata, message.body)
+            packed += len(message.body or b"")
+            check_claims(stream.name, "vectors", size, packed)
+        with pa.ipc.open_stream(data) as reader:
+            columns = _chosen(reader.schema, stream.name)
+            for batch in reader:
+                chosen = batch.select(columns.all)
+                chosen.validate(full=True)
+                yield chosen, columns
 
 
-def _columns(schema: pa.Schema, path: Path) -> tuple[str, str]:
-    """Returns the names of the columns of words and of vectors."""
+def _chosen(schema: pa.Schema, name: str) -> Columns:
+    """Returns which columns are words, vectors, counts and scales."""
     import pyarrow as pa
 
-    texts = [
-        f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
-    ]
-    lists = [
-        f.name
-        for f in schema
-        if pa.types.is_list(f.type)
-        or pa.types.is_large_list(f.type)
-        or pa.types.is_fixed_size_list(f.type)
-    ]
+    is_a = pa.types
+    texts, lists, numbers = [], [], []
+    kinds = {field.name: field.type for field in schema}
+    for field, kind in kinds.items():
+        value = kind.value_type if is_a.is_dictionary(kind) else kind
+        if is_a.is_string(value) or is_a.is_large_string(value) or is_a.is_string_view(value):
+            texts.append(field)
+        elif is_a.is_list(kind) or is_a.is_large_list(kind) or is_a.is_fixed_size_list(kind):
+            lists.append(field)
+        elif is_a.is_floating(kind) and re.search("[0-9]$", field):
+            numbers.append(field)
     word = "word" if "word" in texts else texts[0] if len(texts) == 1 else None
-    vector = "vector" if "vector" in lists else lists[0] if len(lists) == 1 else None
-    if word is None or vector is None:
-        have = ", ".join(f"{f.name} ({f.type})" for f in schema)
+    vector = ["vector"] if "vector" in lists else lists or numbers
+    found = len(vector) == 1 if lists else len(vector) > 1
+    if word is None or not found or len(kinds) < len(schema):
+        have = ", ".join(f"{field.name} ({field.type})" for field in schema)
         raise InputError(
-            f"{path} has no column `word` of text and no column `vector` of lists of numbers, but"
+            f"{name} has no column `word` of text and no column `vector` of lists of numbers, but"
             f" {shown(have, 200)}; rename them"
         )
-    return word, vector
+    count = "count" if is_a.is_integer(kinds.get("count", pa.null())) else None
+    scale = "scale" if lists and is_a.is_floating(kinds.get("scale", pa.null())) else None
+    return Columns(word, tuple(vector), count, scale)
 
 
-def _gather(
-    batches: Iterator[pa.RecordBatch], names: tuple[str, str], path: Path, total: int
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    words: list[str] = []
-    matrix, counts = np.empty((0, 0), np.float32), np.zeros(total, np.int64)
-    counted = True
-    for batch in batches:
-        batch = batch.slice(0, total - len(words))
-        if not batch.num_rows:
-            break
-        rows = _rows(batch, names[1], path)
-        if not words:
-            if not 1 <= rows.shape[1] <= MAX_DIM:
-                raise InputError(f"{path} has vectors of {rows.shape[1]} values")
-            check_memory(total, rows.shape[1], str(path))
-            matrix = np.empty((total, rows.shape[1]), np.float32)
-        elif rows.shape[1] != matrix.shape[1]:
-            what = f"{matrix.shape[1]} values, then {rows.shape[1]}"
-            raise InputError(f"{path} has vectors of {what}; they must be equally long")
-        part = slice(len(words), len(words) + batch.num_rows)
-        words += _words(batch, names[0], path)
-        matrix[part] = rows
-        counted = counted and "count" in batch.schema.names and not batch["count"].null_count
-        if counted:
-            counts[part] = batch["count"].to_numpy()
-    if not words:
-        raise InputError(f"{path} has no rows; give a file of word vectors")
-    return words, matrix, counts if counted else None
+def _dim(batch: pa.RecordBatch, columns: Columns) -> int:
+    """Returns how many numbers a row has, on the average."""
+    if len(columns.vectors) > 1:
+        return len(columns.vectors)
+    n_values: int = len(batch[columns.vectors[0]].flatten())
+    return n_values // max(1, batch.num_rows)
 
 
-def _words(batch: pa.RecordBatch, name: str, path: Path) -> list[str]:
-    import pyarrow.compute as pc
+def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:
+    words = batch[columns.words]
+    if text_bytes(words) > MANY_WORD_BYTES + MEAN_WORD_BYTES * len(words):
+        raise InputError(f"{name}: its words are too long to be any; give a file of vectors")
+    raw = [word for word in text_values(words) if word is not None]
+    if len(raw) < len(words):
+        raise InputError(f"{name}: a word is missing in its column {columns.words}")
+    if len(columns.vectors) > 1:
+        values = np.column_stack([_numbers(batch[each], name) for each in columns.vectors])
+    else:
+        values = _lists(batch[columns.vectors[0]], name)
+    scales = counts = None
+    if columns.scales and values.dtype == np.int8:
+        scales = _numbers(batch[columns.scales], name)
+    if columns.counts and not batch[columns.counts].null_count:
+        counts = batch[columns.counts].to_numpy(zero_copy_only=False)
+    return Part(raw, restored(values, scales), counts)
 
-    column = batch[name]
-    if column.null_count or (pc.max(pc.binary_length(column)).as_py() or 0) > MAX_WORD_BYTES:
-        problem = f"a word is missing, or longer than {MAX_WORD_BYTES:,} bytes"
-        raise InputError(f"{path}: in column {name} {problem}")
-    found: list[str] = column.to_pylist()
-    return found
 
-
-def _rows(batch: pa.RecordBatch, name: str, path: Path) -> np.ndarray:
-    """Returns the vectors of a batch [n, D] float32."""
+def _lists(column: Any, name: str) -> np.ndarray:
+    """Returns the values of lists [n, D]."""
     import pyarrow as pa
 
-    column = batch[name]
-    kind = column.type.value_type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        raise InputError(f"{path}: column {name} holds lists of {kind}, not of numbers")
-    flat = column.flatten()
-    if column.null_count or flat.null_count or len(flat) % batch.num_rows:
-        raise InputError(f"{path}: a vector in column {name} is missing or of another length")
-    if not pa.types.is_fixed_size_list(column.type):
+    if column.null_count:
+        raise InputError(f"{name}: a vector is missing")
+    if pa.types.is_fixed_size_list(column.type):
+        least = most = column.type.list_size
+    else:
         lengths = np.diff(column.offsets.to_numpy())
-        if len(lengths) and lengths.min() != lengths.max():
-            what = f"{lengths.min()} and {lengths.max()} values"
-            raise InputError(
-                f"{path}: column {name} has vectors of {what}; they must be equally long"
-            )
-    values = flat.to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
-    scales = batch["scale"].to_numpy() if "scale" in batch.schema.names else None
-    with np.errstate(over="ignore", invalid="ignore"):
-        rows = restored(values, scales)
-    if not np.isfinite(rows).all():
-        raise InputError(f"{path} holds NaN, infinity or values beyond float32; save it again")
-    return rows
+        least, most = lengths.min(), lengths.max()
+    if least < most or not 1 <= least <= MAX_DIM:
+        what = f"of {least:,} and {most:,}" if least < most else f"of {most:,}"
+        raise InputError(f"{name} has vectors {what} values; all must be equally long")
+    return _numbers(column.flatten(), name).reshape(len(column), least)
+
+
+def _numbers(column: Any, name: str) -> np.ndarray:
+    """Returns the numbers of a column."""
+    import pyarrow as pa
+
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise InputError(f"{name} has vectors of {column.type}, not of numbers")
+    if column.null_count:
+        raise InputError(f"{name}: a number of a vector is missing")
+    return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

@@ -36,7 +36,7 @@ def encode(
     if pooling not in POOLINGS:
         raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
     rows_of = []
-    settings = _corpus_settings(vectors)
+    settings = corpus_settings(vectors)
     for text in [texts] if isinstance(texts, str) else texts:
         words = split_words(text, settings) if isinstance(text, str) else text
         rows_of.append([row for row in map(vectors.index, words) if row is not None])
@@ -66,7 +66,7 @@ def encode(
     return found[0] if isinstance(texts, str) else found
 
 
-def _corpus_settings(vectors: WordRows) -> CorpusSettings | None:
+def corpus_settings(vectors: WordRows) -> CorpusSettings | None:
     """Returns how the text of the vectors' run was read, if they are one's."""
     if vectors.run is None or not (vectors.run / "config.yaml").is_file():
         return None

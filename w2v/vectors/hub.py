@@ -2,47 +2,53 @@
 shows: a text's vector is the mean of those of its words.
 
     model.safetensors    `embeddings` [V + 1, D]; the last row, zeros, is that of unknown words
-    tokenizer.json       splits at whitespace, in lower case if the corpus was read so
+    tokenizer.json       finds the words of a text as the corpus was read
     config.json, modules.json, config_sentence_transformers.json
     README.md            the model card
 
-Unknown words count in the mean's length, not in its direction.
+To sentence-transformers unknown words count in the mean's length, not in its direction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.system.files import atomic_directory
-from w2v.vectors.precision import reduced
+from w2v.system.json import read_object
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.precision import reduced, restored
+from w2v.vectors.tensors import blocks, opened, rows_of
 
+MATRIX, TOKENIZER, TENSOR = "model.safetensors", "tokenizer.json", "embeddings"
 UNKNOWN = "[UNK]"
 MODULES = [
     {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"}
 ]
+FILES = (
+    *(MATRIX, TOKENIZER, "config.json", "modules.json", "config_sentence_transformers.json"),
+    "README.md",
+)
+WORD_BOUNDARIES = r"(?y{w})\X"  # one segment of UAX #29, to the library of tokenizers
+
+
+class Card(NamedTuple):
+    """What is known of vectors beside them: the text of a model card, and how the words of their
+    corpus were found."""
+
+    text: str
+    lowercase: bool = False
+    tokenizer: str = "whitespace"
 
 
 def write_hub(
-    folder: Path,
-    words: Sequence[str],
-    matrix: np.ndarray,
-    card: str,
-    *,
-    lowercase: bool = False,
-    dtype: str = "float32",
+    folder: Path, words: Sequence[str], matrix: np.ndarray, dtype: str, card: Card
 ) -> None:
-    """Writes the folder, which must not exist; `card` is the text of its README.md. Raises
-    InputError if a word is split at whitespace, as the readers would split it."""
-    if split := next((word for word in words if word.split() != [word]), None):
-        raise InputError(
-            f"the word {split!r} holds whitespace, at which texts are split; remove it"
-        )
+    """Writes the files into a folder; no word may hold whitespace."""
     from safetensors.numpy import save_file
 
     rows, _ = reduced(np.asarray(matrix), dtype)
@@ -54,65 +60,82 @@ def write_hub(
         "embedding_dtype": dtype,
     }
     files: dict[str, Any] = {
-        "tokenizer.json": _tokenizer(words, lowercase),
+        TOKENIZER: _tokenizer(words, card),
         "config.json": config,
         "modules.json": MODULES,
         "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
     }
-    with atomic_directory(folder) as place:
-        save_file({"embeddings": embeddings}, place / "model.safetensors", {"format": "pt"})
-        for name, content in files.items():
-            (place / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        (place / "README.md").write_text(card, encoding="utf-8")
+    save_file({TENSOR: embeddings}, folder / MATRIX, {"format": "pt"})
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    (folder / "README.md").write_text(card.text, encoding="utf-8", errors="replace")
 
 
-def _tokenizer(words: Sequence[str], lowercase: bool) -> dict[str, Any]:
+def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
     """Returns what tokenizer.json says."""
-    unknown = UNKNOWN
-    known = set(words)
+    unknown, known = UNKNOWN, set(words)
     while unknown in known:
         unknown = f"[{unknown}]"
+    splits: list[dict[str, Any]] = [{"type": "WhitespaceSplit"}]
+    if card.tokenizer == "words":
+        pattern = {"Regex": WORD_BOUNDARIES}
+        split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+        splits.append(split)
     vocabulary = {word: number for number, word in enumerate([*words, unknown])}
-    special = {
-        "id": len(words),
-        "content": unknown,
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
-    }
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [special],
-        "normalizer": {"type": "Lowercase"} if lowercase else None,
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "added_tokens": [],
+        "normalizer": {"type": "Lowercase"} if card.lowercase else None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": splits},
         "post_processor": None,
         "decoder": None,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": unknown},
     }
 
 
-def model_card(
-    name: str, size: tuple[int, int], settings: Mapping[str, Any], scores: Sequence[tuple[str, str]]
-) -> str:
-    """Returns the text of a model card: vocabulary and dimensions, settings, scores (what was
-    asked, the result), and how each library opens the folder."""
-    settings_rows = "\n".join(f"| `{key}` | {value} |" for key, value in settings.items())
-    score_rows = "\n".join(f"| {asked} | {result} |" for asked, result in scores)
-    parts = [
-        "---\nlibrary_name: model2vec\ntags: [sentence-transformers, word2vec, static-embeddings]\n---",
-        f"# {name}",
-        f"Word vectors: {size[0]:,} words, {size[1]} dimensions, trained with w2v.",
-        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
-        'SentenceTransformer("PATH").encode(["a text"])\n```',
-        '```python\nfrom model2vec import StaticModel\n\nStaticModel.from_pretrained("PATH")'
-        '.encode(["a text"])\n```',
-    ]
-    if score_rows:
-        parts.append(f"## Scores\n\n| set | result |\n|---|---|\n{score_rows}")
-    if settings_rows:
-        parts.append(f"## Settings\n\n| setting | value |\n|---|---|\n{settings_rows}")
-    return "\n\n".join(parts) + "\n"
+def is_hub(folder: Path) -> bool:
+    """Whether the folder has these two files."""
+    return (folder / MATRIX).is_file() and (folder / TOKENIZER).is_file()
+
+
+def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
+    """Yields the content of such a folder, whose matrix the stream reads. Raises InputError if it
+    holds another model."""
+    with opened(folder / MATRIX, stream) as file:
+        if TENSOR not in file.keys():  # noqa: SIM118 (no mapping)
+            have = ", ".join(sorted(file.keys())[:5])
+            raise InputError(
+                f"{stream.name} has no tensor `{TENSOR}`, but {have:.200}: it is another model"
+            )
+        n_rows = rows_of(file, TENSOR, stream)
+        words = _words(folder / TOKENIZER, n_rows)
+        for part, rows in blocks(file, TENSOR, n_rows):
+            kept = [place for place, word in enumerate(words[part]) if word is not None]
+            raw = [word for word in words[part] if word is not None]
+            rows = rows if len(kept) == len(rows) else rows[kept]
+            yield Part(raw, restored(rows, None), None)
+
+
+def _words(path: Path, n_rows: int) -> list[bytes | None]:
+    """Returns the word of each row, None for that of unknown words and those that have none."""
+    try:
+        limit = MANY_WORD_BYTES // 4 + MEAN_WORD_BYTES * n_rows
+        model = read_object(path, limit).get("model")
+        model = model if isinstance(model, dict) else {}
+        vocabulary = model.get("vocab")
+        if not isinstance(vocabulary, dict) or model.get("type", "WordLevel") != "WordLevel":
+            raise ValueError("its tokens are parts of words, or none")
+        words: list[bytes | None] = [None] * n_rows
+        for word, row in vocabulary.items():
+            if type(row) is not int or not 0 <= row < n_rows or words[row] is not None:
+                raise ValueError("its numbers are not those of rows")
+            words[row] = word.encode("utf-8", "surrogatepass")
+        unknown = vocabulary.get(model.get("unk_token"))
+        if unknown is not None:
+            words[unknown] = None
+        return words
+    except (OSError, ValueError, TypeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else str(error)[:200]
+        raise InputError(f"{path} has no words for the rows beside it: {problem}") from None

@@ -1,6 +1,10 @@
 """Vectors for the TensorBoard embedding projector: a folder with tensors.tsv (values separated by
-tabs) and metadata.tsv, a row for each word. With counts the metadata has two columns, and then a
-heading, as the projector wants it; a single column must have none."""
+tabs), metadata.tsv, a row for each word, and projector_config.pbtxt, by which
+`tensorboard --logdir FOLDER` finds them.
+
+With counts the metadata have two columns, and then a heading, as the projector wants it; a single
+column must have none.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,31 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v.system.files import atomic_directory
-
+FILES = ("metadata.tsv", "tensors.tsv", "projector_config.pbtxt")
 ROWS = 8192
 # what would begin another column or row
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+CONFIG = """embeddings {
+  tensor_name: "vectors"
+  tensor_path: "tensors.tsv"
+  metadata_path: "metadata.tsv"
+}
+"""
 
 
 def write_projector(
     folder: Path, words: Sequence[str], matrix: np.ndarray, counts: np.ndarray | None
 ) -> None:
-    """Writes the folder, which must not exist."""
-    with atomic_directory(folder) as place:
-        with open(place / "metadata.tsv", "w", encoding="utf-8", newline="\n") as file:
-            if counts is None:
-                file.writelines(f"{word.translate(ESCAPES)}\n" for word in words)
-            else:
-                file.write("word\tcount\n")
-                pairs = zip(words, counts.tolist(), strict=True)
-                file.writelines(f"{word.translate(ESCAPES)}\t{count}\n" for word, count in pairs)
-        with open(place / "tensors.tsv", "w", encoding="ascii", newline="\n") as file:
-            for start in range(0, len(matrix), ROWS):
-                rows = np.asarray(matrix[start : start + ROWS]).tolist()
-                # nine digits give back every float32
-                file.writelines("\t".join(f"{x:.9g}" for x in row) + "\n" for row in rows)
+    """Writes the files into a folder."""
+    lines = [word.translate(ESCAPES) for word in words]
+    if counts is not None:
+        pairs = zip(lines, counts.tolist(), strict=True)
+        lines = ["word\tcount", *(f"{line}\t{count}" for line, count in pairs)]
+    (folder / "projector_config.pbtxt").write_text(CONFIG)
+    with open(folder / "metadata.tsv", "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    with open(folder / "tensors.tsv", "w", encoding="ascii", newline="\n") as file:
+        form = "\t".join(["%.9g"] * matrix.shape[1]) + "\n"  # gives back every float32
+        for start in range(0, len(matrix), ROWS):
+            rows = np.asarray(matrix[start : start + ROWS]).tolist()
+            file.writelines(form % tuple(row) for row in rows)

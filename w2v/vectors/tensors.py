@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.system.limits import MAX_DIM
-from w2v.vectors.content import check_memory
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
 from w2v.vectors.precision import reduced, restored
 
-MAX_HEADER = 1 << 20  # bytes: there are four tensors
+MAX_HEADER = 1 << 20  # bytes: a few tensors, and what somebody has to say of them
+BLOCK_VALUES = 4 << 20
+
+
+def is_tensors(sample: bytes) -> bool:
+    """Whether a file that begins so is safetensors: the header's length, and a JSON object."""
+    return sample[4:9] == b"\0\0\0\0{"
 
 
 def write_tensors(
@@ -33,60 +39,89 @@ def write_tensors(
     if scales is not None:
         tensors["scales"] = scales
     if counts is not None:
-        tensors["counts"] = np.asarray(counts, np.int64)
+        tensors["counts"] = np.ascontiguousarray(counts, np.int64)
     file.write(save(tensors, {"format": "w2v"}))
 
 
-def read_tensors(path: Path, limit: int | None) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Returns words, matrix [V, D] float32, and counts [V] where there are some. Raises InputError
-    if there are no such tensors, or the file is damaged."""
+@contextmanager
+def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
+    """The tensors in the file, which is the one that the stream reads. Raises InputError if it is
+    damaged."""
     from safetensors import SafetensorError, safe_open
 
-    with open(path, "rb") as start:
-        if int.from_bytes(start.read(8), "little") > MAX_HEADER:
-            raise InputError(f"{path} is damaged: its header is too long; copy or save it again")
+    if int.from_bytes(stream.sample[:8], "little") > MAX_HEADER:
+        raise InputError(f"{stream.name} is damaged, its header is too long; copy or save it again")
     try:
         with safe_open(str(path), framework="np") as file:
-            return _parsed(file, path, limit)
-    except (SafetensorError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged: {error}; copy or save it again") from None
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{stream.name} is damaged: {str(error)[:200]}; copy or save it again"
+        ) from None
 
 
-def _parsed(
-    file: Any, path: Path, limit: int | None
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    names = set(file.keys())
-    if not {"vectors", "words"} <= names:
-        have = ", ".join(sorted(names)[:5]) or "none"
-        raise InputError(f"{path} has no tensors `vectors` and `words`, but {have}")
-    shape = file.get_slice("vectors").get_shape()
-    if len(shape) != 2 or shape[0] < 1 or not 1 <= shape[1] <= MAX_DIM:
-        raise InputError(f"{path} has vectors of shape {shape}, not [words, dimensions]")
-    wanted = min(shape[0], limit or shape[0])
-    check_memory(wanted, shape[1], str(path))
-    text = file.get_tensor("words")
-    if text.dtype != np.uint8 or text.ndim != 1:
-        raise InputError(f"{path}: the tensor `words` is {text.dtype}, not text in uint8")
-    words = text.tobytes().decode().removesuffix("\n").split("\n")
-    if len(words) != shape[0]:
-        raise InputError(f"{path} has {shape[0]} vectors, but {len(words)} words")
-    rows = file.get_slice("vectors")[:wanted]
-    scales = counts = None
-    if "scales" in names:
-        scales = _column(file, "scales", shape[0], path)[:wanted]
-    elif rows.dtype.kind != "f":
-        raise InputError(f"{path} has vectors of {rows.dtype} without `scales`")
-    if "counts" in names:
-        counts = _column(file, "counts", shape[0], path)[:wanted].astype(np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        matrix = restored(rows, scales)
-    if not np.isfinite(matrix).all():
-        raise InputError(f"{path} holds NaN, infinity or values beyond float32; save it again")
-    return words[:wanted], matrix, counts
+def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
+    """Yields the content of a file. Raises InputError if there are no such tensors."""
+    with opened(path, stream) as file:
+        names = sorted(file.keys())
+        if not {"vectors", "words"} <= set(names):
+            have = ", ".join(names[:5]) or "none"
+            raise InputError(
+                f"{stream.name} has no tensors `vectors` and `words`, but {have:.200}; of what"
+                " sentence-transformers saved, name the folder"
+            )
+        n_words = rows_of(file, "vectors", stream)
+        if file.get_slice("words").get_shape() > [MANY_WORD_BYTES + MEAN_WORD_BYTES * n_words]:
+            raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
+        text = column(file, "words", stream, "U8")
+        if np.count_nonzero(text == ord("\n")) != n_words or text[-1] != ord("\n"):
+            raise InputError(
+                f"{stream.name} has not one word for each of its {n_words:,} vectors: save it again"
+            )
+        raw = text.tobytes()[:-1].split(b"\n")
+        scales = counts = None
+        if "scales" in names:
+            scales = column(file, "scales", stream, "F32", n_words)
+        if "counts" in names:
+            counts = column(file, "counts", stream, "I64", n_words)
+        for part, rows in blocks(file, "vectors", n_words):
+            yield Part(
+                raw[part],
+                restored(rows, None if scales is None else scales[part]),
+                None if counts is None else counts[part],
+            )
 
 
-def _column(file: Any, name: str, size: int, path: Path) -> np.ndarray:
-    found: np.ndarray = file.get_tensor(name)
-    if found.shape != (size,):
-        raise InputError(f"{path}: `{name}` has shape {list(found.shape)}, not [{size}]")
-    return found
+def rows_of(file: Any, name: str, stream: VectorStream) -> int:
+    """Returns how many rows a matrix has. Raises InputError if it is none, or has no numbers that
+    NumPy knows."""
+    tensor = file.get_slice(name)
+    shape, kind = tensor.get_shape(), tensor.get_dtype()
+    if len(shape) != 2 or min(shape) < 1 or kind not in ("F64", "F32", "F16", "I8"):
+        raise InputError(
+            f"{stream.name}: its tensor `{name}` is {kind} {shape}, not numbers [words, dimensions]"
+            " in float64, float32, float16 or int8; save it as float32"
+        )
+    return int(shape[0])
+
+
+def column(
+    file: Any, name: str, stream: VectorStream, kind: str, size: int | None = None
+) -> np.ndarray:
+    """Returns a tensor of one dimension. Raises InputError if it is another one."""
+    tensor = file.get_slice(name)
+    shape, found = tensor.get_shape(), tensor.get_dtype()
+    if len(shape) != 1 or found != kind or size not in (None, shape[0]):
+        raise InputError(
+            f"{stream.name}: its tensor `{name}` is {found} {shape}, not {kind} [{size or 'n'}]"
+        )
+    return file.get_tensor(name)  # type: ignore[no-any-return]
+
+
+def blocks(file: Any, name: str, n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields which rows of a matrix these are, and their values."""
+    tensor = file.get_slice(name)
+    step = max(1, BLOCK_VALUES // tensor.get_shape()[1])
+    for start in range(0, n_rows, step):
+        part = slice(start, min(n_rows, start + step))
+        yield part, tensor[part]

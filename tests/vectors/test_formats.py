@@ -65,6 +65,14 @@ def test_round_trip_over_many_blocks(name, tmp_path):
     assert few.words == words[:20_000] and np.array_equal(few.matrix, matrix[:20_000])
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_numbers_that_are_all_the_same(name, tmp_path):
+    """They could shrink to what is refused as a bomb."""
+    matrix = np.zeros((60_000, 400), np.float32)
+    save_vectors(tmp_path / name, [str(i) for i in range(60_000)], matrix, np.ones(60_000))
+    assert np.array_equal(load_vectors(tmp_path / name).matrix, matrix)
+
+
 @pytest.mark.parametrize(
     ("name", "left_out"),
     [

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from w2v.evaluation.analogies import AnalogyResult
 from w2v.evaluation.similarity import SimilarityResult
-from w2v.settings.declare import settings_of
-from w2v.settings.groups import CheckpointSettings, OutputSettings
 from w2v.system.json import read_object
 from w2v.vectors.encoding import corpus_settings
 from w2v.vectors.hub import Card
@@ -87,8 +85,9 @@ def _settings(vectors: WordRows) -> dict[str, Any]:
         return {}
     from w2v.settings.build import build_config  # YAML takes 15 ms
 
-    settings = build_config({}, vectors.run / "config.yaml").as_dict()
-    hidden = (*settings_of(OutputSettings), *settings_of(CheckpointSettings), "device", "threads")
+    config = build_config({}, vectors.run / "config.yaml")
+    settings = config.as_dict()
+    hidden = {*vars(config.output), *vars(config.checkpoints), "device", "threads"}
     shown = (name for name in settings if name not in hidden and settings[name] is not None)
     found = {name: _public(settings[name]) for name in shown}
     with suppress(OSError, ValueError):

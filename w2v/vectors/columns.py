@@ -19,14 +19,14 @@ from w2v.corpus.columns import PARQUET_MARK, check_claims, claims, text_bytes, t
 from w2v.errors import InputError, RunError, shown
 from w2v.system.limits import MAX_DIM
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
-from w2v.vectors.messages import batch_claims
+from w2v.vectors.messages import file_claims, message_claims
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_VALUES = 4 << 20  # written or read at a time
-ARROW_MARK, STREAM_MARK = b"ARROW1\0\0", b"\xff\xff\xff\xff"
+ARROW_MARK, STREAM_MARK = b"ARROW1", b"\xff\xff\xff\xff"
 MARKS = (PARQUET_MARK, ARROW_MARK, STREAM_MARK)
 
 
@@ -81,8 +81,11 @@ def _writer(file: IO[bytes], schema: pa.Schema, kind: str) -> Any:
         return pa.ipc.new_file(file, schema)
     import pyarrow.parquet as pq
 
-    # numbers of vectors hardly repeat
-    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False)
+    codecs = dict.fromkeys(schema.names, "zstd")
+    # Floating numbers hardly shrink, and where they do, they would be refused as a bomb; int8 takes
+    # four bytes in Parquet before it shrinks.
+    codecs["vector.list.element"] = "zstd" if "scale" in schema.names else "none"
+    return pq.ParquetWriter(file, schema, compression=codecs, use_dictionary=False)
 
 
 def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
@@ -130,18 +133,22 @@ def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch,
 def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
     import pyarrow as pa
 
+    is_file = stream.sample.startswith(ARROW_MARK)
     with pa.memory_map(str(path)) as source:
         data = source.read_buffer()
-        if stream.sample.startswith(ARROW_MARK):  # a stream follows, and an index that nobody needs
-            data = data.slice(len(ARROW_MARK))
-        size = packed = 0
-        for message in pa.ipc.MessageReader.open_stream(data):
-            size += batch_claims(message.metadata, message.body)
-            packed += len(message.body or b"")
-            check_claims(stream.name, "vectors", size, packed)
-        with pa.ipc.open_stream(data) as reader:
+        if is_file:
+            sizes = file_claims(data)
+        else:
+            messages = pa.ipc.MessageReader.open_stream(data)
+            sizes = (message_claims(each.metadata, each.body) for each in messages)
+        size = 0
+        for claimed in sizes:
+            size += claimed
+            check_claims(stream.name, "vectors", size, len(data))
+        with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(data) as reader:
             columns = _chosen(reader.schema, stream.name)
-            for batch in reader:
+            batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+            for batch in batches:
                 chosen = batch.select(columns.all)
                 chosen.validate(full=True)
                 yield chosen, columns
@@ -180,8 +187,8 @@ def _dim(batch: pa.RecordBatch, columns: Columns) -> int:
     """Returns how many numbers a row has, on the average."""
     if len(columns.vectors) > 1:
         return len(columns.vectors)
-    n_values: int = len(batch[columns.vectors[0]].flatten())
-    return n_values // max(1, batch.num_rows)
+    values = batch[columns.vectors[0]].flatten()
+    return len(values) // max(1, int(batch.num_rows))
 
 
 def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:

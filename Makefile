@@ -1,4 +1,4 @@
-# make demo | test | soak | coverage | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | test-ecosystem | soak | coverage | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
@@ -31,10 +31,10 @@ BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak coverage lint losses bench clean
+.PHONY: help demo test test-ecosystem soak coverage lint losses bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results in runs/demo
 	@mkdir -p runs
@@ -47,6 +47,9 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 test: lint  ## lint, then all tests: some 20 minutes on two cores
 	@echo 'The tests take some 20 minutes on two quiet cores, longer on busy ones; they leave your home and caches alone.'
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
+
+test-ecosystem: $(VENV)/.installed-ecosystem  ## tests with the tools that open what w2v writes: spaCy, gensim, duckdb …
+	$(BIN)/python -m pytest tests/ecosystem -m ecosystem
 
 soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
 	$(BIN)/python -m pytest tests/soak -m soak --durations=0
@@ -90,4 +93,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(INSTALL) --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.installed-ecosystem: $(VENV)/.installed-dev
+	$(INSTALL) --editable '.[ecosystem]'
 	@touch $@

@@ -185,6 +185,7 @@ def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> No
         "format": "glove",
         "vectors": 8,
         "dim": 5,
+        "dtype": "float32",
     }
     assert (tmp_path / "w.data").read_text().startswith("the 0.12")
 
@@ -195,7 +196,7 @@ def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> No
         (["-o", "w.xyz"], "cannot tell the format of w.xyz from its extension"),
         (
             ["-o", "w.txt", "--format", "word"],
-            "--format word is not one of binary, glove, npy, text",
+            "--format word is not one of text, binary, glove, npy, parquet",
         ),
         (
             ["-o", "w.txt", "--format", "npy"],

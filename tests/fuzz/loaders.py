@@ -25,6 +25,7 @@ from unittest import mock
 import numpy as np
 import zstandard
 
+from tests.fuzz import loaders_of_tables
 from tests.language_runs import write_run
 from w2v.cli.info import _run_facts
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
@@ -154,6 +155,8 @@ def _vector_loaders() -> Iterator[Loader]:
     )
     run = {"vectors.npy": _npy(MATRIX), "vocab.tsv": WORD_LIST, "format_version": b"1\n"}
     yield Loader("run directory", run, load_vectors, check_vectors)
+    for name, loaded, files in loaders_of_tables.files():
+        yield Loader(f"vectors {name}", files, _file(loaded), check_vectors, 600)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -105,7 +105,8 @@ def test_words_of_tables_may_hold_anything(tmp_path):
         (b"FiFu\0\0\0\0", "finalfusion"),
         (b"SQLite format 3\0\x10", ".magnitude"),
         (b"\x89HDF\r\n\x1a\n\0\0", ".h5"),
-        (b"PAR1\x15\x04", "Parquet"),
+        (b"PAR1\x15\x04", "damaged"),
+        (b"ARROW1\0\0", "damaged"),
     ],
 )
 def test_what_is_refused_names_itself(data, said, tmp_path):

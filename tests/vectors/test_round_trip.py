@@ -191,7 +191,7 @@ def test_npy_keeps_counts_and_other_dtypes_are_converted(tmp_path):
 
 
 def test_unknown_extension_names_the_known_ones(tmp_path):
-    for name in ("v.model", "v", "v.txt.gz"):
+    for name in ("v.model", "v", "v.npy.gz"):
         with pytest.raises(InputError, match=r"\.txt, \.vec, \.bin, \.glove, \.npy"):
             check_format(tmp_path / name)
         with pytest.raises(InputError):

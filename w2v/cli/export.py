@@ -3,16 +3,27 @@
 The extension of FILE names the format:
 
 \b
-  .txt .vec  word2vec text: a line `V D`, then a word and its values per line
-  .bin       word2vec binary
-  .glove     GloVe text: as .txt without the first line
-  .npy       NumPy matrix; the words go to NAME.vocab.tsv beside it
+  .txt .vec         word2vec text: a line `V D`, then a word and its values per line
+  .bin              word2vec binary
+  .glove            GloVe text: as .txt without the first line
+  .npy              NumPy matrix; the words go to NAME.vocab.tsv beside it
+  .parquet          table: word, count, vector (a list); .arrow .feather are Arrow's file format
+  .safetensors      vectors, words (UTF-8, a line each), counts
 
-Words that the format cannot hold are left out, and a warning says how many: empty ones, and those
-with tabs, line ends or, but in .npy, blanks.
+The first three also with .gz, .bz2, .xz or .zst behind it. Two formats are folders, which --format
+names: projector, for TensorBoard's embedding projector, and sentence-transformers, for this
+library, model2vec and the Hugging Face hub, with a model card of the run's settings and its scores.
+
+--dtype float16 halves tables, tensors, .npy and sentence-transformers; int8 makes a quarter of
+tables and tensors, with a scale for each word.
+
+Words that the format cannot hold are left out, and a warning says how many: in text empty ones, and
+those with tabs, line ends or blanks.
 
 \b
   w2v export wiki-skip-gram-neg -o vectors.bin
+  w2v export wiki-skip-gram-neg -o wiki.parquet --dtype float16
+  w2v export wiki-skip-gram-neg -o wiki-vectors --format sentence-transformers
   w2v export vectors.bin -o - --format text | head
 """
 
@@ -29,6 +40,11 @@ from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
 from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
 from w2v.errors import InputError
 
+FORMATS = (
+    *("text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "projector"),
+    "sentence-transformers",
+)
+
 
 def command(
     model: Model,
@@ -38,10 +54,19 @@ def command(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="[text|binary|glove|npy]",
-            help="the format, if the extension of FILE does not name it",
+            metavar="FORMAT",
+            help=f"{', '.join(FORMATS)}: if the extension of FILE does not name it",
+            autocompletion=lambda: [*FORMATS],
         ),
     ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="[float32|float16|int8]",
+            help="the type of the numbers",
+            autocompletion=lambda: ["float32", "float16", "int8"],
+        ),
+    ] = "float32",
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="INT", help="write only the first (most frequent) words"),
@@ -51,11 +76,11 @@ def command(
     json: Json = False,
 ) -> None:
     from w2v.system.files import check_writable
-    from w2v.vectors import FORMATS, check_format, save_vectors, write_vectors
+    from w2v.vectors import DTYPES, KINDS, check_format, check_output, save_vectors, write_vectors
 
-    kinds = sorted(set(FORMATS.values()))
-    if format is not None and format not in kinds:
-        raise InputError(f"--format {format} is not one of {', '.join(kinds)}")
+    for name, value, known in (("format", format or KINDS[0], KINDS), ("dtype", dtype, DTYPES)):
+        if value not in known:
+            raise InputError(f"--{name} {value} is not one of {', '.join(known)}")
     if output == "-":
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
@@ -67,21 +92,22 @@ def command(
                 "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
             )
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-        written = write_vectors(binary_stdout(), vectors.words, vectors.matrix, kind)
-        _warn(written.warnings)
+        of = vectors.words, vectors.matrix, kind, vectors.counts
+        _warn(write_vectors(binary_stdout(), *of, dtype).warnings)
         return
     kind = format or check_format(output)
-    if kind == "npy" and Path(output).suffix.lower() != ".npy":
-        raise InputError(f"--format npy needs a file name that ends in .npy, not {output}")
     check_writable(output, overwrite=overwrite)
+    check_output(output, kind, dtype)
     if kind == "npy":
         check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-    written = save_vectors(output, vectors.words, vectors.matrix, vectors.counts, kind)
+    found = vectors.words, vectors.matrix, vectors.counts
+    written = save_vectors(output, *found, kind, dtype, vectors.card)
     _warn(written.warnings)
     if json:
         n_words = len(written.words)
-        print_json({"output": output, "format": kind, "vectors": n_words, "dim": vectors.dim})
+        values = {"vectors": n_words, "dim": vectors.dim, "dtype": dtype}
+        print_json({"output": output, "format": kind, **values})
     else:
         print_line(output)
 

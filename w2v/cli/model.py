@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # The last paragraph of --help for verbs that read vectors; `w2v.vectors.layout` has the whole rule.
 VECTOR_FILES = """
 Files of vectors are word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
-and NAME.npy with its words in NAME.vocab.tsv. A line of text is a word and its numbers, as many in
+NAME.npy with its words in NAME.vocab.tsv, Parquet and Arrow (columns word and vector, a list; or
+the only ones of text and of lists), safetensors, and folders for sentence-transformers that w2v
+wrote. A line of text is a word and its numbers, as many in
 every line. What separates them is decided by the first 200 lines and holds for the whole file:
 blanks or tabs, one or several, or commas or semicolons, with quotes as in spreadsheets. Blanks
 around a word are no part of it; between blanks a word may hold some itself, if it does not end in a

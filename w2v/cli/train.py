@@ -111,10 +111,11 @@ def command(
             reporter.note(note)
         from w2v import run
         from w2v.training.task import Context
-        from w2v.vectors import FORMATS
+        from w2v.vectors import FORMATS, named_format
 
-        suffix = Path(settings.output.output or "").suffix.lower()
-        if 1 < len(suffix) <= 6 and suffix not in FORMATS and suffix[1:].isalpha():
+        output = settings.output.output or ""
+        suffix = Path(output).suffix[1:]
+        if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
             reporter.note(
                 f"{settings.output.output} becomes a run directory; vector files end in"
                 f" {' '.join(FORMATS)}"

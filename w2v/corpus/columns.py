@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
@@ -12,7 +14,7 @@ PIECE_BYTES = 1 << 20
 TOGETHER_BYTES = 16 << 20  # of rows that are decoded together
 PARQUET_ROWS, FEW_ROWS = 1024, 64  # decoded at a time, and where they may be long
 LONG_COLUMN_BYTES = 64 << 20  # of a row group
-# What no page of text shrinks to; without a limit few bytes could ask for any amount of memory.
+# What no column shrinks to; without a limit few bytes could ask for any amount of memory.
 SHRINKS_TO = 1000
 PARQUET_MARK, ARROW_MARK = b"PAR1", b"ARROW1"
 STREAM_MARK = b"\xff\xff\xff\xff"  # of Arrow's IPC
@@ -44,10 +46,12 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
         options: Any = {"read_dictionary": dictionaries, "pre_buffer": False}
         with parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table:
             for group in range(table.num_row_groups):
-                rows = _rows_at_a_time(table.metadata.row_group(group), name, column)
+                ((size, packed, _),) = claims(table.metadata.row_group(group), [column])
+                check_claims(name, f"column {column!r}", size, packed)
+                rows = PARQUET_ROWS if size <= LONG_COLUMN_BYTES else FEW_ROWS
                 options = {"columns": [column], "row_groups": [group], "use_threads": False}
                 for batch in table.iter_batches(batch_size=rows, **options):
-                    yield from _values(batch.column(0))
+                    yield from text_values(batch.column(0))
                 done = left // (table.num_row_groups - group)
                 left -= done
                 advance(done)
@@ -59,16 +63,23 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
         raise InputError(f"{name} cannot be read as parquet: {reason}") from None
 
 
-def _rows_at_a_time(group: Any, name: str, column: str) -> int:
-    """Returns how many rows of a row group are decoded together."""
-    chunks = (group.column(place) for place in range(group.num_columns))
-    # of lists the path goes on: column.list.element
-    chunk = next(each for each in chunks if f"{each.path_in_schema}.".startswith(f"{column}."))
-    size = chunk.total_uncompressed_size
-    if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * chunk.total_compressed_size):
-        what = f"{size:,} bytes of column {column!r} in {chunk.total_compressed_size:,}"
-        raise InputError(f"{name} claims to hold {what}, which no text shrinks to: is it damaged?")
-    return PARQUET_ROWS if size <= LONG_COLUMN_BYTES else FEW_ROWS
+def claims(group: Any, columns: Collection[str]) -> list[tuple[int, int, int]]:
+    """Returns what the metadata of a row group say of columns, or of the values of their lists: the
+    bytes of the pages, those in the file, and the number of values."""
+    found = []
+    for chunk in map(group.column, range(group.num_columns)):
+        parts = chunk.path_in_schema.split(".")  # NAME.list.element of a list; a name may have dots
+        if any(".".join(parts[:end]) in columns for end in range(1, len(parts) + 1)):
+            sizes = chunk.total_uncompressed_size, chunk.total_compressed_size, chunk.num_values
+            found.append(sizes)
+    return found
+
+
+def check_claims(name: str, what: str, size: int, packed: int) -> None:
+    """Raises InputError if so many bytes in memory cannot have come from those in the file."""
+    if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * packed):
+        what = f"{size:,} bytes of {what} in {packed:,}"
+        raise InputError(f"{name} claims to hold {what}, which nothing shrinks to: is it damaged?")
 
 
 def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
@@ -93,7 +104,7 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
             for batch in batches:
                 values = _checked(batch.column(column))
                 for start in range(0, len(values), PARQUET_ROWS):
-                    yield from _values(values.slice(start, PARQUET_ROWS))
+                    yield from text_values(values.slice(start, PARQUET_ROWS))
                 advance(file.tell() - done if not whole else 0)
                 done = file.tell()
         advance((source.size or 0) if whole else 0)
@@ -116,11 +127,10 @@ def _checked(values: Any) -> Any:
     return values
 
 
-def _values(values: Any) -> Iterator[Value]:
+def text_values(values: Any) -> Iterator[Value]:
     """Yields the values of an Arrow column of text, which are decoded together if they are short,
     or of lists of words."""
     import pyarrow
-    import pyarrow.compute as pc
 
     if _is_list(values.type):
         item = values.type.value_type
@@ -132,12 +142,28 @@ def _values(values: Any) -> Iterator[Value]:
         yield from values.cast(pyarrow.large_binary()).to_pylist()
         return
     words = values.dictionary.cast(pyarrow.large_binary())
-    size = pc.sum(pc.binary_length(words).take(values.indices)).as_py() or 0
-    if size <= TOGETHER_BYTES:
+    if text_bytes(values) <= TOGETHER_BYTES:
         yield from words.take(values.indices).to_pylist()
         return
     for place in values.indices.to_pylist():
         yield None if place is None else words[place].as_py()
+
+
+def text_bytes(values: Any) -> int:
+    """Returns how many bytes the values of an Arrow column of text have, one by one."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    if pyarrow.types.is_dictionary(values.type):
+        words = values.dictionary.cast(pyarrow.large_binary())
+        lengths = pc.binary_length(words).take(values.indices)
+    elif pyarrow.types.is_string_view(values.type):
+        # they may overlap, and each begins with its length
+        views = np.frombuffer(values.buffers()[1], np.int32).reshape(-1, 4)
+        lengths = pyarrow.array(views[values.offset :][: len(values), 0])
+    else:
+        lengths = pc.binary_length(values)
+    return pc.sum(lengths).as_py() or 0
 
 
 def _is_list(kind: Any) -> bool:

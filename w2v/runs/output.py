@@ -23,9 +23,8 @@ from w2v.system import compression
 from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
 from w2v.training.task import Files, Result
-from w2v.vectors import check_format, save_vectors
+from w2v.vectors import FORMATS, file_suffix, named_format, save_vectors
 
-VECTOR_SUFFIXES = (".txt", ".vec", ".bin", ".npy", ".glove")
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
@@ -100,7 +99,7 @@ class Output:
         while True:
             path = self.path
             if not self.overwrite:
-                path = free_path(self.path, self.path.suffix if self.is_file else "")
+                path = free_path(self.path, file_suffix(self.path) if self.is_file else "")
             if self.is_file:
                 vocabulary = contents.vocabulary
                 saved = save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
@@ -135,10 +134,11 @@ def prepare_output(config: Config) -> Output:
         check_writable(path, overwrite=False)
         return Output(path, False, False)
     if given in ("", "-"):
-        what = f"name a run directory, or a file ending in {' '.join(VECTOR_SUFFIXES)}"
+        what = f"name a run directory, or a file ending in {' '.join(FORMATS)}"
         raise _unusable(f"{given or repr(given)}:", what)
     path = Path(given)
-    is_file = path.suffix.lower() in VECTOR_SUFFIXES
+    kind = named_format(path)
+    is_file = kind is not None
     if overwrite and path.is_symlink() and not is_file:
         path = Path(os.path.realpath(path))  # the link stays, as it does with files
     if path.name in ("", "..") or os.path.ismount(path):
@@ -151,7 +151,6 @@ def prepare_output(config: Config) -> Output:
         raise _unusable(given, "is a device or a pipe: name a file, or - for vectors on stdout")
     check_writable(path, overwrite=overwrite)
     if is_file:
-        kind = check_format(path)
         if path.is_dir():
             what = "is a folder, but its name asks for a vector file; name another one"
             raise _unusable(given, what)

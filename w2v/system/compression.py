@@ -35,6 +35,14 @@ XZ_INPUT_BYTES = 1 << 18
 ZSTD_INPUT_BYTES = 1 << 10
 
 
+@contextmanager
+def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """Gives a file whose content goes, compressed as one of `SUFFIXES` says, into the open `file`;
+    the same content gives the same bytes."""
+    with _WRITERS[suffix](file) as inner:
+        yield inner
+
+
 class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -166,4 +174,10 @@ _READERS: dict[str, Callable[[Any], Readable]] = {
     "bzip2": bz2.BZ2File,
     "xz": lambda file: _Members(file, _xz, XZ_INPUT_BYTES, padding=b"\0"),
     "zstd": lambda file: _Members(file, _zstd, ZSTD_INPUT_BYTES, padding=b""),
+}
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda file: gzip.GzipFile("", "wb", 6, file, mtime=0),
+    ".bz2": lambda file: bz2.BZ2File(file, "wb"),
+    ".xz": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115 (closed by the block)
+    ".zst": lambda file: zstandard.ZstdCompressor().stream_writer(file, closefd=False),
 }

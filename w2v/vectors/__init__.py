@@ -1,4 +1,5 @@
-"""Word vectors in memory and on disk: word2vec text and binary, GloVe text, .npy, run directories.
+"""Word vectors in memory and on disk: word2vec text and binary, GloVe text, .npy, run directories,
+tables, tensors, folders for other libraries.
 
 vectors = load_vectors("wiki-skip-gram-neg")       # or vectors.bin, glove.txt.gz, …
 vectors.index("paris"), vectors.matrix[3]
@@ -6,14 +7,31 @@ save_vectors("wiki.bin", vectors.words, vectors.matrix)
 """
 
 from w2v.vectors.loading import load_vectors
-from w2v.vectors.saving import FORMATS, check_format, save_vectors, write_vectors
+from w2v.vectors.precision import DTYPES
+from w2v.vectors.saving import (
+    FOLDERS,
+    FORMATS,
+    KINDS,
+    check_format,
+    check_output,
+    file_suffix,
+    named_format,
+    save_vectors,
+    write_vectors,
+)
 from w2v.vectors.word_vectors import WordVectors
 
 __all__ = [
+    "DTYPES",
+    "FOLDERS",
     "FORMATS",
+    "KINDS",
     "WordVectors",
     "check_format",
+    "check_output",
+    "file_suffix",
     "load_vectors",
+    "named_format",
     "save_vectors",
     "write_vectors",
 ]

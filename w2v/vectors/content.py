@@ -1,5 +1,5 @@
-"""What the text and the binary reader share: the header `V D`, growing storage, and the checks on
-words and values.
+"""What the readers share: the header `V D` of text and binary files, growing storage, and the
+checks on words and values.
 
 Files are not trusted: a header is compared with the size of the file before anything is reserved
 for it, and storage otherwise grows with what was really read.
@@ -8,7 +8,7 @@ for it, and storage otherwise grows with what was really read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -141,11 +141,18 @@ class Storage:
         self._known: set[str] = set()
         self._repeated = ""
         self._matrix = np.empty((0, dim), np.float32)
+        self._counts: list[np.ndarray] = []
         self._stream, self._name = stream, stream.name
 
-    def append(self, raw: Sequence[bytes], offsets: Sequence[int], rows: np.ndarray) -> None:
-        """Adds words, which start at these `offsets` of the file, with their rows [n, D]; refuses
-        what is not UTF-8, NaN and infinity."""
+    def append(
+        self,
+        raw: Sequence[bytes],
+        offsets: Sequence[int] | None,
+        rows: np.ndarray,
+        counts: np.ndarray | None = None,
+    ) -> None:
+        """Adds words, which start at these `offsets` of the file if that says something, with their
+        rows [n, D] and their counts [n]; refuses what is not UTF-8, NaN and infinity."""
         before, name = len(self.words), self._name
         words = decode_words(raw, self.read, offsets, name, self._stream.errors)
         wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -157,6 +164,9 @@ class Storage:
         self.read += len(words)
         if (new := self._new(words)) is not None:
             words, rows = [words[i] for i in new], rows[new]
+            counts = None if counts is None else counts[new]
+        if counts is not None:
+            self._counts.append(counts)
         self._word_bytes += sum(map(len, words))
         if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
             raise InputError(
@@ -199,20 +209,67 @@ class Storage:
         self._matrix.resize((len(self.words), self._matrix.shape[1]), refcheck=False)
         return self.words, self._matrix
 
+    def counts(self) -> np.ndarray | None:
+        """The counts [V] int64, if every word came with one; their sum fits int64 too."""
+        counts = np.concatenate([np.empty(0, np.int64), *self._counts])
+        if len(counts) < len(self.words):
+            return None
+        if counts.min() < 0 or counts.sum(dtype=np.float64) >= 2**63:
+            raise InputError(
+                f"{self._name}: its counts are less than zero, or add up to more than any corpus"
+                " has words; leave them out"
+            )
+        return counts.astype(np.int64)
+
+
+class Part(NamedTuple):
+    """Words in UTF-8, their rows [n, D] float32, and their counts [n] where there are some."""
+
+    raw: Sequence[bytes]
+    rows: np.ndarray
+    counts: np.ndarray | None
+
+
+def gather(
+    parts: Iterable[Part], stream: VectorStream
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """Words, matrix [V, D] float32 and, where all parts have them, counts [V] of what comes in
+    parts."""
+    found = None
+    for raw, rows, counts in parts:
+        dim = rows.shape[1]
+        if found is None:
+            if not 1 <= dim <= MAX_DIM:
+                raise InputError(f"{stream.name} has vectors of {dim:,} values: save it again")
+            found, first = Storage(dim, stream), dim
+        elif dim != first:
+            what = f"{first:,} values, then {dim:,}; they must be equally long"
+            raise InputError(f"{stream.name} has vectors of {what}")
+        left = None if stream.limit is None else stream.limit - found.read
+        found.append(raw[:left], None, rows[:left], None if counts is None else counts[:left])
+        if found.read == stream.limit:
+            break
+    if found is None:
+        raise InputError(f"{stream.name} has no rows; give a file of word vectors")
+    return (*found.finish(), found.counts())
+
 
 def decode_words(
-    raw: Sequence[bytes], before: int, offsets: Sequence[int], name: str, errors: str
+    raw: Sequence[bytes], before: int, offsets: Sequence[int] | None, name: str, errors: str
 ) -> list[str]:
-    """The words as text: those behind the first `before`, at these `offsets` of the file; `errors`
-    is "strict" or "replace"."""
+    """The words as text: those behind the first `before`, at these `offsets` of the file if that
+    says something; `errors` is "strict" or "replace"."""
     words: list[str] = []
     try:
         for word in raw:
             words.append(word.decode("utf-8", errors))
     except UnicodeDecodeError as error:
-        place, byte = offsets[len(words)] + error.start, error.object[error.start]
+        place, byte = error.start, error.object[error.start]
+        where = f"its byte {place}"
+        if offsets is not None:
+            where = f"byte {offsets[len(words)] + place} of the file"
         raise InputError(
-            f"{name}: word {before + len(words) + 1} is not valid UTF-8 (byte {place} of the file"
+            f"{name}: word {before + len(words) + 1} is not valid UTF-8 ({where}"
             f" is 0x{byte:02x}); `encoding_errors` replace reads it all the same"
         ) from None
     return words

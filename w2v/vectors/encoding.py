@@ -189,7 +189,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
-        self._index, self._settings = vectors.index, _corpus_settings(vectors)
+        self._index, self._settings = vectors.index, corpus_settings(vectors)
 
     def __missing__(self, token: str) -> tuple[int, ...]:
         found = map(self._index, split_words(token, self._settings))
@@ -199,7 +199,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return rows
 
 
-def _corpus_settings(vectors: WordRows) -> CorpusSettings | None:
+def corpus_settings(vectors: WordRows) -> CorpusSettings | None:
     """Returns how the text of the vectors' run was read, if they are one's."""
     if vectors.run is None or not (vectors.run / "config.yaml").is_file():
         return None

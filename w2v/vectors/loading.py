@@ -2,8 +2,8 @@
 when it fits two.
 
 Run directories and .npy files are memory-mapped; word2vec text, word2vec binary and GloVe text are
-parsed as a stream, compressed or not. Nothing is unpickled, and nothing is reserved because a
-header says so.
+parsed as a stream, compressed or not; tables and tensors are read in parts. Nothing is unpickled,
+and nothing is reserved because a header says so.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from w2v.errors import InputError, shown
 from w2v.system import compression
 from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
-from w2v.vectors.content import VectorStream, is_text, parse_header
+from w2v.vectors.columns import MARKS, read_table
+from w2v.vectors.content import VectorStream, gather, is_text, parse_header
+from w2v.vectors.hub import MATRIX, is_hub, read_hub
 from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.tensors import is_tensors, read_tensors
 from w2v.vectors.text import read_text
 from w2v.vectors.word_vectors import WordVectors
 
@@ -32,8 +35,6 @@ FOREIGN = {
     b"FiFu": f"is a finalfusion file (.fifu): {SAVED_OTHERWISE} (finalfusion convert)",
     b"SQLite format 3": f"is a database, perhaps .magnitude: {SAVED_OTHERWISE} (pymagnitude)",
     b"\x89HDF\r\n\x1a\n": f"is an HDF5 file (.h5): {SAVED_OTHERWISE} (pandas or h5py)",
-    b"PAR1": f"is a Parquet file: {SAVED_OTHERWISE}",
-    b"ARROW1": f"is an Arrow file: {SAVED_OTHERWISE}",
     b"\x80": (
         "looks like a Python pickle, which may run any code when loaded: use gensim's"
         " save_word2vec_format"
@@ -51,7 +52,8 @@ def load_vectors(
 
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
-            text, each also as .gz, .bz2, .xz or .zst; or NAME.npy with its words in NAME.vocab.tsv.
+            text, each also as .gz, .bz2, .xz or .zst; NAME.npy with its words in NAME.vocab.tsv;
+            Parquet, Arrow or safetensors; or a folder that was written for sentence-transformers.
         limit: read only the first so many words.
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
@@ -61,6 +63,10 @@ def load_vectors(
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if path.is_dir():
         file, begun = path / "vectors.npy", ("config.yaml", "format_version")
+        if not file.is_file() and is_hub(path):
+            with _opened(path / MATRIX, limit, encoding_errors) as stream:
+                words, matrix, counts = gather(read_hub(path, stream), stream)
+            return WordVectors(words, matrix, counts, str(path), stream.warnings)
         if not file.is_file():
             if all((path / name).is_file() for name in begun):
                 raise InputError(
@@ -68,21 +74,28 @@ def load_vectors(
                     f" with it: `resume` {path}"
                 )
             raise InputError(
-                f"{path} is a folder without vectors.npy, so not one that w2v train wrote; "
-                "name a run directory or a vector file"
+                f"{path} is a folder without vectors.npy, so not one that w2v train wrote, nor for"
+                " sentence-transformers; name a run directory or a vector file"
             )
         check_version(path)
         vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
         vectors.run = path.absolute()
         return vectors
     with _opened(path, limit, encoding_errors) as stream:
-        if not stream.sample.startswith(b"\x93NUMPY"):
+        mapped = stream.sample.startswith(b"\x93NUMPY")
+        table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
+        if (mapped or table or tensors) and stream.size is None:
+            raise InputError(
+                f"{path}: such a file is read here and there, not from a pipe or compressed; save"
+                " or decompress it first"
+            )
+        if table or tensors:
+            read = read_table if table else read_tensors
+            words, matrix, counts = gather(read(path, stream), stream)
+            return WordVectors(words, matrix, counts, str(path), stream.warnings)
+        if not mapped:
             words, matrix = _read_stream(stream, path)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
-        if stream.size is None:
-            raise InputError(
-                f"{path}: a compressed .npy file cannot be memory-mapped; decompress it first"
-            )
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
 
 
@@ -120,6 +133,7 @@ def check_version(run: Path) -> None:
 
 def _read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
     sample, whole = stream.sample, stream.sample_is_all
+    suffixes = [suffix.lower() for suffix in path.suffixes]
     if not sample:
         raise InputError(f"{path} is empty; give a file of word vectors")
     for start, advice in FOREIGN.items():
@@ -131,14 +145,14 @@ def _read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarra
         lines = first_lines(body, whole)
         # "7 1" may also be the first word of GloVe text with one whole number per word; only then
         # the name decides.
-        if ".glove" in path.suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
+        if ".glove" in suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
             header = None
     if header is None:
         return _read_headless(stream, path)
     layout, fits = decide(lines, header.dim)
     text = layout is not None and fits == len(lines) > 0
     # A handful of short records can be read both ways; then, too, the name decides.
-    if [suffix for suffix in path.suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
+    if [suffix for suffix in suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
         text = text and not (whole and fits_binary(sample, header))
     else:
         text = text or is_text(body)

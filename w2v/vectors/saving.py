@@ -1,49 +1,131 @@
-"""Writes vectors in the format that the file's extension names. The file is whole or not there, and
-holds nothing that would be refused when it is read: words that the format cannot hold are left out.
+"""Writes vectors in the format that the file's extension names. The file, or the folder, is whole
+or not there, and holds nothing that would be refused when it is read: words that the format cannot
+hold are left out.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file
+from w2v.system import compression
+from w2v.system.files import atomic_directory, atomic_file
+from w2v.vectors import hub, projector
 from w2v.vectors.binary import write_binary
+from w2v.vectors.columns import write_table
+from w2v.vectors.hub import Card
+from w2v.vectors.precision import DTYPES, reduced
+from w2v.vectors.tensors import write_tensors
 from w2v.vectors.text import write_text
 
-FORBIDDEN = re.compile("[\t\n\r\ud800-\udfff]")
-FORBIDDEN_OR_BLANK = re.compile("[ \t\n\r\ud800-\udfff]")
 WRITE_ROWS = 8192  # rows of a matrix written at a time
-# word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it
+# word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it;
+# tables; tensors
 FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary", ".glove": "glove", ".npy": "npy"}
+FORMATS |= {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
+FORMATS |= {".safetensors": "safetensors"}
+# These are folders, which no extension names, of these files.
+FOLDERS = {"projector": projector.FILES, "sentence-transformers": hub.FILES}
+KINDS = (*dict.fromkeys(FORMATS.values()), *FOLDERS)
+COMPRESSED = ("text", "binary", "glove")  # also as .gz, .bz2, .xz, .zst
+SMALLER: dict[str, Sequence[str]] = {  # than float32
+    **dict.fromkeys(("npy", "sentence-transformers"), DTYPES[:2]),
+    **dict.fromkeys(("parquet", "arrow", "safetensors"), DTYPES),
+}
+
+
+class Held(NamedTuple):
+    """The words that a format can hold, and in words, what it cannot."""
+
+    words: re.Pattern[str]
+    but: str
+
+
+NO_BLANKS = "empty ones and those with blanks, tabs or line ends"
+SURROGATES = "\ud800-\udfff"  # halves of characters, which UTF-8 does not have
+ANY = f"[^{SURROGATES}]*"
+HELD = {
+    **dict.fromkeys(COMPRESSED, Held(re.compile(f"[^ \t\n\r{SURROGATES}]+"), NO_BLANKS)),
+    "npy": Held(re.compile(f"[^\t\n\r{SURROGATES}]+"), "empty ones and those with tabs, line ends"),
+    **dict.fromkeys(("parquet", "arrow"), Held(re.compile(ANY), "what is no valid text")),
+    "safetensors": Held(re.compile(f"[^\n{SURROGATES}]*"), "those with line ends"),
+    # where a line is blank to JavaScript the projector leaves it out
+    "projector": Held(re.compile(rf"{ANY}[^\s\ufeff{SURROGATES}]{ANY}"), "blank ones"),
+    "sentence-transformers": Held(re.compile(rf"[^\s{SURROGATES}]+"), NO_BLANKS),
+}
 
 
 class Content(NamedTuple):
-    """What a file holds: the words, their rows, which these are of those given (None for all),
-    and what to tell about the others."""
+    """What a file holds: the words, their rows and counts, and what to tell about those that were
+    left out."""
 
     words: list[str]
     matrix: np.ndarray
-    rows: list[int] | None
+    counts: np.ndarray | None
     warnings: list[str]
 
 
 def check_format(path: str | Path) -> str:
-    """The format that the extension of `path` names: "text", "binary", "glove" or "npy"."""
-    name = Path(path).name.lower()
-    if name.endswith(".glove.txt"):
-        return "glove"
-    suffix = Path(name).suffix
-    if suffix not in FORMATS:
+    """The format that the extension of `path` names, one of `FORMATS`."""
+    kind = named_format(path)
+    if kind is None:
         raise InputError(
             f"cannot tell the format of {path} from its extension; use one of {', '.join(FORMATS)}"
+            f" (text also with {', '.join(compression.SUFFIXES)} behind it), or name a `format`"
         )
-    return FORMATS[suffix]
+    return kind
+
+
+def named_format(path: str | Path) -> str | None:
+    """The format that the extension of `path` names, or None."""
+    name, packed = _unpacked(path)
+    kind = "glove" if name.endswith(".glove.txt") else FORMATS.get(Path(name).suffix)
+    return None if packed and kind not in COMPRESSED else kind
+
+
+def _unpacked(path: str | Path) -> tuple[str, str]:
+    """The name without what it says of compression, and that."""
+    name = Path(path).name.lower()
+    packed = next((suffix for suffix in compression.SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(packed), packed
+
+
+def file_suffix(path: str | Path) -> str:
+    """The extensions of a file of vectors, in front of which a number can be put into its name."""
+    name, packed = _unpacked(path)
+    inner = Path(name).suffix
+    return Path(path).name[-len(inner + packed) :]
+
+
+def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
+    """Refuses a format that the path, or the type of the numbers, does not fit."""
+    path = Path(path)
+    allowed = SMALLER.get(kind, DTYPES[:1])
+    if dtype not in allowed:
+        can = ", ".join(each for each in SMALLER if dtype in SMALLER[each])
+        raise InputError(
+            f"the format {kind} cannot hold `dtype` {dtype}; use {' or '.join(allowed)}, or one of"
+            f" the formats {can}"
+        )
+    packed = _unpacked(path)[1]
+    if packed and kind not in COMPRESSED:
+        raise InputError(f"{path}: the format {kind} is not compressed so; leave {packed} out")
+    if kind == "npy" and path.suffix.lower() != ".npy":
+        raise InputError(f"`format` npy needs a file name that ends in .npy, not {path}")
+    if kind in FOLDERS and os.path.lexists(path):
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+        if names - set(FOLDERS[kind]):
+            raise InputError(
+                f"{path} exists, and is no folder of the format {kind}, which alone would be"
+                " replaced; name another one"
+            )
 
 
 def save_vectors(
@@ -52,55 +134,84 @@ def save_vectors(
     matrix: np.ndarray,
     counts: np.ndarray | None = None,
     kind: str | None = None,
+    dtype: str = "float32",
+    card: Callable[[], Card] = lambda: Card(""),
 ) -> Content:
     """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
-    extension does not say; only .npy keeps the `counts` [V], in its word list. Returns what the
-    file holds, with a warning if words had to be left out. Raises InputError where the extension is
-    unknown, or the numbers hold NaN or infinity."""
+    extension does not say, and as numbers of the type `dtype`; `counts` [V] where the format has
+    them. Returns what the file holds, with a warning if words had to be left out. Raises InputError
+    where the extension is unknown, or the numbers hold NaN or infinity.
+
+    Args:
+        card: gives what a folder for sentence-transformers says about them.
+    """
     path = Path(path)
     kind = kind or check_format(path)
-    content = storable(list(words), matrix, kind)
-    if kind == "npy":
-        if counts is not None and content.rows is not None:
-            counts = counts[content.rows]
-        # neither takes its place before both are written
-        with atomic_file(path.with_suffix(".vocab.tsv")) as list_file, atomic_file(path) as file:
-            write_words(list_file, content.words, counts)
+    check_output(path, kind, dtype)
+    content = storable(list(words), matrix, kind, counts)
+    if kind in FOLDERS:
+        with atomic_directory(path, replace=True) as folder:
+            if kind == "projector":
+                projector.write_projector(folder, content.words, content.matrix, content.counts)
+            else:
+                hub.write_hub(folder, content.words, content.matrix, dtype, card())
+        return content
+    with ExitStack() as stack:
+        if kind == "npy":  # neither takes its place before both are written
+            list_file = stack.enter_context(atomic_file(path.with_suffix(".vocab.tsv")))
+            write_words(list_file, content.words, content.counts)
             list_file.flush()
-            write_matrix(file, content.matrix)
-    else:
-        with atomic_file(path) as file:
-            _write(file, content, kind)
+        file = stack.enter_context(atomic_file(path))
+        if packed := _unpacked(path)[1]:
+            file = stack.enter_context(compression.compressed(file, packed))
+        _write(file, content, kind, dtype)
     return content
 
 
-def write_matrix(file: IO[bytes], matrix: np.ndarray) -> None:
+def write_matrix(file: IO[bytes], matrix: np.ndarray, dtype: str = "float32") -> None:
     """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk
     is told as such."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": matrix.shape}
+    descr = "<f2" if dtype == "float16" else "<f4"
+    header = {"descr": descr, "fortran_order": False, "shape": matrix.shape}
     np.lib.format.write_array_header_1_0(file, header)
     for start in range(0, len(matrix), WRITE_ROWS):
-        file.write(np.ascontiguousarray(matrix[start : start + WRITE_ROWS], "<f4").data)
+        rows, _ = reduced(matrix[start : start + WRITE_ROWS], dtype)
+        file.write(np.ascontiguousarray(rows, descr).data)
 
 
-def write_vectors(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, kind: str) -> Content:
-    """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is
-    "text", "binary" or "glove"."""
-    content = storable(list(words), matrix, kind)
-    _write(file, content, kind)
+def write_vectors(
+    file: IO[bytes],
+    words: Sequence[str],
+    matrix: np.ndarray,
+    kind: str,
+    counts: np.ndarray | None = None,
+    dtype: str = "float32",
+) -> Content:
+    """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is a
+    format of one file."""
+    if kind == "npy" or kind in FOLDERS:
+        raise InputError(
+            f"{kind} is more than one file, so it cannot be written to a stream; use text, binary"
+            " or parquet"
+        )
+    check_output("", kind, dtype)
+    content = storable(list(words), matrix, kind, counts)
+    _write(file, content, kind, dtype)
     return content
 
 
-def _write(file: IO[bytes], content: Content, kind: str) -> None:
-    if kind == "binary":
-        write_binary(file, content.words, content.matrix)
+def _write(file: IO[bytes], content: Content, kind: str, dtype: str) -> None:
+    words, matrix, counts, _ = content
+    if kind == "npy":
+        write_matrix(file, matrix, dtype)
+    elif kind == "binary":
+        write_binary(file, words, matrix)
     elif kind in ("text", "glove"):
-        write_text(file, content.words, content.matrix, header=kind == "text")
+        write_text(file, words, matrix, header=kind == "text")
+    elif kind == "safetensors":
+        write_tensors(file, words, matrix, counts, dtype)
     else:
-        raise InputError(
-            f"{kind} keeps the words in a second file, so it cannot be written to a stream; use"
-            " text or binary"
-        )
+        write_table(file, words, matrix, counts, kind, dtype)
 
 
 def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None) -> None:
@@ -114,10 +225,12 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
     file.write(f"{mark}{text}\n".encode())
 
 
-def storable(words: list[str], matrix: np.ndarray, kind: str) -> Content:
-    """Leaves out the words that the format `kind` could not give back: empty ones, those that stand
-    there before, hold line ends, tabs or (but in .npy) blanks, or are no valid Unicode. Raises
-    InputError for NaN and infinity, and where no word is left."""
+def storable(
+    words: list[str], matrix: np.ndarray, kind: str, counts: np.ndarray | None = None
+) -> Content:
+    """Leaves out the words that the format `kind` could not give back: those that stand there
+    before, are no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity,
+    and where no word is left."""
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     for start in range(0, len(matrix), WRITE_ROWS):
@@ -127,23 +240,22 @@ def storable(words: list[str], matrix: np.ndarray, kind: str) -> Content:
                 f"the vector of {shown(words[start + wrong[0]])} holds NaN or infinity, which no"
                 " file of vectors may; remove it"
             )
-    forbidden = FORBIDDEN if kind == "npy" else FORBIDDEN_OR_BLANK
-    known = set(words)
-    if len(known) == len(words) and "" not in known and not forbidden.search("".join(words)):
-        return Content(words, matrix, None, [])
-    known, rows, left_out = {""}, [], []
+    held, known = HELD[kind], set[str]()
+    rows, left_out = [], []
     for row, word in enumerate(words):
-        if word in known or forbidden.search(word):
+        if word in known or not held.words.fullmatch(word):
             left_out.append(word)
         else:
             known.add(word)
             rows.append(row)
-    what = "tabs" if kind == "npy" else "blanks (as .npy can), tabs"
+    if not left_out:
+        return Content(words, matrix, counts, [])
     said = (
         f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])}, were left out:"
-        f" the format holds no empty or equal ones, and none with {what} or line ends"
+        f" the format {kind} holds no word twice, and not {held.but}"
     )
     if not rows:
         raise InputError(f"{said}; no word remains to be written")
     kept = [words[row] for row in rows]
-    return Content(kept, np.asarray(matrix)[rows], rows, [said])
+    counts = None if counts is None else counts[rows]
+    return Content(kept, np.asarray(matrix)[rows], counts, [said])

@@ -22,9 +22,11 @@ from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
 from w2v.vectors import classes, encoded, encoding, queries
+from w2v.vectors.hub import Card
+from w2v.vectors.precision import DTYPES
 from w2v.vectors.queries import Asked, Neighbour
 from w2v.vectors.rows import WordRows
-from w2v.vectors.saving import FORMATS, save_vectors
+from w2v.vectors.saving import KINDS, save_vectors
 
 if TYPE_CHECKING:
     import pandas
@@ -159,13 +161,29 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         more: Any = {"skipped": chosen.skipped, "intervals": intervals}
         return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
-    @asks(path=arguments.path, format=arguments.optional(one_of(sorted(set(FORMATS.values())))))
-    def save(self, path: str | Path, format: str | None = None) -> None:
-        """Writes the vectors in the format that the extension names: .txt .vec .bin .glove .npy,
-        of which .npy keeps the counts; or in one of "text", "binary", "glove", "npy". Words that
-        the format cannot hold are left out, and a warning says how many these are."""
-        for warning in save_vectors(path, self.words, self.matrix, self.counts, format).warnings:
+    @asks(path=arguments.path, format=arguments.optional(one_of(KINDS)), dtype=one_of(DTYPES))
+    def save(self, path: str | Path, format: str | None = None, dtype: str = "float32") -> None:
+        """Writes the vectors. Words that the format cannot hold are left out, and a warning says
+        how many these are.
+
+        Args:
+            format: None: what the extension names, .txt .vec .bin .glove (each also with .gz .bz2
+                .xz or .zst behind it) .npy .parquet .arrow .feather .safetensors; or one of "text",
+                "binary", "glove", "npy", "parquet", "arrow", "safetensors", or of the folders
+                "projector" (TensorBoard's) and "sentence-transformers" (with a model card, for the
+                Hugging Face hub). Text, binary, glove and the last do not keep the counts.
+            dtype: "float16" or "int8" for a smaller file of tables and tensors.
+        """
+        of = self.words, self.matrix, self.counts
+        for warning in save_vectors(path, *of, format, dtype, self.card).warnings:
             warnings.warn(warning, stacklevel=2)
+
+    def card(self) -> Card:
+        """Returns what a folder for sentence-transformers says: the settings of the run that the
+        vectors come from, and what they score on the sets that come with w2v."""
+        from w2v.vectors.card import describe  # reads settings
+
+        return describe(self, self.evaluate(intervals=True))
 
     @asks(
         path=arguments.optional(arguments.path),

@@ -1,0 +1,154 @@
+"""Small tables, tensors and folders that stand for gigabytes: refused, in a process that may not
+take 700 MB."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+from safetensors.numpy import save_file
+
+from tests.fuzz.test_bombs_of_vectors import loaded
+
+MILLION = 1_000_000
+
+
+def zeros(n: int, kind: pa.DataType | None = None) -> pa.Array:
+    """As memory that is there once only."""
+    return pa.array(np.broadcast_to(np.zeros(1, np.float32), n).copy(), kind or pa.float32())
+
+
+def parquet_bombs(folder: Path) -> list[Path]:
+    long = "x" * 900_000
+    few = pa.array(["a", "b"])
+    vectors = pa.array([[0.5]] * 20_000, pa.list_(pa.float32()))
+    lists = pa.ListArray.from_arrays
+    tables = {
+        "giant_lists": {"word": few, "vector": lists([0, 9, 60 * MILLION], zeros(60 * MILLION))},
+        "long_words": {"word": pa.array([long] * 2000), "vector": vectors[:2000]},
+        "equal_words": {
+            "word": pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), [long]),
+            "vector": vectors,
+        },
+        "many_rows": {
+            "word": pa.DictionaryArray.from_arrays(np.zeros(20 * MILLION, np.int32), ["a"]),
+            "vector": pa.FixedSizeListArray.from_arrays(zeros(20 * MILLION), 1),
+        },
+    }
+    paths = []
+    for name, columns in tables.items():
+        for codec in ("zstd", "gzip") if name == "long_words" else ("zstd",):
+            paths.append(folder / f"{name}.{codec}.parquet")
+            dictionary = name != "long_words"
+            parquet.write_table(
+                pa.table(columns), paths[-1], compression=codec, use_dictionary=dictionary
+            )
+    return paths
+
+
+def arrow_bombs(folder: Path) -> list[Path]:
+    long = "x" * 900_000
+    lists = pa.ListArray.from_arrays([0, 50 * MILLION, 100 * MILLION], zeros(100 * MILLION))
+    vectors = pa.array([[0.5]] * 1000, pa.list_(pa.float32()))
+    places = np.array([[len(long), 0x78787878, 0, 0]] * 100_000, np.int32)  # all the same
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(long.encode())]
+    views = pa.Array.from_buffers(pa.string_view(), 100_000, buffers)
+    wide = pa.array([[0.5]] * 100_000, pa.list_(pa.float32()))
+    tables = {
+        "giant_lists": {"word": pa.array(["a", "b"]), "vector": lists},
+        "long_words": {"word": pa.array([long] * 1000), "vector": vectors},
+        "dictionary": {
+            "word": pa.DictionaryArray.from_arrays(
+                np.arange(1000, dtype=np.int32), [f"{i}{long}" for i in range(1000)]
+            ),
+            "vector": vectors,
+        },
+        "one_word": {
+            "word": pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), [long]),
+            "vector": wide,
+        },
+        "views": {"word": views, "vector": wide},
+    }
+    paths = []
+    for name, columns in tables.items():
+        for codec in ("zstd", "lz4", "uncompressed"):
+            if codec == "uncompressed" and name not in ("one_word", "views"):
+                continue
+            paths.append(folder / f"{name}.{codec}.arrow")
+            feather.write_feather(pa.table(columns), paths[-1], compression=codec)
+            data = bytearray(paths[-1].read_bytes())
+            assert len(data) < 20 << 20, (name, codec, len(data))
+    return paths
+
+
+@pytest.mark.parametrize("make", [parquet_bombs, arrow_bombs])
+def test_tables(make, tmp_path: Path) -> None:
+    paths = make(tmp_path)
+    answers = loaded("vectors", paths, tmp_path)
+    for path in paths:
+        answer = answers[str(path)]
+        assert answer != "read" and "\n" not in answer and str(path) in answer, (path, answer)
+
+
+def test_lengths_that_lie(tmp_path: Path) -> None:
+    """Of compressed buffers, which begin with their length."""
+    table = pa.table({"word": ["a", "b"], "vector": [[0.5] * 3000, [1.5] * 3000]})
+    feather.write_feather(table, tmp_path / "v.arrow", compression="zstd")
+    data = (tmp_path / "v.arrow").read_bytes()
+    length = struct.pack("<q", 8 * 6000)
+    assert data.count(length) == 1
+    paths = []
+    for claimed in (1 << 33, 1 << 62, -2, 10):
+        paths.append(tmp_path / f"{claimed}.arrow")
+        paths[-1].write_bytes(data.replace(length, struct.pack("<q", claimed)))
+    answers = loaded("vectors", paths, tmp_path)
+    for path in paths:
+        assert answers[str(path)] != "read" and str(path) in answers[str(path)]
+
+
+def test_headers_that_lie(tmp_path: Path) -> None:
+    def tensors(name: str, header: object, length: int | None = None, body: bytes = b"") -> Path:
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + body)
+        return path
+
+    def matrix(rows: int, dim: int, end: int) -> dict[str, object]:
+        return {"dtype": "F32", "shape": [rows, dim], "data_offsets": [0, end]}
+
+    words = {"dtype": "U8", "shape": [2], "data_offsets": [8, 10]}
+    body = b"\0" * 8 + b"a\n"
+    paths = [
+        tensors("long", {}, 1 << 31),
+        tensors("longer", {}, 1 << 62),
+        tensors("many", {"vectors": matrix(1 << 30, 1 << 10, 8), "words": words}, None, body),
+        tensors("end", {"vectors": matrix(1 << 30, 1 << 10, 1 << 42), "words": words}, None, body),
+        tensors("wide", {"vectors": matrix(1, 2, 8), "words": {**words, "shape": [1 << 40]}}),
+        tensors("deep", json.loads("[" * 900 + "]" * 900), None, body),
+        tensors("over", {"vectors": matrix(1 << 62, 1 << 62, 8), "words": words}, None, body),
+    ]
+    blank = tmp_path / "blank.safetensors"  # 300 MB of line ends for words, without a block on disk
+    header = {
+        "vectors": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]},
+        "words": {"dtype": "U8", "shape": [300 * MILLION], "data_offsets": [8, 300 * MILLION + 8]},
+    }
+    tensors("blank", header)
+    with open(blank, "ab") as file:
+        file.write(b"\0" * 8)
+        file.truncate(file.tell() + 300 * MILLION)
+    answers = loaded("vectors", [*paths, blank], tmp_path)
+    for path in (*paths, blank):
+        assert answers[str(path)] != "read" and "\n" not in answers[str(path)], path
+
+
+def test_folders_with_a_long_tokenizer(tmp_path: Path) -> None:
+    save_file({"embeddings": np.ones((2, 2), np.float32)}, tmp_path / "model.safetensors")
+    (tmp_path / "tokenizer.json").write_text("[" + "[]," * (10 << 20) + "0]")
+    answer = loaded("vectors", [tmp_path], tmp_path)[str(tmp_path)]
+    assert "larger than" in answer

@@ -1,0 +1,140 @@
+"""The model card of vectors: what they were trained on and how, what they score, how they are
+opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from w2v.evaluation.analogies import AnalogyResult
+from w2v.evaluation.similarity import SimilarityResult
+from w2v.system.json import read_object
+from w2v.vectors.encoding import corpus_settings
+from w2v.vectors.hub import Card
+from w2v.vectors.rows import WordRows
+
+if TYPE_CHECKING:
+    from w2v.evaluation.bootstrap import Interval
+
+COVERED = 5  # a fifth of a set, below which its score says little
+TEXT = """---
+library_name: model2vec
+tags: [sentence-transformers, static-embeddings, word2vec, w2v]
+---
+
+# {name}
+
+Word vectors: {size} of {dim} dimensions, trained with w2v. A text's vector is the mean of those of
+its words.
+{about}
+## Use
+
+`PATH` is this folder, or what the hub calls it.
+
+```python
+from sentence_transformers import SentenceTransformer
+
+SentenceTransformer("PATH").encode(["a text"])
+```
+
+```python
+from model2vec import StaticModel
+
+StaticModel.from_pretrained("PATH").encode(["a text"])
+```
+
+```python
+import w2v
+
+vectors = w2v.load("PATH")  # a folder on this machine
+vectors.nearest("{word}")
+vectors.to_gensim()  # gensim's KeyedVectors
+```
+"""
+
+
+def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | SimilarityResult]) -> Card:
+    """Returns the card of vectors which have these results on sets, by the names of these."""
+    settings, corpus = _settings(vectors), corpus_settings(vectors)
+    scores = [row for name, result in results.items() if (row := _score(name, result))]
+    parts = []
+    if vectors.counts is not None:
+        parts.append(f"Their words stand {vectors.counts.sum():,} times in the corpus.")
+    if scores:
+        parts.append(_table("Scores", "set | measure | value | 95 % interval | covered", scores))
+    if settings:
+        parts.append(_table("Settings", "setting | value", list(settings.items())))
+    text = TEXT.format(
+        name=_cell(os.path.basename(os.path.normpath(vectors.source))),
+        size=f"{len(vectors):,} words",
+        dim=vectors.dim,
+        about="".join(f"\n{part}\n" for part in parts),
+        word=json.dumps(vectors.words[0])[1:-1],
+    )
+    if corpus is None:
+        return Card(text)
+    return Card(text, corpus.lowercase, corpus.tokenizer)
+
+
+def _settings(vectors: WordRows) -> dict[str, Any]:
+    """Returns the settings of the vectors' run, and what it said of itself."""
+    if vectors.run is None or not (vectors.run / "config.yaml").is_file():
+        return {}
+    from w2v.settings.build import build_config  # YAML takes 15 ms
+
+    config = build_config({}, vectors.run / "config.yaml")
+    settings = config.as_dict()
+    hidden = {*vars(config.output), *vars(config.checkpoints), "device", "threads"}
+    shown = (name for name in settings if name not in hidden and settings[name] is not None)
+    found = {name: _public(settings[name]) for name in shown}
+    with suppress(OSError, ValueError):
+        summary = read_object(vectors.run / "summary.json")
+        words = summary.get("words")
+        if isinstance(words, dict) and isinstance(words.get("read"), int):
+            found["words read"] = f"{words['read']:,}"
+        if isinstance(summary.get("final_loss"), float):
+            found["final loss"] = f"{summary['final_loss']:.4f}"
+    return found
+
+
+def _public(value: Any) -> str:
+    """Returns a value as a card shows it: of files the names, not where they are."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_public, value))
+    if isinstance(value, str):
+        return os.path.basename(os.path.normpath(value)) if value else value
+    return json.dumps(value)
+
+
+def _score(name: str, result: AnalogyResult | SimilarityResult) -> tuple[str, ...] | None:
+    if COVERED * result.covered < result.total or not result.covered:
+        return None
+    covered = f"{result.covered:,} of {result.total:,}"
+    if isinstance(result, AnalogyResult):
+        return name, "accuracy", _number(result.accuracy), _ends(result.interval()), covered
+    return name, "Spearman", _number(result.spearman), _ends(result.spearman_ci), covered
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval[0]:.3f} … {interval[1]:.3f}"
+
+
+def _table(title: str, heading: str, rows: list[Any]) -> str:
+    lines = [f"| {heading} |", "|---" * (heading.count("|") + 1) + "|"]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    return f"## {title}\n\n" + "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    """Returns text that stays inside a table's cell, or a heading, whatever it holds."""
+    text = " ".join(str(value).split())
+    for mark in "\\`*_|<>[]#":
+        text = text.replace(mark, f"\\{mark}")
+    return text

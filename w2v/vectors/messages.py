@@ -1,0 +1,89 @@
+"""What a message of Arrow's format claims to hold, which Arrow itself only says by unpacking it.
+
+A message is a flatbuffer (tables whose fields are found through a list of offsets) and a body; in
+compressed bodies each buffer begins with its length once it is unpacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from struct import error, unpack_from
+from typing import Any
+
+from w2v.errors import InputError
+
+CONTINUED = b"\xff\xff\xff\xff"  # what a message begins with, but in old files
+END = b"ARROW1"  # of a file, behind the length of its index
+DICTIONARY, BATCH = 2, 3  # kinds of messages
+KIND, HEADER = 1, 2  # fields of a message
+DATA = 1  # field of a dictionary: its batch
+BUFFERS, COMPRESSION = 2, 3  # fields of a batch
+DICTIONARIES, BATCHES = 2, 3  # fields of a file's index
+NOT_COMPRESSED = -1  # in place of a buffer's length
+
+
+def file_claims(data: Any) -> Iterator[int]:
+    """Yields for each message of a file how many bytes its buffers have once they are unpacked.
+    Raises InputError if the index or a message is damaged."""
+    data = memoryview(data)
+    with _told():
+        (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
+        index = data[max(0, len(data) - len(END) - 4 - length) :]
+        table = _follow(index, 0)
+        for field in (DICTIONARIES, BATCHES):
+            if not (place := _field(index, table, field)):
+                continue
+            blocks = _follow(index, place)
+            for number in range(unpack_from("<I", index, blocks)[0]):
+                offset, head, body = unpack_from("<QIxxxxQ", index, blocks + 4 + 24 * number)
+                message = data[offset : offset + head]
+                begin = 8 if message[:4] == CONTINUED else 4
+                rest = data[offset + head : offset + head + body]
+                yield message_claims(message[begin:], rest)
+
+
+def message_claims(metadata: Any, body: Any) -> int:
+    """Returns how many bytes the buffers of a message have once they are unpacked. Raises
+    InputError if it is damaged."""
+    data, body = memoryview(metadata), memoryview(body or b"")
+    with _told():
+        message = _follow(data, 0)
+        (kind,) = unpack_from("<B", data, _field(data, message, KIND))
+        if kind not in (DICTIONARY, BATCH):
+            return 0
+        batch = _follow(data, _field(data, message, HEADER))
+        if kind == DICTIONARY:
+            batch = _follow(data, _field(data, batch, DATA))
+        if not _field(data, batch, COMPRESSION):
+            return len(body)
+        buffers = _follow(data, _field(data, batch, BUFFERS))
+        size = 0
+        for number in range(unpack_from("<I", data, buffers)[0]):
+            offset, length = unpack_from("<QQ", data, buffers + 4 + 16 * number)
+            claimed = unpack_from("<q", body, offset)[0] if length else 0
+            size += length if claimed == NOT_COMPRESSED else max(0, claimed)
+        return size
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (error, IndexError, OverflowError) as problem:
+        raise InputError(f"a message of the Arrow file is damaged: {problem}") from None
+
+
+def _field(data: memoryview, table: int, number: int) -> int:
+    """Returns where a field of a table is, 0 if it is left out."""
+    offsets = table - unpack_from("<i", data, table)[0]
+    place = 4 + 2 * number
+    if place >= unpack_from("<H", data, offsets)[0]:
+        return 0
+    offset: int = unpack_from("<H", data, offsets + place)[0]
+    return table + offset if offset else 0
+
+
+def _follow(data: memoryview, place: int) -> int:
+    found: int = place + unpack_from("<I", data, place)[0]
+    return found

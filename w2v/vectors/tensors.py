@@ -1,0 +1,127 @@
+"""Vectors as safetensors: `vectors` [V, D] (float32, float16, or int8 beside `scales` [V]), `words`
+(uint8, UTF-8 with a line end behind each word) and `counts` [V] int64 where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from w2v.errors import InputError
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.precision import reduced, restored
+
+MAX_HEADER = 1 << 20  # bytes: a few tensors, and what somebody has to say of them
+BLOCK_VALUES = 4 << 20
+
+
+def is_tensors(sample: bytes) -> bool:
+    """Whether a file that begins so is safetensors: the header's length, and a JSON object."""
+    return sample[4:9] == b"\0\0\0\0{"
+
+
+def write_tensors(
+    file: IO[bytes],
+    words: Sequence[str],
+    matrix: np.ndarray,
+    counts: np.ndarray | None,
+    dtype: str = "float32",
+) -> None:
+    """Writes to an open binary file."""
+    from safetensors.numpy import save
+
+    rows, scales = reduced(np.asarray(matrix), dtype)
+    text = np.frombuffer("".join(f"{word}\n" for word in words).encode(), np.uint8)
+    tensors = {"vectors": rows, "words": text}
+    if scales is not None:
+        tensors["scales"] = scales
+    if counts is not None:
+        tensors["counts"] = np.ascontiguousarray(counts, np.int64)
+    file.write(save(tensors, {"format": "w2v"}))
+
+
+@contextmanager
+def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
+    """The tensors in the file, which is the one that the stream reads. Raises InputError if it is
+    damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    if int.from_bytes(stream.sample[:8], "little") > MAX_HEADER:
+        raise InputError(f"{stream.name} is damaged, its header is too long; copy or save it again")
+    try:
+        with safe_open(str(path), framework="np") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{stream.name} is damaged: {str(error)[:200]}; copy or save it again"
+        ) from None
+
+
+def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
+    """Yields the content of a file. Raises InputError if there are no such tensors."""
+    with opened(path, stream) as file:
+        names = sorted(file.keys())
+        if not {"vectors", "words"} <= set(names):
+            have = ", ".join(names[:5]) or "none"
+            raise InputError(
+                f"{stream.name} has no tensors `vectors` and `words`, but {have:.200}; of what"
+                " sentence-transformers saved, name the folder"
+            )
+        n_words = rows_of(file, "vectors", stream)
+        if file.get_slice("words").get_shape() > [MANY_WORD_BYTES + MEAN_WORD_BYTES * n_words]:
+            raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
+        text = column(file, "words", stream, "U8")
+        if np.count_nonzero(text == ord("\n")) != n_words or text[-1] != ord("\n"):
+            raise InputError(
+                f"{stream.name} has not one word for each of its {n_words:,} vectors: save it again"
+            )
+        raw = text.tobytes()[:-1].split(b"\n")
+        scales = counts = None
+        if "scales" in names:
+            scales = column(file, "scales", stream, "F32", n_words)
+        if "counts" in names:
+            counts = column(file, "counts", stream, "I64", n_words)
+        for part, rows in blocks(file, "vectors", n_words):
+            yield Part(
+                raw[part],
+                restored(rows, None if scales is None else scales[part]),
+                None if counts is None else counts[part],
+            )
+
+
+def rows_of(file: Any, name: str, stream: VectorStream) -> int:
+    """Returns how many rows a matrix has. Raises InputError if it is none, or has no numbers that
+    NumPy knows."""
+    tensor = file.get_slice(name)
+    shape, kind = tensor.get_shape(), tensor.get_dtype()
+    if len(shape) != 2 or min(shape) < 1 or kind not in ("F64", "F32", "F16", "I8"):
+        raise InputError(
+            f"{stream.name}: its tensor `{name}` is {kind} {shape}, not numbers [words, dimensions]"
+            " in float64, float32, float16 or int8; save it as float32"
+        )
+    return int(shape[0])
+
+
+def column(
+    file: Any, name: str, stream: VectorStream, kind: str, size: int | None = None
+) -> np.ndarray:
+    """Returns a tensor of one dimension. Raises InputError if it is another one."""
+    tensor = file.get_slice(name)
+    shape, found = tensor.get_shape(), tensor.get_dtype()
+    if len(shape) != 1 or found != kind or size not in (None, shape[0]):
+        raise InputError(
+            f"{stream.name}: its tensor `{name}` is {found} {shape}, not {kind} [{size or 'n'}]"
+        )
+    return file.get_tensor(name)  # type: ignore[no-any-return]
+
+
+def blocks(file: Any, name: str, n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields which rows of a matrix these are, and their values."""
+    tensor = file.get_slice(name)
+    step = max(1, BLOCK_VALUES // tensor.get_shape()[1])
+    for start in range(0, n_rows, step):
+        part = slice(start, min(n_rows, start + step))
+        yield part, tensor[part]

@@ -27,8 +27,8 @@ POOLINGS = ("mean", "sif")
 SIF_A = 1e-3
 BATCH_TEXTS = 4096
 BLOCK_VALUES = 1 << 20  # floats of words' rows that are summed at a time
-# Floats that are multiplied at a time. The threads of a product wait for each other, which on a busy
-# machine takes longer than a small product.
+# Floats that are multiplied at a time. The threads of a product wait for each other, which on a
+# busy machine takes longer than a small product.
 PRODUCT_VALUES = 1 << 22
 KEPT_TOKENS = 200_000  # between whitespace whose words are remembered
 

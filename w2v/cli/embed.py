@@ -19,6 +19,7 @@ alone), .parquet or .jsonl (text and vector).
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,6 +52,9 @@ def command(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
+    # Before NumPy is loaded: its products are small here, and on a busy machine their threads would
+    # wait for each other four times as long as one takes.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from w2v.system.files import check_writable
     from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
     from w2v.vectors.encoding import POOLINGS, encode_batches

@@ -27,6 +27,9 @@ POOLINGS = ("mean", "sif")
 SIF_A = 1e-3
 BATCH_TEXTS = 4096
 BLOCK_VALUES = 1 << 20  # floats of words' rows that are summed at a time
+# Floats that are multiplied at a time. The threads of a product wait for each other, which on a
+# busy machine takes longer than a small product.
+PRODUCT_VALUES = 1 << 22
 KEPT_TOKENS = 200_000  # between whitespace whose words are remembered
 
 Text = str | Sequence[str]
@@ -104,7 +107,9 @@ def _temporary_file() -> Iterator[IO[bytes]]:
 
 def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:
     """Returns the projections of the rows [n, D] on the unit vector [D], if there is one."""
-    return 0.0 if common is None else np.outer(rows.astype(np.float64) @ common, common)
+    if common is None:
+        return 0.0
+    return np.outer(np.einsum("ij,j->i", rows, common), common)  # float64, without threads
 
 
 class _Encoder:
@@ -116,6 +121,7 @@ class _Encoder:
         self._vectors, self._rows_of = vectors, _RowsOf(vectors)
         self._weights: np.ndarray | None = None
         self._n = self._empty = 0
+        self._waiting: list[np.ndarray] = []
         self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
         if pooling == "sif":
             if vectors.counts is None:
@@ -149,9 +155,17 @@ class _Encoder:
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
         if self._weights is not None:
-            exact = found.astype(np.float64)
-            self._moments += exact.T @ exact
+            self._waiting.append(found)
+            if sum(each.size for each in self._waiting) >= PRODUCT_VALUES:
+                self._multiply()
         return found
+
+    def _multiply(self) -> None:
+        """Adds the rows that wait to the second moments of all rows."""
+        if self._waiting:
+            exact = np.concatenate(self._waiting, dtype=np.float64)
+            self._moments += exact.T @ exact
+            self._waiting = []
 
     def _sums(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Returns the sums of the words' weighted rows, [n, D] float64, for texts of so many words
@@ -173,6 +187,7 @@ class _Encoder:
 
     def common(self) -> np.ndarray | None:
         """Returns the first principal component [D] of all rows, None if it is to stay."""
+        self._multiply()
         if self._weights is None or self._n - self._empty < 2:
             return None
         return np.asarray(np.linalg.eigh(self._moments)[1][:, -1])

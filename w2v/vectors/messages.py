@@ -26,7 +26,7 @@ NOT_COMPRESSED = -1  # in place of a buffer's length
 def file_claims(data: Any) -> Iterator[int]:
     """Yields for each message of a file how many bytes its buffers have once they are unpacked.
     Raises InputError if the index or a message is damaged."""
-    data = memoryview(data)
+    data = memoryview(data).cast("B")
     with _told():
         (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
         index = data[max(0, len(data) - len(END) - 4 - length) :]
@@ -46,7 +46,7 @@ def file_claims(data: Any) -> Iterator[int]:
 def message_claims(metadata: Any, body: Any) -> int:
     """Returns how many bytes the buffers of a message have once they are unpacked. Raises
     InputError if it is damaged."""
-    data, body = memoryview(metadata), memoryview(body or b"")
+    data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
     with _told():
         message = _follow(data, 0)
         (kind,) = unpack_from("<B", data, _field(data, message, KIND))

@@ -168,6 +168,7 @@ def test_headers_that_lie(tmp_path: Path) -> None:
 
 def test_folders_with_a_long_tokenizer(tmp_path: Path) -> None:
     save_file({"embeddings": np.ones((2, 2), np.float32)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tokenizer.json").write_text("[" + "[]," * (10 << 20) + "0]")
     answer = loaded("vectors", [tmp_path], tmp_path)[str(tmp_path)]
     assert "larger than" in answer

@@ -138,10 +138,11 @@ def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, C
     with pa.memory_map(str(path)) as source:
         data = source.read_buffer()
         if is_file:
-            sizes = file_claims(data)
+            sizes = file_claims(data, stream.name)
         else:
             messages = pa.ipc.MessageReader.open_stream(data)
-            sizes = (message_claims(each.metadata, each.body) for each in messages)
+            name = stream.name
+            sizes = (message_claims(each.metadata, each.body, name) for each in messages)
         size = 0
         for claimed in sizes:
             size += claimed

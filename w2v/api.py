@@ -107,19 +107,19 @@ def train(
 
 
 def load(path: PathLike) -> WordVectors | LanguageModel:
-    """Returns what is at `path`: the word vectors of a run or a file, or the language model of a
-    run.
+    """Returns what is at `path`: the word vectors of a run, a file or a folder for
+    sentence-transformers, or the language model of a run.
 
     Raises:
         InputError: there is nothing of the kind, or it is damaged.
     """
     name = arguments.path("path", path)
-    if (Path(name) / "model.safetensors").is_file():
+    from w2v.vectors import is_hub, load_vectors
+
+    if (Path(name) / "model.safetensors").is_file() and not is_hub(Path(name)):
         from w2v.lm.saved import load_language_model
 
         return load_language_model(name)
-    from w2v.vectors import load_vectors
-
     vectors = load_vectors(name)
     for warning in vectors.warnings:
         warnings.warn(warning, stacklevel=2)

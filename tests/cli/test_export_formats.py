@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+import w2v as package
 from w2v.cli import export
 from w2v.evaluation.sets import default_sets
 from w2v.vectors import FORMATS, KINDS, load_vectors, save_vectors
@@ -116,7 +117,7 @@ def test_a_run_as_a_folder_for_others(w2v: Run, tmp_path: Path) -> None:
     card = (tmp_path / "hub/README.md").read_text()
     assert "| dim | 4 |" in card and "| corpus | c.txt |" in card and str(tmp_path) not in card
     assert "## Scores" not in card  # no set has its words
-    assert load_vectors(tmp_path / "hub").words == load_vectors(tmp_path / "run").words
+    assert package.load(tmp_path / "hub").words == package.load(tmp_path / "run").words
 
 
 def test_scores_in_the_card(tmp_path: Path) -> None:

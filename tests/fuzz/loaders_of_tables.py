@@ -40,6 +40,6 @@ def files() -> Iterator[tuple[str, str, dict[str, bytes]]]:
         hub = {
             each.name: each.read_bytes()
             for each in Path(name, "hub").iterdir()
-            if each.name in ("model.safetensors", "tokenizer.json")
+            if each.name in ("model.safetensors", "tokenizer.json", "config.json")
         }
     yield "folder", "", hub

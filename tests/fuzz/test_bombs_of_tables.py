@@ -95,6 +95,25 @@ def test_tables(make, tmp_path: Path) -> None:
         assert answer != "read" and "\n" not in answer and str(path) in answer, (path, answer)
 
 
+def test_pages_that_hold_more_than_the_footer_says(tmp_path: Path) -> None:
+    def coded(number: int, length: int) -> bytes:
+        number *= 2
+        parts = [number >> 7 * place & 127 for place in range(length)]
+        return bytes([*(part | 128 for part in parts[:-1]), parts[-1]])
+
+    values = 60 * MILLION
+    lists = pa.ListArray.from_arrays([0, values], zeros(values))
+    parquet.write_table(pa.table({"word": ["a"], "vector": lists}), tmp_path / "v.parquet")
+    data = (tmp_path / "v.parquet").read_bytes()
+    footer = len(data) - 8 - struct.unpack("<I", data[-8:-4])[0]
+    assert coded(values, 4) in data[footer:]
+    forged = data[:footer] + data[footer:].replace(coded(values, 4), coded(3, 4))
+    (tmp_path / "v.parquet").write_bytes(forged)
+    assert parquet.read_metadata(tmp_path / "v.parquet").row_group(0).column(1).num_values == 3
+    answer = loaded("vectors", [tmp_path / "v.parquet"], tmp_path)[str(tmp_path / "v.parquet")]
+    assert "nothing shrinks to" in answer
+
+
 def test_lengths_that_lie(tmp_path: Path) -> None:
     """Of compressed buffers, which begin with their length."""
     table = pa.table({"word": ["a", "b"], "vector": [[0.5] * 3000, [1.5] * 3000]})
@@ -149,6 +168,7 @@ def test_headers_that_lie(tmp_path: Path) -> None:
 
 def test_folders_with_a_long_tokenizer(tmp_path: Path) -> None:
     save_file({"embeddings": np.ones((2, 2), np.float32)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tokenizer.json").write_text("[" + "[]," * (10 << 20) + "0]")
     answer = loaded("vectors", [tmp_path], tmp_path)[str(tmp_path)]
     assert "larger than" in answer

@@ -352,9 +352,7 @@ def test_a_matrix_that_cannot_be_mapped(tmp_path, monkeypatch):
 def test_a_compressed_matrix_and_a_limit_of_nothing(tmp_path):
     save_vectors(tmp_path / "v.npy", WORDS, MATRIX)
     (tmp_path / "v.npy.gz").write_bytes(gzip.compress((tmp_path / "v.npy").read_bytes()))
-    with pytest.raises(
-        InputError, match=r"a compressed \.npy file cannot be memory-mapped; decompress it first"
-    ):
+    with pytest.raises(InputError, match=r"decompress it first"):
         load_vectors(tmp_path / "v.npy.gz")
     with pytest.raises(InputError, match="limit 0 is out of range"):
         load_vectors(tmp_path / "v.npy", limit=0)

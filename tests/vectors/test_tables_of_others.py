@@ -11,8 +11,10 @@ import pytest
 from pyarrow import feather, parquet
 from safetensors.numpy import save_file
 
+from w2v.corpus.pages import claims
 from w2v.errors import InputError
 from w2v.vectors import WordVectors, load_vectors
+from w2v.vectors.messages import file_claims, message_claims
 
 WORDS = ["the", "naïve", "日本", "a\tb", "", "x"]
 ROWS = np.arange(18, dtype=np.float32).reshape(6, 3) / 8
@@ -181,6 +183,7 @@ def test_tensors_that_are_refused(tensors, said, tmp_path):
 def hub(folder, model, rows=ROWS):
     save_file({"embeddings": np.ascontiguousarray(rows)}, folder / "model.safetensors")
     (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    (folder / "config.json").write_text("{}")
     return folder
 
 
@@ -210,3 +213,33 @@ def test_a_folder_of_model2vec(tmp_path):
 def test_folders_that_are_refused(model, tmp_path):
     with pytest.raises(InputError, match=r"tokenizer\.json has no words|not valid UTF-8"):
         load_vectors(hub(tmp_path, model))
+
+
+# --------------------------------------------------------------------------------------------------
+# What files claim to hold, before it is unpacked
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd", None])
+def test_claims_of_messages(codec, tmp_path):
+    table = pa.table({"word": ["a", "b"] * 500, "vector": [[0.5] * 100] * 1000})
+    feather.write_feather(table, tmp_path / "v.arrow", compression=codec or "uncompressed")
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    with pa.ipc.new_stream(tmp_path / "v.stream", table.schema, options=options) as writer:
+        writer.write_table(table)
+    whole = pa.py_buffer((tmp_path / "v.arrow").read_bytes())
+    sizes = [*file_claims(whole, "v")]
+    messages = pa.ipc.MessageReader.open_stream(str(tmp_path / "v.stream"))
+    assert [message_claims(each.metadata, each.body, "v") for each in messages] == [0, *sizes]
+    assert sum(sizes) == pytest.approx(table.nbytes, rel=0.01)
+    assert codec is None or len(whole) < sum(sizes) / 10
+
+
+def test_claims_of_pages(tmp_path):
+    table = pa.table({"a.b": ["a", "b"] * 500, "c": [1] * 1000, "v": [[0.5] * 100] * 1000})
+    parquet.write_table(table, tmp_path / "v.parquet", row_group_size=600)
+    data = pa.py_buffer((tmp_path / "v.parquet").read_bytes())
+    with parquet.ParquetFile(tmp_path / "v.parquet") as file:
+        first, second = claims(data, file.schema, ["a.b", "v"], "v")
+    assert [claim.values for claim in first] == [600, 60_000]
+    assert [claim.values for claim in second] == [400, 40_000]
+    assert all(0 < claim.packed < 1000 and claim.size < 10_000 for claim in [*first, *second])

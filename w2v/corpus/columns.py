@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from w2v.corpus.pages import claims
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
 
@@ -44,10 +45,14 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
         # Text that repeats stays a dictionary: kilobytes of file can be gigabytes of rows.
         dictionaries = [] if _is_list(schema.field(column).type) else [column]
         options: Any = {"read_dictionary": dictionaries, "pre_buffer": False}
-        with parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table:
-            for group in range(table.num_row_groups):
-                ((size, packed, _),) = claims(table.metadata.row_group(group), [column])
-                check_claims(name, f"column {column!r}", size, packed)
+        with (
+            parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table,
+            pyarrow.memory_map(path) as content,
+        ):
+            groups = claims(content.read_buffer(), table.schema, [column], name)
+            for group, (claim,) in enumerate(groups):
+                size = claim.size
+                check_claims(name, f"column {column!r}", size, claim.packed)
                 rows = PARQUET_ROWS if size <= LONG_COLUMN_BYTES else FEW_ROWS
                 options = {"columns": [column], "row_groups": [group], "use_threads": False}
                 for batch in table.iter_batches(batch_size=rows, **options):
@@ -56,23 +61,11 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
                 left -= done
                 advance(done)
         advance(left)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, MemoryError):
             raise
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"{name} cannot be read as parquet: {reason}") from None
-
-
-def claims(group: Any, columns: Collection[str]) -> list[tuple[int, int, int]]:
-    """Returns what the metadata of a row group say of columns, or of the values of their lists: the
-    bytes of the pages, those in the file, and the number of values."""
-    found = []
-    for chunk in map(group.column, range(group.num_columns)):
-        parts = chunk.path_in_schema.split(".")  # NAME.list.element of a list; a name may have dots
-        if any(".".join(parts[:end]) in columns for end in range(1, len(parts) + 1)):
-            sizes = chunk.total_uncompressed_size, chunk.total_compressed_size, chunk.num_values
-            found.append(sizes)
-    return found
 
 
 def check_claims(name: str, what: str, size: int, packed: int) -> None:

@@ -6,6 +6,7 @@ vectors.index("paris"), vectors.matrix[3]
 save_vectors("wiki.bin", vectors.words, vectors.matrix)
 """
 
+from w2v.vectors.hub import is_hub
 from w2v.vectors.loading import load_vectors
 from w2v.vectors.precision import DTYPES
 from w2v.vectors.saving import (
@@ -30,6 +31,7 @@ __all__ = [
     "check_format",
     "check_output",
     "file_suffix",
+    "is_hub",
     "load_vectors",
     "named_format",
     "save_vectors",

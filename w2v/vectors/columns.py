@@ -15,7 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from w2v.corpus.columns import PARQUET_MARK, check_claims, claims, text_bytes, text_values
+from w2v.corpus.columns import PARQUET_MARK, check_claims, text_bytes, text_values
+from w2v.corpus.pages import claims
 from w2v.errors import InputError, RunError, shown
 from w2v.system.limits import MAX_DIM
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
@@ -102,29 +103,29 @@ def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
     except MemoryError:
         remedy = "read fewer of its words with `limit`"
         raise RunError(f"{stream.name} takes more memory than is free; {remedy}") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{stream.name} is damaged: {reason}; copy or save it again") from None
 
 
 def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
+    import pyarrow as pa
     from pyarrow import parquet
 
     columns = _chosen(parquet.read_schema(path), stream.name)
-    size = packed = 0
+    size = 0
     # Words that repeat stay a dictionary: kilobytes of file can be gigabytes of them.
     options: Any = {"read_dictionary": [columns.words], "pre_buffer": False}
-    with parquet.ParquetFile(path, **options) as table:
-        for group in range(table.num_row_groups):
-            metadata = table.metadata.row_group(group)
-            values = 0
-            for of_pages, in_file, n_values in claims(metadata, set(columns.all)):
-                # however few bytes its pages have, each number takes some
-                size += max(of_pages, 8 * n_values)
-                packed += in_file
-                values = max(values, n_values)
-            check_claims(stream.name, "vectors", size, packed)
-            rows = max(1, BLOCK_VALUES * metadata.num_rows // max(1, values))
+    with parquet.ParquetFile(path, **options) as table, pa.memory_map(str(path)) as content:
+        data = content.read_buffer()
+        groups = claims(data, table.schema, set(columns.all), stream.name)
+        for group, of_columns in enumerate(groups):
+            # However few bytes its pages have, each number takes some.
+            size += sum(max(claim.size, 8 * claim.values) for claim in of_columns)
+            check_claims(stream.name, "vectors", size, len(data))
+            values = max((claim.values for claim in of_columns), default=0)
+            n_rows = table.metadata.row_group(group).num_rows
+            rows = max(1, BLOCK_VALUES * n_rows // max(1, values))
             options = {"row_groups": [group], "columns": columns.all, "use_threads": False}
             for batch in table.iter_batches(rows, **options):
                 yield batch, columns
@@ -137,10 +138,11 @@ def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, C
     with pa.memory_map(str(path)) as source:
         data = source.read_buffer()
         if is_file:
-            sizes = file_claims(data)
+            sizes = file_claims(data, stream.name)
         else:
             messages = pa.ipc.MessageReader.open_stream(data)
-            sizes = (message_claims(each.metadata, each.body) for each in messages)
+            name = stream.name
+            sizes = (message_claims(each.metadata, each.body, name) for each in messages)
         size = 0
         for claimed in sizes:
             size += claimed

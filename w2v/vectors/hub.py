@@ -96,8 +96,8 @@ def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
 
 
 def is_hub(folder: Path) -> bool:
-    """Whether the folder has these two files."""
-    return (folder / MATRIX).is_file() and (folder / TOKENIZER).is_file()
+    """Whether it is such a folder, and not a run's, whose settings stand in YAML."""
+    return all((folder / name).is_file() for name in (MATRIX, TOKENIZER, "config.json"))
 
 
 def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:

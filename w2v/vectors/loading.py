@@ -86,8 +86,8 @@ def load_vectors(
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
         if (mapped or table or tensors) and stream.size is None:
             raise InputError(
-                f"{path}: such a file is read here and there, not from a pipe or compressed; save"
-                " or decompress it first"
+                f"{path}: such a file cannot be read from a pipe, nor compressed; save it, or"
+                " decompress it first"
             )
         if table or tensors:
             read = read_table if table else read_tensors

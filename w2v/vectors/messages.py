@@ -23,11 +23,11 @@ DICTIONARIES, BATCHES = 2, 3  # fields of a file's index
 NOT_COMPRESSED = -1  # in place of a buffer's length
 
 
-def file_claims(data: Any) -> Iterator[int]:
+def file_claims(data: Any, name: str) -> Iterator[int]:
     """Yields for each message of a file how many bytes its buffers have once they are unpacked.
     Raises InputError if the index or a message is damaged."""
-    data = memoryview(data)
-    with _told():
+    data = memoryview(data).cast("B")
+    with _told(name):
         (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
         index = data[max(0, len(data) - len(END) - 4 - length) :]
         table = _follow(index, 0)
@@ -40,14 +40,14 @@ def file_claims(data: Any) -> Iterator[int]:
                 message = data[offset : offset + head]
                 begin = 8 if message[:4] == CONTINUED else 4
                 rest = data[offset + head : offset + head + body]
-                yield message_claims(message[begin:], rest)
+                yield message_claims(message[begin:], rest, name)
 
 
-def message_claims(metadata: Any, body: Any) -> int:
+def message_claims(metadata: Any, body: Any, name: str) -> int:
     """Returns how many bytes the buffers of a message have once they are unpacked. Raises
     InputError if it is damaged."""
-    data, body = memoryview(metadata), memoryview(body or b"")
-    with _told():
+    data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
+    with _told(name):
         message = _follow(data, 0)
         (kind,) = unpack_from("<B", data, _field(data, message, KIND))
         if kind not in (DICTIONARY, BATCH):
@@ -67,11 +67,11 @@ def message_claims(metadata: Any, body: Any) -> int:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(name: str) -> Iterator[None]:
     try:
         yield
     except (error, IndexError, OverflowError) as problem:
-        raise InputError(f"a message of the Arrow file is damaged: {problem}") from None
+        raise InputError(f"{name} is damaged: {problem}; copy or save it again") from None
 
 
 def _field(data: memoryview, table: int, number: int) -> int:

@@ -1,0 +1,125 @@
+"""What the pages of a parquet file claim to hold, which cannot be asked otherwise: pyarrow repeats
+what the file says of a column as a whole, which its pages need not keep to, and ends the process
+where some of that is damaged.
+
+Its footer and the headers of its pages are structures of Thrift's compact protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from struct import error, unpack_from
+from typing import Any, NamedTuple
+
+from w2v.errors import InputError
+
+GROUPS, COLUMNS, METADATA = 4, 1, 3  # fields of the footer, of a row group, of a column in it
+VALUES, PACKED, FIRST_PAGE, DICTIONARY = 5, 7, 9, 11  # fields of a column's metadata
+PAGE_SIZE, PAGE_PACKED, PAGE, PAGE_V2 = 2, 3, 5, 8  # fields of a page's header
+PAGE_VALUES = 1  # field of both kinds of pages
+FOOTER_END = 8  # bytes: the footer's length, and the mark
+DEEPEST = 20
+TRUE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT, UUID = 1, 3, 7, 8, 9, 10, 12, 13  # kinds of values
+
+
+class Claim(NamedTuple):
+    """What a column of a row group takes: bytes of its pages once they are unpacked, bytes in the
+    file, numbers or texts."""
+
+    size: int
+    packed: int
+    values: int
+
+
+def claims(data: Any, schema: Any, columns: Collection[str], name: str) -> Iterator[list[Claim]]:
+    """Yields for each row group what these columns claim, those of their lists included. Raises
+    InputError if the file is damaged.
+
+    Args:
+        data: the whole file.
+        schema: what pyarrow made of it.
+    """
+    data = memoryview(data).cast("B")
+    leaves = [place for place in range(len(schema)) if _leads(schema.column(place).path, columns)]
+    try:
+        (length,) = unpack_from("<I", data, len(data) - FOOTER_END)
+        footer, _ = _value(data, STRUCT, len(data) - FOOTER_END - length, 0)
+        for group in footer[GROUPS]:
+            yield [_claim(data, group[COLUMNS][place][METADATA]) for place in leaves]
+    except (error, AttributeError, LookupError, TypeError, ValueError, OverflowError) as problem:
+        raise InputError(f"{name} cannot be read as parquet: its pages are damaged") from problem
+
+
+def _leads(path: str, columns: Collection[str]) -> bool:
+    parts = path.split(".")  # NAME.list.element of a list; a name may have dots itself
+    return any(".".join(parts[:end]) in columns for end in range(1, len(parts) + 1))
+
+
+def _claim(data: memoryview, column: Any) -> Claim:
+    place, dictionary = column[FIRST_PAGE], column.get(DICTIONARY, 0)
+    place = dictionary if 0 < dictionary < place else place
+    end, size, values = place + column[PACKED], 0, 0
+    while values < column[VALUES] and place < end:
+        header, begin = _value(data, STRUCT, place, 0)
+        page = header.get(PAGE) or header.get(PAGE_V2) or {}
+        size += header[PAGE_SIZE]
+        values += page.get(PAGE_VALUES, 0)
+        if min(header[PAGE_SIZE], header[PAGE_PACKED], values) < 0:
+            raise ValueError("less than nothing")
+        place = begin + header[PAGE_PACKED]
+    return Claim(size, column[PACKED], max(values, column[VALUES]))
+
+
+def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, int]:
+    """Returns a value of Thrift, structures as dictionaries by the numbers of their fields, and the
+    place behind it."""
+    if depth > DEEPEST or place < 0:
+        raise ValueError("too deep, or before the file")
+    if kind <= BYTE:
+        return data[place], place + 1
+    if kind < DOUBLE:
+        number, place = _varint(data, place)
+        return (number >> 1) ^ -(number & 1), place
+    if kind in (DOUBLE, UUID):
+        return None, place + (8 if kind == DOUBLE else 16)
+    if kind == BINARY:
+        length, place = _varint(data, place)
+        return None, place + length  # no text is asked for
+    if kind == STRUCT:
+        return _struct(data, place, depth + 1)
+    if kind in (LIST, SET):
+        (head, place), items = (data[place], place + 1), []
+        count, place = _varint(data, place) if head >> 4 == 15 else (head >> 4, place)
+        for _ in range(count):
+            item, place = _value(data, head & 15, place, depth + 1)
+            items.append(item)
+        return items, place
+    raise ValueError("a map, which parquet does not have, or nothing that is known")
+
+
+def _struct(data: memoryview, place: int, depth: int) -> tuple[dict[int, Any], int]:
+    fields: dict[int, Any] = {}
+    number = 0
+    while head := data[place]:
+        place += 1
+        if head >> 4:
+            number += head >> 4
+        else:
+            coded, place = _varint(data, place)
+            number = (coded >> 1) ^ -(coded & 1)
+        if (kind := head & 15) < BYTE:  # true and false are kinds of their own
+            fields[number] = kind == TRUE
+        else:
+            fields[number], place = _value(data, kind, place, depth)
+    return fields, place + 1
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while shift < 70:
+        byte = data[place]
+        number |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return number, place
+    raise ValueError("a number without an end")

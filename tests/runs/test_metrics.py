@@ -1,183 +1,170 @@
-"""metrics.jsonl and TensorBoard's events while a run trains, is killed and goes on."""
-
-from __future__ import annotations
+"""What a run says of itself, in metrics.jsonl and its summary, against the text and against the
+loss computed anew."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-import w2v
-from w2v.errors import InputError
-from w2v.runs.metrics import Feed, File
-from w2v.training.report import SilentReporter
+from tests.resumption import StopAfter, go_on
+from w2v.lm.saved import load_language_model
+from w2v.runs.checkpoint import newest_checkpoint
+from w2v.tree import huffman
+from w2v.vectors import load_vectors
 
-CORPUS = [" ".join(f"w{(7 * i * i + j) % 97}" for j in range(20)) for i in range(400)]
+pytestmark = pytest.mark.usefixtures("prompt")
+
+STILL = 1e-30  # a learning rate at which nothing moves
+LM = {
+    "model": "lm",
+    "dim": "8",
+    "hidden": "8",
+    "batch_size": "1",
+    "bptt": "20",
+    "min_count": "1",
+    "epochs": "1",
+    "dropout": "0",
+}
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen[bytes]:
-    (folder / "corpus.txt").write_text("\n".join(CORPUS))
-    root = str(Path(w2v.__file__).parents[1])
-    path = os.pathsep.join([root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-    options = ("--min-count", "1", "--dim", "8", "--threads", "1", "-o", "run", *options)
-    return subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", "corpus.txt", "--quiet", "--no-cache", *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+def test_the_loss_of_a_language_model_is_that_of_its_text(train, zipf_lines):
+    """One column from the text's start to its end; the softmax written out in float64."""
+    trained = train(zipf_lines, output="run", lr=STILL, optimizer="sgd", **LM)
+    saved = load_language_model("run")
+    vocabulary, model = saved.vocabulary, saved.network
+    tokens = [token for line in zipf_lines for token in [*line, "<eos>"]]
+    ids = [vocabulary.vocabulary.index(token) for token in tokens]
+    with torch.no_grad():
+        rows, _ = model.hidden(torch.tensor([vocabulary.eos, *ids[:-1]])[:, None], model.start(1))
+    layer = {
+        name: value.detach().double().numpy() for name, value in model.output.named_parameters()
+    }
+    scores = rows[:, 0].double().numpy() @ layer["weight"].T + layer["bias"]
+    highest = scores.max(1)
+    nll = (
+        highest
+        + np.log(np.exp(scores - highest[:, None]).sum(1))
+        - scores[np.arange(len(ids)), ids]
     )
+    assert trained.summary.predictions == len(ids)
+    assert trained.summary.final_loss == pytest.approx(nll.mean(), rel=1e-5)
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file, which are whole."""
-    data = path.read_bytes() if path.exists() else b""
-    assert data == b"" or data.endswith(b"\n")
-    return [json.loads(line) for line in data.splitlines()]
-
-
-def killed(folder: Path, *options: str) -> list[dict[str, Any]]:
-    """The metrics of a run that is killed after some checkpoints and lines."""
-    run = started(folder, "--epochs", "100000", "--checkpoint-every", "40k", *options)
-    until = time.monotonic() + 120
-    metrics = folder / "run" / "metrics.jsonl"
-    while len(lines_of(metrics)) < 60 or not any((folder / "run" / "checkpoints").iterdir()):
-        assert run.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    return lines_of(metrics)
-
-
-def test_a_killed_run_leaves_whole_lines_and_repeats_none(tmp_path: Path) -> None:
-    before = killed(tmp_path)
-    words = [line["words"] for line in before]
-    assert words == sorted(words) and sum("epoch_loss" in line for line in before) > 10
-    checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
-    kept = lines_of(checkpoints[-1] / "metrics.jsonl")
-    run = w2v.load(tmp_path / "run") if (tmp_path / "run" / "vectors.npy").exists() else None
-    assert run is None, "the run was killed before its end"
-    again = subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", "--resume", "run", "--quiet"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])},
+@pytest.mark.parametrize(
+    ("loss", "model"), [("softmax", "skip-gram"), ("hsigmoid", "skip-gram"), ("softmax", "cbow")]
+)
+def test_the_loss_of_word_vectors_is_that_of_their_pairs(train, zipf_lines, loss, model):
+    """Windows of one word on either side, whose reach is never random; scores and their link
+    written out in float64."""
+    settings = {"loss": loss, "model": model, "window": 1, "checkpoint_every": "1h"}
+    train(zipf_lines, output="learnt", lr=0.2, **settings)
+    trained = train(
+        zipf_lines, output="still", init="learnt", epochs=1, **{**settings, "lr": STILL}
     )
-    until = time.monotonic() + 120
-    while len(after := lines_of(tmp_path / "run" / "metrics.jsonl")) < len(before) + 20:
-        assert again.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    again.kill()
-    again.wait()
-    after = lines_of(tmp_path / "run" / "metrics.jsonl")
-    assert after[: len(kept)] == kept
-    epochs = [line["epoch"] for line in after if "epoch_loss" in line]
-    assert epochs == list(range(1, len(epochs) + 1))
-    words = [line["words"] for line in after]
-    assert words == sorted(words)
-
-
-def test_the_file_is_what_the_end_writes(tmp_path: Path) -> None:
-    seen: list[list[dict[str, Any]]] = []
-
-    def look(event: Any) -> None:
-        seen.append(lines_of(tmp_path / "run" / "metrics.jsonl"))
-
-    run = w2v.train(
-        CORPUS,
-        min_count=1,
-        dim=8,
-        epochs=4,
-        checkpoint_every="1h",
-        output=tmp_path / "run",
-        callbacks=[look],
-        progress=False,
+    checkpoint, _ = newest_checkpoint(Path("still"))
+    rows, output = (
+        checkpoint.tensors[name].astype(np.float64) for name in ("input", "output.weight")
     )
-    lines = lines_of(tmp_path / "run" / "metrics.jsonl")
-    assert [line for line in run.history if line.get("kind") != "epoch"] == lines
-    assert all(each == lines[: len(each)] for each in seen)
-    assert any(0 < len(each) < len(lines) for each in seen)
+    vocabulary = load_vectors("still")
+    tree = huffman(vocabulary.counts)
+    words = {word: place for place, word in enumerate(vocabulary.words)}
+    pairs = []
+    for line in zipf_lines:
+        ids = [words[word] for word in line]
+        for place, target in enumerate(ids):
+            context = [ids[at] for at in (place - 1, place + 1) if 0 <= at < len(ids)]
+            windows = (
+                [(one,) for one in context]
+                if model == "skip-gram"
+                else [tuple(context)]
+                if context
+                else []
+            )
+            pairs += [(window, target) for window in windows]
+    distinct = Counter(pairs)
+    total = 0.0
+    for (context, target), times in distinct.items():
+        scores = output @ rows[list(context)].mean(0)
+        if loss == "softmax":
+            total += times * (
+                np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[target]
+            )
+        else:
+            nodes, codes = tree.path(target)
+            total += times * np.logaddexp(0, np.where(codes, 1, -1) * scores[nodes]).sum()
+    assert trained.summary.predictions == len(pairs)
+    assert trained.summary.final_loss == pytest.approx(total / len(pairs), rel=1e-5)
 
 
-def test_what_cannot_be_written_does_not_end_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str] = []
-
-    class Reporter(SilentReporter):
-        def warn(self, text: str) -> None:
-            told.append(text)
-
-    path = tmp_path / "metrics.jsonl"
-    feed = Feed([File(path)], 1, Reporter())  # type: ignore[arg-type]
-    lines: list[dict[str, Any]] = [{"loss": float(n)} for n in range(5)]
-    feed(lines[:3])
-    feed(lines[:3])
-    assert lines_of(path) == lines[1:3]
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:4]))
-    feed(lines[:4])
-    feed(lines)
-    monkeypatch.undo()
-    assert lines_of(path) == lines[1:3]
-    assert len(told) == 1 and str(path) in told[0]
-
-
-def test_without_the_package_a_line_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("w2v.runs.metrics.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"`tensorboard` .* pip install tensorboard"):
-        w2v.train(CORPUS, tensorboard=tmp_path / "board", output=tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
-
-
-def scalars(folder: Path) -> dict[str, Sequence[Any]]:
-    found = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    board = found.EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    board.Reload()
-    return {name: board.Scalars(name) for name in board.Tags()["scalars"]}
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sample": 0.01, "min_count": 30},
+        {"sample": 0.01, "min_count": 30, "threads": 2, "deterministic": "true"},
+        {"loss": "softmax", "model": "cbow", "batch_size": 200, "max_vocab": 20},
+        {**LM, "batch_size": "3", "valid": "corpus.txt", "min_count": "30"},
+    ],
+    ids=["hogwild", "rounds", "autograd", "lm"],
+)
+def test_every_line_reconciles_through_a_stop_and_a_resumption(
+    train, zipf_lines, settings, monkeypatch
+):
+    for name in ("REPORT_SECONDS", "METRICS_SECONDS"):
+        monkeypatch.setattr(f"w2v.training.trainer.{name}", 0.0)
+    monkeypatch.setattr("w2v.training.trainer.POLL_SECONDS", 0.001)
+    text = sum(map(len, zipf_lines))
+    stopped = train(zipf_lines, **{**settings, "output": "run", "epochs": 8, "stop": StopAfter(30)})
+    assert stopped.summary.interrupted and 0 < stopped.summary.epochs_done < 8
+    done = check_lines(stopped.summary)
+    finished = go_on()
+    assert not finished.interrupted and check_lines(finished) > done
+    words = finished.words
+    counts = Counter(word for line in zipf_lines for word in line)
+    if settings.get("model") == "lm":
+        tokens = text + len(zipf_lines)
+        assert (words.read, words.passed) == (tokens, 8 * (tokens // 3 * 3))
+        assert words.left_out == sum(count for count in counts.values() if count < 30)
+        assert finished.validation["tokens"] == tokens
+    else:
+        assert words.read == text and words.passed == 8 * text
+        frequent = counts.most_common(settings.get("max_vocab"))
+        kept = [count for _, count in frequent if count >= settings.get("min_count", 1)]
+        assert (words.in_vocabulary, words.passed_left_out) == (sum(kept), 8 * (text - sum(kept)))
+        assert (words.subsampled > 0) == ("sample" in settings)
 
 
-def same_numbers(board: dict[str, Sequence[Any]], lines: list[dict[str, Any]]) -> None:
-    for name in ("loss", "lr", "epoch_loss", "validation_loss"):
-        measured = [line[name] for line in lines if line.get(name) is not None]
-        values = [event.value for event in board.get(name, [])]
-        np.testing.assert_allclose(values, measured, rtol=1e-6)
-    steps = [event.step for event in board["lr"]]
-    assert steps == [line["words"] for line in lines if "lr" in line]
-
-
-def test_events_hold_the_numbers_of_the_lines(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    (tmp_path / "valid.txt").write_text("\n".join(CORPUS[:40]))
-    run = w2v.train(
-        CORPUS,
-        min_count=1,
-        dim=8,
-        epochs=3,
-        valid=tmp_path / "valid.txt",
-        tensorboard=tmp_path / "board",
-        output=tmp_path / "run",
-        progress=False,
-    )
-    lines = lines_of(run.path / "metrics.jsonl")
-    board = scalars(tmp_path / "board")
-    same_numbers(board, lines)
-    assert "tensorboard: " + str(tmp_path / "board") in (run.path / "config.yaml").read_text()
-
-
-def test_events_of_a_run_that_went_on_repeat_none(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    killed(tmp_path, "--tensorboard", "board")
-    kept = lines_of(sorted((tmp_path / "run" / "checkpoints").iterdir())[-1] / "metrics.jsonl")
-    time.sleep(1.1)  # the names of the files hold the second, and are read in their order
-    run = w2v.train(resume=tmp_path / "run", callbacks=[lambda event: "stop"], progress=False)
-    lines = lines_of(run.path / "metrics.jsonl")
-    assert lines[: len(kept)] == kept
-    same_numbers(scalars(tmp_path / "board"), lines)
+def check_lines(summary) -> int:
+    """Fails unless metrics.jsonl, summary.json and the checkpoint say the same to the last word;
+    the words passed."""
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "words" in line]
+    assert lines
+    for before, line in zip([None, *lines], lines, strict=False):
+        assert line["words"] == line["trained"] + line["subsampled"] + line["left_out"]
+        for name in ("words", "trained", "subsampled", "left_out", "fraction", "seconds"):
+            assert before is None or line[name] >= before[name]
+    words, last = summary.words, lines[-1]
+    assert words.read == words.in_vocabulary + words.left_out
+    assert words.passed == words.trained + words.subsampled + words.passed_left_out == last["words"]
+    assert [words.trained, words.subsampled, words.passed_left_out] == [
+        last["trained"],
+        last["subsampled"],
+        last["left_out"],
+    ]
+    assert last["fraction"] == pytest.approx(summary.epochs_done / summary.epochs, abs=1e-6)
+    assert sum(line["predictions"] for line in lines) == summary.predictions
+    written = json.loads(Path("run/summary.json").read_text())
+    assert written["words"] == vars(words) and written["predictions"] == summary.predictions
+    checkpoint, _ = newest_checkpoint(Path("run"))
+    if checkpoint is not None and summary.checkpoint is not None:
+        total = checkpoint.state["result"]["total"]
+        assert (total["read"], total["predictions"]) == (words.passed, summary.predictions)
+        booked = math.fsum(
+            line["predictions"] * line["loss"] for line in lines if line["predictions"]
+        )
+        assert booked == pytest.approx(total["loss"], rel=1e-12)
+    return words.passed

@@ -29,7 +29,7 @@ def parquet_bombs(folder: Path) -> list[Path]:
     vectors = pa.array([[0.5]] * 20_000, pa.list_(pa.float32()))
     lists = pa.ListArray.from_arrays
     tables = {
-        "giant_lists": {"word": few, "vector": lists([0, 9, 60 * MILLION], zeros(60 * MILLION))},
+        "giant_lists": {"word": few, "vector": lists([0, 9, 20 * MILLION], zeros(20 * MILLION))},
         "long_words": {"word": pa.array([long] * 2000), "vector": vectors[:2000]},
         "equal_words": {
             "word": pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), [long]),
@@ -101,7 +101,7 @@ def test_pages_that_hold_more_than_the_footer_says(tmp_path: Path) -> None:
         parts = [number >> 7 * place & 127 for place in range(length)]
         return bytes([*(part | 128 for part in parts[:-1]), parts[-1]])
 
-    values = 60 * MILLION
+    values = 20 * MILLION
     lists = pa.ListArray.from_arrays([0, values], zeros(values))
     parquet.write_table(pa.table({"word": ["a"], "vector": lists}), tmp_path / "v.parquet")
     data = (tmp_path / "v.parquet").read_bytes()

@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from w2v.cli.app import app
+from w2v.losses.options import NceOptions
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.groups import all_settings
@@ -87,7 +88,7 @@ def test_the_yaml_example_is_a_valid_configuration(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(blocks("yaml")[0])
     config = build_config({}, recipe)
-    assert (config.training.loss, config.model.dim) == ("nce", 64)
+    assert (config.training.loss, config.loss) == ("nce", NceOptions(negatives=10))
 
 
 def test_every_loss_has_its_line() -> None:

@@ -40,6 +40,11 @@ WHOLE = [
 BEGUN = ["checkpoints", "config.yaml", "format_version", "vocab.tsv"]
 
 
+def begun(run: Path) -> list[str]:
+    """The names in a run directory but for metrics.jsonl, which grows while the run goes on."""
+    return [name for name in names(run) if name != "metrics.jsonl"]
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 

@@ -20,7 +20,7 @@ from w2v.vectors import load_vectors
 from w2v.words.fused import HogwildEngine
 
 from .conftest import Run, environment
-from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, names, reference, resumed
+from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, begun, names, reference, resumed
 
 pytestmark = pytest.mark.usefixtures("prompt")
 
@@ -122,7 +122,7 @@ def test_divergence_keeps_the_last_state_that_is_sound(
         f"try a smaller --lr (given: 0.025). Kept is run/checkpoints/step-{found.step}, from"
         " before; to start from its vectors, train with --init run"
     )
-    assert names(tmp_path / "run") == BEGUN
+    assert begun(tmp_path / "run") == BEGUN
     done = w2v(*TRAIN, "--init", "run", "--output", "new", "--lr", "0.01", "--epochs", "1")
     assert (done.returncode, done.stdout) == (0, "new\n")
 
@@ -141,7 +141,7 @@ def test_a_worker_that_raises(
     kept, failed = done.stderr.splitlines()
     assert kept.startswith("warning: the run has failed. Kept is run/checkpoints/step-")
     assert failed.startswith("w2v train: internal error: ZeroDivisionError: broken")
-    assert names(tmp_path / "run") == BEGUN
+    assert begun(tmp_path / "run") == BEGUN
     assert resumed(w2v, tmp_path) == expected
 
 

@@ -19,7 +19,7 @@ from w2v.runs.checkpoint import newest_checkpoint
 from w2v.vectors import load_vectors
 
 from .conftest import Run
-from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, names, reference, resumed, step
+from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, begun, names, reference, resumed, step
 
 pytestmark = pytest.mark.usefixtures("prompt")
 
@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
         f"run/vectors.npy: No space left on device. Kept is run/checkpoints/{last}; to go on: w2v"
         " train --resume run\n"
     )
-    assert names(tmp_path / "run") == BEGUN
+    assert begun(tmp_path / "run") == BEGUN
     assert resumed(w2v, tmp_path) == expected
 
 

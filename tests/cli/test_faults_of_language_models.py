@@ -14,7 +14,7 @@ import pytest
 from w2v.runs.checkpoint import newest_checkpoint
 
 from .conftest import Run, environment
-from .faults import BEGUN, SAVED, TRAIN, WHOLE, names
+from .faults import BEGUN, SAVED, TRAIN, WHOLE, begun, names
 
 pytestmark = pytest.mark.usefixtures("prompt")
 
@@ -112,7 +112,7 @@ def test_a_language_model_whose_worker_raises(
     assert kept.startswith("warning: the run has failed. Kept is run/checkpoints/step-")
     assert kept.endswith("; to go on: w2v train --resume run")
     assert failed.startswith("w2v train: internal error: ZeroDivisionError: broken")
-    assert names(tmp_path / "run") == BEGUN
+    assert begun(tmp_path / "run") == BEGUN
     assert w2v("train", "--resume", "run", "--quiet").returncode == 0
     assert names(tmp_path / "run") == LM_WHOLE
     for name in ("vectors.npy", "model.safetensors"):
@@ -150,4 +150,4 @@ def test_a_language_model_that_diverges_keeps_what_was_sound(
     assert "smaller --lr" in message
     # --init is for word vectors
     assert message.endswith(f". Kept is run/checkpoints/step-{found.step}, from before")
-    assert names(tmp_path / "run") == BEGUN
+    assert begun(tmp_path / "run") == BEGUN

@@ -45,7 +45,7 @@ demo: $(VENV)/.installed  ## train on the demo corpus, evaluate, query; results 
 	@echo 'The vectors are in runs/demo. Ask for more: $(BIN)/w2v nearest runs/demo paris'
 
 test: lint  ## lint, then all tests: some ten minutes on two cores
-	@echo 'The tests take some 20 minutes on two quiet cores, longer on busy ones; they leave your home and caches alone.'
+	@echo 'The tests take some ten minutes on two quiet cores, longer on busy ones; they leave your home and caches alone.'
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 test-ecosystem: $(VENV)/.installed-ecosystem  ## tests with the tools that open what w2v writes: spaCy, gensim, duckdb …

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,27 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 
     root = str(Path(package.__file__).parents[1])
     return {**os.environ, "PYTHONPATH": root, **(changes or {})}
+
+
+@contextmanager
+def conversation(folder: Path, *arguments: str) -> Iterator[Callable[[str], str]]:
+    """A verb to which somebody types: ask(line) is the line that comes back at once."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "w2v", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        env=environment(),
+        text=True,
+        bufsize=1,
+    ) as process:
+
+        def ask(line: str) -> str:
+            assert process.stdin and process.stdout
+            process.stdin.write(line + "\n")
+            return process.stdout.readline()
+
+        yield ask
 
 
 def in_terminal(folder: Path, *command: str, columns: int = 80, stdin: str = "") -> tuple[int, str]:

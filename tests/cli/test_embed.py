@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ import pytest
 
 from w2v.vectors import WordVectors, load_vectors
 
-from .conftest import Run, environment
+from .conftest import Run, conversation
 
 TEXT = "the king\r\n\nparis  berlin nobody\nnobody\nnaïve man"
 
@@ -63,19 +61,9 @@ def test_sif_of_a_stream(w2v: Run, tmp_path: Path) -> None:
 
 
 def test_a_typed_line_is_answered_at_once(model: str, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "w2v", "embed", model],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-        bufsize=1,
-    ) as process:
-        assert process.stdin and process.stdout
+    with conversation(tmp_path, "embed", model) as ask:
         for word in ("king", "paris"):
-            process.stdin.write(word + "\n")
-            assert process.stdout.readline().count("\t") == 4
+            assert ask(word).count("\t") == 4
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from w2v.cli.nearest import split_queries
 from w2v.vectors import load_vectors
 
-from .conftest import WORDS, Run, environment
+from .conftest import WORDS, Run, conversation, environment
 
 
 def expected(
@@ -106,19 +106,9 @@ def test_a_stream_without_any_good_line(w2v: Run, model: str) -> None:
 
 
 def test_somebody_who_waits_for_each_answer_gets_it(model: str, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "w2v", "nearest", model, "-", "-k", "1"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-        bufsize=1,
-    ) as process:
-        assert process.stdin and process.stdout
+    with conversation(tmp_path, "nearest", model, "-", "-k", "1") as ask:
         for word in ("king", "paris"):
-            process.stdin.write(word + "\n")
-            assert process.stdout.readline().startswith(word + "\t")
+            assert ask(word).startswith(word + "\t")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from tests.language_runs import corpus_text
 from w2v.lm.saved import load_language_model
 
-from .conftest import Run, environment
+from .conftest import Run, conversation
 from .language_models import LAYERS, TEXT, by_hand
 
 # score
@@ -69,19 +67,9 @@ def test_nothing_in_nothing_out(w2v: Run, run: str) -> None:
 
 
 def test_somebody_who_waits_for_each_score_gets_it(run: str, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "w2v", "score", run, "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-        bufsize=1,
-    ) as process:
-        assert process.stdin and process.stdout
+    with conversation(tmp_path, "score", run, "-") as ask:
         for line, tokens in (("w1 w2", "3"), ("", "1")):
-            process.stdin.write(line + "\n")
-            assert process.stdout.readline().split("\t")[1] == tokens
+            assert ask(line).split("\t")[1] == tokens
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,8 @@ print(f"import w2v: {1000 * took:.0f} ms")
 
 
 def test_the_typed_example() -> None:
-    """It is what a type checker of a user sees, and runs."""
-    example = Path(__file__).with_name("typed_example.py")
-    command = ["-m", "mypy", "--strict", "--config-file=", "--ignore-missing-imports"]
-    # what is on PYTHONPATH counts as installed, where a type checker keeps silent on faults
-    environment = {"MYPYPATH": str(ROOT), "PYTHONPATH": ""}
-    done = python(*command, "--cache-dir=.mypy", str(example), **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = python(str(example))
+    """It runs; `make lint` checks its types, as a user's program."""
+    done = python(str(Path(__file__).with_name("typed_example.py")))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 

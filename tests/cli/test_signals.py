@@ -103,6 +103,7 @@ def test_while_the_corpus_is_read(tmp_path: Path) -> None:
                     "--no-cache",
                     "--output",
                     "run",
+                    "--overwrite",  # one before may have trained already, and was kept
                 ],
                 cwd=tmp_path,
                 env=environment(),

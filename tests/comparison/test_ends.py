@@ -56,9 +56,11 @@ def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": ROOT, "W2V_CACHE_DIR": str(place / "cache")}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("when", ["starting", "training"])
-def test_the_child_ends_with_its_parent(place: Path, number: signal.Signals, when: str) -> None:
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [("starting", signal.SIGTERM), ("training", signal.SIGKILL), ("training", signal.SIGHUP)],
+)
+def test_the_child_ends_with_its_parent(place: Path, when: str, number: signal.Signals) -> None:
     given = {"cwd": place, "env": environment(place)}
     began = subprocess.Popen(
         [*COMMAND, "--epochs", "100000", "--checkpoint-every", "1s"],

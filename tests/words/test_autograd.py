@@ -272,8 +272,10 @@ def halves(count=1500):
     ]
 
 
-@pytest.mark.parametrize("model", ["skip-gram", "cbow"])
-@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize(
+    ("loss", "model"),
+    [*((loss, "skip-gram") for loss in LOSSES), ("softmax", "cbow"), ("hsigmoid+neg", "cbow")],
+)
 def test_every_loss_learns(train, loss, model):
     more = {"cutoffs": "8"} if loss == "adaptive-softmax" else {}
     trained = train(

@@ -20,7 +20,6 @@ import numpy as np
 
 from w2v.corpus.words import split_words
 from w2v.errors import InputError, RunError
-from w2v.settings.groups import CorpusSettings
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
@@ -211,7 +210,8 @@ class _RowsOf(dict[str, tuple[int, ...]]):
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
-        self._vectors, self._settings = vectors, corpus_settings(vectors)
+        self._vectors = vectors
+        self._settings = None if vectors.config is None else vectors.config.corpus
         self._unknown: dict[str, int] = {}
 
     def __missing__(self, token: str) -> tuple[int, ...]:
@@ -239,12 +239,3 @@ class _RowsOf(dict[str, tuple[int, ...]]):
     def forget(self) -> None:
         """Lets unknown words go."""
         self._unknown.clear()
-
-
-def corpus_settings(vectors: WordRows) -> CorpusSettings | None:
-    """Returns how the text of the vectors' run was read, if they are one's."""
-    if vectors.run is None or not (vectors.run / "config.yaml").is_file():
-        return None
-    from w2v.settings.build import build_config  # YAML takes 15 ms
-
-    return build_config({}, vectors.run / "config.yaml").corpus

@@ -4,14 +4,15 @@ n-grams a known word has (o + Σ g) / (n + 1), an unknown one Σ g / n."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError, shown
 
-BLOCK_VALUES = 1 << 20  # floats of n-grams' rows that are summed at a time, roughly
-USUAL_NGRAMS = 25  # of a word
+BLOCK_VALUES = 1 << 20  # floats of n-grams' rows that are summed at a time
+BLOCK_CHARACTERS = 1 << 18  # of words whose n-grams are found at a time
 KEPT_WORDS = 100_000  # that are remembered as asked for
 
 
@@ -38,7 +39,7 @@ class NgramRows:
         """Returns the vectors of unknown words, [N, D] float32. InputError where n-grams hold NaN
         or infinity."""
         sums, counts = self.sums(words)
-        found = np.asarray(sums / np.maximum(counts, 1)[:, None], np.float32)
+        found = _rounded(sums / np.maximum(counts, 1)[:, None])
         wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
         if len(wrong):
             what = f"the n-grams of {shown(words[wrong[0]])} hold NaN or infinity"
@@ -50,25 +51,39 @@ class NgramRows:
     def full(self, words: Sequence[str], own: np.ndarray) -> np.ndarray:
         """Returns the vectors of known words with the rows `own` [N, D], [N, D] float32."""
         sums, counts = self.sums(words)
-        return np.asarray((own + sums) / (counts + 1)[:, None], np.float32)
+        return _rounded((own + sums) / (counts + 1)[:, None])
 
     def own(self, words: Sequence[str], full: np.ndarray) -> np.ndarray:
         """Returns the own rows of known words with the vectors `full` [N, D], [N, D] float32."""
         sums, counts = self.sums(words)
-        return np.asarray(full * (counts + 1.0)[:, None] - sums, np.float32)
+        return _rounded(full * (counts + 1.0)[:, None] - sums)
 
     def sums(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns the sums of the rows of each word's n-grams, [N, D] float64, and how many there
         are, [N] int64."""
-        starts, ids = self.ngrams.ids(words)
-        dim = self.rows.shape[1]
-        found, counts = np.zeros((len(words), dim)), np.diff(starts)
-        step = max(1, BLOCK_VALUES // max(1, dim) // USUAL_NGRAMS)
-        for at in range(0, len(words), step):
-            own = starts[at : at + step + 1]
-            some = np.flatnonzero(counts[at : at + step])
-            if len(some):
-                rows = self.rows[ids[own[0] : own[-1]]].astype(np.float64)
-                with np.errstate(invalid="ignore", over="ignore"):
-                    found[at + some] = np.add.reduceat(rows, own[some] - own[0], axis=0)
+        found = np.zeros((len(words), self.rows.shape[1]))
+        counts = np.zeros(len(words), np.int64)
+        # Short words at a time; one may be as long as it likes.
+        sizes = np.cumsum([len(word) for word in words], dtype=np.int64) // BLOCK_CHARACTERS
+        begins = [*np.flatnonzero(np.diff(sizes, prepend=-1)).tolist(), len(words)]
+        for begin, end in pairwise(begins):
+            starts, ids = self.ngrams.ids(words[begin:end])
+            counts[begin:end] = np.diff(starts)
+            self._add(found[begin:end], ids, counts[begin:end])
         return found, counts
+
+    def _add(self, sums: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+        """Adds the rows `ids`, so many for each word, to the words' sums."""
+        word_of = np.repeat(np.arange(len(counts)), counts)
+        step = max(1, BLOCK_VALUES // max(1, sums.shape[1]))
+        for start in range(0, len(ids), step):
+            own = word_of[start : start + step]
+            first = np.flatnonzero(np.diff(own, prepend=-1))
+            rows = self.rows[ids[start : start + step]].astype(np.float64)
+            with np.errstate(invalid="ignore"):  # told where the sums are used
+                sums[own[first]] += np.add.reduceat(rows, first, axis=0)
+
+
+def _rounded(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return rows.astype(np.float32)

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v.errors import InputError, shown
 from w2v.vectors.ngrams import KEPT_WORDS, NgramRows
+
+if TYPE_CHECKING:
+    from w2v.settings.config import Config
 
 # Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
 # the calls.
@@ -88,6 +92,15 @@ class WordRows:
         """Returns the vectors of words that have one at length 1, [n, D] float32."""
         found = self.of(words)
         return _unit(found, self._lengths(found, words))
+
+    @cached_property
+    def config(self) -> Config | None:
+        """The settings of the run that they come from, if they are one's."""
+        if self.run is None or not (self.run / "config.yaml").is_file():
+            return None
+        from w2v.settings.build import build_config  # YAML takes 15 ms
+
+        return build_config({}, self.run / "config.yaml")
 
     def made_of_ngrams(self) -> str | None:
         """Says which unknown words have been asked for, if there were any."""

@@ -177,13 +177,14 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         Args:
             format: None: what the extension names, .txt .vec .bin .glove (each also with .gz .bz2
                 .xz or .zst behind it) .npy .parquet .arrow .feather .safetensors; or one of "text",
-                "binary", "glove", "npy", "parquet", "arrow", "safetensors", or of the folders
+                "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext" (its .bin,
+                the only one that keeps n-grams), or of the folders
                 "projector" (TensorBoard's) and "sentence-transformers" (with a model card, for the
                 Hugging Face hub). Text, binary, glove and the last do not keep the counts.
             dtype: "float16" or "int8" for a smaller file of tables and tensors.
         """
         of = self.words, self.matrix, self.counts
-        for warning in save_vectors(path, *of, format, dtype, self.card).warnings:
+        for warning in save_vectors(path, *of, format, dtype, self).warnings:
             warnings.warn(warning, stacklevel=2)
 
     def card(self) -> Card:
@@ -191,7 +192,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         vectors come from, and what they score on the sets that come with w2v."""
         from w2v.vectors.card import describe  # reads settings
 
-        return describe(self, self.evaluate(intervals=True))
+        return describe(self, self.evaluate(intervals=True, oov=False))
 
     @asks(
         path=arguments.optional(arguments.path),

@@ -2,7 +2,7 @@
 
 All numbers are little-endian:
     magic, version                        2 int32
-    arguments                             12 int32 (see ARGUMENTS), float64: the threshold t
+    arguments                             12 int32 (see Arguments), float64: the threshold t
     entries, words, labels                3 int32; words seen, pruned n-grams (-1: all are there),
                                           2 int64
     for each entry                        UTF-8, a zero byte, its count int64, 1 for a label int8
@@ -38,16 +38,28 @@ MAGIC = b"\xba\x16\x4f\x2f"
 VERSION = 12  # 11 had no n-grams in classifiers
 HEAD, FIGURES, SHAPE = struct.Struct("<4si12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
 ENTRY = struct.Struct("<qb")  # behind each word
-ARGUMENTS = (
-    "dim ws epoch minCount neg wordNgrams loss model bucket minn maxn lrUpdateRate t".split()
-)
-DEFAULTS = dict(zip(ARGUMENTS, (100, 5, 5, 1, 5, 1, 2, 2, 0, 0, 0, 100, 1e-4), strict=True))
 CBOW, SKIP_GRAM, CLASSIFIER = MODELS = (1, 2, 3)
-# of a run, and what fastText calls them
-SETTINGS = dict(zip(("window", "epochs", "min_count", "negatives"), ARGUMENTS[1:5], strict=True))
-SETTINGS |= {"sample": "t"}
+MOST = 2**31 - 1
 LONGEST = 99  # n-gram, in characters: those of a word grow with it, and a file may say anything
 BLOCK_WORDS = 8192
+
+
+class Arguments(NamedTuple):
+    """How a model was trained, in fastText's order; those of n-grams say what it is."""
+
+    dim: int
+    ws: int = 5
+    epoch: int = 5
+    min_count: int = 1
+    neg: int = 5
+    word_ngrams: int = 1
+    loss: int = 2  # negative sampling
+    model: int = SKIP_GRAM
+    bucket: int = 0
+    minn: int = 0
+    maxn: int = 0
+    lr_update_rate: int = 100
+    t: float = 1e-4
 
 
 class _File:
@@ -109,22 +121,22 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
     stay in the file. Raises InputError if it is damaged, quantised, or of another version."""
     file = _File(path, stream.name)
     _, version, *numbers = file.take(HEAD)
-    given = dict(zip(ARGUMENTS, numbers, strict=True))
+    given = Arguments(*numbers)
     if version > VERSION:
         what = f"is a fastText model of version {version}, and up to {VERSION} are read"
         raise InputError(f"{stream.name} {what}; save its vectors as .vec with its own fastText")
-    if given["model"] not in MODELS:
-        raise file.damaged(f"it is a fastText model of the unknown kind {given['model']}")
-    if version == VERSION - 1 and given["model"] == CLASSIFIER:
-        given["maxn"] = 0
-    words = _read_words(file, stream, is_classifier=given["model"] == CLASSIFIER)
-    ngrams = Ngrams(given["minn"], max(0, given["maxn"]), given["bucket"])
+    if given.model not in MODELS:
+        raise file.damaged(f"it is a fastText model of the unknown kind {given.model}")
+    if version == VERSION - 1 and given.model == CLASSIFIER:
+        given = given._replace(maxn=0)
+    words = _read_words(file, stream, is_classifier=given.model == CLASSIFIER)
+    ngrams = Ngrams(given.minn, max(0, given.maxn), given.bucket)
     rows = file.matrix("input")
     file.flag()
     file.matrix("output")
     if file.left:
         raise file.damaged(f"{file.left:,} bytes follow the last matrix")
-    known, expected = len(words.raw), (len(words.raw) + ngrams.buckets, given["dim"])
+    known, expected = len(words.raw), (len(words.raw) + ngrams.buckets, given.dim)
     if ngrams.buckets < 0 or rows.shape != expected:
         what = f"its input has {rows.shape[0]:,} x {rows.shape[1]:,} numbers"
         raise file.damaged(f"{what} where {expected[0]:,} x {expected[1]:,} belong")
@@ -201,13 +213,12 @@ def write_fasttext(
     """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts` each
     word has 1; what `config` does not say of the run has fastText's defaults."""
     (known, dim), pruned, rows = matrix.shape, -1, 0
-    given = {**DEFAULTS, **_arguments(config), "dim": dim}
+    given = _arguments(dim, config)
     if ngrams is not None:
-        rows = ngrams.ngrams.buckets
-        shortest, longest, given["bucket"] = ngrams.ngrams
-        given |= {"minn": shortest, "maxn": longest}
+        shortest, longest, rows = ngrams.ngrams
+        given = given._replace(bucket=rows, minn=shortest, maxn=longest)
     numbers = np.ones(known, np.int64) if counts is None else np.maximum(counts, 1)
-    file.write(HEAD.pack(MAGIC, VERSION, *(given[name] for name in ARGUMENTS)))
+    file.write(HEAD.pack(MAGIC, VERSION, *given))
     file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), pruned))
     for word, count in zip(words, numbers.tolist(), strict=True):
         file.write(b"%b\0%b" % (word.encode("utf-8"), ENTRY.pack(count, 0)))
@@ -230,11 +241,18 @@ def write_fasttext(
     _write_rows(file, known, lambda start, stop: np.zeros((stop - start, dim), np.float32))
 
 
-def _arguments(config: Config | None) -> dict[str, Any]:
-    settings = {} if config is None else config.as_dict()
-    found = {theirs: settings[ours] for ours, theirs in SETTINGS.items() if settings.get(ours)}
-    found = {name: value if name == "t" else min(value, 2**31 - 1) for name, value in found.items()}
-    return {**found, "model": CBOW if settings.get("model") == "cbow" else SKIP_GRAM}
+def _arguments(dim: int, config: Config | None) -> Arguments:
+    given = Arguments(dim)
+    if config is None or not config.only_vectors:
+        return given
+    return given._replace(
+        ws=min(config.model.window, MOST),
+        epoch=min(config.training.epochs, MOST),
+        min_count=min(config.corpus.min_count, MOST),
+        neg=config.as_dict().get("negatives", given.neg),
+        model=CBOW if config.model.model == "cbow" else SKIP_GRAM,
+        t=config.training.sample,
+    )
 
 
 def _write_rows(file: IO[bytes], rows: int, part: Callable[[int, int], np.ndarray]) -> None:

@@ -54,8 +54,9 @@ class Storage:
 
     def _unseen(self, key: object) -> NgramRows | None:
         """What makes the vector of a word that is no key."""
-        known = not isinstance(key, str) or self.has_index_for(key) or self.ngrams is None
-        return self.ngrams if not known and self.ngrams.has(key) else None
+        if self.ngrams is None or not isinstance(key, str) or key in self.key_to_index:
+            return None
+        return self.ngrams if self.ngrams.has(key) else None
 
     def _locked(self, *ignored: Any) -> Any:
         raise TypeError("vectors_lockf is not supported: every vector is trained")

@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,15 @@ def definition(ngrams: Ngrams, word: str) -> list[int]:
             run = marked[start : start + n]
             if len(run) < n or (n == 1 and start in (0, len(marked) - 1)):
                 continue
-            h = 2166136261
-            for byte in run.encode():
-                h = (h ^ (byte | 0xFFFFFF00 * (byte > 127))) * 16777619 % 2**32
-            found.append(h % ngrams.buckets)
+            found.append(bucket(run.encode(), ngrams.buckets))
     return found
+
+
+def bucket(run: bytes, buckets: int) -> int:
+    h = 2166136261
+    for byte in run:
+        h = (h ^ (byte | 0xFFFFFF00 * (byte > 127))) * 16777619 % 2**32
+    return h % buckets
 
 
 def test_ten_thousand_words_have_fasttext_s_buckets():
@@ -38,10 +43,7 @@ def test_ten_thousand_words_have_fasttext_s_buckets():
         chosen = words[:: 10 if number else 1]
         starts, ids = Ngrams(*each).ids(chosen)
         assert np.array_equal(np.diff(starts), counts[at : at + len(chosen)])
-        found = [
-            zlib.crc32(ids[a:b].astype("<i4").tobytes())
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
-        ]
+        found = [zlib.crc32(ids[a:b].astype("<i4").tobytes()) for a, b in pairwise(starts)]
         assert found == sums[at : at + len(chosen)].tolist()
         at += len(chosen)
     assert at == len(sums) and len(words) == 10_000
@@ -58,7 +60,7 @@ def test_definition(setting):
     ngrams = Ngrams(*setting)
     starts, ids = ngrams.ids(words)
     assert (starts.dtype, ids.dtype) == (np.int64, np.int32)
-    assert [ids[a:b].tolist() for a, b in zip(starts[:-1], starts[1:], strict=True)] == [
+    assert [ids[a:b].tolist() for a, b in pairwise(starts)] == [
         definition(ngrams, word) for word in words
     ]
 
@@ -73,7 +75,22 @@ def test_many_words_in_parts_and_none():
     assert starts.tolist() == [0] and len(ids) == 0
 
 
-def test_wrong_bytes_have_a_bucket_too():
-    """As words given on a command line that is not UTF-8 may be."""
-    starts, ids = Ngrams(3, 3, 100).ids(["\udcff\udcfe"])
-    assert starts.tolist() == [0, 2] and len(ids) == 2
+def test_wrong_bytes_are_taken_as_they_are():
+    """Words of a command line or a file that is not UTF-8: a byte that goes on with a character
+    belongs to the one before it."""
+    words = [b"\xff\xfe", b"a\x80\x80\x80\x80\x80b", b"\x80"]
+    starts, ids = Ngrams(3, 4, 1000).ids(
+        [word.decode("utf-8", "surrogateescape") for word in words]
+    )
+    runs = [b"<\xff\xfe", b"<\xff\xfe>", b"\xff\xfe>", b"<a" + b"\x80" * 5 + b"b"]
+    runs += [b"<a" + b"\x80" * 5 + b"b>", b"a" + b"\x80" * 5 + b"b>"]
+    assert starts.tolist() == [0, 3, 6, 6]
+    assert ids.tolist() == [bucket(run, 1000) for run in runs]
+
+
+def test_which_words_have_some():
+    words = ["", "a", "ab", "日", "</s>", "abc"]
+    for setting in ((1, 1, 9), (1, 2, 9), (2, 2, 9), (3, 6, 9), (4, 9, 9), (0, 0, 9), (4, 3, 9)):
+        ngrams = Ngrams(*setting)
+        starts, _ = ngrams.ids(words)
+        assert [ngrams.has(word) for word in words] == (np.diff(starts) > 0).tolist(), setting

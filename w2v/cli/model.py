@@ -49,6 +49,12 @@ def open_model(
     return vectors
 
 
+def say_made(vectors: WordVectors) -> None:
+    """Says which unknown words had a vector made of their n-grams, if any did."""
+    if (said := vectors.made_of_ngrams()) is not None:
+        say(f"note: {said}")
+
+
 def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
     """Returns the language model in the run directory `run`, on the device that --device names.
     Says that this takes a while, unless `quiet`."""

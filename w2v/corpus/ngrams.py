@@ -16,7 +16,6 @@ import numpy as np
 
 LINE_END = "</s>"
 SEED, PRIME = np.uint32(2166136261), np.uint32(16777619)
-LONGEST_CHARACTER = 4  # bytes
 BLOCK_WORDS = 20_000  # whose n-grams are found at a time, so that the arrays stay small
 
 
@@ -27,49 +26,61 @@ class Ngrams(NamedTuple):
     longest: int
     buckets: int
 
+    def has(self, word: str) -> bool:
+        """Returns whether a word has n-grams at all: it is long enough, and not "</s>"."""
+        shortest = max(self.shortest, 1 if word else 2)
+        return word != LINE_END and shortest <= min(self.longest, len(word) + 2)
+
     def ids(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns the buckets of the n-grams of all words, one word after the other, int32, and
         where each word's begin and end: those of word i are ids[starts[i] : starts[i + 1]], starts
-        [N + 1] int64."""
-        parts = [
-            self._block(words[at : at + BLOCK_WORDS]) for at in range(0, len(words), BLOCK_WORDS)
-        ]
+        [N + 1] int64. A word may hold the surrogates that Python has for bytes that are no UTF-8.
+        """
+        blocks = range(0, len(words), BLOCK_WORDS)
+        parts = [self._block(words[at : at + BLOCK_WORDS]) for at in blocks]
         counts = np.concatenate([np.zeros(1, np.int64), *(each for each, _ in parts)])
         ids = np.concatenate([np.empty(0, np.int32), *(each for _, each in parts)])
         return np.cumsum(counts), ids
 
     def _block(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns how many n-grams each word has, [N] int64, and their buckets."""
-        # A word given as wrong bytes holds lone surrogates.
-        text = "".join([f"<{word}>" for word in words]).encode("utf-8", "surrogatepass")
-        data = np.frombuffer(text, np.uint8)
+        marked = [b"<%b>" % _utf8(word) for word in words]
+        data = np.frombuffer(b"".join(marked), np.uint8)
         begins = np.flatnonzero((data & 0xC0) != 0x80)  # where a character begins
         sizes = np.diff(begins, append=len(data))
-        lengths = np.array([len(word) + 2 for word in words], np.int64)
-        ends = np.repeat(np.cumsum(lengths), lengths)  # of each character's word, in characters
-        no_marks = np.repeat(np.cumsum(lengths) - lengths, lengths) + 1
-        silent = np.repeat([word == LINE_END for word in words], lengths)
+        word_ends = np.searchsorted(begins, np.cumsum([len(each) for each in marked]))
+        lengths = np.diff(word_ends, prepend=0)
         signed = data.view(np.int8).astype(np.int32).view(np.uint32)
 
-        first = np.flatnonzero(~silent)  # characters with which an n-gram of n characters begins
+        # Of the n-grams with each character: the shortest's length, and how many there are.
+        place, ends = np.arange(len(begins)), np.repeat(word_ends, lengths)
+        lowest = np.full(len(begins), max(1, self.shortest))
+        if self.shortest <= 1:
+            lowest[word_ends - 1] = lowest[word_ends - lengths] = 2
+        number = np.maximum(0, np.minimum(self.longest, ends - place) - lowest + 1)
+        number[np.repeat([word == LINE_END for word in words], lengths)] = 0
+        offsets = np.cumsum(number) - number
+        ids = np.empty(number.sum(), np.int32)
+
+        first = np.flatnonzero(number)
         hashes = np.full(len(first), SEED)
-        shortest = max(1, self.shortest)
-        table = np.zeros((len(begins), max(0, self.longest - shortest + 1)), np.int32)
-        is_one = np.zeros(table.shape, bool)
         for n in range(1, self.longest + 1):
             inside = first + n <= ends[first]
             first, hashes = first[inside], hashes[inside]
             if not len(first):
                 break
             last = first + n - 1
-            for byte in range(LONGEST_CHARACTER):
-                has = slice(None) if byte == 0 else np.flatnonzero(sizes[last] > byte)
+            for byte in range(int(sizes[last].max())):
+                has = np.flatnonzero(sizes[last] > byte) if byte else slice(None)
                 hashes[has] = (hashes[has] ^ signed[begins[last[has]] + byte]) * PRIME
-            if n >= shortest:
-                table[first, n - shortest] = hashes % np.uint32(self.buckets)
-                is_one[first, n - shortest] = True
-                if n == 1:
-                    marks = (first < no_marks[first]) | (first + 1 == ends[first])
-                    is_one[first[marks], 0] = False
-        counts = np.add.reduceat(is_one.sum(axis=1), np.cumsum(lengths) - lengths)
-        return counts, table[is_one]
+            wanted = np.flatnonzero(n >= lowest[first])
+            chosen = first[wanted]
+            ids[offsets[chosen] + n - lowest[chosen]] = hashes[wanted] % np.uint32(self.buckets)
+        return np.add.reduceat(number, word_ends - lengths), ids
+
+
+def _utf8(word: str) -> bytes:
+    try:
+        return word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "surrogatepass")

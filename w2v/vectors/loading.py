@@ -20,6 +20,7 @@ from w2v.vectors.arrays import load_arrays
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather, is_text, parse_header
+from w2v.vectors.fasttext import is_fasttext, read_fasttext
 from w2v.vectors.hub import MATRIX, is_hub, read_hub
 from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
 from w2v.vectors.tensors import is_tensors, read_tensors
@@ -39,7 +40,6 @@ FOREIGN = {
         "looks like a Python pickle, which may run any code when loaded: use gensim's"
         " save_word2vec_format"
     ),
-    b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
 }
 RUN_VERSION = b"1"  # of a run directory's layout
 
@@ -53,7 +53,8 @@ def load_vectors(
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
             text, each also as .gz, .bz2, .xz or .zst; NAME.npy with its words in NAME.vocab.tsv;
-            Parquet, Arrow or safetensors; or a folder that was written for sentence-transformers.
+            Parquet, Arrow or safetensors; a model of fastText (.bin); or a folder that was written
+            for sentence-transformers.
         limit: read only the first so many words.
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
@@ -84,7 +85,8 @@ def load_vectors(
     with _opened(path, limit, encoding_errors) as stream:
         mapped = stream.sample.startswith(b"\x93NUMPY")
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
-        if (mapped or table or tensors) and stream.size is None:
+        fasttext = is_fasttext(stream.sample)
+        if (mapped or table or tensors or fasttext) and stream.size is None:
             raise InputError(
                 f"{path}: such a file cannot be read from a pipe, nor compressed; save it, or"
                 " decompress it first"
@@ -93,6 +95,11 @@ def load_vectors(
             read = read_table if table else read_tensors
             words, matrix, counts = gather(read(path, stream), stream)
             return WordVectors(words, matrix, counts, str(path), stream.warnings)
+        if fasttext:
+            parts, ngrams = read_fasttext(path, stream)
+            found = WordVectors(*gather(parts, stream), str(path), stream.warnings)
+            found.ngrams = ngrams
+            return found
         if not mapped:
             words, matrix = _read_stream(stream, path)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)

@@ -36,7 +36,8 @@ from w2v.vectors.saving import write_matrix
 CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
 METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
 MODEL_FILES = ("model.safetensors", "tokenizer.json")  # of language models
-RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, VOCABULARY, *MODEL_FILES)
+NGRAMS = "ngrams.npy"
+RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, NGRAMS, VOCABULARY, *MODEL_FILES)
 
 
 @dataclass(frozen=True)

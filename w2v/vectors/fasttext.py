@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from w2v.corpus.ngrams import Ngrams
+from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
@@ -146,7 +146,7 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
             what = f"{ngrams.longest} characters in {ngrams.buckets} buckets"
             raise file.damaged(f"its n-grams have up to {what}")
         made = NgramRows(ngrams, rows[known:])
-    return _parts(words, rows, made, stream.limit), made
+    return _parts(words, rows, made, stream), made
 
 
 def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _Words:
@@ -188,16 +188,19 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
 
 
 def _parts(
-    words: _Words, rows: np.ndarray, ngrams: NgramRows | None, limit: int | None
+    words: _Words, rows: np.ndarray, ngrams: NgramRows | None, stream: VectorStream
 ) -> Iterator[Part]:
     """Yields the words with their vectors, some at a time."""
-    stop = len(words.raw) if limit is None else min(limit, len(words.raw))
+    name, stop = stream.name, min(stream.limit or len(words.raw), len(words.raw))
     for start in range(0, stop, BLOCK_WORDS):
         block = slice(start, min(start + BLOCK_WORDS, stop))
         raw, found = words.raw[block], rows[block]
         if ngrams is not None:
             # the hash is one of bytes, whatever they say
             spelt = [word.decode("utf-8", "surrogateescape") for word in raw]
+            if max(map(len, spelt)) > LONGEST_WORD:
+                what = f"a word of more than {LONGEST_WORD:,} characters"
+                raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
             found = ngrams.full(spelt, found)
         yield Part(raw, np.asarray(found, np.float32), words.counts[block])
 

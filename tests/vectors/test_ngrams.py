@@ -122,4 +122,4 @@ def test_they_are_counted_once(vectors):
     assert vectors.made_of_ngrams() is None
     vectors["kingly"], vectors["kingly"], vectors["King"], vectors.has("other")
     said = vectors.made_of_ngrams()
-    assert said.startswith("2 words") and "kingly" in said and "1 of them is in lower case" in said
+    assert said.startswith("2 words") and "kingly" in said and "1 would be, in lower case" in said

@@ -107,15 +107,13 @@ class WordRows:
         asked = [] if self.ngrams is None else [*self.ngrams.asked]
         if not asked:
             return None
+        one = len(asked) == 1
         more = " or more" if len(asked) >= KEPT_WORDS else ""
-        words, are = ("word", "is") if len(asked) == 1 else ("words", "are")
-        said = f"{len(asked):,}{more} {words} ({shown(asked[0])}" + ", …" * (len(asked) > 1)
+        words = f"{len(asked):,}{more} {'word' if one else 'words'} ({shown(asked[0])}"
         lower = sum(self.index(word.lower()) is not None for word in asked)
-        known = (
-            f"; {lower:,} of them {'is' if lower == 1 else 'are'} in lower case" if lower else ""
-        )
-        where = f"{said}) {are} not in the vocabulary{known}"
-        return f"{where}: their vectors come from their n-grams"
+        known = f" ({lower:,} would be, in lower case)" if lower else ""
+        where = f"{'' if one else ', …'}) {'is' if one else 'are'} not in the vocabulary{known}"
+        return f"{words}{where}: {'its vector comes' if one else 'their vectors come'} from n-grams"
 
     @cached_property
     def norms(self) -> np.ndarray:

@@ -240,12 +240,21 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
 
     def to_gensim(self) -> Any:
-        """Returns gensim's KeyedVectors with a copy of the matrix, and the counts where known."""
+        """Returns gensim's KeyedVectors, FastTextKeyedVectors if there are n-grams, with a copy of
+        the matrix, and the counts where known."""
         _check_installed("gensim")
         from gensim.models import KeyedVectors  # not a requirement of w2v
+        from gensim.models.fasttext import FastTextKeyedVectors
 
-        found = KeyedVectors(self.dim)
+        if self.ngrams is None:
+            found = KeyedVectors(self.dim)
+        else:
+            found = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
         found.add_vectors(self.words, np.array(self.matrix))
+        if self.ngrams is not None:
+            found.vectors_vocab = self.ngrams.own(self.words, self.matrix)
+            found.vectors_ngrams = np.array(self.ngrams.rows)
+            found.recalc_char_ngram_buckets()
         if self.counts is not None:
             found.expandos["count"] = self.counts.copy()
         return found

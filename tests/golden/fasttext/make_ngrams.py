@@ -14,7 +14,6 @@ import tempfile
 import zlib
 from pathlib import Path
 
-import fasttext
 import numpy as np
 
 SETTINGS = [(3, 6, 2_000_000), (1, 2, 1000), (4, 5, 7)]
@@ -49,6 +48,8 @@ def chosen_words(texts: list[str]) -> list[str]:
 
 
 def main() -> None:
+    import fasttext  # made_up is wanted where it is not installed
+
     words, counts, sums = chosen_words(sys.argv[1:]), [], []
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "text"

@@ -190,7 +190,8 @@ class HogwildEngine(WordEngine):
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
         tables, seed = self.weights, self.config.training.seed
         engine.fill_starting_rows(tables.input.matrix, seed)
-        engine.fill_starting_rows(tables.ngrams.matrix, seed + 1)
+        if self.inputs is not None:
+            engine.fill_starting_rows(tables.ngrams.matrix[: self.inputs.used], seed + 1)
         if self._plan.bias & LOG_Z_BIAS:
             tables.log_z.matrix[0, 0] = -math.log(tables.input.rows)
         self._share()

@@ -42,16 +42,17 @@ class InputLayer:
         self.tables = {INPUT: torch.empty(vocabulary, dim, device=device)}
         if inputs is not None:
             self._starts, self._rows = (torch.from_numpy(part).to(device) for part in inputs.parts)
-            self.tables[NGRAMS] = torch.empty(len(inputs.buckets), dim, device=device)
+            self.tables[NGRAMS] = torch.zeros(len(inputs.buckets), dim, device=device)
         self.optimizers = {name: optimizer(table) for name, table in self.tables.items()}
         self.frozen: Tensor | None = None  # [V] uint8
 
     def initialise(self, seed: int) -> None:
-        """Starting values, the same ones whatever the device."""
-        for number, table in enumerate(self.tables.values()):
-            rows = table if table.device.type == "cpu" else torch.empty_like(table, device="cpu")
-            engine.fill_starting_rows(rows.numpy(), seed + number)
-            table.copy_(rows)
+        """Starting values, the same ones whatever the device; rows that no word has stay 0."""
+        used = {} if self.inputs is None else {NGRAMS: self.inputs.used}
+        for number, (name, table) in enumerate(self.tables.items()):
+            rows = np.zeros((used.get(name, len(table)), table.shape[1]), np.float32)
+            engine.fill_starting_rows(rows, seed + number)
+            table[: len(rows)] = torch.from_numpy(rows)
 
     def array(self, name: str) -> np.ndarray:
         """Returns a table's rows."""

@@ -49,6 +49,11 @@ class Inputs:
         return sums
 
     @property
+    def used(self) -> int:
+        """How many rows of the table the words have, the first ones."""
+        return int(self.rows.max(initial=-1)) + 1
+
+    @property
     def counts(self) -> np.ndarray:
         """How many rows each word has, its own one included, [V] float32."""
         return (np.diff(self.starts) + 1).astype(np.float32)

@@ -16,7 +16,7 @@ from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.task import BASE_BYTES, Files, Job, Result, Task, Text, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
-from w2v.words.inputs import NGRAM_ROWS, NGRAMS, Inputs, make_inputs
+from w2v.words.inputs import NGRAM_ROWS, NGRAMS, Inputs, make_inputs, most_ngrams
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -104,7 +104,7 @@ class WordsTask(Task):
         store.release(0, len(store.ids))
         engine.initialise()
         if text.start is not None:
-            text.start.apply(engine, self.reporter)
+            text.start.apply(engine, text.inputs, self.reporter)
         validation = None
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
@@ -135,7 +135,7 @@ class WordsTask(Task):
         )
 
     def output_bytes(self, vocabulary: int) -> int:
-        return 4 * vocabulary * self.config.model.dim
+        return 4 * (vocabulary + most_ngrams(self.config, vocabulary)) * self.config.model.dim
 
     def check(self, total: Tally) -> None:
         if total.predictions == 0:

@@ -39,6 +39,7 @@ VERSION = 12  # 11 had no n-grams in classifiers
 HEAD, FIGURES, SHAPE = struct.Struct("<4si12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
 ENTRY = struct.Struct("<qb")  # behind each word
 CBOW, SKIP_GRAM, CLASSIFIER = MODELS = (1, 2, 3)
+ALL_NGRAMS = -1  # in place of how many were pruned
 MOST = 2**31 - 1
 LONGEST = 99  # n-gram, in characters: those of a word grow with it, and a file may say anything
 BLOCK_WORDS = 8192
@@ -178,7 +179,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
     if file.flag():
         what = "is quantised (.ftz), which is not read: use the model before fasttext quantize"
         raise InputError(f"{stream.name} {what}")
-    if pruned >= 0:
+    if pruned > ALL_NGRAMS:
         raise InputError(f"{stream.name} has pruned n-grams, which fastText itself does not read")
     if is_classifier:
         stream.warnings.append(
@@ -215,14 +216,14 @@ def write_fasttext(
 ) -> None:
     """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts` each
     word has 1; what `config` does not say of the run has fastText's defaults."""
-    (known, dim), pruned, rows = matrix.shape, -1, 0
+    (known, dim), rows = matrix.shape, 0
     given = _arguments(dim, config)
     if ngrams is not None:
         shortest, longest, rows = ngrams.ngrams
         given = given._replace(bucket=rows, minn=shortest, maxn=longest)
     numbers = np.ones(known, np.int64) if counts is None else np.maximum(counts, 1)
     file.write(HEAD.pack(MAGIC, VERSION, *given))
-    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), pruned))
+    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), ALL_NGRAMS))
     for word, count in zip(words, numbers.tolist(), strict=True):
         file.write(b"%b\0%b" % (word.encode("utf-8"), ENTRY.pack(count, 0)))
 

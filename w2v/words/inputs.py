@@ -21,7 +21,6 @@ PER_WORD = 24  # distinct n-grams that a word brings along, at most and roughly
 PER_ENTRY = 32  # n-grams that a word has, roughly
 BLOCK = 4096  # rows worked on at a time
 SPARSE = 16  # a block is written row by row where fewer than one in so many is used
-NGRAM_ROWS = "ngrams.npy"  # in a run directory
 NGRAMS, BUCKETS = "ngrams", "ngrams.buckets"  # in an engine's state: [rows, D], and their buckets
 
 

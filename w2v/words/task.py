@@ -16,7 +16,8 @@ from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.task import BASE_BYTES, Files, Job, Result, Task, Text, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
-from w2v.words.inputs import NGRAM_ROWS, NGRAMS, Inputs, make_inputs, most_ngrams
+from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
+from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 

@@ -1,13 +1,16 @@
 """What gensim's faces read that may come from anywhere takes bounded memory, or is refused."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from w2v.compat.gensim import KeyedVectors
+from w2v.compat.gensim import KeyedVectors, load_facebook_vectors
 from w2v.compat.gensim.files import LINE_PIECE, LineSentence
 from w2v.errors import InputError
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "fasttext"
 
 
 @pytest.fixture
@@ -64,3 +67,25 @@ def test_lines_longer_than_what_is_read_at_once(mode, tmp_path):
     assert {len(sentence) for sentence in sentences[:-2]} == {10000}
     assert sentences[-1] == ["last", "line"]
     assert list(LineSentence(tmp_path / "text", limit=1)) == sentences[:-1]
+
+
+def test_unknown_words_have_the_vectors_of_their_ngrams(tmp_path):
+    """As gensim's FastTextKeyedVectors answer; also of an archive."""
+    found = load_facebook_vectors(GOLDEN / "skipgram.bin")
+    with np.load(GOLDEN / "vectors.npz") as golden:
+        words = golden["skipgram.words"].tobytes().decode().split("\n")
+        expected = golden["skipgram.vectors"]
+    found.save(tmp_path / "kv")
+    for each in (found, KeyedVectors.load(tmp_path / "kv")):
+        assert np.allclose(each[words], expected, atol=1e-6)
+        unknown = words[-1]
+        assert unknown in each and not each.has_index_for(unknown)
+        cosines = expected @ expected[-1] / np.linalg.norm(expected, axis=1)
+        ((best, score),) = each.most_similar(unknown, topn=1)
+        assert best == each.index_to_key[cosines[: len(each)].argmax()]
+        assert score == pytest.approx(each.similarity(best, unknown), abs=1e-6)
+        assert np.linalg.norm(each.get_vector(unknown, norm=True)) == pytest.approx(1)
+        with pytest.raises(KeyError):
+            each.get_index(unknown)
+    with pytest.raises(KeyError):
+        KeyedVectors.load_word2vec_format(GOLDEN / "plain.bin")["nobody"]

@@ -54,6 +54,7 @@ def test_case_and_coverage():
         "covered": 0,
         "total": 3,
         "skipped": 0,
+        "oov": 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""The loaders of tables, tensors and folders of vectors."""
+"""The loaders of tables, tensors, folders of vectors and models of fastText."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import feather
 
-from w2v.vectors import save_vectors, write_vectors
+from w2v.corpus.ngrams import Ngrams
+from w2v.vectors import WordVectors, save_vectors, write_vectors
+from w2v.vectors.ngrams import NgramRows
 
 WORDS = ["the", "of", "naïve", "日本", "a.b", "x"]
 MATRIX = np.random.default_rng(3).standard_normal((6, 3)).astype(np.float32)
@@ -24,6 +26,20 @@ def files() -> Iterator[tuple[str, str, dict[str, bytes]]]:
             file = io.BytesIO()
             write_vectors(file, WORDS, MATRIX, kind, np.arange(6), dtype)
             yield f"{kind} {dtype}", "v", {"v": file.getvalue()}
+    with_ngrams = WordVectors(WORDS, MATRIX, np.arange(6))
+    with_ngrams.ngrams = NgramRows(Ngrams(2, 3, 8), np.ones((8, 3), np.float32))
+    for name, vectors in (("plain", None), ("n-grams", with_ngrams)):
+        file = io.BytesIO()
+        write_vectors(file, WORDS, MATRIX, "fasttext", np.arange(6), "float32", vectors)
+        yield f"fasttext {name}", "v", {"v": file.getvalue()}
+    arrays = {}
+    for name, rows in (("vectors.npy", MATRIX), ("ngrams.npy", with_ngrams.ngrams.rows)):
+        file = io.BytesIO()
+        np.save(file, rows)
+        arrays[name] = file.getvalue()
+    words = "".join(f"{word}\t3\n" for word in WORDS).encode()
+    config = b"corpus: c.txt\nmodel: skip-gram\nsubwords: 2-3\nbuckets: 8\ndim: 3\n"
+    yield "run with n-grams", "", {**arrays, "vocab.tsv": words, "config.yaml": config}
     columns = {"w": pa.array(WORDS).dictionary_encode(), "v": pa.array(MATRIX.tolist())}
     for codec in ("lz4", "zstd"):
         file = io.BytesIO()

@@ -8,7 +8,7 @@ more than once add up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,19 @@ class Model:
     cbow: bool = False
     mean: bool = True  # CBOW: hidden is the mean of the context rows, else their sum
     share: bool = False  # CBOW: a context row gets its share of the mean's gradient, else all of it
+    parts: list[np.ndarray] | None = None  # rows of w_ngrams that each word has
+    w_ngrams: np.ndarray | None = None
+
+    def composed(self, word: int) -> np.ndarray:
+        """The mean of a word's own row and those of its n-grams."""
+        assert self.parts is not None and self.w_ngrams is not None
+        return np.vstack([self.w_in[word], self.w_ngrams[self.parts[word]]]).mean(0)
+
+    def add(self, word: int, change: np.ndarray) -> None:
+        """Each of these rows += change."""
+        assert self.parts is not None and self.w_ngrams is not None
+        self.w_in[word] += change
+        np.add.at(self.w_ngrams, self.parts[word], change)
 
 
 def surviving(
@@ -95,14 +108,26 @@ def train(
     seed: int,
 ) -> tuple[float, int, int]:
     """Trains on the whole stream; returns (loss in nats, predictions, trained words). Rows are
-    chosen two windows ahead, as the kernel draws them."""
+    chosen two windows ahead, as the kernel draws them.
+
+    With n-grams every place in the text has a row, composed when it comes within `window` words of
+    the target; what windows add to it, its word's rows get when it is farther away again.
+    """
     positions = surviving(ids, 0, len(ids), thresholds, key)
     sentence = sentence_numbers(ids, 0, len(ids), max_sentence)
     words = [int(ids[p]) for p in positions]
     state = mix(seed) | 1
     chosen: list[Noise | None] = []
     loss, predictions = 0.0, 0
+    ring, before = (np.zeros((len(words), model.w_in.shape[1])) for _ in range(2))
+    nearby, rows = replace(model, w_in=ring) if model.parts is not None else model, words
+    begun = ended = 0
     for i in range(len(words)):
+        if model.parts is not None:
+            rows = list(range(len(words)))
+            while begun <= min(i + window, len(words) - 1):
+                ring[begun] = before[begun] = model.composed(words[begun])
+                begun += 1
         while len(chosen) <= min(i + 2, len(words) - 1):
             noise = None
             if model.accept is not None:
@@ -111,12 +136,14 @@ def train(
         state = step(state)
         reach = window - ((state >> 32) * window >> 32)
         neighbours = [j for j in range(max(0, i - reach), min(len(words), i + reach + 1)) if j != i]
-        contexts = [
-            words[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]
-        ]
+        contexts = [rows[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]]
         if contexts:
             predictions += 1 if model.cbow else len(contexts)
-            loss += train_window(model, contexts, words[i], chosen[i], lr)
+            loss += train_window(nearby, contexts, words[i], chosen[i], lr)
+        while model.parts is not None and ended <= (i - window if i + 1 < len(words) else i):
+            model.add(words[ended], ring[ended] - before[ended])
+            ended += 1
+    model.shared_bias = nearby.shared_bias
     return loss, predictions, len(words)
 
 

@@ -59,7 +59,10 @@ def plain_steps(engine, block, lr, steps):
     prediction at a time."""
     _, own = block_seeds(engine.config.training.seed, block)
     windows = engine._reader.read(block.start, block.stop, 0, int(own))
-    w_in, w_out = engine._w_in.double().clone(), engine.layer.weight.detach().double().clone()
+    w_in, w_out = (
+        engine.input.tables["input"].double().clone(),
+        engine.layer.weight.detach().double().clone(),
+    )
     loss, predictions = 0.0, 0
     for step in range(steps):
         cuts = windows.trained * step // steps, windows.trained * (step + 1) // steps

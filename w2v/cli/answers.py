@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from w2v.cli.lines import batches_of_lines
-from w2v.cli.model import open_model
+from w2v.cli.model import open_model, say_made
 from w2v.cli.output import Cell, print_json, print_line, print_table, say
 from w2v.errors import InputError
 from w2v.system.fields import BYTE_ORDER_MARK
@@ -82,6 +82,7 @@ def answer_each(
                     print_line(" ".join(map(str, row)))
         if sys.stdout is not None:
             sys.stdout.flush()
+    say_made(vectors)
     return 2 if failed and not (streaming and answered) else 0
 
 

@@ -3,8 +3,9 @@
 A line's words are found as in the text that a run was trained on, else between whitespace. Its
 vector is the mean of theirs, or with --pooling sif the smooth inverse frequency (words of
 probability p weigh a / (a + p), a = 1e-3, and what all lines have in common is taken away), which
-needs counts: a run directory, or an .npy file. A line without any known word is a row of zeros, and
-a warning says how many these are.
+needs counts: a run directory, or an .npy file. Unknown words take part if the model has n-grams,
+which give them a vector. A line without any word that has one is a row of zeros, and a warning says
+how many these are.
 
 Without --output, or with -, a line of D values comes out for each line, with tabs between them, or
 with --json an object with text and vector. The extension of a FILE names the format: .npy (the rows
@@ -30,7 +31,7 @@ from typing import Annotated, NamedTuple, cast
 import typer
 
 from w2v.cli.lines import Readable, batches_of_lines
-from w2v.cli.model import VECTOR_FILES, open_model
+from w2v.cli.model import VECTOR_FILES, open_model, say_made
 from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet
 from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter
@@ -83,6 +84,8 @@ def command(
                 n = vectors.embed(chain.from_iterable(batches), output, pooling)
     for each in told:
         say(f"warning: {each.message}")
+    if not quiet:
+        say_made(vectors)
     if output is not None and output != "-":
         facts = {"output": output, "lines": n, "dim": vectors.dim, "pooling": pooling}
         print_json(facts) if json else print_line(output)

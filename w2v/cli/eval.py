@@ -15,6 +15,10 @@ Questions: four words a line, under headings (a colon, a blank, a name) or witho
 right answers. Lines of a word, a tab and its answers are asked two by two. A line that begins with
 # is a remark. A set that less than half of the lines fit is refused.
 
+If the model has n-grams, they give unknown words of similarities a vector, and a note says how many
+pairs that concerns; --no-oov leaves these out, as they are of other models. (Questions are asked of
+known words only.)
+
 With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
 as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
 is counted; an <eos> stands before the first token. A word that the model does not know is scored as
@@ -82,6 +86,12 @@ def command(
     ci: Annotated[
         bool, typer.Option("--ci", help="add 95 % intervals, bootstrapped from questions or pairs")
     ] = False,
+    oov: Annotated[
+        bool,
+        typer.Option(
+            "--oov/--no-oov", help="score pairs with unknown words too, by the model's n-grams"
+        ),
+    ] = True,
     text: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,7 +143,7 @@ def command(
             lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
             what = f"{skipped} {lines} of {name} {are} no pair of words with a score"
             say(f"warning: {what} and {were} skipped")
-    options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
+    options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case, "oov": oov}
     found: dict[str, Results] = {}
     for path in dict.fromkeys([model, *(others or ())]):
         vectors = open_model(path, encoding_errors=encoding_errors or "strict")
@@ -145,6 +155,9 @@ def command(
             (analogies if is_analogies else similarity)[name] = result
             what = name if not others else f"{name}, asked of {path},"
             _warn(what, result, "question" if is_analogies else "pair")
+            if not is_analogies and result.oov and not quiet:
+                pairs = f"{result.oov:,} of {result.covered:,} pairs of {what}"
+                say(f"note: {pairs} hold a word of which only n-grams are known; see --no-oov")
         found[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)

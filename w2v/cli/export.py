@@ -10,9 +10,11 @@ The extension of FILE names the format:
   .parquet          table: word, count, vector (a list); .arrow .feather are Arrow's file format
   .safetensors      vectors, words (UTF-8, a line each), counts
 
-The first three also with .gz, .bz2, .xz or .zst behind it. Two formats are folders, which --format
-names: projector, for TensorBoard's embedding projector, and sentence-transformers, for this
-library, model2vec and the Hugging Face hub, with a model card of the run's settings and its scores.
+The first three also with .gz, .bz2, .xz or .zst behind it. The others are named by --format.
+fasttext is the .bin of fastText, which keeps n-grams: there, and in gensim, unknown words have the
+vectors that they have here; all other formats hold the vocabulary alone. Two are folders:
+projector, for TensorBoard's embedding projector, and sentence-transformers, for this library,
+model2vec and the Hugging Face hub, with a model card of the run's settings and its scores.
 
 --dtype float16 halves tables, tensors, .npy and sentence-transformers; int8 makes a quarter of
 tables and tensors, with a scale for each word.
@@ -24,6 +26,7 @@ those with tabs, line ends or blanks.
   w2v export wiki-skip-gram-neg -o vectors.bin
   w2v export wiki-skip-gram-neg -o wiki.parquet --dtype float16
   w2v export wiki-skip-gram-neg -o wiki-vectors --format sentence-transformers
+  w2v export wiki-subwords -o wiki.bin --format fasttext
   w2v export vectors.bin -o - --format text | head
 """
 
@@ -41,8 +44,8 @@ from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, s
 from w2v.errors import InputError
 
 FORMATS = (
-    *("text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "projector"),
-    "sentence-transformers",
+    *("text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext"),
+    *("projector", "sentence-transformers"),
 )
 
 
@@ -93,7 +96,7 @@ def command(
             )
         vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
         of = vectors.words, vectors.matrix, kind, vectors.counts
-        _warn(write_vectors(binary_stdout(), *of, dtype).warnings)
+        _warn(write_vectors(binary_stdout(), *of, dtype, vectors).warnings)
         return
     kind = format or check_format(output)
     check_writable(output, overwrite=overwrite)
@@ -102,7 +105,7 @@ def command(
         check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
     found = vectors.words, vectors.matrix, vectors.counts
-    written = save_vectors(output, *found, kind, dtype, vectors.card)
+    written = save_vectors(output, *found, kind, dtype, vectors)
     _warn(written.warnings)
     if json:
         n_words = len(written.words)

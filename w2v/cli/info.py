@@ -56,11 +56,13 @@ def command(
     }
     if vectors.counts is not None:
         values["corpus_words"] = int(vectors.counts.sum())
+    if vectors.ngrams is not None:
+        values["ngrams"] = vectors.ngrams.ngrams._asdict()
     run = _run_facts(Path(model))
     if json:
         print_json({**values, **run})
         return
-    print_values({**values, "first_words": " ".join(values["first_words"]), **_flat(run)})
+    print_values({**_flat(values), "first_words": " ".join(values["first_words"]), **_flat(run)})
 
 
 def _print_metrics(model: str, kind: str) -> None:

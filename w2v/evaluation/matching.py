@@ -7,7 +7,8 @@ become the same the most frequent one (the first) stands for all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -18,12 +19,17 @@ CASES = ("fold", "exact")
 
 
 class Vectors(Protocol):
-    """Words, most frequent first, and rows of length 1."""
+    """Words, most frequent first, and rows of length 1; `unit_of` are those of words that `has`
+    knows, which may be others too."""
 
     @property
     def words(self) -> Sequence[str]: ...
 
     def unit(self, rows: slice | np.ndarray) -> np.ndarray: ...
+
+    def has(self, word: str) -> bool: ...
+
+    def unit_of(self, words: Sequence[str]) -> np.ndarray: ...
 
 
 class WordMatcher:
@@ -38,9 +44,17 @@ class WordMatcher:
             )
         self.n_rows = len(vectors.words[: restrict_vocab or None])
         self._fold = str.upper if case == "fold" else str
+        self._words = vectors.words
         self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
         # Reversed, so that of equal keys the first, most frequent one wins.
         self._row_of = dict(zip(reversed(self._keys), range(self.n_rows - 1, -1, -1), strict=True))
+
+    @cached_property
+    def spelling(self) -> Callable[[str], str]:
+        """Spells a word that is none of them as they are: in lower case if all of them are so, and
+        case does not matter."""
+        lower = self._fold is str.upper and all(word == word.lower() for word in self._words)
+        return str.lower if lower else str
 
     def row(self, word: str) -> int | None:
         """The row that stands for `word`, or None when it does not take part."""

@@ -1,7 +1,7 @@
 """Word similarity sets: how well the cosines of word pairs rank as people's scores do.
 
 Spearman's correlation is Pearson's of the ranks, where equal values share the mean of their ranks.
-Pairs with a word outside the vocabulary do not take part.
+Pairs with a word outside the vocabulary do not take part, unless n-grams give it a vector.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ class SimilarityResult:
 
     spearman: float | None
     pearson: float | None
-    covered: int  # pairs with both words in the vocabulary
+    covered: int  # pairs whose words have vectors
     total: int  # pairs in the set
     skipped: int  # lines of the file that are no pair, such as column names
     spearman_ci: Interval | None = None
     pearson_ci: Interval | None = None
+    oov: int = 0  # covered pairs with a word outside the vocabulary, whose n-grams give it a vector
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Plain values for JSON; with `intervals` [low, high] of each correlation."""
@@ -43,20 +44,29 @@ def evaluate_similarity(
     case: str = "fold",
     skipped: int = 0,
     intervals: bool = False,
+    oov: bool = False,
 ) -> SimilarityResult:
     """Correlates the cosines of the `pairs` (word, word, score) with the scores; the options are
     those of `WordVectors.evaluate`, and `skipped` is passed on to the result."""
     matcher = WordMatcher(vectors, restrict_vocab, case)
-    looked_up = [(matcher.row(a), matcher.row(b), score) for a, b, score in pairs]
-    found = [pair for pair in looked_up if None not in pair]
-    rows = np.array([pair[:2] for pair in found], np.int64).reshape(-1, 2).T
-    first, second = (vectors.unit(each).astype(np.float64) for each in rows)
+    words = dict.fromkeys(word for pair in pairs for word in pair[:2])
+    known = {word: row for word in words if (row := matcher.row(word)) is not None}
+    made = {word: matcher.spelling(word) for word in words if oov and word not in known}
+    made = {word: spelt for word, spelt in made.items() if vectors.has(spelt)}
+    unit = vectors.unit(np.array([*known.values()], np.int64))
+    if made:
+        unit = np.concatenate([unit, vectors.unit_of([*made.values()])])
+    place = {word: row for row, word in enumerate([*known, *made])}
+    found = [pair for pair in pairs if pair[0] in place and pair[1] in place]
+    rows = np.array([(place[a], place[b]) for a, b, _ in found], np.int64).reshape(-1, 2).T
+    first, second = unit.astype(np.float64)[rows]
     scores = np.array([pair[2] for pair in found], np.float64)
     cosines = np.einsum("ij,ij->i", first, second)
-    ends = correlation_intervals(cosines, scores) if intervals else ()
+    ends = correlation_intervals(cosines, scores) if intervals else (None, None)
     of_ranks = pearson(average_ranks(cosines), average_ranks(scores))
     counts = (len(found), len(pairs), skipped)
-    return SimilarityResult(of_ranks, pearson(cosines, scores), *counts, *ends)
+    unknown = sum(a in made or b in made for a, b, _ in found)
+    return SimilarityResult(of_ranks, pearson(cosines, scores), *counts, *ends, unknown)
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:

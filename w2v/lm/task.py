@@ -59,8 +59,8 @@ class LanguageModelTask(Task):
                     f" counts with its {store.n_lines:,} line ends; write it otherwise where it is"
                     " none"
                 )
-        if self.config.lm.subwords:
-            self.reporter.stage(f"training {self.config.lm.subwords:,} subwords")
+        if self.config.model.pieces:
+            self.reporter.stage(f"training {self.config.model.pieces:,} subwords")
         tokens = TokenVocabulary.of_corpus(store, self.config)
         negatives = LOSSES[self.config.training.loss].negatives(self.config.loss)
         if negatives >= len(tokens):

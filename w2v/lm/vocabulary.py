@@ -57,8 +57,8 @@ class TokenVocabulary:
         all of its words. Raises InputError if no word is left, or `subwords` is too small, and
         RunError if there is no package for subwords."""
         words, subwords = store.vocabulary, None
-        if config.lm.subwords:
-            subwords = Subwords.train(words, config.lm.subwords)
+        if config.model.pieces:
+            subwords = Subwords.train(words, config.model.pieces)
             counts = Counter(dict.fromkeys([*subwords.pieces(), UNK], 0))
             pieces = subwords.cut(words.words)
         else:
@@ -83,7 +83,7 @@ class TokenVocabulary:
     def load(cls, run: Path, config: Config) -> TokenVocabulary:
         """Reads the vocabulary from a run directory with this configuration. Raises InputError if a
         file is missing or damaged."""
-        subwords = Subwords.load(run / "tokenizer.json") if config.lm.subwords else None
+        subwords = Subwords.load(run / "tokenizer.json") if config.model.pieces else None
         vocabulary = Vocabulary.load(run / "vocab.tsv")
         return cls(vocabulary, settings=config.corpus, subwords=subwords)
 

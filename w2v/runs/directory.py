@@ -3,7 +3,8 @@ training on.
 
 config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
 checkpoints/                                         see `w2v.runs.checkpoint`
-vectors.npy [V, D] float32, metrics.jsonl            what came out; of a language model also
+vectors.npy [V, D] float32, metrics.jsonl            what came out; with n-grams also
+ngrams.npy [buckets, D] float32                      their rows; of a language model also
 model.safetensors, tokenizer.json (subwords)
 summary.json                                         the last to be written: a run without it was
                                                      killed
@@ -30,13 +31,13 @@ from w2v.settings.config import Config
 from w2v.system.files import atomic_directory, atomic_file
 from w2v.system.json import read_object
 from w2v.training.task import Files, Result
-from w2v.vectors.loading import RUN_VERSION
+from w2v.vectors.loading import NGRAMS, RUN_VERSION
 from w2v.vectors.saving import write_matrix
 
 CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
 METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
 MODEL_FILES = ("model.safetensors", "tokenizer.json")  # of language models
-RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, VOCABULARY, *MODEL_FILES)
+RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, NGRAMS, VOCABULARY, *MODEL_FILES)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def latest(context: Context) -> Checkpoint | None:
     settings = all_settings()
     then = {name: settings[name].default for name in now if name in settings} | then
     for name in sorted(set(now) | set(then)):
-        if now.get(name) != then.get(name):
+        if str(now.get(name)) != str(then.get(name)):  # what is a text now was a number once
             raise InputError(
                 f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint"
                 f" {checkpoint.path} was made with {then.get(name)}: put that back"

@@ -19,7 +19,6 @@ from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
 from w2v.settings.elsewhere import nearest
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_settings, losses_with
-from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
 from w2v.system.arguments import is_encoding
@@ -138,10 +137,6 @@ def _wrong_alone(given: _Given) -> list[str]:
     if not is_encoding(str(encoding)):
         what = f"{places['encoding']} {shown(encoding)} is no encoding of texts that Python knows"
         problems.append(f"{what}: try utf-8, latin-1, utf-16 or cp1252")
-    try:
-        parse_interval(str(values.get("checkpoint_every", "1s")))
-    except ValueError as error:
-        problems.append(f"{places['checkpoint_every']} {error}")
     return problems
 
 
@@ -157,10 +152,17 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list
     if config.corpus.vocab is not None:
         if config.start.extend_vocab:
             problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")
-        if config.lm.subwords and not config.only_vectors:
+        if config.model.pieces:
             problems.append(
                 f"{places['subwords']} makes the tokens, and `vocab` lists words: omit one"
             )
+    if bool(config.model.pieces if config.only_vectors else config.model.ngram_lengths):
+        such = "lengths such as 3-6" if config.only_vectors else "a number such as 8000"
+        what = f"{places['subwords']} {config.model.subwords}"
+        problems.append(f"{what}: `model` {config.model.model} takes {such}, or 0")
+    if config.model.ngram_lengths and config.start.freeze:
+        what = f"{places['freeze']}: n-grams are parts of old and new words alike, with `subwords`"
+        problems.append(f"{what} no vector stays as it is; omit one")
     if config.only_vectors:
         if training.optimizer not in DEFAULT_LR:
             what = f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only"
@@ -192,6 +194,8 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
+    if config.only_vectors and not config.model.ngram_lengths:
+        notes += given.note(["buckets"], "without `subwords`")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:

@@ -52,7 +52,8 @@ class Config:
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
         if self.only_vectors:
-            return (*settings_of(LanguageModelSettings), *validation, *chosen)
+            ngrams = () if self.model.ngram_lengths else ("buckets",)
+            return (*settings_of(LanguageModelSettings), *validation, *chosen, *ngrams)
         unused = language_model.unused(self.lm, self.training.optimizer)
         return (*groups.WORD_VECTORS_ONLY, *unused, *validation, *chosen)
 

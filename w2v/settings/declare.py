@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,7 @@ class Setting:
     high: float | None = None  # the largest permitted value
     choices: tuple[str, ...] | None = None  # the permitted texts
     or_number: bool = False  # a text that is one of `choices` or a finite number
+    read: Callable[[str], Any] | None = None  # makes the value of a text, or raises a ValueError
     flag: bool = True  # has an option on the command line (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # how the help names the default
@@ -109,7 +111,10 @@ class Setting:
         ):
             # errors: no number, or more digits than Python converts
             with suppress(ValueError, OverflowError):
-                number = int(value) if whole else float(value)
+                if self.read is not None and isinstance(value, str):
+                    number: int | float = self.read(value)
+                else:
+                    number = int(value) if whole else float(value)
                 if not (problem := self._out_of_range(number)):
                     return number
         raise BadValue(f"{where} {_shown(value)} {problem}: give {self.wanted}")
@@ -135,7 +140,12 @@ class Setting:
         if self.choices is None:
             if not text:
                 raise BadValue(f"{where} is empty: give {self.wanted}")
-            return _checked_text(text, where)
+            try:
+                return _checked_text(text if self.read is None else self.read(text), where)
+            except BadValue:
+                raise
+            except ValueError as error:
+                raise BadValue(f"{where} {error}") from None
         if text in self.choices or (self.or_number and _is_finite(text)):
             return text
         guess = nearest(text, self.choices)

@@ -29,12 +29,14 @@ corpus: train input corpusfile sentences textfile data
 valid: validation validfile dev heldout
 device cuda: cuda gpu usegpu
 batch_size: batchwords batch bs
+subwords: minn maxn
+buckets: bucket
 hidden: nhid hiddensize hiddendim
 layers: nlayers numlayers
 heads: nhead nheads numheads
 bptt: seqlen sequencelength unroll
 smoothing: labelsmoothing
-?: minalpha minn maxn bucket wordngrams lrupdaterate classes debug verbose hashfxn trimrule
+?: minalpha wordngrams lrupdaterate classes debug verbose hashfxn trimrule
 ?: sortedvocab computeloss shrinkwindows nullword binary savevocab readvocab saveoutput
 """
 VALUES = """

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings.declare import AUTO, Setting, setting, settings_of
+from w2v.settings.interval import checked_interval, checked_subwords, parse_count
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
 
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
-WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
+# what a language model has no use for
+WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets")
 
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
 
@@ -81,6 +83,33 @@ class ModelSettings:
         "cbow, mean: each context word learns the whole gradient of the mean, or its own share",
         choices=("word2vec", "mean"),
     )
+    subwords: str = setting(
+        "0",
+        "a word's vector is the mean of its own and those of its n-grams of so many characters, so"
+        " that unknown words have one too; lm: a vocabulary of so many byte-level BPE subwords;"
+        " 0: none",
+        metavar="3-6|N",
+        read=checked_subwords,
+    )
+    buckets: int = setting(
+        2_000_000,
+        "how many rows the n-grams share",
+        low=1,
+        high=2**30,
+        metavar="2M|N",
+        read=parse_count,
+    )
+
+    @property
+    def ngram_lengths(self) -> tuple[int, int] | None:
+        """The characters of the shortest and the longest n-gram; None without n-grams."""
+        shortest, _, longest = self.subwords.partition("-")
+        return (int(shortest), int(longest)) if longest else None
+
+    @property
+    def pieces(self) -> int:
+        """How many subwords a language model's vocabulary has; 0: it has words."""
+        return 0 if self.ngram_lengths else int(self.subwords)
 
 
 @dataclass(frozen=True)
@@ -167,6 +196,7 @@ class CheckpointSettings:
         "save the run's state in the run directory so often, and at every epoch's end",
         metavar="30s|5m|2M",
         default_text="never; s, m, h are time, k, M, G words",
+        read=checked_interval,
     )
     keep: int = setting(2, "checkpoints to keep, the latest", low=1)
     tensorboard: str | None = setting(

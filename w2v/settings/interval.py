@@ -1,4 +1,5 @@
-"""How often something happens, as people write it: 30s, 5m, 2h of time, or 500k, 2M, 1G words."""
+"""Numbers as people write them: how often something happens, 30s, 5m, 2h of time, or 500k, 2M, 1G
+words; how many there are, 2M; and lengths from 3-6."""
 
 from __future__ import annotations
 
@@ -32,3 +33,27 @@ def parse_interval(text: str) -> Interval:
             return Interval(amount, unit in WORDS)
     known = "give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
     raise ValueError(f"{text!r} is no interval: {known}")
+
+
+def checked_interval(text: str) -> str:
+    """Returns the text of an interval as it is."""
+    parse_interval(text)
+    return text
+
+
+def parse_count(text: str) -> int:
+    """Returns the whole number that `text` names, such as 2000000 or 2M; ValueError where it is
+    none."""
+    match = re.fullmatch(r"([0-9]{1,15}) ?([kKMG])", text.strip())
+    return int(match[1]) * WORDS[match[2]] if match else int(text)
+
+
+def checked_subwords(text: str) -> str:
+    """Returns "3-6" for lengths, "8000" for a number, in their plainest form."""
+    match = re.fullmatch(r"([0-9]{1,2}) ?- ?([0-9]{1,2})", text.strip())
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return f"{int(match[1])}-{int(match[2])}"
+    if re.fullmatch("[0-9]{1,9}", text.strip()):
+        return str(int(text))
+    known = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
+    raise ValueError(f"{text!r} is no range of lengths: {known}")

@@ -45,6 +45,8 @@ class Keywords(TypedDict, total=False):
     window: int
     cbow_hidden: str
     cbow_grad: str
+    subwords: str | int
+    buckets: int
     loss: str
     sample: float
     lr: float | None
@@ -82,7 +84,6 @@ class Keywords(TypedDict, total=False):
     heads: int | None
     positions: str | None
     context: int | None
-    subwords: int
     bptt: int | None
     accumulate: int
     clip: float | None

@@ -48,9 +48,6 @@ class LanguageModelSettings:
         low=1,
         default_text="transformer 256; ffnn and lbl 5",
     )
-    subwords: int = setting(
-        0, "train a vocabulary of this many byte-level BPE subwords; 0: words", low=0
-    )
     bptt: int = setting(
         AUTO, "tokens that gradients flow back through", low=1, default_text="35; transformer 128"
     )
@@ -170,6 +167,6 @@ def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> lis
         for name, architectures in ONLY_FOR.items()
         if name in places and arch not in architectures and given[name] not in (None, False)
     ]
-    usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords") else {}
+    usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords", "0") != "0" else {}
     idle = [name for name, value in usual.items() if given.get(name, value) != value]
     return told + [f"{places[name]} is not used with `subwords`: they cover all" for name in idle]

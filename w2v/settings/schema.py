@@ -69,6 +69,8 @@ def _property(setting: Setting) -> dict[str, Any]:
     kinds = [kind]
     if setting.kind == "float":
         kinds.append(NUMERIC)
+    elif setting.kind == "int" and setting.read is not None:
+        kinds.append({"type": "string"})
     elif setting.kind == "str":
         kinds = [{"type": ["string", "number"]}]
     if setting.optional:

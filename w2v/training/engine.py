@@ -108,12 +108,15 @@ class Engine(ABC):
 class WordEngine(Engine):
     """An engine of word vectors, which can also look at another text.
 
-    Made of a configuration, the int32 stream of ids, -1 at line ends (ids >= V are skipped), and
-    the counts [V] of the vocabulary, never increasing.
+    Made of a configuration, the int32 stream of ids, -1 at line ends (ids >= V are skipped), the
+    counts [V] of the vocabulary, never increasing, and what words consist of, see
+    `w2v.words.inputs`.
     """
 
     @abstractmethod
-    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None: ...
+    def __init__(
+        self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Any
+    ) -> None: ...
 
     @classmethod
     @abstractmethod
@@ -129,6 +132,17 @@ class WordEngine(Engine):
     @classmethod
     def compile(cls, config: Config) -> None:
         """Compiles what can be compiled before there is an engine."""
+
+    @property
+    @abstractmethod
+    def ngrams(self) -> np.ndarray | None:
+        """[rows, dim] float32, what n-grams have, where words are made of such."""
+
+    def learnt(self) -> dict[str, np.ndarray]:
+        """Returns what comes out: vectors, and n-grams where there are such; views where
+        possible."""
+        ngrams = self.ngrams
+        return {"vectors": self.vectors, **({} if ngrams is None else {"ngrams": ngrams})}
 
     def warning(self) -> str | None:
         """Returns a sentence about what the run will cost, if that is a lot."""
@@ -159,12 +173,16 @@ def blind_loss(config: Config, vocabulary: int) -> float:
     return nats
 
 
-def copied_rows(config: Config, vocabulary: int, matrices: int) -> int:
+def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> int:
     """Returns how many rows of `dim` numbers are held twice: copied for checkpoints, two matrices
-    with `matrices` - 1 rows of their optimizers each, and those of the best epoch."""
+    and that of the n-grams with `matrices` - 1 rows of their optimizers each, and those of the best
+    epoch; and vectors that are made of n-grams."""
     saved = config.checkpoints.checkpoint_every is not None
     kept = 1 + saved if config.validation.patience else 0
-    return vocabulary * (2 * matrices * saved + kept)
+    composed = vocabulary * bool(ngrams)
+    return (
+        (vocabulary + ngrams) * (matrices * saved + kept) + vocabulary * matrices * saved + composed
+    )
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:

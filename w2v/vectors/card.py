@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from w2v.evaluation.analogies import AnalogyResult
 from w2v.evaluation.similarity import SimilarityResult
 from w2v.system.json import read_object
-from w2v.vectors.encoding import corpus_settings
 from w2v.vectors.hub import Card
 from w2v.vectors.rows import WordRows
 
@@ -58,7 +57,7 @@ vectors.to_gensim()  # gensim's KeyedVectors
 
 def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | SimilarityResult]) -> Card:
     """Returns the card of vectors which have these results on sets, by the names of these."""
-    settings, corpus = _settings(vectors), corpus_settings(vectors)
+    settings = _settings(vectors)
     scores = [row for name, result in results.items() if (row := _score(name, result))]
     parts = []
     if vectors.counts is not None:
@@ -74,18 +73,16 @@ def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | Similarity
         about="".join(f"\n{part}\n" for part in parts),
         word=json.dumps(vectors.words[0])[1:-1],
     )
-    if corpus is None:
+    if vectors.config is None:
         return Card(text)
-    return Card(text, corpus.lowercase, corpus.tokenizer)
+    return Card(text, vectors.config.corpus.lowercase, vectors.config.corpus.tokenizer)
 
 
 def _settings(vectors: WordRows) -> dict[str, Any]:
     """Returns the settings of the vectors' run, and what it said of itself."""
-    if vectors.run is None or not (vectors.run / "config.yaml").is_file():
+    config = vectors.config
+    if config is None or vectors.run is None:
         return {}
-    from w2v.settings.build import build_config  # YAML takes 15 ms
-
-    config = build_config({}, vectors.run / "config.yaml")
     settings = config.as_dict()
     hidden = {*vars(config.output), *vars(config.checkpoints), "device", "threads"}
     shown = (name for name in settings if name not in hidden and settings[name] is not None)

@@ -1,6 +1,6 @@
 """Vectors of texts from those of their words.
 
-mean    the mean of the rows of a text's known words
+mean    the mean of the vectors of a text's words, of those that have one
 sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to-Beat Baseline for
         Sentence Embeddings"): a word of probability p weighs a / (a + p), a = 1e-3, and what all
         texts have in common, the projection on their first principal component, is taken away
@@ -20,7 +20,6 @@ import numpy as np
 
 from w2v.corpus.words import split_words
 from w2v.errors import InputError, RunError
-from w2v.settings.groups import CorpusSettings
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
@@ -39,8 +38,9 @@ def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean"
     """Returns a row for each text [n, D] float32, or one vector [D] for a single string.
 
     A text is a string, whose words are found as in the text of the run that the vectors come from,
-    else between whitespace; or a list of words. Words that have no vector are left out; a text
-    without any known word is a row of zeros, and a warning says how many these are. The common
+    else between whitespace; or a list of words. Words that have no vector are left out; n-grams, if
+    they were learnt, give one to unknown words, which weigh 1 in "sif". A text without any word
+    that has one is a row of zeros, and a warning says how many these are. The common
     component of "sif", which needs counts, is that of the texts of this call, so it stays where
     there is only one.
     """
@@ -130,7 +130,7 @@ class _Encoder:
                     " a run directory or an .npy file with counts, or `pooling` mean"
                 )
             shares = vectors.counts / max(1, vectors.counts.sum())
-            self._weights = SIF_A / (SIF_A + shares)
+            self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # the last of unknown words
 
     def rows(self, texts: Sequence[Text]) -> np.ndarray:
         """Returns the weighted means of the texts, [n, D] float32."""
@@ -140,7 +140,7 @@ class _Encoder:
             if isinstance(text, str):
                 flat.extend(chain.from_iterable(map(self._rows_of.__getitem__, text.split())))
             else:
-                flat.extend(row for row in map(self._vectors.index, text) if row is not None)
+                flat.extend(self._rows_of.words(text))
             ends.append(len(flat))
         counts = np.diff(ends)
         sums = self._sums(np.array(flat, np.int64), counts)
@@ -154,6 +154,7 @@ class _Encoder:
             )
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
+        self._rows_of.forget()
         if self._weights is not None:
             self._waiting.append(found)
             if sum(each.size for each in self._waiting) >= PRODUCT_VALUES:
@@ -179,8 +180,12 @@ class _Encoder:
             own, words = text_of[start : start + step], rows[start : start + step]
             block = buffer[: len(words)]
             np.take(self._vectors.matrix, words, axis=0, out=block, mode="clip")
+            made = np.flatnonzero(words >= len(self._vectors))
+            if len(made):
+                block[made] = self._rows_of.made(words[made])
             if self._weights is not None:
-                block *= self._weights[words, None].astype(np.float32)
+                weights = self._weights[np.minimum(words, len(self._vectors))]
+                block *= weights[:, None].astype(np.float32)
             first = np.flatnonzero(np.diff(own, prepend=-1))
             sums[own[first]] += np.add.reduceat(block, first, axis=0)
         return sums
@@ -200,24 +205,37 @@ class _Encoder:
 
 
 class _RowsOf(dict[str, tuple[int, ...]]):
-    """The rows of the known words in what stands between whitespace, which is found once."""
+    """The rows of the words in what stands between whitespace, which is found once. Unknown words
+    whose n-grams give them a vector have the numbers behind the last row, until `forget`."""
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
-        self._index, self._settings = vectors.index, corpus_settings(vectors)
+        self._vectors = vectors
+        self._settings = None if vectors.config is None else vectors.config.corpus
+        self._unknown: dict[str, int] = {}
 
     def __missing__(self, token: str) -> tuple[int, ...]:
-        found = map(self._index, split_words(token, self._settings))
-        rows = tuple(row for row in found if row is not None)
-        if len(self) < KEPT_TOKENS:
+        rows = self.words(split_words(token, self._settings))
+        if len(self) < KEPT_TOKENS and all(row < len(self._vectors) for row in rows):
             self[token] = rows
         return rows
 
+    def words(self, words: Iterable[str]) -> tuple[int, ...]:
+        """Returns the rows of those words that have one, or a number."""
+        return tuple(row for word in words if (row := self._row(word)) is not None)
 
-def corpus_settings(vectors: WordRows) -> CorpusSettings | None:
-    """Returns how the text of the vectors' run was read, if they are one's."""
-    if vectors.run is None or not (vectors.run / "config.yaml").is_file():
-        return None
-    from w2v.settings.build import build_config  # YAML takes 15 ms
+    def _row(self, word: str) -> int | None:
+        row = self._vectors.index(word)
+        if row is None and self._vectors.has(word):
+            row = self._unknown.setdefault(word, len(self._vectors) + len(self._unknown))
+        return row
 
-    return build_config({}, vectors.run / "config.yaml").corpus
+    def made(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns the vectors of unknown words, [n, D] float32."""
+        words = [*self._unknown]
+        distinct, place = np.unique(numbers, return_inverse=True)
+        return self._vectors.of([words[each - len(self._vectors)] for each in distinct])[place]
+
+    def forget(self) -> None:
+        """Lets unknown words go."""
+        self._unknown.clear()

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
+from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError, shown
 from w2v.system import compression
-from w2v.vectors.arrays import load_arrays
+from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather, is_text, parse_header
+from w2v.vectors.fasttext import is_fasttext, read_fasttext
 from w2v.vectors.hub import MATRIX, is_hub, read_hub
 from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.tensors import is_tensors, read_tensors
 from w2v.vectors.text import read_text
 from w2v.vectors.word_vectors import WordVectors
@@ -39,8 +42,8 @@ FOREIGN = {
         "looks like a Python pickle, which may run any code when loaded: use gensim's"
         " save_word2vec_format"
     ),
-    b"\xba\x16\x4f\x2f": "is a fastText model: use the .vec file that fastText wrote beside it",
 }
+NGRAMS = "ngrams.npy"  # in a run directory, [buckets, D]
 RUN_VERSION = b"1"  # of a run directory's layout
 
 
@@ -53,7 +56,8 @@ def load_vectors(
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
             text, each also as .gz, .bz2, .xz or .zst; NAME.npy with its words in NAME.vocab.tsv;
-            Parquet, Arrow or safetensors; or a folder that was written for sentence-transformers.
+            Parquet, Arrow or safetensors; a model of fastText (.bin); or a folder that was written
+            for sentence-transformers.
         limit: read only the first so many words.
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
@@ -80,11 +84,14 @@ def load_vectors(
         check_version(path)
         vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
         vectors.run = path.absolute()
+        if (path / NGRAMS).is_file():
+            vectors.ngrams = _run_ngrams(path, vectors)
         return vectors
     with _opened(path, limit, encoding_errors) as stream:
         mapped = stream.sample.startswith(b"\x93NUMPY")
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
-        if (mapped or table or tensors) and stream.size is None:
+        fasttext = is_fasttext(stream.sample)
+        if (mapped or table or tensors or fasttext) and stream.size is None:
             raise InputError(
                 f"{path}: such a file cannot be read from a pipe, nor compressed; save it, or"
                 " decompress it first"
@@ -93,6 +100,11 @@ def load_vectors(
             read = read_table if table else read_tensors
             words, matrix, counts = gather(read(path, stream), stream)
             return WordVectors(words, matrix, counts, str(path), stream.warnings)
+        if fasttext:
+            parts, ngrams = read_fasttext(path, stream)
+            found = WordVectors(*gather(parts, stream), str(path), stream.warnings)
+            found.ngrams = ngrams
+            return found
         if not mapped:
             words, matrix = _read_stream(stream, path)
             return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
@@ -110,6 +122,24 @@ def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream
         plain = content.compression is None and path.is_file()
         size = path.stat().st_size if plain else None
         yield VectorStream(content, size, limit, errors)
+
+
+def _run_ngrams(path: Path, vectors: WordVectors) -> NgramRows:
+    """Returns the rows of a run's n-grams, memory-mapped."""
+    rows, config = map_matrix(path / NGRAMS), vectors.config
+    lengths = None if config is None else config.model.ngram_lengths
+    if config is None or lengths is None:
+        raise InputError(
+            f"{path / NGRAMS} has rows of n-grams, but {path / 'config.yaml'} says nothing of"
+            " `subwords`; copy the run again"
+        )
+    expected = config.model.buckets, vectors.dim
+    if rows.shape != expected:
+        raise InputError(
+            f"{path / NGRAMS} has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, where `buckets`"
+            f" and `dim` of the run are {expected[0]:,} x {expected[1]:,}; copy the run again"
+        )
+    return NgramRows(Ngrams(*lengths, config.model.buckets), rows)
 
 
 def check_version(run: Path) -> None:

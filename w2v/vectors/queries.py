@@ -31,7 +31,7 @@ class QueryError(InputError):
 
 
 class UnknownWordError(QueryError, KeyError):
-    """A `word` is not in the vocabulary; `suggestions` are words of it that are spelt nearly so."""
+    """A `word` has no vector; `suggestions` are words of it that are spelt nearly so."""
 
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
         guesses = " or ".join(suggestions)
@@ -87,14 +87,13 @@ def parse_expression(
     raise QueryError(f"{shown(text.strip())} ends with {tokens[-1]!r}; put a word after it")
 
 
-def known_row(vectors: WordRows, word: str) -> int:
-    """Returns the word's row, or raises UnknownWordError; a QueryError for what is no word."""
-    if not isinstance(word, str):
-        raise QueryError(f"{shown(word)} is no word; give a text")
-    row = vectors.index(word)
-    if row is None:
-        raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
-    return row
+def check_words(vectors: WordRows, words: Sequence[str]) -> None:
+    """Raises UnknownWordError for a word without a vector, and a QueryError for what is no word."""
+    for word in words:
+        if not isinstance(word, str):
+            raise QueryError(f"{shown(word)} is no word; give a text")
+        if not vectors.has(word):
+            raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
 
 
 def resolve(vectors: WordRows, asked: Asked) -> Query:
@@ -129,16 +128,18 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
     """Returns the query for a sum of (sign, word) terms."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
-    rows = [known_row(vectors, word) for _, word in terms]
+    words = [word for _, word in terms]
+    check_words(vectors, words)
     signs = np.array([sign for sign, _ in terms], np.float32)
-    unit = vectors.unit(rows)
+    unit = vectors.unit_of(words)
     total = (signs[:, None] * unit).sum(axis=0)
     # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
         raise QueryError(
             f"{shown(text)} adds up to a vector of zeros, which has no neighbours; use other words"
         )
-    return Query(unit, signs, total, tuple(rows))
+    rows = (vectors.index(word) for word in words)
+    return Query(unit, signs, total, tuple(row for row in rows if row is not None))
 
 
 @asks(
@@ -233,7 +234,8 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
     vectors is the lowest."""
     if isinstance(words, str) or len(words) < 3:
         raise QueryError("the odd one out is looked for among three words at least")
-    unit = vectors.unit([known_row(vectors, word) for word in words])
+    check_words(vectors, words)
+    unit = vectors.unit_of(words)
     return words[int((unit @ unit.mean(axis=0)).argmin())]
 
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v.errors import InputError, shown
+from w2v.vectors.ngrams import KEPT_WORDS, NgramRows
+
+if TYPE_CHECKING:
+    from w2v.settings.config import Config
 
 # Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
 # the calls.
@@ -30,9 +35,11 @@ class WordRows:
         source: where the vectors come from; error messages name it.
         warnings: what the user should know about the file, in plain sentences.
         run: the directory of the run that they come from, if it is one.
+        ngrams: what gives unknown words vectors, if anything does.
     """
 
     run: Path | None = None
+    ngrams: NgramRows | None = None
 
     def __init__(
         self,
@@ -68,33 +75,72 @@ class WordRows:
         """Returns the word's row, or None."""
         return self._index_of.get(word) if isinstance(word, str) else None
 
+    def has(self, word: str) -> bool:
+        """Returns whether the word has a vector: it is in the vocabulary, or has n-grams here."""
+        if not isinstance(word, str) or self.ngrams is None:
+            return self.index(word) is not None
+        return self.index(word) is not None or self.ngrams.has(word)
+
+    def of(self, words: Sequence[str]) -> np.ndarray:
+        """Returns the vectors of words that have one, [n, D] float32, as a copy."""
+        rows = [self.index(word) for word in words]
+        found = np.array(self.matrix[[row or 0 for row in rows]], np.float32)
+        unknown = [place for place, row in enumerate(rows) if row is None]
+        if unknown and self.ngrams is not None:
+            found[unknown] = self.ngrams.means([words[place] for place in unknown])
+        return found
+
+    def unit_of(self, words: Sequence[str]) -> np.ndarray:
+        """Returns the vectors of words that have one at length 1, [n, D] float32."""
+        found = self.of(words)
+        return _unit(found, self._lengths(found, words))
+
+    @cached_property
+    def config(self) -> Config | None:
+        """The settings of the run that they come from, if they are one's."""
+        if self.run is None or not (self.run / "config.yaml").is_file():
+            return None
+        from w2v.settings.build import build_config  # YAML takes 15 ms
+
+        return build_config({}, self.run / "config.yaml")
+
+    def made_of_ngrams(self) -> str | None:
+        """Says which unknown words have been asked for, if there were any."""
+        asked = [] if self.ngrams is None else [*self.ngrams.asked]
+        if not asked:
+            return None
+        one = len(asked) == 1
+        more = " or more" if len(asked) >= KEPT_WORDS else ""
+        words = f"{len(asked):,}{more} {'word' if one else 'words'} ({shown(asked[0])}"
+        lower = sum(self.index(word.lower()) is not None for word in asked)
+        known = f" ({lower:,} would be, in lower case)" if lower else ""
+        where = f"{'' if one else ', …'}) {'is' if one else 'are'} not in the vocabulary{known}"
+        return f"{words}{where}: {'its vector comes' if one else 'their vectors come'} from n-grams"
+
     @cached_property
     def norms(self) -> np.ndarray:
         """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
         float32); raises InputError where a row holds NaN or infinity."""
-        norms = np.empty(len(self), np.float64)
+        return self._lengths(self.matrix, self.words)
+
+    def _lengths(self, rows: np.ndarray, words: Sequence[str]) -> np.ndarray:
+        lengths = np.empty(len(rows), np.float64)
         step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
-        for start in range(0, len(self), step):
+        for start in range(0, len(rows), step):
             with np.errstate(invalid="ignore"):  # NaN is told below
-                block = np.asarray(self.matrix[start : start + step], np.float64)
-            norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
-        wrong = np.flatnonzero(~np.isfinite(norms))
+                block = np.asarray(rows[start : start + step], np.float64)
+            lengths[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        wrong = np.flatnonzero(~np.isfinite(lengths))
         if len(wrong):
-            word = self.words[wrong[0]]
             raise InputError(
-                f"{self.source}: the vector of {shown(word)} holds NaN or infinity; train again"
-                " with a smaller `lr`"
+                f"{self.source}: the vector of {shown(words[wrong[0]])} holds NaN or infinity;"
+                " train again with a smaller `lr`"
             )
-        return norms
+        return lengths
 
     def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """The chosen rows at length 1, [n, D] float32, as a copy; a row of zeros stays zero."""
-        norms = self.norms[rows]
-        lengths = np.where(norms > 0, norms, 1.0)[:, None]
-        if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
-            # float32 cannot hold such a length to full precision.
-            return np.asarray(self.matrix[rows] / lengths, np.float32)
-        return np.asarray(self.matrix[rows] / lengths.astype(np.float32))
+        return _unit(self.matrix[rows], self.norms[rows])
 
     def neighbours(
         self,
@@ -131,6 +177,14 @@ class WordRows:
                 order = order[values[order] > -np.inf]
                 best[q] = rows[order], values[order]
         return best
+
+
+def _unit(rows: np.ndarray, norms: np.ndarray) -> np.ndarray:
+    lengths = np.where(norms > 0, norms, 1.0)[:, None]
+    if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
+        # float32 cannot hold such a length to full precision.
+        return np.asarray(rows / lengths, np.float32)
+    return np.asarray(rows / lengths.astype(np.float32))
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:

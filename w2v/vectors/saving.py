@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,10 +20,15 @@ from w2v.system.files import atomic_directory, atomic_file
 from w2v.vectors import hub, projector
 from w2v.vectors.binary import write_binary
 from w2v.vectors.columns import write_table
+from w2v.vectors.fasttext import write_fasttext
 from w2v.vectors.hub import Card
+from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.precision import DTYPES, reduced
 from w2v.vectors.tensors import write_tensors
 from w2v.vectors.text import write_text
+
+if TYPE_CHECKING:
+    from w2v.settings.config import Config
 
 WRITE_ROWS = 8192  # rows of a matrix written at a time
 # word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it;
@@ -33,7 +38,8 @@ FORMATS |= {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 FORMATS |= {".safetensors": "safetensors"}
 # These are folders, which no extension names, of these files.
 FOLDERS = {"projector": projector.FILES, "sentence-transformers": hub.FILES}
-KINDS = (*dict.fromkeys(FORMATS.values()), *FOLDERS)
+# word2vec's binary form has the extension of fastText's
+KINDS = (*dict.fromkeys(FORMATS.values()), "fasttext", *FOLDERS)
 COMPRESSED = ("text", "binary", "glove")  # also as .gz, .bz2, .xz, .zst
 SMALLER: dict[str, Sequence[str]] = {  # than float32
     **dict.fromkeys(("npy", "sentence-transformers"), DTYPES[:2]),
@@ -55,11 +61,24 @@ HELD = {
     **dict.fromkeys(COMPRESSED, Held(re.compile(f"[^ \t\n\r{SURROGATES}]+"), NO_BLANKS)),
     "npy": Held(re.compile(f"[^\t\n\r{SURROGATES}]+"), "empty ones and those with tabs, line ends"),
     **dict.fromkeys(("parquet", "arrow"), Held(re.compile(ANY), "what is no valid text")),
+    "fasttext": Held(re.compile(f"[^\\0 \t-\r{SURROGATES}]+"), NO_BLANKS),
     "safetensors": Held(re.compile(f"[^\n{SURROGATES}]*"), "those with line ends"),
     # where a line is blank to JavaScript the projector leaves it out
     "projector": Held(re.compile(rf"{ANY}[^\s\ufeff{SURROGATES}]{ANY}"), "blank ones"),
     "sentence-transformers": Held(re.compile(rf"[^\s{SURROGATES}]+"), NO_BLANKS),
 }
+
+
+class Beside(Protocol):
+    """What is known of vectors beside their words and counts."""
+
+    @property
+    def ngrams(self) -> NgramRows | None: ...
+
+    @property
+    def config(self) -> Config | None: ...
+
+    def card(self) -> Card: ...
 
 
 class Content(NamedTuple):
@@ -135,7 +154,7 @@ def save_vectors(
     counts: np.ndarray | None = None,
     kind: str | None = None,
     dtype: str = "float32",
-    card: Callable[[], Card] = lambda: Card(""),
+    beside: Beside | None = None,
 ) -> Content:
     """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
     extension does not say, and as numbers of the type `dtype`; `counts` [V] where the format has
@@ -143,18 +162,19 @@ def save_vectors(
     where the extension is unknown, or the numbers hold NaN or infinity.
 
     Args:
-        card: gives what a folder for sentence-transformers says about them.
+        beside: knows what fastText's format and a folder for sentence-transformers say of them.
     """
     path = Path(path)
     kind = kind or check_format(path)
     check_output(path, kind, dtype)
-    content = storable(list(words), matrix, kind, counts)
+    content = _content(words, matrix, kind, counts, beside)
     if kind in FOLDERS:
         with atomic_directory(path, replace=True) as folder:
             if kind == "projector":
                 projector.write_projector(folder, content.words, content.matrix, content.counts)
             else:
-                hub.write_hub(folder, content.words, content.matrix, dtype, card())
+                card = Card("") if beside is None else beside.card()
+                hub.write_hub(folder, content.words, content.matrix, dtype, card)
         return content
     with ExitStack() as stack:
         if kind == "npy":  # neither takes its place before both are written
@@ -164,7 +184,7 @@ def save_vectors(
         file = stack.enter_context(atomic_file(path))
         if packed := _unpacked(path)[1]:
             file = stack.enter_context(compression.compressed(file, packed))
-        _write(file, content, kind, dtype)
+        _write(file, content, kind, dtype, beside)
     return content
 
 
@@ -186,6 +206,7 @@ def write_vectors(
     kind: str,
     counts: np.ndarray | None = None,
     dtype: str = "float32",
+    beside: Beside | None = None,
 ) -> Content:
     """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is a
     format of one file."""
@@ -195,12 +216,26 @@ def write_vectors(
             " or parquet"
         )
     check_output("", kind, dtype)
-    content = storable(list(words), matrix, kind, counts)
-    _write(file, content, kind, dtype)
+    content = _content(words, matrix, kind, counts, beside)
+    _write(file, content, kind, dtype, beside)
     return content
 
 
-def _write(file: IO[bytes], content: Content, kind: str, dtype: str) -> None:
+def _content(
+    words: Sequence[str],
+    matrix: np.ndarray,
+    kind: str,
+    counts: np.ndarray | None,
+    beside: Beside | None,
+) -> Content:
+    content = storable(list(words), matrix, kind, counts)
+    if kind != "fasttext" and beside is not None and beside.ngrams is not None:
+        left_out = f"the n-grams, and so the vectors of all other words: {kind} holds none"
+        content.warnings.append(f"left out were {left_out}; `format` fasttext does")
+    return content
+
+
+def _write(file: IO[bytes], content: Content, kind: str, dtype: str, beside: Beside | None) -> None:
     words, matrix, counts, _ = content
     if kind == "npy":
         write_matrix(file, matrix, dtype)
@@ -208,6 +243,9 @@ def _write(file: IO[bytes], content: Content, kind: str, dtype: str) -> None:
         write_binary(file, words, matrix)
     elif kind in ("text", "glove"):
         write_text(file, words, matrix, header=kind == "text")
+    elif kind == "fasttext":
+        ngrams, config = (None, None) if beside is None else (beside.ngrams, beside.config)
+        write_fasttext(file, words, matrix, counts, ngrams, config)
     elif kind == "safetensors":
         write_tensors(file, words, matrix, counts, dtype)
     else:

@@ -61,14 +61,18 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def __getitem__(self, word: Sequence[str]) -> np.ndarray: ...
 
     def __getitem__(self, word: str | Sequence[str]) -> np.ndarray:
-        """Returns the vector of a word [D], or those of a list of words [n, D]; an unknown word is
-        an UnknownWordError, which is an InputError and a KeyError."""
-        if isinstance(word, str):
-            return self.matrix[queries.known_row(self, word)]  # type: ignore[no-any-return]
-        rows = [queries.known_row(self, each) for each in arguments.items("word", word)]
-        return np.asarray(self.matrix[rows])
+        """Returns the vector of a word [D], or those of a list of words [n, D]. That of an unknown
+        word is the mean of its n-grams' if these were learnt; otherwise it is an UnknownWordError,
+        which is an InputError and a KeyError."""
+        if isinstance(word, str) and (row := self.index(word)) is not None:
+            return self.matrix[row]  # type: ignore[no-any-return]
+        words = [word] if isinstance(word, str) else list(arguments.items("word", word))
+        queries.check_words(self, words)
+        found = self.of(words)
+        return found[0] if isinstance(word, str) else found
 
     def __contains__(self, word: object) -> bool:
+        """Returns whether the word is in the vocabulary; `has` tells whether it has a vector."""
         return isinstance(word, str) and self.index(word) is not None
 
     def __iter__(self) -> Iterator[str]:
@@ -76,8 +80,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def get(self, word: str, default: Any = None) -> Any:
         """Returns the word's vector, or `default` for a word that has none."""
-        row = self.index(word)
-        return default if row is None else self.matrix[row]
+        return self[word] if isinstance(word, str) and self.has(word) else default
 
     def nearest(
         self,
@@ -129,6 +132,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         restrict_vocab=arguments.number(0, whole=True),
         case=one_of(("fold", "exact")),
         intervals=arguments.kind(bool, "boolean"),
+        oov=arguments.kind(bool, "boolean"),
     )
     def evaluate(
         self,
@@ -138,6 +142,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         restrict_vocab: int = 30000,
         case: str = "fold",
         intervals: bool = False,
+        oov: bool = True,
     ) -> Result | dict[str, Result]:
         """Asks the questions of a set, or correlates with its scores.
 
@@ -150,15 +155,18 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
             case: "fold" compares words in capitals, "exact" as they stand.
             intervals: similarities: compute the 95 % intervals as well (those of analogies are
                 computed when they are asked for).
+            oov: similarities: unknown words have the vectors that their n-grams make, if these were
+                learnt. (A question of analogies is covered if all its words are known.)
         """
         options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
         if given is None:
             sets = default_sets()
-            return {each.name: self.evaluate(each, **options, intervals=intervals) for each in sets}
+            options |= {"intervals": intervals, "oov": oov}
+            return {each.name: self.evaluate(each, **options) for each in sets}
         chosen = load_set(given) if isinstance(given, (str, Path)) else given
         if isinstance(chosen, AnalogySet):
             return evaluate_analogies(self, chosen.sections, **options)
-        more: Any = {"skipped": chosen.skipped, "intervals": intervals}
+        more: Any = {"skipped": chosen.skipped, "intervals": intervals, "oov": oov}
         return evaluate_similarity(self, chosen.pairs, case=case, **more)
 
     @asks(path=arguments.path, format=arguments.optional(one_of(KINDS)), dtype=one_of(DTYPES))
@@ -169,13 +177,14 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         Args:
             format: None: what the extension names, .txt .vec .bin .glove (each also with .gz .bz2
                 .xz or .zst behind it) .npy .parquet .arrow .feather .safetensors; or one of "text",
-                "binary", "glove", "npy", "parquet", "arrow", "safetensors", or of the folders
+                "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext" (its .bin,
+                the only one that keeps n-grams), or of the folders
                 "projector" (TensorBoard's) and "sentence-transformers" (with a model card, for the
                 Hugging Face hub). Text, binary, glove and the last do not keep the counts.
             dtype: "float16" or "int8" for a smaller file of tables and tensors.
         """
         of = self.words, self.matrix, self.counts
-        for warning in save_vectors(path, *of, format, dtype, self.card).warnings:
+        for warning in save_vectors(path, *of, format, dtype, self).warnings:
             warnings.warn(warning, stacklevel=2)
 
     def card(self) -> Card:
@@ -183,7 +192,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         vectors come from, and what they score on the sets that come with w2v."""
         from w2v.vectors.card import describe  # reads settings
 
-        return describe(self, self.evaluate(intervals=True))
+        return describe(self, self.evaluate(intervals=True, oov=False))
 
     @asks(
         path=arguments.optional(arguments.path),
@@ -231,12 +240,21 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
 
     def to_gensim(self) -> Any:
-        """Returns gensim's KeyedVectors with a copy of the matrix, and the counts where known."""
+        """Returns gensim's KeyedVectors, FastTextKeyedVectors if there are n-grams, with a copy of
+        the matrix, and the counts where known."""
         _check_installed("gensim")
         from gensim.models import KeyedVectors  # not a requirement of w2v
+        from gensim.models.fasttext import FastTextKeyedVectors
 
-        found = KeyedVectors(self.dim)
+        if self.ngrams is None:
+            found = KeyedVectors(self.dim)
+        else:
+            found = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
         found.add_vectors(self.words, np.array(self.matrix))
+        if self.ngrams is not None:
+            found.vectors_vocab = self.ngrams.own(self.words, self.matrix)
+            found.vectors_ngrams = np.array(self.ngrams.rows)
+            found.recalc_char_ngram_buckets()
         if self.counts is not None:
             found.expandos["count"] = self.counts.copy()
         return found

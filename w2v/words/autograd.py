@@ -22,7 +22,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from w2v.errors import InputError
 from w2v.losses.base import OutputLayer
@@ -38,12 +37,13 @@ from w2v.training.optimizers import OPTIMIZERS, states
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.words import cost
+from w2v.words.input_layer import FROZEN, INPUT, InputLayer
+from w2v.words.inputs import BUCKETS, NGRAMS, Inputs
 from w2v.words.windows import WindowReader, Windows
 
 # predictions that share noise words; in the fused kernel a window's predictions do, about 6
 NOISE_SHARE = 8
 BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
-FROZEN = "input.frozen"  # in the state, where there are rows that stay
 
 
 class AutogradEngine(WordEngine):
@@ -57,7 +57,9 @@ class AutogradEngine(WordEngine):
 
     name = "autograd"
 
-    def __init__(self, config: Config, ids: np.ndarray, counts: np.ndarray) -> None:
+    def __init__(
+        self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Inputs | None = None
+    ) -> None:
         self.config = config
         self.device = find_device(config.training.device)
         if self.device.type == "cpu":
@@ -68,15 +70,14 @@ class AutogradEngine(WordEngine):
         self._ids, self._length, self._counts = ids, len(ids), counts
         self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
-        self._frozen: Tensor | None = None  # [V] uint8
+        self.inputs, make = inputs, OPTIMIZERS[config.training.optimizer]
         with self._enough_memory():
-            self._w_in = torch.empty(len(counts), config.model.dim, device=self.device)
+            self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, make)
             self.layer = self._make_layer(counts).to(self.device)
             named = self.layer.named_parameters()
             self._parameters = {f"output.{name}": parameter for name, parameter in named}
-            tables = {"input": self._w_in} | self._parameters
-            make = OPTIMIZERS[config.training.optimizer]
-            self._optimizers = {name: make(table.detach()) for name, table in tables.items()}
+            output = {name: make(table.detach()) for name, table in self._parameters.items()}
+            self._optimizers = self.input.optimizers | output
 
     @classmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
@@ -97,14 +98,15 @@ class AutogradEngine(WordEngine):
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
 
     def initialise(self) -> None:
-        on_cpu = self.device.type == "cpu"
-        rows = self._w_in if on_cpu else torch.empty_like(self._w_in, device="cpu")
-        engine.fill_starting_rows(rows.numpy(), self.config.training.seed)
-        self._w_in.copy_(rows)
+        self.input.initialise(self.config.training.seed)
 
     @property
     def vectors(self) -> np.ndarray:
-        return self._w_in.cpu().numpy()
+        return self.input.vectors
+
+    @property
+    def ngrams(self) -> np.ndarray | None:
+        return None if self.inputs is None else self.input.array(NGRAMS)
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
         return self._run(self._reader, block, self.config.training.seed, lr)
@@ -136,18 +138,20 @@ class AutogradEngine(WordEngine):
         if FROZEN in arrays:
             self.freeze(np.array(arrays[FROZEN]))
         engine.check_state(arrays, self.state())
+        self.input.check_state(arrays)
         with torch.no_grad():
             for name, tensor in self._tensors().items():
-                tensor.copy_(torch.from_numpy(np.array(arrays[name])))
+                if name != BUCKETS:
+                    tensor.copy_(torch.from_numpy(np.array(arrays[name])))
 
     def freeze(self, rows: np.ndarray) -> None:
-        size = len(self._w_in)
+        size = len(self.input.tables[INPUT])
         if rows.shape != (size,):
             raise ValueError(f"rows has shape {[*rows.shape]}, the input matrix has {size} rows")
-        self._frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
+        self.input.frozen = torch.from_numpy(rows.astype(np.uint8)).to(self.device)
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {"input": self._w_in} | ({} if self._frozen is None else {FROZEN: self._frozen})
+        tensors = self.input.state()
         tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
         return tensors | states(self._optimizers)
 
@@ -180,39 +184,32 @@ class AutogradEngine(WordEngine):
         return self._skip_gram(contexts, windows.words[places], lr)
 
     def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
-        repeated, size = LOSSES[self.config.training.loss].draws_noise, len(self._w_in)
+        repeated, size = LOSSES[self.config.training.loss].draws_noise, len(self._counts)
         rows, row_of = (
             shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, size)
         )
-        hidden = self._w_in.index_select(0, rows)
+        hidden = self.input.of(rows)
         if lr is None:
             return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, row_of, lr)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, size)
-        self._update_input(gradient, lr, rows)
+        self.input.update(rows, gradient, lr)
         return losses
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
         model = self.config.model
         starts = lengths.cumsum(0) - lengths
-        hidden = F.embedding_bag(contexts, self._w_in, starts, mode=model.cbow_hidden)
+        hidden = self.input.bags(contexts, starts, model.cbow_hidden)
         if lr is None:
             return self.layer(hidden, targets)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, None, lr)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]
         each = torch.repeat_interleave(gradient, lengths, dim=0)
-        rows, gradient = summed_rows(contexts, each, len(self._w_in))
-        self._update_input(gradient, lr, rows)
+        self.input.update(*summed_rows(contexts, each, len(self._counts)), lr)
         return losses
-
-    def _update_input(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
-        if self._frozen is not None:
-            free = self._frozen[rows] == 0
-            gradient, rows = gradient[free], rows[free]
-        self._optimizers["input"].update(gradient, lr, rows)
 
     def _learn(
         self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float

@@ -21,6 +21,7 @@ from w2v.training.device import (
 )
 from w2v.training.engine import copied_rows
 from w2v.training.optimizers import STATE_ROWS
+from w2v.words.inputs import list_bytes, most_ngrams
 
 STEPS = 256  # of a run, at least, where the batch size is ours to choose
 SMALLEST_BATCH = 64
@@ -50,10 +51,12 @@ def demands(config: Config, vocabulary: int) -> list[Demand]:
     device, row = find_device(config.training.device), 4 * config.model.dim
     working = working_bytes(config, vocabulary)
     # copied for a checkpoint: the optimizers' rows too
-    needed = row * copied_rows(config, vocabulary, 1 + STATE_ROWS[config.training.optimizer])
+    ngrams, states = most_ngrams(config, vocabulary), STATE_ROWS[config.training.optimizer]
+    needed = row * copied_rows(config, vocabulary, ngrams, 1 + states)
+    needed += list_bytes(config, vocabulary)
     if device.type == "cpu":
         return [Demand("memory", needed + LIBRARY_BYTES + working, available_memory())]
-    needed += CUDA_LIBRARY_BYTES + row * vocabulary  # the vectors, to write them
+    needed += CUDA_LIBRARY_BYTES + row * (vocabulary + ngrams)  # the vectors, to write them
     there = Demand(f"memory on {device}", working, free_memory(device))
     return [Demand("memory", needed, available_memory()), there]
 
@@ -61,6 +64,7 @@ def demands(config: Config, vocabulary: int) -> list[Demand]:
 def working_bytes(config: Config, vocabulary: int) -> int:
     """Returns what the engine will allocate on the device: matrices, gradients, one batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
+    ngrams = most_ngrams(config, vocabulary)
     # the last: the gradient of all rows
     copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
@@ -68,7 +72,7 @@ def working_bytes(config: Config, vocabulary: int) -> int:
     hidden = predictions if loss.draws_noise else min(predictions, vocabulary)
     gathered = loss.negatives(config.loss) // 4 + 1
     return (
-        copies * vocabulary * dim * 4
+        (copies * vocabulary + (copies - loss.scores_all) // 2 * ngrams) * dim * 4
         + (hidden + predictions) * gathered * dim * 4
         + predictions * 100
         + (0 if loss.fused else SCORE_BYTES)

@@ -19,7 +19,14 @@ import numpy as np
 from w2v.kernels.cpu.block import Text, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import Matrices
-from w2v.kernels.cpu.workspace import RowTables, Weights, Workspace, tile_shape, whole_vectors
+from w2v.kernels.cpu.workspace import (
+    HOT_NGRAMS,
+    RowTables,
+    Weights,
+    Workspace,
+    tile_shape,
+    whole_vectors,
+)
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
@@ -27,6 +34,15 @@ from w2v.system.memory import Demand, available_memory
 from w2v.training import engine
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.words.inputs import (
+    BUCKETS,
+    NGRAMS,
+    Inputs,
+    check_buckets,
+    list_bytes,
+    make_inputs,
+    most_ngrams,
+)
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 16384  # trained words between merges, of all threads together
@@ -53,7 +69,7 @@ def variant_of(config: Config) -> Variant:
     plan, cbow = plan_of(config), config.model.model == "cbow"
     size, tile = 4 * whole_vectors(config.model.dim), tile_shape(plan.rows, plan.negatives, cbow)
     link = plan.rows, plan.link, plan.offsets, plan.skip_hits, plan.bias
-    return Variant(size, *tile, *link, int(cbow))
+    return Variant(size, *tile, *link, int(cbow), int(config.model.ngram_lengths is not None))
 
 
 def works_in_rounds(config: Config) -> bool:
@@ -65,7 +81,9 @@ def works_in_rounds(config: Config) -> bool:
 def compiled_kernel(config: Config) -> Callable[..., None]:
     """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no
     text."""
-    HogwildEngine(config, np.zeros(1, np.int32), np.ones(2, np.int64), threads=1).warm_up()
+    counts = np.ones(2, np.int64)
+    inputs = make_inputs(config, ["a", "b"], counts)
+    HogwildEngine(config, np.zeros(1, np.int32), counts, inputs, threads=1).warm_up()
     return make_kernel(variant_of(config))
 
 
@@ -74,11 +92,15 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     tree, workspaces."""
     plan, row = plan_of(config), 4 * whole_vectors(config.model.dim)
     threads, rows = config.training.threads, plan.rows
+    ngrams = most_ngrams(config, vocabulary)
     copies = 2 * threads * min(HOT_ROWS, vocabulary) if threads > 1 else 0
+    copied_ngrams = 2 * threads * min(HOT_ROWS * HOT_NGRAMS, ngrams) if threads > 1 else 0
     if works_in_rounds(config):
-        copies = threads * vocabulary
+        copies, copied_ngrams = threads * vocabulary, threads * ngrams
     tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
-    matrices = tables * (vocabulary * row + copies * (row + 4))  # copies have a count of their uses
+    # copies have a count of their uses
+    matrices = tables * (vocabulary * row + copies * (row + 4))
+    matrices += ngrams * row + copied_ngrams * (row + 4) + list_bytes(config, vocabulary)
     if plan.bias & WORD_BIAS:
         matrices += 4 * (vocabulary + copies)
     per_word, scored = 24 * bool(rows & NOISE), plan.noise_rows
@@ -108,11 +130,17 @@ class HogwildEngine(WordEngine):
     name = "hogwild"
 
     def __init__(
-        self, config: Config, ids: np.ndarray, counts: np.ndarray, threads: int | None = None
+        self,
+        config: Config,
+        ids: np.ndarray,
+        counts: np.ndarray,
+        inputs: Inputs | None = None,
+        *,
+        threads: int | None = None,
     ) -> None:
         self.config = config
         self.threads = config.training.threads if threads is None else threads
-        self._ids = engine.read_only(ids)
+        self._ids, self.inputs = engine.read_only(ids), inputs
         self._plan, variant = plan_of(config), variant_of(config)
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
@@ -122,8 +150,10 @@ class HogwildEngine(WordEngine):
         self._tables = RowTables(self._plan, counts)
         self.in_rounds = works_in_rounds(config) and self.threads > 1
         hot = None if self.in_rounds else HOT_ROWS
-        self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias)
-        given = self._plan, self._tables.longest, window, variant
+        ngrams = 0 if inputs is None else len(inputs.buckets)
+        self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias, ngrams)
+        parts = None if inputs is None else inputs.parts
+        given = self._plan, self._tables.longest, window, variant, parts
         self._workspaces = [Workspace(*given) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # of the round's first block
@@ -133,7 +163,8 @@ class HogwildEngine(WordEngine):
 
     @classmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
-        copied = 4 * engine.copied_rows(config, vocabulary, 1) * config.model.dim
+        ngrams = most_ngrams(config, vocabulary)
+        copied = 4 * engine.copied_rows(config, vocabulary, ngrams, 1) * config.model.dim
         needed = memory_bytes(config, vocabulary) + copied
         return [Demand("memory", needed, available_memory())]
 
@@ -157,15 +188,23 @@ class HogwildEngine(WordEngine):
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
-        engine.fill_starting_rows(self.vectors, self.config.training.seed)
+        tables, seed = self.weights, self.config.training.seed
+        engine.fill_starting_rows(tables.input.matrix, seed)
+        if self.inputs is not None:
+            engine.fill_starting_rows(tables.ngrams.matrix[: self.inputs.used], seed + 1)
         if self._plan.bias & LOG_Z_BIAS:
-            self.weights.log_z.matrix[0, 0] = -math.log(len(self.vectors))
+            tables.log_z.matrix[0, 0] = -math.log(tables.input.rows)
         self._share()
 
     @property
     def vectors(self) -> np.ndarray:
-        """[V, dim] float32, a view of the input matrix."""
-        return self.weights.input.matrix
+        """[V, dim] float32, a view of the input matrix if there are no n-grams."""
+        own, inputs = self.weights.input.matrix, self.inputs
+        return own if inputs is None else inputs.vectors(own, self.weights.ngrams.matrix)
+
+    @property
+    def ngrams(self) -> np.ndarray | None:
+        return None if self.inputs is None else self.weights.ngrams.matrix
 
     def warm_up(self) -> None:
         self.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
@@ -217,7 +256,7 @@ class HogwildEngine(WordEngine):
             self._pool.shutdown()
 
     def _merge(self, blocks: int, lr: float, part: int) -> None:
-        for table in (self.weights.input, self.weights.path, self.weights.noise):
+        for table in self.weights.tables[:4]:
             merge_round(*table.all_rows(), table.uses, blocks, lr, part, self.threads)
 
     def _share(self) -> None:
@@ -230,6 +269,8 @@ class HogwildEngine(WordEngine):
     def state(self) -> dict[str, np.ndarray]:
         tables, plan = self.weights, self._plan
         found = {"input": tables.input.matrix}
+        if self.inputs is not None:
+            found |= {NGRAMS: tables.ngrams.matrix, BUCKETS: self.inputs.buckets}
         if plan.rows & PATH:
             found[f"output.{plan.path}"] = tables.path.matrix
         if plan.rows & NOISE:
@@ -245,7 +286,9 @@ class HogwildEngine(WordEngine):
         engine.check_state(arrays, own)
         for name, target in own.items():
             given = arrays[name]
-            if name == "output.log_z":
+            if name == BUCKETS:
+                check_buckets(given, target)
+            elif name == "output.log_z":
                 self.weights.log_z.matrix[0, 0] = -given
             else:
                 target[...] = given

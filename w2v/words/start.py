@@ -8,6 +8,10 @@ pretrained vectors.
                           the counts of both texts
 
 Output rows come from a run's latest checkpoint, if it was trained with the same loss.
+
+With `subwords` the rows of n-grams come along too, where there are such. A known word's own row is
+then what makes its vector the earlier one: if n rows have the mean v, n·v less the sum of the
+others.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.identity import digest
+from w2v.corpus.ngrams import Ngrams
 from w2v.corpus.renumber import renumbered
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
@@ -28,17 +33,19 @@ from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
-from w2v.vectors import load_vectors
+from w2v.vectors import WordVectors, load_vectors
 from w2v.vectors.loading import check_version
+from w2v.words.inputs import BUCKETS, NGRAMS, Inputs, check_buckets, make_inputs, ngrams_of
 
 OUTPUT = "output."
 
 
 @dataclass
 class Earlier:
-    """What `init` names: words with their input rows [words, dim]; of a run also counts and its
-    output layer.
+    """What `init` names: words with their vectors [words, dim]; of a run also counts and its output
+    layer.
 
+    ngrams: which n-grams there are, buckets [N], and their rows [N, dim].
     outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none; lost:
     the run had an output layer of this kind, perhaps, and has not kept it; warnings: what to tell
     about the file.
@@ -52,6 +59,7 @@ class Earlier:
     why_none: str = ""
     lost: bool = False
     warnings: Sequence[str] = ()
+    ngrams: tuple[Ngrams, np.ndarray, np.ndarray] | None = None
 
 
 @dataclass
@@ -66,13 +74,20 @@ class Start:
     moved: bool  # whether rows have other places than in the run that `init` names
     freeze: bool
 
-    def apply(self, engine: WordEngine, reporter: Reporter) -> None:
+    def apply(self, engine: WordEngine, inputs: Inputs | None, reporter: Reporter) -> None:
         """Puts the earlier rows into the engine, whose starting vectors are set; says what came
-        from where."""
+        from where. inputs: what its words consist of."""
         for warning in self.earlier.warnings:
             reporter.warn(warning)
         arrays = {name: np.array(array) for name, array in engine.state().items()}
-        arrays["input"][self.known] = self.earlier.rows[self.source]
+        rows = self.earlier.rows[self.source]
+        if inputs is not None:
+            if self.earlier.ngrams is not None:
+                _, buckets, ngrams = self.earlier.ngrams
+                arrays[NGRAMS][np.argsort(inputs.buckets)[buckets]] = ngrams
+            others = inputs.sums(arrays[NGRAMS])[self.known]
+            rows = inputs.counts[self.known, None] * rows - others
+        arrays["input"][self.known] = rows
         outputs = [name for name in arrays if name.startswith(OUTPUT)]
         unlike = [name for name in outputs if not self._fill(name, arrays[name])]
         anew = ", ".join(name.removeprefix(OUTPUT) for name in unlike)
@@ -119,10 +134,17 @@ def load_earlier(config: Config) -> Earlier:
         why = "a file of vectors has none"
         words, rows = loaded.words, loaded.matrix
         found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
+        found.ngrams = _ngrams_of(loaded)
     length, dim = found.rows.shape[1], config.model.dim
     if length != dim:
         what = f"has vectors of {length} numbers, and `dim` is {dim}"
         raise InputError(f"`init` {path} {what}: give `dim` {length}")
+    own, theirs = ngrams_of(config), found.ngrams
+    if own is not None and theirs is not None and own != theirs[0]:
+        there, here = (f"{n.shortest}-{n.longest}" for n in (theirs[0], own))
+        what = f"has n-grams of `subwords` {there} in {theirs[0].buckets:,} `buckets`, and here"
+        told = f"{what} they are {here} in {own.buckets:,}: give the same, or a file of vectors"
+        raise InputError(f"`init` {path} {told}")
     if not all_finite(found.rows):
         raise InputError(f"`init` {path} holds NaN or infinity: name another one")
     return found
@@ -156,6 +178,13 @@ def start_from(
     return store, vocabulary, start
 
 
+def _ngrams_of(loaded: WordVectors) -> tuple[Ngrams, np.ndarray, np.ndarray] | None:
+    found = loaded.ngrams
+    if found is None:
+        return None
+    return found.ngrams, np.arange(len(found.rows)), found.rows
+
+
 def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenStore, Vocabulary]:
     """Returns the text with the ids of the vocabulary that a run to go on with has."""
     vocabulary = Vocabulary.load(run / "vocab.tsv")
@@ -179,7 +208,11 @@ def _of_run(path: Path, config: Config) -> Earlier:
     if checkpoint is None:
         loaded, why = load_vectors(path), f"what {path} had learnt of it was not kept"
         why += ", which a run with `checkpoint_every` does"
-        return Earlier(str(path), loaded.words, loaded.matrix, vocabulary, why_none=why, lost=True)
+        earlier = Earlier(
+            str(path), loaded.words, loaded.matrix, vocabulary, why_none=why, lost=True
+        )
+        earlier.ngrams = _ngrams_of(loaded)
+        return earlier
     rows = checkpoint.tensors.get("input")
     corpus = checkpoint.state.get("corpus")
     then = corpus.get("vocabulary_sha256") if isinstance(corpus, dict) else None
@@ -188,6 +221,16 @@ def _of_run(path: Path, config: Config) -> Earlier:
         what = f"{checkpoint.path} does not fit the vocabulary beside it"
         raise InputError(f"`init` {path}: {what}; name another run")
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
+    inputs = make_inputs(before, vocabulary.words, vocabulary.counts)
+    if inputs is not None:
+        try:
+            ngrams, buckets = (checkpoint.tensors[name] for name in (NGRAMS, BUCKETS))
+            check_buckets(buckets, inputs.buckets)
+            earlier.rows = inputs.vectors(rows, ngrams)
+        except (IndexError, KeyError, ValueError):
+            what = f"{checkpoint.path} does not hold the n-grams of the words beside it"
+            raise InputError(f"`init` {path}: {what}; name another run") from None
+        earlier.ngrams = inputs.ngrams, buckets, ngrams
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
         earlier.why_none = f"{path} was trained with another loss, or other options of it"
     elif LOSSES[before.training.loss].sorted_only and config.start.extend_vocab:

@@ -14,8 +14,10 @@ from w2v.system.memory import Demand, return_freed_memory
 from w2v.training.engine import Tally, WordEngine, blind_loss
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
+from w2v.training.task import BASE_BYTES, Files, Job, Result, Task, Text, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
+from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
+from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -31,9 +33,11 @@ class NothingToLearnError(InputError):
 
 @dataclass
 class WordText(Text):
-    """`valid` has the same ids. start: other rows than usual to begin with."""
+    """`valid` has the same ids. start: other rows than usual to begin with. inputs: what words
+    consist of beside their own rows."""
 
     start: Start | None
+    inputs: Inputs | None
 
 
 class WordsTask(Task):
@@ -57,7 +61,8 @@ class WordsTask(Task):
                 store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
         if valid is not None:
             valid = validation_text(self.config, valid, vocabulary, self.reporter)
-        return WordText(store, vocabulary, valid, start)
+        inputs = make_inputs(self.config, vocabulary.words, vocabulary.counts)
+        return WordText(store, vocabulary, valid, start, inputs)
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         """Returns the text and the vocabulary that the run gone on with has."""
@@ -93,14 +98,14 @@ class WordsTask(Task):
             # not while the corpus is read: both take memory
             engine_class.compile(config)
         return_freed_memory()  # the compiler's
-        engine = engine_class(config, store.ids, counts)
+        engine = engine_class(config, store.ids, counts, text.inputs)
         if warning := engine.warning():
             self.reporter.warn(warning)
         blocks = Blocks(engine.bounds(), config.training.epochs)
         store.release(0, len(store.ids))
         engine.initialise()
         if text.start is not None:
-            text.start.apply(engine, self.reporter)
+            text.start.apply(engine, text.inputs, self.reporter)
         validation = None
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
@@ -108,8 +113,13 @@ class WordsTask(Task):
         return Job(engine, blocks, schedule, validation, store.release, blind)
 
     def result(self, text: Text, job: Job) -> Result:
-        learnt = None if job.validation is None else job.validation.learnt()["vectors"]
-        return Result(job.engine.vectors if learnt is None else learnt)
+        assert isinstance(job.engine, WordEngine)
+        assert isinstance(text, WordText)
+        learnt = (job.engine if job.validation is None else job.validation).learnt()
+        files: Files = {}
+        if (inputs := text.inputs) is not None:
+            files = {NGRAM_ROWS: lambda file: inputs.write(file, learnt[NGRAMS])}
+        return Result(learnt["vectors"], files)
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words
@@ -126,7 +136,7 @@ class WordsTask(Task):
         )
 
     def output_bytes(self, vocabulary: int) -> int:
-        return 4 * vocabulary * self.config.model.dim
+        return 4 * (vocabulary + most_ngrams(self.config, vocabulary)) * self.config.model.dim
 
     def check(self, total: Tally) -> None:
         if total.predictions == 0:

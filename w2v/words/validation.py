@@ -105,7 +105,7 @@ class WordValidation(Validation[Tally]):
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {"vectors": self._engine.vectors}
+        return self._engine.learnt()
 
     def _measure_block(self, block: Block, thread: int) -> Tally:
         tally = self._engine.measure(self._ids, block, thread)

@@ -9,7 +9,7 @@ What differs: models are saved as archives of arrays, never as pickles; the lear
 """
 
 from w2v.compat.gensim.files import LineSentence, PathLineSentences, Text8Corpus
-from w2v.compat.gensim.keyed_vectors import KeyedVectors
+from w2v.compat.gensim.keyed_vectors import KeyedVectors, load_facebook_vectors
 from w2v.compat.gensim.word2vec import (
     RULE_DEFAULT,
     RULE_DISCARD,
@@ -28,4 +28,5 @@ __all__ = [
     "PathLineSentences",
     "Text8Corpus",
     "Word2Vec",
+    "load_facebook_vectors",
 ]

@@ -80,7 +80,7 @@ class KeyedVectors(Storage):
     def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None) -> Any:
         if topn is None:
             return scores
-        own = {self.get_index(key) for key in keys if is_key(key)}
+        own = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
         best = top(scores, int(topn) + len(own))
         return [(self.index_to_key[i], float(scores[i])) for i in best if i not in own][:topn]
 
@@ -184,6 +184,11 @@ class KeyedVectors(Storage):
         if r is None or rho is None:
             raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
         return (r, p_value(r, n)), (rho, p_value(rho, n)), 100 * (1 - n / found.total)
+
+
+def load_facebook_vectors(path: Any, encoding: str = "utf-8") -> KeyedVectors:
+    """gensim's loader of fastText's .bin (gensim.models.fasttext); words are UTF-8."""
+    return KeyedVectors.load_word2vec_format(path)
 
 
 def _listed(keys: Any) -> list[Any]:

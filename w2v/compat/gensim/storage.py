@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2v.compat.gensim.files import read_archive, write_archive
+from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system.files import atomic_file
 from w2v.vectors import load_vectors, save_vectors
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES
+from w2v.vectors.ngrams import NgramRows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +27,10 @@ def is_key(key: Any) -> bool:
 
 
 class Storage:
-    """Vectors of the keys in `index_to_key`; `expandos` holds further values per key ("count")."""
+    """Vectors of the keys in `index_to_key`; `expandos` holds further values per key ("count"), and
+    `ngrams`, where a file has them, gives other words vectors, as gensim's FastTextKeyedVectors."""
+
+    ngrams: NgramRows | None = None
 
     def __init__(self, vector_size: int, dtype: Any = np.float32) -> None:
         self.vector_size = int(vector_size)
@@ -42,9 +47,16 @@ class Storage:
         return len(self.index_to_key)
 
     def __contains__(self, key: object) -> bool:
+        return self.has_index_for(key) or self._unseen(key) is not None
+
+    def has_index_for(self, key: object) -> bool:
         return self.get_index(key, -1) >= 0
 
-    has_index_for = __contains__
+    def _unseen(self, key: object) -> NgramRows | None:
+        """What makes the vector of a word that is no key."""
+        if self.ngrams is None or not isinstance(key, str) or key in self.key_to_index:
+            return None
+        return self.ngrams if self.ngrams.has(key) else None
 
     def _locked(self, *ignored: Any) -> Any:
         raise TypeError("vectors_lockf is not supported: every vector is trained")
@@ -66,6 +78,9 @@ class Storage:
         return found
 
     def get_vector(self, key: Any, norm: bool = False) -> np.ndarray:
+        if (unseen := self._unseen(key)) is not None:
+            vector = unseen.means([key])[0]
+            return np.asarray(vector / np.linalg.norm(vector) if norm else vector)
         found = self.vectors[self.get_index(key)]
         if norm:
             self.fill_norms()
@@ -142,7 +157,8 @@ class Storage:
         datatype: Any = np.float32,
         no_header: bool = False,
     ) -> Self:
-        """Reads a file or run directory; `binary` and `no_header` show in its content."""
+        """Reads a file or run directory; that it is `binary`, fastText's, or without a header shows
+        in its content."""
         read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
         for warning in read.warnings:
             warnings.warn(warning, stacklevel=2)
@@ -160,6 +176,7 @@ class Storage:
             counts = np.array([int(of.get(word, 0)) for word in read.words])
         found = cls(read.dim, datatype)
         found.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
+        found.ngrams = read.ngrams
         return found
 
     def save(self, fname: Any, **options: Any) -> None:
@@ -173,6 +190,8 @@ class Storage:
     def arrays(self) -> dict[str, np.ndarray]:
         keys = np.frombuffer(json.dumps(self.index_to_key).encode(), np.uint8)
         more = {f"of.{name}": values for name, values in self.expandos.items()}
+        if self.ngrams is not None:
+            more |= {"ngrams": np.array(self.ngrams.ngrams), "buckets": self.ngrams.rows}
         return {"keys": keys, "vectors": self.vectors, **more}
 
     @classmethod
@@ -181,4 +200,6 @@ class Storage:
         found = cls(rows.shape[1], rows.dtype)
         extras = {name[3:]: each for name, each in arrays.items() if name.startswith("of.")}
         found.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
+        if "ngrams" in arrays:
+            found.ngrams = NgramRows(Ngrams(*arrays["ngrams"].tolist()), arrays["buckets"])
         return found

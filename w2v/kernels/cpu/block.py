@@ -21,6 +21,7 @@ from numba import float32, float64, int64, uint64
 from w2v.kernels.cpu import reader
 from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
+from w2v.kernels.cpu.composed import compose, give_back, prefetch_parts
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
@@ -41,7 +42,8 @@ class Variant(NamedTuple):
 
     size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
     hidden rows (width · group <= 16, width <= 8). From rows to bias: as in FusedPlan. cbow: 1 for
-    one hidden row per window, 0 for skip-gram.
+    one hidden row per window, 0 for skip-gram. ngrams: 1 where input rows are composed of those of
+    n-grams.
     """
 
     size: int
@@ -53,6 +55,7 @@ class Variant(NamedTuple):
     skip_hits: int = 0
     bias: int = 0
     cbow: int = 0
+    ngrams: int = 0
 
 
 class Scratch(NamedTuple):
@@ -93,22 +96,22 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     else does, between blocks. threads: how many work at the same time. lr 0: only the loss is
     found, no row is written to.
     """
-    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow = variant
+    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, ngrams = variant
     TILE = T * Q
     both = int(rows == PATH + NOISE)
 
     @compiled(nogil=True, error_model="numpy", boundscheck=False)
     def train_block(
-        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any, words: Any,
-        sentences: Any, state: Any, tally: Any, lr: Any, key: Any, seed: Any, merge_every: int,
-        threads: int,
+        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any,
+        composed: Any, words: Any, sentences: Any, state: Any, tally: Any, lr: Any, key: Any,
+        seed: Any, merge_every: int, threads: int,
     ) -> None:  # fmt: skip
         window, hidden = text.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
         stride = groups_max * 64
         hot = m.input.hot + m.path.hot + m.noise.hot > 0 and merge_every > 0
         random = mix(uint64(seed)) | uint64(1)
-        trained = predictions = since = int64(0)
+        trained = predictions = since = begun = ended = int64(0)
         sums = v.spread(float32(0)), v.spread(float32(1)), int64(0), float64(0)
         lr = float32(lr)
         if hot:
@@ -118,7 +121,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
         while state[reader.FINISHED] == 0:
             ready = refill(state, ids, keep, key, text, words, sentences)
             i, chosen, length = state[reader.NEXT], state[reader.CHOSEN], state[reader.LENGTH]
-            targets = min(state[reader.TARGETS], length)
+            targets, gone = min(state[reader.TARGETS], length), state[reader.GONE]
             while i < ready:
                 # at the start of what was read no rows are chosen yet: nothing is trained before
                 # they are
@@ -130,14 +133,23 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     random = step(random)
                     reach = window - int64(below(random, window))
                     line = v.read_int(lines + 4 * i)
+                    if ngrams:
+                        while begun < gone + min(length, i + window + 1):
+                            word = v.read_int(buffer + 4 * (begun - gone))
+                            compose(word, begun & composed.mask, m, composed, size)
+                            begun += 1
                     for j in range(max(0, i - reach), min(length, i + reach + 1)):
                         if j != i and v.read_int(lines + 4 * j) == line:
                             word = v.read_int(buffer + 4 * j)
-                            row = row_of(m.input, word, size)
+                            if ngrams:
+                                place = (gone + j) & composed.mask
+                                row = composed.ring + place * size
+                            else:
+                                row = row_of(m.input, word, size)
+                                count_use(m.input, word)
                             v.write_long(scratch.contexts + 8 * contexts, row)
                             if not cbow:
                                 v.copy_rows(hidden + contexts * size, row, size)
-                            count_use(m.input, word)
                             contexts += 1
                     trained += 1
                     since += 1
@@ -204,7 +216,10 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         )  # fmt: skip
                     if chosen + window < length:
                         word = v.read_int(buffer + 4 * (chosen + window))
-                        v.prefetch_row(row_of(m.input, word, size), size)
+                        if ngrams:
+                            prefetch_parts(word, m, composed, size)
+                        else:
+                            v.prefetch_row(row_of(m.input, word, size), size)
                     chosen += 1
                 if contexts > 0 and lr != 0:
                     for tile in range(tiles):
@@ -219,8 +234,19 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if hot and since >= merge_every:
                         merge(m, size, bias, threads, lr)
                         since = 0
+                if ngrams and trains:
+                    # further targets do not reach them
+                    while ended <= gone + i - window:
+                        if lr != 0:
+                            word = v.read_int(buffer + 4 * (ended - gone))
+                            give_back(word, ended & composed.mask, m, composed, size)
+                        ended += 1
                 i += int64(trains)
             state[reader.NEXT], state[reader.CHOSEN] = i, chosen
+        if ngrams and lr != 0:
+            for position in range(ended, begun):
+                word = v.read_int(buffer + 4 * (position - state[reader.GONE]))
+                give_back(word, position & composed.mask, m, composed, size)
         if hot:
             merge(m, size, bias, threads, lr)
         tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))

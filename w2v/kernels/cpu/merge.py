@@ -36,7 +36,7 @@ def damping(uses: float, threads: int, lr: float) -> float:
 @njit(nogil=True, boundscheck=False)
 def refresh(m: Any, size: int, bias: int) -> None:
     """This thread's own rows = the shared ones."""
-    for row in (m.input, m.path, m.noise):
+    for row in (m.input, m.ngrams, m.path, m.noise):
         v.copy_rows(row.own, row.shared, row.hot * size)
         v.copy_rows(row.base, row.shared, row.hot * size)
     if bias & 1:
@@ -57,7 +57,7 @@ def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
             merge_number(m.bias, 4 * i, factor)
     if bias & 2:  # used in every window
         merge_number(m.log_z, 0, float32(1) / float32(threads))
-    for row in (m.input, m.path, m.noise):
+    for row in (m.input, m.ngrams, m.path, m.noise):
         for i in range(row.hot):
             factor = damping(v.read_int(row.uses + 4 * i), threads, lr)
             v.write_int(row.uses + 4 * i, int32(0))

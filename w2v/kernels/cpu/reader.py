@@ -21,7 +21,8 @@ from w2v.kernels.cpu.rows import SLOTS
 POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = (
     range(12)
 )
-STATE_SIZE = 12
+GONE = 12  # how many words have left the buffer
+STATE_SIZE = 13
 UNKNOWN = 1 << 62  # TARGETS before the end of the block has been reached
 
 
@@ -54,6 +55,7 @@ def refill(state: Any, ids: Any, keep: Any, key: Any, text: Any, words: Any, sen
         sentences[j] = sentences[drop + j]
     state[NEXT] -= drop
     state[CHOSEN] -= drop
+    state[GONE] += drop
     if state[TARGETS] != UNKNOWN:
         state[TARGETS] -= drop
     position = state[POSITION]

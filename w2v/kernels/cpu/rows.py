@@ -36,10 +36,12 @@ class Rows(NamedTuple):
 
 
 class Matrices(NamedTuple):
-    """The tables: input rows, output rows of inner nodes and of words, biases (NCE), and -log Z
-    when it is learnt. With no thread-own rows, log_z.own is log_z.shared."""
+    """The tables: input rows of words and of n-grams, output rows of inner nodes and of words,
+    biases (NCE), and -log Z when it is learnt. With no thread-own rows, log_z.own is
+    log_z.shared."""
 
     input: Rows
+    ngrams: Rows
     path: Rows
     noise: Rows
     bias: Rows

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from w2v.kernels.cpu.block import TALLY, Scratch, Variant
+from w2v.kernels.cpu.composed import Composed
 from w2v.kernels.cpu.reader import STATE_SIZE
 from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Rows, Slots
 from w2v.kernels.plan import NOISE, PATH, FusedPlan
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.tree import huffman
 
+Parts = tuple[np.ndarray, np.ndarray]  # see `w2v.words.inputs`
+HOT_NGRAMS = 4  # an n-gram is met more often than a word of the same rank
 FLOATS = 16  # a row is padded to whole vectors
 BUFFER_WORDS = 1024  # words that a thread reads ahead
 
@@ -103,32 +106,38 @@ class Table:
 
 
 class Weights:
-    """Everything that is trained: input rows [V, dim], output rows of inner nodes [V - 1, dim] and
-    of words [V, dim] (either may be missing), biases [V, 1], -log Z [1, 1].
+    """Everything that is trained: input rows of words [V, dim] and of n-grams [ngrams, dim], output
+    rows of inner nodes [V - 1, dim] and of words [V, dim] (either may be missing), biases [V, 1],
+    -log Z [1, 1].
 
-    rows: PATH, NOISE or both. hot: how many rows of each are thread-own; None: all, merged while
-    the threads rest.
+    rows: PATH, NOISE or both. hot: how many rows of each are thread-own, HOT_NGRAMS times as many
+    of the n-grams; None: all, merged while the threads rest.
     """
 
     def __init__(
-        self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0
-    ) -> None:
+        self, rows: int, vocabulary: int, dim: int, threads: int, hot: int | None, bias: int = 0,
+        ngrams: int = 0,
+    ) -> None:  # fmt: skip
         padded, mergeable = whole_vectors(dim), hot is not None
         nodes = max(1, vocabulary - 1) if rows & PATH else 0
         words = vocabulary if rows & NOISE else 0
 
-        def own(rows: int) -> int:
+        def own(rows: int, times: int = 1) -> int:
+            if threads == 1 or hot is None:
+                return rows if threads > 1 else 0
             # of biases whole vectors must be thread-own, hence the multiple of 16
-            return 0 if threads == 1 else rows if hot is None else min(hot, rows) // FLOATS * FLOATS
+            return min(hot * times, rows) // FLOATS * FLOATS
 
         counts = (vocabulary, nodes, words)
         made = (Table(count, dim, padded, threads, own(count), mergeable) for count in counts)
         self.input, self.path, self.noise = made
+        own_ngrams = own(ngrams, HOT_NGRAMS)
+        self.ngrams = Table(ngrams, dim, padded, threads, own_ngrams, mergeable)
         biased = whole_vectors(vocabulary) if bias & 1 else 0
         own_biases = 0 if not biased else self.noise.hot if mergeable else own(biased)
         self.bias = Table(biased, 1, 1, threads, own_biases, mergeable)
         self.log_z = Table(1, 1, FLOATS, threads, int(threads > 1), mergeable)
-        self.tables = (self.input, self.path, self.noise, self.bias, self.log_z)
+        self.tables = (self.input, self.ngrams, self.path, self.noise, self.bias, self.log_z)
 
     def matrices(self, thread: int) -> Matrices:
         """The addresses for one thread."""
@@ -140,9 +149,12 @@ class Weights:
 
 
 class Workspace:
-    """One thread's scratch. longest: nodes on the longest path (0 without)."""
+    """One thread's scratch. longest: nodes on the longest path (0 without). parts: n-grams of the
+    words in CSR form."""
 
-    def __init__(self, plan: FusedPlan, longest: int, window: int, variant: Variant) -> None:
+    def __init__(
+        self, plan: FusedPlan, longest: int, window: int, variant: Variant, parts: Parts | None
+    ) -> None:
         size, width, group = variant[:3]
         rows, noise = plan.rows, plan.noise_rows
         tiles = max(1, -(-longest // width) + -(-noise // width))
@@ -173,9 +185,14 @@ class Workspace:
         self.words, self.sentences = np.zeros(capacity, np.int32), np.zeros(capacity, np.int32)
         self.state = np.zeros(STATE_SIZE, np.int64)
         self.tally = np.zeros(len(TALLY))
+        nothing = np.zeros(1, np.int64), np.zeros(0, np.int32)
+        self.parts = starts, _ = nothing if parts is None else parts
+        self.places = 1 << (2 * window).bit_length() if parts is not None else 1
+        self.room = np.zeros(int(np.diff(starts).max(initial=0)), np.int64)
+        self.ring, self.before = (aligned(self.places * floats) for _ in range(2))
 
     def arguments(self) -> tuple[Any, ...]:
-        """For the kernel: slots, scratch, the reader's arrays, and the tally."""
+        """For the kernel: slots, scratch, composed rows, the reader's arrays, and the tally."""
         tables = self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights
         scratch = (
             self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
@@ -184,7 +201,13 @@ class Workspace:
         sizes = self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row)
         slots = Slots(*sizes, *(address(table) for table in tables))
         arrays = self.words, self.sentences, self.state, self.tally
-        return slots, Scratch(*(address(array) for array in scratch)), *arrays
+        composed = *self.parts, self.room, self.ring, self.before
+        return (
+            slots,
+            Scratch(*(address(array) for array in scratch)),
+            Composed(*[*(address(array) for array in composed), self.places - 1]),
+            *arrays,
+        )
 
 
 class RowTables:

@@ -1,0 +1,89 @@
+"""Words with n-grams: the row of such a word is the mean of its own row and those of its n-grams,
+and each of these moves by all that the mean does, as in fastText.
+
+So to a window it is a row like any other. It is composed when the word comes within reach of a
+target, into a ring with a place for each of the nearby words; the windows read and change it there;
+and what has been added to it goes to its n rows when no window can reach the word any more. That
+costs n loads and n stores a word, where fastText has them for every pair of target and context.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba import float32, int64, njit
+
+from w2v.kernels.cpu import vector as v
+from w2v.kernels.cpu.rows import count_use, row_of
+
+NEAR = 512  # so many of the most frequent n-grams never leave the cache
+
+
+class Composed(NamedTuple):
+    """Addresses: n-grams of words in CSR form (int64 starts [V + 1], int32 rows of the table of
+    n-grams, int64 room for the addresses of the longest word's rows); the ring: rows as they are
+    and as they were composed [places]; places - 1, with places a power of two."""
+
+    starts: int
+    rows: int
+    room: int
+    ring: int
+    before: int
+    mask: int
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
+    """Asks for the rows that the word is composed of."""
+    v.prefetch_row(row_of(m.input, word, size), size)
+    start = v.read_long(c.starts + 8 * int64(word))
+    stop = v.read_long(c.starts + 8 * int64(word) + 8)
+    for k in range(start, stop):
+        row = v.read_int(c.rows + 4 * k)
+        if row >= NEAR:
+            v.prefetch_row(row_of(m.ngrams, row, size), size)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def compose(word: Any, place: int, m: Any, c: Any, size: int) -> None:
+    """The ring's row at `place` = the mean of the word's rows."""
+    start = v.read_long(c.starts + 8 * int64(word))
+    count = v.read_long(c.starts + 8 * int64(word) + 8) - start
+    for k in range(count):
+        row = row_of(m.ngrams, v.read_int(c.rows + 4 * (start + k)), size)
+        v.write_long(c.room + 8 * k, row)
+    own = row_of(m.input, word, size)
+    share = v.spread(float32(1) / float32(count + 1))
+    at = place * size
+    for d in range(0, size, 64):
+        even, odd = v.load(own + d), v.spread(float32(0))
+        for k in range(0, count - 1, 2):
+            even = v.add(even, v.load(v.read_long(c.room + 8 * k) + d))
+            odd = v.add(odd, v.load(v.read_long(c.room + 8 * k + 8) + d))
+        if count % 2:
+            odd = v.add(odd, v.load(v.read_long(c.room + 8 * count - 8) + d))
+        mean = v.multiply(share, v.add(even, odd))
+        v.store(c.ring + at + d, mean)
+        v.store(c.before + at + d, mean)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def give_back(word: Any, place: int, m: Any, c: Any, size: int) -> None:
+    """All rows of the word += what has been added to the ring's row at `place`."""
+    change = c.before + place * size
+    for d in range(0, size, 64):
+        v.store(change + d, v.subtract(v.load(c.ring + place * size + d), v.load(change + d)))
+    give(m.input, word, change, size)
+    start = v.read_long(c.starts + 8 * int64(word))
+    stop = v.read_long(c.starts + 8 * int64(word) + 8)
+    for k in range(start, stop):
+        give(m.ngrams, v.read_int(c.rows + 4 * k), change, size)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def give(table: Any, index: Any, change: int, size: int) -> None:
+    """A row += the one at `change`."""
+    row = row_of(table, index, size)
+    for d in range(0, size, 64):
+        v.store(row + d, v.add(v.load(row + d), v.load(change + d)))
+    count_use(table, index)

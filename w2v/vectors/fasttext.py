@@ -1,0 +1,265 @@
+"""fastText's models (.bin): words with rows of their own, and rows of character n-grams.
+
+All numbers are little-endian:
+    magic, version                        2 int32
+    arguments                             12 int32 (see Arguments), float64: the threshold t
+    entries, words, labels                3 int32; words seen, pruned n-grams (-1: all are there),
+                                          2 int64
+    for each entry                        UTF-8, a zero byte, its count int64, 1 for a label int8
+    quantised                             int8, not read if so
+    input: rows, D                        2 int64, then float32 [words + buckets, D]
+    output quantised                      int8
+    output: rows, D                       2 int64, then float32 [words or labels, D]
+
+A word's vector is the mean of its own row and those of its n-grams. Read are skip-gram, CBOW, and
+of a classifier the words; the output is passed over, and written as zeros of negative sampling.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
+from w2v.errors import InputError, shown
+from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.ngrams import NgramRows
+
+if TYPE_CHECKING:
+    from w2v.settings.config import Config
+
+MAGIC = b"\xba\x16\x4f\x2f"
+VERSION = 12  # 11 had no n-grams in classifiers
+HEAD, FIGURES, SHAPE = struct.Struct("<4si12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
+ENTRY = struct.Struct("<qb")  # behind each word
+CBOW, SKIP_GRAM, CLASSIFIER = MODELS = (1, 2, 3)
+ALL_NGRAMS = -1  # in place of how many were pruned
+MOST = 2**31 - 1
+LONGEST = 99  # n-gram, in characters: those of a word grow with it, and a file may say anything
+BLOCK_WORDS = 8192
+
+
+class Arguments(NamedTuple):
+    """How a model was trained, in fastText's order; those of n-grams say what it is."""
+
+    dim: int
+    ws: int = 5
+    epoch: int = 5
+    min_count: int = 1
+    neg: int = 5
+    word_ngrams: int = 1
+    loss: int = 2  # negative sampling
+    model: int = SKIP_GRAM
+    bucket: int = 0
+    minn: int = 0
+    maxn: int = 0
+    lr_update_rate: int = 100
+    t: float = 1e-4
+
+
+class _File:
+    """The bytes of a file from its beginning on. Nothing is taken that is not there."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        with open(path, "rb") as file:
+            self.data = mmap(file.fileno(), 0, access=ACCESS_READ)
+        self.name, self.at = name, 0
+
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self.data) - self.at
+
+    def damaged(self, what: str) -> InputError:
+        return InputError(f"{self.name}: {what}; the file is damaged: copy or save it again")
+
+    def take(self, form: struct.Struct) -> tuple[Any, ...]:
+        """Returns the next numbers."""
+        self.need(form.size)
+        found = form.unpack_from(self.data, self.at)
+        self.at += form.size
+        return found
+
+    def flag(self) -> bool:
+        """Returns whether the next byte is set."""
+        return bool(self.take(struct.Struct("<b"))[0])
+
+    def need(self, size: int) -> None:
+        """Refuses a file that has not so many bytes left."""
+        if size > self.left:
+            what = f"{size:,} more bytes should follow, and {max(0, self.left):,} do"
+            raise self.damaged(f"it is cut short, or its header is wrong: {what}")
+
+    def matrix(self, what: str) -> np.ndarray:
+        """Returns the next matrix, which stays in the file."""
+        rows, dim = self.take(SHAPE)
+        if rows < 0 or not 1 <= dim <= MAX_DIM:
+            raise self.damaged(f"its {what} has {rows:,} rows of {dim:,} numbers")
+        self.need(4 * rows * dim)
+        found = np.frombuffer(self.data, "<f4", rows * dim, self.at).reshape(rows, dim)
+        self.at += 4 * rows * dim
+        return found
+
+
+class _Words(NamedTuple):
+    raw: list[bytes]
+    counts: np.ndarray
+
+
+def is_fasttext(sample: bytes) -> bool:
+    """Returns whether a file that begins so is a model of fastText."""
+    return sample.startswith(MAGIC)
+
+
+def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], NgramRows | None]:
+    """Returns the words with their vectors, and the rows of the n-grams if there are some, which
+    stay in the file. Raises InputError if it is damaged, quantised, or of another version."""
+    file = _File(path, stream.name)
+    _, version, *numbers = file.take(HEAD)
+    given = Arguments(*numbers)
+    if version > VERSION:
+        what = f"is a fastText model of version {version}, and up to {VERSION} are read"
+        raise InputError(f"{stream.name} {what}; save its vectors as .vec with its own fastText")
+    if given.model not in MODELS:
+        raise file.damaged(f"it is a fastText model of the unknown kind {given.model}")
+    if version == VERSION - 1 and given.model == CLASSIFIER:
+        given = given._replace(maxn=0)
+    words = _read_words(file, stream, is_classifier=given.model == CLASSIFIER)
+    ngrams = Ngrams(given.minn, max(0, given.maxn), given.bucket)
+    rows = file.matrix("input")
+    file.flag()
+    file.matrix("output")
+    if file.left:
+        raise file.damaged(f"{file.left:,} bytes follow the last matrix")
+    known, expected = len(words.raw), (len(words.raw) + ngrams.buckets, given.dim)
+    if ngrams.buckets < 0 or rows.shape != expected:
+        what = f"its input has {rows.shape[0]:,} x {rows.shape[1]:,} numbers"
+        raise file.damaged(f"{what} where {expected[0]:,} x {expected[1]:,} belong")
+    made = None
+    if max(1, ngrams.shortest) <= ngrams.longest:
+        if not ngrams.buckets or ngrams.longest > LONGEST:
+            what = f"{ngrams.longest} characters in {ngrams.buckets} buckets"
+            raise file.damaged(f"its n-grams have up to {what}")
+        made = NgramRows(ngrams, rows[known:])
+    return _parts(words, rows, made, stream), made
+
+
+def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _Words:
+    """Returns the words and their counts, with `file` behind the flag that tells quantised ones."""
+    entries, known, labels, _, pruned = file.take(FIGURES)
+    if known < 1 or labels < 0 or entries != known + labels:
+        what = f"it has {entries:,} entries, {known:,} words and {labels:,} labels"
+        raise file.damaged(what)
+    file.need(entries * (1 + ENTRY.size))
+    raw, counts, word_bytes = [], [], 0
+    for number in range(entries):
+        end = file.data.find(b"\0", file.at, file.at + MAX_WORD_BYTES + 1)
+        if end < 0:
+            raise file.damaged(f"no word ends where its word {number + 1:,} should")
+        word = file.data[file.at : end]
+        file.at = end + 1
+        count, is_label = file.take(ENTRY)
+        if is_label != (number >= known):
+            raise file.damaged(f"its word {number + 1:,} is a label, or the other way round")
+        word_bytes += len(word)
+        if word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (number + 1):
+            raise file.damaged(f"its words have more than {MEAN_WORD_BYTES} bytes on the average")
+        if not is_label:
+            raw.append(word)
+            counts.append(count)
+    if pruned > 0:
+        file.need(8 * pruned)
+        file.at += 8 * pruned
+    if file.flag():
+        what = "is quantised (.ftz), which is not read: use the model before fasttext quantize"
+        raise InputError(f"{stream.name} {what}")
+    if pruned > ALL_NGRAMS:
+        raise InputError(f"{stream.name} has pruned n-grams, which fastText itself does not read")
+    if is_classifier:
+        stream.warnings.append(
+            f"{stream.name} is a classifier of fastText: its {labels:,} labels were left out"
+        )
+    return _Words(raw, np.array(counts, np.int64))
+
+
+def _parts(
+    words: _Words, rows: np.ndarray, ngrams: NgramRows | None, stream: VectorStream
+) -> Iterator[Part]:
+    """Yields the words with their vectors, some at a time."""
+    name, stop = stream.name, min(stream.limit or len(words.raw), len(words.raw))
+    for start in range(0, stop, BLOCK_WORDS):
+        block = slice(start, min(start + BLOCK_WORDS, stop))
+        raw, found = words.raw[block], rows[block]
+        if ngrams is not None:
+            # the hash is one of bytes, whatever they say
+            spelt = [word.decode("utf-8", "surrogateescape") for word in raw]
+            if max(map(len, spelt)) > LONGEST_WORD:
+                what = f"a word of more than {LONGEST_WORD:,} characters"
+                raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
+            found = ngrams.full(spelt, found)
+        yield Part(raw, np.asarray(found, np.float32), words.counts[block])
+
+
+def write_fasttext(
+    file: IO[bytes],
+    words: Sequence[str],
+    matrix: np.ndarray,
+    counts: np.ndarray | None,
+    ngrams: NgramRows | None,
+    config: Config | None,
+) -> None:
+    """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts` each
+    word has 1; what `config` does not say of the run has fastText's defaults."""
+    (known, dim), rows = matrix.shape, 0
+    given = _arguments(dim, config)
+    if ngrams is not None:
+        shortest, longest, rows = ngrams.ngrams
+        given = given._replace(bucket=rows, minn=shortest, maxn=longest)
+    numbers = np.ones(known, np.int64) if counts is None else np.maximum(counts, 1)
+    file.write(HEAD.pack(MAGIC, VERSION, *given))
+    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), ALL_NGRAMS))
+    for word, count in zip(words, numbers.tolist(), strict=True):
+        file.write(b"%b\0%b" % (word.encode("utf-8"), ENTRY.pack(count, 0)))
+
+    def own(start: int, stop: int) -> np.ndarray:
+        found = np.asarray(matrix[start:stop])
+        if ngrams is None:
+            return found
+        found = ngrams.own(words[start:stop], found)
+        if len(wrong := np.flatnonzero(~np.isfinite(found).all(axis=1))):
+            what = f"the row of {shown(words[start + wrong[0]])} without its n-grams"
+            raise InputError(f"{what} is beyond the range of float32; train with a smaller `lr`")
+        return found
+
+    file.write(b"\0" + SHAPE.pack(known + rows, dim))
+    _write_rows(file, known, own)
+    if ngrams is not None:
+        _write_rows(file, rows, lambda start, stop: ngrams.rows[start:stop])
+    file.write(b"\0" + SHAPE.pack(known, dim))
+    _write_rows(file, known, lambda start, stop: np.zeros((stop - start, dim), np.float32))
+
+
+def _arguments(dim: int, config: Config | None) -> Arguments:
+    given = Arguments(dim)
+    if config is None or not config.only_vectors:
+        return given
+    return given._replace(
+        ws=min(config.model.window, MOST),
+        epoch=min(config.training.epochs, MOST),
+        min_count=min(config.corpus.min_count, MOST),
+        neg=config.as_dict().get("negatives", given.neg),
+        model=CBOW if config.model.model == "cbow" else SKIP_GRAM,
+        t=config.training.sample,
+    )
+
+
+def _write_rows(file: IO[bytes], rows: int, part: Callable[[int, int], np.ndarray]) -> None:
+    for start in range(0, rows, BLOCK_WORDS):
+        block = part(start, min(start + BLOCK_WORDS, rows))
+        file.write(np.ascontiguousarray(block, "<f4").data)

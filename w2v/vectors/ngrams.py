@@ -1,0 +1,88 @@
+"""Vectors made of character n-grams, as fastText makes them: with own row o and the rows g of its n
+n-grams a known word has (o + Σ g) / (n + 1), an unknown one Σ g / n."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from w2v.corpus.ngrams import Ngrams
+from w2v.errors import InputError, shown
+
+BLOCK_VALUES = 1 << 20  # floats of n-grams' rows that are summed at a time
+BLOCK_CHARACTERS = 1 << 16  # of words whose n-grams are found at a time
+KEPT_WORDS = 100_000  # that are remembered as asked for
+
+
+class NgramRows:
+    """What n-grams have learnt.
+
+    Attributes:
+        ngrams: which ones there are.
+        rows: [buckets, D] float32; read-only and memory-mapped when it comes from a file.
+        asked: the unknown words whose vectors were made, the first so many.
+    """
+
+    def __init__(self, ngrams: Ngrams, rows: np.ndarray) -> None:
+        if len(rows) != ngrams.buckets:
+            raise ValueError(f"{len(rows)} rows do not fit {ngrams.buckets} buckets")
+        self.ngrams, self.rows = ngrams, rows
+        self.asked: dict[str, None] = {}
+
+    def has(self, word: str) -> bool:
+        """Returns whether a word has n-grams, and so a vector."""
+        return self.ngrams.has(word)
+
+    def means(self, words: Sequence[str]) -> np.ndarray:
+        """Returns the vectors of unknown words, [N, D] float32. InputError where n-grams hold NaN
+        or infinity."""
+        sums, counts = self.sums(words)
+        found = _rounded(sums / np.maximum(counts, 1)[:, None])
+        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        if len(wrong):
+            what = f"the n-grams of {shown(words[wrong[0]])} hold NaN or infinity"
+            raise InputError(f"{what}; train again with a smaller `lr`")
+        if len(self.asked) < KEPT_WORDS:
+            self.asked.update(dict.fromkeys(words))
+        return found
+
+    def full(self, words: Sequence[str], own: np.ndarray) -> np.ndarray:
+        """Returns the vectors of known words with the rows `own` [N, D], [N, D] float32."""
+        sums, counts = self.sums(words)
+        return _rounded((own + sums) / (counts + 1)[:, None])
+
+    def own(self, words: Sequence[str], full: np.ndarray) -> np.ndarray:
+        """Returns the own rows of known words with the vectors `full` [N, D], [N, D] float32."""
+        sums, counts = self.sums(words)
+        return _rounded(full * (counts + 1.0)[:, None] - sums)
+
+    def sums(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the sums of the rows of each word's n-grams, [N, D] float64, and how many there
+        are, [N] int64."""
+        found = np.zeros((len(words), self.rows.shape[1]))
+        counts = np.zeros(len(words), np.int64)
+        sizes = np.cumsum([len(word) for word in words], dtype=np.int64) // BLOCK_CHARACTERS
+        begins = [*np.flatnonzero(np.diff(sizes, prepend=-1)).tolist(), len(words)]
+        for begin, end in pairwise(begins):
+            starts, ids = self.ngrams.ids(words[begin:end])
+            counts[begin:end] = np.diff(starts)
+            self._add(found[begin:end], ids, counts[begin:end])
+        return found, counts
+
+    def _add(self, sums: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+        """Adds the rows `ids`, so many for each word, to the words' sums."""
+        word_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        step = max(1, BLOCK_VALUES // max(1, sums.shape[1]))
+        for start in range(0, len(ids), step):
+            own = word_of[start : start + step]
+            first = np.flatnonzero(np.diff(own, prepend=-1))
+            rows = self.rows[ids[start : start + step]].astype(np.float64)
+            with np.errstate(invalid="ignore"):  # told where the sums are used
+                sums[own[first]] += np.add.reduceat(rows, first, axis=0)
+
+
+def _rounded(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return rows.astype(np.float32)

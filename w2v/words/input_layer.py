@@ -1,0 +1,118 @@
+"""The input side of the autograd engine: tables of rows on the device, from words to their vectors
+and from the gradients of these back to the rows.
+
+With n-grams a word's vector is the mean of its own row and those of its n-grams, and each of these
+moves by the whole gradient of the mean, not by its share 1 / n: so the mean itself moves by it, as
+in fastText and in the fused kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from w2v.training import engine
+from w2v.training.optimizers import RowOptimizer
+from w2v.training.rows import distinct_rows
+from w2v.words.inputs import BUCKETS, NGRAMS, Inputs, check_buckets
+
+INPUT = "input"
+FROZEN = "input.frozen"  # in the state, where there are rows that stay
+
+
+class InputLayer:
+    """Rows of the V words [V, dim] and of their n-grams, and what makes updates of gradients.
+
+    optimizer: the class of the tables' optimizers.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        dim: int,
+        inputs: Inputs | None,
+        device: torch.device,
+        optimizer: type[RowOptimizer],
+    ) -> None:
+        self.inputs, self.device = inputs, device
+        self.tables = {INPUT: torch.empty(vocabulary, dim, device=device)}
+        if inputs is not None:
+            self._starts, self._rows = (torch.from_numpy(part).to(device) for part in inputs.parts)
+            self.tables[NGRAMS] = torch.zeros(len(inputs.buckets), dim, device=device)
+        self.optimizers = {name: optimizer(table) for name, table in self.tables.items()}
+        self.frozen: Tensor | None = None  # [V] uint8
+
+    def initialise(self, seed: int) -> None:
+        """Starting values, the same ones whatever the device; rows that no word has stay 0."""
+        used = {} if self.inputs is None else {NGRAMS: self.inputs.used}
+        for number, (name, table) in enumerate(self.tables.items()):
+            rows = np.zeros((used.get(name, len(table)), table.shape[1]), np.float32)
+            engine.fill_starting_rows(rows, seed + number)
+            table[: len(rows)] = torch.from_numpy(rows)
+
+    def array(self, name: str) -> np.ndarray:
+        """Returns a table's rows."""
+        return self.tables[name].cpu().numpy()
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """[V, dim]; a view of the table where possible."""
+        own = self.array(INPUT)
+        return own if self.inputs is None else self.inputs.vectors(own, self.array(NGRAMS))
+
+    def of(self, words: Tensor) -> Tensor:
+        """Returns the vectors [N, dim] of words [N]."""
+        own = self.tables[INPUT].index_select(0, words)
+        if self.inputs is None:
+            return own
+        rows, starts, counts = self._parts(words)
+        sums = F.embedding_bag(rows, self.tables[NGRAMS], starts, mode="sum")
+        return own.add_(sums).div_(counts[:, None] + 1)
+
+    def bags(self, words: Tensor, starts: Tensor, mode: str) -> Tensor:
+        """Returns the mean or sum of the vectors of words [N], from starts[i] on for bag i."""
+        if self.inputs is None:
+            return F.embedding_bag(words, self.tables[INPUT], starts, mode=mode)
+        distinct, place = distinct_rows(words, len(self.tables[INPUT]))
+        return F.embedding_bag(place, self.of(distinct), starts, mode=mode)
+
+    def update(self, words: Tensor, gradient: Tensor, lr: float) -> None:
+        """Takes a step against the gradient [U, dim] of the vectors of distinct words [U]."""
+        if self.inputs is not None:
+            rows, starts, counts = self._parts(words)
+            of_word = torch.repeat_interleave(torch.arange(len(words), device=self.device), counts)
+            rows, order = rows.sort(stable=True)
+            rows, users = rows.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
+            starts = users.cumsum(0) - users
+            sums = F.embedding_bag(of_word[order], gradient, starts, mode="sum")
+            self.optimizers[NGRAMS].update(sums, lr, rows)
+        if self.frozen is not None:
+            free = self.frozen[words] == 0
+            gradient, words = gradient[free], words[free]
+        self.optimizers[INPUT].update(gradient, lr, words)
+
+    def state(self) -> dict[str, Tensor]:
+        """For `Engine.state`."""
+        more = {} if self.frozen is None else {FROZEN: self.frozen}
+        if self.inputs is not None:
+            more[BUCKETS] = torch.from_numpy(self.inputs.buckets)
+        return self.tables | more
+
+    def check_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Refuses with a ValueError the n-grams of other words."""
+        if self.inputs is not None:
+            check_buckets(arrays[BUCKETS], self.inputs.buckets)
+
+    def _parts(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the n-gram rows of words [N] one after another, where each word's begin, and how
+        many they are."""
+        begins = self._starts[words]
+        counts = self._starts[words + 1] - begins
+        starts = counts.cumsum(0) - counts
+        places = torch.arange(int(counts.sum()), device=self.device)
+        places += torch.repeat_interleave(begins - starts, counts)
+        return self._rows[places].long(), starts, counts

@@ -1,0 +1,137 @@
+"""Which rows make up the vector of a word: its own one, and those of its n-grams (`subwords`).
+
+A word's vector is the mean of these rows, as in fastText. Only the buckets that words of the
+vocabulary have are trained; their rows stand with the most used ones first, so that the ones that
+every word needs lie together. With `init` all buckets have rows, for all may bring something along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+
+from w2v.corpus.ngrams import Ngrams
+from w2v.sampling.unigram import keep_probabilities
+from w2v.settings.config import Config
+
+PER_WORD = 24  # distinct n-grams that a word brings along, at most and roughly
+PER_ENTRY = 32  # n-grams that a word has, roughly
+BLOCK = 4096  # rows worked on at a time
+SPARSE = 16  # a block is written row by row where fewer than one in so many is used
+NGRAMS, BUCKETS = "ngrams", "ngrams.buckets"  # in an engine's state: [rows, D], and their buckets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """N-grams of the words in CSR form: those of word w are rows[starts[w] : starts[w + 1]], rows
+    of a table; starts [V + 1] int64, rows int32. buckets [rows of the table] int32: their buckets.
+    """
+
+    ngrams: Ngrams
+    starts: np.ndarray
+    rows: np.ndarray
+    buckets: np.ndarray
+
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the kernel needs."""
+        return self.starts, self.rows
+
+    def vectors(self, own: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
+        """Returns the words' vectors [V, D] from their own rows [V, D] and those of the n-grams."""
+        sums = self.sums(ngrams)
+        sums += own
+        sums /= self.counts[:, None]
+        return sums
+
+    @property
+    def used(self) -> int:
+        """How many rows of the table the words have, the first ones."""
+        return int(self.rows.max(initial=-1)) + 1
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many rows each word has, its own one included, [V] float32."""
+        return (np.diff(self.starts) + 1).astype(np.float32)
+
+    def sums(self, ngrams: np.ndarray) -> np.ndarray:
+        """Returns the sum of each word's n-gram rows [V, D] float32."""
+        sums = np.zeros((len(self.starts) - 1, ngrams.shape[1]), np.float32)
+        for start in range(0, len(sums), BLOCK):
+            stop = min(start + BLOCK, len(sums))
+            bounds = self.starts[start : stop + 1]
+            gathered = ngrams[self.rows[bounds[0] : bounds[-1]]]
+            has = np.flatnonzero(np.diff(bounds))
+            if len(has):
+                sums[start + has] = np.add.reduceat(gathered, bounds[:-1][has] - bounds[0])
+        return sums
+
+    def write(self, file: IO[bytes], ngrams: np.ndarray) -> None:
+        """Writes the rows of all buckets [buckets, D] as .npy; those that no word has are 0, and
+        take no room on most disks."""
+        dim = ngrams.shape[1]
+        shape = self.ngrams.buckets, dim
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        begin, order = file.tell(), np.argsort(self.buckets)
+        places = self.buckets[order]
+        for start in range(0, self.ngrams.buckets, BLOCK):
+            stop = min(start + BLOCK, self.ngrams.buckets)
+            first, last = np.searchsorted(places, (start, stop))
+            rows = ngrams[order[first:last]]
+            if SPARSE * len(rows) > stop - start:
+                block = np.zeros((stop - start, dim), np.float32)
+                block[places[first:last] - start] = rows
+                file.seek(begin + 4 * dim * start)
+                file.write(block.data)
+                continue
+            for place, row in zip(places[first:last].tolist(), rows, strict=True):
+                file.seek(begin + 4 * dim * place)
+                file.write(row.data)
+        file.truncate(begin + 4 * dim * self.ngrams.buckets)
+
+
+def ngrams_of(config: Config) -> Ngrams | None:
+    """Returns the n-grams that a configuration asks for."""
+    lengths = config.model.ngram_lengths
+    return None if lengths is None else Ngrams(*lengths, config.model.buckets)
+
+
+def make_inputs(config: Config, words: Sequence[str], counts: np.ndarray) -> Inputs | None:
+    """Returns what the words' vectors are made of; None: of their own rows alone. counts [V]: by
+    these and `sample` n-grams are more or less used."""
+    ngrams = ngrams_of(config)
+    if ngrams is None:
+        return None
+    starts, ids = ngrams.ids(words)
+    every = config.start.init is not None
+    buckets = np.arange(ngrams.buckets, dtype=np.int32) if every else np.unique(ids)
+    rows = ids if every else np.searchsorted(buckets, ids)
+    used = np.repeat(counts * keep_probabilities(counts, config.training.sample), np.diff(starts))
+    order = np.argsort(-np.bincount(rows, used, len(buckets)), kind="stable")
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return Inputs(ngrams, starts, place[rows], buckets[order])
+
+
+def check_buckets(found: np.ndarray, own: np.ndarray) -> None:
+    """Refuses with a ValueError the n-grams of other words."""
+    if not np.array_equal(found, own):
+        raise ValueError(f"{BUCKETS} are not those of this vocabulary")
+
+
+def most_ngrams(config: Config, vocabulary: int) -> int:
+    """Returns how many rows n-grams will have at most, roughly, for V = vocabulary."""
+    ngrams = ngrams_of(config)
+    if ngrams is None:
+        return 0
+    return ngrams.buckets if config.start.init else min(ngrams.buckets, PER_WORD * vocabulary)
+
+
+def list_bytes(config: Config, vocabulary: int) -> int:
+    """Returns what the lists of words' n-grams take."""
+    ngrams = ngrams_of(config)
+    return 0 if ngrams is None else vocabulary * (8 + 4 * (PER_ENTRY + PER_WORD))

@@ -65,6 +65,11 @@ class LossEntry:
         return PATH not in self.scored
 
     @property
+    def has_word_rows(self) -> bool:
+        """Whether every word has an output row of its own, as long as the hidden vector."""
+        return bool(self.scored & (ALL | NOISE))
+
+    @property
     def draws_noise(self) -> bool:
         """Whether noise words are scored."""
         return NOISE in self.scored

@@ -164,6 +164,13 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list
         what = f"{places['freeze']}: n-grams are parts of old and new words alike, with `subwords`"
         problems.append(f"{what} no vector stays as it is; omit one")
     if config.only_vectors:
+        if config.model.vectors != "input" and not loss.has_word_rows:
+            what = f"{places['vectors']} {config.model.vectors}: `loss` {loss.name}"
+            problems.append(f"{what} has no output row for each word; use input, or another loss")
+        changed = [name for name in ("vectors", "centre") if config.model.changes(name)]
+        if config.model.ngram_lengths and changed:
+            what = f"{places[changed[0]]}: with `subwords` the rows of n-grams make unknown words"
+            problems.append(f"{what}, and would no longer fit the others; omit one")
         if training.optimizer not in DEFAULT_LR:
             what = f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only"
             problems.append(f"{what}: use {_listed([*DEFAULT_LR])}")
@@ -200,11 +207,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:
         notes += given.note(["deterministic"], "by the autograd engine")
-    unlike_default = [
-        name
-        for name in ("cbow_hidden", "cbow_grad")
-        if getattr(config.model, name) != getattr(groups.ModelSettings, name)
-    ]
+    unlike_default = [name for name in ("cbow_hidden", "cbow_grad") if config.model.changes(name)]
     if model != "cbow":
         notes += given.note(unlike_default, f"by `model` {model}")
     elif config.model.cbow_hidden == "sum" and "cbow_grad" in unlike_default:

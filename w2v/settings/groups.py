@@ -13,7 +13,7 @@ from w2v.system.limits import MAX_DIM
 
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 # what a language model has no use for
-WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets")
+WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", "vectors", "centre")
 
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
 
@@ -100,11 +100,23 @@ class ModelSettings:
         read=parse_count,
     )
 
+    vectors: str = setting(
+        "input",
+        "what becomes of a word: its input row; sum: plus half of its output row; both: input and"
+        " output row side by side, of equal length",
+        choices=("input", "sum", "both"),
+    )
+    centre: bool = setting(False, "subtract the mean of all words' vectors from each")
+
     @property
     def ngram_lengths(self) -> tuple[int, int] | None:
         """The characters of the shortest and the longest n-gram; None without n-grams."""
         shortest, _, longest = self.subwords.partition("-")
         return (int(shortest), int(longest)) if longest else None
+
+    def changes(self, name: str) -> bool:
+        """Whether a setting has another value than by default."""
+        return bool(getattr(self, name) != getattr(ModelSettings, name))
 
     @property
     def pieces(self) -> int:

@@ -47,6 +47,8 @@ class Keywords(TypedDict, total=False):
     cbow_grad: str
     subwords: str | int
     buckets: int
+    vectors: str
+    centre: bool
     loss: str
     sample: float
     lr: float | None

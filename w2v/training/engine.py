@@ -113,6 +113,8 @@ class WordEngine(Engine):
     `w2v.words.inputs`.
     """
 
+    config: Config
+
     @abstractmethod
     def __init__(
         self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Any
@@ -139,10 +141,15 @@ class WordEngine(Engine):
         """[rows, dim] float32, what n-grams have, where words are made of such."""
 
     def learnt(self) -> dict[str, np.ndarray]:
-        """Returns what comes out: vectors, and n-grams where there are such; views where
-        possible."""
-        ngrams = self.ngrams
-        return {"vectors": self.vectors, **({} if ngrams is None else {"ngrams": ngrams})}
+        """Returns what comes out: vectors, n-grams where there are such, and the words' output
+        rows where `vectors` asks for them; views where possible."""
+        found, ngrams = {"vectors": self.vectors}, self.ngrams
+        if ngrams is not None:
+            found["ngrams"] = ngrams
+        if self.config.model.vectors != "input":
+            plan = self.config.loss.plan()
+            found["output"] = self.state()[f"output.{plan.noise if plan else 'weight'}"]
+        return found
 
     def warning(self) -> str | None:
         """Returns a sentence about what the run will cost, if that is a lot."""
@@ -176,10 +183,12 @@ def blind_loss(config: Config, vocabulary: int) -> float:
 def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> int:
     """Returns how many rows of `dim` numbers are held twice: copied for checkpoints, two matrices
     and that of the n-grams with `matrices` - 1 rows of their optimizers each, and those of the best
-    epoch; and vectors that are made of n-grams."""
+    epoch; and vectors that are made of several rows."""
     saved = config.checkpoints.checkpoint_every is not None
     kept = 1 + saved if config.validation.patience else 0
     composed = vocabulary * bool(ngrams)
+    if config.model.vectors != "input" or config.model.centre:
+        composed += vocabulary * (4 if config.model.vectors == "both" else 2)
     return (
         (vocabulary + ngrams) * (matrices * saved + kept) + vocabulary * matrices * saved + composed
     )

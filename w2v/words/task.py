@@ -18,6 +18,7 @@ from w2v.training.task import BASE_BYTES, Files, Job, Result, Task, Text, told_i
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
 from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
+from w2v.words.outcome import made_of
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -119,7 +120,7 @@ class WordsTask(Task):
         files: Files = {}
         if (inputs := text.inputs) is not None:
             files = {NGRAM_ROWS: lambda file: inputs.write(file, learnt[NGRAMS])}
-        return Result(learnt["vectors"], files)
+        return Result(made_of(self.config.model, learnt), files)
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words
@@ -136,7 +137,8 @@ class WordsTask(Task):
         )
 
     def output_bytes(self, vocabulary: int) -> int:
-        return 4 * (vocabulary + most_ngrams(self.config, vocabulary)) * self.config.model.dim
+        model, ngrams = self.config.model, most_ngrams(self.config, vocabulary)
+        return 4 * (vocabulary * (1 + (model.vectors == "both")) + ngrams) * model.dim
 
     def check(self, total: Tally) -> None:
         if total.predictions == 0:

@@ -1,0 +1,86 @@
+"""What becomes of a word: its input row, with its output row or beside it, centred or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import w2v
+
+LINES = [[f"w{(i * j) % 13}" for j in range(1, 9)] for i in range(300)]
+GIVEN = {"dim": 8, "min_count": 1, "epochs": 2, "threads": 1, "progress": False, "sample": 0}
+
+
+def trained(folder: Path, **settings):
+    """A run, and its input and output rows, which its last checkpoint holds."""
+    run = w2v.train(LINES, output=folder / "run", checkpoint_every="1G", **GIVEN, **settings)
+    (kept,) = (folder / "run" / "checkpoints").glob("step-*/tensors.safetensors")
+    return run, load_file(kept)
+
+
+def units(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid+neg", "softmax", "am-softmax"])
+@pytest.mark.parametrize("centre", [False, True])
+def test_of_input_and_output_rows(tmp_path: Path, loss: str, centre: bool) -> None:
+    given = {"loss": loss, "keep": 1, "centre": centre}
+    given |= {"engine": "autograd"} if loss == "nce" else {}
+    run, rows = trained(tmp_path, vectors="both", **given)
+    x = rows["input"].astype(np.float64)
+    name = "output.noise.weight" if loss == "hsigmoid+neg" else "output.weight"
+    y = rows[name].astype(np.float64)
+    both = np.hstack([units(x), units(y)])
+    expected = both - both.mean(0) * centre
+    assert np.abs(run.vectors.matrix - expected).max() < 1e-6
+    assert np.abs(w2v.load(tmp_path / "run").matrix - expected).max() < 1e-6
+    total = x + y / 2
+    run = w2v.train(LINES, vectors="sum", **GIVEN, **given)
+    assert np.abs(run.vectors.matrix - (total - total.mean(0) * centre)).max() < 1e-6
+
+
+def test_centred_input_rows_and_a_run_gone_on_with(tmp_path: Path) -> None:
+    run, rows = trained(tmp_path, centre=True, keep=1)
+    assert np.abs(run.vectors.matrix - (rows["input"] - rows["input"].mean(0))).max() < 1e-6
+    longer = run.resume(epochs=4)
+    whole = w2v.train(LINES, centre=True, **{**GIVEN, "epochs": 4})
+    assert np.abs(whole.vectors.matrix.mean(0)).max() < 1e-6
+    assert longer.vectors.matrix.shape == whole.vectors.matrix.shape
+
+
+def test_the_best_epoch_has_its_own_output_rows(tmp_path: Path) -> None:
+    (tmp_path / "valid.txt").write_text("w1 w7 w2 w11 w5\nw3 w0 w4 w12 w6\n" * 9)
+    given = {"vectors": "both", "valid": str(tmp_path / "valid.txt"), "patience": 1}
+    run = w2v.train(LINES, lr=0.2, **{**GIVEN, "epochs": 6}, **given)
+    best = run.summary["validation"]["epoch"]
+    assert best < 6
+    again = w2v.train(LINES, output=tmp_path / "r", checkpoint_every="1G", keep=9, lr=0.2,
+                      **{**GIVEN, "epochs": 6}, **given)  # fmt: skip
+    kept = sorted((tmp_path / "r" / "checkpoints").glob("step-*/tensors.safetensors"))
+    rows = load_file(kept[best - 1])
+    expected = np.hstack([units(rows["input"]), units(rows["output.weight"])])
+    assert np.abs(again.vectors.matrix - expected).max() < 1e-6
+    assert (run.vectors.matrix == again.vectors.matrix).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"vectors": "both", "loss": "hsigmoid"}, "hsigmoid has no output row"),
+        ({"vectors": "sum", "loss": "adaptive-softmax"}, "adaptive-softmax has no output row"),
+        ({"centre": True, "subwords": "3-6"}, "`centre`.*`subwords`"),
+        ({"vectors": "all"}, "all"),
+    ],
+)
+def test_what_cannot_be(given: dict[str, object], told: str) -> None:
+    with pytest.raises(w2v.InputError, match=told):
+        w2v.train(LINES, **GIVEN, **given)
+
+
+def test_the_space_that_a_plan_tells_is_that_of_the_file(tmp_path: Path) -> None:
+    run = w2v.train(LINES, vectors="both", output=tmp_path / "run", **GIVEN)
+    assert run.vectors.matrix.nbytes == 4 * 13 * 16

@@ -1,0 +1,48 @@
+"""What becomes of a word: its input row, or also its output row (`vectors`), centred or not.
+
+input   x_w
+sum     x_w + y_w / 2                    the word as a context, and a little as a target
+both    [x_w / |x_w|, y_w / |y_w|]       2 D numbers; the cosine is the mean of both cosines
+centre  v_w - mean of all v              what all words have in common says nothing of any
+                                         (Mu and Viswanath 2018, arXiv:1702.01417)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from w2v.settings.groups import ModelSettings
+
+SHARE = np.float32(0.5)  # of the output row in the sum; measured: tests/bench/notes.md
+BLOCK = 4096  # rows worked on at a time
+
+
+def made_of(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the vectors [V, D] or [V, 2 D] float32; `learnt` is what an engine has learnt, which
+    stays as it is."""
+    rows = learnt["vectors"]
+    if model.vectors != "input":
+        rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")
+    if model.centre:
+        rows = rows - rows.mean(0, dtype=np.float64).astype(np.float32)
+    return rows
+
+
+def _joined(rows: np.ndarray, output: np.ndarray, *, side_by_side: bool) -> np.ndarray:
+    size, dim = rows.shape
+    found = np.empty((size, dim * (1 + side_by_side)), np.float32)
+    for start in range(0, size, BLOCK):
+        block = slice(start, start + BLOCK)
+        if side_by_side:
+            found[block, :dim], found[block, dim:] = _units(rows[block]), _units(output[block])
+        else:
+            found[block] = rows[block] + SHARE * output[block]
+    return found
+
+
+def _units(rows: np.ndarray) -> np.ndarray:
+    """Returns rows of length 1; those that are 0 stay so."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1)

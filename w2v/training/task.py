@@ -83,24 +83,34 @@ class Exchanging(Protocol):
     and are the same at its end.
     """
 
-    world: World
-    blocks: int
+    @property
+    def world(self) -> World: ...
+
+    @property
+    def blocks(self) -> int: ...
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         """At a section's end, with all threads of all ranks at rest: gives and takes. Returns
         whether all ranks hold the same now, as they must at the end of an epoch, and where it is to
         be `whole`; only then it is saved, or measured."""
 
+    def collect(self) -> None:
+        """On all ranks, before rank 0 saves: gives it what only the others have."""
+
 
 @dataclass(frozen=True)
 class Together:
-    """All ranks train every block together."""
+    """All ranks train every block together. gather: see `collect`."""
 
     world: World
+    gather: Callable[[], None] = lambda: None
     blocks: int = 0
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         return True
+
+    def collect(self) -> None:
+        self.gather()
 
 
 @dataclass

@@ -49,7 +49,7 @@ class Board:
             what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
             raise InputError(f"{what}: start with torchrun, or set both for all ranks")
         waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
-        serves = place.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+        serves = place.rank == 0 and not _of_agent()
         try:
             if Board._server is None:
                 more = {"timeout": waits, "wait_for_workers": False}
@@ -82,14 +82,26 @@ class Board:
             ranks = range(self._place.size)
             return [rank for rank in ranks if not self.store.check([f"here/{rank}"])]
 
-        found = _answer(look) or []
+        found = _answer(look)
+        if found is None:  # the store is gone, and who serves it
+            found = [0] if self._place.rank and not _of_agent() else []
         return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in found)
 
     def told(self) -> bool:
         """Says that this rank is going to tell what failed; returns whether it shall: no other one
         has said so, or, where the store is out of reach, it is the first of its machine."""
         number = _answer(lambda: self.store.add("told", 1))
-        return self._place.local_rank == 0 if number is None else number == 1
+        if number is not None:
+            return bool(number == 1)
+        # else rank 0 has told it, where it is on this machine, or is the one that is missing
+        beside_first = self._hosts[0] == self._hosts[self._place.rank]
+        first = 1 if beside_first and self._place.rank != 0 else 0
+        return self._place.local_rank == first
+
+
+def _of_agent() -> bool:
+    """Whether torchrun serves the store."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _answer(question: Callable[[], Value]) -> Value | None:

@@ -24,7 +24,7 @@ class Meeting:
 
     def __init__(self, exchange: Exchanging, stop: StopSignal) -> None:
         self._exchange, self._stop, self.world = exchange, stop, exchange.world
-        self.stopped = self._saves = False
+        self.stopped = self._saves = self._over = False
         self._least, self._longest = patience(SECONDS), 0.0
         self.go_on()
 
@@ -41,7 +41,7 @@ class Meeting:
     def failed(self, error: BaseException) -> None:
         """This rank's share has failed, which ends the run everywhere."""
         # whoever trains together is in the middle of a step now, unless the block has ended
-        meets = self._exchange.blocks or isinstance(error, Diverged)
+        meets = not self._over and (self._exchange.blocks or isinstance(error, Diverged))
         if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
             self._agree(Tally(), error)
 
@@ -63,6 +63,7 @@ class Meeting:
         table = world.agree([state, asked, saves, self._longest, *vars(own).values()])
         states, stops, saving, longest = table[:, :4].T
         if states.any():
+            self._over = True
             try:
                 world.settle(error)
             except RunError as told:

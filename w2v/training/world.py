@@ -17,6 +17,7 @@ of them tells it, rank 0 if it is there; what only others have to say is told by
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -140,6 +141,8 @@ class Ranks(World):
     def __init__(self) -> None:
         place = place_among_ranks()
         self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
+        # that a rank is missing is told in a sentence, without stacks
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         try:
             import torch  # a second
             import torch.distributed as dist
@@ -256,7 +259,9 @@ class Ranks(World):
     def _lost(self, waited: bool) -> W2VError:
         """What to raise where others are missing: one of those who are left tells it."""
         who = self._board.missing() or "another rank"
-        what = f"{who} did not answer within {self.patience:g} s" if waited else f"{who} has ended"
+        what = (
+            f"{who} did not answer within {self.patience:.0f} s" if waited else f"{who} has ended"
+        )
         if self.rank != 0:
             time.sleep(1.0)  # rank 0 comes first
         return Lost(what) if self._board.told() else Elsewhere(1)

@@ -54,8 +54,7 @@ class Handout:
 
     at_rest: called at every section's end, and of several ranks at every round's; True ends the run
     at a section's end. stopped: asked before every block; True ends the run at the section's end,
-    which is then at once. epoch_ends: whether an epoch's end is a section's end. deal: with several
-    ranks; `stopped` and `pause` are then without effect.
+    which is then at once. epoch_ends: whether an epoch's end is a section's end.
     """
 
     def __init__(
@@ -68,12 +67,11 @@ class Handout:
         in_rounds: bool = False,
         epoch_ends: bool = False,
         blocks_done: int = 0,
-        deal: Deal | None = None,
     ) -> None:
         self._blocks = blocks
         self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
-        self._at_rest, self._deal = at_rest, deal
-        self._stopped = stopped if deal is None else lambda: False
+        self._at_rest, self._stopped = at_rest, stopped
+        self._deal: Deal | None = None
         self._condition = threading.Condition()
         # in rounds: the first block of the round in which a worker got its last one
         self._taken = [-1] * workers
@@ -81,6 +79,12 @@ class Handout:
         self._pause = False
         self._ended = blocks_done >= len(blocks)
         self._open_section(blocks_done)
+
+    def deal(self, deal: Deal) -> None:
+        """Says, before the first block, that there are several ranks: `stopped` and `pause` have no
+        effect then."""
+        self._deal, self._stopped = deal, lambda: False
+        self._open_section(self._begin)
 
     @property
     def blocks_done(self) -> int:

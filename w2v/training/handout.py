@@ -8,12 +8,8 @@ checkpoint, a validation) is what the blocks before it made, none begun, none mi
     free       a section ends with the epoch, if someone wants to know, or at a requested pause
     in rounds  a section is one block for every worker, worker t always gets the t-th: with merges
                at their ends the outcome does not depend on how fast the threads are
-
-With several ranks (processes that train one model, see `exchange`) a section is ranks x m
-consecutive blocks, or what the epoch has left of them: rank r's workers take, freely or in rounds,
-the r-th part. It always ends where it should, for all ranks meet there: who wants a pause or a stop
-agrees on it with the others at the section's end. The position in the run stays one number, how
-many blocks all ranks have done, so that another number of ranks can go on from it.
+    over ranks a section is so many blocks for every rank, each its own; or a single one that all
+               ranks train together. In rounds the workers rest inside of it too.
 """
 
 from __future__ import annotations
@@ -26,35 +22,37 @@ from w2v.training.schedule import Block, Blocks
 
 
 @dataclass(frozen=True)
-class Deal:
-    """How blocks are dealt to ranks: this is `rank` of `ranks`, each gets `blocks` of a section."""
-
-    rank: int
-    ranks: int
-    blocks: int
-
-
-@dataclass(frozen=True)
 class Rest:
     """All workers are at rest.
 
-    blocks: that this process has trained since the last rest. blocks_done: of the whole run, by all
-    ranks. epoch_ended: the epoch (from 0) whose last block was among them, or None. meets: whether
-    this is a section's end, where ranks meet, and not one of the rounds inside it.
+    blocks: that this process's workers have trained since the last rest. blocks_done: of the whole
+    run. epoch_ended: the epoch (from 0) whose last block was among them, or None. inside: the
+    section goes on; what other ranks have done of it is not known.
     """
 
     blocks: int
     blocks_done: int
     epoch_ended: int | None
-    meets: bool = True
+    inside: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a section is this rank's: the rank-th `blocks` blocks of it; 0: a section is one
+    block, which all ranks train together. None: there is one rank, and sections are as long as they
+    may be."""
+
+    rank: int = 0
+    ranks: int = 1
+    blocks: int | None = None
 
 
 class Handout:
     """Hands the blocks of a run to `workers` threads.
 
-    at_rest: called at every section's end, and of several ranks at every round's; True ends the run
-    at a section's end. stopped: asked before every block; True ends the run at the section's end,
-    which is then at once. epoch_ends: whether an epoch's end is a section's end.
+    at_rest: called at every section's end; True ends the run. stopped: asked before every block;
+    True ends the run at the section's end, which is then at once. epoch_ends: whether an epoch's
+    end is a section's end. Over ranks, nothing but `at_rest` ends a section or the run.
     """
 
     def __init__(
@@ -68,33 +66,35 @@ class Handout:
         epoch_ends: bool = False,
         blocks_done: int = 0,
     ) -> None:
-        self._blocks = blocks
+        self._blocks, self._share = blocks, Share()
         self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
         self._at_rest, self._stopped = at_rest, stopped
-        self._deal: Deal | None = None
         self._condition = threading.Condition()
-        # in rounds: the first block of the round in which a worker got its last one
+        # in rounds: the round's first block, once a worker has got its own
         self._taken = [-1] * workers
         self._working = [False] * workers
         self._pause = False
         self._ended = blocks_done >= len(blocks)
-        self._open_section(blocks_done)
+        # of the whole section, of this rank's part, of the round: first block, and the last's next
+        self._section = self._end = self._begin = self._own_end = self._limit = 0
+        self._next = self._done = 0
+        self._open(blocks_done)
 
-    def deal(self, deal: Deal) -> None:
-        """Says, before the first block, that there are several ranks: `stopped` and `pause` have no
-        effect then."""
-        self._deal, self._stopped = deal, lambda: False
-        self._open_section(self._begin)
+    def among(self, share: Share) -> Handout:
+        """Makes it hand out a rank's share; returns itself."""
+        self._share = share
+        self._open(self._done)
+        return self
 
     @property
     def blocks_done(self) -> int:
-        """How many blocks of the whole run are finished, by earlier processes and, up to the last
-        section's end, by other ranks too."""
-        return self._done if self._deal is None else self._begin
+        """How many blocks of the whole run are finished, by earlier processes too; over ranks, how
+        many when the section began."""
+        return self._done if self._share.blocks is None else self._section
 
     def pause(self) -> None:
         """Asks for a rest as soon as the blocks in work are done."""
-        self._pause = self._deal is None
+        self._pause = True
 
     def end(self) -> None:
         """No more blocks, at once."""
@@ -109,8 +109,9 @@ class Handout:
                 self._working[worker] = False
                 self._done += 1
             while not self._ended:
-                if (self._pause or self._stopped()) and not self._in_rounds:
-                    self._limit = self._share_end = self._section_end = self._next
+                cut = self._share.blocks is None and not self._in_rounds
+                if cut and (self._pause or self._stopped()):
+                    self._limit = self._next
                 if self._done == self._limit:
                     self._rest()
                     self._condition.notify_all()
@@ -128,48 +129,46 @@ class Handout:
                 return None
             self._next += 1
             return self._next - 1
-        number = self._first + worker
-        if number >= self._limit or self._taken[worker] == self._first:
+        number = self._begin + worker
+        if number >= self._limit or self._taken[worker] == self._begin:
             return None
-        self._taken[worker] = self._first
+        self._taken[worker] = self._begin
         return number
 
     def _rest(self) -> None:
-        """At a section's end: lets `at_rest` work, and opens the next section; at the end of a
-        round inside it: the next round."""
-        stops, blocks = self._stopped(), self._done - self._first
+        """At a section's end: lets `at_rest` work, and opens the next section."""
+        stops, blocks = self._stopped(), self._done - self._begin
         self._pause = False
-        if self._limit < self._share_end:
-            self._at_rest(Rest(blocks, self._begin, None, meets=False))
-            self._open_round(self._done)
+        alone = self._share.blocks is None
+        if not alone and self._done < self._own_end:
+            self._at_rest(Rest(blocks, self._section, None, inside=True))
+            self._begin = self._next = self._done
+            self._limit = min(self._done + self._workers, self._own_end)
             return
-        done = self._section_end
+        done = self._done if alone else self._end
         epochs, rest = divmod(done, self._blocks.per_epoch)
-        ended = None if rest or done == self._begin else epochs - 1
+        ended = epochs - 1 if not rest and done > self._section else None
         ends = self._at_rest(Rest(blocks, done, ended))
-        self._ended = self._ended or ends or stops or done == len(self._blocks)
-        self._open_section(done)
+        self._ended = self._ended or ends or (alone and stops) or done == len(self._blocks)
+        self._open(done)
 
-    def _open_section(self, begin: int) -> None:
-        """A section: blocks `_begin` … `_section_end` - 1 of the run, `_share_end` - 1 the last one
-        of this process."""
-        self._begin = first = begin
-        epoch_end = (begin // self._blocks.per_epoch + 1) * self._blocks.per_epoch
-        if self._deal is not None:
-            rank, ranks = self._deal.rank, self._deal.ranks
-            self._section_end = min(begin + ranks * self._deal.blocks, epoch_end)
-            size = self._section_end - begin
-            first, end = begin + rank * size // ranks, begin + (rank + 1) * size // ranks
+    def _open(self, begin: int) -> None:
+        """Begins a section with block `begin`: this rank's own ones end before `_own_end`, those of
+        this round before `_limit`."""
+        share, epochs = self._share, begin // self._blocks.per_epoch + 1
+        epoch_end = min(epochs * self._blocks.per_epoch, len(self._blocks))
+        self._section = self._begin = self._next = self._done = begin
+        if share.blocks is None:
+            self._end = self._own_end = len(self._blocks)
+            if self._epoch_ends or self._in_rounds:
+                self._end = self._own_end = epoch_end
+        elif share.blocks:
+            self._end = min(begin + share.ranks * share.blocks, epoch_end)
+            first = min(begin + share.rank * share.blocks, self._end)
+            self._begin = self._next = self._done = first
+            self._own_end = min(first + share.blocks, self._end)
         else:
-            self._section_end = epoch_end if self._epoch_ends else len(self._blocks)
-            if self._in_rounds:
-                self._section_end = min(begin + self._workers, epoch_end)
-            end = self._section_end
-        self._share_end = end
-        self._open_round(first)
-
-    def _open_round(self, first: int) -> None:
-        """A round, or all of the section: blocks `_first` … `_limit` - 1."""
-        self._first = self._next = self._done = first
-        end = self._share_end
-        self._limit = min(first + self._workers, end) if self._in_rounds else end
+            self._end = self._own_end = min(begin + 1, epoch_end)
+        self._limit = self._own_end
+        if self._in_rounds:
+            self._limit = min(self._begin + self._workers, self._own_end)

@@ -65,10 +65,12 @@ class Reporter(Protocol):
 
 
 class StopSignal(Protocol):
-    """Set by somebody else when the run should end at its next safe point, keeping what it has (a
-    threading.Event)."""
+    """Set when the run should end at its next safe point, keeping what it has (a threading.Event).
+    A `signal_number`, if it has one, is that of the signal."""
 
     def is_set(self) -> bool: ...
+
+    def set(self) -> None: ...
 
 
 class SilentReporter:

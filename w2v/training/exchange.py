@@ -23,12 +23,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
-from w2v.training.handout import Deal, Rest
-from w2v.training.schedule import Blocks
+from w2v.training.handout import Rest
+from w2v.training.schedule import Blocks, Schedule
+from w2v.training.world import Started, World
 
 # Measured: 2 ranks learn as 2 threads from some 200 exchanges a run on, 8 need 1000, 16 more.
 EXCHANGES, EXCHANGES_PER_RANK = 1000, 250
@@ -37,24 +37,6 @@ HOT_ROWS = 1024  # at least so many are exchanged every time
 CHUNK_BYTES = 1 << 19  # worked on at a time, by one thread: stays in its cache
 PIECE_CHUNKS = 16  # sent at a time, of a full exchange
 ALWAYS = 1e30  # the pull of what every position moves: its damping is 1 / N
-
-
-class Sum(Protocol):
-    """A sum on its way."""
-
-    def wait(self) -> None:
-        """Returns when it is there."""
-
-
-class Ranks(Protocol):
-    """What is asked of the processes of a run, see `w2v.training.world`."""
-
-    rank: int
-    size: int
-
-    def start_sum(self, array: np.ndarray) -> Sum:
-        """`array` will be its sum over all ranks, the same bits everywhere; it is not to be touched
-        before."""
 
 
 @dataclass(frozen=True)
@@ -127,28 +109,28 @@ class Sections:
 
 
 class Exchange:
-    """Exchanges the rows of `tables` between `ranks`, every `words` stream positions that each of
-    them trains (None: as a run of this length should); works with `threads` threads.
+    """Exchanges the rows of `tables` between the ranks of `world`, every `words` stream positions
+    that each of them trains, with `threads` threads.
 
-        deal = exchange.begin(blocks, blocks_done)      # all ranks hold the same rows
-        exchange.meet(rest, lr, full=exchange.is_full(rest))      # at every section's end
+    An `Exchanging` of the trainer, see `w2v.training.task`. bytes: that this rank has given so far.
     """
 
     def __init__(
         self,
         tables: Sequence[SharedTable],
-        ranks: Ranks,
-        words: int | None = None,
+        world: World,
+        schedule: Schedule,
+        words: int,
         threads: int = 1,
     ) -> None:
-        self._ranks, self._words = ranks, words
+        self.world, self.bytes = world, 0
+        self._schedule, self._words = schedule, words
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._parts = [_Part(table, ranks, self._each) for table in tables]
+        self._parts = [_Part(table, world, self._each) for table in tables]
         self._sections: Sections | None = None
         self._trained = 0.0  # stream positions per rank
-        self._begun = 0  # blocks done at the last exchange
+        self._met = 0  # blocks done at the last exchange
         self._pending = False
-        self.bytes = 0  # handed to the network so far
 
     @property
     def sections(self) -> Sections:
@@ -156,42 +138,38 @@ class Exchange:
         assert self._sections is not None
         return self._sections
 
-    def begin(self, blocks: Blocks, blocks_done: int) -> Deal:
-        """Returns how the blocks of the run are dealt; all ranks hold the same rows now."""
-        ranks = self._ranks.size
-        words = self._words or default_words(blocks.positions, ranks)
-        self._sections = Sections.of(blocks, ranks, words)
-        self._begun, self._trained, self._pending = blocks_done, 0.0, False
+    @property
+    def blocks(self) -> int:
+        """Of a section, each rank's."""
+        return self.sections.size
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """All ranks hold the same rows now, and training begins there."""
+        self._sections = Sections.of(blocks, self.world.size, self._words)
+        self._met, self._trained, self._pending = blocks_done, 0.0, False
         for part in self._parts:
             part.begin(self._sections.buffered(len(part.rows)))
-        return Deal(self._ranks.rank, ranks, self._sections.size)
 
-    def is_full(self, rest: Rest) -> bool:
-        """Whether all rows are exchanged at the end of this section anyway."""
-        return self.sections.is_full(rest.blocks_done)
-
-    def meet(self, rest: Rest, lr: float, *, full: bool) -> None:
+    def __call__(self, rest: Rest, whole: bool) -> bool:
         """With all workers at rest at a section's end: exchanges what is due, or all rows."""
-        blocks, ranks = self.sections.blocks, self._ranks.size
-        moved = blocks.position(rest.blocks_done) - blocks.position(self._begun)
-        self._trained, self._begun = self._trained + moved / ranks, rest.blocks_done
+        blocks, done = self.sections.blocks, rest.blocks_done
+        whole = whole or self.sections.is_full(done)
+        lr = self._schedule.rate(blocks.position(self._met) / blocks.positions)
+        moved = blocks.position(done) - blocks.position(self._met)
+        self._trained, self._met = self._trained + moved / self.world.size, done
         if self._pending:
             for part in self._parts:
                 part.finish()
         for part in self._parts:
-            rows = len(part.rows)
-            size = rows if full else self.sections.prefix(rest.blocks_done, rows)
-            self.bytes += size * part.rows.strides[0]
-            if full:
+            size = self.sections.prefix(done, len(part.rows))
+            if whole:
+                size = len(part.rows)
                 part.exchange(lr, self._trained)
             else:
                 part.start(size, lr, self._trained)
-        self._pending = not full
-
-    def close(self) -> None:
-        """Ends the threads of its own."""
-        if self._pool is not None:
-            self._pool.shutdown()
+            self.bytes += size * part.rows.strides[0]
+        self._pending = not whole
+        return whole
 
     def _each(self, size: int, step: int, work: Callable[[slice], None]) -> None:
         """Calls `work` for every slice of `step` of the first `size` rows."""
@@ -209,16 +187,16 @@ class _Part:
     def __init__(
         self,
         table: SharedTable,
-        ranks: Ranks,
+        world: World,
         each: Callable[[int, int, Callable[[slice], None]], None],
     ) -> None:
-        self.rows, self._table, self._ranks, self._each = table.rows, table, ranks, each
+        self.rows, self._table, self._world, self._each = table.rows, table, world, each
         self._step = max(1, CHUNK_BYTES // max(1, table.rows.strides[0]))
         empty = np.zeros((0, *table.rows.shape[1:]), np.float32)
         self._base = self._own = self._total = empty
         self._met = np.zeros(len(table.rows))  # positions per rank at the row's last exchange
         self._factor = np.zeros(0, np.float32)
-        self._sum: Sum | None = None
+        self._sum: Started | None = None
 
     def begin(self, buffered: int) -> None:
         self._base = self.rows.copy()
@@ -228,7 +206,7 @@ class _Part:
     def _damping(self, rows: slice, lr: float, trained: float) -> np.ndarray:
         since = trained - self._met[rows]
         self._met[rows] = trained
-        return damping(self._table.pull[rows], lr, since, self._ranks.size)[:, None]
+        return damping(self._table.pull[rows], lr, since, self._world.size)[:, None]
 
     def start(self, size: int, lr: float, trained: float) -> None:
         """Sends the changes of the first `size` rows."""
@@ -239,7 +217,7 @@ class _Part:
 
         self._factor = self._damping(slice(0, size), lr, trained)
         self._each(size, self._step, fill)
-        self._sum = self._ranks.start_sum(self._total[:size])
+        self._sum = self._world.start_sum(self._total[:size])
 
     def finish(self) -> None:
         """Takes in what `start` has sent, and the other ranks too."""
@@ -264,13 +242,13 @@ class _Part:
         size, step = len(self.rows), self._step * PIECE_CHUNKS
         factor = self._damping(slice(0, size), lr, trained)
         spare = [np.empty_like(self.rows[:step]) for _ in range(2)]
-        before: tuple[int, np.ndarray, Sum] | None = None
+        before: tuple[int, np.ndarray, Started] | None = None
         for start in [*range(0, size, step), None]:
             now = None
             if start is not None:
                 total = spare[start // step % 2][: size - start]
                 self._each(len(total), self._step, partial(self._change, start, total))
-                now = start, total, self._ranks.start_sum(total)
+                now = start, total, self._world.start_sum(total)
             if before is not None:
                 begun, total, sum_of = before
                 sum_of.wait()

@@ -83,8 +83,14 @@ class Exchanging(Protocol):
     and are the same at its end.
     """
 
-    world: World
-    blocks: int
+    @property
+    def world(self) -> World: ...
+
+    @property
+    def blocks(self) -> int: ...
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """All ranks hold the same, and training begins there; before anything else."""
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         """At a section's end, with all threads of all ranks at rest: gives and takes. Returns
@@ -98,6 +104,9 @@ class Together:
 
     world: World
     blocks: int = 0
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """Needs to know nothing."""
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         return True

@@ -8,6 +8,7 @@ from w2v.corpus import TokenStore, Vocabulary, read_corpus
 from w2v.corpus.read import read_memory
 from w2v.corpus.renumber import renumbered
 from w2v.corpus.selection import listed_vocabulary, lost_text, select_vocabulary
+from w2v.corpus.shards import check_same
 from w2v.errors import InputError
 from w2v.settings.config import IN_MEMORY
 from w2v.training.task import Context
@@ -21,7 +22,10 @@ def read_text(context: Context) -> TokenStore:
     elif IN_MEMORY in settings.corpus:
         raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
     else:
-        store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
+        names, world = settings.corpus, context.world
+        store = read_corpus(names, settings, use_cache=cached, progress=progress, ranks=world)
+    if context.world.size > 1:
+        check_same(store, context.world)
     for warning in store.warnings:
         context.reporter.warn(warning)
     output = os.path.abspath(context.config.output.output or "")

@@ -28,7 +28,7 @@ from w2v.training import engine
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
 from w2v.training.exchange import SharedTable
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
-from w2v.words.shared import shared_tables
+from w2v.words.shared import block_limit, shared_tables
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 16384  # trained words between merges, of all threads together
@@ -147,13 +147,15 @@ class HogwildEngine(WordEngine):
     def compile(cls, config: Config) -> None:
         compiled_kernel(config)
 
-    def bounds(self) -> np.ndarray:
+    def bounds(self, ranks: int = 1) -> np.ndarray:
         """Well under 0.2 s of work each, a few hundred a run: so the learning rate falls smoothly,
-        and no thread idles at the end."""
+        and no thread idles at the end; several ranks exchange rows in between."""
         config, length = self.config, len(self._ids)
         size = int(BLOCK_FLOPS / flops_per_word(config))
         if works_in_rounds(config):
             size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.training.threads**2))
+        if ranks > 1:
+            size = min(size, block_limit(config, length, ranks))
         size = max(1000, min(size, length * config.training.epochs // 256))
         return cut_blocks(self._ids, size, self._max_sentence)
 

@@ -10,9 +10,24 @@ from w2v.kernels.cpu.workspace import RowTables, Weights
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
-from w2v.training.exchange import ALWAYS, SharedTable
+from w2v.settings.interval import parse_interval
+from w2v.training.exchange import ALWAYS, SharedTable, default_words
 
 PART = 1 << 20  # words whose paths are looked at together
+BLOCKS = 4  # for each of several threads between exchanges, so that none idles for long
+
+
+def section_words(config: Config, length: int, ranks: int) -> int:
+    """Returns how many stream positions a rank trains between exchanges; the text has `length`."""
+    if (given := config.training.exchange_words) is not None:
+        return int(parse_interval(given).amount)
+    return default_words(length * config.training.epochs, ranks)
+
+
+def block_limit(config: Config, length: int, ranks: int) -> int:
+    """Returns how many stream positions a block may have then."""
+    threads = config.training.threads
+    return section_words(config, length, ranks) // (BLOCKS * threads if threads > 1 else 1)
 
 
 def shared_tables(

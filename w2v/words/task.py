@@ -12,10 +12,21 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, return_freed_memory
 from w2v.training.engine import Tally, WordEngine, blind_loss
+from w2v.training.exchange import Exchange
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
+from w2v.training.task import (
+    BASE_BYTES,
+    Exchanging,
+    Job,
+    Result,
+    Task,
+    Text,
+    Together,
+    told_if_slow,
+)
 from w2v.training.text import read_text, read_validation, words_to_train
+from w2v.words.shared import section_words
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -96,7 +107,8 @@ class WordsTask(Task):
         engine = engine_class(config, store.ids, counts)
         if warning := engine.warning():
             self.reporter.warn(warning)
-        blocks = Blocks(engine.bounds(), config.training.epochs)
+        world = self.context.world
+        blocks = Blocks(engine.bounds(world.size), config.training.epochs)
         store.release(0, len(store.ids))
         engine.initialise()
         if text.start is not None:
@@ -105,7 +117,11 @@ class WordsTask(Task):
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
         schedule, blind = Schedule(config.training.lr), blind_loss(config, len(counts))
-        return Job(engine, blocks, schedule, validation, store.release, blind)
+        exchange: Exchanging | None = None if world.size == 1 else Together(world)
+        if world.size > 1 and (tables := engine.shared_tables()) is not None:
+            words = section_words(config, len(store.ids), world.size)
+            exchange = Exchange(tables, world, schedule, words, config.training.threads)
+        return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 
     def result(self, text: Text, job: Job) -> Result:
         learnt = None if job.validation is None else job.validation.learnt()["vectors"]

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -56,6 +56,7 @@ from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, RunSummary
+    from w2v.training.world import World
 
 
 @with_settings(all_settings().values())
@@ -85,73 +86,111 @@ def command(
     # fails at once if the working directory was removed: Numba and PyTorch cannot do without one
     os.getcwd()
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
-    run_before = None if resume is None else Path(resume)
-    if run_before is None:
-        settings = build_config(given, config)
-    else:
-        from w2v.runs.output import claimed
-        from w2v.runs.resume import finished
+    others = {"--config": config is not None, "--dry-run": dry_run}
+    from w2v.training.world import World
 
-        settings = _settings_of(
-            run_before, given, {"--config": config is not None, "--dry-run": dry_run}
-        )
-        # not while it is at work; and what a kill has left behind goes
-        with claimed(settings, run_before):
-            done = finished(run_before, settings)
-        if done is not None:
+    with World.join() as world:
+        run_before, done = None if resume is None else Path(resume), None
+        with world.step():
+            if run_before is None:
+                settings = build_config(given, config)
+            else:
+                settings = _settings_of(run_before, given, others)
+                done = _finished(run_before, settings) if world.rank == 0 else None
+        how = _How(not no_cache, quiet or world.rank > 0, json, dry_run, given.get("output") == "-")
+        if (done := world.told(done)) is None:
+            return _train(settings, world, run_before, how)
+        if world.rank == 0:
             if not quiet:
-                say(
-                    f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may"
-                    " grow"
-                )
+                epochs = settings.training.epochs
+                say(f"{resume} is finished, after {epochs} epochs; --epochs may grow")
             print_json(done) if json else print_line(str(run_before))
-            return 0
-    with ConsoleReporter(quiet=quiet) as reporter:
-        for note in settings.notes:
-            reporter.note(note)
-        from w2v import run
-        from w2v.training.task import Context
-        from w2v.vectors import FORMATS, named_format
+        return 0
 
-        output = settings.output.output or ""
-        suffix = Path(output).suffix[1:]
-        if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
-            reporter.note(
-                f"{settings.output.output} becomes a run directory; vector files end in"
-                f" {' '.join(FORMATS)}"
-            )
-        if dry_run:
-            plan = run.plan(Context(settings, reporter, use_cache=not no_cache))
+
+class _How(NamedTuple):
+    use_cache: bool
+    quiet: bool
+    json: bool
+    dry_run: bool
+    streams: bool  # the vectors to stdout
+
+
+def _train(settings: Config, world: World, run_before: Path | None, how: _How) -> int:
+    """Trains or plans, says what came of it, and returns the exit code; of several ranks only the
+    first one says anything."""
+    from w2v import run
+    from w2v.training.task import Context
+
+    first = world.rank == 0
+    with ConsoleReporter(quiet=how.quiet) as reporter:
+        context = Context(settings, reporter, use_cache=how.use_cache, resume=run_before)
+        context = replace(context, world=world)
+        if first:
+            _tell_before(settings, reporter)
+        if how.dry_run:
+            plan = run.plan(context)
             reporter.close()
-            _print_plan(plan, json)
+            if first:
+                _print_plan(plan, how.json)
             return 0
-        if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
-            reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
         with (
-            stopping_softly(lambda: reporter.training_began) as stop,
-            _to_stdout(settings, json) as settings,
+            stopping_softly(lambda: reporter.training_began, tells=world.size == 1) as stop,
+            _to_stdout(settings, how.json) as settings,
         ):
-            summary = run.run(Context(settings, reporter, stop, not no_cache, run_before))
-            if given.get("output") == "-":
+            summary = run.run(replace(context, config=settings, stop=stop))
+            if how.streams and first:
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
                     shutil.copyfileobj(vectors, binary_stdout())
-                summary = replace(summary, output="standard output")
-    if not quiet:
+    if first:
+        if how.streams:
+            summary = replace(summary, output="standard output")
+        _say_result(summary, settings, stop, how)
+    return 128 + stop.signal_number if stop.is_set() else 0
+
+
+def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) -> None:
+    if not how.quiet:
         _tell(summary, settings.corpus.max_vocab)
     try:
-        if summary.output != "standard output":
-            print_json(summary.as_dict()) if json else print_line(summary.output)
+        if not how.streams:
+            print_json(summary.as_dict()) if how.json else print_line(summary.output)
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
         if not stop.is_set():
             raise
         silence(1)
-    if not stop.is_set():
-        return 0
-    say(_stopped(summary, stop))
-    return 128 + stop.signal_number
+    if stop.is_set():
+        say(_stopped(summary, stop))
+
+
+def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
+    """Says what may surprise in the settings."""
+    from w2v.vectors import FORMATS, named_format
+
+    for note in settings.notes:
+        reporter.note(note)
+    output = settings.output.output or ""
+    suffix = Path(output).suffix[1:]
+    if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
+        reporter.note(
+            f"{settings.output.output} becomes a run directory; vector files end in"
+            f" {' '.join(FORMATS)}"
+        )
+    if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
+        reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
+
+
+def _finished(run: Path, settings: Config) -> dict[str, Any] | None:
+    """Returns the summary of a run that has nothing left to do."""
+    from w2v.runs.output import claimed
+    from w2v.runs.resume import finished
+
+    # not while it is at work; and what a kill has left behind goes
+    with claimed(settings, run):
+        return finished(run, settings)
 
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:

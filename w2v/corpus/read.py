@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -81,7 +81,7 @@ def read_corpus(
     reader = _Reader(encoders, reading, threads or available_cores(), sources)
     key = entry_key(sources, reading) if lasting else None
     cached = key if use_cache and size_cap() > 0 else None
-    if ranks is not None and ranks.size > 1:
+    if ranks is not None:
         with _frugal_arrow():
             store = read_together(reader, cached, ranks)
     else:
@@ -89,7 +89,8 @@ def read_corpus(
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
     told = (*warnings, *store.warnings)  # the cache holds only those about the text
     store = replace(store, key=key, sources=tuple(described), warnings=told)
-    return with_phrases(store, settings)
+    with nullcontext() if ranks is None else ranks.step():
+        return with_phrases(store, settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:

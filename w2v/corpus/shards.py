@@ -102,13 +102,6 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
     return store
 
 
-def check_same(store: TokenStore, ranks: Ranks) -> None:
-    """Refuses texts that differ between the ranks, by their words and counts."""
-    words, counts = store.vocabulary.packed.text, store.vocabulary.counts
-    known = zlib.crc32(np.ascontiguousarray(counts).data, zlib.crc32(words))
-    _compare(ranks, [store.n_words, store.n_lines, len(counts), known], "words, lines, …")
-
-
 def _check_sources(reader: Reader, ranks: Ranks) -> None:
     for source in reader.sources:
         if not source.lasting:

@@ -7,6 +7,10 @@ depend on (seed, epoch, block) alone.
 
 Rows of the embedding, and of the output layers that score few rows, are updated only where a step
 has used them.
+
+Over ranks each trains its part of the columns, and the gradients are summed before the norm is
+taken: what comes out is that of one process, to rounding, but for dropout, which every rank draws
+by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
 from w2v.training.engine import Engine, Tally, block_seeds, check_state
 from w2v.training.optimizers import AdamW, RowOptimizer, Sgd
+from w2v.training.ranked import summed_over
 from w2v.training.schedule import Block
+from w2v.training.world import World
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
 
@@ -46,12 +52,16 @@ class LanguageModelEngine(Engine):
 
     name = "autograd"
 
-    def __init__(self, config: Config, source: Source, counts: np.ndarray) -> None:
+    def __init__(
+        self, config: Config, source: Source, counts: np.ndarray, world: World | None = None
+    ) -> None:
         self.config, self.device = config, find_device(config.training.device)
+        self._world = world or World.alone()
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        self.columns = Columns(source, config.training.batch_size)
+        columns, ranks = config.training.batch_size, (self._world.rank, self._world.size)
+        self.columns = Columns(source, columns, *ranks)
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():
@@ -74,11 +84,12 @@ class LanguageModelEngine(Engine):
             name: self._optimizer(name, table) for name, table in self.model.named_parameters()
         }
         self._state: State = ()
+        self._whole: State | None = None  # of all columns, where other ranks hold some
 
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
         than others."""
-        lm, columns = self.config.lm, self.columns.columns
+        lm, columns = self.config.lm, len(self.columns.own)
         with self._aside():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):
@@ -106,21 +117,23 @@ class LanguageModelEngine(Engine):
         columns = self.columns.columns
         start, stop = block.start // columns, block.stop // columns
         with self._aside():
-            torch.manual_seed(own)
+            torch.manual_seed(own + self._world.rank)  # of dropout
+            self._whole = None
             if block.index == 0 or not self._state:
-                self._state = self.model.start(columns)
+                self._state = self.model.start(len(self.columns.own))
             loss = torch.zeros((), dtype=torch.float64, device=self.device)
             step = self.config.lm.bptt * self.config.lm.accumulate
             for begin in range(start, stop, step):
                 loss += self._step(begin, min(begin + step, stop), lr)
-            tokens = block.stop - block.start
+            tokens = (stop - start) * len(self.columns.own)
             self.columns.release(start, stop)
             return Tally(loss.item(), tokens, tokens, 0, 0, tokens)
 
     def state(self) -> dict[str, np.ndarray]:
         """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
         tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
-        tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(self._state)}
+        carried = self._state if self._whole is None else self._whole
+        tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(carried)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -144,9 +157,21 @@ class LanguageModelEngine(Engine):
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(torch.from_numpy(np.array(kept[name])))
-        self._state = tuple(
+        self._whole = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )
+        own = slice(self.columns.own.start, self.columns.own.stop)
+        self._state = tuple(part[:, own] for part in self._whole)
+
+    def collect(self) -> None:
+        """Over ranks, before `state` is asked: puts together what each of them carries on."""
+        whole = []
+        for part in self._state:
+            turned = part.float().transpose(0, 1).cpu()  # columns first
+            found = self._world.gather(turned.reshape(-1).numpy())
+            rows = torch.from_numpy(np.concatenate(found)).view(-1, *turned.shape[1:])
+            whole.append(rows.transpose(0, 1).to(self.device))
+        self._whole = tuple(whole)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {**dict(self.model.named_parameters()), **optimizers.states(self._optimizers)}
@@ -179,7 +204,8 @@ class LanguageModelEngine(Engine):
     def _update(self, lr: float, tokens: int) -> None:
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
         limited."""
-        gradients = optimizers.gathered(self.model.named_parameters())
+        named = dict(self.model.named_parameters())
+        gradients = summed_over(self._world, optimizers.gathered(named.items()), named)
         scale = 1 / tokens
         if clip := self.config.lm.clip:
             length = optimizers.norm(gradients).item() / tokens

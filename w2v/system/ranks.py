@@ -31,6 +31,14 @@ def place_among_ranks() -> Place:
     return Place(rank, size, local_rank, local_size)
 
 
+def place_or_alone() -> Place:
+    """As `place_among_ranks`; that of a single process where the environment is unclear."""
+    try:
+        return place_among_ranks()
+    except InputError:
+        return Place()
+
+
 def _number(name: str, default: int | None) -> int:
     text = os.environ.get(name, "").strip()
     if not text and default is not None:

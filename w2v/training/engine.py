@@ -123,8 +123,8 @@ class WordEngine(Engine):
         """Returns the same for a run of so many ranks."""
 
     def shared_tables(self) -> list[SharedTable] | None:
-        """Returns what every rank has its own copy of and trains by itself; None: all ranks train
-        every block together."""
+        """Returns what every rank has its own copy of and trains by itself, if that is how several
+        of them work."""
         return None
 
     @classmethod

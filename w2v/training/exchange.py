@@ -171,6 +171,9 @@ class Exchange:
         self._pending = not whole
         return whole
 
+    def collect(self) -> None:
+        """What is saved all ranks have."""
+
     def _each(self, size: int, step: int, work: Callable[[slice], None]) -> None:
         """Calls `work` for every slice of `step` of the first `size` rows."""
         slices = [slice(at, min(size, at + step)) for at in range(0, size, step)]

@@ -24,7 +24,7 @@ class Meeting:
 
     def __init__(self, exchange: Exchanging, stop: StopSignal) -> None:
         self._exchange, self._stop, self.world = exchange, stop, exchange.world
-        self.stopped = False
+        self.stopped = self._saves = False
         self._least, self._longest = patience(SECONDS), 0.0
         self.go_on()
 
@@ -33,10 +33,10 @@ class Meeting:
         """What of a section is this rank's."""
         return Share(self.world.rank, self.world.size, self._exchange.blocks)
 
-    def sums(self, own: Tally) -> Tally:
+    def sums(self, own: Tally, saves: bool = False) -> Tally:
         """Returns what all ranks have done in the section that has ended; raises what has failed on
-        one of them."""
-        return self._agree(own, None)
+        one of them. saves: whether this one is going to save the run's state."""
+        return self._agree(own, None, saves)
 
     def failed(self, error: BaseException) -> None:
         """This rank's share has failed, which ends the run everywhere."""
@@ -45,19 +45,23 @@ class Meeting:
         if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
             self._agree(Tally(), error)
 
-    def same(self, rest: Rest) -> bool:
-        """Exchanges what was learnt; returns whether all ranks hold the same now."""
-        return self._exchange(rest, self.stopped)
+    def same(self, rest: Rest, ends: bool) -> bool:
+        """Exchanges what was learnt; returns whether all ranks hold the same now. `ends`: the run
+        is done."""
+        same = self._exchange(rest, self.stopped)
+        if same and (self._saves or self.stopped or ends or rest.epoch_ended is not None):
+            self._exchange.collect()
+        return same
 
-    def _agree(self, own: Tally, error: Exception | None) -> Tally:
+    def _agree(self, own: Tally, error: Exception | None, saves: bool = False) -> Tally:
         world = self.world
         state = GOES_ON if error is None else DIVERGED if isinstance(error, Diverged) else FAILED
         asked = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
         seconds = time.monotonic() - self._began
         self._longest = max(self._longest, seconds)
         world.patience = self._patience
-        table = world.agree([state, asked, self._longest, *vars(own).values()])
-        states, stops, longest = table[:, :3].T
+        table = world.agree([state, asked, saves, self._longest, *vars(own).values()])
+        states, stops, saving, longest = table[:, :4].T
         if states.any():
             try:
                 world.settle(error)
@@ -69,7 +73,8 @@ class Meeting:
         if stops.any():
             self.stopped = True
             self._heed(int(stops.max()))
-        loss, *counts = table[:, 3:].sum(axis=0).tolist()
+        self._saves = bool(saving.any())
+        loss, *counts = table[:, 4:].sum(axis=0).tolist()
         self.go_on()
         return Tally(loss, *map(int, counts))
 

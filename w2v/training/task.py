@@ -48,6 +48,7 @@ class Context:
     `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
     gets a checkpoint at its end, so that the run can be made longer. in_step: whether training
     waits at every epoch's end until the reporter has heard of it. world: the ranks that train.
+    store: the corpus, if they have read it already.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Context:
     keep_state: bool = False
     in_step: bool = False
     world: World = field(default_factory=World.alone)
+    store: TokenStore | None = None
 
 
 @dataclass
@@ -97,12 +99,16 @@ class Exchanging(Protocol):
         whether all ranks hold the same now, as they must at the end of an epoch, and where it is to
         be `whole`; only then it is saved, or measured."""
 
+    def collect(self) -> None:
+        """On all ranks, before rank 0 saves: gives it what only the others have."""
+
 
 @dataclass(frozen=True)
 class Together:
-    """All ranks train every block together."""
+    """All ranks train every block together. gather: see `collect`."""
 
     world: World
+    gather: Callable[[], None] = lambda: None
     blocks: int = 0
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
@@ -110,6 +116,9 @@ class Together:
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         return True
+
+    def collect(self) -> None:
+        self.gather()
 
 
 @dataclass

@@ -34,6 +34,7 @@ class Watcher(Protocol):
 
     name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must rest at the end of every epoch
+    asked: bool  # whether it waits for a rest at which it saves
 
     def due(self, words: int) -> bool:
         """Asked after every block, when the run has read so many words: shall training rest?"""
@@ -182,7 +183,7 @@ class Trainer:
         """Books what all ranks have done in the section that has ended."""
         own, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
-        tally = meeting.sums(own)
+        tally = meeting.sums(own, saves=any(watcher.asked for watcher in self._watchers))
         if meeting.stopped and not stopped:
             self._reporter.milestone("stopping: what was learnt so far is being saved")
         self.blocks_done = rest.blocks_done
@@ -195,7 +196,7 @@ class Trainer:
         """Returns whether all ranks hold the same now."""
         if rest.epoch_ended is not None:  # whoever has heard of the epoch may have had enough
             meeting.sums(Tally())
-        same = meeting.same(rest)
+        same = meeting.same(rest, rest.blocks_done == len(self.blocks))
         meeting.wait_long()
         return same
 

@@ -67,7 +67,14 @@ class World:
         """Meets the other ranks that the environment tells of; refuses with an InputError what it
         says wrongly, and with a RunError ranks that do not come."""
         place = place_among_ranks()
-        return World() if place.size == 1 else Ranks()
+        if place.size == 1:
+            return World()
+        try:
+            return Ranks()
+        except InputError as error:  # the same for all of them
+            if place.rank == 0:
+                raise
+            raise Elsewhere(error.exit_status) from error
 
     def barrier(self) -> None:
         """Waits until all ranks have come here."""
@@ -95,7 +102,7 @@ class World:
         type and any lengths."""
         return list(parts)
 
-    def told(self, value: Value) -> Value:
+    def told(self, value: Any) -> Any:
         """Returns rank 0's value, which JSON can hold."""
         return value
 
@@ -120,6 +127,12 @@ class World:
         """This rank takes no more part; with an `error` of its own, which it tells by itself, the
         others need not say that it is missing."""
 
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.leave(error)
+
 
 class Ranks(World):
     """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
@@ -136,6 +149,9 @@ class Ranks(World):
         if not dist.is_available():
             what = "this PyTorch was built without torch.distributed"
             raise InputError(f"{given}, and {what}: install another one")
+        if dist.is_initialized():
+            what = "this program uses torch.distributed already"
+            raise InputError(f"{given}, and {what}: destroy its process group before training")
         self._torch, self._dist, self._board = torch, dist, Board(dist, place)
         self.owner = self._board.owner
         dist.init_process_group(
@@ -185,13 +201,13 @@ class Ranks(World):
         self._wait(self._dist.all_to_all_single(self._tensor(found), given, *sizes, async_op=True))
         return np.split(found, np.cumsum(received[:-1]))
 
-    def told(self, value: Value) -> Value:
+    def told(self, value: Any) -> Any:
         data = json.dumps(value).encode() if self.rank == 0 else b""
         size = np.array([len(data)])
         self.share(size)
         text = np.frombuffer(data, np.uint8).copy() if data else np.empty(size[0], np.uint8)
         self.share(text)
-        return json.loads(text.tobytes())  # type: ignore[no-any-return]
+        return json.loads(text.tobytes())
 
     def settle(self, error: Exception | None) -> None:
         if isinstance(error, Lost | Elsewhere):  # the others are not here

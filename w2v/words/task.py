@@ -117,7 +117,7 @@ class WordsTask(Task):
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
         schedule, blind = Schedule(config.training.lr), blind_loss(config, len(counts))
-        exchange: Exchanging | None = None if world.size == 1 else Together(world)
+        exchange = None
         if world.size > 1 and (tables := engine.shared_tables()) is not None:
             words = section_words(config, len(store.ids), world.size)
             exchange = Exchange(tables, world, schedule, words, config.training.threads)

@@ -1,0 +1,59 @@
+"""Run by both ranks of test_data_parallel.py: two ranks with half of the columns each, against one
+process with all of them, on the same batches."""
+
+import sys
+
+import numpy as np
+import torch
+
+from w2v.lm.columns import Source
+from w2v.lm.engine import LanguageModelEngine
+from w2v.settings.build import build_config
+from w2v.training.schedule import Blocks
+from w2v.training.world import World
+
+COMMON = {"corpus": ["x"], "model": "lm", "dim": "24", "hidden": "24", "batch_size": "6"}
+COMMON |= {"bptt": "12", "dropout": "0", "seed": "3", "threads": "1", "clip": "0.25"}
+SETTINGS = [
+    {"loss": "softmax", "optimizer": "sgd", "lr": "2", "accumulate": "2"},
+    {"loss": "softmax", "arch": "transformer", "tied": "yes", "optimizer": "sgd", "lr": "0.5"},
+    {"loss": "adaptive-softmax", "cutoffs": "20,100"},
+    {"loss": "hsigmoid"},
+    {"loss": "nce", "negatives": "20", "nce_log_z": "learned"},
+    {"loss": "sampled-softmax", "negatives": "20", "arch": "transformer", "heads": "2"},
+    {"loss": "label-smoothing", "arch": "gru", "optimizer": "sparse-adam", "lr": "0.01"},
+]
+
+
+def text() -> tuple[Source, np.ndarray]:
+    random = np.random.default_rng(0)
+    counts = np.sort(random.zipf(1.3, 200) % 1000 + 1)[::-1].astype(np.int64)
+    ids = random.choice(200, 2003, p=counts / counts.sum()).astype(np.int32)
+    return Source(ids, None, 0), counts
+
+
+def trained(given: dict[str, str], world: World) -> tuple[dict[str, np.ndarray], float]:
+    engine = LanguageModelEngine(build_config(COMMON | given), *text(), world)
+    blocks, loss = Blocks(engine.bounds(), 1), 0.0
+    for number in range(len(blocks)):
+        loss += engine.train(blocks[number], engine.config.training.lr).loss
+    if world.size > 1:
+        engine.collect()
+    return {name: np.array(array) for name, array in engine.state().items()}, loss
+
+
+world = World.join()
+for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+    torch.set_default_dtype(dtype)
+    for given in SETTINGS if dtype == torch.float64 else SETTINGS[:5]:
+        (alone, whole), (together, part) = trained(given, World.alone()), trained(given, world)
+        assert alone.keys() == together.keys()
+        for name, array in alone.items():
+            rounding = max(tolerance, 1e-6) if name.startswith("carry.") else tolerance
+            worst = np.abs(together[name] - array).max() / max(np.abs(array).max(), 1e-3)
+            print(world.rank, dtype, given["loss"], name, worst, file=sys.stderr)
+            assert worst <= rounding, (given, name, worst)
+        assert abs(world.agree([part]).sum() / whole - 1) <= tolerance, given
+        own = np.concatenate([array.ravel() for array in together.values()]).astype(np.float64)
+        assert len({bytes(other) for other in world.gather(own)}) == 1, given  # on both the same
+world.leave(None)

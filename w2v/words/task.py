@@ -15,16 +15,7 @@ from w2v.training.engine import Tally, WordEngine, blind_loss
 from w2v.training.exchange import Exchange
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import (
-    BASE_BYTES,
-    Exchanging,
-    Job,
-    Result,
-    Task,
-    Text,
-    Together,
-    told_if_slow,
-)
+from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.words.shared import section_words
 from w2v.words.start import Start, run_vocabulary, start_from

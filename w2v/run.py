@@ -23,6 +23,7 @@ from w2v.runs.together import among_ranks, check_same_text, place_for_all, share
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
+from w2v.training.forecast import forecast
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
@@ -176,13 +177,13 @@ def plan(context: Context) -> Plan:
     with told_if_missing(), closing(_read(task, None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
-        seconds = None
+        seconds, over_ranks = None, None
         fits = all(demand.fits for demand in demands)
         if world.agree([fits]).all():
             with world.step():
                 job = task.job(text)
                 _check_ranks(job, world)
-            seconds = _training_seconds(job)
+            seconds, over_ranks = forecast(job, _training_seconds, task.reporter.warn)
             if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
                 task.reporter.note(told)
         words = task.counts(text, TrainingResult().total)
@@ -201,6 +202,7 @@ def plan(context: Context) -> Plan:
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
             training_seconds=seconds,
+            over_ranks={} if over_ranks is None else over_ranks.as_dict(),
         )
 
 

@@ -110,9 +110,10 @@ class Sections:
 
 class Exchange:
     """Exchanges the rows of `tables` between the ranks of `world`, every `words` stream positions
-    that each of them trains, with `threads` threads.
+    that each of them trains (None: as many as `default_words` says), with `threads` threads.
 
     An `Exchanging` of the trainer, see `w2v.training.task`. bytes: that this rank has given so far.
+    shapes: how many rows each table has, and how many bytes a row.
     """
 
     def __init__(
@@ -120,17 +121,18 @@ class Exchange:
         tables: Sequence[SharedTable],
         world: World,
         schedule: Schedule,
-        words: int,
+        words: int | None = None,
         threads: int = 1,
     ) -> None:
         self.world, self.bytes = world, 0
         self._schedule, self._words = schedule, words
+        self.shapes = [(len(table.rows), table.rows.strides[0]) for table in tables]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._parts = [_Part(table, world, self._each) for table in tables]
         self._sections: Sections | None = None
-        self._trained = 0.0  # stream positions per rank
-        self._met = 0  # blocks done at the last exchange
-        self._pending = False
+        self._trained = self._met = 0  # stream positions since `begin`; blocks done last time
+        self._buffer = np.zeros(0, np.float32)
+        self._sum: Started | None = None
 
     @property
     def sections(self) -> Sections:
@@ -143,32 +145,44 @@ class Exchange:
         """Of a section, each rank's."""
         return self.sections.size
 
+    def words(self, positions: int, ranks: int) -> int:
+        """Returns how many stream positions a rank trains between exchanges, in a run of so many
+        over so many ranks."""
+        return self._words or default_words(positions, ranks)
+
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
         """All ranks hold the same rows now, and training begins there."""
-        self._sections = Sections.of(blocks, self.world.size, self._words)
-        self._met, self._trained, self._pending = blocks_done, 0.0, False
-        for part in self._parts:
-            part.begin(self._sections.buffered(len(part.rows)))
+        size = self.world.size
+        self._sections = Sections.of(blocks, size, self.words(blocks.positions, size))
+        self._met, self._trained, self._sum = blocks_done, 0, None
+        sizes = [part.begin(self._sections.buffered(len(part.rows))) for part in self._parts]
+        self._buffer = np.empty(sum(sizes), np.float32)
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         """With all workers at rest at a section's end: exchanges what is due, or all rows."""
         blocks, done = self.sections.blocks, rest.blocks_done
         whole = whole or self.sections.is_full(done)
         lr = self._schedule.rate(blocks.position(self._met) / blocks.positions)
-        moved = blocks.position(done) - blocks.position(self._met)
-        self._trained, self._met = self._trained + moved / self.world.size, done
-        if self._pending:
+        self._trained += blocks.position(done) - blocks.position(self._met)
+        self._met = done
+        if self._sum is not None:
+            self._sum.wait()
+            self._sum = None
             for part in self._parts:
-                part.finish()
+                part.take()
+        begin = 0
         for part in self._parts:
             size = self.sections.prefix(done, len(part.rows))
             if whole:
                 size = len(part.rows)
                 part.exchange(lr, self._trained)
             else:
-                part.start(size, lr, self._trained)
+                end = begin + size * part.rows.shape[1]
+                part.give(self._buffer[begin:end].reshape(size, -1), lr, self._trained)
+                begin = end
             self.bytes += size * part.rows.strides[0]
-        self._pending = not whole
+        if not whole:  # all tables as one message
+            self._sum = self.world.start_sum(self._buffer[:begin])
         return whole
 
     def collect(self) -> None:
@@ -195,37 +209,35 @@ class _Part:
     ) -> None:
         self.rows, self._table, self._world, self._each = table.rows, table, world, each
         self._step = max(1, CHUNK_BYTES // max(1, table.rows.strides[0]))
-        empty = np.zeros((0, *table.rows.shape[1:]), np.float32)
-        self._base = self._own = self._total = empty
-        self._met = np.zeros(len(table.rows))  # positions per rank at the row's last exchange
+        self._base = self._own = self._total = np.zeros((0, *table.rows.shape[1:]), np.float32)
+        self._met = np.zeros(len(table.rows), np.int64)  # positions, at the row's last exchange
         self._factor = np.zeros(0, np.float32)
-        self._sum: Started | None = None
 
-    def begin(self, buffered: int) -> None:
-        self._base = self.rows.copy()
-        self._own, self._total = (np.empty_like(self.rows[:buffered]) for _ in range(2))
+    def begin(self, size: int) -> int:
+        """All ranks hold the same rows now. Returns how many numbers the first `size` rows have."""
+        self._base, self._own = self.rows.copy(), np.empty_like(self.rows[:size])
         self._met[:] = 0
+        return self._own.size
 
-    def _damping(self, rows: slice, lr: float, trained: float) -> np.ndarray:
-        since = trained - self._met[rows]
-        self._met[rows] = trained
-        return damping(self._table.pull[rows], lr, since, self._world.size)[:, None]
+    def _damping(self, size: int, lr: float, trained: int) -> np.ndarray:
+        since = (trained - self._met[:size]) / self._world.size
+        self._met[:size] = trained
+        return damping(self._table.pull[:size], lr, since, self._world.size)[:, None]
 
-    def start(self, size: int, lr: float, trained: float) -> None:
-        """Sends the changes of the first `size` rows."""
+    def give(self, total: np.ndarray, lr: float, trained: int) -> None:
+        """Puts the changes of the first rows into `total`, which becomes the sum of all ranks'."""
 
         def fill(at: slice) -> None:
             np.subtract(self.rows[at], self._base[at], out=self._own[at])
-            self._total[at] = self._own[at]
+            total[at] = self._own[at]
 
-        self._factor = self._damping(slice(0, size), lr, trained)
-        self._each(size, self._step, fill)
-        self._sum = self._world.start_sum(self._total[:size])
+        self._total, self._factor = total, self._damping(len(total), lr, trained)
+        self._each(len(total), self._step, fill)
 
-    def finish(self) -> None:
-        """Takes in what `start` has sent, and the other ranks too."""
+    def take(self) -> None:
+        """Takes in the sum of what all have given."""
 
-        def take(at: slice) -> None:
+        def add(at: slice) -> None:
             change = self._total[at]
             change *= self._factor[at]
             self._base[at] += change
@@ -234,16 +246,13 @@ class _Part:
             for copy in self._table.copies:
                 copy[at] = self.rows[at]
 
-        assert self._sum is not None
-        self._sum.wait()
-        self._each(len(self._factor), self._step, take)
-        self._sum = None
+        self._each(len(self._total), self._step, add)
 
-    def exchange(self, lr: float, trained: float) -> None:
+    def exchange(self, lr: float, trained: int) -> None:
         """Exchanges all rows at once: pieces of them, the next one being made ready while one is
         on its way."""
         size, step = len(self.rows), self._step * PIECE_CHUNKS
-        factor = self._damping(slice(0, size), lr, trained)
+        factor = self._damping(size, lr, trained)
         spare = [np.empty_like(self.rows[:step]) for _ in range(2)]
         before: tuple[int, np.ndarray, Started] | None = None
         for start in [*range(0, size, step), None]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from w2v.kernels.cpu.merge import PULL
-from w2v.kernels.cpu.workspace import RowTables, Weights
+from w2v.kernels.cpu.workspace import RowTables, Weights, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
@@ -14,20 +14,29 @@ from w2v.settings.interval import parse_interval
 from w2v.training.exchange import ALWAYS, SharedTable, default_words
 
 PART = 1 << 20  # words whose paths are looked at together
+TORCH_BYTES = 200 << 20  # for torch.distributed
 BLOCKS = 4  # for each of several threads between exchanges, so that none idles for long
 
 
-def section_words(config: Config, length: int, ranks: int) -> int:
-    """Returns how many stream positions a rank trains between exchanges; the text has `length`."""
-    if (given := config.training.exchange_words) is not None:
-        return int(parse_interval(given).amount)
-    return default_words(length * config.training.epochs, ranks)
+def given_words(config: Config) -> int | None:
+    """Returns how many stream positions a rank is to train between exchanges, if that is given."""
+    given = config.training.exchange_words
+    return None if given is None else max(1, int(parse_interval(given).amount))
 
 
 def block_limit(config: Config, length: int, ranks: int) -> int:
-    """Returns how many stream positions a block may have then."""
+    """Returns how many stream positions a block may have then; the text has `length`."""
     threads = config.training.threads
-    return section_words(config, length, ranks) // (BLOCKS * threads if threads > 1 else 1)
+    words = given_words(config) or default_words(length * config.training.epochs, ranks)
+    return words // (BLOCKS * threads if threads > 1 else 1)
+
+
+def exchange_bytes(config: Config, vocabulary: int) -> int:
+    """Returns what the exchange takes for V = vocabulary beside the engine: what the rows were at
+    their last exchange, and twice what is on its way while training goes on, half of them."""
+    plan = config.loss.plan()
+    tables = 1 if plan is None else 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
+    return 2 * tables * vocabulary * 4 * whole_vectors(config.model.dim) + TORCH_BYTES
 
 
 def shared_tables(

@@ -28,7 +28,7 @@ SETTINGS = [
 def text() -> tuple[Source, np.ndarray]:
     random = np.random.default_rng(0)
     counts = np.sort(random.zipf(1.3, 200) % 1000 + 1)[::-1].astype(np.int64)
-    ids = random.choice(200, 2003, p=counts / counts.sum()).astype(np.int32)
+    ids = random.choice(200, 1203, p=counts / counts.sum()).astype(np.int32)
     return Source(ids, None, 0), counts
 
 

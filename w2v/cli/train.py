@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +38,6 @@ from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
     binary_stdout,
     human_bytes,
-    human_count,
     human_seconds,
     is_terminal,
     print_json,
@@ -49,6 +47,7 @@ from w2v.cli.output import (
     silence,
 )
 from w2v.cli.progress import ConsoleReporter
+from w2v.cli.summary import stopped, tell
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -152,7 +151,7 @@ def _train(settings: Config, world: World, run_before: Path | None, how: _How) -
 
 def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) -> None:
     if not how.quiet:
-        _tell(summary, settings.corpus.max_vocab)
+        tell(summary, settings.corpus.max_vocab)
     try:
         if not how.streams:
             print_json(summary.as_dict()) if how.json else print_line(summary.output)
@@ -163,7 +162,7 @@ def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) ->
             raise
         silence(1)
     if stop.is_set():
-        say(_stopped(summary, stop))
+        say(stopped(summary, stop))
 
 
 def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
@@ -232,79 +231,6 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         yield replace(
             settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False)
         )
-
-
-def _stopped(summary: RunSummary, stop: Stop) -> str:
-    share = 100 * summary.epochs_done / summary.epochs
-    epoch = min(summary.epochs, int(summary.epochs_done) + 1)
-    how = (
-        "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
-    )
-    if not summary.interrupted:
-        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
-    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
-    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
-    where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
-    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
-    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
-
-
-def _tell(summary: RunSummary, max_vocab: int) -> None:
-    words = summary.words
-    times = (
-        f"{human_seconds(summary.seconds.training)} training,"
-        f" {human_seconds(summary.seconds.total)} in all"
-    )
-    if summary.model == "lm":
-        _tell_language_model(summary, times)
-        return
-    left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
-    say(
-        f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
-        f" + {words.passed_left_out:,} {left_out} + {words.subsampled:,} subsampled"
-    )
-    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
-    say(
-        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
-        f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
-    )
-    if summary.validation is not None:
-        found = summary.validation
-        say(
-            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch"
-            f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
-            f" {found['words']:,} words unknown)"
-        )
-
-
-def _tell_language_model(summary: RunSummary, times: str) -> None:
-    from w2v.losses.table import training_figure
-
-    words = summary.words
-    beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
-    say(
-        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
-        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
-    )
-    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
-    say(
-        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}:"
-        f" {training_figure(summary.loss)} {loss} per token in the last epoch,"
-        f" {human_count(summary.words_per_second)} tokens/s, {times}"
-    )
-    if summary.validation is not None:
-        best = summary.validation
-        say(
-            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
-            f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
-            f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
-        )
-
-
-def _as_seen_from_here(path: str) -> str:
-    """Returns a file's path, relative if it is below the working directory."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

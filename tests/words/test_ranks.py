@@ -12,6 +12,7 @@ from tests.simulated_ranks import on_ranks
 from w2v.settings.build import build_config
 from w2v.training.engine import Tally
 from w2v.training.exchange import ALWAYS, Exchange
+from w2v.training.forecast import ring_bytes
 from w2v.training.handout import Handout, Share
 from w2v.training.schedule import Block, Blocks, Schedule
 from w2v.words.fused import HogwildEngine
@@ -82,6 +83,8 @@ def train(world: Any, options: dict[str, object], words: int, blocks: int) -> tu
         tally = engine.train(block, schedule.rate(block.fraction), 0)
         if block.epoch == 1:
             last.add(tally)
+    ring = 2 * (world.size - 1) / world.size
+    assert sum(ring_bytes(meet, cut, world.size)) == pytest.approx(ring * meet.bytes)
     state = {name: np.ascontiguousarray(array).tobytes() for name, array in engine.state().items()}
     return state, last
 

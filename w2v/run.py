@@ -23,9 +23,11 @@ from w2v.runs.together import among_ranks, check_same_text, place_for_all, share
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
+from w2v.training.forecast import forecast
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
+from w2v.training.text import read_together
 from w2v.training.trainer import Trainer
 from w2v.training.world import World
 
@@ -72,9 +74,11 @@ def run(context: Context) -> RunSummary:
 
 
 def _read(task: Task, earlier: Checkpoint | None) -> Text:
-    """Returns the texts; over ranks rank 0 reads first, so that the others find them in the
-    cache."""
+    """Returns the texts; over ranks the corpus of a new run is read by all together, and what else
+    there is by rank 0 first, so that the others find it in the cache."""
     world = task.context.world
+    if earlier is None:
+        task.context = replace(task.context, store=read_together(task.context))
     text: Text | None = None
     for first in (True, False):
         with world.step():
@@ -173,13 +177,13 @@ def plan(context: Context) -> Plan:
     with told_if_missing(), closing(_read(task, None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
-        seconds = None
+        seconds, over_ranks = None, None
         fits = all(demand.fits for demand in demands)
         if world.agree([fits]).all():
             with world.step():
                 job = task.job(text)
                 _check_ranks(job, world)
-            seconds = _training_seconds(job)
+            seconds, over_ranks = forecast(job, _training_seconds, task.reporter.warn)
             if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
                 task.reporter.note(told)
         words = task.counts(text, TrainingResult().total)
@@ -198,6 +202,7 @@ def plan(context: Context) -> Plan:
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
             training_seconds=seconds,
+            over_ranks={} if over_ranks is None else over_ranks.as_dict(),
         )
 
 

@@ -30,9 +30,9 @@ from w2v.training.task import Context
 from w2v.training.text import read_text
 from w2v.vectors.loading import check_version
 
-# May be given beside `resume`. The first makes a run longer; the next two change only how it is
+# May be given beside `resume`. The first makes a run longer; the next three change only how it is
 # computed.
-MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
+MAY_CHANGE = ("epochs", "threads", "device", "exchange_words", *settings_of(CheckpointSettings))
 MADE_WITH = "made_with"  # in a checkpoint's state
 RANKS = "ranks"  # there: how many processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content

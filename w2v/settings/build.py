@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,7 +143,11 @@ def _wrong_alone(given: _Given) -> list[str]:
         parse_interval(str(values.get("checkpoint_every", "1s")))
     except ValueError as error:
         problems.append(f"{places['checkpoint_every']} {error}")
-    return problems
+    with suppress(ValueError):
+        if parse_interval(str(values.get("exchange_words", "1k"))).of_words:
+            return problems
+    what = f"{places['exchange_words']} {shown(values['exchange_words'])} is no number of words"
+    return [*problems, f"{what}: give such as 50k or 2M"]
 
 
 def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list[str]) -> list[str]:
@@ -192,6 +197,8 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
+    if not fused:
+        notes += given.note(["exchange_words"], "by the autograd engine")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:

@@ -108,6 +108,12 @@ class TrainingSettings:
     deterministic: bool = setting(
         False, "the same vectors every time with several threads too; takes more memory"
     )
+    exchange_words: str | None = setting(
+        None,
+        "torchrun, hogwild: words that each process trains before they exchange what they learnt",
+        metavar="50k|1M",
+        default_text="as makes 1000 exchanges a run, 250 for each process from the fifth on",
+    )
     engine: str = setting(
         "auto",
         "fused CPU kernels for the losses that score few words, or PyTorch for everything",

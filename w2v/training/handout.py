@@ -38,9 +38,9 @@ class Rest:
 
 @dataclass(frozen=True)
 class Share:
-    """What of a section is this rank's: the rank-th `blocks` blocks of it; 0: a section is one
-    block, which all ranks train together. None: there is one rank, and sections are as long as they
-    may be."""
+    """What of a section is this rank's: the rank-th `blocks` blocks of it, or the rank-th part of
+    what the epoch has left; 0: a section is one block, which all ranks train together. None: there
+    is one rank, and sections are as long as they may be."""
 
     rank: int = 0
     ranks: int = 1
@@ -164,9 +164,10 @@ class Handout:
                 self._end = self._own_end = epoch_end
         elif share.blocks:
             self._end = min(begin + share.ranks * share.blocks, epoch_end)
-            first = min(begin + share.rank * share.blocks, self._end)
-            self._begin = self._next = self._done = first
-            self._own_end = min(first + share.blocks, self._end)
+            # of an epoch's last section, too, all have about as much
+            size, ranks = self._end - begin, share.ranks
+            self._begin = self._next = self._done = begin + share.rank * size // ranks
+            self._own_end = begin + (share.rank + 1) * size // ranks
         else:
             self._end = self._own_end = min(begin + 1, epoch_end)
         self._limit = self._own_end

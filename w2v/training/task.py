@@ -48,6 +48,7 @@ class Context:
     `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
     gets a checkpoint at its end, so that the run can be made longer. in_step: whether training
     waits at every epoch's end until the reporter has heard of it. world: the ranks that train.
+    store: the corpus, if they have read it already.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Context:
     keep_state: bool = False
     in_step: bool = False
     world: World = field(default_factory=World.alone)
+    store: TokenStore | None = None
 
 
 @dataclass
@@ -89,6 +91,9 @@ class Exchanging(Protocol):
     @property
     def blocks(self) -> int: ...
 
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """All ranks hold the same, and training begins there; before anything else."""
+
     def __call__(self, rest: Rest, whole: bool) -> bool:
         """At a section's end, with all threads of all ranks at rest: gives and takes. Returns
         whether all ranks hold the same now, as they must at the end of an epoch, and where it is to
@@ -105,6 +110,9 @@ class Together:
     world: World
     gather: Callable[[], None] = lambda: None
     blocks: int = 0
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """Needs to know nothing."""
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         return True

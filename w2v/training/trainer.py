@@ -94,7 +94,10 @@ class Trainer:
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
         self._began = time.perf_counter() - self.result.seconds
-        meeting = None if self._exchange is None else Meeting(self._exchange, stop)
+        meeting = None
+        if self._exchange is not None:
+            self._exchange.begin(self.blocks, self.blocks_done)
+            meeting = Meeting(self._exchange, stop)
         self._meeting, self._reporter = meeting, reporter
         handout = Handout(
             self.blocks,

@@ -91,7 +91,7 @@ class AutogradEngine(WordEngine):
     def warning(self) -> str | None:
         return cost.warning(self.config, self._counts, self._length, self.device)
 
-    def bounds(self) -> np.ndarray:
+    def bounds(self, ranks: int = 1) -> np.ndarray:
         """Each block is about a whole number of batches."""
         size = min(BLOCK_WORDS, self._length * self.config.training.epochs // cost.STEPS)
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)

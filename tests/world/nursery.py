@@ -49,7 +49,7 @@ def fail(rank: int, section: int, how: str) -> None:
 
         def diverged(self, block, *more):
             tally = train(self, block, *more)
-            if self._world.rank == rank and block.index + 1 == section:
+            if self.world.rank == rank and block.index + 1 == section:
                 tally.loss = float("nan")
             return tally
 

@@ -56,11 +56,11 @@ class LanguageModelEngine(Engine):
         self, config: Config, source: Source, counts: np.ndarray, world: World | None = None
     ) -> None:
         self.config, self.device = config, find_device(config.training.device)
-        self._world = world or World.alone()
+        self.world = world or World.alone()
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        columns, ranks = config.training.batch_size, (self._world.rank, self._world.size)
+        columns, ranks = config.training.batch_size, (self.world.rank, self.world.size)
         self.columns = Columns(source, columns, *ranks)
         self._generator = torch.Generator(self.device)
         self._counts = torch.from_numpy(counts)
@@ -117,7 +117,7 @@ class LanguageModelEngine(Engine):
         columns = self.columns.columns
         start, stop = block.start // columns, block.stop // columns
         with self._aside():
-            torch.manual_seed(own + self._world.rank)  # of dropout
+            torch.manual_seed(own + self.world.rank)  # of dropout
             self._whole = None
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
@@ -168,7 +168,7 @@ class LanguageModelEngine(Engine):
         whole = []
         for part in self._state:
             turned = part.float().transpose(0, 1).cpu()  # columns first
-            found = self._world.gather(turned.reshape(-1).numpy())
+            found = self.world.gather(turned.reshape(-1).numpy())
             rows = torch.from_numpy(np.concatenate(found)).view(-1, *turned.shape[1:])
             whole.append(rows.transpose(0, 1).to(self.device))
         self._whole = tuple(whole)
@@ -205,7 +205,7 @@ class LanguageModelEngine(Engine):
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
         limited."""
         named = dict(self.model.named_parameters())
-        gradients = summed_over(self._world, optimizers.gathered(named.items()), named)
+        gradients = summed_over(self.world, optimizers.gathered(named.items()), named)
         scale = 1 / tokens
         if clip := self.config.lm.clip:
             length = optimizers.norm(gradients).item() / tokens

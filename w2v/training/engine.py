@@ -16,6 +16,7 @@ from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
 from w2v.system.memory import Demand
 from w2v.training.schedule import Block
+from w2v.training.world import World
 
 if TYPE_CHECKING:
     from w2v.training.exchange import SharedTable
@@ -69,6 +70,7 @@ class Engine(ABC):
     name: str
     threads = 1
     in_rounds = False
+    world = World.alone()  # where all ranks train every block together: those
 
     @abstractmethod
     def bounds(self) -> np.ndarray:

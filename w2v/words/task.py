@@ -16,7 +16,16 @@ from w2v.training.engine import Tally, WordEngine, blind_loss
 from w2v.training.exchange import Exchange
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
+from w2v.training.task import (
+    BASE_BYTES,
+    Exchanging,
+    Job,
+    Result,
+    Task,
+    Text,
+    Together,
+    told_if_slow,
+)
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.words.shared import exchange_bytes, given_words
 from w2v.words.start import Start, run_vocabulary, start_from
@@ -114,8 +123,10 @@ class WordsTask(Task):
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
         schedule, blind = Schedule(config.training.lr), blind_loss(config, len(counts))
-        exchange = None
-        if world.size > 1 and (tables := engine.shared_tables()) is not None:
+        exchange: Exchanging | None = None
+        if world.size > 1 and config.training.engine == "autograd":
+            engine.world, exchange = world, Together(world)
+        elif world.size > 1 and (tables := engine.shared_tables()) is not None:
             given = given_words(config), config.training.threads
             exchange = Exchange(tables, world, schedule, *given)
         return Job(engine, blocks, schedule, validation, store.release, blind, exchange)

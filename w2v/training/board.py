@@ -19,6 +19,7 @@ from w2v.system.ranks import Place
 PATIENCE = "W2V_PATIENCE"  # the variable that says how many seconds a rank is waited for at least
 JOIN_SECONDS = 600.0  # between the first and the last rank's start
 STORE_SECONDS = 3.0  # for what is asked when ranks are missing
+SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
 Value = TypeVar("Value")
 
 
@@ -48,6 +49,8 @@ class Board:
         if not host or not port.isdigit():
             what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
             raise InputError(f"{what}: start with torchrun, or set both for all ranks")
+        if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
         waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
         serves = place.rank == 0 and not _of_agent()
         try:
@@ -93,10 +96,26 @@ class Board:
         number = _answer(lambda: self.store.add("told", 1))
         if number is not None:
             return bool(number == 1)
-        # else rank 0 has told it, where it is on this machine, or is the one that is missing
-        beside_first = self._hosts[0] == self._hosts[self._place.rank]
-        first = 1 if beside_first and self._place.rank != 0 else 0
-        return self._place.local_rank == first
+        # one of every machine; beside rank 0, which has told it if it is there, the next one
+        place = self._place
+        return place.local_rank == 0 or place.rank == place.local_rank == 1
+
+
+def way_to(host: str) -> str | None:
+    """Returns the name of the network interface that leads to a host, None where it is this one's
+    loopback or nobody knows: the name of a machine often stands for an address of the latter, where
+    gloo would wait in vain."""
+    import fcntl
+
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))  # sends nothing
+        own = socket.inet_aton(probe.getsockname()[0])
+        for _, name in socket.if_nameindex():
+            with suppress(OSError):
+                asked = name.encode()[:15].ljust(40, b"\0")
+                if fcntl.ioctl(probe, SIOCGIFADDR, asked)[20:24] == own:
+                    return None if name == "lo" else name
+    return None
 
 
 def _of_agent() -> bool:

@@ -24,10 +24,10 @@ def run() -> NoReturn:
 
     own_process()
     status = main()
-    if status > 128 or threading.active_count() > 1:
+    if status > 128 or threading.active_count() > 1 or "WORLD_SIZE" in os.environ:
         # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being
-        # imported beside: they would bring the interpreter's orderly end down ("terminate called
-        # without an active exception").
+        # imported beside, or other ranks are waited for: that would bring the interpreter's orderly
+        # end down ("terminate called without an active exception").
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()

@@ -1,4 +1,4 @@
-"""The two ways a command can fail.
+"""The ways a command can fail.
 
 The message is all that the user sees: one or two sentences with the value and the remedy.
 """
@@ -21,6 +21,14 @@ class InputError(W2VError, ValueError):
     """What the user gave cannot be used: an option, a path, a file's content."""
 
     exit_status = 2
+
+
+class Elsewhere(W2VError):
+    """Something failed that another process of the same run tells."""
+
+    def __init__(self, exit_status: int) -> None:
+        super().__init__("another rank says what failed")
+        self.exit_status = exit_status
 
 
 def shown(text: object, limit: int = 60) -> str:

@@ -13,19 +13,23 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from w2v.errors import RunError
+from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.metrics import check_tensorboard
-from w2v.runs.output import Output, claimed, prepare_output
+from w2v.runs.output import Output, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
+from w2v.runs.together import among_ranks, check_same_text, place_for_all, shared
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
+from w2v.training.forecast import forecast
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
+from w2v.training.text import read_together
 from w2v.training.trainer import Trainer
+from w2v.training.world import World
 
 WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
 PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
@@ -39,19 +43,27 @@ def run(context: Context) -> RunSummary:
         InputError: the corpus, the output or the settings cannot be used.
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
-    began = time.perf_counter()
-    check_tensorboard(context.config.checkpoints.tensorboard)
-    with told_if_missing(), claimed(context.config, context.resume) as output:
-        task = make_task(context)
-        task.prepare()
-        earlier = latest(context)
-        _tell(context, output)
-        with closing(task.read(earlier)) as text:
+    began, world = time.perf_counter(), context.world
+    context = among_ranks(context)
+    with told_if_missing(), place_for_all(context) as output:
+        earlier: Checkpoint | None = None
+        with world.step():
+            task = make_task(context)
+            task.prepare()
+            if world.rank == 0:
+                check_tensorboard(context.config.checkpoints.tensorboard)
+                earlier = latest(context)
+                _tell(context, output)
+        earlier = shared(world, earlier)
+        with closing(_read(task, earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()
-            check_memory(task, len(text.vocabulary))
-            output.check_space(task.output_bytes(len(text.vocabulary)))
-            job = task.job(text)
+            with world.step():
+                check_memory(task, len(text.vocabulary))
+                if world.rank == 0:
+                    output.check_space(task.output_bytes(len(text.vocabulary)))
+                job = task.job(text)
+                _check_ranks(job, world)
             note = kernel_note()
             if note and not any(note in warning for warning in text.store.warnings):
                 context.reporter.note(note)
@@ -59,6 +71,28 @@ def run(context: Context) -> RunSummary:
                 return _train(task, text, job, output, earlier, _Clock(began, read))
             finally:
                 job.engine.close()
+
+
+def _read(task: Task, earlier: Checkpoint | None) -> Text:
+    """Returns the texts; over ranks the corpus of a new run is read by all together, and what else
+    there is by rank 0 first, so that the others find it in the cache."""
+    world = task.context.world
+    if earlier is None:
+        task.context = replace(task.context, store=read_together(task.context))
+    text: Text | None = None
+    for first in (True, False):
+        with world.step():
+            if first == (world.rank == 0):
+                text = task.read(earlier)
+    assert text is not None
+    check_same_text(world, text)
+    return text
+
+
+def _check_ranks(job: Job, world: World) -> None:
+    if world.size > 1 and job.exchange is None:
+        what = f"trains in one process, and there are {world.size} ranks"
+        raise InputError(f"`engine` {job.engine.name} {what}: start it without torchrun")
 
 
 @dataclass(frozen=True)
@@ -90,16 +124,20 @@ def _train(
     task: Task, text: Text, job: Job, output: Output, earlier: Checkpoint | None, clock: _Clock
 ) -> RunSummary:
     """The part of a run after the texts are read."""
-    context, reporter = task.context, task.reporter
+    context, reporter, world = task.context, task.reporter, task.context.world
+    if job.validation is not None:
+        job.validation.world = world
     with closing(Saving(context, text, job, output)) as saving:
-        result, blocks_done = saving.begin(earlier)
+        with world.step():
+            result, blocks_done = saving.begin(earlier)
         clock = replace(clock, before=result.seconds)
         more = (context.in_step, saving.feed)
         trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, *more)
         with saving.told_when_it_fails():
             result = trainer.run(reporter, context.stop)
-            if not result.interrupted:
-                task.check(result.total)
+            with world.step():
+                if not result.interrupted:
+                    task.check(result.total)
             if (loss := result.last_loss) is not None and loss > WORSE * job.blind:
                 what = f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
                 told = f"{what} knowing nothing ({job.blind:.2g}): try a smaller `lr`"
@@ -109,13 +147,17 @@ def _train(
                 job.validation.finish(epochs, result)
             reporter.stage(f"writing {output.path}")
             summary = _summary(task, text, job, result, clock)
-            learnt = task.result(text, job)
-            path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
-        if path != output.path:
+            path, checkpoint = output.path, None
+            with world.step():
+                if world.rank == 0:
+                    learnt = task.result(text, job)
+                    path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
+            name, checkpoint = world.told((str(path), checkpoint))
+        if path != output.path and world.rank == 0:
             taken = f"{output.path} was taken by another run meanwhile"
             reporter.warn(f"{taken}; the result is in {path}")
         seconds = clock.seconds(result.seconds)
-        return replace(summary, output=str(path), seconds=seconds, checkpoint=checkpoint)
+        return replace(summary, output=name, seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(context: Context) -> Plan:
@@ -126,21 +168,27 @@ def plan(context: Context) -> Plan:
     Raises:
         InputError: the corpus, the output or the settings cannot be used.
     """
-    config, output = context.config, prepare_output(context.config)
-    task = make_task(context)
-    task.prepare()
-    with told_if_missing(), closing(task.read(None)) as text:
+    config, world = context.config, context.world
+    context = among_ranks(context)
+    with world.step():
+        path = str(prepare_output(config).path) if world.rank == 0 else ""
+        task = make_task(context)
+        task.prepare()
+    with told_if_missing(), closing(_read(task, None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
-        seconds = None
-        if all(demand.fits for demand in demands):
-            job = task.job(text)
-            seconds = _training_seconds(job)
+        seconds, over_ranks = None, None
+        fits = all(demand.fits for demand in demands)
+        if world.agree([fits]).all():
+            with world.step():
+                job = task.job(text)
+                _check_ranks(job, world)
+            seconds, over_ranks = forecast(job, _training_seconds, task.reporter.warn)
             if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
                 task.reporter.note(told)
         words = task.counts(text, TrainingResult().total)
         return Plan(
-            output=str(output.path),
+            output=path,
             model=config.model.model,
             loss=config.training.loss,
             words=words.read,
@@ -154,6 +202,7 @@ def plan(context: Context) -> Plan:
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
             training_seconds=seconds,
+            over_ranks={} if over_ranks is None else over_ranks.as_dict(),
         )
 
 

@@ -107,9 +107,11 @@ def told(config: Config, tell: Callable[[str], None]) -> Config:
 def carry_out(context: Context, listener: Listener, temporary: Path | None = None) -> Run:
     """Trains, and returns what it came to; `temporary` goes with it."""
     from w2v.run import run
+    from w2v.training.world import World
 
     context = replace(context, reporter=listener, stop=listener.stop, keep_state=True)
     context = replace(context, in_step=bool(listener.callbacks))
-    with listener, soft_stop(listener.stop, lambda: listener.training_began):
-        summary = run(context)
+    stopping = soft_stop(listener.stop, lambda: listener.training_began)
+    with listener, World.join() as world, stopping:
+        summary = run(replace(context, world=world))
     return Run(summary, context, temporary)

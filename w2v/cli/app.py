@@ -22,9 +22,10 @@ from w2v.cli.completion import VARIABLE
 from w2v.cli.interrupt import Interrupted, leaving
 from w2v.cli.options import Command, long_names
 from w2v.cli.output import say, set_up_streams, silence, takes
-from w2v.errors import W2VError
+from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.memory import short_memory
+from w2v.system.ranks import place_or_alone
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one
 # in use.
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(given: list[str]) -> int:
-    name = _name(given)
+    rank = place_or_alone().rank
+    name = f"[rank {rank}] {_name(given)}" if rank else _name(given)
     try:
         with leaving(), short_memory():
             status = _run(given)
@@ -104,11 +106,15 @@ def _guarded(given: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         say(f"{name}: interrupted")
         return 128 + signal.SIGINT
+    except Elsewhere as error:
+        return error.exit_status
     except (Interrupted, W2VError) as error:
-        say(f"{name}: {error}")
+        if not rank or not isinstance(error, Interrupted):  # all ranks get the signal
+            say(f"{name}: {error}")
         return error.exit_status
     except UsageError as error:
-        say(f"{name}: {_usage_message(error, given)}")
+        if not rank:  # all ranks have the same command line
+            say(f"{name}: {_usage_message(error, given)}")
         return 2
     except OSError as error:
         say(f"{name}: {_os_message(error)}")

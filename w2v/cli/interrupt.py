@@ -92,9 +92,10 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
+def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iterator[Stop]:
     """While the block runs, the first signal sets the Stop, a later one raises Interrupted, and so
-    does the first while `may_wait` says that there is nothing to keep yet."""
+    does the first while `may_wait` says that there is nothing to keep yet. `tells`: the Stop is
+    said at once; ranks say it when they have agreed."""
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
@@ -102,8 +103,9 @@ def stopping_softly(may_wait: Callable[[], bool]) -> Iterator[Stop]:
             leave(number)
         stop.signal_number = number
         stop.set()
-        how = "once more ends at once, without saving"
-        say(f"stopping: what was learnt so far is being saved ({how})")
+        if tells:
+            how = "once more ends at once, without saving"
+            say(f"stopping: what was learnt so far is being saved ({how})")
 
     with handling(handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield stop

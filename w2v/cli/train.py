@@ -23,14 +23,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -39,7 +38,6 @@ from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
     binary_stdout,
     human_bytes,
-    human_count,
     human_seconds,
     is_terminal,
     print_json,
@@ -49,6 +47,7 @@ from w2v.cli.output import (
     silence,
 )
 from w2v.cli.progress import ConsoleReporter
+from w2v.cli.summary import stopped, tell
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -56,6 +55,7 @@ from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, RunSummary
+    from w2v.training.world import World
 
 
 @with_settings(all_settings().values())
@@ -85,73 +85,111 @@ def command(
     # fails at once if the working directory was removed: Numba and PyTorch cannot do without one
     os.getcwd()
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
-    run_before = None if resume is None else Path(resume)
-    if run_before is None:
-        settings = build_config(given, config)
-    else:
-        from w2v.runs.output import claimed
-        from w2v.runs.resume import finished
+    others = {"--config": config is not None, "--dry-run": dry_run}
+    from w2v.training.world import World
 
-        settings = _settings_of(
-            run_before, given, {"--config": config is not None, "--dry-run": dry_run}
-        )
-        # not while it is at work; and what a kill has left behind goes
-        with claimed(settings, run_before):
-            done = finished(run_before, settings)
-        if done is not None:
+    with World.join() as world:
+        run_before, done = None if resume is None else Path(resume), None
+        with world.step():
+            if run_before is None:
+                settings = build_config(given, config)
+            else:
+                settings = _settings_of(run_before, given, others)
+                done = _finished(run_before, settings) if world.rank == 0 else None
+        how = _How(not no_cache, quiet or world.rank > 0, json, dry_run, given.get("output") == "-")
+        if (done := world.told(done)) is None:
+            return _train(settings, world, run_before, how)
+        if world.rank == 0:
             if not quiet:
-                say(
-                    f"{resume} is finished, after {settings.training.epochs} epochs; --epochs may"
-                    " grow"
-                )
+                epochs = settings.training.epochs
+                say(f"{resume} is finished, after {epochs} epochs; --epochs may grow")
             print_json(done) if json else print_line(str(run_before))
-            return 0
-    with ConsoleReporter(quiet=quiet) as reporter:
-        for note in settings.notes:
-            reporter.note(note)
-        from w2v import run
-        from w2v.training.task import Context
-        from w2v.vectors import FORMATS, named_format
+        return 0
 
-        output = settings.output.output or ""
-        suffix = Path(output).suffix[1:]
-        if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
-            reporter.note(
-                f"{settings.output.output} becomes a run directory; vector files end in"
-                f" {' '.join(FORMATS)}"
-            )
-        if dry_run:
-            plan = run.plan(Context(settings, reporter, use_cache=not no_cache))
+
+class _How(NamedTuple):
+    use_cache: bool
+    quiet: bool
+    json: bool
+    dry_run: bool
+    streams: bool  # the vectors to stdout
+
+
+def _train(settings: Config, world: World, run_before: Path | None, how: _How) -> int:
+    """Trains or plans, says what came of it, and returns the exit code; of several ranks only the
+    first one says anything."""
+    from w2v import run
+    from w2v.training.task import Context
+
+    first = world.rank == 0
+    with ConsoleReporter(quiet=how.quiet) as reporter:
+        context = Context(settings, reporter, use_cache=how.use_cache, resume=run_before)
+        context = replace(context, world=world)
+        if first:
+            _tell_before(settings, reporter)
+        if how.dry_run:
+            plan = run.plan(context)
             reporter.close()
-            _print_plan(plan, json)
+            if first:
+                _print_plan(plan, how.json)
             return 0
-        if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
-            reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
         with (
-            stopping_softly(lambda: reporter.training_began) as stop,
-            _to_stdout(settings, json) as settings,
+            stopping_softly(lambda: reporter.training_began, tells=world.size == 1) as stop,
+            _to_stdout(settings, how.json) as settings,
         ):
-            summary = run.run(Context(settings, reporter, stop, not no_cache, run_before))
-            if given.get("output") == "-":
+            summary = run.run(replace(context, config=settings, stop=stop))
+            if how.streams and first:
                 reporter.close()
                 with open(summary.output, "rb") as vectors:
                     shutil.copyfileobj(vectors, binary_stdout())
-                summary = replace(summary, output="standard output")
-    if not quiet:
-        _tell(summary, settings.corpus.max_vocab)
+    if first:
+        if how.streams:
+            summary = replace(summary, output="standard output")
+        _say_result(summary, settings, stop, how)
+    return 128 + stop.signal_number if stop.is_set() else 0
+
+
+def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) -> None:
+    if not how.quiet:
+        tell(summary, settings.corpus.max_vocab)
     try:
-        if summary.output != "standard output":
-            print_json(summary.as_dict()) if json else print_line(summary.output)
+        if not how.streams:
+            print_json(summary.as_dict()) if how.json else print_line(summary.output)
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
         if not stop.is_set():
             raise
         silence(1)
-    if not stop.is_set():
-        return 0
-    say(_stopped(summary, stop))
-    return 128 + stop.signal_number
+    if stop.is_set():
+        say(stopped(summary, stop))
+
+
+def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
+    """Says what may surprise in the settings."""
+    from w2v.vectors import FORMATS, named_format
+
+    for note in settings.notes:
+        reporter.note(note)
+    output = settings.output.output or ""
+    suffix = Path(output).suffix[1:]
+    if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
+        reporter.note(
+            f"{settings.output.output} becomes a run directory; vector files end in"
+            f" {' '.join(FORMATS)}"
+        )
+    if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
+        reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
+
+
+def _finished(run: Path, settings: Config) -> dict[str, Any] | None:
+    """Returns the summary of a run that has nothing left to do."""
+    from w2v.runs.output import claimed
+    from w2v.runs.resume import finished
+
+    # not while it is at work; and what a kill has left behind goes
+    with claimed(settings, run):
+        return finished(run, settings)
 
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
@@ -193,79 +231,6 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         yield replace(
             settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False)
         )
-
-
-def _stopped(summary: RunSummary, stop: Stop) -> str:
-    share = 100 * summary.epochs_done / summary.epochs
-    epoch = min(summary.epochs, int(summary.epochs_done) + 1)
-    how = (
-        "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
-    )
-    if not summary.interrupted:
-        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
-    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
-    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
-    where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
-    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
-    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
-
-
-def _tell(summary: RunSummary, max_vocab: int) -> None:
-    words = summary.words
-    times = (
-        f"{human_seconds(summary.seconds.training)} training,"
-        f" {human_seconds(summary.seconds.total)} in all"
-    )
-    if summary.model == "lm":
-        _tell_language_model(summary, times)
-        return
-    left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
-    say(
-        f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
-        f" + {words.passed_left_out:,} {left_out} + {words.subsampled:,} subsampled"
-    )
-    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
-    say(
-        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
-        f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
-    )
-    if summary.validation is not None:
-        found = summary.validation
-        say(
-            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch"
-            f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
-            f" {found['words']:,} words unknown)"
-        )
-
-
-def _tell_language_model(summary: RunSummary, times: str) -> None:
-    from w2v.losses.table import training_figure
-
-    words = summary.words
-    beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
-    say(
-        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
-        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
-    )
-    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
-    say(
-        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}:"
-        f" {training_figure(summary.loss)} {loss} per token in the last epoch,"
-        f" {human_count(summary.words_per_second)} tokens/s, {times}"
-    )
-    if summary.validation is not None:
-        best = summary.validation
-        say(
-            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
-            f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
-            f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
-        )
-
-
-def _as_seen_from_here(path: str) -> str:
-    """Returns a file's path, relative if it is below the working directory."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from w2v.corpus.reading import Notices, Reading
-from w2v.corpus.sources import Advance, Source, read_pieces
+from w2v.corpus.sources import Advance, Source, opened, read_pieces
 from w2v.corpus.tables import read_documents
 from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text, in_utf8
 from w2v.errors import InputError
@@ -27,8 +27,8 @@ NEAR_BYTES = 1 << 10
 # Where a word ends in scripts that have no blanks: 。！？
 STOPS = [mark.encode() for mark in "\u3002\uff01\uff1f"]
 
-# A name for messages, and the pieces of its text.
-Text = tuple[str, Iterator[bytes]]
+# A name for messages, the place in the source where its text begins, and the pieces of that.
+Text = tuple[str, int, Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,20 @@ def read_chunks(
             raw = read_pieces(source, max(chunk_bytes, SAMPLE_BYTES), advance)
             pieces = in_utf8(raw, source.name, reading, notices)
             first = next(pieces, b"")
-            check_text(first[:SAMPLE_BYTES], source.name, reading.strict)
+            sample = first[:SAMPLE_BYTES]
+            if source.begin:
+                with opened(source) as file:
+                    sample = file.read(SAMPLE_BYTES)
+            check_text(sample, source.name, reading.strict)
             yield from chain([first], pieces)
         except NoTextError as error:
             if source.named:
                 raise
-            notices.passed_over.append(str(error))
+            if not source.begin:  # once for the file
+                notices.passed_over.append(str(error))
 
-    return cut_chunks(((source.name, text(source)) for source in sources), reading, chunk_bytes)
+    texts = ((source.name, source.begin, text(source)) for source in sources)
+    return cut_chunks(texts, reading, chunk_bytes)
 
 
 def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Iterator[Chunk]:
@@ -83,9 +89,9 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
     buffer = bytearray()
     spans: list[tuple[int, str, int]] = []
     edge: Callable[[bytearray, int], int] = last_stop if reading.words else last_edge
-    for name, pieces in texts:
+    for name, place, pieces in texts:
         begun = searched = len(buffer)
-        spans.append((begun, name, 0))
+        spans.append((begun, name, place))
         last = b"\n"
         for piece in _cut(pieces, chunk_bytes):
             buffer += piece

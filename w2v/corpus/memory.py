@@ -88,7 +88,7 @@ def encoders(
     rows = chain([first], rows)
     if isinstance(first, (str, bytes)):
         end = b"\n\n" if reading.paragraphs and _library(corpus) else b"\n"
-        for chunk in cut_chunks([("the corpus", _lines(rows, size, end))], reading, size):
+        for chunk in cut_chunks([("the corpus", 0, _lines(rows, size, end))], reading, size):
             advance(len(chunk.data))
             yield partial(encode_chunk, chunk, reading)
         return

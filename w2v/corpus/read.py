@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING
 from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry, size_cap
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
-from w2v.corpus.reading import Notices, Reading, counted
+from w2v.corpus.reading import Notices, Reading, counted, no_word
+from w2v.corpus.shards import Ranks, read_together
 from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError, RunError
@@ -46,6 +47,7 @@ def read_corpus(
     progress: Progress | None = None,
     threads: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
+    ranks: Ranks | None = None,
 ) -> TokenStore:
     """Returns the ids, vocabulary and counts of a corpus of files.
 
@@ -57,6 +59,7 @@ def read_corpus(
             sources).
         threads: threads that split text; None: as many as this process may use.
         chunk_bytes: text worked on at a time, per thread.
+        ranks: the processes that read it together, if there are several.
 
     Raises:
         InputError: nothing can be read, or a file is unreadable, no text or damaged.
@@ -67,20 +70,27 @@ def read_corpus(
     lasting = all(source.lasting for source in sources)
     total = sum(source.size or 0 for source in sources) if lasting else None
 
-    def encoders(notices: Notices) -> Iterator[Encode]:
+    advance = _counting(progress, total)
+
+    def encoders(sources: Sequence[Source], notices: Notices) -> Iterator[Encode]:
         from w2v.corpus.tokenizer import encode_chunk  # imports pyarrow
 
-        advance = _counting(progress, total)
         for chunk in read_chunks(sources, reading, chunk_bytes, advance, notices):
             yield partial(encode_chunk, chunk, reading)
 
     reader = _Reader(encoders, reading, threads or available_cores(), sources)
     key = entry_key(sources, reading) if lasting else None
-    store = _read(reader, key if use_cache and size_cap() > 0 else None)
+    cached = key if use_cache and size_cap() > 0 else None
+    if ranks is not None:
+        with _frugal_arrow():
+            store = read_together(reader, cached, ranks)
+    else:
+        store = reader.read_alone(cached)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
     told = (*warnings, *store.warnings)  # the cache holds only those about the text
     store = replace(store, key=key, sources=tuple(described), warnings=told)
-    return with_phrases(store, settings)
+    with nullcontext() if ranks is None else ranks.step():
+        return with_phrases(store, settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:
@@ -124,10 +134,10 @@ def read_memory(
     column = settings.column if column is None else column
     reading, advance = Reading.of(settings), _counting(progress, None)
 
-    def work(notices: Notices) -> Iterator[Encode]:
+    def work(sources: Sequence[Source], notices: Notices) -> Iterator[Encode]:
         return encoders(corpus, column, reading, chunk_bytes, advance, notices)
 
-    store = _read(_Reader(work, reading, threads or available_cores()), None)
+    store = _Reader(work, reading, threads or available_cores()).read_alone(None)
     name = f"{type(corpus).__name__} of {counted(store.n_lines, 'line')}"
     return with_phrases(replace(store, sources=((name, None, None),)), settings)
 
@@ -143,39 +153,6 @@ def _counting(progress: Progress | None, total: int | None) -> Advance:
             progress(done, total)
 
     return advance
-
-
-def _read(reader: _Reader, key: str | None) -> TokenStore:
-    """Returns the store, with a key from the cache or so that the cache keeps it."""
-    if key is not None:
-        if (store := load_entry(key)) is not None:
-            return store
-        try:
-            with new_entry(key) as entry:
-                store = reader.read(entry.file, str(entry.directory))
-                if problem := entry.commit(store, reader.sources):
-                    warnings = (*store.warnings, f"the corpus is not cached: {problem}")
-                    return replace(store, warnings=warnings)
-                return store
-        except (CacheUnavailable, SpoolError) as error:
-            reader.warnings.append(f"the corpus is not cached: {error}")
-    try:
-        return _read_privately(reader)
-    except SpoolError as error:
-        remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-        raise RunError(f"{error}; {remedy}") from error
-
-
-def _read_privately(reader: _Reader) -> TokenStore:
-    """Returns the store over a temporary file that has no name, so that not even a killed process
-    leaves it behind."""
-    try:
-        folder = tempfile.gettempdir()
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-    except OSError as error:
-        raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
-    with file:  # the store's memory map holds it open
-        return reader.read(file, folder)
 
 
 @contextmanager
@@ -195,40 +172,71 @@ def _frugal_arrow() -> Iterator[None]:
 class _Reader:
     """Reads a corpus into a file of ids, and files again when the first place was too small."""
 
-    # what remains to be done, a chunk at a time
-    encoders: Callable[[Notices], Iterator[Encode]]
+    # what remains to be done of some sources, a chunk at a time
+    encoders: Callable[[Sequence[Source], Notices], Iterator[Encode]]
     reading: Reading
     threads: int
     sources: Sequence[Source] = ()  # files; none for text from memory
     warnings: list[str] = field(default_factory=list)
-    notices: Notices = field(default_factory=Notices)
+
+    def read_alone(self, key: str | None) -> TokenStore:
+        """Returns the store, with a key from the cache or so that the cache keeps it."""
+        if key is not None:
+            if (store := load_entry(key)) is not None:
+                return store
+            try:
+                with new_entry(key) as entry:
+                    store = self.read(entry.file, str(entry.directory))
+                    if problem := entry.commit(store, self.sources):
+                        warnings = (*store.warnings, f"the corpus is not cached: {problem}")
+                        return replace(store, warnings=warnings)
+                    return store
+            except (CacheUnavailable, SpoolError) as error:
+                self.warnings.append(f"the corpus is not cached: {error}")
+        try:
+            return self._read_privately()
+        except SpoolError as error:
+            remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+            raise RunError(f"{error}; {remedy}") from error
+
+    def _read_privately(self) -> TokenStore:
+        """Returns the store over a temporary file that has no name, so that not even a killed
+        process leaves it behind."""
+        try:
+            folder = tempfile.gettempdir()
+            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError as error:
+            raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
+        with file:  # the store's memory map holds it open
+            return self.read(file, folder)
 
     @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Returns the store over `file`, an empty file in `folder`."""
-        self.notices = Notices()
+        notices = Notices()
         builder = TokenStoreBuilder(file, folder, paragraphs=self.reading.paragraphs)
-        self._encode(builder)
+        self.encode(builder, self.sources, notices)
         for source in self.sources:
             source.check_unchanged()
-        store = builder.finish(self.threads, [*self.warnings, *self.notices.sentences()])
+        store = builder.finish(self.threads, [*self.warnings, *notices.sentences()])
         if store is None:
-            first, *more = [source.name for source in self.sources] or ["it"]
-            named = f"{first} and {len(more)} more are" if more else f"{first} is"
-            why = self.notices.sentences() or [f"{named} empty"]
-            raise InputError(f"the corpus holds no word: {'; '.join(why)}")
+            raise InputError(no_word([source.name for source in self.sources], notices))
         return store
 
-    def _encode(self, builder: TokenStoreBuilder) -> None:
+    def encode(
+        self, builder: TokenStoreBuilder, sources: Sequence[Source], notices: Notices
+    ) -> None:
+        """Adds the text of the sources to `builder`, and what is met in it to `notices`."""
+
         def add(chunk: EncodedChunk) -> None:
             builder.add(chunk)
-            self.notices.invalid += chunk.invalid
-            self.notices.nul += chunk.nul
+            notices.invalid += chunk.invalid
+            notices.nul += chunk.nul
 
         waiting: deque[Future[EncodedChunk]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for encode in self.encoders(self.notices):
+                for encode in self.encoders(sources, notices):
                     waiting.append(pool.submit(encode))
                     # One chunk waits beside those worked on: no thread idles, and memory stays
                     # bounded.

@@ -4,6 +4,7 @@ know."""
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,11 @@ class Notices:
     invalid: int = 0
     foreign: int = 0
 
+    def add(self, other: Notices) -> None:
+        """Adds what was come across later in the text."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
     def sentences(self) -> list[str]:
         """Returns what to tell of them."""
         found = []
@@ -71,6 +77,13 @@ class Notices:
         if self.nul:
             found.append(f"{counted(self.nul, 'NUL byte')} in the text taken as blanks")
         return found
+
+
+def no_word(names: Sequence[str], notices: Notices) -> str:
+    """Returns what to say of sources that hold no word."""
+    first, *more = names or ["it"]
+    named = f"{first} and {len(more)} more are" if more else f"{first} is"
+    return f"the corpus holds no word: {'; '.join(notices.sentences() or [f'{named} empty'])}"
 
 
 def counted(number: int, noun: str) -> str:

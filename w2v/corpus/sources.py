@@ -46,6 +46,9 @@ class Source:
     # inode and time of the last change: other text can have the size and the time of the old one
     stamp: tuple[int, ...] = ()
     named: bool = True  # by the user, not met in a folder or by a pattern
+    # a part of a file: its bytes from `begin` on, up to `end` (None: the file's)
+    begin: int = 0
+    end: int | None = None
 
     @property
     def lasting(self) -> bool:
@@ -88,7 +91,12 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
     number of raw bytes of each read. Raises InputError if the source cannot be opened, or its
     compressed data are damaged or cut short, and RunError if the device fails."""
     with opened(source) as file:
-        stream = compression.Decompressed(file, source.name, advance, source.size)
+        size, plain = source.size, source.begin > 0
+        if plain:
+            file.seek(source.begin)
+        if size is not None:
+            size = (size if source.end is None else source.end) - source.begin
+        stream = compression.Decompressed(file, source.name, advance, size, plain=plain)
         while piece := stream.read(piece_bytes):
             yield piece
 

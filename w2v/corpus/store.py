@@ -136,7 +136,7 @@ class TokenStoreBuilder:
             self._mappings = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
             raise SpoolError(folder, error) from error
-        self._code_sizes: list[int] = []
+        self.sizes: list[int] = []  # codes of each chunk
         self._mapping_sizes: list[int] = []
         self._words: pa.Array | None = None
         self._counts = np.zeros(0, dtype=np.int64)
@@ -152,7 +152,7 @@ class TokenStoreBuilder:
         if self._paragraphs:
             codes, counts = self._joined(chunk)
         self._write(self._file, codes)
-        self._code_sizes.append(len(codes))
+        self.sizes.append(len(codes))
         self._pending.append((chunk.words, counts))
         self._pending_entries += len(chunk.words)
         self._pending_bytes += chunk.words.nbytes
@@ -217,41 +217,50 @@ class TokenStoreBuilder:
                 " average so far: is it plain text? Words stand between whitespace"
             )
 
+    def merged(self) -> tuple[pa.Array, np.ndarray]:
+        """Returns the distinct words of all chunks, the line end among them, and their counts, 0
+        for what is no word. Raises SpoolError when the disk is full."""
+        import pyarrow as pa
+
+        if self._pending:
+            self._merge()
+        words, self._words = self._words, None
+        return pa.array([], pa.large_string()) if words is None else words, self._counts
+
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
         """Returns the finished store over the file, or None when there was no word. Raises
         SpoolError when the disk is full."""
-        if self._pending:
-            self._merge()
-        if self._words is None:
-            return None
-        vocabulary, ranks, n_lines = ranked(self._words, self._counts)
-        self._words = None
+        vocabulary, ids_of, n_lines = ranked(*self.merged())
         n_words = int(vocabulary.counts.sum())
         if n_words == 0:
             return None
+        self.renumber(ids_of, threads)
+        ids = map_ids(self._file, n_words + n_lines)
+        return TokenStore(ids, vocabulary, n_words, n_lines, (*warnings,))
+
+    def renumber(self, ids_of: np.ndarray, threads: int) -> None:
+        """Replaces codes by ids in place: ids = ids_of[mapping of the chunk][codes]. Raises
+        SpoolError when the disk is full."""
         try:
-            self._renumber(ranks, threads)
+            self._renumber(ids_of, threads)
         except OSError as error:
             raise SpoolError(self._folder, error) from error
         finally:
             self._mappings.close()
-        ids = map_ids(self._file, n_words + n_lines)
-        return TokenStore(ids, vocabulary, n_words, n_lines, tuple(warnings))
 
-    def _renumber(self, ranks: np.ndarray, threads: int) -> None:
-        """Replaces codes by ids in place: ids = ranks[mapping of the chunk][codes]."""
+    def _renumber(self, ids_of: np.ndarray, threads: int) -> None:
         self._file.flush()
         self._mappings.flush()
-        code_starts = np.concatenate([[0], np.cumsum(self._code_sizes, dtype=np.int64)])
+        code_starts = np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)])
         mapping_starts = np.concatenate([[0], np.cumsum(self._mapping_sizes, dtype=np.int64)])
 
         def renumber(chunk: int) -> None:
             mapping = _read(self._mappings, mapping_starts[chunk], mapping_starts[chunk + 1])
             codes = _read(self._file, code_starts[chunk], code_starts[chunk + 1])
-            _overwrite(self._file, code_starts[chunk], ranks[mapping][codes])
+            _overwrite(self._file, code_starts[chunk], ids_of[mapping][codes])
 
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(renumber, range(len(self._code_sizes))))
+            list(pool.map(renumber, range(len(self.sizes))))
 
 
 def _check_memory(entries: int) -> None:

@@ -36,10 +36,15 @@ class Source:
 
 
 class Columns:
-    """The `columns` columns of a text; refuses fewer than two tokens for each."""
+    """The `columns` columns of a text; refuses fewer than two tokens for each. Over ranks, this one
+    reads `own` of them, a contiguous part."""
 
-    def __init__(self, source: Source, columns: int) -> None:
+    def __init__(self, source: Source, columns: int, rank: int = 0, ranks: int = 1) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
+        self.own = range(rank * columns // ranks, (rank + 1) * columns // ranks)
+        if columns < ranks:
+            what = f"`batch_size` {columns} is fewer columns than there are ranks, {ranks}"
+            raise InputError(f"{what}: every rank needs one at least")
         if self.rows < 2:
             needs = f"{columns} needs {2 * columns:,}: two for each of its columns"
             raise InputError(
@@ -50,8 +55,8 @@ class Columns:
         self._release = source.release
 
     def read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """(inputs, targets), int64 [stop - start, B] each, of the rows start … stop - 1."""
-        first = np.arange(self.columns, dtype=np.int64) * self.rows + start
+        """(inputs, targets), int64 [stop - start, own] each, of the rows start … stop - 1."""
+        first = np.array(self.own, dtype=np.int64) * self.rows + start
         stored = [self._ids[max(0, at - 1) : at + stop - start] for at in first]
         if first[0] == 0:  # there is nothing before the first token
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
@@ -64,7 +69,7 @@ class Columns:
 
     def release(self, start: int, stop: int) -> None:
         """Says that the rows start … stop - 1 are done with for this epoch."""
-        for column in range(self.columns):
+        for column in self.own:
             self._release(column * self.rows + start, column * self.rows + stop)
 
     def bounds(self, segment: int, accumulate: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
 from w2v.training.result import Diverged
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, told_if_slow
+from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, Together, told_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
 
 
@@ -93,7 +93,8 @@ class LanguageModelTask(Task):
             source = Source(text.ids, tokens.table(store), tokens.eos, store.release)
         else:
             source = Source(text.ids, None, tokens.eos)
-        engine = LanguageModelEngine(config, source, tokens.counts)
+        world = self.context.world
+        engine = LanguageModelEngine(config, source, tokens.counts, world)
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None
         if text.valid is not None:
@@ -109,7 +110,8 @@ class LanguageModelTask(Task):
             engine.warm_up()
         blocks = Blocks(engine.bounds(), config.training.epochs)
         blind = blind_loss(config, len(tokens))
-        return Job(engine, blocks, schedule, validation, blind=blind)
+        together = None if world.size == 1 else Together(world, engine.collect)
+        return Job(engine, blocks, schedule, validation, blind=blind, exchange=together)
 
     def faster(self, text: Text, job: Job, seconds: float) -> str | None:
         """The losses that do not score all V rows, each with its factor, measured."""
@@ -140,7 +142,8 @@ class LanguageModelTask(Task):
         assert isinstance(text, TokenText)
         assert isinstance(job.engine, LanguageModelEngine)
         if job.validation is None:
-            arrays = model_arrays(job.engine.model)
+            with job.engine.whole() as model:
+                arrays = model_arrays(model)
         else:
             arrays = job.validation.learnt()
         if bad := next((name for name, array in arrays.items() if not all_finite(array)), None):

@@ -48,6 +48,8 @@ class SampledLayer(FullLayer):
     unique: ClassVar[bool] = False  # whether the noise words of a draw are distinct
     subtracts_counts: ClassVar[bool] = True
     removes_hits = False
+    # (U, r, n): the hidden rows are rows r, r + n, … of a batch of U, and so are their noise words
+    share: tuple[int, int, int] | None = None
 
     def __init__(
         self,
@@ -83,10 +85,20 @@ class SampledLayer(FullLayer):
         """Noise words for the rows of `hidden`; under torch.func.vmap the same for all it maps."""
         if self.per_row and whole_batch(hidden)[1]:
             raise ValueError("per_row=True draws for rows that torch.func.vmap hides: use False")
-        rows, device = len(hidden) or None if self.per_row else None, hidden.device
+        size = len(hidden) if self.share is None else self.share[0]
+        rows, device = size or None if self.per_row else None, hidden.device
         drawn = self.options.negatives, self.unique, self.generator
         with torch._C._DisableFuncTorch():
-            return self.sampler.sample(None, *drawn, rows=rows, device=device)
+            found = self.sampler.sample(None, *drawn, rows=rows, device=device)
+        if rows is None or self.share is None:
+            return found
+        _, first, step = self.share
+        parts = {
+            name: part[first::step]
+            for name, part in found._asdict().items()
+            if isinstance(part, Tensor)
+        }
+        return found._replace(**parts)
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return self.loss_with(self.draw(hidden), hidden, target, row_of)

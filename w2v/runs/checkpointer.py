@@ -106,21 +106,21 @@ class Checkpointer:
         self._directory, self._folder = directory, directory.checkpoints
         self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
-        self._asked = self._warned = False
+        self.asked = self._warned = False
         self._words, self._moment = 0, time.monotonic()
         self._step = -1  # of the latest that was written
 
     def due(self, words: int) -> bool:
         """Whether the interval is over and the checkpoint before is written."""
         seconds = time.monotonic() - self._moment
-        if self._asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
+        if self.asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
             return False
-        self._asked = True
+        self.asked = True
         return True
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """Copies the state, if it is time and the checkpoint before is written."""
-        if (self._asked or (self.epoch_ends and rest.epoch_ended is not None)) and not self._busy():
+        if (self.asked or (self.epoch_ends and rest.epoch_ended is not None)) and not self._busy():
             self._begin(rest.blocks_done, result, copy=True)
         return False
 
@@ -151,7 +151,7 @@ class Checkpointer:
         return self._thread is not None and self._thread.is_alive()
 
     def _begin(self, step: int, result: TrainingResult, *, copy: bool) -> None:
-        self._asked, self._words, self._moment = False, result.total.read, time.monotonic()
+        self.asked, self._words, self._moment = False, result.total.read, time.monotonic()
         try:
             checkpoint = self._state.take(step, result, copy=copy)
         except MemoryError:

@@ -2,7 +2,7 @@
 training on.
 
 config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
-checkpoints/                                         see `w2v.runs.checkpoint`
+checkpoints/, owner.json (over ranks)                see `w2v.runs.checkpoint`
 vectors.npy [V, D] float32, metrics.jsonl            what came out; with n-grams also
 ngrams.npy [buckets, D] float32                      their rows; of a language model also
 model.safetensors, tokenizer.json (subwords)
@@ -36,8 +36,12 @@ from w2v.vectors.saving import write_matrix
 
 CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
 METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
+OWNER = "owner.json"  # of a run over ranks: by what torchrun knows it again that starts them anew
 MODEL_FILES = ("model.safetensors", "tokenizer.json")  # of language models
-RUN_FILES = (FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, NGRAMS, VOCABULARY, *MODEL_FILES)
+RUN_FILES = (
+    *(FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, NGRAMS, VOCABULARY, OWNER),
+    *MODEL_FILES,
+)
 
 
 @dataclass(frozen=True)
@@ -117,12 +121,14 @@ def summary_of(run: Path) -> dict[str, Any] | None:
         return None
 
 
-def start_files(config: Config, vocabulary: Vocabulary) -> Files:
-    """Returns the files that say what is trained."""
+def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Files:
+    """Returns the files that say what is trained, and by whom."""
+    known = json.dumps({"owner": owner}).encode()
     return {
         VERSION: lambda file: file.write(RUN_VERSION + b"\n"),
         CONFIG: lambda file: file.write(config.to_yaml().encode()),
         VOCABULARY: vocabulary.write,
+        **({} if owner is None else {OWNER: lambda file: file.write(known)}),
     }
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -220,11 +221,15 @@ def default_name(config: Config) -> Path:
 def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
     """Returns `path`, or the first free one of `path-2`, `path-3`, …; the number stands before
     `suffix`."""
-    candidate, number = path, 1
-    while candidate in taken or os.path.lexists(candidate):
-        number += 1
-        candidate = path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
-    return candidate
+    candidates = numbered(path, suffix)
+    return next(each for each in candidates if each not in taken and not os.path.lexists(each))
+
+
+def numbered(path: Path, suffix: str = "") -> Iterator[Path]:
+    """Yields `path`, `path-2`, `path-3`, …"""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
 
 
 def check_removable(path: Path) -> None:

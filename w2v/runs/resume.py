@@ -30,10 +30,11 @@ from w2v.training.task import Context
 from w2v.training.text import read_text
 from w2v.vectors.loading import check_version
 
-# May be given beside `resume`. The first makes a run longer; the next two change only how it is
+# May be given beside `resume`. The first makes a run longer; the next three change only how it is
 # computed.
-MAY_CHANGE = ("epochs", "threads", "device", *settings_of(CheckpointSettings))
+MAY_CHANGE = ("epochs", "threads", "device", "exchange_words", *settings_of(CheckpointSettings))
 MADE_WITH = "made_with"  # in a checkpoint's state
+RANKS = "ranks"  # there: how many processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
@@ -203,9 +204,9 @@ def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
         raise _misfit(checkpoint, f"it is after block {checkpoint.step:,} of {last:,}")
 
 
-def made_otherwise(checkpoint: Checkpoint) -> str | None:
+def made_otherwise(checkpoint: Checkpoint, ranks: int) -> str | None:
     """Returns a sentence on what the result's bytes depend on and is not as it was."""
-    then, now = checkpoint.state.get(MADE_WITH), made_with()
+    then, now = checkpoint.state.get(MADE_WITH), made_with() | {RANKS: str(ranks)}
     if not isinstance(then, dict):  # by a version that did not say it
         return None
     changed = [

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from w2v.corpus.identity import describe
-from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER, Checkpoint
+from w2v.errors import Elsewhere, InputError, RunError
+from w2v.runs.checkpoint import FOLDER, Checkpoint, checkpoints_of
 from w2v.runs.checkpointer import Checkpointer, RunState
-from w2v.runs.directory import CONFIG, METRICS, RunDirectory, metrics_lines, start_files
+from w2v.runs.directory import CONFIG, METRICS, OWNER, RunDirectory, metrics_lines, start_files
 from w2v.runs.metrics import Feed, File, Lines, Sink, TensorBoard
 from w2v.runs.output import Contents, Output
-from w2v.runs.resume import MADE_WITH, check_blocks, comparable, made_otherwise, put_back
+from w2v.runs.resume import MADE_WITH, RANKS, check_blocks, comparable, made_otherwise, put_back
 from w2v.system.versions import made_with
 from w2v.training.report import RunSummary
 from w2v.training.result import Diverged, TrainingResult
@@ -32,15 +32,17 @@ from w2v.training.trainer import Watcher
 
 
 class Saving:
-    """Everything about a run that outlives its process. After `close` nothing is being written."""
+    """Everything about a run that outlives its process. After `close` nothing is being written. All
+    ranks but the first only know what is kept."""
 
     def __init__(self, context: Context, text: Text, job: Job, output: Output) -> None:
         self._config, self._reporter = context.config, context.reporter
+        self._world, self._writes = context.world, context.world.rank == 0
         self._text, self._job, self._output = text, job, output
         self._keep_state = context.keep_state
         self._every = self._config.checkpoints.checkpoint_every is not None
         self._others: list[Watcher] = [] if job.validation is None else [job.validation]
-        self._start = start_files(context.config, text.vocabulary)
+        self._start = start_files(context.config, text.vocabulary, context.world.owner)
         self._directory = RunDirectory(output.path, self._start)
         self._checkpointer: Checkpointer | None = None
         self._sinks: list[Sink] = []
@@ -59,7 +61,7 @@ class Saving:
         resumed = self._output.begun
         result, blocks_done = self._begun(earlier)
         folder = self._config.checkpoints.tensorboard
-        if folder is not None:
+        if folder is not None and self._writes:
             self._sinks.append(TensorBoard(folder, result.metrics if resumed else None))
         self._feed = Feed(self._sinks, len(result.metrics), self._reporter)
         return result, blocks_done
@@ -73,6 +75,8 @@ class Saving:
             self._job.blocks = Blocks(earlier.bounds, self._job.blocks.epochs)
         state = self._state()
         result = TrainingResult() if earlier is None else put_back(state, earlier)
+        if not self._writes:
+            return result, 0 if earlier is None else earlier.step
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
             self._directory.restore()
@@ -80,7 +84,8 @@ class Saving:
             # `epochs` may have grown, and lines may have come after the checkpoint
             lines = metrics_lines(result.metrics)
             metrics: Files = {METRICS: lambda file: file.write(lines)}
-            self._directory.add({CONFIG: self._start[CONFIG], **metrics})
+            owner: Files = {OWNER: self._start[OWNER]} if OWNER in self._start else {}
+            self._directory.add({CONFIG: self._start[CONFIG], **owner, **metrics})
         else:
             self._directory.create(replace=self._output.overwrite)
             self._output, self._created = replace(self._output, begun=True), True
@@ -90,7 +95,7 @@ class Saving:
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
-        if changed := made_otherwise(earlier):
+        if changed := made_otherwise(earlier, self._world.size):
             reporter.note(changed)
         done = f"{100 * result.fraction:.1f} % of the words"
         reporter.stage(f"going on from {earlier.path}, after {done}")
@@ -110,6 +115,9 @@ class Saving:
         """An error that ends the run also says what is kept of it."""
         try:
             yield
+        except Elsewhere:
+            self.close()
+            raise
         except RunError as error:
             self.close()
             raise RunError(f"{error}{self._kept(isinstance(error, Diverged))}") from error
@@ -157,14 +165,18 @@ class Saving:
 
     def _state(self) -> RunState:
         corpus = describe(self._text.store, self._text.vocabulary)
-        facts = {"settings": comparable(self._config), "corpus": corpus, MADE_WITH: made_with()}
+        made = made_with() | {RANKS: str(self._world.size)}
+        facts = {"settings": comparable(self._config), "corpus": corpus, MADE_WITH: made}
         return RunState(self._job, self._others, facts)
 
     def _kept(self, diverged: bool) -> str:
-        if self._checkpointer is None:
+        run, last = self._output.path, None
+        if self._checkpointer is not None:
+            last = self._checkpointer.last
+        elif self._writes or self._output.is_file:
             return ". Nothing was written"
-        run = self._output.path
-        last = self._checkpointer.last
+        elif found := checkpoints_of(run):
+            last = found[0]
         if last is None or not last.is_dir():  # somebody may have removed it
             if diverged and self._created:  # to go on with it would end the same way
                 shutil.rmtree(run, ignore_errors=True)

@@ -203,6 +203,8 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
     if config.only_vectors and not config.model.ngram_lengths:
         notes += given.note(["buckets"], "without `subwords`")
+    if not fused:
+        notes += given.note(["exchange_words"], "by the autograd engine")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:

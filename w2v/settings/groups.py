@@ -149,6 +149,14 @@ class TrainingSettings:
     deterministic: bool = setting(
         False, "the same vectors every time with several threads too; takes more memory"
     )
+    exchange_words: int = setting(
+        0,
+        "torchrun, hogwild: words that each process trains before they exchange what they learnt;"
+        " 0: as makes 1000 exchanges a run, 250 for each process from the fifth on",
+        low=0,
+        metavar="50k|1M",
+        read=parse_count,
+    )
     engine: str = setting(
         "auto",
         "fused CPU kernels for the losses that score few words, or PyTorch for everything",

@@ -56,6 +56,7 @@ class Keywords(TypedDict, total=False):
     threads: int | None
     seed: int
     deterministic: bool
+    exchange_words: int
     engine: str
     device: str
     batch_size: int | None

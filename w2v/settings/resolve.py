@@ -16,6 +16,7 @@ from w2v.settings.config import BY_THE_TEXT
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL
 from w2v.system.cores import available_cores
+from w2v.system.ranks import place_or_alone
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses
 # learn well at them.
@@ -39,7 +40,8 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             # None: it depends on other settings
             values[name] = found.default if found.lm is None or not is_lm else found.lm
     values |= given
-    values["threads"] = values["threads"] or available_cores()
+    here = place_or_alone().local_size  # processes that share the cores
+    values["threads"] = values["threads"] or max(1, available_cores() // here)
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 

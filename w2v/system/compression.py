@@ -55,6 +55,7 @@ class Decompressed:
         name: the file's name for messages.
         advance: gets the number of raw bytes of each read.
         size: how many raw bytes there are; a file that grows while it is read might never end.
+        plain: whether they are taken as they are, whatever they begin with.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Decompressed:
         name: str,
         advance: Callable[[int], None] | None = None,
         size: int | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.name = name
         raw = io.BufferedReader(_RawInput(file, advance, size), RAW_BUFFER_BYTES)
         with _reported(name):
-            self.compression = compression(raw.peek(MAGIC_BYTES))
+            self.compression = None if plain else compression(raw.peek(MAGIC_BYTES))
         self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
 
     def read(self, size: int) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from w2v.errors import InputError, RunError
+from w2v.system.ranks import place_or_alone
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
@@ -16,14 +17,14 @@ SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 
 def find_device(name: str) -> torch.device:
     """Returns the device of that name, for auto the first GPU if there is one; refuses what is not
-    there."""
+    there. Without a number, every rank of a machine takes another GPU."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
         what = "PyTorch finds no CUDA device on this machine; use `device` cpu"
         raise InputError(f"`device` {name}: {what}")
-    index = int(name.partition(":")[2] or 0)
+    index = int(name.partition(":")[2] or place_or_alone().local_rank % count)
     if index >= count:
         what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
         raise InputError(f"`device` {name}: {what}")

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
 from w2v.system.memory import Demand
 from w2v.training.schedule import Block
+from w2v.training.world import World
+
+if TYPE_CHECKING:
+    from w2v.training.exchange import SharedTable
 
 INIT_ROWS = 1024  # rows filled at a time
 # of what is random in a measurement, whatever `seed`: figures of several runs can be compared
@@ -66,6 +70,7 @@ class Engine(ABC):
     name: str
     threads = 1
     in_rounds = False
+    world = World.alone()  # where all ranks train every block together: those
 
     @abstractmethod
     def bounds(self) -> np.ndarray:
@@ -119,6 +124,15 @@ class WordEngine(Engine):
     def __init__(
         self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Any
     ) -> None: ...
+
+    @abstractmethod
+    def bounds(self, ranks: int = 1) -> np.ndarray:
+        """Returns the same for a run of so many ranks."""
+
+    def shared_tables(self) -> list[SharedTable] | None:
+        """Returns what every rank has its own copy of and trains by itself, if that is how several
+        of them work."""
+        return None
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,8 @@ checkpoint, a validation) is what the blocks before it made, none begun, none mi
     free       a section ends with the epoch, if someone wants to know, or at a requested pause
     in rounds  a section is one block for every worker, worker t always gets the t-th: with merges
                at their ends the outcome does not depend on how fast the threads are
+    over ranks a section is so many blocks for every rank, each its own; or a single one that all
+               ranks train together. In rounds the workers rest inside of it too.
 """
 
 from __future__ import annotations
@@ -23,13 +25,26 @@ from w2v.training.schedule import Block, Blocks
 class Rest:
     """All workers are at rest.
 
-    blocks: of the section that has just ended. blocks_done: of the whole run. epoch_ended: the
-    epoch (from 0) whose last block was among them, or None.
+    blocks: that this process's workers have trained since the last rest. blocks_done: of the whole
+    run. epoch_ended: the epoch (from 0) whose last block was among them, or None. inside: the
+    section goes on; what other ranks have done of it is not known.
     """
 
     blocks: int
     blocks_done: int
     epoch_ended: int | None
+    inside: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a section is this rank's: the rank-th `blocks` blocks of it, or the rank-th part of
+    what the epoch has left; 0: a section is one block, which all ranks train together. None: there
+    is one rank, and sections are as long as they may be."""
+
+    rank: int = 0
+    ranks: int = 1
+    blocks: int | None = None
 
 
 class Handout:
@@ -37,7 +52,7 @@ class Handout:
 
     at_rest: called at every section's end; True ends the run. stopped: asked before every block;
     True ends the run at the section's end, which is then at once. epoch_ends: whether an epoch's
-    end is a section's end.
+    end is a section's end. Over ranks, nothing but `at_rest` ends a section or the run.
     """
 
     def __init__(
@@ -51,22 +66,31 @@ class Handout:
         epoch_ends: bool = False,
         blocks_done: int = 0,
     ) -> None:
-        self._blocks = blocks
+        self._blocks, self._share = blocks, Share()
         self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
         self._at_rest, self._stopped = at_rest, stopped
         self._condition = threading.Condition()
-        self._begin = self._next = self._done = blocks_done
-        # in rounds: the section's first block, once a worker has got its own
+        # in rounds: the round's first block, once a worker has got its own
         self._taken = [-1] * workers
         self._working = [False] * workers
         self._pause = False
         self._ended = blocks_done >= len(blocks)
-        self._limit = self._section_end()
+        # of the whole section, of this rank's part, of the round: first block, and the last's next
+        self._section = self._end = self._begin = self._own_end = self._limit = 0
+        self._next = self._done = 0
+        self._open(blocks_done)
+
+    def among(self, share: Share) -> Handout:
+        """Makes it hand out a rank's share; returns itself."""
+        self._share = share
+        self._open(self._done)
+        return self
 
     @property
     def blocks_done(self) -> int:
-        """How many blocks of the whole run are finished, by earlier processes too."""
-        return self._done
+        """How many blocks of the whole run are finished, by earlier processes too; over ranks, how
+        many when the section began."""
+        return self._done if self._share.blocks is None else self._section
 
     def pause(self) -> None:
         """Asks for a rest as soon as the blocks in work are done."""
@@ -85,7 +109,8 @@ class Handout:
                 self._working[worker] = False
                 self._done += 1
             while not self._ended:
-                if (self._pause or self._stopped()) and not self._in_rounds:
+                cut = self._share.blocks is None and not self._in_rounds
+                if cut and (self._pause or self._stopped()):
                     self._limit = self._next
                 if self._done == self._limit:
                     self._rest()
@@ -113,16 +138,38 @@ class Handout:
     def _rest(self) -> None:
         """At a section's end: lets `at_rest` work, and opens the next section."""
         stops, blocks = self._stopped(), self._done - self._begin
-        epochs, rest = divmod(self._done, self._blocks.per_epoch)
         self._pause = False
-        ends = self._at_rest(Rest(blocks, self._done, None if rest or not blocks else epochs - 1))
-        self._begin = self._next = self._done
-        self._ended = self._ended or ends or stops or self._done == len(self._blocks)
-        if not self._ended:
-            self._limit = self._section_end()
+        alone = self._share.blocks is None
+        if not alone and self._done < self._own_end:
+            self._at_rest(Rest(blocks, self._section, None, inside=True))
+            self._begin = self._next = self._done
+            self._limit = min(self._done + self._workers, self._own_end)
+            return
+        done = self._done if alone else self._end
+        epochs, rest = divmod(done, self._blocks.per_epoch)
+        ended = epochs - 1 if not rest and done > self._section else None
+        ends = self._at_rest(Rest(blocks, done, ended))
+        self._ended = self._ended or ends or (alone and stops) or done == len(self._blocks)
+        self._open(done)
 
-    def _section_end(self) -> int:
-        epoch_end = (self._begin // self._blocks.per_epoch + 1) * self._blocks.per_epoch
+    def _open(self, begin: int) -> None:
+        """Begins a section with block `begin`: this rank's own ones end before `_own_end`, those of
+        this round before `_limit`."""
+        share, epochs = self._share, begin // self._blocks.per_epoch + 1
+        epoch_end = min(epochs * self._blocks.per_epoch, len(self._blocks))
+        self._section = self._begin = self._next = self._done = begin
+        if share.blocks is None:
+            self._end = self._own_end = len(self._blocks)
+            if self._epoch_ends or self._in_rounds:
+                self._end = self._own_end = epoch_end
+        elif share.blocks:
+            self._end = min(begin + share.ranks * share.blocks, epoch_end)
+            # of an epoch's last section, too, all have about as much
+            size, ranks = self._end - begin, share.ranks
+            self._begin = self._next = self._done = begin + share.rank * size // ranks
+            self._own_end = begin + (share.rank + 1) * size // ranks
+        else:
+            self._end = self._own_end = min(begin + 1, epoch_end)
+        self._limit = self._own_end
         if self._in_rounds:
-            return min(self._begin + self._workers, epoch_end)
-        return epoch_end if self._epoch_ends else len(self._blocks)
+            self._limit = min(self._begin + self._workers, self._own_end)

@@ -65,10 +65,12 @@ class Reporter(Protocol):
 
 
 class StopSignal(Protocol):
-    """Set by somebody else when the run should end at its next safe point, keeping what it has (a
-    threading.Event)."""
+    """Set when the run should end at its next safe point, keeping what it has (a threading.Event).
+    A `signal_number`, if it has one, is that of the signal."""
 
     def is_set(self) -> bool: ...
+
+    def set(self) -> None: ...
 
 
 class SilentReporter:
@@ -162,7 +164,10 @@ class Plan:
     memory_available_bytes: int | None
     output_bytes: int
     training_seconds: float | None
+    over_ranks: Mapping[str, Any] = field(default_factory=dict)  # see `w2v.training.forecast`
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        over_ranks: dict[str, Any] = values.pop("over_ranks")
+        return values | over_ranks

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,11 @@ from w2v.corpus import TokenStore, Vocabulary
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training.engine import Engine, Tally
+from w2v.training.handout import Rest
 from w2v.training.report import Reporter, SilentReporter, StopSignal, Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.validation import Validation
+from w2v.training.world import World
 
 if TYPE_CHECKING:
     from w2v.runs.checkpoint import Checkpoint
@@ -45,7 +47,8 @@ class Context:
     resume: the directory of a run to go on with. lines: a corpus from memory, see
     `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
     gets a checkpoint at its end, so that the run can be made longer. in_step: whether training
-    waits at every epoch's end until the reporter has heard of it.
+    waits at every epoch's end until the reporter has heard of it. world: the ranks that train.
+    store: the corpus, if they have read it already.
     """
 
     config: Config
@@ -56,6 +59,8 @@ class Context:
     lines: Any = None
     keep_state: bool = False
     in_step: bool = False
+    world: World = field(default_factory=World.alone)
+    store: TokenStore | None = None
 
 
 @dataclass
@@ -73,10 +78,54 @@ class Text:
             self.valid.close()
 
 
+class Exchanging(Protocol):
+    """How the ranks of a run, `world`, learn from each other.
+
+    blocks: of a section, that every rank trains by itself; 0: all ranks train every block together,
+    and are the same at its end.
+    """
+
+    @property
+    def world(self) -> World: ...
+
+    @property
+    def blocks(self) -> int: ...
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """All ranks hold the same, and training begins there; before anything else."""
+
+    def __call__(self, rest: Rest, whole: bool) -> bool:
+        """At a section's end, with all threads of all ranks at rest: gives and takes. Returns
+        whether all ranks hold the same now, as they must at the end of an epoch, and where it is to
+        be `whole`; only then it is saved, or measured."""
+
+    def collect(self) -> None:
+        """On all ranks, before rank 0 saves: gives it what only the others have."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """All ranks train every block together. gather: see `collect`."""
+
+    world: World
+    gather: Callable[[], None] = lambda: None
+    blocks: int = 0
+
+    def begin(self, blocks: Blocks, blocks_done: int) -> None:
+        """Needs to know nothing."""
+
+    def __call__(self, rest: Rest, whole: bool) -> bool:
+        return True
+
+    def collect(self) -> None:
+        self.gather()
+
+
 @dataclass
 class Job:
     """What the trainer works off. release: told of the positions of every finished block, which
-    are not needed again in this epoch. blind: a prediction's loss while nothing is learnt."""
+    are not needed again in this epoch. blind: a prediction's loss while nothing is learnt.
+    exchange: None where one process trains alone."""
 
     engine: Engine
     blocks: Blocks
@@ -84,6 +133,7 @@ class Job:
     validation: Validation[Any] | None = None
     release: Callable[[int, int], None] = lambda start, stop: None
     blind: float = math.inf
+    exchange: Exchanging | None = None
 
 
 @dataclass(frozen=True)

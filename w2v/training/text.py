@@ -16,7 +16,9 @@ from w2v.training.task import Context
 def read_text(context: Context) -> TokenStore:
     """Returns the corpus that the context names or holds."""
     settings, progress, cached = context.config.corpus, context.reporter.reading, context.use_cache
-    if context.lines is not None:
+    if context.store is not None:
+        store = context.store
+    elif context.lines is not None:
         store = read_memory(context.lines, settings, column=settings.column, progress=progress)
     elif IN_MEMORY in settings.corpus:
         raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
@@ -31,6 +33,16 @@ def read_text(context: Context) -> TokenStore:
                 f"`output` {output} lies among the text: next time it is read too"
             )
     return store
+
+
+def read_together(context: Context) -> TokenStore | None:
+    """Returns the corpus that all ranks have read together, None where there is one rank, or the
+    text is in memory. A collective."""
+    settings, world, lines = context.config.corpus, context.world, context.lines
+    if world.size == 1 or lines is not None or IN_MEMORY in settings.corpus:
+        return None
+    cached, progress, names = context.use_cache, context.reporter.reading, settings.corpus
+    return read_corpus(names, settings, use_cache=cached, progress=progress, ranks=world)
 
 
 def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:

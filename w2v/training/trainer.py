@@ -2,7 +2,8 @@
 end.
 
 It knows no loss by name. A loss that is no longer a number, or that no model has which learns, ends
-the run.
+the run. Over ranks all of them agree at every section's end on what was done and what ends the run;
+what they have learnt is exchanged, and where it is the same for all, watchers act.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from w2v.training.engine import Tally
 from w2v.training.handout import Handout, Rest
+from w2v.training.meeting import Meeting
 from w2v.training.report import Event, Progress, Reporter, StopSignal
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.task import Job
@@ -32,6 +34,7 @@ class Watcher(Protocol):
 
     name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must rest at the end of every epoch
+    asked: bool  # whether it waits for a rest at which it saves
 
     def due(self, words: int) -> bool:
         """Asked after every block, when the run has read so many words: shall training rest?"""
@@ -81,6 +84,9 @@ class Trainer:
         self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
         self._ended: list[int] = []  # epochs that are done, and not told yet
         self._in_step, self._untold = in_step, 0
+        self._exchange = job.exchange
+        self._meeting: Meeting | None = None
+        self._section = Tally()  # over ranks: this one's, since they met
         self._over = False
         self._news = threading.Event()  # for the calling thread
         self._told = threading.Condition()
@@ -88,6 +94,11 @@ class Trainer:
     def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
         """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
         self._began = time.perf_counter() - self.result.seconds
+        meeting = None
+        if self._exchange is not None:
+            self._exchange.begin(self.blocks, self.blocks_done)
+            meeting = Meeting(self._exchange, stop)
+        self._meeting, self._reporter = meeting, reporter
         handout = Handout(
             self.blocks,
             self.engine.threads,
@@ -97,6 +108,8 @@ class Trainer:
             epoch_ends=self._in_step or any(watcher.epoch_ends for watcher in self._watchers),
             blocks_done=self.blocks_done,
         )
+        if meeting is not None:
+            handout.among(meeting.share)
         threads = [
             threading.Thread(target=self._work, args=(number, handout), daemon=True)
             for number in range(self.engine.threads)
@@ -125,30 +138,67 @@ class Trainer:
                     thread.join()
         self.blocks_done = handout.blocks_done
         if self._failure is not None:
+            if meeting is not None:
+                meeting.failed(self._failure)
             raise self._failure
         self._measure()
-        self.result.interrupted = stop.is_set() and self.result.fraction < 1
+        if meeting is not None:
+            meeting.wait_long()
+        stopped = stop.is_set() if meeting is None else meeting.stopped
+        self.result.interrupted = stopped and self.result.fraction < 1
         self._report(reporter, log=True)
         return self.result
 
     def _at_rest(self, rest: Rest) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
+        if rest.inside:
+            return False
+        if self._meeting is not None:
+            self._meet(self._meeting, rest)
         if self._in_step and rest.epoch_ended is not None:
             self._news.set()
             with self._told:
                 self._told.wait_for(lambda: self._over or not self._untold)
+        stopped = False
+        if self._meeting is not None:
+            same, stopped = self._meet_again(self._meeting, rest), self._meeting.stopped
+            if not same:
+                return stopped
         with self._lock:
             self._measure()
             began = time.perf_counter()
             # from here on the metrics stand still: what a watcher saves fits together
             self._resting = True
         try:
-            return any([watcher.rest(rest, self.result) for watcher in self._watchers])
+            return any([watcher.rest(rest, self.result) for watcher in self._watchers]) or stopped
         finally:
+            if self._meeting is not None:
+                self._meeting.go_on()
             with self._lock:
                 self._began += time.perf_counter() - began  # training took none of it
                 self._resting = False
+
+    def _meet(self, meeting: Meeting, rest: Rest) -> None:
+        """Books what all ranks have done in the section that has ended."""
+        own, self._section = self._section, Tally()
+        before, stopped = self.blocks_done, meeting.stopped
+        tally = meeting.sums(own, saves=any(watcher.asked for watcher in self._watchers))
+        if meeting.stopped and not stopped:
+            self._reporter.milestone("stopping: what was learnt so far is being saved")
+        self.blocks_done = rest.blocks_done
+        with self._lock:
+            positions = self.blocks.position(rest.blocks_done) - self._done
+            epoch = before // self.blocks.per_epoch
+            self._book(epoch, tally, positions, rest.blocks_done - before)
+
+    def _meet_again(self, meeting: Meeting, rest: Rest) -> bool:
+        """Returns whether all ranks hold the same now."""
+        if rest.epoch_ended is not None:  # whoever has heard of the epoch may have had enough
+            meeting.sums(Tally())
+        same = meeting.same(rest, rest.blocks_done == len(self.blocks))
+        meeting.wait_long()
+        return same
 
     def _measure(self) -> None:
         self.result.seconds = time.perf_counter() - self._began
@@ -169,15 +219,10 @@ class Trainer:
                         f" {self.schedule.initial:g})"
                     )
                 with self._lock:
-                    self.result.add(block.epoch, tally)
-                    self._recent.add(tally)
-                    self._done += block.stop - block.start
-                    self._begun[block.epoch] += 1
-                    if self._begun[block.epoch] == self.blocks.per_epoch:
-                        del self._begun[block.epoch]
-                        self._ended.append(block.epoch)
-                        self._log(self._progress(math.nan), block.epoch)
-                        self._untold += 1
+                    if self._meeting is None:
+                        self._book(block.epoch, tally, block.stop - block.start)
+                    else:
+                        self._section.add(tally)
                     words = self.result.total.read
                     due = any([watcher.due(words) for watcher in self._watchers])
                 if due:
@@ -187,6 +232,18 @@ class Trainer:
             handout.end()
         finally:
             self._news.set()
+
+    def _book(self, epoch: int, tally: Tally, positions: int, blocks: int = 1) -> None:
+        """Notes what has been done of an epoch, with `_lock` held."""
+        self.result.add(epoch, tally)
+        self._recent.add(tally)
+        self._done += positions
+        self._begun[epoch] += blocks
+        if self._begun[epoch] == self.blocks.per_epoch:
+            del self._begun[epoch]
+            self._ended.append(epoch)
+            self._log(self._progress(math.nan), epoch)
+            self._untold += 1
 
     def _report(self, reporter: Reporter, log: bool = False) -> None:
         """Tells the reporter how things stand; `log` adds a line to the metrics."""

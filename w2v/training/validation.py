@@ -21,6 +21,7 @@ from w2v.training.engine import check_state
 from w2v.training.handout import Rest
 from w2v.training.report import Event, Reporter
 from w2v.training.result import Diverged, TrainingResult
+from w2v.training.world import Lost, World
 
 KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
 
@@ -43,6 +44,8 @@ class Validation(ABC, Generic[S]):
 
     name = "validation"
     epoch_ends = True
+    asked = False
+    world = World.alone()  # rank 0 measures for all of them
 
     def __init__(
         self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
@@ -101,7 +104,7 @@ class Validation(ABC, Generic[S]):
         better = self.best is None or self.loss(score) < self.loss(self.best[0])
         if better:
             self.best = score, epoch
-            if self._keeps_best:
+            if self._keeps_best and self.world.rank == 0:
                 self._kept = {name: np.array(array) for name, array in self.arrays().items()}
         else:
             self.got_worse()
@@ -157,14 +160,21 @@ class Validation(ABC, Generic[S]):
         )
         kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
         self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in kept.items()}
+        if self.world.rank:  # rank 0 keeps it
+            self._kept = {}
+            return
         check_state(self._kept, self.arrays() if self._keeps_best and self.best else {})
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:
-        began = time.perf_counter()
+        began, found = time.perf_counter(), None
         try:
-            score = self.score()
+            with self.world.step():
+                found = vars(self.score()) if self.world.rank == 0 else None
+        except Lost:
+            raise
         except RunError as error:
             raise Diverged(f"`valid` {self._path} after epoch {epoch:.3g}: {error}") from None
+        score = self.score_of(self.world.told(found))
         seconds = time.perf_counter() - began
         self.seconds += seconds
         line = {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}

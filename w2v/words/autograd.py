@@ -11,6 +11,9 @@ by autograd.
 
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
 same context word. The gradient is that of the sum over a batch's predictions.
+
+Over ranks the hidden rows of every batch are dealt out, each with its predictions and its noise
+words, and the gradients are summed: what comes out is that of one process, to rounding.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from torch import Tensor
 from w2v.errors import InputError
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
+from w2v.losses.sampled import SampledLayer
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
@@ -33,7 +37,8 @@ from w2v.system.memory import Demand
 from w2v.training import engine
 from w2v.training.device import enough_memory, find_device
 from w2v.training.engine import Tally, WordEngine
-from w2v.training.optimizers import OPTIMIZERS, states
+from w2v.training.optimizers import OPTIMIZERS, Gradient, gathered, states
+from w2v.training.ranked import summed_over
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.words import cost
@@ -92,7 +97,7 @@ class AutogradEngine(WordEngine):
     def warning(self) -> str | None:
         return cost.warning(self.config, self._counts, self._length, self.device)
 
-    def bounds(self) -> np.ndarray:
+    def bounds(self, ranks: int = 1) -> np.ndarray:
         """Each block is about a whole number of batches."""
         size = min(BLOCK_WORDS, self._length * self.config.training.epochs // cost.STEPS)
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
@@ -129,6 +134,8 @@ class AutogradEngine(WordEngine):
                 loss += losses.sum(dtype=torch.float64)
                 predictions += len(losses)
             words = windows.read, windows.rare, windows.dropped, windows.trained
+            if lr is not None and self.world.rank:  # the first rank counts them
+                words = 0, 0, 0, 0
             return Tally(loss.item(), predictions, *words)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -188,39 +195,73 @@ class AutogradEngine(WordEngine):
         rows, row_of = (
             shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, size)
         )
-        hidden = self.input.of(rows)
         if lr is None:
+            hidden = self.input.of(rows)
             return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
-        losses, gradient = self._learn(hidden, targets, row_of, lr)
+        whole, (rows, own) = len(rows), self._dealt(rows, row_of)
+        if own is not None:
+            targets, row_of = targets[own], row_of[own] // self.world.size
+        hidden = self.input.of(rows)
+        losses, gradient = self._learn(hidden, targets, row_of, lr, whole)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, size)
-        self.input.update(rows, gradient, lr)
+        self._update_input(gradient, lr, rows)
         return losses
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: those of the targets one after another, `lengths` of them each."""
         model = self.config.model
+        whole = len(targets)
+        if lr is not None and self.world.size > 1:
+            place = torch.arange(whole, device=self.device).repeat_interleave(lengths)
+            targets, own = self._dealt(targets, place)
+            lengths, _ = self._dealt(lengths, place)
+            contexts = contexts[own]
         starts = lengths.cumsum(0) - lengths
         hidden = self.input.bags(contexts, starts, model.cbow_hidden)
         if lr is None:
             return self.layer(hidden, targets)  # type: ignore[no-any-return]
-        losses, gradient = self._learn(hidden, targets, None, lr)
+        losses, gradient = self._learn(hidden, targets, None, lr, whole)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]
         each = torch.repeat_interleave(gradient, lengths, dim=0)
-        self.input.update(*summed_rows(contexts, each, len(self._counts)), lr)
+        rows, gradient = summed_rows(contexts, each, len(self._counts))
+        self._update_input(gradient, lr, rows)
         return losses
 
+    def _dealt(self, rows: Tensor, row_of: Tensor) -> tuple[Tensor, Tensor | None]:
+        """This rank's share of hidden rows, every size-th one, and of what belongs to them: row_of
+        [N] -> bool [N], None where it is all."""
+        rank, size = self.world.rank, self.world.size
+        return (rows, None) if size == 1 else (rows[rank::size], row_of % size == rank)
+
+    def _update_input(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        own = [Gradient("input", gradient, rows)]
+        (found,) = summed_over(self.world, own, self.input.tables)
+        assert found.rows is not None
+        self.input.update(found.rows, found.values, lr)
+
     def _learn(
-        self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float
+        self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float, whole: int
     ) -> tuple[Tensor, Tensor]:
-        """Updates the output layer; returns losses [N] and the gradient [U, D] of their sum."""
+        """Updates the output layer; returns losses [N] and the gradient [U, D] of their sum. hidden
+        is this rank's share of the batch's `whole` rows."""
         hidden.requires_grad_()
-        losses = self.layer(hidden, targets, row_of)
-        losses.sum().backward()
-        for name, parameter in self._parameters.items():
-            if parameter.grad is not None:
-                self._optimizers[name].update(parameter.grad, lr)
-                parameter.grad = None
-        assert hidden.grad is not None
-        return losses.detach(), hidden.grad
+        share = (whole, self.world.rank, self.world.size) if self.world.size > 1 else None
+        sampled = [part for part in self.layer.modules() if isinstance(part, SampledLayer)]
+        for part in sampled:
+            part.share = share
+        if len(hidden):
+            losses = self.layer(hidden, targets, row_of)
+            losses.sum().backward()
+        else:  # a small batch may leave nothing for some ranks
+            losses = hidden.new_zeros(0)
+            for part in sampled:  # the same random numbers everywhere
+                part.draw(hidden)
+        for part in sampled:
+            part.share = None
+        gradients = summed_over(self.world, gathered(self._parameters.items()), self._parameters)
+        for each in gradients:
+            self._optimizers[each.name].update(each.values, lr, each.rows)
+        gradient = torch.zeros_like(hidden) if hidden.grad is None else hidden.grad
+        return losses.detach(), gradient

@@ -33,6 +33,7 @@ from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
 from w2v.training import engine
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
+from w2v.training.exchange import SharedTable
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.words.inputs import (
     BUCKETS,
@@ -43,6 +44,7 @@ from w2v.words.inputs import (
     make_inputs,
     most_ngrams,
 )
+from w2v.words.shared import block_limit, shared_tables
 
 HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 16384  # trained words between merges, of all threads together
@@ -140,7 +142,7 @@ class HogwildEngine(WordEngine):
     ) -> None:
         self.config = config
         self.threads = config.training.threads if threads is None else threads
-        self._ids, self.inputs = engine.read_only(ids), inputs
+        self._ids, self._counts, self.inputs = engine.read_only(ids), counts, inputs
         self._plan, variant = plan_of(config), variant_of(config)
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
@@ -176,13 +178,15 @@ class HogwildEngine(WordEngine):
     def compile(cls, config: Config) -> None:
         compiled_kernel(config)
 
-    def bounds(self) -> np.ndarray:
+    def bounds(self, ranks: int = 1) -> np.ndarray:
         """Well under 0.2 s of work each, a few hundred a run: so the learning rate falls smoothly,
-        and no thread idles at the end."""
+        and no thread idles at the end; several ranks exchange rows in between."""
         config, length = self.config, len(self._ids)
         size = int(BLOCK_FLOPS / flops_per_word(config))
         if works_in_rounds(config):
             size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.training.threads**2))
+        if ranks > 1:
+            size = min(size, block_limit(config, length, ranks))
         size = max(1000, min(size, length * config.training.epochs // 256))
         return cut_blocks(self._ids, size, self._max_sentence)
 
@@ -250,6 +254,10 @@ class HogwildEngine(WordEngine):
                 shared, own = table.all_rows()
                 merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
+
+    def shared_tables(self) -> list[SharedTable]:
+        given = self.config, self._plan, self.weights, self._tables, self._counts, self.inputs
+        return shared_tables(*given, in_rounds=self.in_rounds)
 
     def close(self) -> None:
         if self._pool is not None:

@@ -11,14 +11,27 @@ from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, return_freed_memory
+from w2v.system.ranks import place_or_alone
 from w2v.training.engine import Tally, WordEngine, blind_loss
+from w2v.training.exchange import Exchange
 from w2v.training.report import Words
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Files, Job, Result, Task, Text, told_if_slow
+from w2v.training.task import (
+    BASE_BYTES,
+    Exchanging,
+    Files,
+    Job,
+    Result,
+    Task,
+    Text,
+    Together,
+    told_if_slow,
+)
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
 from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
 from w2v.words.outcome import made_of
+from w2v.words.shared import exchange_bytes, given_words
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -73,8 +86,13 @@ class WordsTask(Task):
         return run_vocabulary(store, self.config, self.context.resume)
 
     def demands(self, vocabulary: int) -> list[Demand]:
-        demands: list[Demand] = self.engine_class().demands(self.config, vocabulary)
-        return [demands[0]._replace(needed=BASE_BYTES + demands[0].needed), *demands[1:]]
+        first, *others = self.engine_class().demands(self.config, vocabulary)
+        needed, available = BASE_BYTES + first.needed, first.available
+        if self.context.world.size > 1 and self.config.training.engine == "hogwild":
+            needed += exchange_bytes(self.config, vocabulary)
+        if available is not None:  # for each of the ranks here
+            available //= place_or_alone().local_size
+        return [first._replace(needed=needed, available=available), *others]
 
     def remedy(self, where: int) -> str:
         fewer = "raise `min_count` or set `max_vocab`"
@@ -102,7 +120,8 @@ class WordsTask(Task):
         engine = engine_class(config, store.ids, counts, text.inputs)
         if warning := engine.warning():
             self.reporter.warn(warning)
-        blocks = Blocks(engine.bounds(), config.training.epochs)
+        world = self.context.world
+        blocks = Blocks(engine.bounds(world.size), config.training.epochs)
         store.release(0, len(store.ids))
         engine.initialise()
         if text.start is not None:
@@ -111,7 +130,13 @@ class WordsTask(Task):
         if text.valid is not None:
             validation = WordValidation(config, engine, text.valid, self.reporter)
         schedule, blind = Schedule(config.training.lr), blind_loss(config, len(counts))
-        return Job(engine, blocks, schedule, validation, store.release, blind)
+        exchange: Exchanging | None = None
+        if world.size > 1 and config.training.engine == "autograd":
+            engine.world, exchange = world, Together(world)
+        elif world.size > 1 and (tables := engine.shared_tables()) is not None:
+            given = given_words(config), config.training.threads
+            exchange = Exchange(tables, world, schedule, *given)
+        return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 
     def result(self, text: Text, job: Job) -> Result:
         assert isinstance(job.engine, WordEngine)

@@ -1,0 +1,107 @@
+"""Word vectors over ranks, several engines in one process: what each row can be expected to be
+used, and that ranks learn together what one would alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.simulated_ranks import on_ranks
+from w2v.settings.build import build_config
+from w2v.training.engine import Tally
+from w2v.training.exchange import ALWAYS, Exchange
+from w2v.training.forecast import ring_bytes
+from w2v.training.handout import Handout, Share
+from w2v.training.schedule import Block, Blocks, Schedule
+from w2v.words.fused import HogwildEngine
+
+V, LINE, LR = 400, 200, 0.05
+COUNTS = 1 + 20_000 // np.arange(1, V + 1)
+NCE = {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
+BOTH = {"loss": "hsigmoid+neg", "model": "cbow"}
+
+
+def engine_of(words: int, threads: int = 1, **more: object) -> HogwildEngine:
+    """Of a text whose words come by pairs, so that there is something to learn."""
+    given = {"dim": 20, "sample": 0.01, "threads": threads, "epochs": 2, **more}
+    config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
+    random = np.random.default_rng(5)
+    drawn = random.choice(V // 2, words // 2, p=COUNTS[::2] / COUNTS[::2].sum())
+    ids = np.stack([2 * drawn, 2 * drawn + 1], 1).ravel().astype(np.int32)
+    ids[LINE - 1 :: LINE] = -1
+    counts = np.bincount(ids[ids >= 0], minlength=V) + 1
+    engine = HogwildEngine(config, ids, np.sort(counts)[::-1], threads=threads)
+    engine.initialise()
+    return engine
+
+
+@pytest.mark.parametrize("options", [{}, NCE, BOTH], ids=str)
+def test_expected_uses_are_those_that_the_kernel_counts(options: dict[str, object]) -> None:
+    """In rounds every use is counted: pull = 0.4 · uses per position of the stream."""
+    size = 100_000
+    engine = engine_of(2 * size, threads=2, deterministic=True, **options)
+    for thread in range(2):
+        engine.train(Block(0, thread, thread * size, (thread + 1) * size, 0.0), LR, thread)
+    weights, tables = engine.weights, engine.shared_tables()
+    counted = [table for table in (weights.input, weights.noise, weights.path) if table.rows]
+    for table, shared in zip(counted, tables, strict=False):
+        assert shared.rows.shape == (table.rows, table.padded)
+        uses = table.uses.sum(0)
+        often = uses > 3000
+        # line ends take of the stream and of windows what p does not know
+        np.testing.assert_allclose(shared.pull[often] / 0.4 * 2 * size, uses[often], rtol=0.1)
+        assert often.sum() > 5 and shared.pull.sum() / 0.4 * 2 * size == pytest.approx(
+            uses.sum(), rel=0.2
+        )
+        assert [each.base is not None for each in shared.copies] == [True, True]
+    if options is NCE:
+        bias, log_z = tables[2:]
+        assert (bias.pull[:V] == tables[1].pull).all() and log_z.pull.tolist() == [ALWAYS]
+
+
+def train(world: Any, options: dict[str, object], words: int, blocks: int) -> tuple[Any, Tally]:
+    """The whole run of one rank; its state, and the tally of its last epoch."""
+    engine = engine_of(words, **options)
+    schedule = Schedule(LR)
+    cut = Blocks(np.arange(0, len(engine._ids) + 1, 1000), 2)
+    meet = Exchange(engine.shared_tables(), world, schedule, blocks * 1000, engine.threads)
+    meet.begin(cut, 0)
+    last = Tally()
+
+    def rest(rest: Any) -> bool:
+        if engine.in_rounds and rest.blocks:
+            engine.end_round(rest.blocks)
+        if not rest.inside:
+            assert meet(rest, False) or rest.epoch_ended is None
+        return False
+
+    handout = Handout(cut, engine.threads, rest, lambda: False, in_rounds=engine.in_rounds)
+    handout.among(Share(world.rank, world.size, meet.blocks))
+    while (block := handout.next(0)) is not None:
+        tally = engine.train(block, schedule.rate(block.fraction), 0)
+        if block.epoch == 1:
+            last.add(tally)
+    ring = 2 * (world.size - 1) / world.size
+    assert sum(ring_bytes(meet, cut, world.size)) == pytest.approx(ring * meet.bytes)
+    state = {name: np.ascontiguousarray(array).tobytes() for name, array in engine.state().items()}
+    return state, last
+
+
+@pytest.mark.parametrize(("options", "ranks"), [({}, 4), (NCE, 3), (BOTH, 2)], ids=str)
+def test_ranks_learn_together_what_one_learns_alone(options: dict[str, object], ranks: int) -> None:
+    words = 150_000
+    ((_, alone),) = on_ranks(1, lambda world: train(world, options, words, 1))
+    found = on_ranks(ranks, lambda world: train(world, options, words, 1))
+    together = Tally()
+    for state, tally in found:
+        together.add(tally)
+        assert state == found[0][0]  # the same, bit for bit, on every rank
+    assert (together.read, together.rare) == (alone.read, alone.rare)
+    assert together.trained == alone.trained
+    untrained = engine_of(words, **options).train(Block(0, 0, 0, words, 0.0), 0.0, 0)
+    learnt = untrained.mean_loss - alone.mean_loss
+    assert together.mean_loss < alone.mean_loss + 0.03 * learnt
+    again = on_ranks(ranks, lambda world: train(world, options, words, 1))
+    assert again == found

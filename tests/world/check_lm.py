@@ -1,0 +1,113 @@
+"""Run by both ranks of test_data_parallel.py: two ranks with half of the columns each, against one
+process with all of them, on the same batches."""
+
+import sys
+
+import numpy as np
+import torch
+
+import w2v.lm.engine
+from w2v.lm.columns import Source
+from w2v.lm.engine import LanguageModelEngine
+from w2v.settings.build import build_config
+from w2v.training.engine import Tally
+from w2v.training.schedule import Blocks
+from w2v.training.world import World
+from w2v.words.autograd import AutogradEngine
+
+COMMON = {"corpus": ["x"], "model": "lm", "dim": "24", "hidden": "24", "batch_size": "6"}
+COMMON |= {"bptt": "12", "dropout": "0", "seed": "3", "threads": "1", "clip": "0.25"}
+SETTINGS = [
+    {"loss": "softmax", "optimizer": "sgd", "lr": "2", "accumulate": "2"},
+    {"loss": "softmax", "arch": "transformer", "tied": "yes", "optimizer": "sgd", "lr": "0.5"},
+    {"loss": "adaptive-softmax", "cutoffs": "20,100"},
+    {"loss": "hsigmoid"},
+    {"loss": "nce", "negatives": "20", "nce_log_z": "learned"},
+    {"loss": "sampled-softmax", "negatives": "20", "arch": "transformer", "heads": "2"},
+    {"loss": "label-smoothing", "arch": "gru", "optimizer": "sparse-adam", "lr": "0.01"},
+]
+
+
+def text() -> tuple[Source, np.ndarray]:
+    random = np.random.default_rng(0)
+    counts = np.sort(random.zipf(1.3, 200) % 1000 + 1)[::-1].astype(np.int64)
+    ids = random.choice(200, 1203, p=counts / counts.sum()).astype(np.int32)
+    return Source(ids, None, 0), counts
+
+
+SHARDED = [
+    {"loss": "softmax", "optimizer": "sgd", "lr": "2", "output_bias": "yes"},
+    {"loss": "label-smoothing", "optimizer": "sparse-adam", "lr": "0.01", "accumulate": "2"},
+    {"loss": "am-softmax", "arch": "gru"},
+]
+
+
+def trained(given: dict[str, str], world: World) -> tuple[dict[str, np.ndarray], float]:
+    engine = LanguageModelEngine(build_config(COMMON | given), *text(), world)
+    if world.size > 1:
+        assert (engine._shard is not None) == (w2v.lm.engine.SHARD_FROM == 0)
+    blocks, loss = Blocks(engine.bounds(), 1), 0.0
+    for number in range(len(blocks)):
+        loss += engine.train(blocks[number], engine.config.training.lr).loss
+    if world.size > 1:
+        engine.collect()
+    return {name: np.array(array) for name, array in engine.state().items()}, loss
+
+
+WORDS = {"corpus": ["x"], "engine": "autograd", "dim": "16", "threads": "1", "sample": "0"}
+WORDS |= {"batch_size": "300", "seed": "5"}
+OF_WORDS = [
+    {"loss": "neg", "negatives": "3"},
+    {"loss": "nce", "negatives": "3", "model": "cbow", "nce_bias": "yes", "batch_size": "1"},
+    {"loss": "sampled-softmax", "negatives": "5", "optimizer": "sgd", "lr": "0.02"},
+    {"loss": "softmax", "model": "cbow", "cbow_grad": "mean"},
+    {"loss": "adaptive-softmax", "cutoffs": "20,100", "optimizer": "sparse-adam", "lr": "0.01"},
+    {"loss": "hsigmoid+neg", "optimizer": "sgd", "lr": "0.02"},
+]
+
+
+def words(given: dict[str, str], world: World) -> tuple[dict[str, np.ndarray], list[float]]:
+    source, counts = text()
+    ids = np.where(source.ids % 11 == 10, -1, source.ids).astype(np.int32)[:400]
+    engine = AutogradEngine(build_config(WORDS | given), ids, counts)
+    engine.initialise()
+    engine.world, tally = world, Tally()
+    blocks = Blocks(engine.bounds(), 1)
+    for number in range(len(blocks)):
+        tally.add(engine.train(blocks[number], engine.config.training.lr))
+    return {name: np.array(array) for name, array in engine.state().items()}, [
+        *vars(tally).values()
+    ]
+
+
+world = World.join()
+for given in OF_WORDS:
+    (alone, one), (together, part) = words(given, World.alone()), words(given, world)
+    for name, array in alone.items():
+        worst = np.abs(together[name] - array).max() / max(np.abs(array).max(), 1e-3)
+        print(world.rank, given["loss"], name, worst, file=sys.stderr)
+        assert worst <= 2e-5, (given, name, worst)
+    assert np.allclose(world.agree(part).sum(axis=0), one, rtol=1e-6), (given, part, one)
+for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+    torch.set_default_dtype(dtype)
+    short = dtype == torch.float32
+    w2v.lm.engine.SHARD_FROM = 1000
+    for given in (*SETTINGS[: 5 if short else None], *SHARDED[: 1 if short else None]):
+        if given in SHARDED:
+            w2v.lm.engine.SHARD_FROM = 0
+        (alone, whole), (together, part) = trained(given, World.alone()), trained(given, world)
+        assert alone.keys() == together.keys()
+        if given in SHARDED and world.rank:  # has the rows of rank 0 not
+            names = [name for name in alone if "output." in name]
+            together |= {name: alone[name] for name in names}
+        for name, array in alone.items():
+            rounding = max(tolerance, 1e-6) if name.startswith("carry.") else tolerance
+            worst = np.abs(together[name] - array).max() / max(np.abs(array).max(), 1e-3)
+            print(world.rank, dtype, given["loss"], name, worst, file=sys.stderr)
+            assert worst <= rounding, (given, name, worst)
+        assert abs(world.agree([part]).sum() / whole - 1) <= tolerance, given
+        if given in SHARDED:
+            continue
+        own = np.concatenate([array.ravel() for array in together.values()]).astype(np.float64)
+        assert len({bytes(other) for other in world.gather(own)}) == 1, given  # on both the same
+world.leave(None)

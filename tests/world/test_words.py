@@ -1,0 +1,58 @@
+"""Word vectors over ranks, as real processes: the same bytes every time, and of the text what one
+process reads of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import w2v
+from tests import ranks
+from w2v.corpus.cache import list_entries
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    share = 1 / np.arange(1, 300)
+    words = random.choice(299, 40_000, p=share / share.sum())
+    lines = np.split(words, np.sort(random.choice(40_000, 2000, replace=False)))
+    path = tmp_path / "corpus.txt"
+    path.write_text("".join(" ".join(f"w{word}" for word in line) + "\n" for line in lines))
+    return path
+
+
+def cached(cache: Path) -> dict[str, bytes]:
+    (entry,) = (cache / "corpora").iterdir()
+    return {path.name: path.read_bytes() for path in entry.iterdir()}
+
+
+def test_two_ranks_train_word_vectors(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches = [tmp_path / "cache-of-ranks", tmp_path / "cache"]
+    one, other = ranks.run(2, HERE / "check_words.py", corpus, tmp_path, W2V_CACHE_DIR=caches[0])
+    assert (one.status, other.status) == (0, 0), one.err + other.err
+    assert one.out.startswith("rank 1 sees another corpus than rank 0 (") and other.out == ""
+    for first, again in (("first", "again"), ("rounds", "rounds-again")):
+        vectors = [(tmp_path / name / "vectors.npy").read_bytes() for name in (first, again)]
+        assert vectors[0] == vectors[1]
+    assert not (tmp_path / "no").exists()
+    summary = json.loads((tmp_path / "first" / "summary.json").read_text())
+    lines = (tmp_path / "first" / "metrics.jsonl").read_text().splitlines()
+    assert sum(json.loads(line)["predictions"] for line in lines) == summary["predictions"]
+
+    monkeypatch.setenv("W2V_CACHE_DIR", str(caches[1]))
+    given = {"dim": 20, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1}
+    alone = w2v.train(corpus, **given, output=tmp_path / "alone")
+    assert len(list_entries()) == 1
+    # ids, counts and words are the same bytes
+    assert cached(caches[0]) == cached(caches[1])
+    for name in ("words", "predictions"):
+        assert summary[name] == alone.summary[name]
+    assert summary["final_loss"] == pytest.approx(alone.summary["final_loss"], rel=0.02)

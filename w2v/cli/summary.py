@@ -1,0 +1,88 @@
+"""What `w2v train` says of a run that has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from w2v.cli.interrupt import Stop
+from w2v.cli.output import human_count, human_seconds, say
+
+if TYPE_CHECKING:
+    from w2v.training.report import RunSummary
+
+
+def stopped(summary: RunSummary, stop: Stop) -> str:
+    """Returns the sentence on a run that a signal has ended."""
+    share = 100 * summary.epochs_done / summary.epochs
+    epoch = min(summary.epochs, int(summary.epochs_done) + 1)
+    how = (
+        "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
+    )
+    if not summary.interrupted:
+        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
+    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
+    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
+    where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
+    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
+    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
+
+
+def tell(summary: RunSummary, max_vocab: int) -> None:
+    """Says what became of the words, what was learnt, and how fast."""
+    words = summary.words
+    times = (
+        f"{human_seconds(summary.seconds.training)} training,"
+        f" {human_seconds(summary.seconds.total)} in all"
+    )
+    if summary.model == "lm":
+        _tell_language_model(summary, times)
+        return
+    left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
+    say(
+        f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
+        f" + {words.passed_left_out:,} {left_out} + {words.subsampled:,} subsampled"
+    )
+    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
+    say(
+        f"{summary.vocabulary:,} words x {summary.dim}, {summary.loss}: loss {loss} nats per"
+        f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
+    )
+    if summary.validation is not None:
+        found = summary.validation
+        say(
+            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch"
+            f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
+            f" {found['words']:,} words unknown)"
+        )
+
+
+def _tell_language_model(summary: RunSummary, times: str) -> None:
+    from w2v.losses.table import training_figure
+
+    words = summary.words
+    beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
+    say(
+        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
+        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
+    )
+    loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
+    say(
+        f"{summary.vocabulary:,} tokens x {summary.dim}, {summary.loss}:"
+        f" {training_figure(summary.loss)} {loss} per token in the last epoch,"
+        f" {human_count(summary.words_per_second)} tokens/s, {times}"
+    )
+    if summary.validation is not None:
+        best = summary.validation
+        say(
+            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
+            f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
+            f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
+        )
+
+
+def _as_seen_from_here(path: str) -> str:
+    """Returns a file's path, relative if it is below the working directory."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

@@ -1,0 +1,309 @@
+"""Several ranks (processes that train one model) read a corpus together.
+
+The text is cut into pieces: of small files several, of large ones of plain text a part that ends at
+a line end, of all else (compressed files, tables, texts in other encodings, paragraphs) whole
+files. Piece i is rank (i mod N)'s. Each rank splits and counts its pieces as one process would; the
+dictionaries are added up, each word by one rank, and all ranks learn the sums. So the vocabulary
+and the ids are, byte for byte, those of one process, and the ids one file that all ranks map.
+
+Where the ranks share no directory, one process of every machine reads everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from w2v.corpus.cache import IDS, CacheUnavailable, NewEntry, load_entry, new_entry
+from w2v.corpus.pieces import cut_pieces
+from w2v.corpus.reading import Notices, Reading, no_word
+from w2v.corpus.sources import Source
+from w2v.corpus.store import ID_TYPE, SpoolError, TokenStore, TokenStoreBuilder, map_ids, ranked
+from w2v.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COPIED_IDS = 1 << 22
+REMEDY = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+
+
+class Ranks(Protocol):
+    """What is asked of the processes of a run, see `w2v.training.world`; all but `step` are
+    collectives."""
+
+    rank: int
+    size: int
+
+    def told(self, value: Any) -> Any:
+        """Returns rank 0's value."""
+
+    def gather(self, array: np.ndarray) -> list[np.ndarray]:
+        """Returns the arrays of all ranks."""
+
+    def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Gives part r to rank r, and returns what the ranks gave to this one."""
+
+    def step(self) -> AbstractContextManager[None]:
+        """All ranks come through the block, or an error of one is an error of all."""
+
+
+class Reader(Protocol):
+    """Who can read: `read` everything, `encode` a part."""
+
+    sources: Sequence[Source]
+    reading: Reading
+    threads: int
+
+    def read_alone(self, key: str | None) -> TokenStore: ...
+
+    def encode(
+        self, builder: TokenStoreBuilder, sources: Sequence[Source], notices: Notices
+    ) -> None: ...
+
+
+def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
+    """Returns the store, the same one on all ranks; with a key it comes from the cache, or goes
+    there.
+
+    Raises:
+        InputError: the ranks see different files, or as one process would.
+        RunError: as one process would.
+    """
+    _check_sources(reader, ranks)
+    found = None if key is None else load_entry(key)
+    if all(bool(each) for each in ranks.gather(np.array([found is not None], np.int64))):
+        assert found is not None
+        return found
+    hosts = [each.tobytes() for each in ranks.gather(_bytes(socket.gethostname().encode()))]
+    here = hosts[ranks.rank]
+    reader.threads = max(1, reader.threads // hosts.count(here))
+    with _shared_folder(key, ranks) as shared:
+        if shared is not None:
+            return _Shards(reader, ranks, shared).read()
+    store: TokenStore | None = None
+    for first in (True, False):  # the others of a machine find it in the cache
+        with ranks.step():
+            if first == (hosts.index(here) == ranks.rank):
+                store = reader.read_alone(key)
+    assert store is not None
+    return store
+
+
+def _check_sources(reader: Reader, ranks: Ranks) -> None:
+    for source in reader.sources:
+        if not source.lasting:
+            what = f"{source.name} can be read by one process only, and there are {ranks.size}"
+            with ranks.step():
+                raise InputError(f"{what}: name files")
+    sizes = [(each.format, each.size) for each in reader.sources]
+    described = json.dumps([sizes, asdict(reader.reading)]).encode()
+    total = sum(each.size or 0 for each in reader.sources)
+    _compare(ranks, [len(sizes), total, zlib.crc32(described)], "files, bytes, …")
+
+
+def _compare(ranks: Ranks, numbers: Sequence[int], what: str) -> None:
+    """Refuses numbers that are not those of rank 0."""
+    every = [each.tolist() for each in ranks.gather(np.array(numbers, np.int64))]
+    with ranks.step():
+        for rank, own in enumerate(every):
+            if own != every[0]:
+                there, here = (", ".join(map(str, each[:-1])) for each in (own, every[0]))
+                problem = f"rank {rank} sees another corpus than rank 0 ({what}: {there}; {here})"
+                raise InputError(f"{problem}: give all ranks the same files")
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A directory that all ranks see. entry: on rank 0, what the cache will keep."""
+
+    path: Path
+    entry: NewEntry | None
+    warnings: Sequence[str] = ()
+
+
+def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
+    """Makes a folder in the cache, or a temporary one, which is gone when the stack is left."""
+    warnings = []
+    if key is not None:
+        try:
+            entry = stack.enter_context(new_entry(key))
+            return _Folder(Path(entry.directory), entry)
+        except CacheUnavailable as error:
+            warnings = [f"the corpus is not cached: {error}"]
+    try:
+        path = tempfile.mkdtemp(prefix="w2v-")
+    except OSError as error:
+        what = f"no temporary folder can be made: {error.strerror or error}"
+        raise RunError(f"{what}; {REMEDY}") from error
+    stack.callback(shutil.rmtree, path, ignore_errors=True)
+    return _Folder(Path(path), None, warnings)
+
+
+@contextmanager
+def _shared_folder(key: str | None, ranks: Ranks) -> Iterator[_Folder | None]:
+    """Gives a folder of rank 0 for as long as the block lasts, or None if not all ranks see it."""
+    with ExitStack() as stack:
+        folder, token = None, secrets.token_hex()
+        with ranks.step():
+            if ranks.rank == 0:
+                folder = _make_folder(key, stack)
+                for name in (token, IDS):
+                    (folder.path / name).touch()
+        told = ranks.told(None if folder is None else [str(folder.path), token])
+        sees = os.path.exists(os.path.join(*told))
+        every = ranks.gather(np.array([sees], np.int64))
+        if folder is not None:
+            (folder.path / token).unlink()
+        yield (folder or _Folder(Path(told[0]), None)) if all(map(bool, every)) else None
+
+
+class _Shards:
+    """One rank's part of the reading."""
+
+    def __init__(self, reader: Reader, ranks: Ranks, folder: _Folder) -> None:
+        self._reader, self._ranks, self._folder = reader, ranks, folder
+        with ranks.step():
+            self._pieces = cut_pieces(reader.sources, reader.reading, ranks.size)
+        self._own = self._pieces[ranks.rank :: ranks.size]
+        self._sizes: list[int] = []  # ids of each own piece
+        self._notices: list[Notices] = []
+
+    def read(self) -> TokenStore:
+        """Returns the store; see `read_together`."""
+        ranks, reader = self._ranks, self._reader
+        with ExitStack() as stack:
+            with ranks.step(), _told_when_full():
+                file = stack.enter_context(tempfile.TemporaryFile())
+                folder = tempfile.gettempdir()
+                builder = TokenStoreBuilder(file, folder, paragraphs=reader.reading.paragraphs)
+                self._encode(builder)
+                words, counts = builder.merged()
+            all_words, all_counts = _summed(words, counts, ranks)
+            notices = self._all_notices()
+            with ranks.step(), _told_when_full():
+                vocabulary, ids_of, n_lines = ranked(all_words, all_counts)
+                if not len(vocabulary):
+                    names = [source.name for source in reader.sources]
+                    raise InputError(no_word(names, notices))
+                builder.renumber(_ids(words, all_words, ids_of), reader.threads)
+            ids = self._assembled(file, int(all_counts.sum()))
+        n_words = int(vocabulary.counts.sum())
+        warnings = (*self._folder.warnings, *notices.sentences())
+        store = TokenStore(ids, vocabulary, n_words, n_lines, warnings)
+        with ranks.step():  # the others have the file, whatever becomes of its name
+            entry = self._folder.entry
+            if entry is not None and (problem := entry.commit(store, reader.sources)):
+                more = f"the corpus is not cached: {problem}"
+                store = replace(store, warnings=(*warnings, more))
+        return store
+
+    def _encode(self, builder: TokenStoreBuilder) -> None:
+        for piece in self._own:
+            self._notices.append(Notices())
+            chunks = len(builder.sizes)
+            self._reader.encode(builder, piece, self._notices[-1])
+            self._sizes.append(sum(builder.sizes[chunks:]))
+            for source in piece:
+                source.check_unchanged()
+
+    def _all_notices(self) -> Notices:
+        """Returns what all ranks came across, in the order of the text."""
+        own = json.dumps([asdict(each) for each in self._notices]).encode()
+        every = [json.loads(each.tobytes()) for each in self._ranks.gather(_bytes(own))]
+        found = Notices()
+        for place in range(len(self._pieces)):
+            found.add(Notices(**every[place % len(every)][place // len(every)]))
+        return found
+
+    def _assembled(self, file: IO[bytes], length: int) -> np.ndarray:
+        """Returns the ids of the whole text: one file, into which all ranks have written theirs."""
+        ranks, path = self._ranks, self._folder.path / IDS
+        every = ranks.gather(np.array(self._sizes, np.int64))
+        sizes = [every[i % len(every)][i // len(every)] for i in range(len(self._pieces))]
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        with ranks.step(), _told_when_full(), open(path, "r+b") as target:
+            file.seek(0)
+            for start, size in zip(starts[ranks.rank :: ranks.size], self._sizes, strict=False):
+                target.seek(int(start) * ID_TYPE.itemsize)
+                for at in range(0, size, COPIED_IDS):
+                    part = min(COPIED_IDS, size - at) * ID_TYPE.itemsize
+                    target.write(file.read(part))
+        with ranks.step(), open(path, "rb") as target:
+            return map_ids(target, length)
+
+
+@contextmanager
+def _told_when_full() -> Iterator[None]:
+    try:
+        yield
+    except (SpoolError, OSError) as error:
+        what = error if isinstance(error, SpoolError) else f"writing the ids failed: {error}"
+        raise RunError(f"{what}; {REMEDY}") from error
+
+
+def _bytes(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)
+
+
+def _summed(words: pa.Array, counts: np.ndarray, ranks: Ranks) -> tuple[pa.Array, np.ndarray]:
+    """Returns the words of all ranks [d], each once, and the sums of their counts; every word is
+    added up by the rank that its bytes point to."""
+    import pyarrow as pa
+
+    there = np.flatnonzero(counts)
+    words, counts = words.take(pa.array(there)), counts[there]
+    data, lengths = _unpacked(words)
+    # no word is empty
+    starts = np.cumsum(lengths) - lengths
+    owner = np.add.reduceat(data, starts, dtype=np.uint32) % ranks.size if len(words) else starts
+    parts = [np.flatnonzero(owner == rank) for rank in range(ranks.size)]
+    texts = [_unpacked(words.take(pa.array(part))) for part in parts]
+    received = _packed(
+        ranks.deal([text for text, _ in texts]), ranks.deal([lengths for _, lengths in texts])
+    )
+    encoded = received.dictionary_encode()
+    sums = np.zeros(len(encoded.dictionary), np.int64)
+    given = np.concatenate(ranks.deal([counts[part] for part in parts]))
+    np.add.at(sums, encoded.indices.to_numpy(), given)
+    data, lengths = _unpacked(encoded.dictionary)
+    every = _packed(ranks.gather(data), ranks.gather(lengths))
+    return every, np.concatenate(ranks.gather(sums))
+
+
+def _unpacked(words: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the bytes of the words, one after the other, and the length of each."""
+    _, offsets, data = words.buffers()
+    ends = np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1]
+    text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return text[ends[0] : ends[-1]], np.diff(ends)
+
+
+def _packed(texts: Sequence[np.ndarray], lengths: Sequence[np.ndarray]) -> pa.Array:
+    """Returns the words of all texts, see `_unpacked`."""
+    import pyarrow as pa
+
+    ends = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
+    text = np.concatenate(texts)
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+
+
+def _ids(words: pa.Array, all_words: pa.Array, ids_of: np.ndarray) -> np.ndarray:
+    """Returns the ids of the words; `ids_of` are those of all words. What stands nowhere has
+    any."""
+    import pyarrow.compute as pc
+
+    places = pc.fill_null(pc.index_in(words, value_set=all_words), 0).to_numpy()
+    return np.asarray(ids_of[places])

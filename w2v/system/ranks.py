@@ -1,0 +1,50 @@
+"""Which of several processes this is, as torchrun and others say it in the environment: RANK of
+WORLD_SIZE in all, LOCAL_RANK of LOCAL_WORLD_SIZE on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from w2v.errors import InputError, shown
+
+
+class Place(NamedTuple):
+    """rank: from 0, of `size` in all; local_rank: of `local_size` on this machine."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+
+def place_among_ranks() -> Place:
+    """Returns this process's place; that of a single one where nobody has said anything."""
+    size = _number("WORLD_SIZE", 1)
+    if size <= 1:
+        return Place()
+    rank = _number("RANK", None)
+    local_size = min(size, max(1, _number("LOCAL_WORLD_SIZE", 1)))
+    local_rank = _number("LOCAL_RANK", rank if local_size == size else 0)
+    if rank >= size:
+        raise InputError(f"RANK is {rank} of WORLD_SIZE {size}: ranks count from 0")
+    return Place(rank, size, local_rank, local_size)
+
+
+def place_or_alone() -> Place:
+    """As `place_among_ranks`; that of a single process where the environment is unclear."""
+    try:
+        return place_among_ranks()
+    except InputError:
+        return Place()
+
+
+def _number(name: str, default: int | None) -> int:
+    text = os.environ.get(name, "").strip()
+    if not text and default is not None:
+        return default
+    if not text.isascii() or not text.isdigit():
+        what = f"{name} is {shown(text)}" if text else f"{name} is not set"
+        remedy = "start the ranks with torchrun, or set RANK, WORLD_SIZE and MASTER_ADDR"
+        raise InputError(f"WORLD_SIZE asks for several processes, and {what}: {remedy}")
+    return int(text)

@@ -1,0 +1,137 @@
+"""Where the ranks of a run find each other, and find out who is missing: a key-value store of
+torch.distributed, torchrun's own or one that rank 0 serves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from w2v.errors import InputError, RunError
+from w2v.system.ranks import Place
+
+PATIENCE = "W2V_PATIENCE"  # the variable that says how many seconds a rank is waited for at least
+JOIN_SECONDS = 600.0  # between the first and the last rank's start
+STORE_SECONDS = 3.0  # for what is asked when ranks are missing
+SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
+Value = TypeVar("Value")
+
+
+def patience(default: float) -> float:
+    """Returns how many seconds a rank is waited for at least."""
+    text = os.environ.get(PATIENCE) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds < 1e8:
+        raise InputError(f"{PATIENCE} is {text}: it takes seconds, at least 1")
+    return seconds
+
+
+class Board:
+    """store: of this run of the process. owner: a name that all restarts by torchrun share, and no
+    other start."""
+
+    _server: Any = None  # it stays for a second run of this program
+    _runs = 0
+
+    def __init__(self, dist: Any, place: Place) -> None:
+        """Meets the others; RunError: they do not come."""
+        seconds, self._place = patience(JOIN_SECONDS), place
+        host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
+        if not host or not port.isdigit():
+            what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
+            raise InputError(f"{what}: start with torchrun, or set both for all ranks")
+        if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
+        waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
+        serves = place.rank == 0 and not _of_agent()
+        try:
+            if Board._server is None:
+                more = {"timeout": waits, "wait_for_workers": False}
+                Board._server = dist.TCPStore(host, int(port), None, serves, **more)
+        except Exception as error:
+            why = " ".join(str(error).split())[:200]
+            raise RunError(f"{where} cannot meet the others at {host}:{port}: {why}") from error
+        # a restart by torchrun would find its predecessor's addresses in the store
+        restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        Board._runs += 1
+        self.store = dist.PrefixStore(f"w2v/{restart}/{Board._runs}", Board._server)
+        if place.rank == 0:
+            Board._server.compare_set("w2v/owner", "", uuid.uuid4().hex)
+        self.store.set(f"host/{place.rank}", socket.gethostname())
+        for rank in range(place.size):
+            try:
+                self.store.wait([f"host/{rank}"], waits)
+            except Exception as error:
+                what = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
+                raise RunError(f"{what}: start it too, on a machine that gets there") from error
+        self.owner: str = Board._server.get("w2v/owner").decode()
+        self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(place.size)]
+
+    def missing(self) -> str:
+        """Returns who does not find out within a second that somebody is missing."""
+
+        def look() -> list[int]:
+            self.store.set(f"here/{self._place.rank}", "")
+            time.sleep(1.0)
+            ranks = range(self._place.size)
+            return [rank for rank in ranks if not self.store.check([f"here/{rank}"])]
+
+        found = _answer(look)
+        if found is None:  # the store is gone, and who serves it
+            found = [0] if self._place.rank and not _of_agent() else []
+        return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in found)
+
+    def told(self) -> bool:
+        """Says that this rank is going to tell what failed; returns whether it shall: no other one
+        has said so, or, where the store is out of reach, it is the first of its machine."""
+        number = _answer(lambda: self.store.add("told", 1))
+        if number is not None:
+            return bool(number == 1)
+        # one of every machine; beside rank 0, which has told it if it is there, the next one
+        place = self._place
+        return place.local_rank == 0 or place.rank == place.local_rank == 1
+
+
+def way_to(host: str) -> str | None:
+    """Returns the name of the network interface that leads to a host, None where it is this one's
+    loopback or nobody knows: the name of a machine often stands for an address of the latter, where
+    gloo would wait in vain."""
+    import fcntl
+
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))  # sends nothing
+        own = socket.inet_aton(probe.getsockname()[0])
+        for _, name in socket.if_nameindex():
+            with suppress(OSError):
+                asked = name.encode()[:15].ljust(40, b"\0")
+                if fcntl.ioctl(probe, SIOCGIFADDR, asked)[20:24] == own:
+                    return None if name == "lo" else name
+    return None
+
+
+def _of_agent() -> bool:
+    """Whether torchrun serves the store."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _answer(question: Callable[[], Value]) -> Value | None:
+    """The store's answer, None if it is out of reach."""
+    answers: list[Value] = []
+
+    def ask() -> None:
+        with suppress(Exception):
+            answers.append(question())
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(STORE_SECONDS)
+    return answers[0] if answers else None

@@ -1,0 +1,108 @@
+"""What a run over ranks will come to, from a second of training without exchanges and one with
+them.
+
+    one      seconds that one rank would train by itself, at the speed it has here beside the others
+    ranks    seconds that they will take together: as in the second with exchanges; where a section
+             takes longer than a second, max(one / N, bytes on the way / bandwidth) + bytes waited
+             for / bandwidth
+    efficiency = one / (N · ranks)
+
+Summed in a ring, 2 (N - 1) / N of the bytes that are exchanged leave every rank. Other numbers n of
+ranks are judged by one / n + (what a byte costs here) · (bytes that leave a rank with n).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from w2v.training.exchange import Exchange, Sections
+from w2v.training.schedule import Blocks
+from w2v.training.task import Job
+from w2v.training.world import World
+
+LONG_SECTION = 0.1  # seconds: a second holds too few of them
+SENT = 1 << 22  # numbers, to see the bandwidth
+WORSE = 1.05  # times as long: then fewer ranks are recommended
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What `--dry-run` tells of several ranks; bytes_per_word: that leave a rank for each word of
+    the text that it trains."""
+
+    ranks: int
+    exchange_words: int
+    bytes_per_word: float
+    efficiency: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return asdict(self)
+
+
+def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, float]:
+    """Returns how many bytes leave each of so many ranks in the run, while training goes on and
+    while it waits."""
+    sections = Sections.of(blocks, ranks, exchange.words(blocks.positions, ranks))
+    hidden = waited = 0
+    step = ranks * sections.size
+    for end in range(step, blocks.per_epoch + step, step):
+        done = min(end, blocks.per_epoch)
+        size = sum(sections.prefix(done, rows) * width for rows, width in exchange.shapes)
+        if sections.is_full(done):
+            waited += size
+        else:
+            hidden += size
+    factor = 2 * (ranks - 1) / ranks * blocks.epochs
+    return factor * hidden, factor * waited
+
+
+def forecast(
+    job: Job, training_seconds: Callable[[Job], float | None], tell: Callable[[str], None]
+) -> tuple[float | None, Forecast | None]:
+    """Returns the seconds of training, and the rest; tells, where fewer ranks would be faster."""
+    exchange, blocks = job.exchange, job.blocks
+    if not isinstance(exchange, Exchange):
+        return training_seconds(job), None
+    world, size = exchange.world, exchange.world.size
+    world.barrier()
+    alone, together = training_seconds(replace(job, exchange=None)), training_seconds(job)
+    table = world.agree([alone or 0.0, together or 0.0])
+    bandwidth = _bandwidth(world)
+    if not table.all():
+        return None, None
+    one, seconds = table.mean(0).tolist()
+    hidden, waited = ring_bytes(exchange, blocks, size)
+    if one / size / (exchange.sections.per_epoch * blocks.epochs) > LONG_SECTION:
+        seconds = max(one / size, hidden / bandwidth) + waited / bandwidth
+    seconds = max(seconds, one / size)
+    cost = (seconds - one / size) / (hidden + waited)  # of a byte
+    times = {n: one / n + cost * sum(ring_bytes(exchange, blocks, n)) for n in range(2, size + 1)}
+    times |= {1: one}
+    best = min(times, key=lambda n: times[n])
+    efficiency = one / size / seconds
+    if times[best] * WORSE < times[size]:
+        processes = f"{best} rank{'s' if best > 1 else ''}"
+        tell(
+            f"{size} ranks for {blocks.positions:,} words: what they exchange takes longer than it"
+            f" saves; expected efficiency {100 * efficiency:.0f} %; {processes} would be faster, or"
+            " a larger `exchange_words`, which learns less"
+        )
+    words = exchange.words(blocks.positions, size)
+    per_word = (hidden + waited) / (blocks.positions / size)
+    return seconds, Forecast(size, words, round(per_word, 1), round(efficiency, 3))
+
+
+def _bandwidth(world: World) -> float:
+    """Returns bytes per second that leave this rank when an array is summed."""
+    array = np.zeros(SENT, np.float32)
+    world.sum(array[:1])
+    began = time.perf_counter()
+    world.sum(array)
+    seconds = max(1e-6, float(world.agree([time.perf_counter() - began]).max()))
+    return 2 * (world.size - 1) / world.size * array.nbytes / seconds

@@ -1,0 +1,99 @@
+"""What the ranks of a run agree on at a section's end: what they have done, and what ends the
+run."""
+
+from __future__ import annotations
+
+import time
+
+from w2v.errors import Elsewhere, RunError
+from w2v.training.board import patience
+from w2v.training.engine import Tally
+from w2v.training.handout import Rest, Share
+from w2v.training.report import StopSignal
+from w2v.training.result import Diverged
+from w2v.training.task import Exchanging
+from w2v.training.world import LONG, Lost
+
+SECONDS = 60.0  # the least that a rank is waited for while training
+SECTIONS = 10  # or so many times the longest section, if that is more
+GOES_ON, FAILED, DIVERGED = range(3)
+
+
+class Meeting:
+    """The ranks' agreement. stopped: whether one of them has been asked to end the run."""
+
+    def __init__(self, exchange: Exchanging, stop: StopSignal) -> None:
+        self._exchange, self._stop, self.world = exchange, stop, exchange.world
+        self.stopped = self._saves = self._over = False
+        self._least, self._longest = patience(SECONDS), 0.0
+        self.go_on()
+
+    @property
+    def share(self) -> Share:
+        """What of a section is this rank's."""
+        return Share(self.world.rank, self.world.size, self._exchange.blocks)
+
+    def sums(self, own: Tally, saves: bool = False) -> Tally:
+        """Returns what all ranks have done in the section that has ended; raises what has failed on
+        one of them. saves: whether this one is going to save the run's state."""
+        return self._agree(own, None, saves)
+
+    def failed(self, error: BaseException) -> None:
+        """This rank's share has failed, which ends the run everywhere."""
+        # whoever trains together is in the middle of a step now, unless the block has ended
+        meets = not self._over and (self._exchange.blocks or isinstance(error, Diverged))
+        if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
+            self._agree(Tally(), error)
+
+    def same(self, rest: Rest, ends: bool) -> bool:
+        """Exchanges what was learnt; returns whether all ranks hold the same now. `ends`: the run
+        is done."""
+        same = self._exchange(rest, self.stopped)
+        if same and (self._saves or self.stopped or ends or rest.epoch_ended is not None):
+            self._exchange.collect()
+        return same
+
+    def _agree(self, own: Tally, error: Exception | None, saves: bool = False) -> Tally:
+        world = self.world
+        state = GOES_ON if error is None else DIVERGED if isinstance(error, Diverged) else FAILED
+        asked = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
+        seconds = time.monotonic() - self._began
+        self._longest = max(self._longest, seconds)
+        world.patience = self._patience
+        table = world.agree([state, asked, saves, self._longest, *vars(own).values()])
+        states, stops, saving, longest = table[:, :4].T
+        if states.any():
+            self._over = True
+            try:
+                world.settle(error)
+            except RunError as told:
+                if states[states > 0][0] == DIVERGED and not isinstance(told, Diverged):
+                    raise Diverged(str(told)) from None
+                raise
+        self._longest = float(longest.max())
+        if stops.any():
+            self.stopped = True
+            self._heed(int(stops.max()))
+        self._saves = bool(saving.any())
+        loss, *counts = table[:, 4:].sum(axis=0).tolist()
+        self.go_on()
+        return Tally(loss, *map(int, counts))
+
+    def _heed(self, number: int) -> None:
+        """Another rank's request to stop is this one's too."""
+        if not self._stop.is_set():
+            if hasattr(self._stop, "signal_number"):
+                self._stop.signal_number = number
+            self._stop.set()
+
+    @property
+    def _patience(self) -> float:
+        return max(self._least, SECTIONS * self._longest)
+
+    def go_on(self) -> None:
+        """A section begins."""
+        self._began, self.world.patience = time.monotonic(), self._patience
+
+    def wait_long(self) -> None:
+        """From here on, until `go_on`, one rank may do what takes long while the others wait."""
+        self.world.patience = LONG

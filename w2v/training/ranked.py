@@ -1,0 +1,85 @@
+"""Gradients over ranks: summed, dense ones in place, those of single rows over all rows that a rank
+has used. The same bytes come out on every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from w2v.training.optimizers import Gradient
+from w2v.training.rows import summed_rows
+from w2v.training.world import World
+
+SMALL = 1 << 16  # numbers; smaller gradients travel together
+NONE, DENSE = -2, -1  # in the place of a number of rows
+
+
+def summed_over(
+    world: World, gradients: list[Gradient], parameters: Mapping[str, Tensor]
+) -> list[Gradient]:
+    """Returns the sums of all ranks' gradients of the named parameters. A parameter may have one on
+    some ranks only; one of rows is dense where it is so on any rank."""
+    if world.size == 1:
+        return gradients
+    own = {gradient.name: gradient for gradient in gradients}
+    table = world.agree([_rows_of(own.get(name)) for name in parameters]).astype(int)
+    dense: dict[str, Tensor] = {}
+    found: dict[str, Gradient] = {}
+    for (name, parameter), counts in zip(parameters.items(), table.T.tolist(), strict=True):
+        if max(counts) == NONE:
+            continue
+        if DENSE in counts:
+            dense[name] = _dense(own.get(name), parameter)
+        else:
+            empty = torch.zeros((0, *parameter.shape[1:]), dtype=parameter.dtype)
+            ids = torch.zeros(0, dtype=torch.int64)
+            given = own.get(name, Gradient(name, empty, ids))
+            found[name] = _summed_rows(world, given, parameter)
+    _sum_dense(world, list(dense.values()))
+    found |= {name: Gradient(name, values, None) for name, values in dense.items()}
+    return [found[name] for name in parameters if name in found]
+
+
+def _rows_of(gradient: Gradient | None) -> int:
+    if gradient is None:
+        return NONE
+    return DENSE if gradient.rows is None else len(gradient.rows)
+
+
+def _dense(gradient: Gradient | None, parameter: Tensor) -> Tensor:
+    if gradient is not None and gradient.rows is None:
+        return gradient.values.contiguous()
+    values = torch.zeros_like(parameter, memory_format=torch.contiguous_format)
+    if gradient is not None and gradient.rows is not None:
+        values.index_add_(0, gradient.rows, gradient.values)
+    return values
+
+
+def _sum_dense(world: World, tensors: list[Tensor]) -> None:
+    """Sums in place; the small ones of a type as one message."""
+    small = [tensor for tensor in tensors if tensor.numel() < SMALL]
+    started = [world.start_sum(tensor) for tensor in tensors if tensor.numel() >= SMALL]
+    for dtype in sorted({tensor.dtype for tensor in small}, key=str):
+        alike = [tensor for tensor in small if tensor.dtype == dtype]
+        together = torch.cat([tensor.reshape(-1) for tensor in alike])
+        world.sum(together)
+        sizes = [tensor.numel() for tensor in alike]
+        parts = together.split(sizes)  # type: ignore[no-untyped-call]
+        for tensor, part in zip(alike, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+    for each in started:
+        each.wait()
+
+
+def _summed_rows(world: World, own: Gradient, parameter: Tensor) -> Gradient:
+    """Added up in the order of the ranks, on the CPU: where the order is left to the hardware,
+    ranks would drift apart."""
+    assert own.rows is not None
+    rows = np.concatenate(world.gather(own.rows.cpu().numpy()))
+    values = np.concatenate(world.gather(own.values.cpu().reshape(-1).numpy()))
+    each = torch.from_numpy(values).view(len(rows), *parameter.shape[1:])
+    distinct, sums = summed_rows(torch.from_numpy(rows), each, len(parameter))
+    return Gradient(own.name, sums.to(parameter.device), distinct.to(parameter.device))

@@ -1,0 +1,286 @@
+"""The processes, one a rank, that train one model together: torch.distributed, and nothing else of
+w2v imports it.
+
+    world = World.join()            # World.alone() where WORLD_SIZE says nothing
+    world.sum(array)                # in place, the same on all ranks afterwards
+    table = world.agree([1, 2.5])   # [ranks, 2]
+    with world.step(): ...          # all ranks come through, or all fail with one sentence
+
+Every method but `alone` and `leave` is a collective: all ranks call the same ones in the same
+order. A World of one rank does nothing and imports nothing.
+
+A rank that has gone away or does not answer within `patience` seconds is a Lost on all others. One
+of them tells it, rank 0 if it is there; what only others have to say is told by rank 0 too, as
+"[rank 3] …".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from w2v.errors import Elsewhere, InputError, RunError, W2VError
+from w2v.system.ranks import place_among_ranks
+from w2v.training.board import Board
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LONG = 12 * 3600.0  # for what one rank does while the others wait, such as reading the corpus
+CHUNK = 1 << 28  # bytes of a message
+Value = TypeVar("Value")
+Buffer = Any  # a NumPy array, contiguous, or a tensor
+
+
+class Lost(RunError):
+    """Another rank has gone away, or does not answer."""
+
+
+class Started:
+    """A sum under way."""
+
+    def wait(self) -> None:
+        """Comes back when it is done."""
+
+
+class World:
+    """One process for itself. rank: this one's number, of `size`."""
+
+    rank = 0
+    size = 1
+    patience = LONG
+    owner: str | None = None  # the same for all restarts by torchrun, and no other start
+
+    @staticmethod
+    def alone() -> World:
+        """Returns the world of a single process."""
+        return World()
+
+    @staticmethod
+    def join() -> World:
+        """Meets the other ranks that the environment tells of; refuses with an InputError what it
+        says wrongly, and with a RunError ranks that do not come."""
+        place = place_among_ranks()
+        if place.size == 1:
+            return World()
+        try:
+            return Ranks()
+        except InputError as error:  # the same for all of them
+            if place.rank == 0:
+                raise
+            raise Elsewhere(error.exit_status) from error
+
+    def barrier(self) -> None:
+        """Waits until all ranks have come here."""
+
+    def sum(self, array: Buffer) -> None:
+        """array = the sum of all ranks' arrays, in place: the same bytes on every rank."""
+
+    def start_sum(self, array: Buffer) -> Started:
+        """As `sum`, while this rank goes on: `array` must not be touched before `wait`."""
+        return Started()
+
+    def agree(self, numbers: Sequence[float]) -> np.ndarray:
+        """Returns the numbers of all ranks [ranks, numbers] float64."""
+        return np.array([numbers], np.float64)
+
+    def share(self, array: Buffer) -> None:
+        """array = that of rank 0, in place."""
+
+    def gather(self, array: np.ndarray) -> list[np.ndarray]:
+        """Returns the arrays of all ranks, one-dimensional, of one type and any lengths."""
+        return [array]
+
+    def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Gives part r to rank r; returns what the ranks gave to this one. One-dimensional, of one
+        type and any lengths."""
+        return list(parts)
+
+    def told(self, value: Any) -> Any:
+        """Returns rank 0's value, which JSON can hold."""
+        return value
+
+    def settle(self, error: Exception | None) -> None:
+        """Raises an error on all ranks if any has one: on rank 0 its own or that of the lowest,
+        elsewhere an Elsewhere."""
+        if error is not None:
+            raise error
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """All ranks do what is in the block, without collectives of their own; an error of one ends
+        all, see `settle`."""
+        try:
+            yield
+        except Exception as error:
+            self.settle(error)
+            raise
+        self.settle(None)
+
+    def leave(self, error: BaseException | None) -> None:
+        """This rank takes no more part; with an `error` of its own, which it tells by itself, the
+        others need not say that it is missing."""
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.leave(error)
+
+
+class Ranks(World):
+    """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
+
+    def __init__(self) -> None:
+        place = place_among_ranks()
+        self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
+        # that a rank is missing is told in a sentence, without stacks
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        try:
+            import torch  # a second
+            import torch.distributed as dist
+        except ImportError as error:
+            remedy = "pip install torch, or start w2v train without torchrun"
+            raise InputError(f"{given}, and PyTorch is not installed: {remedy}") from error
+        if not dist.is_available():
+            what = "this PyTorch was built without torch.distributed"
+            raise InputError(f"{given}, and {what}: install another one")
+        if dist.is_initialized():
+            what = "this program uses torch.distributed already"
+            raise InputError(f"{given}, and {what}: destroy its process group before training")
+        self._torch, self._dist, self._board = torch, dist, Board(dist, place)
+        self.owner = self._board.owner
+        dist.init_process_group(
+            self._backend(place.local_size),
+            timeout=timedelta(seconds=LONG),  # a wait may be shorter
+            store=self._board.store,
+            rank=self.rank,
+            world_size=self.size,
+        )
+
+    def _backend(self, local_size: int) -> str:
+        cuda = self._torch.cuda
+        many = cuda.is_available() and cuda.device_count() >= local_size
+        self._between_gpus = many and self._dist.is_nccl_available()
+        return "cpu:gloo,cuda:nccl" if self._between_gpus else "gloo"
+
+    def barrier(self) -> None:
+        self.agree([])
+
+    def sum(self, array: Buffer) -> None:
+        self.start_sum(array).wait()
+
+    def start_sum(self, array: Buffer) -> Started:
+        reduce = self._dist.all_reduce
+        return _Under(self, array, lambda part: reduce(part, async_op=True))
+
+    def agree(self, numbers: Sequence[float]) -> np.ndarray:
+        own = np.array([0.0, *numbers])  # a message is never empty
+        return self._gather(own)[:, 1:]
+
+    def share(self, array: Buffer) -> None:
+        spread = self._dist.broadcast
+        _Under(self, array, lambda part: spread(part, 0, async_op=True)).wait()
+
+    def gather(self, array: np.ndarray) -> list[np.ndarray]:
+        lengths = self.agree([len(array)])[:, 0].astype(int)
+        padded = np.zeros(max(1, lengths.max()), array.dtype)
+        padded[: len(array)] = array
+        return [row[:length] for row, length in zip(self._gather(padded), lengths, strict=True)]
+
+    def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        sent = [len(part) for part in parts]
+        received = self.agree(sent)[:, self.rank].astype(int).tolist()
+        given = self._tensor(np.concatenate(parts))
+        found = np.empty(sum(received), parts[0].dtype)
+        sizes = received, sent
+        self._wait(self._dist.all_to_all_single(self._tensor(found), given, *sizes, async_op=True))
+        return np.split(found, np.cumsum(received[:-1]))
+
+    def told(self, value: Any) -> Any:
+        data = json.dumps(value).encode() if self.rank == 0 else b""
+        size = np.array([len(data)])
+        self.share(size)
+        text = np.frombuffer(data, np.uint8).copy() if data else np.empty(size[0], np.uint8)
+        self.share(text)
+        return json.loads(text.tobytes())
+
+    def settle(self, error: Exception | None) -> None:
+        if isinstance(error, Lost | Elsewhere):  # the others are not here
+            raise error
+        known = isinstance(error, W2VError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        status = getattr(error, "exit_status", 1)
+        said = b"" if error is None else json.dumps([status, text]).encode()
+        found = [bytes(part) for part in self.gather(np.frombuffer(said, np.uint8))]
+        failed = [rank for rank, part in enumerate(found) if part]
+        if not failed:
+            return
+        status, text = json.loads(found[failed[0]])
+        if self.rank != 0:
+            raise Elsewhere(status) from error
+        if error is not None:
+            raise error
+        raise (InputError if status == 2 else RunError)(f"[rank {failed[0]}] {text}")
+
+    def leave(self, error: BaseException | None) -> None:
+        if error is None:
+            self._dist.destroy_process_group()
+        elif not isinstance(error, Lost | Elsewhere):
+            self._board.told()
+
+    def _tensor(self, array: Buffer) -> Tensor:
+        is_tensor = isinstance(array, self._torch.Tensor)
+        tensor: Tensor = array.detach() if is_tensor else self._torch.from_numpy(array)
+        return tensor
+
+    def _gather(self, array: np.ndarray) -> np.ndarray:
+        """The arrays [n] of all ranks, equally long: [ranks, n]."""
+        found = np.empty((self.size, len(array)), array.dtype)
+        parts = list(self._tensor(found))
+        self._wait(self._dist.all_gather(parts, self._tensor(array), async_op=True))
+        return found
+
+    def _wait(self, work: Any) -> None:
+        began = time.monotonic()
+        try:
+            work.wait(timedelta(seconds=self.patience))
+        except RuntimeError as error:
+            waited = time.monotonic() - began >= 0.9 * self.patience
+            raise self._lost(waited) from error
+
+    def _lost(self, waited: bool) -> W2VError:
+        """What to raise where others are missing: one of those who are left tells it."""
+        who = self._board.missing() or "another rank"
+        what = (
+            f"{who} did not answer within {self.patience:.0f} s" if waited else f"{who} has ended"
+        )
+        if self.rank != 0:
+            time.sleep(1.0)  # rank 0 comes first
+        return Lost(what) if self._board.told() else Elsewhere(1)
+
+
+class _Under(Started):
+    """What is done to a buffer in place, begun: on the CPU where gloo alone is there for a GPU's,
+    in pieces."""
+
+    def __init__(self, world: Ranks, array: Buffer, begin: Callable[[Tensor], Any]) -> None:
+        self._world, self._whole = world, world._tensor(array)
+        between_gpus = world._between_gpus
+        self._work = self._whole if between_gpus else self._whole.cpu()  # itself, if it is there
+        step = max(1, CHUNK // self._work.element_size())
+        parts = self._work.view(-1).split(step)  # type: ignore[no-untyped-call]
+        self._parts = [begin(part) for part in parts]
+
+    def wait(self) -> None:
+        for part in self._parts:
+            self._world._wait(part)
+        if self._work is not self._whole:
+            self._whole.copy_(self._work)

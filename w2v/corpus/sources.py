@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 import stat
 import sys
 from collections import Counter
@@ -25,6 +26,8 @@ from w2v.system.json import read_object
 
 Advance = Callable[[int], None]
 
+# what a name leaves open: WikiExtractor's files are texts with tags, or lines of JSON
+EXTRACTED, EXTRACTED_NAME = "extracted", re.compile(r"wiki_\d+")
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
@@ -94,10 +97,13 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
 
 
 def table_format(name: str) -> str | None:
-    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text."""
+    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text, and
+    EXTRACTED where either may be."""
     stem = name.lower()
     for suffix in compression.SUFFIXES:
         stem = stem.removesuffix(suffix)
+    if EXTRACTED_NAME.fullmatch(os.path.basename(stem)):
+        return EXTRACTED
     return TABLE_FORMATS.get(os.path.splitext(stem)[1])
 
 

@@ -113,8 +113,8 @@ def _line(value: Value, where: str, reading: Reading) -> bytes | None:
     """Returns a document in UTF-8; of a list of words a line, which is cut into these again."""
     if not isinstance(value, list):
         return value
-    if reading.words:
-        remedy = "leave out `tokenizer` words"
+    if reading.cuts:
+        remedy = "leave out `tokenizer`"
         raise InputError(f"{where} holds lists of words, which are not cut again: {remedy}")
     if sound := all(type(word) in (bytes, str, int) for word in value):
         line = b" ".join([_word(word, where, reading.strict) for word in value])

@@ -154,6 +154,8 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list
     if training.engine == "hogwild" and beyond:
         what = _listed(beyond)
         problems.append(f"`engine` hogwild cannot do {what}: use `engine` autograd or auto")
+    if config.corpus.tokenizer_file and config.lm.subwords and not config.only_vectors:
+        problems.append(f"{places['subwords']} and {places['tokenizer']} both cut words: omit one")
     if config.corpus.vocab is not None:
         if config.start.extend_vocab:
             problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")

@@ -78,6 +78,7 @@ class Config:
             ("init", self.start.init),
             ("phrases", self.corpus.phrases),
             ("vocab", self.corpus.vocab),
+            ("tokenizer", self.corpus.tokenizer_file),
             ("tensorboard", self.checkpoints.tensorboard),
         ):
             if path is not None:

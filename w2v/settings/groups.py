@@ -13,6 +13,7 @@ from w2v.system.limits import MAX_DIM
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence")  # what a language model has no use for
 
+TOKENIZER_FILE = ".json"
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
 
 
@@ -29,8 +30,9 @@ class CorpusSettings:
     tokenizer: str = setting(
         "whitespace",
         "what separates words; words: Unicode's word boundaries, without punctuation and emoji;"
-        " every Chinese character is a word",
+        " every Chinese character is a word; or a tokenizer.json of Hugging Face",
         choices=("whitespace", "words"),
+        or_file=TOKENIZER_FILE,
     )
     sentences: str = setting(
         "line",
@@ -58,6 +60,11 @@ class CorpusSettings:
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
+
+    @property
+    def tokenizer_file(self) -> str | None:
+        """The path, if words are the tokens of a tokenizer.json."""
+        return self.tokenizer if self.tokenizer.endswith(TOKENIZER_FILE) else None
 
 
 @dataclass(frozen=True)

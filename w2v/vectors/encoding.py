@@ -138,7 +138,7 @@ class _Encoder:
         ends = [0]
         for text in texts:
             if isinstance(text, str):
-                flat.extend(chain.from_iterable(map(self._rows_of.__getitem__, text.split())))
+                flat.extend(self._rows_of.text(text))
             else:
                 flat.extend(row for row in map(self._vectors.index, text) if row is not None)
             ends.append(len(flat))
@@ -200,15 +200,25 @@ class _Encoder:
 
 
 class _RowsOf(dict[str, tuple[int, ...]]):
-    """The rows of the known words in what stands between whitespace, which is found once."""
+    """The rows of the known words in what stands between whitespace, which is found once, and in
+    texts."""
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
         self._index, self._settings = vectors.index, corpus_settings(vectors)
 
+    def text(self, text: str) -> Iterable[int]:
+        """Returns those of a text in its order."""
+        if self._settings is not None and self._settings.tokenizer_file:
+            return self._found(text)  # its words depend on what is around them
+        return chain.from_iterable(map(self.__getitem__, text.split()))
+
+    def _found(self, text: str) -> tuple[int, ...]:
+        found = map(self._index, split_words(text, self._settings))
+        return tuple(row for row in found if row is not None)
+
     def __missing__(self, token: str) -> tuple[int, ...]:
-        found = map(self._index, split_words(token, self._settings))
-        rows = tuple(row for row in found if row is not None)
+        rows = self._found(token)
         if len(self) < KEPT_TOKENS:
             self[token] = rows
         return rows

@@ -25,6 +25,7 @@ from w2v.system.packages import told_if_missing
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
+from w2v.training.text import pinned_config
 from w2v.training.trainer import Trainer
 
 WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
@@ -41,6 +42,7 @@ def run(context: Context) -> RunSummary:
     """
     began = time.perf_counter()
     check_tensorboard(context.config.checkpoints.tensorboard)
+    context = replace(context, config=pinned_config(context.config))
     with told_if_missing(), claimed(context.config, context.resume) as output:
         task = make_task(context)
         task.prepare()

@@ -25,6 +25,7 @@ from w2v.corpus.reading import DEFAULT_COLUMN, Notices, Reading
 from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
 from w2v.errors import InputError, shown
 from w2v.system import compression
+from w2v.system.files import HUB
 
 if TYPE_CHECKING:
     from w2v.corpus.tokenizer import EncodedChunk
@@ -64,7 +65,9 @@ def is_in_memory(corpus: object) -> bool:
 
 
 def _is_name(entry: str) -> bool:
-    if entry == STANDARD_INPUT or os.path.exists(os.path.expanduser(entry)):
+    if entry == STANDARD_INPUT or entry.startswith(HUB):
+        return True
+    if os.path.exists(os.path.expanduser(entry)):
         return True
     return glob.has_magic(entry) and next(glob.iglob(entry, recursive=True), None) is not None
 

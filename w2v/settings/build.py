@@ -23,6 +23,7 @@ from w2v.settings.interval import parse_interval
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
 from w2v.system.arguments import is_encoding
+from w2v.system.files import absolute
 
 MAX_PROBLEMS = 20  # told at once
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
@@ -54,8 +55,8 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     problems = list(problems)
     given = _converted(named, problems)
     _refuse([*problems, *_wrong_alone(given)])
-    if given.values.get("valid") not in (None, "-"):
-        given.values["valid"] = os.path.abspath(str(given.values["valid"]))
+    if "valid" in given.values:
+        given.values["valid"] = absolute(str(given.values["valid"]))
     values = resolve(given.values)
     loss = LOSSES[values["loss"]]
     parts = {**GROUPS, "loss": loss.options}

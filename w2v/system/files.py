@@ -17,7 +17,13 @@ from typing import IO
 
 from w2v.errors import InputError, RunError
 
+HUB = "hf://"  # what begins so is no path, but an address
 _UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
+
+
+def absolute(name: str) -> str:
+    """Returns the path as an absolute one; "-" and addresses stay as they are."""
+    return name if name == "-" or name.startswith(HUB) else os.path.abspath(name)
 
 
 def sync_file(path: Path) -> None:

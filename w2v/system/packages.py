@@ -14,6 +14,7 @@ REMEDIES = {
         "the package tokenizers",
         "pip install 'w2v[subwords]', or have words without `subwords` and a `tokenizer` file",
     ),
+    "datasets": ("the package datasets", "pip install 'w2v[hub]', or name files"),
     "safetensors": ("the package safetensors", "pip install safetensors"),
 }
 

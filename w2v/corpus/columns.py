@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from w2v.corpus.hub import parsed, told_of_hub
+from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
@@ -85,18 +86,23 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
 
     name, done = source.name, 0
     try:
-        with pyarrow.OSFile(path) as file:
+        # the pages of a map that have been read would count as this process's memory
+        with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:
             whole = file.read(len(ARROW_MARK)) == ARROW_MARK
             file.seek(0)
+            for size, packed in arrow_claims(content.read_buffer(), name):
+                check_claims(name, "a batch", size, packed)
+            kind = (ipc.open_file if whole else ipc.open_stream)(file).schema
+            if column not in kind.names:
+                raise no_column(name, column, kind.names)
+            check_is_text(kind.field(column).type, f"column {column!r} of {name}", True)
+            file.seek(0)
+            options = ipc.IpcReadOptions(included_fields=[kind.get_field_index(column)])
             if whole:
-                reader = ipc.open_file(file)
+                reader = ipc.open_file(file, options=options)
                 batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
             else:
-                reader = ipc.open_stream(file)
-                batches = iter(reader)
-            if column not in reader.schema.names:
-                raise no_column(name, column, reader.schema.names)
-            check_is_text(reader.schema.field(column).type, f"column {column!r} of {name}", True)
+                batches = iter(ipc.open_stream(file, options=options))
             for batch in batches:
                 values = _checked(batch.column(column))
                 for start in range(0, len(values), PARQUET_ROWS):

@@ -95,7 +95,7 @@ class Output:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
             directory.add(contents.end(self.path))
-            return Written(self.path)
+            return _with_checkpoint(self.path, self.path, checkpoint)
         while True:
             path = self.path
             if not self.overwrite:
@@ -119,7 +119,7 @@ def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) ->
     it is no failure if that is not possible."""
     if checkpoint is None:
         return Written(path)
-    (folder / FOLDER).mkdir()
+    (folder / FOLDER).mkdir(exist_ok=True)
     try:
         return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
     except RunError as error:

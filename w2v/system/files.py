@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -65,14 +66,17 @@ def user_caches() -> Path | None:
     return None if home.startswith("~") else Path(home) / "w2v"
 
 
-def read_plain(path: Path) -> bytes:
+def read_plain(path: Path, limit: int = sys.maxsize - 1) -> bytes:
     """Returns the content of a regular file that is no link. Raises OSError for all else, at once:
-    a pipe or a device might never end."""
+    a pipe or a device might never end; and for a file of more than `limit` bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "is not a file", str(path))
-        return file.read()
+        data = file.read(min(limit, os.fstat(descriptor).st_size) + 1)
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"is larger than {limit >> 20} MiB", str(path))
+        return data
 
 
 @contextmanager

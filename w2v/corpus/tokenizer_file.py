@@ -38,6 +38,7 @@ STEPS = {
         *("Punctuation", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit"),
     ),
 }
+TO_BLANKS = dict.fromkeys(map(ord, "\t\n\0"), " ")  # they separate words and lines in files
 Result = TypeVar("Result")
 
 
@@ -61,12 +62,10 @@ class FileTokenizer:
         yield from self._numbers(batch)
 
     def words(self, numbers: Iterable[int]) -> list[str]:
-        """Returns the tokens of these numbers; "" for one that is whitespace."""
-        found = [self._tokenizer.id_to_token(number) for number in numbers]
-        for word in found:
-            if any(mark in word.strip() for mark in "\t\n\0"):
-                raise self._unusable(f"its token {shown(word)} holds a tab or a line break")
-        return [word if word.strip() else "" for word in found]
+        """Returns the tokens of these numbers, with blanks for tabs and line ends in them; "" for
+        one that is whitespace."""
+        found = (self._tokenizer.id_to_token(number) for number in numbers)
+        return [word.strip() and word.translate(TO_BLANKS) for word in found]
 
     def split(self, text: str) -> list[str]:
         """Returns the words of a text of any number of lines."""

@@ -21,7 +21,9 @@ CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, w
 class CorpusSettings:
     """What is read, and which of its words are kept."""
 
-    corpus: tuple[str, ...] = setting((), "files, folders, globs or - for stdin", flag=False)
+    corpus: tuple[str, ...] = setting(
+        (), "files, folders, globs, hf://datasets/… or - for stdin", flag=False
+    )
     column: str | None = setting(
         None,
         "the column that holds the text, or lists of words, of .jsonl, .csv, .parquet and .arrow",

@@ -77,8 +77,8 @@ def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
     while unknown in known:
         unknown = f"[{unknown}]"
     if card.tokenizer not in ("whitespace", "words"):
-        remedy = "write .parquet, and its own tool's matrix from that"
-        raise InputError(f"the words are those of {card.tokenizer}, which is not written: {remedy}")
+        problem = f"the words are those of {card.tokenizer}, which such a folder cannot hold"
+        raise InputError(f"{problem}: write a .parquet or .safetensors file")
     splits: list[dict[str, Any]] = [{"type": "WhitespaceSplit"}]
     if card.tokenizer == "words":
         pattern = {"Regex": WORD_BOUNDARIES}

@@ -27,7 +27,7 @@ from w2v.training.forecast import forecast
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Context, Job, Task, Text
-from w2v.training.text import read_together
+from w2v.training.text import pinned_config, read_together
 from w2v.training.trainer import Trainer
 from w2v.training.world import World
 
@@ -44,6 +44,8 @@ def run(context: Context) -> RunSummary:
         RunError: not enough memory, a full disk, numbers that became NaN.
     """
     began, world = time.perf_counter(), context.world
+    with world.step():
+        context = replace(context, config=pinned_config(context.config))
     context = among_ranks(context)
     with told_if_missing(), place_for_all(context) as output:
         earlier: Checkpoint | None = None

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import w2v
-from w2v.corpus import read_corpus
+from w2v.corpus import read_corpus, read_memory
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 from w2v.settings.groups import CorpusSettings
@@ -107,3 +108,16 @@ def test_a_run_remembers_its_encoding(tmp_path: Path) -> None:
     )
     assert "König" in run.vectors
     assert "encoding: latin-1" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["latin-1", "utf-16"])
+def test_lines_of_bytes_from_memory(name: str, expected: Any) -> None:
+    lines = [line.encode(name) for line in TEXT.splitlines()]
+    same(read_memory(iter(lines), CorpusSettings(encoding=name)), expected)
+    mixed = [TEXT.splitlines()[0], *lines[1:]]  # what is text already is not read again
+    same(read_memory(iter(mixed), CorpusSettings(encoding=name)), expected)
+    column = pa.array(TEXT.splitlines())
+    same(read_memory(column, CorpusSettings(encoding=name)), expected)
+    with pytest.raises(InputError, match=r"line 2 of the corpus is not valid utf-16"):
+        strict = CorpusSettings(encoding="utf-16", encoding_errors="strict")
+        read_memory(["a b".encode("utf-16"), b"\xff\xfea"], strict)

@@ -109,6 +109,23 @@ def test_damaged_arrow_files_are_refused(tmp_path: Path, name: str, cut: int) ->
         read_corpus([str(tmp_path / name)], SETTINGS, use_cache=False)
 
 
+@pytest.mark.parametrize("name", ["stream.arrow", "file.arrow"])
+def test_batches_that_claim_to_be_huge_are_refused_unread(tmp_path: Path, name: str) -> None:
+    long = pa.DictionaryArray.from_arrays([0] * 70, ["a " * (1 << 19)]).cast(pa.string())
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    kind = pa.ipc.new_stream if name.startswith("stream") else pa.ipc.new_file
+    table = pa.table({"text": long})
+    with kind(tmp_path / name, table.schema, options=options) as writer:
+        writer.write_table(table)
+    settings = CorpusSettings(column="text")
+    with pytest.raises(InputError, match=r"claims to hold 73,.* bytes of a batch in"):
+        read_corpus([str(tmp_path / name)], settings, use_cache=False)
+    table = pa.table({"text": ["a b"] * 9, "other": ["c"] * 9})
+    with kind(tmp_path / name, table.schema, options=options) as writer:
+        writer.write_table(table)
+    assert read_corpus([str(tmp_path / name)], settings, use_cache=False).n_words == 18
+
+
 def test_a_column_that_is_missing_or_no_text(tmp_path: Path) -> None:
     stream(tmp_path / "x.arrow", pa.table({"n": [0.5], "lists": [[0.5]], "deep": [[["a"]]]}))
     for column, told in (("words", "n, lists, deep"), ("n", "double"), ("lists", "double")):

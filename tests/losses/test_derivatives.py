@@ -4,12 +4,14 @@ repeat, many at once, torch.func, forward mode."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.functional import hessian, jacobian
+from torch.nn.utils import parametrize
 
 from tests.losses.references import D, V, make
 from w2v.compat import losses as functions
@@ -213,6 +215,25 @@ def test_losses_mapped_over_a_batch(name: str) -> None:
         assert "vmap" in str(error) and "\n" not in str(error)
     else:
         assert torch.equal(found[0], layer.predict(hidden)[0])
+
+
+@pytest.mark.parametrize("mapped", [torch.func.vmap, torch.func.grad])
+def test_errors_of_others_pass_as_they_are(mapped: Callable[..., Any]) -> None:
+    class Fails(torch.nn.Module):
+        fails = False
+
+        def forward(self, weight: Tensor) -> Tensor:
+            if self.fails:
+                raise RuntimeError("a mistake of others")
+            return weight
+
+    layer, weight = make("softmax"), Fails()
+    parametrize.register_parametrization(layer, "weight", weight)
+    weight.fails = True
+    one = (normal(D), TARGET[0]) if mapped is torch.func.grad else (normal(N, D), TARGET)
+    with pytest.raises(RuntimeError) as caught:
+        mapped(layer)(*one)
+    assert str(caught.value) == "a mistake of others"
 
 
 @pytest.mark.parametrize("name", ["linear", "am", "l", "smoothing", "sparse", "margin"])

@@ -213,6 +213,13 @@ def test_metrics_that_are_none(train, zipf_lines, line):
         go_on()
 
 
+def test_metrics_without_an_end(train, zipf_lines):
+    forger = Forger(train, zipf_lines)
+    forger.write("metrics.jsonl", b'{"words": 1}\n' * (6 << 20))
+    with pytest.raises(InputError, match=r"metrics\.jsonl: is larger than 64 MiB"):
+        go_on()
+
+
 def test_a_key_that_leads_out_of_the_cache(train, zipf_lines, tmp_path, folder):
     (tmp_path / "cache" / "corpora").mkdir(parents=True)
     (folder / "precious").mkdir()

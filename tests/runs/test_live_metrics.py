@@ -55,6 +55,37 @@ def killed(folder: Path, *options: str) -> list[dict[str, Any]]:
     return lines_of(metrics)
 
 
+def test_they_grow_without_checkpoints_too(tmp_path: Path) -> None:
+    run = started(tmp_path, "--epochs", "100000")
+    metrics, until = tmp_path / "run" / "metrics.jsonl", time.monotonic() + 120
+    while len(lines_of(metrics)) < 5:
+        assert run.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    words = [line["words"] for line in lines_of(metrics)]
+    assert words == sorted(words)
+    assert {each.name for each in (tmp_path / "run").iterdir()} == {
+        *("config.yaml", "format_version", "metrics.jsonl", "vocab.tsv")
+    }
+    again = w2v.train(resume=tmp_path / "run", progress=False, callbacks=[lambda event: "stop"])
+    after = lines_of(metrics)
+    assert after == again.history[: len(after)] and after[0]["words"] <= words[0]
+    # a result is replaced when the new one is whole
+    before = (tmp_path / "run" / "vectors.npy").read_bytes()
+    seen = []
+    w2v.train(
+        CORPUS,
+        dim=8,
+        min_count=1,
+        output=tmp_path / "run",
+        overwrite=True,
+        progress=False,
+        callbacks=[lambda _: seen.append((tmp_path / "run" / "vectors.npy").read_bytes())],
+    )
+    assert seen and set(seen) == {before}
+
+
 def test_a_killed_run_leaves_whole_lines_and_repeats_none(tmp_path: Path) -> None:
     before = killed(tmp_path)
     words = [line["words"] for line in before]

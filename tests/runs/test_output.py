@@ -3,10 +3,12 @@ refuse."""
 
 import errno
 import json
+import math
 import os
 import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -336,7 +338,8 @@ def test_vectors_that_are_no_numbers_are_not_written(train, folder, monkeypatch,
         self.vectors[3, 5] = np.inf
 
     monkeypatch.setattr(HogwildEngine, "initialise", spoil)
-    monkeypatch.setattr("w2v.training.trainer.math.isfinite", lambda loss: True)
+    blind = SimpleNamespace(**{**vars(math), "isfinite": lambda loss: True})
+    monkeypatch.setattr("w2v.training.trainer.math", blind)
     with pytest.raises(
         RunError, match=r"NaN or infinity; try a smaller `lr`\. Nothing was written"
     ):
@@ -377,11 +380,8 @@ def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, fo
     ]
 
 
-@pytest.mark.parametrize("output", ["model", "v.bin"])
-def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(
-    train, folder, output
-):
-    warnings = []
+def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(train, folder):
+    output, warnings = "v.bin", []
 
     class Intruder(SilentReporter):
         def stage(self, text):
@@ -393,7 +393,7 @@ def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(
 
     summary = train(LINES, output=output, reporter=Intruder()).summary
     assert (folder / output).read_text() == "theirs"
-    assert summary.output == {"model": "model-2", "v.bin": "v-2.bin"}[output]
+    assert summary.output == "v-2.bin"
     assert load_vectors(folder / summary.output).words
     assert warnings == [
         f"{output} was taken by another run meanwhile; the result is in {summary.output}"

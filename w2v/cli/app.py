@@ -38,6 +38,7 @@ VERBS += ["similarity", "odd-one-out", "vectors", "embed", "classes"]
 VERBS += ["phrases", "vocab", "info", "export", "map", "report", "cache", "losses"]
 VERBS += ["config", "completion"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "tokenizers": "'w2v[subwords]'", "matplotlib": "'w2v[plot]'"}
+DISTRIBUTIONS |= {"datasets": "'w2v[hub]'"}
 TAKE_WORDS = ("nearest", "similarity", "odd-one-out", "vectors", "generate")  # as arguments
 
 app = typer.Typer(

@@ -205,7 +205,8 @@ def _metavar(setting: Setting) -> str | None:
     if setting.kind == "bool":
         return None
     if setting.choices is not None:
-        choices = "|".join((*setting.choices, *(["FLOAT"] if setting.or_number else [])))
+        others = ["FLOAT"] * setting.or_number + [f"FILE{setting.or_file}"] * bool(setting.or_file)
+        choices = "|".join((*setting.choices, *others))
         return f"[{choices}]" if len(choices) <= LONGEST_METAVAR else METAVARS["str"]
     return setting.metavar or METAVARS[setting.kind]
 

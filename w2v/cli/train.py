@@ -3,10 +3,11 @@
 Prints the path of what was written: a run directory, or a file of vectors if --output ends in one
 of their extensions; --output - writes vectors to stdout as text.
 
-CORPUS is one or more files, folders or globs; - is stdin. Words are separated by whitespace, or
-with --tokenizer words by Unicode's word boundaries; sentences by line ends, or with --sentences
-paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables (.jsonl .csv .tsv
-.parquet .arrow) are read with --column.
+CORPUS is one or more files, folders, globs or data sets of the Hugging Face hub, named
+hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN; - is stdin. Words are separated by whitespace, with
+--tokenizer words by Unicode's word boundaries, or by a tokenizer.json; sentences by line ends, or
+with --sentences paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables
+(.jsonl .csv .tsv .parquet .arrow) are read with --column.
 
 \b
   w2v train corpus.txt

@@ -4,7 +4,6 @@ a pipe."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -27,6 +26,7 @@ from w2v.errors import InputError, W2VError
 from w2v.evaluation.analogies import evaluate_analogies
 from w2v.evaluation.sets import AnalogySet
 from w2v.run import run
+from w2v.runs.directory import metrics_of
 from w2v.runs.output import claimed
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
@@ -238,8 +238,7 @@ def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, floa
     """Returns (seconds of training, validation perplexity) of every validation of a run, which says
     after which epoch it was: when that was, the lines about training around it tell."""
     times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
-    for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    for entry in metrics_of(folder):
         if "validation_perplexity" in entry:
             values.append((entry["epoch"], entry["validation_perplexity"]))
         elif "fraction" in entry:

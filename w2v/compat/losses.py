@@ -27,12 +27,11 @@ from w2v.losses.math.numbers import (
     checked_classes,
     checked_integers,
     checked_number,
-    checked_whole,
     eager,
     transformed,
 )
 from w2v.losses.softmax import kept_cross_entropy
-from w2v.sampling.given import short
+from w2v.sampling.given import checked_whole, short
 
 LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
 

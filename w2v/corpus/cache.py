@@ -98,7 +98,7 @@ def size_cap() -> int:
 def entry_key(sources: Sequence[Source], reading: Reading) -> str:
     """Returns the name of the entry that holds these sources, read so."""
     files = [(each.path, each.format, each.size, each.mtime_ns, *each.stamp) for each in sources]
-    described = json.dumps([FORMAT_VERSION, files, asdict(reading)])
+    described = json.dumps([FORMAT_VERSION, files, reading.described()])
     return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from w2v.corpus.hub import parsed, told_of_hub
+from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
+from w2v.system.packages import told_if_missing
 
 PIECE_BYTES = 1 << 20
 TOGETHER_BYTES = 16 << 20  # of rows that are decoded together
 PARQUET_ROWS, FEW_ROWS = 1024, 64  # decoded at a time, and where they may be long
+HUB_ROWS = 100
 LONG_COLUMN_BYTES = 64 << 20  # of a row group
 # What no column shrinks to; without a limit few bytes could ask for any amount of memory.
 SHRINKS_TO = 1000
@@ -82,18 +86,23 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
 
     name, done = source.name, 0
     try:
-        with pyarrow.OSFile(path) as file:
+        # the pages of a map that have been read would count as this process's memory
+        with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:
             whole = file.read(len(ARROW_MARK)) == ARROW_MARK
             file.seek(0)
+            for size, packed in arrow_claims(content.read_buffer(), name):
+                check_claims(name, "a batch", size, packed)
+            kind = (ipc.open_file if whole else ipc.open_stream)(file).schema
+            if column not in kind.names:
+                raise no_column(name, column, kind.names)
+            check_is_text(kind.field(column).type, f"column {column!r} of {name}", True)
+            file.seek(0)
+            options = ipc.IpcReadOptions(included_fields=[kind.get_field_index(column)])
             if whole:
-                reader = ipc.open_file(file)
+                reader = ipc.open_file(file, options=options)
                 batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
             else:
-                reader = ipc.open_stream(file)
-                batches = iter(reader)
-            if column not in reader.schema.names:
-                raise no_column(name, column, reader.schema.names)
-            check_is_text(reader.schema.field(column).type, f"column {column!r} of {name}", True)
+                batches = iter(ipc.open_stream(file, options=options))
             for batch in batches:
                 values = _checked(batch.column(column))
                 for start in range(0, len(values), PARQUET_ROWS):
@@ -106,6 +115,25 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
             raise
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"{name} cannot be read as arrow: {reason}") from None
+
+
+def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[Value]:
+    """Yields the values of a column, the address's own if it names one, of a data set on the hub,
+    of which a row group is in memory. Raises InputError if there is no such config, split or
+    column, or it holds no text, and RunError if the hub cannot be reached."""
+    name, config, revision, split, own = parsed(entry)
+    column = own or column
+    with told_if_missing():
+        import datasets  # takes seconds
+    with told_of_hub(entry):
+        rows = datasets.load_dataset(name, config, split=split, revision=revision, streaming=True)
+        for table in rows.with_format("arrow").iter(batch_size=HUB_ROWS):
+            if column not in table.column_names:
+                raise no_column(entry, column, table.column_names)
+            check_is_text(table.schema.field(column).type, f"column {column!r} of {entry}", True)
+            advance(table.nbytes)
+            for values in table.column(column).chunks:
+                yield from text_values(values)
 
 
 def _checked(values: Any) -> Any:

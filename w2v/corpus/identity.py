@@ -10,6 +10,7 @@ from typing import Any
 from w2v.corpus.sources import STANDARD_INPUT_NAME
 from w2v.corpus.store import TokenStore, ids_checksum
 from w2v.corpus.vocabulary import Vocabulary
+from w2v.system.files import absolute
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -85,6 +86,6 @@ def changed_files(then: Mapping[str, Any]) -> list[str]:
 def memory_text(then: Mapping[str, Any]) -> str | None:
     """Returns the name of the text from memory that is described, or None for files and pipes."""
     for name, size, _ in then["files"]:
-        if size is None and not os.path.isabs(name) and name != STANDARD_INPUT_NAME:
+        if size is None and absolute(name) != name and name != STANDARD_INPUT_NAME:
             return str(name)
     return None

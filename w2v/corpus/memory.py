@@ -21,10 +21,12 @@ import numpy as np
 
 from w2v.corpus.chunks import cut_chunks
 from w2v.corpus.columns import as_bytes, no_column
-from w2v.corpus.reading import DEFAULT_COLUMN, Notices, Reading
+from w2v.corpus.reading import DEFAULT_COLUMN, UTF_8, Notices, Reading
 from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
+from w2v.corpus.texts import in_utf8
 from w2v.errors import InputError, shown
 from w2v.system import compression
+from w2v.system.files import HUB
 
 if TYPE_CHECKING:
     from w2v.corpus.tokenizer import EncodedChunk
@@ -64,7 +66,9 @@ def is_in_memory(corpus: object) -> bool:
 
 
 def _is_name(entry: str) -> bool:
-    if entry == STANDARD_INPUT or os.path.exists(os.path.expanduser(entry)):
+    if entry == STANDARD_INPUT or entry.startswith(HUB):
+        return True
+    if os.path.exists(os.path.expanduser(entry)):
         return True
     return glob.has_magic(entry) and next(glob.iglob(entry, recursive=True), None) is not None
 
@@ -84,6 +88,8 @@ def encoders(
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
     rows = _rows(corpus, column, notices)
+    if reading.encoding != UTF_8 and _library(corpus) in (None, "pandas"):  # Arrow has UTF-8
+        rows = _decoded(rows, reading, notices)
     first = next(rows, "")
     rows = chain([first], rows)
     if isinstance(first, (str, bytes)):
@@ -159,6 +165,14 @@ def _values(column: Any) -> Iterator[Any]:
     for start in range(0, len(column), ROWS):
         part = column.slice(start, ROWS)
         yield from part.drop_null().to_pylist() if nested else as_bytes(part, "the column")
+
+
+def _decoded(rows: Iterable[Any], reading: Reading, notices: Notices) -> Iterator[Any]:
+    """Yields the rows, those of bytes as UTF-8."""
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, bytes):
+            row = b"".join(in_utf8([row], f"line {number} of the corpus", reading, notices))
+        yield row
 
 
 def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:

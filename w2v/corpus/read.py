@@ -68,7 +68,8 @@ def read_corpus(
     sources, warnings = resolve_sources(corpus, settings.column)
     reading = Reading.of(settings)
     lasting = all(source.lasting for source in sources)
-    total = sum(source.size or 0 for source in sources) if lasting else None
+    sizes = [source.size for source in sources]
+    total = None if None in sizes else sum(filter(None, sizes))
 
     advance = _counting(progress, total)
 

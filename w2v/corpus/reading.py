@@ -6,9 +6,10 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from w2v.corpus.tokenizer_file import FileTokenizer
     from w2v.settings.groups import CorpusSettings
 
 DEFAULT_COLUMN, UTF_8 = "text", "utf-8"
@@ -17,13 +18,15 @@ DEFAULT_COLUMN, UTF_8 = "text", "utf-8"
 @dataclass(frozen=True)
 class Reading:
     """What the settings say. column: of tables. strict: whether bytes that are not UTF-8 are
-    refused. words: whether words are found by Unicode's boundaries. paragraphs: whether lines go on
+    refused. words: whether words are found by Unicode's boundaries. cutter: what cuts lines into
+    words, if a file says how. paragraphs: whether lines go on
     until a blank one. encoding: what the text is written in, by Python's name."""
 
     column: str = DEFAULT_COLUMN
     lowercase: bool = False
     strict: bool = False
     words: bool = False
+    cutter: FileTokenizer | None = None
     paragraphs: bool = False
     encoding: str = UTF_8
 
@@ -35,22 +38,42 @@ class Reading:
             lowercase=settings.lowercase,
             strict=settings.encoding_errors == "strict",
             words=settings.tokenizer == "words",
+            cutter=cutter_of(settings),
             paragraphs=settings.sentences == "paragraph",
             encoding=codecs.lookup(settings.encoding).name,
         )
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what stands between blanks need not be one word."""
+        return self.words or self.cutter is not None
+
+    def described(self) -> dict[str, Any]:
+        """Returns plain values that differ where a text has other words."""
+        return {**vars(self), "cutter": self.cutter and self.cutter.digest}
+
+
+def cutter_of(settings: CorpusSettings) -> FileTokenizer | None:
+    """Returns what cuts lines into words, if the settings name a file that says how."""
+    if settings.tokenizer_file is None:
+        return None
+    from w2v.corpus.tokenizer_file import load_tokenizer  # for few corpora
+
+    return load_tokenizer(settings.tokenizer_file)
 
 
 @dataclass
 class Notices:
     """passed_over: why files were, a sentence each. missing: rows of tables without a text. nul,
     invalid: NUL bytes taken as blanks, and UTF-8 sequences replaced. foreign: characters of another
-    encoding replaced."""
+    encoding replaced. tags: lines that are tags around a document."""
 
     passed_over: list[str] = field(default_factory=list)
     missing: int = 0
     nul: int = 0
     invalid: int = 0
     foreign: int = 0
+    tags: int = 0
 
     def add(self, other: Notices) -> None:
         """Adds what was come across later in the text."""
@@ -65,6 +88,8 @@ class Notices:
             found.append(f"{files} in folders passed over, the first: {self.passed_over[0]}")
         if self.missing:
             found.append(f"{counted(self.missing, 'row')} without a text (null) left out")
+        if self.tags:
+            found.append(f"{counted(self.tags, 'line')} of <doc> tags left out")
         if self.invalid:
             sequences = counted(self.invalid, "invalid UTF-8 sequence")
             found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")

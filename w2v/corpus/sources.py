@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 import stat
 import sys
 from collections import Counter
@@ -19,12 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from w2v.corpus.hub import pinned
 from w2v.errors import InputError, RunError
 from w2v.system import compression
+from w2v.system.files import HUB
 from w2v.system.json import read_object
 
 Advance = Callable[[int], None]
 
+# what a name leaves open: WikiExtractor's files are texts with tags, or lines of JSON
+EXTRACTED, EXTRACTED_NAME = "extracted", re.compile(r"wiki_\d+")
+ON_HUB = "hub"
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
@@ -52,12 +58,13 @@ class Source:
 
     @property
     def lasting(self) -> bool:
-        """Whether it is a regular file, whose ids may be cached."""
-        return self.size is not None
+        """Whether its content stays, so that its ids may be cached: of a regular file, and of a
+        commit on the hub."""
+        return self.size is not None or self.format == ON_HUB
 
     def check_unchanged(self) -> None:
         """Raises RunError when a regular file has another size or time by now."""
-        if self.path is None or not self.lasting:
+        if self.path is None or self.size is None:
             return
         try:
             now = os.stat(self.path)
@@ -102,10 +109,13 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
 
 
 def table_format(name: str) -> str | None:
-    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text."""
+    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text, and
+    EXTRACTED where either may be."""
     stem = name.lower()
     for suffix in compression.SUFFIXES:
         stem = stem.removesuffix(suffix)
+    if EXTRACTED_NAME.fullmatch(os.path.basename(stem)):
+        return EXTRACTED
     return TABLE_FORMATS.get(os.path.splitext(stem)[1])
 
 
@@ -113,8 +123,8 @@ def resolve_sources(
     corpus: Sequence[str], column: str | None = None
 ) -> tuple[list[Source], list[str]]:
     """Returns the sources that `corpus` names, in reading order, and warnings about them: files,
-    folders, globs (for shells or YAML files that did not expand them) and `-`. Without a `column`
-    everything but a table's file name is plain text. Folders of runs are passed over.
+    folders, globs (for shells or YAML files that did not expand them), data sets of the hub, and
+    `-`. Without a `column` everything but a table is plain text. Folders of runs are passed over.
 
     Raises:
         InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
@@ -142,6 +152,9 @@ def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Sou
     """Returns the sources that one name stands for, and adds the folders of runs to `runs`."""
     if argument == STANDARD_INPUT:
         return [Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")]
+    if argument.startswith(HUB):
+        address = pinned(argument)
+        return [Source(address, address, ON_HUB)]
     if not os.path.lexists(argument) and argument.startswith("~"):
         argument = os.path.expanduser(argument)
     if os.path.exists(argument):

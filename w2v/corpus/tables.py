@@ -26,10 +26,11 @@ from w2v.corpus.columns import (
     is_plain,
     no_column,
     read_arrow,
+    read_hub,
     read_parquet,
 )
 from w2v.corpus.reading import UTF_8, Notices, Reading
-from w2v.corpus.sources import Advance, Source, read_pieces
+from w2v.corpus.sources import ON_HUB, Advance, Source, read_pieces
 from w2v.corpus.texts import SAMPLE_BYTES, check_text, in_utf8, invalid_utf8
 from w2v.errors import InputError, RunError, shown
 
@@ -40,7 +41,7 @@ SNIFF_BYTES = 1 << 12
 SOUGHT_ROWS = 1000  # of JSON, after which a column that none of them has is missing
 BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # records of JSON; an array of them is as good as lines
 
-BINARY = {"parquet": read_parquet, "arrow": read_arrow}
+BINARY = {"parquet": read_parquet, "arrow": read_arrow, ON_HUB: read_hub}
 
 Row = tuple[int, Any]  # the number of its line from 1, and its value
 
@@ -70,7 +71,7 @@ def _documents(
     source: Source, reading: Reading, advance: Advance, notices: Notices
 ) -> Iterator[bytes | None]:
     name, kind, column = source.name, source.format, reading.column
-    if kind in BINARY and source.lasting and is_plain(source):
+    if kind == ON_HUB or (kind in BINARY and source.lasting and is_plain(source)):
         for value in BINARY[kind](str(source.path), source, column, advance):
             yield _line(value, f"column {column!r} of {name}", reading)
         return
@@ -113,8 +114,8 @@ def _line(value: Value, where: str, reading: Reading) -> bytes | None:
     """Returns a document in UTF-8; of a list of words a line, which is cut into these again."""
     if not isinstance(value, list):
         return value
-    if reading.words:
-        remedy = "leave out `tokenizer` words"
+    if reading.cuts:
+        remedy = "leave out `tokenizer`"
         raise InputError(f"{where} holds lists of words, which are not cut again: {remedy}")
     if sound := all(type(word) in (bytes, str, int) for word in value):
         line = b" ".join([_word(word, where, reading.strict) for word in value])

@@ -24,11 +24,12 @@ import pyarrow.compute as pc
 from w2v.corpus.chunks import Chunk
 from w2v.corpus.reading import Reading
 from w2v.corpus.texts import invalid_utf8
+from w2v.corpus.tokenizer_file import FileTokenizer, lines_of
 from w2v.corpus.words import MARK, is_word, segments
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_WORD_BYTES
 
-LINE_END = "\n"
+LINE_END, LINE_END_NUMBER = "\n", -1
 
 # All ASCII whitespace but "\n", and NUL, which ends strings in C readers of the vectors.
 _BLANKS = b"\x00\t\v\f\r\x1c\x1d\x1e\x1f"
@@ -54,20 +55,39 @@ def encode_chunk(chunk: Chunk, reading: Reading) -> EncodedChunk:
     Raises InputError for a word of more than 1 MiB, too."""
     text, invalid = _valid_text(chunk, reading.strict)
     nul = text.count(0)
-    encoded = _elements(_blanked(text)).dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    # The elements end in at most one blank.
-    words = pc.ascii_rtrim(encoded.dictionary, " ")
-    if MARK.encode() in text:
-        words = pc.utf8_ltrim(words, MARK)
-    if reading.words:
-        codes, words = _cut_at_boundaries(codes, words)
+    if reading.cutter is None:
+        codes, words = _cut_at_blanks(text)
+        if reading.words:
+            codes, words = _cut_at_boundaries(codes, words)
+        words = _lowered(words) if reading.lowercase else words
+    else:
+        codes, words = _cut_by_file(text, reading.cutter, reading.lowercase)
     counts = np.bincount(codes, minlength=len(words))
     for empty in np.flatnonzero(pc.equal(words, "").to_numpy(zero_copy_only=False)):
         codes = codes[codes != empty]
         counts[empty] = 0
-    words = _finished(words, reading.lowercase, chunk.spans[-1][1])
+    _check_lengths(words, chunk.spans[-1][1])
     return EncodedChunk(codes, words, counts, invalid, nul)
+
+
+def _cut_at_blanks(text: bytes) -> tuple[np.ndarray, pa.Array]:
+    """Returns codes [m] and elements of valid UTF-8, see the module's docstring."""
+    encoded = _elements(_blanked(text)).dictionary_encode()
+    # The elements end in at most one blank.
+    words = pc.ascii_rtrim(encoded.dictionary, " ")
+    if MARK.encode() in text:
+        words = pc.utf8_ltrim(words, MARK)
+    return encoded.indices.to_numpy(), words
+
+
+def _cut_by_file(text: bytes, cutter: FileTokenizer, lower: bool) -> tuple[np.ndarray, pa.Array]:
+    """Returns codes [m] and words of valid UTF-8 as a file says."""
+    whole, end = text.decode(), np.array([LINE_END_NUMBER])
+    lines = lines_of(whole.lower() if lower else whole)
+    found = [part for numbers in cutter.cut(lines) for part in (numbers, end)]
+    numbers, codes = np.unique(np.concatenate(found[:-1]), return_inverse=True)
+    words = cutter.words(numbers[numbers != LINE_END_NUMBER].tolist())
+    return codes, pa.array([LINE_END] * (len(numbers) - len(words)) + words, pa.string())
 
 
 def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarray, pa.Array]:
@@ -115,7 +135,9 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
     encoded = values.dictionary_encode()
     codes, words = encoded.indices.to_numpy(), encoded.dictionary
     counts = np.bincount(codes, minlength=len(words))
-    return EncodedChunk(codes, _finished(words, lowercase, "the corpus"), counts, invalid, 0)
+    words = _lowered(words) if lowercase else words
+    _check_lengths(words, "the corpus")
+    return EncodedChunk(codes, words, counts, invalid, 0)
 
 
 def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
@@ -186,10 +208,8 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
-def _finished(words: pa.Array, lowercase: bool, name: str) -> pa.Array:
-    """Returns the words, perhaps in lower case. Raises InputError if one is too long for what
-    reads vectors."""
-    words = _lowered(words) if lowercase else words
+def _check_lengths(words: pa.Array, name: str) -> None:
+    """Raises InputError if a word is too long for what reads vectors."""
     longest = pc.max(pc.binary_length(words)).as_py() or 0
     if longest > MAX_WORD_BYTES:
         word = words[pc.index(pc.binary_length(words), longest).as_py()].as_py()
@@ -197,7 +217,6 @@ def _finished(words: pa.Array, lowercase: bool, name: str) -> pa.Array:
             f"{name} has a word of {longest:,} bytes ({shown(word)}), and words are at most"
             f" {MAX_WORD_BYTES:,} bytes long: is it a plain text corpus?"
         )
-    return words
 
 
 def _lowered(words: pa.Array) -> pa.Array:

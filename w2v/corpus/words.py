@@ -1,4 +1,4 @@
-"""What the words of a text are, by whitespace or by Unicode's word boundaries.
+"""What the words of a text are: by whitespace, by Unicode's word boundaries, or by a file.
 
 whitespace  what stands between whitespace, as `str.split()` has it, or NUL, without the byte-order
             marks (U+FEFF) before it, which files that were joined have in the middle
@@ -6,6 +6,7 @@ words       of that, the parts between the default word boundaries of Unicode (U
             letter or a digit: "don't", "3.14" and "e.g" are words, "well-known" is two; punctuation
             and emoji are left out; of Chinese, and of Japanese kana other than katakana, every
             character is a word
+FILE.json   the tokens of each line, see `w2v.corpus.tokenizer_file`
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from w2v.corpus.reading import cutter_of
 from w2v.errors import RunError
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def _compiled(pattern: str) -> Any:
 def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
     """Returns the words of a text as a corpus with these settings would have them; None: those of
     the defaults."""
+    if settings is not None and (cutter := cutter_of(settings)):
+        return cutter.split(text.lower() if settings.lowercase else text)
     words = [word.lstrip(MARK) for word in text.replace("\0", " ").split()]
     words = [word for word in words if word]
     if settings is None:

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from w2v.corpus.tokenizer_file import library, read_checked
 from w2v.corpus.vocabulary import Vocabulary
 from w2v.errors import InputError, shown
-from w2v.system.json import read_object
-from w2v.system.packages import told_if_missing
 
 BYTES = 256
 MAX_BYTES = 8 << 20  # of tokenizer.json: a quarter of a million subwords
@@ -38,7 +37,7 @@ class Subwords:
         """Returns a BPE of words and their counts: `size` tokens, <unk> and <eos> among them.
         Raises InputError if that leaves no room for all bytes, and RunError if `tokenizers` is not
         installed."""
-        tokenizers = _library()
+        tokenizers = library()
         if size < (least := BYTES + SPECIALS):
             why = "every byte is a subword, and there are <unk> and <eos>"
             raise InputError(f"`subwords` {size} is below {least}: {why}")
@@ -92,22 +91,14 @@ class Subwords:
         The library is given what has been checked here, never the file: of a hostile one it takes
         all memory, or panics.
         """
-        models = _library().models
-        if path.exists() and not path.is_file():  # a device or a pipe might never end
-            raise InputError(f"cannot read {path}: it is not a file")
-        try:
-            vocabulary, merges = _checked(read_object(path, MAX_BYTES))
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from None
-        except ValueError as error:
-            reason = str(error).removeprefix(f"{path} ")
-            raise InputError(f"{path} is damaged: {reason}") from None
+        models = library().models
+        vocabulary, merges = read_checked(path, _checked, MAX_BYTES)
         return cls(_tokenizer(models.BPE(vocab=vocabulary, merges=merges)))
 
 
 def _tokenizer(model: Any) -> Any:
     """What makes subwords of words, by a BPE."""
-    tokenizers = _library()
+    tokenizers = library()
     tokenizer = tokenizers.Tokenizer(model)
     by_bytes = tokenizers.pre_tokenizers.ByteLevel
     tokenizer.pre_tokenizer = by_bytes(add_prefix_space=True, use_regex=False)
@@ -118,7 +109,7 @@ def _tokenizer(model: Any) -> Any:
 def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The vocabulary and the merges in the content of a tokenizer.json; ValueError where it is not
     such a one: everything else in it must be as `_tokenizer` makes it."""
-    tokenizers = _library()
+    tokenizers = library()
     ours = json.loads(_tokenizer(tokenizers.models.BPE()).to_str())
     model, usual = found.pop("model", None), ours.pop("model")
     if not isinstance(model, dict):
@@ -162,9 +153,3 @@ def _repeated(words: Vocabulary) -> Iterator[list[str]]:
     stream = chain.from_iterable(repeat(word, count) for word, count in pairs)
     while batch := list(islice(stream, BATCH)):
         yield batch
-
-
-def _library() -> Any:
-    with told_if_missing():
-        import tokenizers  # only runs with subwords need it
-    return tokenizers

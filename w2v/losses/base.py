@@ -28,10 +28,10 @@ from w2v.losses.math.numbers import (
     checked_classes,
     checked_integers,
     checked_number,
-    checked_whole,
     eager,
 )
 from w2v.losses.options import LossOptions
+from w2v.sampling.given import checked_whole
 from w2v.settings.declare import settings_of
 
 Counts = Tensor | Sequence[int]

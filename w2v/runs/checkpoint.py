@@ -25,12 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from w2v.system.files import atomic_directory
+from w2v.system.files import atomic_directory, read_plain
 from w2v.system.json import read_object, whole_number
 
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
 TENSORS, STATE = "tensors.safetensors", "state.json"
+METRICS_BYTES = 64 << 20  # of metrics.jsonl, which has 300 bytes every few seconds
 METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
 LARGEST = 1e18  # of what a sound run leaves
@@ -96,7 +97,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         state = read_object(path / STATE)
         step = whole_number(state.pop("step"))
         reading = METRICS
-        metrics = (path / METRICS).read_text(encoding="utf-8").splitlines()
+        metrics = read_plain(path / METRICS, METRICS_BYTES).decode().splitlines()
         reading = TENSORS
         tensors = _map_tensors(path / TENSORS)
         bounds = tensors.pop(BOUNDS)

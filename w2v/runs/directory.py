@@ -1,5 +1,5 @@
-"""The directory of one run. Written whole at the end, or, with checkpoints, there from the start of
-training on.
+"""The directory of one run, there from the start of training on; in the place of an earlier one it
+is written whole at the end, but with checkpoints.
 
 config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
 checkpoints/, owner.json (over ranks)                see `w2v.runs.checkpoint`
@@ -26,9 +26,9 @@ from typing import IO, Any, cast
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
-from w2v.runs.checkpoint import FOLDER
+from w2v.runs.checkpoint import FOLDER, METRICS_BYTES
 from w2v.settings.config import Config
-from w2v.system.files import atomic_directory, atomic_file
+from w2v.system.files import atomic_directory, atomic_file, read_plain
 from w2v.system.json import read_object
 from w2v.training.task import Files, Result
 from w2v.vectors.loading import NGRAMS, RUN_VERSION
@@ -56,15 +56,16 @@ class RunDirectory:
         """The folder of its checkpoints."""
         return self.path / FOLDER
 
-    def create(self, *, replace: bool) -> None:
-        """Makes it, with what is known before training."""
+    def create(self, *, replace: bool, checkpoints: bool) -> None:
+        """Makes it, with what is known before training, and perhaps the folder of checkpoints."""
         if not replace and self.path.exists():
             raise InputError(
                 f"`output` {self.path} exists already: name another one, or add `overwrite`"
             )
         with atomic_directory(self.path, replace=replace) as folder:
             write_plainly(folder, self.start)
-            (folder / FOLDER).mkdir()
+            if checkpoints:
+                (folder / FOLDER).mkdir()
 
     def restore(self, *, checkpoints: bool = True) -> bool:
         """Makes it again (its folder of `checkpoints` too) where somebody has removed it or a file
@@ -156,7 +157,7 @@ def metrics_of(run: Path) -> list[dict[str, Any]]:
     meanwhile."""
     found: list[dict[str, Any]] = []
     with suppress(OSError):
-        for line in (run / METRICS).read_bytes().splitlines():
+        for line in read_plain(run / METRICS, METRICS_BYTES).splitlines():
             with suppress(ValueError, RecursionError):
                 value = json.loads(line)
                 found += [value] if isinstance(value, dict) else []

@@ -21,7 +21,7 @@ from w2v.runs.checkpoint import FOLDER, UNSOUND, Checkpoint, all_finite, save_ch
 from w2v.runs.directory import RUN_FILES, RunDirectory, check_places, end_files, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.system import compression
-from w2v.system.files import atomic_directory, check_writable, clean_up, is_special
+from w2v.system.files import HUB, atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
 from w2v.training.task import Files, Result
 from w2v.vectors import FORMATS, file_suffix, named_format, save_vectors
@@ -96,7 +96,7 @@ class Output:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
             directory.add(contents.end(self.path))
-            return Written(self.path)
+            return _with_checkpoint(self.path, self.path, checkpoint)
         while True:
             path = self.path
             if not self.overwrite:
@@ -120,7 +120,7 @@ def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) ->
     it is no failure if that is not possible."""
     if checkpoint is None:
         return Written(path)
-    (folder / FOLDER).mkdir()
+    (folder / FOLDER).mkdir(exist_ok=True)
     try:
         return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
     except RunError as error:
@@ -210,6 +210,8 @@ def default_name(config: Config) -> Path:
     """Returns CORPUS-STEM-MODEL-LOSS in the working directory."""
     first = config.corpus.corpus[0]
     names = {"-": "stdin", IN_MEMORY: "memory"}
+    if first.startswith(HUB):  # the data set and its split
+        first = "-".join(re.sub("[@#][^/]*", "", first).split("/")[-2:])
     name = names.get(first) or Path(first).resolve().name
     while Path(name).suffix.lower() in compression.SUFFIXES:
         name = Path(name).stem
@@ -252,6 +254,8 @@ def _unusable(path: object, why: str) -> InputError:
 def _within(entry: str, path: Path) -> bool:
     """Whether the corpus `entry` is `path` or lies inside it."""
     source, target = os.path.realpath(entry), os.path.realpath(path)
-    return entry not in ("-", IN_MEMORY) and (
-        source == target or source.startswith(os.path.join(target, ""))
+    return (
+        entry not in ("-", IN_MEMORY)
+        and not entry.startswith(HUB)
+        and (source == target or source.startswith(os.path.join(target, "")))
     )

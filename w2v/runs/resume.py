@@ -22,7 +22,8 @@ from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
-from w2v.settings.groups import CheckpointSettings, all_settings
+from w2v.settings.groups import TOKENIZER_FILE, CheckpointSettings, all_settings
+from w2v.system.files import absolute
 from w2v.system.versions import made_with
 from w2v.training.result import TrainingResult
 from w2v.training.schedule import Blocks
@@ -66,9 +67,11 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             problems.append(str(error))
             continue
         if name == "corpus":
-            wanted = tuple(entry if entry == "-" else os.path.abspath(entry) for entry in value)
-        elif name in ("output", "init", "valid", "phrases", "vocab"):
-            wanted = os.path.abspath(value)
+            wanted = tuple(map(absolute, value))
+        elif name in ("output", "init", "valid", "phrases", "vocab") or (
+            name == "tokenizer" and str(value).endswith(TOKENIZER_FILE)
+        ):
+            wanted = absolute(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))
     epochs, before_epochs = config.training.epochs, before.training.epochs

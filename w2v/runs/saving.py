@@ -9,6 +9,7 @@ with closing(Saving(context, text, job, output)) as saving:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,8 +68,11 @@ class Saving:
         return result, blocks_done
 
     def _begun(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
-        """Makes the run's directory, or reads it, where checkpoints are to be in it."""
+        """Makes the run's directory, or reads it."""
         if not self._output.begun and not self._every:
+            # what the result replaces stays until then
+            if self._writes and not os.path.lexists(self._output.path):
+                self._create()
             return TrainingResult(), 0
         if earlier is not None:
             check_blocks(earlier, self._job.blocks)
@@ -86,10 +90,9 @@ class Saving:
             metrics: Files = {METRICS: lambda file: file.write(lines)}
             owner: Files = {OWNER: self._start[OWNER]} if OWNER in self._start else {}
             self._directory.add({CONFIG: self._start[CONFIG], **owner, **metrics})
+            self._sinks.append(File(self._output.path / METRICS))
         else:
-            self._directory.create(replace=self._output.overwrite)
-            self._output, self._created = replace(self._output, begun=True), True
-        self._sinks.append(File(self._output.path / METRICS))
+            self._create()
         settings, reporter = self._config.checkpoints, self._reporter
         self._checkpointer = Checkpointer(self._directory, settings, state, reporter)
         if earlier is None:
@@ -100,6 +103,11 @@ class Saving:
         done = f"{100 * result.fraction:.1f} % of the words"
         reporter.stage(f"going on from {earlier.path}, after {done}")
         return result, earlier.step
+
+    def _create(self) -> None:
+        self._directory.create(replace=self._output.overwrite, checkpoints=self._every)
+        self._output, self._created = replace(self._output, begun=True), True
+        self._sinks.append(File(self._output.path / METRICS))
 
     def feed(self, metrics: Lines) -> None:
         """Takes the lines of metrics.jsonl so far, as the trainer gives them."""
@@ -122,14 +130,20 @@ class Saving:
             self.close()
             raise RunError(f"{error}{self._kept(isinstance(error, Diverged))}") from error
         except InputError:  # a text that nothing can be learnt from
-            if self._created:
-                shutil.rmtree(self._output.path, ignore_errors=True)
+            self._remove()
             raise
-        except Exception:
+        except BaseException as error:
             self.close()
-            if self._checkpointer is not None:
+            if self._checkpointer is None:
+                self._remove()
+            elif isinstance(error, Exception):
                 self._reporter.warn(f"the run has failed{self._kept(False)}")
             raise
+
+    def _remove(self) -> None:
+        """Removes what this process has made."""
+        if self._created:
+            shutil.rmtree(self._output.path, ignore_errors=True)
 
     def finish(
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
@@ -145,7 +159,7 @@ class Saving:
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it
         checkpoint = None
-        if keeps and not self._output.begun and not self._output.is_file:
+        if keeps and self._checkpointer is None and not self._output.is_file:
             checkpoint = self._state().take(blocks_done, trained, copy=False)
         vocabulary, metrics = self._text.vocabulary, trained.metrics
         contents = Contents(self._start, vocabulary, result, metrics, values)
@@ -174,12 +188,13 @@ class Saving:
         if self._checkpointer is not None:
             last = self._checkpointer.last
         elif self._writes or self._output.is_file:
+            self._remove()
             return ". Nothing was written"
         elif found := checkpoints_of(run):
             last = found[0]
         if last is None or not last.is_dir():  # somebody may have removed it
             if diverged and self._created:  # to go on with it would end the same way
-                shutil.rmtree(run, ignore_errors=True)
+                self._remove()
                 return ". Nothing was written"
             return f". No checkpoint is in {run} yet; to start again: `resume` {run}"
         if not diverged:

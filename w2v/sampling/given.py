@@ -21,7 +21,9 @@ class Refused(ValueError, TypeError, RuntimeError):
 def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
     """The value as an int. Refused: it is no whole number of 64 bits, or below `low`."""
     try:
-        number = int(operator.index(value))  # of True, the index is True
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
     except TypeError:
         raise Refused(f"{name} is {short(value)}, it must be a whole number") from None
     if not low <= number <= MOST:

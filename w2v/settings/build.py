@@ -22,6 +22,7 @@ from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_setti
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
 from w2v.system.arguments import is_encoding
+from w2v.system.files import absolute
 
 MAX_PROBLEMS = 20  # told at once
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
@@ -53,8 +54,8 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     problems = list(problems)
     given = _converted(named, problems)
     _refuse([*problems, *_wrong_alone(given)])
-    if given.values.get("valid") not in (None, "-"):
-        given.values["valid"] = os.path.abspath(str(given.values["valid"]))
+    if "valid" in given.values:
+        given.values["valid"] = absolute(str(given.values["valid"]))
     values = resolve(given.values)
     loss = LOSSES[values["loss"]]
     parts = {**GROUPS, "loss": loss.options}
@@ -149,6 +150,8 @@ def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list
     if training.engine == "hogwild" and beyond:
         what = _listed(beyond)
         problems.append(f"`engine` hogwild cannot do {what}: use `engine` autograd or auto")
+    if config.corpus.tokenizer_file and config.model.pieces and not config.only_vectors:
+        problems.append(f"{places['subwords']} and {places['tokenizer']} both cut words: omit one")
     if config.corpus.vocab is not None:
         if config.start.extend_vocab:
             problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")

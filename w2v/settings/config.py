@@ -11,6 +11,7 @@ from w2v.losses.options import LossOptions
 from w2v.settings import groups, language_model
 from w2v.settings.declare import settings_of
 from w2v.settings.language_model import LanguageModelSettings
+from w2v.system.files import absolute
 
 IN_MEMORY = "(in memory)"  # names a corpus that is no file
 BY_THE_TEXT = 0  # a batch size that suits the length of the text, which nobody knows before
@@ -72,13 +73,13 @@ class Config:
         left_out = settings_of(groups.OutputSettings)
         values = {name: value for name, value in self.as_dict().items() if name not in left_out}
         values["corpus"] = [
-            entry if entry in ("-", IN_MEMORY) else os.path.abspath(entry)
-            for entry in self.corpus.corpus
+            entry if entry == IN_MEMORY else absolute(entry) for entry in self.corpus.corpus
         ]
         for name, path in (
             ("init", self.start.init),
             ("phrases", self.corpus.phrases),
             ("vocab", self.corpus.vocab),
+            ("tokenizer", self.corpus.tokenizer_file),
             ("tensorboard", self.checkpoints.tensorboard),
         ):
             if path is not None:

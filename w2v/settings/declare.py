@@ -53,6 +53,7 @@ class Setting:
     choices: tuple[str, ...] | None = None  # the permitted texts
     or_number: bool = False  # a text that is one of `choices` or a finite number
     read: Callable[[str], Any] | None = None  # makes the value of a text, or raises a ValueError
+    or_file: str | None = None  # a text that is one of `choices` or the path of such a file
     flag: bool = True  # has an option on the command line (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # how the help names the default
@@ -77,10 +78,16 @@ class Setting:
     def wanted(self) -> str:
         """What a permitted value is, for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
-            return ", ".join(self.choices) + (" or a number" if self.or_number else "")
+            return ", ".join(self.choices) + self._others
         nouns = {"int": "a whole number", "float": "a number", "bool": "true or false"}
         noun = nouns.get(self.kind, "a text" if self.kind == "str" else "a text or a list of texts")
         return f"{noun}, {self.range_text}" if self.range_text else noun
+
+    @property
+    def _others(self) -> str:
+        """What may be given beside the choices, for an error message."""
+        file = f" or a {self.or_file} file" if self.or_file else ""
+        return " or a number" if self.or_number else file
 
     def convert(self, value: object, where: str) -> Value:
         """Returns the value in the setting's type, from a command-line text or a YAML value.
@@ -148,6 +155,8 @@ class Setting:
                 raise BadValue(f"{where} {error}") from None
         if text in self.choices or (self.or_number and _is_finite(text)):
             return text
+        if self.or_file and text.endswith(self.or_file):
+            return _checked_text(text, where)
         guess = nearest(text, self.choices)
         hint = f" (did you mean {guess}?)" if guess else ""
         raise BadValue(f"{where} {_shown(text)} is not one of {self.wanted}{hint}")

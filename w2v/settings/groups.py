@@ -15,6 +15,7 @@ LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 # what a language model has no use for
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", "vectors", "centre")
 
+TOKENIZER_FILE = ".json"
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
 
 
@@ -22,7 +23,9 @@ CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, w
 class CorpusSettings:
     """What is read, and which of its words are kept."""
 
-    corpus: tuple[str, ...] = setting((), "files, folders, globs or - for stdin", flag=False)
+    corpus: tuple[str, ...] = setting(
+        (), "files, folders, globs, hf://datasets/… or - for stdin", flag=False
+    )
     column: str | None = setting(
         None,
         "the column that holds the text, or lists of words, of .jsonl, .csv, .parquet and .arrow",
@@ -31,8 +34,9 @@ class CorpusSettings:
     tokenizer: str = setting(
         "whitespace",
         "what separates words; words: Unicode's word boundaries, without punctuation and emoji;"
-        " every Chinese character is a word",
+        " every Chinese character is a word; or a tokenizer.json of Hugging Face",
         choices=("whitespace", "words"),
+        or_file=TOKENIZER_FILE,
     )
     sentences: str = setting(
         "line",
@@ -60,6 +64,11 @@ class CorpusSettings:
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
     max_sentence: int = setting(1000, "split lines of more words than this; 0 never splits", low=0)
+
+    @property
+    def tokenizer_file(self) -> str | None:
+        """The path, if words are the tokens of a tokenizer.json."""
+        return self.tokenizer if self.tokenizer.endswith(TOKENIZER_FILE) else None
 
 
 @dataclass(frozen=True)

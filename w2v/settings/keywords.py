@@ -19,6 +19,7 @@ PATHS = (
     "init",
     "phrases",
     "vocab",
+    "tokenizer",
     "tensorboard",
 )  # take any path-like object, such as a run
 
@@ -30,7 +31,7 @@ class Keywords(TypedDict, total=False):
     declarations."""
 
     column: str | None
-    tokenizer: str
+    tokenizer: str | os.PathLike[str]
     sentences: str
     lowercase: bool
     encoding: str

@@ -7,6 +7,7 @@ other is checked when a run is configured, not here.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from w2v.losses.table import LOSSES
@@ -61,6 +62,9 @@ def _property(setting: Setting) -> dict[str, Any]:
     if setting.kind == "words":
         entry = {"type": ["string", "integer"]}
         return {**found, "type": ["array", *entry["type"]], "items": entry}
+    if setting.or_file:
+        paths = {"type": "string", "pattern": re.escape(setting.or_file) + "$"}
+        return {**found, "anyOf": [{"enum": [*(setting.choices or ())]}, paths]}
     if setting.choices is not None and not setting.or_number:
         return {**found, "enum": [*setting.choices, *([None] if setting.optional else [])]}
     limits = {"minimum": setting.low, "exclusiveMinimum": setting.above, "maximum": setting.high}

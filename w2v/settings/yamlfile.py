@@ -19,7 +19,8 @@ import yaml
 from w2v.errors import InputError, shown
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
-PATHS = ("corpus", "valid", "init")  # of what is read
+PATHS = ("corpus", "valid", "init", "phrases", "vocab")  # of what is read
+TOKENIZER, TOKENIZER_FILE = "tokenizer", ".json"  # a path, too, if it is such a file
 MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
@@ -58,14 +59,16 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     if node is not None and not isinstance(node, yaml.MappingNode):
         raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.curdir
-    pairs = [(key, _beside(folder, value) if key in PATHS else value) for key, value in pairs]
+    pairs = [(key, _beside(folder, key, value)) for key, value in pairs]
     return _check_keys(pairs, path)
 
 
-def _beside(folder: str, value: Any) -> Any:
-    """Returns the paths of a setting, those that lead to something from the folder as absolute."""
+def _beside(folder: str, key: Any, value: Any) -> Any:
+    """Returns the value of a setting; paths that lead to something from the folder as absolute."""
     if isinstance(value, list):
-        return [_beside(folder, each) for each in value]
+        return [_beside(folder, key, each) for each in value]
+    if not (key in PATHS or (key == TOKENIZER and str(value).endswith(TOKENIZER_FILE))):
+        return value
     if not isinstance(value, str) or value in ("", "-") or "\0" in value:
         return value
     path = os.path.join(folder, value)

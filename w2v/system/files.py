@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,13 @@ from typing import IO
 
 from w2v.errors import InputError, RunError
 
+HUB = "hf://"  # what begins so is no path, but an address
 _UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
+
+
+def absolute(name: str) -> str:
+    """Returns the path as an absolute one; "-" and addresses stay as they are."""
+    return name if name == "-" or name.startswith(HUB) else os.path.abspath(name)
 
 
 def sync_file(path: Path) -> None:
@@ -59,14 +66,17 @@ def user_caches() -> Path | None:
     return None if home.startswith("~") else Path(home) / "w2v"
 
 
-def read_plain(path: Path) -> bytes:
+def read_plain(path: Path, limit: int = sys.maxsize - 1) -> bytes:
     """Returns the content of a regular file that is no link. Raises OSError for all else, at once:
-    a pipe or a device might never end."""
+    a pipe or a device might never end; and for a file of more than `limit` bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "is not a file", str(path))
-        return file.read()
+        data = file.read(min(limit, os.fstat(descriptor).st_size) + 1)
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"is larger than {limit >> 20} MiB", str(path))
+        return data
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from w2v.errors import RunError
 REMEDIES = {
     "torch": ("PyTorch", "pip install torch (word vectors by `engine` hogwild do without)"),
     "tokenizers": (
-        "the package tokenizers, for `subwords`",
-        "pip install 'w2v[subwords]', or train on words",
+        "the package tokenizers",
+        "pip install 'w2v[subwords]', or have words without `subwords` and a `tokenizer` file",
     ),
+    "datasets": ("the package datasets", "pip install 'w2v[hub]', or name files"),
     "safetensors": ("the package safetensors", "pip install safetensors"),
 }
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
+from w2v.corpus.hub import pinned
 from w2v.corpus.read import read_memory
 from w2v.corpus.renumber import renumbered
 from w2v.corpus.selection import listed_vocabulary, lost_text, select_vocabulary
 from w2v.errors import InputError
-from w2v.settings.config import IN_MEMORY
+from w2v.settings.config import IN_MEMORY, Config
 from w2v.training.task import Context
+
+
+def pinned_config(config: Config) -> Config:
+    """Returns the configuration, in which texts on the hub have the commit that they are read of.
+    Raises InputError if there are no such ones, RunError if the hub cannot be reached."""
+    entries, valid = config.corpus.corpus, config.validation.valid
+    corpus = replace(config.corpus, corpus=tuple(map(pinned, entries)))
+    validation = replace(config.validation, valid=None if valid is None else pinned(valid))
+    return replace(config, corpus=corpus, validation=validation)
 
 
 def read_text(context: Context) -> TokenStore:

@@ -16,11 +16,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from w2v.corpus.columns import PARQUET_MARK, check_claims, text_bytes, text_values
+from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.errors import InputError, RunError, shown
 from w2v.system.limits import MAX_DIM
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
-from w2v.vectors.messages import file_claims, message_claims
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:
@@ -134,17 +134,10 @@ def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch,
 def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
     import pyarrow as pa
 
-    is_file = stream.sample.startswith(ARROW_MARK)
     with pa.memory_map(str(path)) as source:
         data = source.read_buffer()
-        if is_file:
-            sizes = file_claims(data, stream.name)
-        else:
-            messages = pa.ipc.MessageReader.open_stream(data)
-            name = stream.name
-            sizes = (message_claims(each.metadata, each.body, name) for each in messages)
-        size = 0
-        for claimed in sizes:
+        is_file, size = stream.sample.startswith(ARROW_MARK), 0
+        for claimed, _ in arrow_claims(data, stream.name):
             size += claimed
             check_claims(stream.name, "vectors", size, len(data))
         with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(data) as reader:

@@ -138,7 +138,7 @@ class _Encoder:
         ends = [0]
         for text in texts:
             if isinstance(text, str):
-                flat.extend(chain.from_iterable(map(self._rows_of.__getitem__, text.split())))
+                flat.extend(self._rows_of.text(text))
             else:
                 flat.extend(self._rows_of.words(text))
             ends.append(len(flat))
@@ -205,8 +205,9 @@ class _Encoder:
 
 
 class _RowsOf(dict[str, tuple[int, ...]]):
-    """The rows of the words in what stands between whitespace, which is found once. Unknown words
-    whose n-grams give them a vector have the numbers behind the last row, until `forget`."""
+    """The rows of the words in what stands between whitespace, which is found once, and in texts.
+    Unknown words whose n-grams give them a vector have the numbers behind the last row, until
+    `forget`."""
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
@@ -214,8 +215,17 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         self._settings = None if vectors.config is None else vectors.config.corpus
         self._unknown: dict[str, int] = {}
 
+    def text(self, text: str) -> Iterable[int]:
+        """Returns those of a text in its order."""
+        if self._settings is not None and self._settings.tokenizer_file:
+            return self._found(text)  # its words depend on what is around them
+        return chain.from_iterable(map(self.__getitem__, text.split()))
+
+    def _found(self, text: str) -> tuple[int, ...]:
+        return self.words(split_words(text, self._settings))
+
     def __missing__(self, token: str) -> tuple[int, ...]:
-        rows = self.words(split_words(token, self._settings))
+        rows = self._found(token)
         if len(self) < KEPT_TOKENS and all(row < len(self._vectors) for row in rows):
             self[token] = rows
         return rows

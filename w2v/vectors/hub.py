@@ -76,6 +76,9 @@ def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
     unknown, known = UNKNOWN, set(words)
     while unknown in known:
         unknown = f"[{unknown}]"
+    if card.tokenizer not in ("whitespace", "words"):
+        problem = f"the words are those of {card.tokenizer}, which such a folder cannot hold"
+        raise InputError(f"{problem}: write a .parquet or .safetensors file")
     splits: list[dict[str, Any]] = [{"type": "WhitespaceSplit"}]
     if card.tokenizer == "words":
         pattern = {"Regex": WORD_BOUNDARIES}

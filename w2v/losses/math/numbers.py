@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from w2v.sampling.given import short
 
 Given = Sequence[Tensor | None]
+# What PyTorch says of what it cannot do under vmap: see values, or hand them to other libraries.
+HIDDEN = re.compile("vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -44,7 +46,9 @@ def eager(function: Function) -> Function:
             return function(*args, **more)
         try:
             return function(*args, **more)
-        except (RuntimeError, NotImplementedError) as error:
+        except RuntimeError as error:
+            if not (under_vmap() and HIDDEN.search(str(error))):
+                raise
             cause = f"{function.__qualname__} chooses by values that torch.func.vmap hides"
             raise ValueError(f"{cause}: call it with the whole batch, outside of vmap") from error
 
@@ -102,18 +106,6 @@ def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> 
     return target
 
 
-def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
-    """The value as an int. ValueError: it is no whole number, or below `low`."""
-    try:
-        number = low - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = low - 1
-    if number < low:
-        least = "" if low == -(2**63) else f", {low} or more"
-        raise ValueError(f"{name} is {short(value)}, it must be a whole number{least}")
-    return number
-
-
 def checked_number(
     value: Any, name: str, low: float, high: float = float("inf"), *, above: bool = False
 ) -> float:
@@ -137,6 +129,13 @@ def transformed() -> bool:
     return (
         torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
     )
+
+
+def under_vmap() -> bool:
+    """Whether torch.func.vmap is among what is at work."""
+    kinds = torch._C._functorch.TransformType
+    stack = torch._C._functorch.get_interpreter_stack() or ()
+    return any(each.key() == kinds.Vmap for each in stack)
 
 
 def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:

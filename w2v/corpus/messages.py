@@ -23,9 +23,21 @@ DICTIONARIES, BATCHES = 2, 3  # fields of a file's index
 NOT_COMPRESSED = -1  # in place of a buffer's length
 
 
-def file_claims(data: Any, name: str) -> Iterator[int]:
-    """Yields for each message of a file how many bytes its buffers have once they are unpacked.
-    Raises InputError if the index or a message is damaged."""
+def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
+    """Yields for each message of a file or a stream how many bytes its buffers have once they are
+    unpacked, and in the file. Raises InputError if the index or a message is damaged."""
+    import pyarrow
+
+    if memoryview(data)[: len(END)] == END:
+        yield from _of_file(data, name)
+        return
+    with _told(name):
+        for each in pyarrow.ipc.MessageReader.open_stream(data):
+            body = memoryview(each.body or b"")
+            yield message_claims(each.metadata, body, name), body.nbytes
+
+
+def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
     data = memoryview(data).cast("B")
     with _told(name):
         (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
@@ -40,7 +52,7 @@ def file_claims(data: Any, name: str) -> Iterator[int]:
                 message = data[offset : offset + head]
                 begin = 8 if message[:4] == CONTINUED else 4
                 rest = data[offset + head : offset + head + body]
-                yield message_claims(message[begin:], rest, name)
+                yield message_claims(message[begin:], rest, name), rest.nbytes
 
 
 def message_claims(metadata: Any, body: Any, name: str) -> int:

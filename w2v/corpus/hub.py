@@ -1,0 +1,87 @@
+"""Texts on the Hugging Face hub, streamed by `datasets`: no socket is opened for what is not named
+so.
+
+    hf://datasets/NAME[:CONFIG][@REVISION]/SPLIT[#COLUMN]
+    hf://datasets/Salesforce/wikitext:wikitext-2-raw-v1/train#text
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from w2v.errors import InputError, RunError
+from w2v.system.files import HUB
+from w2v.system.packages import told_if_missing
+
+FORM = "hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"
+ADDRESS = re.compile(
+    r"hf://datasets/([^/:@#]+(?:/[^/:@#]+)?)(?::([^/@#]+))?(?:@([^/#]+))?/([^/#]+)(?:#(.+))?"
+)
+COMMIT = re.compile(r"[0-9a-f]{40}")
+LONGEST = 300  # characters of a library's message
+NETWORK = ("ConnectionError", "HTTPError", "HfHubHTTPError", "TimeoutError", "gaierror")
+MISSING = ("RepositoryNotFoundError", "DatasetNotFoundError")
+
+
+class Address(NamedTuple):
+    """The parts of an address; `revision` is a commit, a branch or a tag."""
+
+    name: str
+    config: str | None
+    revision: str | None
+    split: str
+    column: str | None
+
+    def __str__(self) -> str:
+        signs = (("", self.name), (":", self.config), ("@", self.revision))
+        whole = "".join(sign + part for sign, part in signs if part)
+        return f"{HUB}datasets/{whole}/{self.split}{f'#{self.column}' if self.column else ''}"
+
+
+def pinned(entry: str) -> str:
+    """Returns the address with the commit that is its newest now; whatever is none, or has one,
+    stays. Raises InputError if there is no such data set, RunError if the hub cannot be reached."""
+    if not entry.startswith(HUB):
+        return entry
+    address = parsed(entry)
+    if address.revision and COMMIT.fullmatch(address.revision):
+        return entry
+    with told_if_missing():
+        import datasets  # noqa: F401  # it reads the address later
+        from huggingface_hub import HfApi
+    with told_of_hub(entry):
+        commit = HfApi().dataset_info(address.name, revision=address.revision, timeout=30).sha
+        return str(address._replace(revision=str(commit)))
+
+
+def parsed(entry: str) -> Address:
+    """Returns the parts of an address. Raises InputError if it is none."""
+    if match := ADDRESS.fullmatch(entry):
+        return Address(*match.groups())
+    raise InputError(f"{entry} is no address of a data set: give {FORM}")
+
+
+@contextmanager
+def told_of_hub(entry: str) -> Iterator[None]:
+    """What the libraries raise becomes a sentence."""
+    try:
+        yield
+    except (InputError, RunError):
+        raise
+    except Exception as error:
+        kinds = [kind.__name__ for kind in type(error).__mro__]
+        reason = " ".join(str(error).split()).rstrip(".") or kinds[0]
+        if "GatedRepoError" in kinds or "gated dataset" in reason:
+            remedy = "accept its terms on the hub, then log in with hf auth login"
+            raise InputError(f"{entry} is gated: {remedy}") from None
+        if any(kind in MISSING for kind in kinds):
+            remedy = f"or it is private (log in with hf auth login); addresses are {FORM}"
+            raise InputError(f"{entry}: there is no such data set, {remedy}") from None
+        reason = reason if len(reason) < LONGEST else f"{reason[:LONGEST]}…"
+        if any(kind in NETWORK for kind in kinds):
+            problem = f"{entry} cannot be read from the hub: {reason}"
+            raise RunError(f"{problem}; is there a network?") from None
+        raise InputError(f"{entry} cannot be read: {reason}") from None

@@ -104,7 +104,9 @@ class Output:
             if self.is_file:
                 vocabulary = contents.vocabulary
                 saved = save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
-                return Written(path, warnings=saved.warnings)
+                lost = f"{path} holds the words alone: a run directory keeps the n-grams too"
+                left_out = [lost] if contents.result.files else []
+                return Written(path, warnings=[*saved.warnings, *left_out])
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
                     write_plainly(folder, {**contents.start, **contents.end(path)})

@@ -197,10 +197,10 @@ def blind_loss(config: Config, vocabulary: int) -> float:
 def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> int:
     """Returns how many rows of `dim` numbers are held twice: copied for checkpoints, two matrices
     and that of the n-grams with `matrices` - 1 rows of their optimizers each, and those of the best
-    epoch; and vectors that are made of several rows."""
+    epoch; n-grams that `init` brings along, and vectors that are made of several rows."""
     saved = config.checkpoints.checkpoint_every is not None
     kept = 1 + saved if config.validation.patience else 0
-    composed = vocabulary * bool(ngrams)
+    composed = vocabulary * bool(ngrams) + ngrams * (config.start.init is not None)
     if config.model.vectors != "input" or config.model.centre:
         composed += vocabulary * (4 if config.model.vectors == "both" else 2)
     return (

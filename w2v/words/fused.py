@@ -56,6 +56,7 @@ ROUND_WORDS = 280_000
 SHORTEST_ROUND = 2_000
 Memory = tuple[Matrices, int]  # and after how many words thread-own rows are merged
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
+PER_TOKEN = 20  # n-grams of a word in running text, roughly
 
 
 def plan_of(config: Config) -> FusedPlan:
@@ -118,10 +119,11 @@ def flops_per_word(config: Config) -> float:
     """Floating-point operations per trained word, roughly."""
     plan, window = plan_of(config), config.model.window
     scored = PATH_ROWS * bool(plan.rows & PATH) + plan.noise_rows
+    ngrams = 0 if config.model.ngram_lengths is None else config.model.dim * 6 * PER_TOKEN
     if config.model.model == "skip-gram":
-        return float(config.model.dim * 6 * scored * (window + 1))
+        return float(config.model.dim * 6 * scored * (window + 1) + ngrams)
     # one hidden row, and twice the window + 1 context rows that are only read and written
-    return float(config.model.dim * (6 * scored + 4 * (window + 1)))
+    return float(config.model.dim * (6 * scored + 4 * (window + 1)) + ngrams)
 
 
 class HogwildEngine(WordEngine):

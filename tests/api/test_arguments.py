@@ -62,6 +62,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "vectors.get": {"word": "1"},
     "vectors.__contains__": {"word": "1"},
     "vectors.index": {"word": "1"},
+    "vectors.has": {"word": "1"},
     "vectors.nearest": {
         "query": "1",
         "k": 2,
@@ -83,6 +84,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "restrict_vocab": 10,
         "case": "fold",
         "intervals": False,
+        "oov": True,
     },
     "vectors.map": {"path": "o.html", "words": 20, "title": "a", "seed": 1, "method": "pca"},
     "vectors.save": {"path": "o.txt", "format": "text"},
@@ -165,7 +167,9 @@ def test_no_public_function_is_left_out(trained: dict[str, Any]) -> None:
 
 
 BELOW = (  # what the command line and the training need beyond the face
+    "of",
     "unit",
+    "unit_of",
     "unit_blocks",
     "neighbours",
     "score_store",

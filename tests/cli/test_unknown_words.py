@@ -118,6 +118,17 @@ def test_export(w2v: Run, run: str, tmp_path: Path) -> None:
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
 
 
+def test_models_of_fasttext(w2v: Run, tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "fasttext"
+    done = w2v("nearest", str(golden / "skipgram.bin"), "cafés", "-k", "1")
+    assert done.returncode == 0 and done.stdout.startswith("cafés\t")
+    (tmp_path / "cut.bin").write_bytes((golden / "cbow.bin").read_bytes()[:-1])
+    for name, said in ((str(golden / "classifier.ftz"), "quantised"), ("cut.bin", "damaged")):
+        done = w2v("info", name)
+        assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_rows_that_do_not_belong_to_the_run(w2v: Run, run: str, tmp_path: Path) -> None:
     for shape in ((BUCKETS - 1, DIM), (BUCKETS, DIM + 1)):
         np.save(tmp_path / run / "ngrams.npy", np.ones(shape, np.float32))

@@ -89,7 +89,7 @@ def test_wrong_bytes_are_taken_as_they_are():
 
 
 def test_which_words_have_some():
-    words = ["", "a", "ab", "日", "</s>", "abc"]
+    words = ["", "a", "ab", "日", "</s>", "abc", "x" * 10_000, "x" * 10_001]
     for setting in ((1, 1, 9), (1, 2, 9), (2, 2, 9), (3, 6, 9), (4, 9, 9), (0, 0, 9), (4, 3, 9)):
         ngrams = Ngrams(*setting)
         starts, _ = ngrams.ids(words)

@@ -32,6 +32,14 @@ def files() -> Iterator[tuple[str, str, dict[str, bytes]]]:
         file = io.BytesIO()
         write_vectors(file, WORDS, MATRIX, "fasttext", np.arange(6), "float32", vectors)
         yield f"fasttext {name}", "v", {"v": file.getvalue()}
+    arrays = {}
+    for name, rows in (("vectors.npy", MATRIX), ("ngrams.npy", with_ngrams.ngrams.rows)):
+        file = io.BytesIO()
+        np.save(file, rows)
+        arrays[name] = file.getvalue()
+    words = "".join(f"{word}\t3\n" for word in WORDS).encode()
+    config = b"corpus: c.txt\nmodel: skip-gram\nsubwords: 2-3\nbuckets: 8\ndim: 3\n"
+    yield "run with n-grams", "", {**arrays, "vocab.tsv": words, "config.yaml": config}
     columns = {"w": pa.array(WORDS).dictionary_encode(), "v": pa.array(MATRIX.tolist())}
     for codec in ("lz4", "zstd"):
         file = io.BytesIO()

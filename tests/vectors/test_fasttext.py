@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -245,6 +246,29 @@ def test_other_faults(tmp_path):
     assert "quantised" in refused(SKIP_GRAM[: at - 1] + b"\1" + SKIP_GRAM[at:], tmp_path)
     negative = SKIP_GRAM[: label - 8] + struct.pack("<q", -5) + SKIP_GRAM[label:]
     assert "counts" in refused(negative, tmp_path)
+
+
+@pytest.mark.parametrize("length", [9_000, 500_000])
+def test_long_words_with_long_ngrams_take_little_memory(length, tmp_path):
+    """Each word has a million n-grams or more: refused, or read."""
+    words = [f"{number}{'x' * length}" for number in range(3)]
+    vectors = WordVectors(words, np.ones((3, 64), np.float32))
+    data = written(vectors)
+    at = data.index(_shape(3, 64))
+    tables = np.zeros((12, 64), "<f4").tobytes()
+    output = data[at + 16 + 256 * 3 :]
+    data = data[:40] + struct.pack("<3i", 9, 1, 99) + data[52:at]
+    (tmp_path / "v").write_bytes(data + _shape(12, 64) + tables + output)
+    tracemalloc.start()
+    try:
+        if length > 10_000:
+            with pytest.raises(InputError, match="10,000 characters"):
+                load_vectors(tmp_path / "v")
+        else:
+            assert len(load_vectors(tmp_path / "v")) == 3
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_ngrams_that_hold_nan_are_told_when_they_are_asked_for(tmp_path):

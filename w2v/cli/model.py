@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 VECTOR_FILES = """
 Files of vectors are word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
 NAME.npy with its words in NAME.vocab.tsv, Parquet and Arrow (columns word and vector, a list; or
-the only ones of text and of lists), safetensors, and folders for sentence-transformers that w2v
-wrote. A line of text is a word and its numbers, as many in
+the only ones of text and of lists), safetensors, fastText's .bin, and folders for
+sentence-transformers that w2v wrote. A line of text is a word and its numbers, as many in
 every line. What separates them is decided by the first 200 lines and holds for the whole file:
 blanks or tabs, one or several, or commas or semicolons, with quotes as in spreadsheets. Blanks
 around a word are no part of it; between blanks a word may hold some itself, if it does not end in a
 number. A first line of two numbers (words, dimensions) or of column names is optional. Of equal
 words the first counts. Lines that do not fit, and what has two meanings (decimal commas, row
-numbers, a matrix without words, a set of similarities), are refused.
+numbers, a matrix without words, a set of similarities), are refused. Runs with --subwords and
+fastText's .bin give unknown words a vector, the mean of those of their n-grams; a note tells.
 """
 
 

@@ -2,9 +2,10 @@
 
 A word stands between "<" and ">". Its n-grams are all runs of `shortest` to `longest` characters of
 that, by their first character and then by length, but for "<" and ">" alone; the end of a line,
-"</s>", has none. The bucket of an n-gram is FNV-1a, 32 bits, of its UTF-8 bytes, modulo the number
-of buckets: h = 2166136261, then h = (h xor byte) * 16777619 for each byte. fastText takes a byte as
-a signed number, so those above 127 also flip the upper 24 bits.
+"</s>", has none, and (not so in fastText) no word of more than 10,000 characters has any. The
+bucket of an n-gram is FNV-1a, 32 bits, of its UTF-8 bytes, modulo the number of buckets:
+h = 2166136261, then h = (h xor byte) * 16777619 for each byte. fastText takes a byte as a signed
+number, so those above 127 also flip the upper 24 bits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 LINE_END = "</s>"
 SEED, PRIME = np.uint32(2166136261), np.uint32(16777619)
+LONGEST_WORD = 10_000  # characters
 BLOCK_WORDS = 20_000  # whose n-grams are found at a time, so that the arrays stay small
 
 
@@ -29,7 +31,7 @@ class Ngrams(NamedTuple):
     def has(self, word: str) -> bool:
         """Returns whether a word has n-grams at all: it is long enough, and not "</s>"."""
         shortest = max(self.shortest, 1 if word else 2)
-        return word != LINE_END and shortest <= min(self.longest, len(word) + 2)
+        return not _has_none(word) and shortest <= min(self.longest, len(word) + 2)
 
     def ids(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns the buckets of the n-grams of all words, one word after the other, int32, and
@@ -44,7 +46,8 @@ class Ngrams(NamedTuple):
 
     def _block(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns how many n-grams each word has, [N] int64, and their buckets."""
-        marked = [b"<%b>" % _utf8(word) for word in words]
+        silent = [_has_none(word) for word in words]
+        marked = [b"<%b>" % _utf8(word[:LONGEST_WORD]) for word in words]
         data = np.frombuffer(b"".join(marked), np.uint8)
         begins = np.flatnonzero((data & 0xC0) != 0x80)  # where a character begins
         sizes = np.diff(begins, append=len(data))
@@ -58,7 +61,7 @@ class Ngrams(NamedTuple):
         if self.shortest <= 1:
             lowest[word_ends - 1] = lowest[word_ends - lengths] = 2
         number = np.maximum(0, np.minimum(self.longest, ends - place) - lowest + 1)
-        number[np.repeat([word == LINE_END for word in words], lengths)] = 0
+        number[np.repeat(silent, lengths)] = 0
         offsets = np.cumsum(number) - number
         ids = np.empty(number.sum(), np.int32)
 
@@ -77,6 +80,10 @@ class Ngrams(NamedTuple):
             chosen = first[wanted]
             ids[offsets[chosen] + n - lowest[chosen]] = hashes[wanted] % np.uint32(self.buckets)
         return np.add.reduceat(number, word_ends - lengths), ids
+
+
+def _has_none(word: str) -> bool:
+    return word == LINE_END or len(word) > LONGEST_WORD
 
 
 def _utf8(word: str) -> bytes:

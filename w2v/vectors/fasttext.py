@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from w2v.corpus.ngrams import Ngrams
+from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
@@ -39,6 +39,7 @@ VERSION = 12  # 11 had no n-grams in classifiers
 HEAD, FIGURES, SHAPE = struct.Struct("<4si12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
 ENTRY = struct.Struct("<qb")  # behind each word
 CBOW, SKIP_GRAM, CLASSIFIER = MODELS = (1, 2, 3)
+ALL_NGRAMS = -1  # in place of how many were pruned
 MOST = 2**31 - 1
 LONGEST = 99  # n-gram, in characters: those of a word grow with it, and a file may say anything
 BLOCK_WORDS = 8192
@@ -146,7 +147,7 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
             what = f"{ngrams.longest} characters in {ngrams.buckets} buckets"
             raise file.damaged(f"its n-grams have up to {what}")
         made = NgramRows(ngrams, rows[known:])
-    return _parts(words, rows, made, stream.limit), made
+    return _parts(words, rows, made, stream), made
 
 
 def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _Words:
@@ -178,7 +179,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
     if file.flag():
         what = "is quantised (.ftz), which is not read: use the model before fasttext quantize"
         raise InputError(f"{stream.name} {what}")
-    if pruned >= 0:
+    if pruned > ALL_NGRAMS:
         raise InputError(f"{stream.name} has pruned n-grams, which fastText itself does not read")
     if is_classifier:
         stream.warnings.append(
@@ -188,16 +189,19 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
 
 
 def _parts(
-    words: _Words, rows: np.ndarray, ngrams: NgramRows | None, limit: int | None
+    words: _Words, rows: np.ndarray, ngrams: NgramRows | None, stream: VectorStream
 ) -> Iterator[Part]:
     """Yields the words with their vectors, some at a time."""
-    stop = len(words.raw) if limit is None else min(limit, len(words.raw))
+    name, stop = stream.name, min(stream.limit or len(words.raw), len(words.raw))
     for start in range(0, stop, BLOCK_WORDS):
         block = slice(start, min(start + BLOCK_WORDS, stop))
         raw, found = words.raw[block], rows[block]
         if ngrams is not None:
             # the hash is one of bytes, whatever they say
             spelt = [word.decode("utf-8", "surrogateescape") for word in raw]
+            if max(map(len, spelt)) > LONGEST_WORD:
+                what = f"a word of more than {LONGEST_WORD:,} characters"
+                raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
             found = ngrams.full(spelt, found)
         yield Part(raw, np.asarray(found, np.float32), words.counts[block])
 
@@ -212,14 +216,14 @@ def write_fasttext(
 ) -> None:
     """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts` each
     word has 1; what `config` does not say of the run has fastText's defaults."""
-    (known, dim), pruned, rows = matrix.shape, -1, 0
+    (known, dim), rows = matrix.shape, 0
     given = _arguments(dim, config)
     if ngrams is not None:
         shortest, longest, rows = ngrams.ngrams
         given = given._replace(bucket=rows, minn=shortest, maxn=longest)
     numbers = np.ones(known, np.int64) if counts is None else np.maximum(counts, 1)
     file.write(HEAD.pack(MAGIC, VERSION, *given))
-    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), pruned))
+    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), ALL_NGRAMS))
     for word, count in zip(words, numbers.tolist(), strict=True):
         file.write(b"%b\0%b" % (word.encode("utf-8"), ENTRY.pack(count, 0)))
 

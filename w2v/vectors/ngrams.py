@@ -12,7 +12,7 @@ from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError, shown
 
 BLOCK_VALUES = 1 << 20  # floats of n-grams' rows that are summed at a time
-BLOCK_CHARACTERS = 1 << 18  # of words whose n-grams are found at a time
+BLOCK_CHARACTERS = 1 << 16  # of words whose n-grams are found at a time
 KEPT_WORDS = 100_000  # that are remembered as asked for
 
 
@@ -63,7 +63,6 @@ class NgramRows:
         are, [N] int64."""
         found = np.zeros((len(words), self.rows.shape[1]))
         counts = np.zeros(len(words), np.int64)
-        # Short words at a time; one may be as long as it likes.
         sizes = np.cumsum([len(word) for word in words], dtype=np.int64) // BLOCK_CHARACTERS
         begins = [*np.flatnonzero(np.diff(sizes, prepend=-1)).tolist(), len(words)]
         for begin, end in pairwise(begins):
@@ -74,7 +73,7 @@ class NgramRows:
 
     def _add(self, sums: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         """Adds the rows `ids`, so many for each word, to the words' sums."""
-        word_of = np.repeat(np.arange(len(counts)), counts)
+        word_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         step = max(1, BLOCK_VALUES // max(1, sums.shape[1]))
         for start in range(0, len(ids), step):
             own = word_of[start : start + step]

@@ -77,7 +77,9 @@ class WordRows:
 
     def has(self, word: str) -> bool:
         """Returns whether the word has a vector: it is in the vocabulary, or has n-grams here."""
-        return self.index(word) is not None or (self.ngrams is not None and self.ngrams.has(word))
+        if not isinstance(word, str) or self.ngrams is None:
+            return self.index(word) is not None
+        return self.index(word) is not None or self.ngrams.has(word)
 
     def of(self, words: Sequence[str]) -> np.ndarray:
         """Returns the vectors of words that have one, [n, D] float32, as a copy."""

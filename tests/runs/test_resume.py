@@ -39,8 +39,12 @@ RUNS = {
         "batch_size": 1000,
     },
     "subwords": {"loss": "neg", "subwords": "2-3", "buckets": 500},
-    "rounds": {"subwords": "1-2", "buckets": 9, "threads": 2, "deterministic": True},
-    "softmax of subwords": {"loss": "softmax", "subwords": "2-3", "buckets": 500},
+    "softmax of subwords": {
+        "loss": "softmax",
+        "subwords": "2-3",
+        "buckets": 500,
+        "batch_size": 1000,
+    },
     "cbow": {
         "model": "cbow",
         "loss": "adaptive-softmax",

@@ -60,6 +60,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "window": 5,
         "cbow_hidden": "mean",
         "cbow_grad": "word2vec",
+        "subwords": "0",
         "loss": "neg",
         "sample": 1e-3,
         "lr": 0.025,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.resumption import Told
+from tests.resumption import Told, go_on, kill, steps
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.settings.build import build_config
@@ -175,6 +175,25 @@ def test_the_best_epoch_has_its_own_ngrams(train, folder) -> None:
     assert found.summary.validation["epoch"] == 2
     for name in ("vectors.npy", "ngrams.npy"):
         assert (found.path / name).read_bytes() == (usual.path / name).read_bytes()
+
+
+@pytest.mark.usefixtures("prompt")
+def test_rounds_of_two_threads_are_gone_on_with(train, zipf_lines, monkeypatch) -> None:
+    """With `deterministic`, where n-grams are thread-own too, a killed run ends in the bytes of a
+    whole one."""
+    given = {
+        "threads": 2,
+        "deterministic": "true",
+        "checkpoint_every": "0.2k",
+        "epochs": 3,
+        **SMALL,
+    }
+    train(zipf_lines, output="whole", **given)
+    kill(train, zipf_lines, monkeypatch, 6, **given)
+    assert steps() and not Path("run/vectors.npy").exists()
+    go_on()
+    for name in ("vectors.npy", "ngrams.npy"):
+        assert Path("run", name).read_bytes() == Path("whole", name).read_bytes()
 
 
 def test_memory_counts_the_rows_of_ngrams() -> None:

@@ -67,6 +67,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "threads": available_cores(),
         "seed": 1,
         "deterministic": False,
+        "exchange_words": None,
         "engine": "hogwild",
         "device": "auto",
         "batch_size": None,

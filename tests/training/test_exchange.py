@@ -34,11 +34,12 @@ def section_ends(sections: Sections) -> list[int]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_changes_are_summed_damped_and_one_section_late(
+def test_changes_are_summed_and_damped(
     ranks: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Δ_r = W_r - base; base += f ΣΔ; W_r += f ΣΔ - Δ_r, f = (1 + x) / (1 + N x), x = pull · lr ·
-    positions of a rank since the row's last exchange."""
+    """Δ_r = W_r - base; base += f ΣΔ; W_r += f ΣΔ - Δ_r, f = (1 + (N - 1) / (1 + N x)) / N, x =
+    pull · lr · positions of a rank since the row's last exchange; at once for the first HOT_ROWS
+    rows, and for all where all are exchanged; else one section late, and then with LATE · x."""
     monkeypatch.setattr(exchange, "HOT_ROWS", 3)
     monkeypatch.setattr(exchange, "CHUNK_BYTES", 500)
     monkeypatch.setattr(exchange, "PIECE_CHUNKS", 2)
@@ -72,6 +73,13 @@ def test_changes_are_summed_damped_and_one_section_late(
     tables = [base.copy() for _ in range(ranks)]
     since, late, before = np.zeros(rows), None, 0
     sent = 0
+
+    def apply(part: slice, factor: np.ndarray, own: list[np.ndarray]) -> None:
+        total = factor * sum(own)
+        base[part] += total
+        for rank in range(ranks):
+            tables[rank][part] += total - own[rank]
+
     for section, end in enumerate(ends):
         lr = 0.5 * max(1e-4, 1 - before / len(blocks))
         since += (end - before) * WORDS / ranks
@@ -79,23 +87,22 @@ def test_changes_are_summed_damped_and_one_section_late(
         for rank in range(ranks):
             tables[rank] += moved(rank, section)
         if late is not None:
-            hi, factor, own = late
-            total = factor * sum(own)
-            base[:hi] += total
-            for rank in range(ranks):
-                tables[rank][:hi] += total - own[rank]
-        whole = sections.is_full(end) or section == len(ends) - 1
-        hi = rows if whole else sections.prefix(end, rows)
-        x = pull[:hi] * lr * since[:hi]
-        factor = ((1 + x) / (1 + ranks * x))[:, None]
-        since[:hi] = 0
-        own = [table[:hi] - base[:hi] for table in tables]
-        sent += hi * width * 4 + 16
-        late = (hi, factor, own)
-        if whole:
+            apply(*late)
             late = None
-            base += factor * sum(own)
-            tables = [base.copy() for _ in range(ranks)]
+        whole = sections.is_full(end) or section == len(ends) - 1
+        hot, hi = 3, rows if whole else sections.prefix(end, rows)
+        for part, factor in (
+            ((slice(rows), 1.0),) if whole else ((slice(hot), 1.0), (slice(hot, hi), exchange.LATE))
+        ):
+            x = factor * pull[part] * lr * since[part]
+            f = (1 + (ranks - 1) / (1 + ranks * x)) / ranks
+            since[part] = 0
+            change = part, f[:, None], [table[part] - base[part] for table in tables]
+            if factor == 1:
+                apply(*change)
+            else:
+                late = change
+        sent += hi * width * 4 + 16
     found = on_ranks(ranks, work)
     for rank, (table, copy, same, gave) in enumerate(found):
         np.testing.assert_allclose(table, tables[rank], rtol=1e-4, atol=1e-4)

@@ -36,6 +36,7 @@ FULL = 20  # exchanges of all rows in a run, at least
 HOT_ROWS = 1024  # at least so many are exchanged every time
 CHUNK_BYTES = 1 << 19  # worked on at a time, by one thread: stays in its cache
 PIECE_CHUNKS = 16  # sent at a time, of a full exchange
+LATE = 4.0
 ALWAYS = 1e30  # the pull of what every position moves: its damping is 1 / N
 
 
@@ -55,10 +56,10 @@ def default_words(positions: int, ranks: int) -> int:
     return max(1, positions // (ranks * max(EXCHANGES, EXCHANGES_PER_RANK * ranks)))
 
 
-def damping(pull: np.ndarray, lr: float, positions: np.ndarray, ranks: int) -> np.ndarray:
+def damping(x: np.ndarray, ranks: int, late: bool) -> np.ndarray:
     """Returns f of every row, float32, see above."""
-    x = pull * (lr * positions)
-    return ((1 + x) / (1 + ranks * x)).astype(np.float32)
+    moves = (LATE if late else 1.0) * ranks * x
+    return ((1 + (ranks - 1) / (1 + moves)) / ranks).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -170,20 +171,31 @@ class Exchange:
             self._sum = None
             for part in self._parts:
                 part.take()
-        begin = 0
-        for part in self._parts:
-            size = self.sections.prefix(done, len(part.rows))
-            if whole:
-                size = len(part.rows)
+        if whole:
+            for part in self._parts:
                 part.exchange(lr, self._trained)
-            else:
-                end = begin + size * part.rows.shape[1]
-                part.give(self._buffer[begin:end].reshape(size, -1), lr, self._trained)
-                begin = end
-            self.bytes += size * part.rows.strides[0]
-        if not whole:  # all tables as one message
-            self._sum = self.world.start_sum(self._buffer[:begin])
-        return whole
+            self.bytes += sum(rows * width for rows, width in self.shapes)
+            return True
+        hot = [min(HOT_ROWS, rows) for rows, _ in self.shapes]
+        self._give([slice(0, end) for end in hot], lr).wait()
+        for part in self._parts:
+            part.take()
+        ends = [self.sections.prefix(done, rows) for rows, _ in self.shapes]
+        if ends != hot:
+            self._sum = self._give(list(map(slice, hot, ends)), lr, late=True)
+        return False
+
+    def _give(self, rows: Sequence[slice], lr: float, late: bool = False) -> Started:
+        """Gives those rows' changes of all tables, as one message."""
+        begin = 0
+        for part, each in zip(self._parts, rows, strict=True):
+            size = each.stop - each.start
+            end = begin + size * part.rows.shape[1]
+            total = self._buffer[begin:end].reshape(size, part.rows.shape[1])
+            part.give(each, total, part.damping(each, lr, self._trained, late))
+            begin = end
+        self.bytes += 4 * begin
+        return self.world.start_sum(self._buffer[:begin])
 
     def collect(self) -> None:
         """What is saved all ranks have."""
@@ -209,9 +221,9 @@ class _Part:
     ) -> None:
         self.rows, self._table, self._world, self._each = table.rows, table, world, each
         self._step = max(1, CHUNK_BYTES // max(1, table.rows.strides[0]))
-        self._base = self._own = self._total = np.zeros((0, *table.rows.shape[1:]), np.float32)
+        self._base = self._own = np.zeros((0, *table.rows.shape[1:]), np.float32)
         self._met = np.zeros(len(table.rows), np.int64)  # positions, at the row's last exchange
-        self._factor = np.zeros(0, np.float32)
+        self._given = slice(0), self._own, self._own  # rows, their sum, and f
 
     def begin(self, size: int) -> int:
         """All ranks hold the same rows now. Returns how many numbers the first `size` rows have."""
@@ -219,40 +231,45 @@ class _Part:
         self._met[:] = 0
         return self._own.size
 
-    def _damping(self, size: int, lr: float, trained: int) -> np.ndarray:
-        since = (trained - self._met[:size]) / self._world.size
-        self._met[:size] = trained
-        return damping(self._table.pull[:size], lr, since, self._world.size)[:, None]
+    def damping(self, rows: slice, lr: float, trained: int, late: bool = False) -> np.ndarray:
+        """Returns f of these rows [n, 1], which are about to be exchanged."""
+        since = (trained - self._met[rows]) / self._world.size
+        self._met[rows] = trained
+        return damping(self._table.pull[rows] * lr * since, self._world.size, late)[:, None]
 
-    def give(self, total: np.ndarray, lr: float, trained: int) -> None:
-        """Puts the changes of the first rows into `total`, which becomes the sum of all ranks'."""
+    def give(self, rows: slice, total: np.ndarray, factor: np.ndarray) -> None:
+        """Puts the changes of these rows into `total`, which becomes the sum of all ranks'."""
+        self._given = rows, total, factor
+        own, base = self._own[: len(total)], self._base[rows]
 
         def fill(at: slice) -> None:
-            np.subtract(self.rows[at], self._base[at], out=self._own[at])
-            total[at] = self._own[at]
+            np.subtract(self.rows[rows][at], base[at], out=own[at])
+            total[at] = own[at]
 
-        self._total, self._factor = total, self._damping(len(total), lr, trained)
         self._each(len(total), self._step, fill)
 
     def take(self) -> None:
         """Takes in the sum of what all have given."""
+        rows, total, factor = self._given
+        here, base, own = self.rows[rows], self._base[rows], self._own
+        copies = [copy[rows] for copy in self._table.copies]
 
         def add(at: slice) -> None:
-            change = self._total[at]
-            change *= self._factor[at]
-            self._base[at] += change
-            change -= self._own[at]
-            self.rows[at] += change
-            for copy in self._table.copies:
-                copy[at] = self.rows[at]
+            change = total[at]
+            change *= factor[at]
+            base[at] += change
+            change -= own[at]
+            here[at] += change
+            for copy in copies:
+                copy[at] = here[at]
 
-        self._each(len(self._total), self._step, add)
+        self._each(len(total), self._step, add)
 
     def exchange(self, lr: float, trained: int) -> None:
         """Exchanges all rows at once: pieces of them, the next one being made ready while one is
         on its way."""
         size, step = len(self.rows), self._step * PIECE_CHUNKS
-        factor = self._damping(size, lr, trained)
+        factor = self.damping(slice(size), lr, trained)
         spare = [np.empty_like(self.rows[:step]) for _ in range(2)]
         before: tuple[int, np.ndarray, Started] | None = None
         for start in [*range(0, size, step), None]:

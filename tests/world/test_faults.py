@@ -9,6 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from tests.world.conftest import LM
 
@@ -111,3 +112,39 @@ def test_what_ranks_learn_does_not_hang_on_checkpoints(ranks, corpus, unbroken, 
     assert first.status == 0 and same_bytes(run, whole)
     assert "checkpoint_every: 5m" in (run / "config.yaml").read_text()
     assert np.isfinite(np.load(run / "vectors.npy")).all()
+
+
+def test_a_layer_that_is_dealt_out_is_measured_saved_and_gone_on_with_whole(
+    ranks, corpus, tmp_path
+):
+    text = corpus.read_text().splitlines(keepends=True)
+    small, valid = tmp_path / "small.txt", tmp_path / "valid.txt"
+    small.write_text("".join(text[:60]))
+    valid.write_text("".join(text[60:80]))
+    more = [
+        *LM,
+        "--batch-size",
+        3,
+        "--bptt",
+        3,
+        "--lr",
+        0.01,
+        "--epochs",
+        2,
+        "--valid",
+        valid,
+    ]  # V > 2 * 9
+    given = ("train", small, *more, "--checkpoint-every", "0.2k", "--output")
+    whole, stopped, alone = (tmp_path / name for name in ("whole", "stopped", "alone"))
+    assert [end.status for end in ranks(3, *given, whole)] == [0, 0, 0]
+    ends = ranks(2, *given, stopped, fault=(1, 5, "SIGTERM"))
+    assert [end.status for end in ends] == [143, 143], ends[0].err
+    assert ranks(2, "train", "--resume", stopped)[0].status == 0
+    assert ranks(1, *given, alone)[0].status == 0
+    expected = load_file(alone / "model.safetensors")
+    for run in (whole, stopped):
+        found = load_file(run / "model.safetensors")
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            assert np.abs(found[name] - array).max() <= 1e-3 * np.abs(array).max()
+        assert summary(run)["words"] == summary(alone)["words"]

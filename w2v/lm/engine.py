@@ -10,23 +10,27 @@ has used them.
 
 Over ranks each trains its part of the columns, and the gradients are summed before the norm is
 taken: what comes out is that of one process, to rounding, but for dropout, which every rank draws
-by itself.
+by itself. A layer over all V tokens is dealt out to the ranks where that moves fewer bytes than the
+gradients of its rows; rank 0 gets all of them before they are measured or saved.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from w2v.errors import InputError, RunError
 from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
+from w2v.losses.sharded import Shard
+from w2v.losses.softmax import FullLayer
 from w2v.settings.config import Config
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
@@ -37,6 +41,9 @@ from w2v.training.schedule import Block
 from w2v.training.world import World
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
+# rows per token of a step from which a layer is dealt out to ranks: 3 hidden rows travel for each
+# token, 2 gradients for each output row; and smaller messages cost about as much
+SHARD_FROM = 2
 
 
 class LanguageModelEngine(Engine):
@@ -78,13 +85,28 @@ class LanguageModelEngine(Engine):
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
         self.model.to(self.device).train()
+        self._shard = self._dealt()
         if config.lm.compile:
             self.model.body.compile()
         self._optimizers = {
             name: self._optimizer(name, table) for name, table in self.model.named_parameters()
         }
         self._state: State = ()
-        self._whole: State | None = None  # of all columns, where other ranks hold some
+        # of all columns and all rows, where other ranks hold some; there for a while
+        self._whole: State | None = None
+        self._rows: dict[str, Tensor] = {}
+
+    def _dealt(self) -> Shard | None:
+        """Deals out the output layer's rows, if it is one of those and that moves fewer bytes."""
+        config, layer = self.config, self.model.output
+        step = config.training.batch_size * config.lm.bptt * config.lm.accumulate
+        if self.world.size == 1 or config.lm.tied or not isinstance(layer, FullLayer):
+            return None
+        if not layer.can_shard or len(self._counts) <= SHARD_FROM * step:
+            return None
+        shard = Shard.of(self.world, len(self._counts))
+        shard.deal(layer)
+        return shard
 
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
@@ -118,7 +140,7 @@ class LanguageModelEngine(Engine):
         start, stop = block.start // columns, block.stop // columns
         with self._aside():
             torch.manual_seed(own + self.world.rank)  # of dropout
-            self._whole = None
+            self._whole, self._rows = None, {}
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
             loss = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -132,6 +154,7 @@ class LanguageModelEngine(Engine):
     def state(self) -> dict[str, np.ndarray]:
         """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
         tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
+        tensors |= self._rows
         carried = self._state if self._whole is None else self._whole
         tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(carried)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
@@ -140,7 +163,13 @@ class LanguageModelEngine(Engine):
         carried = sorted(name for name in arrays if name.startswith(CARRY))
         kept = {name: array for name, array in arrays.items() if name not in carried}
         tensors = self._tensors()
-        check_state(kept, {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+        shard, expected = self._shard, {}
+        for name, tensor in tensors.items():
+            expected[name] = tensor.detach().cpu().numpy()
+            if shard is not None and _is_dealt(name, tensor):
+                rows = np.broadcast_to(expected[name][:1], (shard.classes, *tensor.shape[1:]))
+                expected[name] = rows
+        check_state(kept, expected)
         start = self.model.start(self.columns.columns)
         names = [f"{CARRY}{place}" for place in range(len(start))]
         if carried and carried != names:
@@ -156,7 +185,12 @@ class LanguageModelEngine(Engine):
                 raise ValueError(f"{name} is {found}, the model starts from {[*part.shape]}")
         with torch.no_grad():
             for name, tensor in tensors.items():
-                tensor.copy_(torch.from_numpy(np.array(kept[name])))
+                given = torch.from_numpy(np.array(kept[name]))
+                if shard is not None and _is_dealt(name, tensor):
+                    self._rows[name] = given
+                    tensor[:-1].copy_(given[shard.low : shard.high])
+                else:
+                    tensor.copy_(given)
         self._whole = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )
@@ -172,6 +206,29 @@ class LanguageModelEngine(Engine):
             rows = torch.from_numpy(np.concatenate(found)).view(-1, *turned.shape[1:])
             whole.append(rows.transpose(0, 1).to(self.device))
         self._whole = tuple(whole)
+        for name, tensor in self._tensors().items():
+            if self._shard is not None and _is_dealt(name, tensor):
+                own = tensor.detach()[:-1].cpu().reshape(-1).numpy()
+                parts = [own, *[own[:0]] * (self.world.size - 1)]
+                of_all = np.concatenate(self.world.deal(parts))  # on rank 0 all of them
+                self._rows[name] = torch.from_numpy(of_all).view(-1, *tensor.shape[1:])
+
+    @contextmanager
+    def whole(self) -> Iterator[Network]:
+        """On rank 0, since the last `collect`: the model with all rows of its output layer."""
+        layer = self.model.output
+        if self._shard is None or not isinstance(layer, FullLayer):
+            yield self.model
+            return
+        dealt = layer.weight, layer.bias
+        layer.shard = None
+        layer.weight = nn.Parameter(self._rows["output.weight"].to(self.device))
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(self._rows["output.bias"].to(self.device))
+        try:
+            yield self.model
+        finally:
+            layer.shard, layer.weight, layer.bias = self._shard, *dealt
 
     def _tensors(self) -> dict[str, Tensor]:
         return {**dict(self.model.named_parameters()), **optimizers.states(self._optimizers)}
@@ -205,12 +262,20 @@ class LanguageModelEngine(Engine):
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
         limited."""
         named = dict(self.model.named_parameters())
-        gradients = summed_over(self.world, optimizers.gathered(named.items()), named)
+        gradients, of_rows = optimizers.gathered(named.items()), []
+        if self._shard is not None:
+            of_rows = [each for each in gradients if _is_dealt(each.name, each.values)]
+            gradients = [each for each in gradients if not _is_dealt(each.name, each.values)]
+        gradients = summed_over(self.world, gradients, named)
         scale = 1 / tokens
         if clip := self.config.lm.clip:
             length = optimizers.norm(gradients).item() / tokens
+            if self._shard is not None:
+                there = optimizers.norm(of_rows).item() / tokens
+                length = math.hypot(length, *self.world.agree([there])[:, 0])
             # a norm that is no number shows in the next loss
             scale *= min(1.0, clip / length) if length > 0 else 1.0
+        gradients += of_rows
         for gradient in gradients:
             optimizer = self._optimizers[gradient.name]
             if isinstance(optimizer, Sgd):
@@ -238,3 +303,8 @@ class LanguageModelEngine(Engine):
                 raise
             what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
             raise RunError(f"{what}: leave it out, or install a C++ compiler") from error
+
+
+def _is_dealt(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor is one of an output layer's rows, or of what is remembered of them."""
+    return name.startswith(("output.", "optimizer.output.")) and tensor.dim() > 0

@@ -142,7 +142,8 @@ class LanguageModelTask(Task):
         assert isinstance(text, TokenText)
         assert isinstance(job.engine, LanguageModelEngine)
         if job.validation is None:
-            arrays = model_arrays(job.engine.model)
+            with job.engine.whole() as model:
+                arrays = model_arrays(model)
         else:
             arrays = job.validation.learnt()
         if bad := next((name for name, array in arrays.items() if not all_finite(array)), None):

@@ -10,6 +10,7 @@ from w2v.corpus.store import TokenStore
 from w2v.errors import InputError
 from w2v.lm.engine import LanguageModelEngine
 from w2v.lm.perplexity import TextScore, has_known_word, score_ids
+from w2v.lm.saved import model_arrays
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.system.json import real_number, whole_number
 from w2v.training.report import Reporter
@@ -41,7 +42,8 @@ class LanguageModelValidation(Validation[TextScore]):
 
     def score(self) -> TextScore:
         eos, unk = self._vocabulary.eos, self._vocabulary.unk
-        return score_ids(self._engine.model, self._ids, eos, unk, words=self._words)
+        with self._engine.whole() as model:
+            return score_ids(model, self._ids, eos, unk, words=self._words)
 
     def loss(self, score: TextScore) -> float:
         return score.nats  # summed over the same tokens every time
@@ -67,8 +69,8 @@ class LanguageModelValidation(Validation[TextScore]):
         return {name: getattr(score, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        named = self._engine.model.named_parameters()
-        return {name: parameter.detach().cpu().numpy() for name, parameter in named}
+        with self._engine.whole() as model:
+            return model_arrays(model)
 
     def got_worse(self) -> None:
         self._schedule.worse()

@@ -134,6 +134,12 @@ def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Mov
 class MarginLayer(FullLayer):
     """Layers that move the target's score while training; a subclass adds `_move`."""
 
+    others_only = True
+
+    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
+        moved = self._move(score, score)(score, None, score)  # where neither h nor w is asked
+        return -F.logsigmoid(moved - total)
+
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             operands = self.operands(hidden)
@@ -149,6 +155,7 @@ class SmSoftmax(MarginLayer):
 
     takes = SmSoftmaxOptions
     options: SmSoftmaxOptions
+    can_shard = True
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         return lambda z, *_: z - self.options.sm_margin
@@ -172,6 +179,7 @@ class AmSoftmax(DirectedLayer):
 
     takes = AmSoftmaxOptions
     options: AmSoftmaxOptions
+    can_shard = True
 
     def operands(self, hidden: Tensor) -> Operands:
         """(scale x unit rows of hidden, unit rows of weight, None)."""

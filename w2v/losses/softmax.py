@@ -16,16 +16,34 @@ from torch import Tensor
 
 from w2v.losses.base import OutputLayer
 from w2v.losses.math.cross_entropy import linear_cross_entropy
-from w2v.losses.math.numbers import log_add, rows_for
+from w2v.losses.math.numbers import eager, log_add, rows_for
 from w2v.losses.math.products import all_scores
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
+from w2v.losses.sharded import Shard, sharded_loss
 
 Operands = tuple[Tensor, Tensor, Tensor | None]  # hidden, weight, bias
 
 
 class FullLayer(OutputLayer):
-    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`."""
+    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`, and what
+    it needs to have its rows dealt out to ranks."""
+
+    shard: Shard | None = None  # of those who `can_shard`
+    can_shard = False
+    others_only = with_mean = False  # what is asked of `score_sums`
+
+    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
+        """Loss [N] from the log-sum-exp, the target's score and, `with_mean`, the mean score."""
+        return total - score
+
+    @eager
+    def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
+        if self.shard is None:
+            return super().forward(hidden, target, row_of)
+        rows, classes, _ = self._checked(hidden, target, None)
+        losses = sharded_loss(self, rows, classes.view(-1), self.of_sums)
+        return losses.view(classes.shape)
 
     def operands(self, hidden: Tensor) -> Operands:
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
@@ -43,6 +61,7 @@ class Softmax(FullLayer):
     """Cross-entropy of the softmax over all classes; the training loss is the nll."""
 
     takes = SoftmaxOptions
+    can_shard = True
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return linear_cross_entropy(hidden, self.weight, target, self.bias, row_of)
@@ -53,6 +72,11 @@ class LabelSmoothing(FullLayer):
 
     takes = LabelSmoothingOptions
     options: LabelSmoothingOptions
+    can_shard = with_mean = True
+
+    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
+        alpha = self.options.smoothing
+        return total - (1 - alpha) * score - alpha * mean
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         alpha = self.options.smoothing

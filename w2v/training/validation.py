@@ -104,7 +104,7 @@ class Validation(ABC, Generic[S]):
         better = self.best is None or self.loss(score) < self.loss(self.best[0])
         if better:
             self.best = score, epoch
-            if self._keeps_best:
+            if self._keeps_best and self.world.rank == 0:
                 self._kept = {name: np.array(array) for name, array in self.arrays().items()}
         else:
             self.got_worse()
@@ -160,6 +160,9 @@ class Validation(ABC, Generic[S]):
         )
         kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
         self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in kept.items()}
+        if self.world.rank:  # rank 0 keeps it
+            self._kept = {}
+            return
         check_state(self._kept, self.arrays() if self._keeps_best and self.best else {})
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:

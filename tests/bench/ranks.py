@@ -5,8 +5,9 @@ not measurement, but for the speeds of one machine that it begins with.
 
     compute   words of a section / (words per second of a machine)
     memory    3 passes over what is exchanged / 50 GB/s
-    network   2 (N - 1) / N · bytes / bandwidth + 2 · log2(N) · 100 µs, as a ring sums them
-    a section takes memory + max(compute, network), one that exchanges all rows their sum
+    network   2 (N - 1) / N · bytes / bandwidth, as a ring sums them
+    a section takes memory + waited + max(compute, hidden) + 2 · log2(N) · 100 µs; waited is the
+    network's time for the most used rows and, 20 times a run, for all; hidden that for the others
 
 Assumed, and not measured: that speed grows with cores up to 16, that the network gives what it is
 asked for while all cores train, and that the number of exchanges that was enough for 87 M words is
@@ -45,8 +46,8 @@ def row(words: float, vocabulary: int, dim: int, speed: float, ranks: int) -> di
     passes = 3 * (hidden + waited) / (2 * (ranks - 1) / ranks) / MEMORY
     found = {"a word": (hidden + waited) / (blocks.positions / ranks)}
     for name, bandwidth in NETWORKS.items():
-        on_the_way = hidden / bandwidth + sections * LATENCY * math.log2(ranks)
-        seconds = passes + max(compute, on_the_way) + waited / bandwidth
+        seconds = passes + max(compute, hidden / bandwidth) + waited / bandwidth
+        seconds += sections * LATENCY * math.log2(ranks)
         found[name] = compute / seconds
         found[f"minutes, {name}"] = seconds / 60
     return found

@@ -11,13 +11,14 @@ import pytest
 from tests.simulated_ranks import on_ranks
 from w2v.settings.build import build_config
 from w2v.training.engine import Tally
-from w2v.training.exchange import ALWAYS, Exchange
+from w2v.training.exchange import ALWAYS, Exchange, Sections
 from w2v.training.forecast import ring_bytes
 from w2v.training.handout import Handout, Share
 from w2v.training.schedule import Block, Blocks, Schedule
 from w2v.words.fused import HogwildEngine
 
-V, LINE, LR = 400, 200, 0.05
+V, LINE, LR, WORDS = 400, 200, 0.05, 150_000
+CUT = Blocks(np.arange(0, WORDS + 1, 1000), 2)
 COUNTS = 1 + 20_000 // np.arange(1, V + 1)
 NCE = {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
 BOTH = {"loss": "hsigmoid+neg", "model": "cbow"}
@@ -61,47 +62,68 @@ def test_expected_uses_are_those_that_the_kernel_counts(options: dict[str, objec
         assert (bias.pull[:V] == tables[1].pull).all() and log_z.pull.tolist() == [ALWAYS]
 
 
-def train(world: Any, options: dict[str, object], words: int, blocks: int) -> tuple[Any, Tally]:
-    """The whole run of one rank; its state, and the tally of its last epoch."""
-    engine = engine_of(words, **options)
-    schedule = Schedule(LR)
-    cut = Blocks(np.arange(0, len(engine._ids) + 1, 1000), 2)
-    meet = Exchange(engine.shared_tables(), world, schedule, blocks * 1000, engine.threads)
-    meet.begin(cut, 0)
+State = dict[str, np.ndarray]
+
+
+def train(
+    world: Any,
+    options: dict[str, object],
+    start: tuple[State, int] | None = None,
+    stop: int | None = None,
+) -> tuple[State, Tally]:
+    """One rank's run, or its part from a state and a number of blocks done on, up to another one;
+    the state afterwards, and the tally of the last epoch."""
+    engine = engine_of(WORDS, **options)
+    schedule, cut = Schedule(LR), CUT
+    begin = 0
+    if start is not None:
+        engine.load_state(start[0])
+        begin = start[1]
+    meet = Exchange(engine.shared_tables(), world, schedule, 1000, engine.threads)
+    meet.begin(cut, begin)
     last = Tally()
 
     def rest(rest: Any) -> bool:
-        if engine.in_rounds and rest.blocks:
-            engine.end_round(rest.blocks)
-        if not rest.inside:
-            assert meet(rest, False) or rest.epoch_ended is None
-        return False
+        assert meet(rest, False) or rest.blocks_done not in (stop, len(cut) // 2, len(cut))
+        return rest.blocks_done == stop
 
-    handout = Handout(cut, engine.threads, rest, lambda: False, in_rounds=engine.in_rounds)
+    handout = Handout(cut, 1, rest, lambda: False, blocks_done=begin)
     handout.among(Share(world.rank, world.size, meet.blocks))
     while (block := handout.next(0)) is not None:
         tally = engine.train(block, schedule.rate(block.fraction), 0)
         if block.epoch == 1:
             last.add(tally)
-    ring = 2 * (world.size - 1) / world.size
-    assert sum(ring_bytes(meet, cut, world.size)) == pytest.approx(ring * meet.bytes)
-    state = {name: np.ascontiguousarray(array).tobytes() for name, array in engine.state().items()}
-    return state, last
+    if begin == 0 and stop is None:
+        ring = 2 * (world.size - 1) / world.size
+        assert sum(ring_bytes(meet, cut, world.size)) == pytest.approx(ring * meet.bytes)
+    return {name: np.array(array) for name, array in engine.state().items()}, last
+
+
+def same(states: list[State]) -> bool:
+    """Bit for bit."""
+    return all((each[name] == states[0][name]).all() for each in states for name in each)
 
 
 @pytest.mark.parametrize(("options", "ranks"), [({}, 4), (NCE, 3), (BOTH, 2)], ids=str)
 def test_ranks_learn_together_what_one_learns_alone(options: dict[str, object], ranks: int) -> None:
-    words = 150_000
-    ((_, alone),) = on_ranks(1, lambda world: train(world, options, words, 1))
-    found = on_ranks(ranks, lambda world: train(world, options, words, 1))
+    ((_, alone),) = on_ranks(1, lambda world: train(world, options))
+    found = on_ranks(ranks, lambda world: train(world, options))
     together = Tally()
-    for state, tally in found:
+    for _, tally in found:
         together.add(tally)
-        assert state == found[0][0]  # the same, bit for bit, on every rank
-    assert (together.read, together.rare) == (alone.read, alone.rare)
-    assert together.trained == alone.trained
-    untrained = engine_of(words, **options).train(Block(0, 0, 0, words, 0.0), 0.0, 0)
+    assert same([state for state, _ in found])  # on every rank
+    for name in ("read", "rare", "trained"):
+        assert getattr(together, name) == getattr(alone, name)
+    untrained = engine_of(WORDS, **options).train(Block(0, 0, 0, WORDS, 0.0), 0.0, 0)
     learnt = untrained.mean_loss - alone.mean_loss
     assert together.mean_loss < alone.mean_loss + 0.03 * learnt
-    again = on_ranks(ranks, lambda world: train(world, options, words, 1))
-    assert again == found
+    # the same again, in two parts, the first of which ends with an exchange of all rows
+    stop = next(
+        end for end in range(ranks * 20, 10**6, ranks) if Sections(CUT, ranks, 1).is_full(end)
+    )
+    parts = on_ranks(ranks, lambda world: train(world, options, stop=stop))
+    parts = on_ranks(ranks, lambda world: train(world, options, (parts[0][0], stop)))
+    assert same([found[0][0], parts[0][0], parts[-1][0]])
+    # and by another number of ranks
+    other = on_ranks(ranks - 1, lambda world: train(world, options, (parts[0][0], 150)))
+    assert sum(tally.read for _, tally in other) == alone.read

@@ -114,7 +114,8 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor, of_sums: OfSu
         if bias is None:
             bias = weight.new_zeros(rows + 1)
             bias[rows] = floor_of(accumulate_dtype(bias))
-        total, score, _ = score_sums(h, weight, bias, local, others_only=layer.others_only)
+        without = layer.others_only
+        total, score, _ = score_sums(h, weight, bias, local, others_only=without, alike=False)
         score = torch.where(mine, score, 0.0)
         mean = torch.zeros_like(total)
         if layer.with_mean:

@@ -13,8 +13,9 @@ what to expect.
 Rows are sorted, the most used ones first, and these are exchanged after every section; twice as
 many after every second one, and so on, and all of them about FULL times a run and at the epochs'
 ends. What a section has changed is summed while the next one is trained, and comes one section
-late; a full exchange is waited for. After it all ranks hold the same, bit for bit: only there is a
-checkpoint possible, and whether it is taken changes nothing.
+late. Waited for are the first HOT_ROWS (with many ranks they swing if they come late: 8 ranks lost
+4 points of analogies) and a full exchange. After that all ranks hold the same, bit for bit: only
+there is a checkpoint possible, and whether it is taken changes nothing.
 """
 
 from __future__ import annotations
@@ -33,10 +34,9 @@ from w2v.training.world import Started, World
 # Measured: 2 ranks learn as 2 threads from some 200 exchanges a run on, 8 need 1000, 16 more.
 EXCHANGES, EXCHANGES_PER_RANK = 1000, 250
 FULL = 20  # exchanges of all rows in a run, at least
-HOT_ROWS = 1024  # at least so many are exchanged every time
+HOT_ROWS = 1024  # exchanged every time, and waited for
 CHUNK_BYTES = 1 << 19  # worked on at a time, by one thread: stays in its cache
 PIECE_CHUNKS = 16  # sent at a time, of a full exchange
-LATE = 4.0
 ALWAYS = 1e30  # the pull of what every position moves: its damping is 1 / N
 
 
@@ -54,12 +54,6 @@ class SharedTable:
 def default_words(positions: int, ranks: int) -> int:
     """Returns how many stream positions a rank trains between exchanges, in a run of so many."""
     return max(1, positions // (ranks * max(EXCHANGES, EXCHANGES_PER_RANK * ranks)))
-
-
-def damping(x: np.ndarray, ranks: int, late: bool) -> np.ndarray:
-    """Returns f of every row, float32, see above."""
-    moves = (LATE if late else 1.0) * ranks * x
-    return ((1 + (ranks - 1) / (1 + moves)) / ranks).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -182,17 +176,17 @@ class Exchange:
             part.take()
         ends = [self.sections.prefix(done, rows) for rows, _ in self.shapes]
         if ends != hot:
-            self._sum = self._give(list(map(slice, hot, ends)), lr, late=True)
+            self._sum = self._give(list(map(slice, hot, ends)), lr)
         return False
 
-    def _give(self, rows: Sequence[slice], lr: float, late: bool = False) -> Started:
+    def _give(self, rows: Sequence[slice], lr: float) -> Started:
         """Gives those rows' changes of all tables, as one message."""
         begin = 0
         for part, each in zip(self._parts, rows, strict=True):
             size = each.stop - each.start
             end = begin + size * part.rows.shape[1]
             total = self._buffer[begin:end].reshape(size, part.rows.shape[1])
-            part.give(each, total, part.damping(each, lr, self._trained, late))
+            part.give(each, total, part.damping(each, lr, self._trained))
             begin = end
         self.bytes += 4 * begin
         return self.world.start_sum(self._buffer[:begin])
@@ -231,11 +225,12 @@ class _Part:
         self._met[:] = 0
         return self._own.size
 
-    def damping(self, rows: slice, lr: float, trained: int, late: bool = False) -> np.ndarray:
-        """Returns f of these rows [n, 1], which are about to be exchanged."""
-        since = (trained - self._met[rows]) / self._world.size
+    def damping(self, rows: slice, lr: float, trained: int) -> np.ndarray:
+        """Returns f of these rows [n, 1] float32, which are about to be exchanged."""
+        ranks, since = self._world.size, (trained - self._met[rows]) / self._world.size
         self._met[rows] = trained
-        return damping(self._table.pull[rows] * lr * since, self._world.size, late)[:, None]
+        x = self._table.pull[rows] * lr * since
+        return ((1 + x) / (1 + ranks * x)).astype(np.float32)[:, None]
 
     def give(self, rows: slice, total: np.ndarray, factor: np.ndarray) -> None:
         """Puts the changes of these rows into `total`, which becomes the sum of all ranks'."""

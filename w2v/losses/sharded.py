@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from w2v.losses.math.blocks import floor_of
-from w2v.losses.math.cross_entropy import score_sums
+from w2v.losses.math.blocks import Asked, floor_of
+from w2v.losses.math.cross_entropy import sums_of
 from w2v.losses.math.numbers import accumulate_dtype
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor, of_sums: OfSu
         if bias is None:
             bias = weight.new_zeros(rows + 1)
             bias[rows] = floor_of(accumulate_dtype(bias))
-        without = layer.others_only
-        total, score, _ = score_sums(h, weight, bias, local, others_only=without, alike=False)
+        asked = Asked(local, None, others_only=layer.others_only)
+        total, score, _ = sums_of(asked, h, weight, bias)
         score = torch.where(mine, score, 0.0)
         mean = torch.zeros_like(total)
         if layer.with_mean:

@@ -71,7 +71,8 @@ class Saving:
         """Makes the run's directory, or reads it."""
         if not self._output.begun and not self._every:
             # what the result replaces stays until then
-            if self._writes and not os.path.lexists(self._output.path):
+            new = not self._output.is_file and not os.path.lexists(self._output.path)
+            if self._writes and new:
                 self._create()
             return TrainingResult(), 0
         if earlier is not None:

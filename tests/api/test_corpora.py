@@ -79,6 +79,7 @@ def test_every_setting_is_a_keyword_with_its_type() -> None:
         else:
             assert kinds[setting.kind] in members, name
             allowed = {kinds[setting.kind], type(None)} | ({float} if setting.or_number else set())
+            allowed |= {int} if setting.read is not None else set()
             assert members <= allowed or any("PathLike" in str(each) for each in members), name
 
 

@@ -17,8 +17,7 @@ from w2v.corpus.ngrams import Ngrams
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 
-PER_WORD = 24  # distinct n-grams that a word brings along, at most and roughly
-PER_ENTRY = 32  # n-grams that a word has, roughly
+CHARACTERS = 11  # of a word of the vocabulary with its marks, roughly
 BLOCK = 4096  # rows worked on at a time
 SPARSE = 16  # a block is written row by row where fewer than one in so many is used
 NGRAMS, BUCKETS = "ngrams", "ngrams.buckets"  # in an engine's state: [rows, D], and their buckets
@@ -125,13 +124,20 @@ def check_buckets(found: np.ndarray, own: np.ndarray) -> None:
 
 def most_ngrams(config: Config, vocabulary: int) -> int:
     """Returns how many rows n-grams will have at most, roughly, for V = vocabulary."""
-    ngrams = ngrams_of(config)
-    if ngrams is None:
-        return 0
-    return ngrams.buckets if config.start.init else min(ngrams.buckets, PER_WORD * vocabulary)
+    buckets = config.model.buckets
+    entries = _entries(ngrams_of(config), vocabulary)
+    return buckets if entries and config.start.init is not None else min(buckets, entries)
 
 
 def list_bytes(config: Config, vocabulary: int) -> int:
     """Returns what the lists of words' n-grams take."""
-    ngrams = ngrams_of(config)
-    return 0 if ngrams is None else vocabulary * (8 + 4 * (PER_ENTRY + PER_WORD))
+    entries = _entries(ngrams_of(config), vocabulary)
+    return 8 * vocabulary + 4 * (entries + most_ngrams(config, vocabulary)) if entries else 0
+
+
+def _entries(ngrams: Ngrams | None, vocabulary: int) -> int:
+    """Returns how many n-grams V = vocabulary words have together, roughly."""
+    if ngrams is None:
+        return 0
+    lengths = range(ngrams.shortest, ngrams.longest + 1)
+    return vocabulary * sum(max(1, CHARACTERS + 1 - length) for length in lengths)

@@ -55,18 +55,16 @@ def score_sums(
     *,
     with_mean: bool = False,
     others_only: bool = False,
-    alike: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What a loss needs to know about the scores z of all V classes, per target and differentiable.
 
     Returns (log sum_j exp z_j [N], the target's z [N], with_mean: mean_j z_j [N], else None).
     others_only: leaves *every* target of a hidden row out of that row's log-sum-exp. A sum over
-    nothing has the log `floor_of(dtype)`, a very negative finite number. alike: whether all these
-    log-sum-exp are likely to get the same gradient.
+    nothing has the log `floor_of(dtype)`, a very negative finite number.
     """
     # What stands behind `others_only` is not linear in the log-sum-exp, so that its gradient cannot
     # be guessed.
-    guess = torch.is_grad_enabled() and alike and not others_only
+    guess = torch.is_grad_enabled() and not others_only
     product = product_dtype(accumulate_dtype(hidden))
     asked = Asked(target, row_of, guess, with_mean, others_only, product)
     with torch.autocast(hidden.device.type, enabled=False):

@@ -52,9 +52,10 @@ class Config:
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
         if self.only_vectors:
-            return (*settings_of(LanguageModelSettings), *validation, *chosen)
+            alone = groups.FUSED_ONLY if self.training.engine == "autograd" else ()
+            return (*settings_of(LanguageModelSettings), *validation, *chosen, *alone)
         unused = language_model.unused(self.lm, self.training.optimizer)
-        return (*groups.WORD_VECTORS_ONLY, *unused, *validation, *chosen)
+        return (*groups.WORD_VECTORS_ONLY, *groups.FUSED_ONLY, *unused, *validation, *chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns every value by the name of its setting, ready for YAML and JSON."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import traceback
 from pathlib import Path
 
 # before anything is imported that asks for it
-os.environ |= {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+os.environ |= {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "FATAL"}
 
 import torch.distributed  # noqa: F401
 
@@ -71,6 +72,10 @@ def born(rank: int, asked: dict, folder: Path) -> None:
     if "fault" in asked:
         fail(*asked["fault"])
     sys.argv = ["w2v", *asked["arguments"][rank % len(asked["arguments"])]]
+    if "script" in asked:
+        runpy.run_path(asked["script"], run_name="__main__")
+        sys.stdout.flush()
+        os._exit(0)
     program.run()
 
 

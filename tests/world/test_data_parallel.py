@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import ranks
+import pytest
 
 HERE = Path(__file__).parent
 
 
-def test_two_ranks_learn_what_one_process_learns():
-    for end in ranks.run(2, HERE / "check_lm.py"):
-        assert end.status == 0, end.err
-
-
-def test_rows_on_two_ranks_are_as_good_as_whole_layers():
-    for end in ranks.run(2, HERE / "check_shards.py"):
+@pytest.mark.parametrize("what", ["lm", "words_together", "shards"])
+def test_two_ranks_compute_what_one_process_computes(ranks, what):
+    for end in ranks(2, script=str(HERE / f"check_{what}.py")):
         assert end.status == 0, end.err

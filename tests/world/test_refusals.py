@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import ranks as processes
 from tests.world.conftest import LM
 
 
@@ -33,7 +34,7 @@ def test_texts_must_be_the_same(ranks, corpus, tmp_path):
     more = [*LM, "--output", str(tmp_path / "run")]
     each = [["train", str(corpus), *more], ["train", str(other), *more]]
     line = refused(ranks(2, each=each))
-    assert "rank 1 reads another corpus than rank 0" in line and "3,002" in line
+    assert "rank 1 sees another corpus than rank 0" in line
 
 
 def test_a_corpus_that_only_one_rank_lacks(ranks, corpus, tmp_path):
@@ -71,3 +72,20 @@ def test_an_environment_that_makes_no_sense(ranks, corpus, name, value):
 
 def test_an_unknown_option_is_told_once(ranks, corpus):
     assert "--dimm" in refused(ranks(2, "train", corpus, "--dimm", 5))
+
+
+def test_without_torch_rank_0_says_what_to_install():
+    code = """
+import sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(name, name="torch")
+
+sys.meta_path.insert(0, Without())
+from w2v.__main__ import run
+sys.argv = ["w2v", "train", "corpus.txt"]
+run()
+"""
+    assert "PyTorch is not installed: pip install torch" in refused(processes.run(2, "-c", code))

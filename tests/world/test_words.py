@@ -4,20 +4,21 @@ process reads of it."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import w2v
-from tests import ranks
+from tests.ranks import Ended
 from w2v.corpus.cache import list_entries
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+def text(tmp_path: Path) -> Path:
     random = np.random.default_rng(1)
     share = 1 / np.arange(1, 300)
     words = random.choice(299, 40_000, p=share / share.sum())
@@ -27,16 +28,17 @@ def corpus(tmp_path: Path) -> Path:
     return path
 
 
-def cached(cache: Path) -> dict[str, bytes]:
-    (entry,) = (cache / "corpora").iterdir()
+def cached(cache: str) -> dict[str, bytes]:
+    (entry,) = Path(cache, "corpora").iterdir()
     return {path.name: path.read_bytes() for path in entry.iterdir()}
 
 
 def test_two_ranks_train_word_vectors(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ranks: Callable[..., list[Ended]], text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caches = [tmp_path / "cache-of-ranks", tmp_path / "cache"]
-    one, other = ranks.run(2, HERE / "check_words.py", corpus, tmp_path, W2V_CACHE_DIR=caches[0])
+    caches = [str(tmp_path / "cache-of-ranks"), str(tmp_path / "cache")]
+    given = {"script": str(HERE / "check_words.py"), "environment": {"W2V_CACHE_DIR": caches[0]}}
+    one, other = ranks(2, text, tmp_path, **given)
     assert (one.status, other.status) == (0, 0), one.err + other.err
     assert one.out.startswith("rank 1 sees another corpus than rank 0 (") and other.out == ""
     for first, again in (("first", "again"), ("rounds", "rounds-again")):
@@ -47,9 +49,9 @@ def test_two_ranks_train_word_vectors(
     lines = (tmp_path / "first" / "metrics.jsonl").read_text().splitlines()
     assert sum(json.loads(line)["predictions"] for line in lines) == summary["predictions"]
 
-    monkeypatch.setenv("W2V_CACHE_DIR", str(caches[1]))
+    monkeypatch.setenv("W2V_CACHE_DIR", caches[1])
     given = {"dim": 20, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1}
-    alone = w2v.train(corpus, **given, output=tmp_path / "alone")
+    alone = w2v.train(text, **given, output=tmp_path / "alone")
     assert len(list_entries()) == 1
     # ids, counts and words are the same bytes
     assert cached(caches[0]) == cached(caches[1])

@@ -6,13 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import ranks
-
 HERE = Path(__file__).parent
 
 
-def test_three_ranks_do_all_that_a_world_can():
-    for end in ranks.run(3, HERE / "check_world.py"):
+def test_three_ranks_do_all_that_a_world_can(ranks):
+    for end in ranks(3, script=str(HERE / "check_world.py")):
         assert (end.status, end.out) == (0, "all is well\n"), end.err
 
 

@@ -65,8 +65,9 @@ def read_corpus(
         InputError: nothing can be read, or a file is unreadable, no text or damaged.
         RunError: a file changed while it was read, a device failed, or the temporary disk is full.
     """
-    sources, warnings = resolve_sources(corpus, settings.column)
-    reading = Reading.of(settings)
+    with nullcontext() if ranks is None else ranks.step():
+        sources, warnings = resolve_sources(corpus, settings.column)
+        reading = Reading.of(settings)
     lasting = all(source.lasting for source in sources)
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(filter(None, sizes))

@@ -12,6 +12,7 @@ from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, available_memory
+from w2v.system.ranks import place_or_alone
 from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
 from w2v.training.result import Diverged
@@ -76,8 +77,10 @@ class LanguageModelTask(Task):
     def demands(self, vocabulary: int) -> list[Demand]:
         from w2v.lm.cost import memory_bytes  # imports PyTorch
 
-        needed = BASE_BYTES + memory_bytes(self.config, vocabulary)
-        return [Demand("memory", needed, available_memory())]
+        needed, available = BASE_BYTES + memory_bytes(self.config, vocabulary), available_memory()
+        if available is not None:  # for each of the ranks here
+            available //= place_or_alone().local_size
+        return [Demand("memory", needed, available)]
 
     def remedy(self, where: int) -> str:
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"

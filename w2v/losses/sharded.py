@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from w2v.losses.math.blocks import Asked, floor_of
-from w2v.losses.math.cross_entropy import sums_of
 from w2v.losses.math.numbers import accumulate_dtype
+from w2v.losses.math.products import product_dtype
+from w2v.losses.math.score_sums import ScoreSums
 
 if TYPE_CHECKING:
     from w2v.losses.softmax import FullLayer
@@ -114,8 +115,10 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor, of_sums: OfSu
         if bias is None:
             bias = weight.new_zeros(rows + 1)
             bias[rows] = floor_of(accumulate_dtype(bias))
-        asked = Asked(local, None, others_only=layer.others_only)
-        total, score, _ = sums_of(asked, h, weight, bias)
+        # no guess: the gradients of the totals are the shares of this rank
+        product = product_dtype(accumulate_dtype(h))
+        asked = Asked(local, None, False, False, layer.others_only, product)
+        total, score, _ = ScoreSums.apply(h, weight, bias, asked)  # type: ignore[no-untyped-call]
         score = torch.where(mine, score, 0.0)
         mean = torch.zeros_like(total)
         if layer.with_mean:

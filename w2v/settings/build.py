@@ -207,7 +207,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     if config.only_vectors and not config.model.ngram_lengths:
         notes += given.note(["buckets"], "without `subwords`")
     if not fused:
-        notes += given.note(["exchange_words"], "by the autograd engine")
+        notes += given.note(groups.FUSED_ONLY, "by the autograd engine")
     if fused and "batch_size" in given.values:
         notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
     if not fused and config.training.deterministic:

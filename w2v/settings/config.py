@@ -52,12 +52,12 @@ class Config:
         """The settings that do nothing in this run."""
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
-        fused = () if self.training.engine == "hogwild" else ("exchange_words",)
+        fused = () if self.training.engine == "hogwild" else groups.FUSED_ONLY
         if self.only_vectors:
             ngrams = () if self.model.ngram_lengths else ("buckets",)
             return (*settings_of(LanguageModelSettings), *validation, *chosen, *ngrams, *fused)
         unused = language_model.unused(self.lm, self.training.optimizer)
-        return (*groups.WORD_VECTORS_ONLY, *unused, *validation, *chosen, *fused)
+        return (*groups.WORD_VECTORS_ONLY, *fused, *unused, *validation, *chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns every value by the name of its setting, ready for YAML and JSON."""

@@ -14,6 +14,7 @@ from w2v.system.limits import MAX_DIM
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 # what a language model has no use for
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", "vectors", "centre")
+FUSED_ONLY = ("exchange_words",)  # what only the engine hogwild has
 
 TOKENIZER_FILE = ".json"
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list

@@ -36,7 +36,13 @@ class Meeting:
     def sums(self, own: Tally, saves: bool = False) -> Tally:
         """Returns what all ranks have done in the section that has ended; raises what has failed on
         one of them. saves: whether this one is going to save the run's state."""
+        self.world.patience = self._patience
         return self._agree(own, None, saves)
+
+    def after_epoch(self) -> None:
+        """Waits until rank 0 has told its caller of an epoch, who may have had enough."""
+        self.wait_long()
+        self._agree(Tally(), None)
 
     def failed(self, error: BaseException) -> None:
         """This rank's share has failed, which ends the run everywhere."""
@@ -59,7 +65,6 @@ class Meeting:
         asked = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
         seconds = time.monotonic() - self._began
         self._longest = max(self._longest, seconds)
-        world.patience = self._patience
         table = world.agree([state, asked, saves, self._longest, *vars(own).values()])
         states, stops, saving, longest = table[:, :4].T
         if states.any():

@@ -194,8 +194,8 @@ class Trainer:
 
     def _meet_again(self, meeting: Meeting, rest: Rest) -> bool:
         """Returns whether all ranks hold the same now."""
-        if rest.epoch_ended is not None:  # whoever has heard of the epoch may have had enough
-            meeting.sums(Tally())
+        if rest.epoch_ended is not None:
+            meeting.after_epoch()
         same = meeting.same(rest, rest.blocks_done == len(self.blocks))
         meeting.wait_long()
         return same

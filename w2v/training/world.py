@@ -142,7 +142,7 @@ class Ranks(World):
         place = place_among_ranks()
         self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
         # that a rank is missing is told in a sentence, without stacks
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         try:
             import torch  # a second
             import torch.distributed as dist

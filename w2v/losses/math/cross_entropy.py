@@ -65,15 +65,8 @@ def score_sums(
     # What stands behind `others_only` is not linear in the log-sum-exp, so that its gradient cannot
     # be guessed.
     guess = torch.is_grad_enabled() and not others_only
-    return sums_of(Asked(target, row_of, guess, with_mean, others_only), hidden, weight, bias)
-
-
-def sums_of(
-    asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`score_sums`, where the caller knows whether all log-sum-exp are likely to get the same
-    gradient (`guess`)."""
-    asked = asked._replace(product=product_dtype(accumulate_dtype(hidden)))
+    product = product_dtype(accumulate_dtype(hidden))
+    asked = Asked(target, row_of, guess, with_mean, others_only, product)
     with torch.autocast(hidden.device.type, enabled=False):
         if transformed():
             return plain_sums(asked, hidden, weight, bias)

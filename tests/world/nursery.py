@@ -10,6 +10,7 @@ that section (from 1); a "nan" makes its loss one.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -116,5 +117,7 @@ def signal_seen(alive: dict, status: dict, asked: dict) -> bool:
 
 
 if __name__ == "__main__":
+    gc.collect()
+    gc.freeze()  # a child that looks for garbage would copy all of it
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)

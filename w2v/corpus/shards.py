@@ -103,11 +103,10 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
 
 
 def _check_sources(reader: Reader, ranks: Ranks) -> None:
-    for source in reader.sources:
-        if not source.lasting:
-            what = f"{source.name} can be read by one process only, and there are {ranks.size}"
-            with ranks.step():
-                raise InputError(f"{what}: name files")
+    with ranks.step():
+        if passing := next((each for each in reader.sources if not each.lasting), None):
+            what = f"{passing.name} can be read by one process only, and there are {ranks.size}"
+            raise InputError(f"{what}: name files")
     sizes = [(each.format, each.size) for each in reader.sources]
     described = json.dumps([sizes, asdict(reader.reading)]).encode()
     total = sum(each.size or 0 for each in reader.sources)

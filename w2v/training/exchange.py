@@ -13,7 +13,7 @@ what to expect.
 Rows are sorted, the most used ones first, and these are exchanged after every section; twice as
 many after every second one, and so on, and all of them about FULL times a run and at the epochs'
 ends. What a section has changed is summed while the next one is trained, and comes one section
-late. Waited for are the first HOT_ROWS (with many ranks they swing if they come late: 8 ranks lost
+late. Waited for are the first rows (with many ranks they swing if they come late: 8 ranks lost
 4 points of analogies) and a full exchange. After that all ranks hold the same, bit for bit: only
 there is a checkpoint possible, and whether it is taken changes nothing.
 """
@@ -34,7 +34,7 @@ from w2v.training.world import Started, World
 # Measured: 2 ranks learn as 2 threads from some 200 exchanges a run on, 8 need 1000, 16 more.
 EXCHANGES, EXCHANGES_PER_RANK = 1000, 250
 FULL = 20  # exchanges of all rows in a run, at least
-HOT_ROWS = 1024  # exchanged every time, and waited for
+HOT_ROWS, HOT_ROWS_PER_RANK = 4096, 512  # exchanged every time, and waited for
 CHUNK_BYTES = 1 << 19  # worked on at a time, by one thread: stays in its cache
 PIECE_CHUNKS = 16  # sent at a time, of a full exchange
 ALWAYS = 1e30  # the pull of what every position moves: its damping is 1 / N
@@ -88,9 +88,14 @@ class Sections:
         """Whether all rows are exchanged there anyway."""
         return self.number(blocks_done) % self.full == 0
 
+    def waited(self, rows: int) -> int:
+        """Returns how many of the `rows` of a table are exchanged and waited for every time."""
+        return min(rows, HOT_ROWS, HOT_ROWS_PER_RANK * self.ranks)
+
     def hot(self, rows: int) -> int:
-        """Returns how many of the `rows` of a table are exchanged every time."""
-        return min(rows, max(HOT_ROWS, FULL * rows // (self.per_epoch * self.blocks.epochs)))
+        """Returns how many are exchanged every time."""
+        sections = self.per_epoch * self.blocks.epochs
+        return max(self.waited(rows), min(rows, FULL * rows // sections))
 
     def prefix(self, blocks_done: int, rows: int) -> int:
         """Returns how many of the `rows` of a table are exchanged there."""
@@ -170,7 +175,7 @@ class Exchange:
                 part.exchange(lr, self._trained)
             self.bytes += sum(rows * width for rows, width in self.shapes)
             return True
-        hot = [min(HOT_ROWS, rows) for rows, _ in self.shapes]
+        hot = [self.sections.waited(rows) for rows, _ in self.shapes]
         self._give([slice(0, end) for end in hot], lr).wait()
         for part in self._parts:
             part.take()

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from w2v.training.exchange import HOT_ROWS, Exchange, Sections
+from w2v.training.exchange import Exchange, Sections
 from w2v.training.schedule import Blocks
 from w2v.training.task import Job
 from w2v.training.world import World
@@ -55,7 +55,7 @@ def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, f
         done = min(end, blocks.per_epoch)
         for rows, width in exchange.shapes:
             size = sections.prefix(done, rows)
-            waits = size if sections.is_full(done) else min(HOT_ROWS, rows)
+            waits = size if sections.is_full(done) else sections.waited(rows)
             waited, hidden = waited + waits * width, hidden + (size - waits) * width
     factor = 2 * (ranks - 1) / ranks * blocks.epochs
     return factor * hidden, factor * waited

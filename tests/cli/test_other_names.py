@@ -37,6 +37,8 @@ from .conftest import Run, environment
         ("--cbow", "--model cbow"),
         ("--negative", "--negatives"),
         ("--neg", "--negatives"),
+        ("--maxn", "--subwords"),
+        ("--bucket", "--buckets"),
         ("--min_count", "--min-count"),
         ("--minCount", "--min-count"),
         ("--ns-exponent", "--noise-power"),
@@ -57,7 +59,7 @@ def test_options_of_others(w2v: Run, theirs: str, ours: str) -> None:
     assert done.stderr == f"w2v train: no such option {theirs}; did you mean {ours}?\n"
 
 
-@pytest.mark.parametrize("theirs", ["--minn", "--maxn", "--lrUpdateRate", "--bucket", "--binary"])
+@pytest.mark.parametrize("theirs", ["--lrUpdateRate", "--wordNgrams", "--binary"])
 def test_what_is_not_here_is_no_misspelling(w2v: Run, theirs: str) -> None:
     done = w2v("train", "corpus.txt", theirs, "1")
     assert (done.returncode, done.stdout) == (2, "")

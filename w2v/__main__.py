@@ -24,10 +24,11 @@ def run() -> NoReturn:
 
     own_process()
     status = main()
-    if status > 128 or threading.active_count() > 1 or "WORLD_SIZE" in os.environ:
-        # A signal ended it, perhaps with threads at work inside PyTorch, or a module is still being
-        # imported beside, or other ranks are waited for: that would bring the interpreter's orderly
-        # end down ("terminate called without an active exception").
+    failed = status not in (0, 2)
+    if failed or threading.active_count() > 1 or "WORLD_SIZE" in os.environ:
+        # A signal ended it, perhaps with threads at work inside PyTorch, or a library got no
+        # memory, or a module is still being imported beside, or other ranks are waited for: that
+        # would bring the interpreter's orderly end down.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()

@@ -24,13 +24,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from w2v.errors import Elsewhere, InputError, RunError, W2VError
 from w2v.system.ranks import place_among_ranks
 from w2v.training.board import Board
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 LONG = 12 * 3600.0  # for what one rank does while the others wait, such as reading the corpus
@@ -89,6 +88,8 @@ class World:
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
         """Returns the numbers of all ranks [ranks, numbers] float64."""
+        import numpy as np  # not before there is something to agree on
+
         return np.array([numbers], np.float64)
 
     def share(self, array: Buffer) -> None:
@@ -144,7 +145,8 @@ class Ranks(World):
         # that a rank is missing is told in a sentence, without stacks
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         try:
-            import torch  # a second
+            import numpy  # these take more than a second
+            import torch
             import torch.distributed as dist
         except ImportError as error:
             remedy = "pip install torch, or start w2v train without torchrun"
@@ -155,7 +157,8 @@ class Ranks(World):
         if dist.is_initialized():
             what = "this program uses torch.distributed already"
             raise InputError(f"{given}, and {what}: destroy its process group before training")
-        self._torch, self._dist, self._board = torch, dist, Board(dist, place)
+        self._np, self._torch, self._dist = numpy, torch, dist
+        self._board = Board(dist, place)
         self.owner = self._board.owner
         dist.init_process_group(
             self._backend(place.local_size),
@@ -182,7 +185,7 @@ class Ranks(World):
         return _Under(self, array, lambda part: reduce(part, async_op=True))
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
-        own = np.array([0.0, *numbers])  # a message is never empty
+        own = self._np.array([0.0, *numbers])  # a message is never empty
         return self._gather(own)[:, 1:]
 
     def share(self, array: Buffer) -> None:
@@ -191,24 +194,25 @@ class Ranks(World):
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
         lengths = self.agree([len(array)])[:, 0].astype(int)
-        padded = np.zeros(max(1, lengths.max()), array.dtype)
+        padded = self._np.zeros(max(1, lengths.max()), array.dtype)
         padded[: len(array)] = array
         return [row[:length] for row, length in zip(self._gather(padded), lengths, strict=True)]
 
     def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
         sent = [len(part) for part in parts]
         received = self.agree(sent)[:, self.rank].astype(int).tolist()
-        given = self._tensor(np.concatenate(parts))
-        found = np.empty(sum(received), parts[0].dtype)
+        given = self._tensor(self._np.concatenate(parts))
+        found = self._np.empty(sum(received), parts[0].dtype)
         sizes = received, sent
         self._wait(self._dist.all_to_all_single(self._tensor(found), given, *sizes, async_op=True))
-        return np.split(found, np.cumsum(received[:-1]))
+        return self._np.split(found, self._np.cumsum(received[:-1]))
 
     def told(self, value: Any) -> Any:
         data = json.dumps(value).encode() if self.rank == 0 else b""
-        size = np.array([len(data)])
+        size = self._np.array([len(data)])
         self.share(size)
-        text = np.frombuffer(data, np.uint8).copy() if data else np.empty(size[0], np.uint8)
+        text = self._np.empty(size[0], self._np.uint8)
+        text[: len(data)] = self._np.frombuffer(data, self._np.uint8)
         self.share(text)
         return json.loads(text.tobytes())
 
@@ -219,7 +223,7 @@ class Ranks(World):
         text = str(error) if known else f"{type(error).__name__}: {error}"
         status = getattr(error, "exit_status", 1)
         said = b"" if error is None else json.dumps([status, text]).encode()
-        found = [bytes(part) for part in self.gather(np.frombuffer(said, np.uint8))]
+        found = [bytes(part) for part in self.gather(self._np.frombuffer(said, self._np.uint8))]
         failed = [rank for rank, part in enumerate(found) if part]
         if not failed:
             return
@@ -243,7 +247,7 @@ class Ranks(World):
 
     def _gather(self, array: np.ndarray) -> np.ndarray:
         """The arrays [n] of all ranks, equally long: [ranks, n]."""
-        found = np.empty((self.size, len(array)), array.dtype)
+        found = self._np.empty((self.size, len(array)), array.dtype)
         parts = list(self._tensor(found))
         self._wait(self._dist.all_gather(parts, self._tensor(array), async_op=True))
         return found

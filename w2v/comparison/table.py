@@ -84,12 +84,13 @@ def with_speedups(rows: Sequence[Row]) -> list[Row]:
 
 
 def with_differences(rows: Sequence[Row]) -> list[Row]:
-    """Returns the rows with the settings in which they differ, but for those that losses have of
-    their own: where there are any, more than losses is compared."""
+    """Returns the rows with the settings in which they differ, but for those that losses, or the
+    engines that they need, have of their own: where there are any, more than losses is compared."""
     own = {"loss", "output_bias", *loss_settings()}
     asked = [row.settings for row in rows if row.settings is not None]
     names = [name for name in dict.fromkeys(chain(*asked)) if name not in own]
-    unlike = [name for name in names if len({repr(each.get(name)) for each in asked}) > 1]
+    shared = [name for name in names if all(name in each for each in asked)]
+    unlike = [name for name in shared if len({repr(each[name]) for each in asked}) > 1]
     return [
         replace(row, differing={name: (row.settings or {}).get(name) for name in unlike} or None)
         for row in rows

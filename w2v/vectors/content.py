@@ -129,7 +129,7 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
 
 class Storage:
     """The different words read so far, and a float32 matrix of their rows that grows in place, by
-    half its size at a time.
+    a thirty-second of its size at a time.
 
     Attributes:
         read: how many words were read, with those that stood there before.
@@ -176,7 +176,8 @@ class Storage:
         self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
-            room = max(after, room * 3 // 2)
+            # not more: the new rows are set to 0, and so take memory. Large ones are not copied.
+            room = max(after, room * 33 // 32)
             check_memory(room, dim, name, before)
             self._matrix.resize((room, dim), refcheck=False)
         self._matrix[before:after] = rows

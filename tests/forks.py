@@ -4,6 +4,8 @@ milliseconds. What Python does before, and what an import says or takes, needs a
 from __future__ import annotations
 
 import functools
+import gc
+import importlib
 import json
 import os
 import select
@@ -23,13 +25,15 @@ ROOT = Path(__file__).parents[1]
 
 class Fork:
     """A process of `w2v`, with what the tests need of a Popen. Its streams are the descriptors that
-    are given, else pipes of text. The environment's OMP_NUM_THREADS is 1, whatever is asked."""
+    are given, else pipes of text; `patches` has values of module-level names. The environment's
+    OMP_NUM_THREADS is 1, whatever is asked."""
 
     def __init__(
         self,
         *arguments: str,
         folder: Path,
         changes: Mapping[str, str] | None = None,
+        patches: Mapping[str, object] | None = None,
         streams: tuple[int | None, int | None, int | None] = (None, None, None),
     ) -> None:
         ours: list[IO[str] | None] = []
@@ -44,7 +48,7 @@ class Fork:
                 theirs.append(os.dup(stream))
         self.stdin, self.stdout, self.stderr = ours
         self._status, told = os.pipe()
-        asked = {"arguments": arguments, "folder": str(folder)}
+        asked = {"arguments": arguments, "folder": str(folder), "patches": patches or {}}
         asked["environment"] = {**os.environ, **(changes or {})}
         text = json.dumps(asked).encode()
         connection = _server()
@@ -138,9 +142,6 @@ def _server() -> socket.socket:
 
 
 def serve(connection: socket.socket) -> None:
-    import gc
-    import importlib
-
     # what the verbs import when they need it, the forks have already
     for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
         importlib.import_module(f"w2v.{name}")
@@ -196,6 +197,9 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
             )
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
+        for name, value in asked["patches"].items():
+            module, _, constant = name.rpartition(".")
+            setattr(importlib.import_module(module), constant, value)
         sys.argv = ["w2v", *asked["arguments"]]
         from w2v.__main__ import run
 

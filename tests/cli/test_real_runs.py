@@ -163,7 +163,7 @@ def test_invalid_utf8_is_replaced_with_one_warning(w2v: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, number: int) -> None:
     command = ["train", corpus, *QUICK, "--epochs", "10000000", "--output", "v.bin", "--json"]
-    process = Fork(*command, folder=tmp_path)
+    process = Fork(*command, folder=tmp_path, patches={"w2v.cli.progress.INTERVAL": 0.2})
     assert process.stderr
     for line in process.stderr:
         if line.startswith("training") and "words/s" in line:

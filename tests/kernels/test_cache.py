@@ -17,7 +17,7 @@ from w2v.losses.table import fused_losses
 SCRIPT = """
 import json, sys
 import numpy as np
-from tests.kernels.test_block import make_engine, random_text
+from tests.kernels.engines import make_engine, random_text
 from w2v.training.schedule import Block
 ids, counts = random_text(600, vocabulary=12, line=15)
 result = {}

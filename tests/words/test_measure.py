@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.kernels import reference
-from tests.kernels.test_block import definition_of, make_engine, random_text
+from tests.kernels.engines import definition_of, make_engine, random_text
 from w2v.losses.table import LOSSES, fused_losses
 from w2v.settings.build import build_config
 from w2v.training.engine import MEASURED_SEED, block_seeds, read_only

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 
 class Fork:
     """A process of `w2v`, with what the tests need of a Popen. Its streams are the descriptors that
-    are given, else pipes of text; `patches` has values of module-level names. The environment's
-    OMP_NUM_THREADS is 1, whatever is asked."""
+    are given, else pipes of text; `patches` has values of module-level names; `code` is a Python
+    program to run instead. The environment's OMP_NUM_THREADS is 1, whatever is asked."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Fork:
         folder: Path,
         changes: Mapping[str, str] | None = None,
         patches: Mapping[str, object] | None = None,
+        code: str = "",
         streams: tuple[int | None, int | None, int | None] = (None, None, None),
     ) -> None:
         ours: list[IO[str] | None] = []
@@ -48,7 +49,12 @@ class Fork:
                 theirs.append(os.dup(stream))
         self.stdin, self.stdout, self.stderr = ours
         self._status, told = os.pipe()
-        asked = {"arguments": arguments, "folder": str(folder), "patches": patches or {}}
+        asked = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "patches": patches or {},
+            "code": code,
+        }
         asked["environment"] = {**os.environ, **(changes or {})}
         text = json.dumps(asked).encode()
         connection = _server()
@@ -201,6 +207,9 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
             module, _, constant = name.rpartition(".")
             setattr(importlib.import_module(module), constant, value)
         sys.argv = ["w2v", *asked["arguments"]]
+        if asked["code"]:
+            exec(asked["code"], {"__name__": "__main__"})
+            sys.exit()
         from w2v.__main__ import run
 
         run()

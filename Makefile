@@ -21,9 +21,9 @@ PWORD2VEC ?=
 TENSORFLOW ?=
 PADDLE ?=
 
-LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/settings/test_build.py tests/runs/test_checkpoint.py \
+LOADER_TESTS := tests/fuzz tests/vectors tests/corpus tests/evaluation tests/settings/test_build.py tests/settings/test_saved_configurations.py tests/runs/test_checkpoint.py \
 	tests/runs/test_resume.py tests/runs/test_resume_refusals.py tests/runs/test_forged_checkpoints.py \
-	tests/words/test_start.py tests/runs/test_output.py tests/lm/test_saved.py tests/lm/test_vocabulary.py \
+	tests/words/test_start.py tests/runs/test_output.py tests/runs/test_overwrite.py tests/lm/test_saved.py tests/lm/test_vocabulary.py \
 	tests/comparison tests/cli/test_faults.py tests/cli/test_faults_of_language_models.py tests/cli/test_faults_of_files.py
 
 VENV := .venv

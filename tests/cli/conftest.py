@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests import forks
+from tests.forks import Fork, forked
 from w2v.cli.app import main
 from w2v.vectors import save_vectors
 
@@ -70,15 +73,7 @@ def process(tmp_path: Path) -> Run:
     def run(
         *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "w2v", *arguments],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            cwd=tmp_path,
-            env=environment(env),
-            timeout=120,
-        )
+        return forks.run(*arguments, given=stdin, folder=tmp_path, changes=env)
 
     return run
 
@@ -95,40 +90,43 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 @contextmanager
 def conversation(folder: Path, *arguments: str) -> Iterator[Callable[[str], str]]:
     """A verb to which somebody types: ask(line) is the line that comes back at once."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "w2v", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=folder,
-        env=environment(),
-        text=True,
-        bufsize=1,
-    ) as process:
+    with forked(*arguments, folder=folder) as process:
 
         def ask(line: str) -> str:
             assert process.stdin and process.stdout
             process.stdin.write(line + "\n")
+            process.stdin.flush()
             return process.stdout.readline()
 
         yield ask
+        process.communicate()
 
 
-def in_terminal(folder: Path, *command: str, columns: int = 80, stdin: str = "") -> tuple[int, str]:
-    """The status of a Python command whose stdout and stderr are one terminal, and what that
-    gets."""
+def in_terminal(
+    folder: Path, *arguments: str, code: str = "", columns: int = 80, stdin: str = ""
+) -> tuple[int, str]:
+    """The status of `w2v` with these arguments, or of a Python program, whose stdout and stderr are
+    one terminal, and what that gets."""
     reader, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        stdin=subprocess.PIPE,
-        stdout=terminal,
-        stderr=terminal,
-        env=environment({"TERM": "xterm"}),
-        cwd=folder,
-    )
+    term = {"TERM": "xterm"}
+    process: Any
+    if code:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment(term),
+            cwd=folder,
+            text=True,
+        )
+    else:
+        streams = None, terminal, terminal
+        process = Fork(*arguments, folder=folder, changes=term, streams=streams)
     os.close(terminal)
     assert process.stdin
-    process.stdin.write(stdin.encode())
+    process.stdin.write(stdin)
     process.stdin.close()
     got = b""
     try:
@@ -143,13 +141,7 @@ def in_terminal(folder: Path, *command: str, columns: int = 80, stdin: str = "")
 def interrupted(folder: Path, *arguments: str) -> str:
     """Ctrl-C for a `w2v train --valid FILE` that would not end by itself, after its first epoch;
     what it says then."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", *arguments, "--epochs", "100000"],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=environment(),
-    )
+    running = Fork("train", *arguments, "--epochs", "100000", folder=folder)
     for line in running.stderr:  # type: ignore[union-attr]
         if line.startswith("after epoch"):
             break

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.forks import Fork
 from w2v.runs.checkpoint import newest_checkpoint
 from w2v.system.lock import locked
 from w2v.vectors import load_vectors
 from w2v.words.fused import HogwildEngine
 
-from .conftest import Run, environment
+from .conftest import Run
 from .faults import BEGUN, SAVED, TRAIN, WHOLE, at_block, begun, names, reference, resumed
 
 pytestmark = pytest.mark.usefixtures("prompt")
@@ -29,15 +28,7 @@ pytestmark = pytest.mark.usefixtures("prompt")
 def test_a_signal_saves_and_says_how_to_go_on(
     w2v: Run, corpus: str, tmp_path: Path, number: int
 ) -> None:
-    command = [sys.executable, "-m", "w2v", *SAVED, "--epochs", "100000"]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Fork(*SAVED, "--epochs", "100000", folder=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -55,8 +46,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "w2v", *SAVED, "--epochs", "100000"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
+    process = Fork(*SAVED, "--epochs", "100000", folder=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.forks import Fork
 from w2v.runs.checkpoint import newest_checkpoint
 
-from .conftest import Run, environment
+from .conftest import Run
 from .faults import BEGUN, SAVED, TRAIN, WHOLE, begun, names
 
 pytestmark = pytest.mark.usefixtures("prompt")
@@ -52,27 +51,8 @@ def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(
         "--epochs",
         "1000",
     ]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "w2v",
-            "train",
-            corpus,
-            "--model",
-            "lm",
-            "--min-count",
-            "1",
-            "--threads",
-            "1",
-            *sizes,
-        ],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = ["train", corpus, "--model", "lm", "--min-count", "1", "--threads", "1", *sizes]
+    process = Fork(*command, folder=tmp_path, patches={"w2v.cli.progress.INTERVAL": 0.5})
     assert process.stderr is not None
     said = ""
     for line in process.stderr:

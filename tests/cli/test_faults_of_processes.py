@@ -8,8 +8,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.forks import Fork
 from w2v.runs.checkpoint import newest_checkpoint
 from w2v.vectors import load_vectors
 
-from .conftest import Run, environment
+from .conftest import Run
 from .faults import BEGUN, WHOLE, begun, names, step
 
 KINDS = {
@@ -61,14 +60,7 @@ class Running:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.lines = folder, list[str]()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "w2v", "train", *arguments],
-            cwd=folder,
-            env=environment({"OMP_NUM_THREADS": "1"}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = Fork("train", *arguments, folder=folder)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

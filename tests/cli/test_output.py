@@ -23,7 +23,7 @@ from .conftest import in_terminal
 
 def shown(code: str, folder: Path, columns: int = 80) -> str:
     """What a terminal shows of a Python program's stdout and stderr, without colours."""
-    status, text = in_terminal(folder, "-c", code, columns=columns)
+    status, text = in_terminal(folder, code=code, columns=columns)
     assert status == 0, text
     return re.sub("\x1b\\[[0-9;]*m", "", text)
 

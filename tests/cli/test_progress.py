@@ -116,7 +116,7 @@ with ConsoleReporter(clock=lambda: now[0]) as reporter:
     reporter.warn("look out")
 print("end", file=sys.stderr)
 """
-    _, shown = in_terminal(tmp_path, "-c", code, columns=120)
+    _, shown = in_terminal(tmp_path, code=code, columns=120)
     frames = [frame.strip() for frame in shown.replace("\n", "\r").split("\r")]
     bars = [frame for frame in frames if frame.startswith("training")]
     # nothing in the first two seconds

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import Fork
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment
@@ -161,27 +162,8 @@ def test_invalid_utf8_is_replaced_with_one_warning(w2v: Run, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, number: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "w2v",
-        "train",
-        corpus,
-        *QUICK,
-        "--epochs",
-        "10000000",
-        "--output",
-        "v.bin",
-        "--json",
-    ]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = ["train", corpus, *QUICK, "--epochs", "10000000", "--output", "v.bin", "--json"]
+    process = Fork(*command, folder=tmp_path, patches={"w2v.cli.progress.INTERVAL": 0.2})
     assert process.stderr
     for line in process.stderr:
         if line.startswith("training") and "words/s" in line:
@@ -200,15 +182,12 @@ def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, numbe
 
 def test_an_interrupt_while_reading_leaves_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    command = [sys.executable, "-m", "w2v", "train", "pipe", *QUICK, "--output", "v.bin"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
-    )
+    process = Fork("train", "pipe", *QUICK, "--output", "v.bin", folder=tmp_path)
     writer = os.open(tmp_path / "pipe", os.O_WRONLY)
     os.write(writer, b"a b c\n")
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     os.close(writer)
     assert (process.returncode, err) == (130, "w2v train: interrupted\n")
     assert names(tmp_path) == ["pipe"]

@@ -3,15 +3,20 @@ all the same."""
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.soak.test_signals import catches
+from w2v.cli.interrupt import stopping_softly
+from w2v.cli.output import say
 
 from .conftest import environment
 from .test_faults_of_processes import training
@@ -61,6 +66,31 @@ def test_threads_at_work_do_not_outlive_the_program(daemon: bool) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (143, "learnt\n", "w2v: terminated\n")
     assert time.monotonic() - began < 20
+
+
+def test_a_signal_while_a_line_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's streams let nobody else in then."""
+    sent = []
+
+    class File(io.FileIO):
+        def write(self, data: Any) -> int:
+            if not sent:
+                sent.append(data)
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0)  # the handler runs here
+            return super().write(data)
+
+    with open(tmp_path / "err", "w"):
+        pass
+    file = io.BufferedWriter(File(str(tmp_path / "err"), "r+"))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(file, encoding="utf-8"))
+    with stopping_softly(lambda: True) as stop:
+        say("a line")
+    assert stop.is_set() and len(sent) == 1
+    told = (tmp_path / "err").read_text()
+    assert told.startswith("stopping: ") and told.count("stopping: ") == 1
 
 
 LOST = """

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import Run, environment, in_terminal
+from tests import forks
+
+from .conftest import Run, in_terminal
 
 CLIPBOARD = "\x1b]52;c;ZXZpbA==\x07"  # puts a text of its choice into the clipboard
 TURNED = "\u202egnp.exe"
@@ -33,21 +33,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "s.tsv").write_text("".join(f"{CSI}\t{word}\t1\n" for word in BAD))
     (folder / f"{CSI}.txt").write_text("a b\n" * 50)
     for arguments in ("--output run", "--model lm --output lm --layers 1 --batch-size 4 --bptt 8"):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "w2v",
-                "train",
-                "corpus.txt",
-                *arguments.split(),
-                *QUICK.split("|"),
-            ],
-            cwd=folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-        )
+        command = ["train", "corpus.txt", *arguments.split(), *QUICK.split("|")]
+        done = forks.run(*command, folder=folder)
         assert done.returncode == 0, done.stderr
     summary = json.loads((folder / "run" / "summary.json").read_text())
     (folder / "run" / "summary.json").write_text(json.dumps(summary | {"loss": CLIPBOARD}))
@@ -85,15 +72,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_verb_lets_a_terminal_obey(
     place: Path, arguments: str, stdin: str, named: tuple[str, ...]
 ) -> None:
-    command = ["-m", "w2v", *arguments.split("|")]
-    _, text = in_terminal(place, *command, columns=200, stdin=stdin)
+    _, text = in_terminal(place, *arguments.split("|"), columns=200, stdin=stdin)
     assert not OBEYED.search(text), repr(text)
     assert all(each in text for each in named), text
 
 
 def test_the_list_of_the_cache(place: Path, process: Run) -> None:
     assert process("vocab", str(place / f"{CSI}.txt"), "--min-count", "1").returncode == 0
-    _, text = in_terminal(place, "-m", "w2v", "cache", columns=300)
+    _, text = in_terminal(place, "cache", columns=300)
     assert not OBEYED.search(text) and SHOWN[2] in text, repr(text)
 
 

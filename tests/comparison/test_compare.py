@@ -1,110 +1,23 @@
-"""The comparison: what is trained, kept, refused and written. Training itself is a stand-in but for
-one test."""
+"""The comparison: what is trained, kept, refused and written. Training itself is a stand-in."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from w2v.cli.app import main
-from w2v.comparison import compare as module
-from w2v.comparison.child import Job, figures_of, read_curve, train_apart
-from w2v.comparison.compare import Comparison
+from tests.comparison.conftest import LM, StandIn, Verb
+from w2v.comparison.child import read_curve
 from w2v.comparison.table import Row, load_table, save_table, with_speedups
-from w2v.settings.build import build_config
-from w2v.training.report import Progress, Reporter, SilentReporter, StopSignal
-
-SPEED = {"softmax": 1000.0, "nce": 4000.0, "hsigmoid": 5000.0}
 
 
-class StandIn:
-    """train_apart that leaves a run directory and a row as a training would, and remembers its
-    jobs."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Job] = []
-        self.failing: dict[str, str] = {}
-        self.interrupted = False
-
-    def __call__(self, job: Job, reporter: Reporter, stop: StopSignal) -> Row:
-        self.jobs.append(job)
-        row = job.row
-        folder = Path(str(job.config.output.output))
-        reporter.stage(f"{row.name}: training")
-        if row.loss in self.failing:
-            return replace(row, status="failed", problem=self.failing[row.loss])
-        assert folder.is_dir() == job.resume or job.config.output.overwrite
-        folder.mkdir(exist_ok=True)
-        (folder / "metrics.jsonl").write_text(
-            '{"seconds": 4.0, "fraction": 0.5, "epoch": 1}\n{"epoch": 1, "validation_perplexity":'
-            ' 90.0, "seconds": 7}\n{"seconds": 10.0, "fraction": 1.0, "epoch": 2}\n{"epoch": 2,'
-            ' "validation_perplexity": 80.5}\n'
-        )
-        summary: dict[str, Any] = {
-            "epochs": 2,
-            "epochs_done": 2.0,
-            "seconds": {"training": 10.0},
-            "words_per_second": SPEED.get(row.loss, 1.0),
-            "interrupted": self.interrupted,
-        }
-        accuracy = 0.25
-        if job.config.model.model == "lm":
-            summary["validation"], accuracy = {"perplexity": 80.5}, None
-        figures = figures_of(summary, folder)
-        return replace(row, **figures, accuracy=accuracy, peak_memory_bytes=123_000_000)
-
-    @property
-    def trained(self) -> list[str]:
-        return [Path(str(job.config.output.output)).name for job in self.jobs if not job.resume]
-
-
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    found = StandIn()
-    monkeypatch.setattr(module, "train_apart", found)
-    return found
-
-
-Verb = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verb:
-    """`w2v compare` in an empty directory: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path / "cache"))
-    for name in ("text.txt", "valid.txt"):
-        (tmp_path / name).write_text("a b c d e f\nb a d c f e\n" * 40)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            status = main(["compare", *arguments])
-        for stream in (out, err):
-            stream.flush()
-        # type: ignore[attr-defined]
-        return status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
-
-    return run
-
-
-LM = ["text.txt", "--model", "lm", "--valid", "valid.txt", "--output", "c"]
-
-
-def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
-    status, out, err = w2v(*LM, "--losses", "softmax,nce,hsigmoid")
+def test_the_table(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+    status, out, err = verb(*LM, "--losses", "softmax,nce,hsigmoid")
     assert status == 0
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[0] for row in rows] == ["softmax", "nce", "hsigmoid"]
@@ -120,84 +33,84 @@ def test_the_table(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     assert "nce (2 of 3)\nnce: training\n" in err
 
 
-def test_json_has_the_rows(w2v: Verb, stand_in: StandIn) -> None:
-    status, out, _ = w2v(*LM, "--losses", "nce", "--json")
+def test_json_has_the_rows(verb: Verb, stand_in: StandIn) -> None:
+    status, out, _ = verb(*LM, "--losses", "nce", "--json")
     (row,) = json.loads(out)["rows"]
     assert (status, row["perplexity"], row["speedup"], row["status"]) == (0, 80.5, None, "done")
 
 
-def test_what_is_finished_is_kept(w2v: Verb, stand_in: StandIn) -> None:
-    assert w2v(*LM, "--losses", "nce")[0] == 0
-    status, out, err = w2v(*LM, "--losses", "nce,softmax")
+def test_what_is_finished_is_kept(verb: Verb, stand_in: StandIn) -> None:
+    assert verb(*LM, "--losses", "nce")[0] == 0
+    status, out, err = verb(*LM, "--losses", "nce,softmax")
     assert (status, stand_in.trained) == (0, ["nce", "softmax"])
     assert "note: nce: kept from c/nce" in err
     assert [line.split("\t")[4] for line in out.splitlines()] == ["4", "1"]
-    assert w2v(*LM, "--losses", "nce,softmax", "--overwrite")[0] == 0
+    assert verb(*LM, "--losses", "nce,softmax", "--overwrite")[0] == 0
     assert stand_in.trained == ["nce", "softmax", "nce", "softmax"]
 
 
-def test_other_settings_are_not_mixed(w2v: Verb, stand_in: StandIn) -> None:
-    w2v(*LM, "--losses", "nce", "--dim", "8")
-    status, out, err = w2v(*LM, "--losses", "nce,softmax", "--dim", "9")
+def test_other_settings_are_not_mixed(verb: Verb, stand_in: StandIn) -> None:
+    verb(*LM, "--losses", "nce", "--dim", "8")
+    status, out, err = verb(*LM, "--losses", "nce,softmax", "--dim", "9")
     assert (status, out, stand_in.trained) == (2, "", ["nce"])
     assert "w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite" in err
 
 
-def test_a_failure_is_a_row(w2v: Verb, stand_in: StandIn) -> None:
+def test_a_failure_is_a_row(verb: Verb, stand_in: StandIn) -> None:
     stand_in.failing["nce"] = "raise `dim`"
-    status, out, _ = w2v(*LM, "--losses", "softmax,nce,hsigmoid")
+    status, out, _ = verb(*LM, "--losses", "softmax,nce,hsigmoid")
     rows = [line.split("\t") for line in out.splitlines()]
     assert (status, [row[-1] for row in rows]) == (1, ["done", "failed: raise --dim", "done"])
     assert rows[1][1:5] == ["n/a"] * 4
     stand_in.failing.clear()
-    assert w2v(*LM, "--losses", "softmax,nce,hsigmoid")[0] == 0
+    assert verb(*LM, "--losses", "softmax,nce,hsigmoid")[0] == 0
     assert stand_in.trained == ["softmax", "nce", "hsigmoid", "nce"]
 
 
-def test_an_interrupted_run_is_trained_anew(w2v: Verb, stand_in: StandIn) -> None:
+def test_an_interrupted_run_is_trained_anew(verb: Verb, stand_in: StandIn) -> None:
     stand_in.interrupted = True
-    status, out, _ = w2v(*LM, "--losses", "nce")
+    status, out, _ = verb(*LM, "--losses", "nce")
     assert out.split("\t")[-1] == "interrupted: stopped before its end\n"
     stand_in.interrupted = False
-    status, out, _ = w2v(*LM, "--losses", "nce")
+    status, out, _ = verb(*LM, "--losses", "nce")
     assert (status, out.split("\t")[-1], stand_in.trained) == (0, "done\n", ["nce", "nce"])
 
 
-def test_a_run_with_a_checkpoint_goes_on(w2v: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+def test_a_run_with_a_checkpoint_goes_on(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     stand_in.interrupted = True
-    w2v(*LM, "--losses", "nce,softmax", "--no-cache")
+    verb(*LM, "--losses", "nce,softmax", "--no-cache")
     (tmp_path / "c" / "nce" / "checkpoints" / "step-1").mkdir(parents=True)
     stand_in.interrupted = False
-    status, out, _ = w2v(*LM, "--losses", "nce", "--no-cache")
+    status, out, _ = verb(*LM, "--losses", "nce", "--no-cache")
     assert (status, out.split("\t")[-1]) == (0, "done\n")
     job = stand_in.jobs[-1]
     assert (job.config.output.output, job.resume, job.use_cache) == ("c/nce", True, False)
     # killed while it trained
     (row,) = [row for row in load_table(tmp_path / "c").values() if row.name == "nce"]
     save_table(tmp_path / "c", [replace(row, status="training")])
-    assert w2v(*LM, "--losses", "nce")[0] == 0
+    assert verb(*LM, "--losses", "nce")[0] == 0
     assert stand_in.jobs[-1].resume
     # other settings: from the beginning
     save_table(tmp_path / "c", [replace(row, status="training")])
-    assert w2v(*LM, "--losses", "nce", "--dim", "9")[0] == 0
+    assert verb(*LM, "--losses", "nce", "--dim", "9")[0] == 0
     assert not stand_in.jobs[-1].resume
 
 
 def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(
-    w2v: Verb, stand_in: StandIn, tmp_path: Path
+    verb: Verb, stand_in: StandIn, tmp_path: Path
 ) -> None:
-    w2v(*LM, "--losses", "softmax,hsigmoid")
-    assert w2v(*LM, "--losses", "nce")[1].count("\n") == 1
+    verb(*LM, "--losses", "softmax,hsigmoid")
+    assert verb(*LM, "--losses", "nce")[1].count("\n") == 1
     assert (tmp_path / "c" / "compare.tsv").read_text().count("\n") == 2
-    assert w2v(*LM, "--losses", "hsigmoid,softmax,nce")[1].count("\n") == 3
+    assert verb(*LM, "--losses", "hsigmoid,softmax,nce")[1].count("\n") == 3
     assert stand_in.trained == ["softmax", "hsigmoid", "nce"]
 
 
 def test_word_vectors_are_compared_by_analogies(
-    w2v: Verb, stand_in: StandIn, tmp_path: Path
+    verb: Verb, stand_in: StandIn, tmp_path: Path
 ) -> None:
     (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
-    status, out, _ = w2v(
+    status, out, _ = verb(
         "text.txt", "--losses", "neg,softmax", "--questions", "q.txt", "--no-cache"
     )
     assert status == 0
@@ -242,14 +155,14 @@ def test_word_vectors_are_compared_by_analogies(
     ],
 )
 def test_input_errors(
-    w2v: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str
+    verb: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "pairs.txt").write_text("a b 3\nc d 4\n")
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
-    status, out, err = w2v(*arguments)
+    status, out, err = verb(*arguments)
     assert (status, out, err.count("\n"), stand_in.jobs) == (2, "", 1, [])
     assert message in err
 
@@ -294,10 +207,10 @@ def test_when_an_epoch_was(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_table_stands(
-    w2v: Verb, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    verb: Verb, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    status, out, err = w2v(*LM, "--losses", "nce")
+    status, out, err = verb(*LM, "--losses", "nce")
     assert (status, out.count("\n")) == (0, 1)
     assert err.endswith("note: no plot: matplotlib is not installed: pip install 'w2v[plot]'\n")
     assert (tmp_path / "c" / "compare.tsv").exists() and not (
@@ -309,10 +222,10 @@ def test_without_matplotlib_the_table_stands(
     ("name", "start"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml"), ("p.pdf", b"%PDF")]
 )
 def test_a_plot_by_its_extension(
-    w2v: Verb, stand_in: StandIn, tmp_path: Path, name: str, start: bytes
+    verb: Verb, stand_in: StandIn, tmp_path: Path, name: str, start: bytes
 ) -> None:
     pytest.importorskip("matplotlib")
-    status, _, err = w2v(*LM, "--losses", "softmax,nce", "--plot", name)
+    status, _, err = verb(*LM, "--losses", "softmax,nce", "--plot", name)
     assert (status, err.splitlines()[-1]) == (0, f"note: plot in {name}")
     content = (tmp_path / name).read_bytes()
     assert content.startswith(start)
@@ -321,7 +234,7 @@ def test_a_plot_by_its_extension(
 
 
 def test_a_plot_that_fails_does_not_fail_the_comparison(
-    w2v: Verb, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    verb: Verb, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = pytest.importorskip("matplotlib.figure")
 
@@ -329,128 +242,6 @@ def test_a_plot_that_fails_does_not_fail_the_comparison(
         raise ValueError("no such font")
 
     monkeypatch.setattr(figure.Figure, "savefig", fail)
-    status, out, err = w2v(*LM, "--losses", "nce")
+    status, out, err = verb(*LM, "--losses", "nce")
     assert (status, out.count("\n")) == (0, 1)
     assert "note: no plot: matplotlib failed: ValueError: no such font" in err
-
-
-# --------------------------------------------------------------------------------------------------
-# real processes
-
-
-def job(folder: Path, text: str, **settings: str) -> Job:
-    """A training of an hour in `folder`, unless the settings say otherwise."""
-    corpus = folder / "corpus.txt"
-    if not corpus.exists():
-        corpus.write_text(text)
-    given = {"epochs": "1000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
-    config = build_config({"corpus": (str(corpus),), "output": str(folder / "run"), **given})
-    return Job(Row("neg", "neg", "training"), config, False, False, None)
-
-
-class Watching(SilentReporter):
-    """Sets `began` once training goes on, and then does something."""
-
-    def __init__(self, then: Callable[[], None]) -> None:
-        self.began, self._then = threading.Event(), then
-
-    def training(self, progress: Progress) -> None:
-        if not self.began.is_set():
-            self.began.set()
-            self._then()
-
-
-TEXT = "a b c d e f\nb a d c f e\n" * 40
-
-
-def children() -> list[int]:
-    """The processes that this one has started."""
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return list(map(int, found))
-
-
-def test_a_training_is_stopped_softly(tmp_path: Path) -> None:
-    stop = threading.Event()
-    row = train_apart(job(tmp_path, TEXT), Watching(stop.set), stop)
-    assert (row.status, row.problem) == ("interrupted", "stopped before its end")
-    assert 5e6 < (row.peak_memory_bytes or 0) < 5e9
-    assert any((tmp_path / "run" / "checkpoints").iterdir())
-    row = train_apart(replace(job(tmp_path, TEXT), resume=True), Watching(stop.set), stop)
-    assert row.status == "interrupted"
-
-
-def test_a_killed_child_is_told_in_one_line(tmp_path: Path) -> None:
-    def kill() -> None:
-        (child,) = children()
-        os.kill(child, signal.SIGKILL)
-
-    row = train_apart(job(tmp_path, TEXT), Watching(kill), threading.Event())
-    assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for want of memory")
-
-
-def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
-    row = train_apart(job(tmp_path, "a a a"), SilentReporter(), threading.Event())
-    assert row.status == "failed" and str(row.problem).startswith(
-        "the corpus repeats a single word"
-    )
-
-
-def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
-    """A FIFO without a writer keeps the child waiting until it is told."""
-    os.mkfifo(tmp_path / "corpus.txt")
-    stop = threading.Event()
-    threading.Timer(2, stop.set).start()
-    row = train_apart(job(tmp_path, TEXT), SilentReporter(), stop)
-    assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to keep")
-    assert not (tmp_path / "run").exists()
-
-
-def test_from_python(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text(TEXT)
-    (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
-    compared = Comparison(
-        tmp_path / "corpus.txt",
-        {"neg": {"negatives": "3"}, "tree": {"loss": "hsigmoid"}},
-        {"dim": "4", "threads": "1", "epochs": "1", "min_count": "1"},
-        output=tmp_path / "compared",
-        questions=tmp_path / "q.txt",
-        use_cache=False,
-    ).run()
-    assert [(row["name"], row["loss"], row["status"]) for row in compared.rows] == [
-        ("neg", "neg", "done"),
-        ("tree", "hsigmoid", "done"),
-    ]
-    assert [row["settings"].get("negatives") for row in compared.rows] == [3, None]
-    assert all(row["accuracy"] in (0, 1) for row in compared.rows)
-    heading, *lines = compared.table().splitlines()
-    assert heading.split()[:4] == ["name", "loss", "status", "accuracy"]
-    assert [line.split()[0] for line in lines] == ["neg", "tree"]
-
-
-def test_two_losses_end_to_end(w2v: Verb, tmp_path: Path) -> None:
-    more = [
-        "--dim",
-        "6",
-        "--epochs",
-        "2",
-        "--batch-size",
-        "2",
-        "--bptt",
-        "5",
-        "--threads",
-        "1",
-        "--layers",
-        "1",
-    ]
-    status, out, err = w2v(*LM, *more, "--losses", "softmax,hsigmoid", "--lr", "2")
-    assert status == 0, err
-    for line in out.splitlines():
-        name, perplexity, seconds, speed, speedup, memory, state = line.split("\t")
-        assert 1 < float(perplexity) < 30 and state == "done"
-        assert float(seconds) > 0 and float(speed) > 0 and float(speedup) > 0
-        assert int(memory) > 1e8
-        summary = json.loads((tmp_path / "c" / name / "summary.json").read_text())
-        assert summary["validation"]["perplexity"] == pytest.approx(float(perplexity), rel=1e-4)
-    rows = load_table(tmp_path / "c")
-    assert [len(row.curve) for row in rows.values()] == [2, 2]
-    assert min(value for _, value in rows["softmax"].curve) == rows["softmax"].perplexity

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import w2v
+from tests.forks import Fork
 
-ROOT = str(Path(w2v.__file__).parents[1])
 SECONDS = 90.0  # until something is so, on a busy machine
-COMMAND = [sys.executable, "-m", "w2v", "compare", "corpus.txt", "--losses", "neg,hsigmoid"]
+COMMAND = ["compare", "corpus.txt", "--losses", "neg,hsigmoid"]
 COMMAND += ["--dim", "4", "--threads", "1", "--min-count", "1", "--output", "c"]
 
 
@@ -52,8 +49,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": ROOT, "W2V_CACHE_DIR": str(place / "cache")}
+def begun(place: Path, *more: str) -> Fork:
+    return Fork(*COMMAND, *more, folder=place, changes={"W2V_CACHE_DIR": str(place / "cache")})
 
 
 @pytest.mark.parametrize(
@@ -61,14 +58,7 @@ def environment(place: Path) -> dict[str, str]:
     [("starting", signal.SIGTERM), ("training", signal.SIGKILL), ("training", signal.SIGHUP)],
 )
 def test_the_child_ends_with_its_parent(place: Path, when: str, number: signal.Signals) -> None:
-    given = {"cwd": place, "env": environment(place)}
-    began = subprocess.Popen(
-        [*COMMAND, "--epochs", "100000", "--checkpoint-every", "1s"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **given,
-    )
+    began = begun(place, "--epochs", "100000", "--checkpoint-every", "1s")
     wait_for(lambda: children(began.pid))
     (child,) = children(began.pid)
     if when == "training":
@@ -79,10 +69,9 @@ def test_the_child_ends_with_its_parent(place: Path, when: str, number: signal.S
         assert began.returncode == 128 + number and "Traceback" not in told
         assert not is_there(child)
     wait_for(lambda: not is_there(child))
-    done = subprocess.run(
-        [*COMMAND, "--epochs", "1", "--overwrite"], capture_output=True, text=True, **given
-    )
-    assert done.returncode == 0, done.stderr
+    again = begun(place, "--epochs", "1", "--overwrite")
+    _, told = again.communicate()
+    assert again.returncode == 0, told
     rows = json.loads((place / "c" / "compare.json").read_text())["rows"]
     assert [row["status"] for row in rows] == ["done", "done"]
     left = [path.name for path in place.rglob(".*")]
@@ -96,27 +85,18 @@ def test_a_rerun_waits_for_a_child_that_is_at_its_end(place: Path) -> None:
     (place / "c").mkdir()
     (place / "c" / "compare.json").write_text('{"rows": [], "others": []}')
     with locked(place / "c" / "neg"):
-        done = subprocess.Popen(
-            [*COMMAND, "--epochs", "1"], cwd=place, env=environment(place), text=True
-        )
+        done = begun(place, "--epochs", "1")
         wait_for(lambda: children(done.pid))
         time.sleep(2)
     assert done.wait() == 0
 
 
 def test_what_a_killed_child_leaves_goes(place: Path) -> None:
-    began = subprocess.Popen(
-        [*COMMAND, "--epochs", "100000"],
-        cwd=place,
-        env=environment(place),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    began = begun(place, "--epochs", "100000")
     lock = place / "c" / ".neg.lock"
     wait_for(lambda: lock.exists() and children(began.pid))
     (place / "c" / ".neg.abcdefgh.tmp").mkdir()
     os.kill(children(began.pid)[0], signal.SIGKILL)
     wait_for(lambda: not lock.exists() and not (place / "c" / ".neg.abcdefgh.tmp").exists())
-    began.terminate()
+    began.send_signal(signal.SIGTERM)
     began.communicate()

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import w2v
-from tests.comparison.test_compare import LM, StandIn, Verb, stand_in  # noqa: F401
-from tests.comparison.test_compare import w2v as verb  # noqa: F401
+from tests.comparison.conftest import LM, StandIn, Verb
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.language_model import ARCHITECTURES
@@ -27,9 +26,7 @@ def test_the_optimizer_of_a_language_model_does_not_depend_on_the_loss(arch: str
 
 
 def test_language_models_differ_in_nothing_else(
-    verb: Verb,  # noqa: F811
-    stand_in: StandIn,  # noqa: F811
-    tmp_path: Path,
+    verb: Verb, stand_in: StandIn, tmp_path: Path
 ) -> None:
     losses = [name for name, entry in LOSSES.items() if entry.name != "adaptive-softmax"]
     status, out, err = verb(*LM, "--losses", ",".join(losses))
@@ -39,11 +36,7 @@ def test_language_models_differ_in_nothing_else(
     assert not any(row["differing"] for row in rows)
 
 
-def test_what_differs_is_shown(
-    verb: Verb,  # noqa: F811
-    stand_in: StandIn,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+def test_what_differs_is_shown(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     _, out, err = verb("text.txt", "--losses", "neg,softmax", "--output", "c")
     assert "--optimizer (neg sgd, softmax adagrad)" in err
     assert "--lr (neg 0.025, softmax 0.1)" in err and "--epochs" not in err
@@ -56,11 +49,7 @@ def test_what_differs_is_shown(
     assert "differ" not in err
 
 
-def test_another_budget_is_shown(
-    verb: Verb,  # noqa: F811
-    stand_in: StandIn,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+def test_another_budget_is_shown(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     recipe = "model: lm\nvalid: valid.txt\nlosses:\n  softmax: {epochs: 9}\n  nce: {negatives: 3}\n"
     (tmp_path / "recipe.yaml").write_text(recipe)
     _, out, err = verb("text.txt", "--config", "recipe.yaml", "--output", "c")
@@ -84,7 +73,7 @@ def test_whose_questions_are_asked_and_how_many(tmp_path: Path) -> None:
         assert "coverage" in compared.table()
 
 
-def test_the_demo_s_questions_are_called_so(verb: Verb) -> None:  # noqa: F811
+def test_the_demo_s_questions_are_called_so(verb: Verb) -> None:
     asked = ("text.txt", "--losses", "neg", "--dim", "4", "--epochs", "1", "--threads", "1")
     _, out, err = verb(*asked)
     assert "demo" in err and "0 of the 4,200 questions" in err and "--questions" in err

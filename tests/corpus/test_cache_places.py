@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import w2v
+from tests.forks import Fork
 from w2v.corpus import cache
 from w2v.errors import RunError
 
@@ -81,12 +82,10 @@ def test_a_damaged_file_is_read_anew_and_replaced(name, damage, tmp_path, read, 
 
 def test_eight_processes_share_it(tmp_path, own_folders):
     (tmp_path / "corpus.txt").write_text("some words of a text\n" * 20_000)
-    command = [sys.executable, "-m", "w2v", "vocab", "corpus.txt", "-q", "--min-count", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(own_folders.temporary)}
-    options = {"cwd": tmp_path, "env": environment, "text": True}
+    command = ["vocab", "corpus.txt", "-q", "--min-count", "1"]
+    place = {"folder": tmp_path, "changes": {"TMPDIR": str(own_folders.temporary)}}
     for _ in range(2):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        several = [subprocess.Popen(command, **options, **pipes) for _ in range(8)]
+        several = [Fork(*command, **place) for _ in range(8)]
         told = [process.communicate() for process in several]
         assert [process.returncode for process in several] == [0] * 8
         assert len(set(told)) == 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 import w2v as package
+from tests import forks
 from tests.explorer.browser import CHROMIUM, Browser, browser
 from w2v.vectors import WordVectors
 
@@ -93,15 +92,6 @@ def called(tmp_path: Path) -> Called:
     """Runs `w2v` as a process of its own, in an empty directory."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        root = str(Path(package.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        return subprocess.run(
-            [sys.executable, "-m", "w2v", *map(str, arguments)],
-            capture_output=True,
-            encoding="utf-8",
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": path},
-            timeout=300,
-        )
+        return forks.run(*map(str, arguments), folder=tmp_path, timeout=300)
 
     return call

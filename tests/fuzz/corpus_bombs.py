@@ -1,9 +1,4 @@
-"""Streams that are far larger than what makes them, and what reading them takes.
-
-    python -m tests.fuzz.corpus_bombs KIND MEGABYTES [COMPRESSION]
-
-writes one to stdout, piece by piece.
-"""
+"""Streams that are far larger than what makes them, and what reading them takes."""
 
 from __future__ import annotations
 
@@ -14,7 +9,9 @@ import lzma
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -78,12 +75,19 @@ def compressed(pieces: Iterator[bytes], how: str) -> Iterator[bytes]:
 def read(kind: str, megabytes: int, folder: Path, *options: str, how: str = "") -> tuple[int, str]:
     """Returns the peak of resident memory in bytes and what was said, of `w2v vocab` reading the
     stream; fails unless it succeeds, or refuses in one line."""
-    make = [sys.executable, "-m", "tests.fuzz.corpus_bombs", kind, str(megabytes), how]
-    with subprocess.Popen(make, cwd=ROOT, stdout=subprocess.PIPE) as maker:
-        peak = told_by(maker.stdout, folder, "-", *options)
-        assert maker.stdout is not None
-        maker.stdout.close()
-        maker.wait()
+    reader, writer = os.pipe()
+
+    def make() -> None:
+        pieces = stream(kind, megabytes)
+        with suppress(BrokenPipeError), open(writer, "wb") as pipe:  # broken: it was refused
+            for piece in compressed(pieces, how) if how else pieces:
+                pipe.write(piece)
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    with open(reader, "rb") as pipe:
+        peak = told_by(pipe, folder, "-", *options)
+    maker.join()
     return peak
 
 
@@ -100,17 +104,3 @@ def told_by(stdin: Any, folder: Path, *arguments: str) -> tuple[int, str]:
     assert len(errors) == (done.returncode != 0), done.stderr
     assert "internal error" not in done.stderr and "Traceback" not in done.stderr
     return int((folder / "peak").read_text()) * 1024, done.stderr
-
-
-def main(kind: str, megabytes: str, how: str = "") -> None:
-    pieces = stream(kind, int(megabytes))
-    try:
-        for piece in compressed(pieces, how) if how else pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:  # it was refused
-        os._exit(0)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -7,69 +7,21 @@ import gzip
 import json
 import lzma
 import os
-import resource
-import time
-import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.fuzz.loaders import KEY, LOADERS, MATRIX, WORD_LIST, _npy
-from w2v.cli.info import _run_facts
+from tests.fuzz.limits import MEGABYTES, little_memory, little_traced, refused
+from tests.fuzz.loaders import KEY, LOADERS
+from tests.fuzz.loaders_of_vectors import MATRIX, WORD_LIST, _npy
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
 from w2v.errors import InputError, RunError
-from w2v.runs.directory import summary_of
-from w2v.settings.build import build_config
 from w2v.settings.groups import CorpusSettings
 from w2v.system.json import read_object
 from w2v.vectors import content, load_vectors
-
-MEGABYTES = 64
-SECONDS = 5.0  # of the processor
-
-
-@contextmanager
-def little_memory(megabytes: int = MEGABYTES) -> Iterator[None]:
-    """The process may take no more than that beyond what it has: a larger allocation fails, even if
-    never used."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(
-        resource.RLIMIT_AS, (pages * resource.getpagesize() + (megabytes << 20), before[1])
-    )
-    began = time.process_time()
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-    assert time.process_time() - began < SECONDS
-
-
-@contextmanager
-def little_traced(megabytes: int = 16) -> Iterator[None]:
-    """The same where a failed allocation would be taken for a damaged file: all of them succeed,
-    and are counted."""
-    tracemalloc.start()
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < megabytes << 20
-    finally:
-        tracemalloc.stop()
-
-
-def refused(
-    load: Callable[[], object], little: Callable[[], AbstractContextManager[None]] = little_memory
-) -> str:
-    with little(), pytest.raises((InputError, RunError)) as caught:
-        load()
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_the_limit_works() -> None:
@@ -197,87 +149,6 @@ def test_a_run_directory_with_a_device_in_it(name: str, kind: str, tmp_path: Pat
 
 
 # --------------------------------------------------------------------------------------------------
-# Configurations
-
-
-def laughs(levels: int) -> str:
-    lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
-    names = "abcdefghijklmnopqrstuvwxyz"
-    lines += [
-        f"{names[i]}: &{names[i]} [{', '.join([f'*{names[i - 1]}'] * 10)}]"
-        for i in range(1, levels)
-    ]
-    return "\n".join(lines)
-
-
-MERGES = "a: &a {x: 1}\n" + "\n".join(f"b{i}: &b{i} {{<<: [*a, *a]}}" for i in range(30))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (laughs(10), "line 2: aliases (*name) are not read here"),
-        ("corpus: &a [*a]", "line 1: aliases (*name) are not read here"),
-        (
-            f"loss: {{name: neg, x: &b [1], y: *b}}\n{laughs(5)}",
-            "line 1: aliases (*name) are not read here",
-        ),
-        (MERGES, "line 2: aliases (*name) are not read here"),
-        ("dim: " + "[" * 100_000, "nested too deeply"),
-        ("dim: " + "{a: " * 100_000, "nested too deeply"),
-        ("\n".join(" " * i + "a:" for i in range(1000)), "nested too deeply"),
-        ("[" * 2000 + '"-0&a x', "nested too deeply"),
-        ("dim: " + "[" * 19 + "1" + "]" * 19, "nested too deeply"),
-        ("dim: " + "[" * 18 + "1" + "]" * 18, "is not a whole number"),
-        ("dim: 0x" + "F" * 100_000, "is not a whole number"),
-        ("dim: " + "9" * 100_000, "is not a whole number"),
-        ("dim: " + "1:" * 10_000 + "1", "is not a whole number"),
-        (
-            "\n".join(f"unknown{i}: 1" for i in range(10_000)),
-            "10001 problems: unknown key 'unknown0'",
-        ),
-        ("\n".join("dim: 1" for i in range(10_000)), "dim is given twice"),
-        ("a" * 1000 + ": 1", "unknown key 'aaaa"),
-        ("dim: !!int ''", "dim in"),
-        ("dim: !!timestamp x", "dim in"),
-        ("dim: !!bool x", "dim in"),
-        ("dim: !!binary x", "line 1: the tag"),
-        ("dim: !!set {a, b}", "line 1: the tag"),
-        ("dim: !!python/name:os.system", "line 1: the tag"),
-        ('corpus: "a\\0b"', "holds a NUL or half a character"),
-        ('output: "\\ud800"', "holds a NUL or half a character"),
-        ("dim: {a: {b: [1]}}", "{'a': {'b': ['1']}} is not a whole number"),
-    ],
-)
-def test_yaml_that_is_more_than_it_seems(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(text)
-    told = refused(lambda: build_config({}, tmp_path / "c.yaml"))
-    assert message in told
-    assert len(told.replace(str(tmp_path), "")) < 3000
-
-
-def test_a_configuration_of_100_megabytes(tmp_path: Path) -> None:
-    with open(tmp_path / "c.yaml", "wb") as file:
-        file.write(b"dim: 5\n")
-        file.truncate(100 << 20)
-    assert "is larger than 1 MiB" in refused(lambda: build_config({}, tmp_path / "c.yaml"))
-    assert "is larger than 1 MiB" in refused(lambda: build_config({}, "/dev/zero"))
-
-
-@pytest.mark.parametrize(("text", "value"), [("010", 10), ("1_000", 1000), ("'7'", 7), ("+7", 7)])
-def test_numbers_mean_what_people_think(text: str, value: int, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(f"corpus: x\ndim: {text}\n")
-    assert build_config({}, tmp_path / "c.yaml").model.dim == value
-
-
-@pytest.mark.parametrize("text", ["1:30", "0x10", "0b11", "0o17", "1e2", "5.0", "2020-01-01"])
-def test_numbers_that_yaml_would_turn_into_others(text: str, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(f"corpus: x\ndim: {text}\n")
-    with pytest.raises(InputError, match=f"{text} is not a whole number"):
-        build_config({}, tmp_path / "c.yaml")
-
-
-# --------------------------------------------------------------------------------------------------
 # JSON, the cache, vocabularies
 
 
@@ -307,24 +178,6 @@ def test_json_that_is_more_than_it_seems(tmp_path: Path) -> None:
     path.unlink()
     path.write_text('{"a": [1, {"b": null}]}')
     assert read_object(path) == {"a": [1, {"b": None}]}
-
-
-def test_the_facts_of_a_run_that_is_hostile(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "summary.json")
-    os.mkfifo(tmp_path / "config.yaml")
-    assert _run_facts(tmp_path) == {}
-    assert summary_of(tmp_path) is None
-    for name in ("summary.json", "config.yaml"):
-        (tmp_path / name).unlink()
-    (tmp_path / "summary.json").write_text('{"a": ' * 900 + "1" + "}" * 900)
-    (tmp_path / "config.yaml").write_text(laughs(10))
-    with little_memory():
-        assert _run_facts(tmp_path) == {}
-        assert summary_of(tmp_path) is None
-    (tmp_path / "config.yaml").write_text("dim: 7\nnew: x\nlr: fast\ncorpus: [a]\n")
-    assert _run_facts(tmp_path) == {
-        "settings": {"dim": 7, "new": "x", "lr": "fast", "corpus": ["a"]}
-    }
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def parquet_bombs(folder: Path) -> list[Path]:
     lists = pa.ListArray.from_arrays
     tables = {
         "giant_lists": {"word": few, "vector": lists([0, 9, 20 * MILLION], zeros(20 * MILLION))},
-        "long_words": {"word": pa.array([long] * 2000), "vector": vectors[:2000]},
+        "long_words": {"word": pa.array([long] * 1000), "vector": vectors[:1000]},
         "equal_words": {
             "word": pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), [long]),
             "vector": vectors,
@@ -46,7 +46,11 @@ def parquet_bombs(folder: Path) -> list[Path]:
             paths.append(folder / f"{name}.{codec}.parquet")
             dictionary = name != "long_words"
             parquet.write_table(
-                pa.table(columns), paths[-1], compression=codec, use_dictionary=dictionary
+                pa.table(columns),
+                paths[-1],
+                compression=codec,
+                compression_level=1,
+                use_dictionary=dictionary,
             )
     return paths
 

@@ -3,7 +3,9 @@ take 700 MB."""
 
 from __future__ import annotations
 
+import functools
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -85,12 +87,19 @@ HEADERS = {"none": b"", "text": b"the 0.5 0.25\nof 1.5 2.5\n", "header": b"10000
 
 
 def compressed(path: Path, head: bytes, bomb: str, pieces: int = BYTES // PIECE) -> Path:
-    opener: Any = gzip if path.suffix == ".gz" else zstandard
-    with opener.open(path, "wb") as file:
-        file.write(head)
+    """Two members or frames: the head, and what follows."""
+    opener = gzip if path.suffix == ".gz" else zstandard
+    path.write_bytes(opener.compress(head) + _compressed(opener, bomb, pieces))
+    return path
+
+
+@functools.cache
+def _compressed(opener: Any, bomb: str, pieces: int) -> bytes:
+    target = io.BytesIO()
+    with opener.open(target, "wb", **({"closefd": False} if opener is zstandard else {})) as file:
         for piece in islice(BOMBS[bomb](), pieces):
             file.write(piece)
-    return path
+    return target.getvalue()
 
 
 def loaded(kind: str, paths: list[Path], folder: Path, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.kernels import reference
-from tests.kernels.test_block import LR, definition_of, random_text, seeds
+from tests.kernels.engines import LR, definition_of, random_text, seeds
 from w2v.settings.build import build_config
 from w2v.training.schedule import Block
 from w2v.words.fused import HogwildEngine

@@ -4,17 +4,14 @@ memory."""
 from __future__ import annotations
 
 import json
-import os
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import w2v
+from tests import forks
 from tests.language_runs import corpus_text, write_run
 from w2v.errors import InputError
 from w2v.lm.saved import load_language_model
@@ -48,13 +45,7 @@ def run(tmp_path: Path) -> Path:
 
 def apart(run: Path) -> tuple[str, int]:
     """What a process says that opens the run, and the most bytes it had."""
-    root = str(Path(w2v.__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(run), str(6 * GIGABYTE)],
-        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    done = forks.run(str(run), str(6 * GIGABYTE), folder=run.parent, code=PROGRAM)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "panicked" not in done.stderr
     *sentence, peak = done.stdout.splitlines()

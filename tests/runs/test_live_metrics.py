@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 
 import w2v
+from tests.forks import Fork
 from w2v.errors import InputError
 from w2v.runs.metrics import Feed, File
 from w2v.training.report import SilentReporter
@@ -23,16 +22,10 @@ from w2v.training.report import SilentReporter
 CORPUS = [" ".join(f"w{(7 * i * i + j) % 97}" for j in range(20)) for i in range(400)]
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen[bytes]:
+def started(folder: Path, *options: str) -> Fork:
     (folder / "corpus.txt").write_text("\n".join(CORPUS))
-    root = str(Path(w2v.__file__).parents[1])
-    path = os.pathsep.join([root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     options = ("--min-count", "1", "--dim", "8", "--threads", "1", "-o", "run", *options)
-    return subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", "corpus.txt", "--quiet", "--no-cache", *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    return Fork("train", "corpus.txt", "--quiet", "--no-cache", *options, folder=folder)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -94,11 +87,7 @@ def test_a_killed_run_leaves_whole_lines_and_repeats_none(tmp_path: Path) -> Non
     kept = lines_of(checkpoints[-1] / "metrics.jsonl")
     run = w2v.load(tmp_path / "run") if (tmp_path / "run" / "vectors.npy").exists() else None
     assert run is None, "the run was killed before its end"
-    again = subprocess.Popen(
-        [sys.executable, "-m", "w2v", "train", "--resume", "run", "--quiet"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])},
-    )
+    again = Fork("train", "--resume", "run", "--quiet", folder=tmp_path)
     until = time.monotonic() + 120
     while len(after := lines_of(tmp_path / "run" / "metrics.jsonl")) < len(before) + 20:
         assert again.poll() is None and time.monotonic() < until

@@ -146,7 +146,10 @@ def test_a_limit_that_leaves_no_room_for_the_libraries(tmp_path, model):
         timeout=300,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "out of memory" in done.stderr and done.stderr.count("\n") == 1
+    # a library may have its own say before, such as an allocator that got nothing
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("w2v") and "out of memory" in last, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_other_errors_stay_what_they_are(monkeypatch):

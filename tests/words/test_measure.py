@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.kernels import reference
-from tests.kernels.test_block import definition_of, make_engine, random_text
-from w2v.losses.table import LOSSES, fused_losses
+from tests.kernels.engines import definition_of, make_engine, random_text
+from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.training.engine import MEASURED_SEED, block_seeds, read_only
 from w2v.training.schedule import Block
@@ -21,7 +21,7 @@ from w2v.words.fused import HogwildEngine
 
 V, DIM = 40, 20  # as in the kernels' tests: the same machine code
 COUNTS = 1 + 2000 // np.arange(1, V + 1)
-FEW_ROWS = fused_losses()
+FEW_ROWS = [name for name, entry in LOSSES.items() if entry.fused]
 NOISY = [name for name in FEW_ROWS if name != "hsigmoid"]
 LEARNT_Z = {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
 

@@ -137,8 +137,12 @@ def say(text: str = "") -> None:
     """Prints one line for people on stderr, with settings as options. A stderr that takes no more
     (its reader or terminal is gone, the disk is full) does not end the work."""
     if sys.stderr is not None:  # closed; print would turn to stdout
+        line = seen(as_options(text), sys.stderr)
         with suppress(OSError, ValueError):
-            print(seen(as_options(text), sys.stderr), file=sys.stderr, flush=True)
+            try:
+                print(line, file=sys.stderr, flush=True)
+            except RuntimeError:  # a signal's handler speaks in the middle of another line
+                os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="replace"))
 
 
 def silence(descriptor: int) -> None:

@@ -188,11 +188,6 @@ def cheaper_losses() -> list[str]:
     return [entry.name for entry in LOSSES.values() if not entry.scores_all]
 
 
-def fused_losses() -> list[str]:
-    """The losses that fused kernels have."""
-    return [entry.name for entry in LOSSES.values() if entry.fused]
-
-
 def training_figure(loss: str) -> str:
     """What the training loss of an output layer is, in words: only of exact ones is it -log P of
     the target."""

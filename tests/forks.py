@@ -1,0 +1,228 @@
+"""Processes of `w2v` that are forked from one that has imported everything, so that they start in
+milliseconds. What Python does before, and what an import says or takes, needs a real one."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+
+
+class Fork:
+    """A process of `w2v`, with what the tests need of a Popen. Its streams are the descriptors that
+    are given, else pipes of text; `patches` has values of module-level names; `code` is a Python
+    program to run instead. The environment's OMP_NUM_THREADS is 1, whatever is asked."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        changes: Mapping[str, str] | None = None,
+        patches: Mapping[str, object] | None = None,
+        code: str = "",
+        streams: tuple[int | None, int | None, int | None] = (None, None, None),
+    ) -> None:
+        ours: list[IO[str] | None] = []
+        theirs: list[int] = []
+        for number, stream in enumerate(streams):
+            if stream is None:
+                ends = os.pipe()
+                ours.append(os.fdopen(ends[number == 0], "r" if number else "w", encoding="utf-8"))
+                theirs.append(ends[number != 0])
+            else:
+                ours.append(None)
+                theirs.append(os.dup(stream))
+        self.stdin, self.stdout, self.stderr = ours
+        self._status, told = os.pipe()
+        asked = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "patches": patches or {},
+            "code": code,
+        }
+        asked["environment"] = {**os.environ, **(changes or {})}
+        text = json.dumps(asked).encode()
+        connection = _server()
+        socket.send_fds(connection, [len(text).to_bytes(4, "little")], [*theirs, told])
+        connection.sendall(text)
+        for descriptor in (*theirs, told):
+            os.close(descriptor)
+        self.pid = int.from_bytes(connection.recv(4), "little")
+        assert self.pid, "the process that forks has ended"
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self._ended(timeout) is None:
+            raise subprocess.TimeoutExpired("w2v", timeout or 0.0)
+        assert self.returncode is not None
+        return self.returncode
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
+            self.returncode = int(os.read(self._status, 9))
+            os.close(self._status)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, given: str = "", timeout: float | None = None) -> tuple[str, str]:
+        """What it says on its two pipes, whose stdin gets so much (no more than a pipe holds)."""
+        said = ["", ""]
+
+        def read(number: int, stream: IO[str]) -> None:
+            said[number] = stream.read()
+
+        pipes = [(n, each) for n, each in enumerate((self.stdout, self.stderr)) if each]
+        readers = [threading.Thread(target=read, args=pair, daemon=True) for pair in pipes]
+        for reader in readers:
+            reader.start()
+        if self.stdin:
+            try:
+                self.stdin.write(given)
+                self.stdin.close()
+            except BrokenPipeError:
+                pass
+        self.wait(timeout)
+        for reader in readers:
+            reader.join(timeout)
+        for _, pipe in pipes:
+            pipe.close()
+        return said[0], said[1]
+
+
+@contextmanager
+def forked(*arguments: str, **more: Any) -> Iterator[Fork]:
+    """A process that is ended at the latest with the block."""
+    process = Fork(*arguments, **more)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(60)
+
+
+def run(
+    *arguments: str, given: str = "", timeout: float = 120, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """What becomes of `w2v` with these arguments."""
+    with forked(*arguments, **more) as process:
+        said = process.communicate(given, timeout)
+    return subprocess.CompletedProcess(arguments, process.wait(), *said)
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The connection to the process that forks, which ends with this one."""
+    ours, theirs = socket.socketpair()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.forks", str(theirs.fileno())]
+    subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]
+    )
+    theirs.close()
+    return ours
+
+
+def serve(connection: socket.socket) -> None:
+    # what the verbs import when they need it, the forks have already
+    for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
+        importlib.import_module(f"w2v.{name}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it
+    gc.collect()
+    gc.freeze()  # a child that looks for garbage would copy all of it
+    children: dict[int, tuple[int, int]] = {}  # by descriptor: process, where its status goes
+    while True:
+        for ready in select.select([connection, *children], [], [])[0]:
+            if ready is not connection:
+                child, told = children.pop(ready)
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                os.write(told, b"%d" % status)
+                os.close(told)
+                os.close(ready)
+                continue
+            length, descriptors, _, _ = socket.recv_fds(connection, 4, 4)
+            if not length:
+                return
+            text = connection.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
+            if not (child := os.fork()):
+                connection.close()
+                for descriptor in (*children, *(told for _, told in children.values())):
+                    os.close(descriptor)
+                _become(json.loads(text), descriptors)
+            for descriptor in descriptors[:3]:
+                os.close(descriptor)
+            children[os.pidfd_open(child)] = child, descriptors[3]
+            connection.sendall(child.to_bytes(4, "little"))
+
+
+def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """Is the program from here on."""
+    status: Any = 70
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, descriptor in enumerate(descriptors[:3]):
+            os.dup2(descriptor, number)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        names = "stdin", "stdout", "stderr"
+        for number, name in enumerate(names):
+            before = getattr(sys, name)
+            stream = os.fdopen(
+                number,
+                "w" if number else "r",
+                encoding=before.encoding,
+                errors=before.errors,
+                buffering=1 if os.isatty(number) or number == 2 else -1,
+            )
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        for name, value in asked["patches"].items():
+            module, _, constant = name.rpartition(".")
+            setattr(importlib.import_module(module), constant, value)
+        sys.argv = ["w2v", *asked["arguments"]]
+        if asked["code"]:
+            exec(asked["code"], {"__name__": "__main__"})
+            sys.exit()
+        from w2v.__main__ import run
+
+        run()
+    except SystemExit as end:
+        status = end.code or 0
+        threading._shutdown()  # type: ignore[attr-defined]  # as Python does when it ends
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

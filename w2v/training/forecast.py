@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from w2v.training.exchange import Exchange, Sections
+from w2v.training.exchange import Exchange
 from w2v.training.schedule import Blocks
+from w2v.training.sections import Sections
 from w2v.training.task import Job
 from w2v.training.world import World
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from w2v.errors import Elsewhere, InputError, RunError, W2VError
 from w2v.system.ranks import place_among_ranks
 from w2v.training.board import Board
+from w2v.training.neighbours import LONGEST, Neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +93,11 @@ class World:
 
         return np.array([numbers], np.float64)
 
+    def memory(self, size: int) -> np.ndarray | None:
+        """Returns bytes that all ranks see, zeros; None where that cannot be, as on several
+        machines."""
+        return None
+
     def share(self, array: Buffer) -> None:
         """array = that of rank 0, in place."""
 
@@ -139,6 +145,8 @@ class World:
 class Ranks(World):
     """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
 
+    _near: Neighbours | None = None  # what they have where all are on one machine
+
     def __init__(self) -> None:
         place = place_among_ranks()
         self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
@@ -167,6 +175,7 @@ class Ranks(World):
             rank=self.rank,
             world_size=self.size,
         )
+        self._near = Neighbours.find(self) if place.local_size == self.size else None
 
     def _backend(self, local_size: int) -> str:
         cuda = self._torch.cuda
@@ -186,7 +195,14 @@ class Ranks(World):
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
         own = self._np.array([0.0, *numbers])  # a message is never empty
-        return self._gather(own)[:, 1:]
+        if self._near is None or own.nbytes * self.size > LONGEST:
+            return self._gather(own)[:, 1:]
+        said = self._heard(self._near.meet, own.tobytes())
+        return self._np.frombuffer(said).reshape(self.size, -1)[:, 1:]
+
+    def memory(self, size: int) -> np.ndarray | None:
+        found = None if self._near is None else self._heard(self._near.memory, size)
+        return None if found is None else self._np.frombuffer(found, self._np.uint8)
 
     def share(self, array: Buffer) -> None:
         spread = self._dist.broadcast
@@ -253,10 +269,14 @@ class Ranks(World):
         return found
 
     def _wait(self, work: Any) -> None:
+        self._heard(work.wait, timedelta(seconds=self.patience))
+
+    def _heard(self, ask: Callable[[Any], Value], what: Any) -> Value:
+        """What the others answer."""
         began = time.monotonic()
         try:
-            work.wait(timedelta(seconds=self.patience))
-        except RuntimeError as error:
+            return ask(what)
+        except (RuntimeError, OSError) as error:
             waited = time.monotonic() - began >= 0.9 * self.patience
             raise self._lost(waited) from error
 

@@ -10,7 +10,8 @@ from w2v.kernels.cpu.workspace import RowTables, Weights, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
-from w2v.training.exchange import ALWAYS, SharedTable, default_words
+from w2v.training.sections import default_words
+from w2v.training.shared_rows import ALWAYS, SharedTable
 from w2v.words.inputs import Inputs, most_ngrams
 
 PART = 1 << 20  # words whose paths are looked at together

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.selection import select_vocabulary
 from w2v.errors import InputError
+from w2v.kernels.cpu.merge import merge_ranks
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
@@ -134,7 +135,7 @@ class WordsTask(Task):
         if world.size > 1 and config.training.engine == "autograd":
             engine.world, exchange = world, Together(world)
         elif world.size > 1 and (tables := engine.shared_tables()) is not None:
-            given = given_words(config), config.training.threads
+            given = merge_ranks, given_words(config), config.training.threads
             exchange = Exchange(tables, world, schedule, *given)
         return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 

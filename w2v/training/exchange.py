@@ -12,14 +12,15 @@ what to expect.
 
 Rows are sorted, the most used ones first, and these are exchanged after every section; twice as
 many after every second one, and so on, and all of them about FULL times a run and at the epochs'
-ends. What a section has changed is summed while the next one is trained, and comes one section
-late. Waited for are the first rows (with many ranks they swing if they come late: 8 ranks lost
-4 points of analogies) and a full exchange. After that all ranks hold the same, bit for bit: only
-there is a checkpoint possible, and whether it is taken changes nothing.
+ends (`w2v.training.sections`). Ranks of one machine do it in memory that all of them see, ranks of
+several by messages, of which most come one section late. After an exchange of all rows all ranks
+hold the same, bit for bit: only there is a checkpoint possible, and whether it is taken changes
+nothing.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,8 +37,9 @@ class Exchange:
     """Exchanges the rows of `tables` between the ranks of `world`, every `words` stream positions
     that each of them trains (None: as many as `default_words` says), with `threads` threads.
 
-    An `Exchanging` of the trainer, see `w2v.training.task`. bytes: of the rows that have been
-    exchanged so far. shapes: how many rows each table has, and how many bytes a row.
+    An `Exchanging` of the trainer, see `w2v.training.task`. given: words, or None. bytes: of the
+    rows that have been exchanged so far, which took so many seconds. trained: stream positions
+    since `begin`, by all ranks. shapes: how many rows each table has, and how many bytes a row.
     """
 
     def __init__(
@@ -49,20 +51,25 @@ class Exchange:
         words: int | None = None,
         threads: int = 1,
     ) -> None:
-        self.world, self.bytes = world, 0
-        self._schedule, self._merge, self._words = schedule, merge, words
+        self.world, self.bytes, self.seconds = world, 0, 0.0
+        self._schedule, self._merge, self.given = schedule, merge, words
         self.shapes = [(len(table.rows), table.rows.strides[0]) for table in tables]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._tables = [SharedRows(table, world.size) for table in tables]
         self._sections: Sections | None = None
         self._way: InMemory | ByMessage | None = None
-        self._trained = self._met = 0  # stream positions since `begin`; blocks done last time
+        self.trained = self._met = 0  # `_met`: blocks done last time
 
     @property
     def sections(self) -> Sections:
         """Of the run that has begun."""
         assert self._sections is not None
         return self._sections
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it goes through memory that all ranks see."""
+        return isinstance(self._way, InMemory)
 
     @property
     def blocks(self) -> int:
@@ -72,13 +79,13 @@ class Exchange:
     def words(self, positions: int, ranks: int) -> int:
         """Returns how many stream positions a rank trains between exchanges, in a run of so many
         over so many ranks."""
-        return self._words or default_words(positions, ranks)
+        return self.given or default_words(positions, ranks)
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
         """All ranks hold the same rows now, and training begins there."""
         size = self.world.size
         self._sections = Sections.of(blocks, size, self.words(blocks.positions, size))
-        self._met, self._trained = blocks_done, 0
+        self._met, self.trained = blocks_done, 0
         for table in self._tables:
             table.begin()
         if self._way is None:
@@ -91,17 +98,19 @@ class Exchange:
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         """With all workers at rest at a section's end: exchanges what is due, or all rows."""
+        began = time.perf_counter()
         sections, done = self.sections, rest.blocks_done
         blocks, whole = sections.blocks, whole or sections.is_full(done)
         lr = self._schedule.rate(blocks.position(self._met) / blocks.positions)
-        self._trained += blocks.position(done) - blocks.position(self._met)
+        self.trained += blocks.position(done) - blocks.position(self._met)
         self._met = done
         rows = [rows for rows, _ in self.shapes]
         ends = rows if whole else [sections.prefix(done, size) for size in rows]
         waited = rows if whole else [sections.waited(size) for size in rows]
         assert self._way is not None
-        self._way(Due(ends, waited, whole, lr, self._trained))
+        self._way(Due(ends, waited, whole, lr, self.trained))
         self.bytes += sum(end * width for end, (_, width) in zip(ends, self.shapes, strict=True))
+        self.seconds += time.perf_counter() - began
         return whole
 
     def collect(self) -> None:

@@ -41,10 +41,10 @@ class Neighbours:
             if world.rank and name and own is not None:
                 own.connect(name)
                 own.send(struct.pack("i", world.rank))
-                reached = True
-        if not name or not world.agree([reached]).all():
+                reached = _of_this_user(own)
+        all_have = world.agree([reached and bool(name)]).all()
+        if own is None or not all_have:
             return None
-        assert own is not None
         return cls(world, [own] if world.rank else _accepted(own, world.size))
 
     def meet(self, own: bytes) -> bytes:
@@ -64,6 +64,7 @@ class Neighbours:
         what `meet` does."""
         found, descriptors = None, list[int]()
         if self._world.rank:
+            self._links[0].settimeout(self._world.patience)
             _, descriptors, *_ = socket.recv_fds(self._links[0], 1, 1)
         else:
             with suppress(OSError):
@@ -77,6 +78,11 @@ class Neighbours:
             os.close(descriptor)
         return found if self._world.agree([found is not None]).all() else None
 
+    def leave(self) -> None:
+        """This rank meets nobody any more."""
+        for link in self._links:
+            link.close()
+
 
 def _heard(link: socket.socket, size: int, until: float) -> bytes:
     link.settimeout(max(1e-3, until - time.monotonic()))
@@ -86,12 +92,17 @@ def _heard(link: socket.socket, size: int, until: float) -> bytes:
     return said
 
 
+def _of_this_user(link: socket.socket) -> bool:
+    peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", peer)[1] == os.getuid())
+
+
 def _accepted(server: socket.socket, size: int) -> list[socket.socket]:
     """The links to all others, which have connected, in their order."""
     found: dict[int, socket.socket] = {}
-    while len(found) < size - 1:
-        link, _ = server.accept()
-        peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if struct.unpack("3i", peer)[1] == os.getuid():  # nobody else's
-            found[struct.unpack("i", link.recv(4))[0]] = link
+    with server:
+        while len(found) < size - 1:
+            link, _ = server.accept()
+            if _of_this_user(link):
+                found[struct.unpack("i", link.recv(4))[0]] = link
     return [found[rank] for rank in range(1, size)]

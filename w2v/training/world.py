@@ -51,10 +51,11 @@ class Started:
 
 
 class World:
-    """One process for itself. rank: this one's number, of `size`."""
+    """One process for itself. rank: this one's number, of `size`. near: all are on one machine."""
 
     rank = 0
     size = 1
+    near = False
     patience = LONG
     owner: str | None = None  # the same for all restarts by torchrun, and no other start
 
@@ -145,7 +146,7 @@ class World:
 class Ranks(World):
     """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
 
-    _near: Neighbours | None = None  # what they have where all are on one machine
+    _neighbours: Neighbours | None = None
 
     def __init__(self) -> None:
         place = place_among_ranks()
@@ -175,7 +176,9 @@ class Ranks(World):
             rank=self.rank,
             world_size=self.size,
         )
-        self._near = Neighbours.find(self) if place.local_size == self.size else None
+        if place.local_size == self.size:
+            self._neighbours = Neighbours.find(self)
+        self.near = self._neighbours is not None
 
     def _backend(self, local_size: int) -> str:
         cuda = self._torch.cuda
@@ -195,13 +198,13 @@ class Ranks(World):
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
         own = self._np.array([0.0, *numbers])  # a message is never empty
-        if self._near is None or own.nbytes * self.size > LONGEST:
+        if self._neighbours is None or own.nbytes * self.size > LONGEST:
             return self._gather(own)[:, 1:]
-        said = self._heard(self._near.meet, own.tobytes())
+        said = bytearray(self._heard(self._neighbours.meet, own.tobytes()))
         return self._np.frombuffer(said).reshape(self.size, -1)[:, 1:]
 
     def memory(self, size: int) -> np.ndarray | None:
-        found = None if self._near is None else self._heard(self._near.memory, size)
+        found = None if self._neighbours is None else self._heard(self._neighbours.memory, size)
         return None if found is None else self._np.frombuffer(found, self._np.uint8)
 
     def share(self, array: Buffer) -> None:
@@ -251,6 +254,8 @@ class Ranks(World):
         raise (InputError if status == 2 else RunError)(f"[rank {failed[0]}] {text}")
 
     def leave(self, error: BaseException | None) -> None:
+        if self._neighbours is not None:
+            self._neighbours.leave()
         if error is None:
             self._dist.destroy_process_group()
         elif not isinstance(error, Lost | Elsewhere):

@@ -90,7 +90,7 @@ class WordsTask(Task):
         first, *others = self.engine_class().demands(self.config, vocabulary)
         needed, available = BASE_BYTES + first.needed, first.available
         if self.context.world.size > 1 and self.config.training.engine == "hogwild":
-            needed += exchange_bytes(self.config, vocabulary)
+            needed += exchange_bytes(self.config, vocabulary, self.context.world)
         if available is not None:  # for each of the ranks here
             available //= place_or_alone().local_size
         return [first._replace(needed=needed, available=available), *others]

@@ -62,7 +62,7 @@ def test_two_ranks_train_word_vectors(
     # and as if they were on two machines
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     arguments = ("train", text, *options, "--output", tmp_path / "apart")
-    one, other = ranks(2, *arguments, environment={"LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"})
+    one, other = ranks(2, *arguments, apart=True)
     assert (one.status, other.status) == (0, 0), one.err + other.err
     apart = json.loads((tmp_path / "apart" / "summary.json").read_text())
     assert apart["predictions"] == summary["predictions"]

@@ -11,10 +11,10 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("here", [3, 1], ids=["on one machine", "on several"])
-def test_three_ranks_do_all_that_a_world_can(ranks, here):
-    said = {"LOCAL_WORLD_SIZE": str(here), "LOCAL_RANK": "0"} if here == 1 else {}
-    for end in ranks(3, script=str(HERE / "check_world.py"), environment=said):
+@pytest.mark.parametrize("apart", [False, True])
+def test_three_ranks_do_all_that_a_world_can(ranks, apart):
+    """apart: on several machines."""
+    for end in ranks(3, str(apart), script=str(HERE / "check_world.py"), apart=apart):
         assert (end.status, end.out) == (0, "all is well\n"), end.err
 
 

@@ -75,7 +75,7 @@ def forecast(
     world, size = exchange.world, exchange.world.size
     world.barrier()
     one = _mean(world, training_seconds(replace(job, exchange=None)))
-    limit = int(blocks.positions / (one or 1.0) * LONG_SECTION)  # words of a section
+    limit = 1 + int(blocks.positions / (one or 1.0) * LONG_SECTION)  # words of a section
     seconds = _exchanging(job, exchange, training_seconds, limit)
     if one is None or seconds is None:
         return None, None

@@ -7,7 +7,8 @@ w2v imports it.
     with world.step(): ...          # all ranks come through, or all fail with one sentence
 
 Every method but `alone` and `leave` is a collective: all ranks call the same ones in the same
-order. A World of one rank does nothing and imports nothing.
+order. A World of one rank does nothing and imports nothing. Ranks that find each other on one
+machine agree there, see `w2v.training.neighbours`.
 
 A rank that has gone away or does not answer within `patience` seconds is a Lost on all others. One
 of them tells it, rank 0 if it is there; what only others have to say is told by rank 0 too, as
@@ -176,8 +177,7 @@ class Ranks(World):
             rank=self.rank,
             world_size=self.size,
         )
-        if place.local_size == self.size:
-            self._neighbours = Neighbours.find(self)
+        self._neighbours = Neighbours.find(self)
         self.near = self._neighbours is not None
 
     def _backend(self, local_size: int) -> str:

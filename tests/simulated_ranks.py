@@ -24,10 +24,12 @@ class Group:
 
 
 class SimulatedRank:
-    """One rank's face of it, with what `World` has of the same names."""
+    """One rank's face of it, with what `World` has of the same names. near: all are on one machine,
+    and can have memory in common."""
 
-    def __init__(self, rank: int, group: Group) -> None:
+    def __init__(self, rank: int, group: Group, near: bool = False) -> None:
         self.rank, self.size, self._group, self._calls = rank, group.size, group, 0
+        self._near = near
 
     def _meet(self, value: Any) -> list[Any]:
         """Everybody's value, in the ranks' order."""
@@ -36,6 +38,12 @@ class SimulatedRank:
         slot[self.rank] = value
         self._group.barrier.wait()
         return slot
+
+    def barrier(self) -> None:
+        self._group.barrier.wait()
+
+    def memory(self, size: int) -> np.ndarray | None:
+        return self._meet(np.zeros(size, np.uint8))[0] if self._near else None
 
     def start_sum(self, array: np.ndarray) -> _Started:
         self._calls += 1
@@ -82,13 +90,13 @@ class _Started:
         self.group.barrier.wait()
 
 
-def on_ranks(size: int, work: Callable[[SimulatedRank], Any]) -> list[Any]:
+def on_ranks(size: int, work: Callable[[SimulatedRank], Any], near: bool = False) -> list[Any]:
     """What `work` returns on each rank; the first error, if one fails."""
     group, found, errors = Group(size), [None] * size, []
 
     def run(rank: int) -> None:
         try:
-            found[rank] = work(SimulatedRank(rank, group))
+            found[rank] = work(SimulatedRank(rank, group, near))
         except BaseException as error:
             errors.append(error)
             group.barrier.abort()

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from w2v.kernels.cpu.workspace import whole_vectors
-from w2v.training.exchange import default_words
 from w2v.training.forecast import ring_bytes
 from w2v.training.schedule import Blocks
+from w2v.training.sections import default_words
 
 EPOCHS, RANKS = 5, (2, 4, 8, 16, 32, 64)
 NETWORKS = {"10 Gb/s": 1e9, "100 Gb/s": 8e9}  # usable bytes per second

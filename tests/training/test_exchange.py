@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulated_ranks import on_ranks
-from w2v.training import exchange
-from w2v.training.exchange import Exchange, Sections, SharedTable, default_words
+from w2v.kernels.cpu.merge import merge_ranks
+from w2v.training import by_message, in_memory, sections, shared_rows
+from w2v.training.exchange import Exchange
 from w2v.training.handout import Handout, Rest, Share
 from w2v.training.schedule import Blocks, Schedule
+from w2v.training.sections import Sections, default_words
+from w2v.training.shared_rows import SharedTable
 
 WORDS = 10  # of a block
 
@@ -34,22 +37,24 @@ def section_ends(sections: Sections) -> list[int]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("near", [True, False])
 def test_changes_are_summed_and_damped(
-    ranks: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    near: bool, ranks: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Δ_r = W_r - base; base += f ΣΔ; W_r += f ΣΔ - Δ_r, f = (1 + x) / (1 + N x), x = pull · lr ·
-    positions of a rank since the row's last exchange; at once for the first HOT_ROWS rows, and for
-    all where all are exchanged; else one section late."""
-    monkeypatch.setattr(exchange, "HOT_ROWS", 3)
-    monkeypatch.setattr(exchange, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(exchange, "PIECE_CHUNKS", 2)
+    positions of a rank since the row's last exchange. On one machine at once, on several only for
+    the first HOT_ROWS rows, and for all where all are exchanged; else one section late."""
+    monkeypatch.setattr(sections, "HOT_ROWS", 3)
+    monkeypatch.setattr(shared_rows, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(by_message, "PIECE_CHUNKS", 2)
+    monkeypatch.setattr(in_memory, "PIECE", ranks * 200)
     blocks, rows, width = blocks_of(50, 2), 47, 16
     schedule, stop = Schedule(0.5), 46
     random = np.random.default_rng(3)
     pull = np.sort(random.random(rows))[::-1] / 5
     start = random.normal(size=(rows, width)).astype(np.float32)
-    sections = Sections(blocks, ranks, 1)
-    ends = [end for end in section_ends(sections) if end <= stop]
+    cut = Sections(blocks, ranks, 1)
+    ends = [end for end in section_ends(cut) if end <= stop]
 
     def moved(rank: int, section: int) -> np.ndarray:
         return np.random.default_rng([rank, section]).normal(size=start.shape).astype(np.float32)
@@ -60,7 +65,7 @@ def test_changes_are_summed_and_damped(
             SharedTable(table, pull, [copy]),
             SharedTable(np.zeros((1, 4), np.float32), pull[:1]),
         ]
-        meet = Exchange(shared, world, schedule, WORDS, threads)
+        meet = Exchange(shared, world, schedule, merge_ranks, WORDS, threads)
         meet.begin(blocks, 0)
         assert meet.blocks == 1
         same = []
@@ -89,23 +94,23 @@ def test_changes_are_summed_and_damped(
         if late is not None:
             apply(*late)
             late = None
-        whole = sections.is_full(end) or section == len(ends) - 1
-        hot, hi = 3, rows if whole else sections.prefix(end, rows)
+        whole = cut.is_full(end) or section == len(ends) - 1
+        hot, hi = 3, rows if whole else cut.prefix(end, rows)
         for part in [slice(rows)] if whole else [slice(hot), slice(hot, hi)]:
             x = pull[part] * lr * since[part]
             f = (1 + x) / (1 + ranks * x)
             since[part] = 0
             change = part, f[:, None], [table[part] - base[part] for table in tables]
-            if part.start is None:
+            if part.start is None or near:
                 apply(*change)
             else:
                 late = change
         sent += hi * width * 4 + 16
-    found = on_ranks(ranks, work)
+    found = on_ranks(ranks, work, near)
     for rank, (table, copy, same, gave) in enumerate(found):
         np.testing.assert_allclose(table, tables[rank], rtol=1e-4, atol=1e-4)
         assert table.tobytes() == found[0][0].tobytes() == copy.tobytes()
-        assert same == [sections.is_full(end) for end in ends[:-1]] + [True]
+        assert same == [cut.is_full(end) for end in ends[:-1]] + [True]
         assert gave == sent
 
 
@@ -120,26 +125,26 @@ def test_changes_are_summed_and_damped(
 def test_hot_rows_meet_every_time_and_all_rows_often(
     per_epoch: int, epochs: int, ranks: int, words: int, rows: int
 ) -> None:
-    sections = Sections.of(blocks_of(per_epoch, epochs), ranks, words)
-    ends = section_ends(sections)
-    sizes = np.array([sections.prefix(end, rows) for end in ends])
-    full = np.array([sections.is_full(end) for end in ends])
+    cut = Sections.of(blocks_of(per_epoch, epochs), ranks, words)
+    ends = section_ends(cut)
+    sizes = np.array([cut.prefix(end, rows) for end in ends])
+    full = np.array([cut.is_full(end) for end in ends])
     assert (sizes >= min(rows, 1024)).all() and (sizes[full] == rows).all()
     assert full[[end % per_epoch == 0 for end in ends]].all()
     assert full.sum() >= min(20, len(ends))
     assert full.sum() <= 2 * (20 + epochs)  # nobody waits without need
-    assert sizes[~full].max(initial=0) <= sections.buffered(rows)
+    assert sizes[~full].max(initial=0) <= cut.buffered(rows)
     # a row of the first 2^k · hot ones meets at every 2^k-th section at least, from a full one on
     if len(ends) > 40 and not full.all():
-        assert sizes.mean() < rows or sections.hot(rows) * 2 > rows
+        assert sizes.mean() < rows or cut.hot(rows) * 2 > rows
 
 
 def test_the_default_is_a_number_of_exchanges() -> None:
     assert default_words(87_000_000, 2) == 43_500
     assert default_words(87_000_000, 8) == 87_000_000 // (8 * 2000)
     assert default_words(10, 64) == 1
-    sections = Sections.of(blocks_of(400, 5), 2, 20)
-    assert (sections.size, sections.per_epoch) == (2, 100)
+    cut = Sections.of(blocks_of(400, 5), 2, 20)
+    assert (cut.size, cut.per_epoch) == (2, 100)
 
 
 @settings(max_examples=40, deadline=None)

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from tests.simulated_ranks import on_ranks
+from w2v.kernels.cpu.merge import merge_ranks
 from w2v.settings.build import build_config
 from w2v.training.engine import Tally
-from w2v.training.exchange import ALWAYS, Exchange, Sections
+from w2v.training.exchange import Exchange
 from w2v.training.forecast import ring_bytes
 from w2v.training.handout import Handout, Share
 from w2v.training.schedule import Block, Blocks, Schedule
+from w2v.training.sections import Sections
+from w2v.training.shared_rows import ALWAYS
 from w2v.words.fused import HogwildEngine
 
 V, LINE, LR, WORDS = 400, 200, 0.05, 150_000
@@ -79,7 +82,7 @@ def train(
     if start is not None:
         engine.load_state(start[0])
         begin = start[1]
-    meet = Exchange(engine.shared_tables(), world, schedule, 1000, engine.threads)
+    meet = Exchange(engine.shared_tables(), world, schedule, merge_ranks, 1000, engine.threads)
     meet.begin(cut, begin)
     last = Tally()
 
@@ -104,10 +107,15 @@ def same(states: list[State]) -> bool:
     return all((each[name] == states[0][name]).all() for each in states for name in each)
 
 
-@pytest.mark.parametrize(("options", "ranks"), [({}, 4), (NCE, 3), (BOTH, 2)], ids=str)
-def test_ranks_learn_together_what_one_learns_alone(options: dict[str, object], ranks: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "ranks", "near"), [({}, 4, False), (NCE, 3, True), (BOTH, 2, True)], ids=str
+)
+def test_ranks_learn_together_what_one_learns_alone(
+    options: dict[str, object], ranks: int, near: bool
+) -> None:
+    """near: on one machine."""
     ((_, alone),) = on_ranks(1, lambda world: train(world, options))
-    found = on_ranks(ranks, lambda world: train(world, options))
+    found = on_ranks(ranks, lambda world: train(world, options), near)
     together = Tally()
     for _, tally in found:
         together.add(tally)
@@ -121,8 +129,8 @@ def test_ranks_learn_together_what_one_learns_alone(options: dict[str, object], 
     stop = next(
         end for end in range(ranks * 20, 10**6, ranks) if Sections(CUT, ranks, 1).is_full(end)
     )
-    parts = on_ranks(ranks, lambda world: train(world, options, stop=stop))
-    parts = on_ranks(ranks, lambda world: train(world, options, (parts[0][0], stop)))
+    parts = on_ranks(ranks, lambda world: train(world, options, stop=stop), near)
+    parts = on_ranks(ranks, lambda world: train(world, options, (parts[0][0], stop)), near)
     assert same([found[0][0], parts[0][0], parts[-1][0]])
     # and by another number of ranks
     other = on_ranks(ranks - 1, lambda world: train(world, options, (parts[0][0], 150)))

@@ -1,6 +1,7 @@
-"""Run by every rank of test_world.py: all that a World can do, against NumPy."""
+"""Run by every rank of test_world.py, check_world.py APART: all that a World can do, by NumPy."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +39,19 @@ for kind in (np.uint8, np.int64, np.float64):
 value = {"path": "ä\udcff", "none": None, "numbers": [1, 0.1]}
 assert world.told(value if rank == 0 else None) == value
 world.barrier()
+assert world.agree(np.full(5000, rank)).sum() == 5000 * 3  # a long message
+
+seen = world.memory(1 << 20)
+apart = sys.argv[1] == "True"
+assert world.near == (not apart)
+if not apart:
+    assert seen.dtype == np.uint8 and len(seen) == 1 << 20 and not seen.any()
+    world.barrier()
+    seen[rank::3] = rank + 1
+    world.barrier()
+    assert (seen[:6] == [1, 2, 3, 1, 2, 3]).all() and seen.sum(dtype=int) == 2 * (1 << 20) - 1
+else:
+    assert seen is None
 
 with world.step():
     pass

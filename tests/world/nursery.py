@@ -5,7 +5,7 @@ takes two seconds of imports.
 
 A line of JSON asks for a run of `w2v`, whose answer is a line with [status, stdout, stderr] of
 every rank. With a `fault` that rank sends itself a signal in the middle of a meeting at the end of
-that section (from 1); a "nan" makes its loss one.
+that section (from 1); a "nan" makes its loss one. `apart`: as if each were on its own machine.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import w2v.words.autograd
 from w2v import __main__ as program
 from w2v.lm import columns
 from w2v.training.meeting import Meeting
+from w2v.training.neighbours import Neighbours
 
 columns.BLOCK_TOKENS = 300  # so that a small text has many sections
 GRACE_SECONDS = 20  # for ranks that are left when the first one has ended
@@ -70,6 +71,8 @@ def born(rank: int, asked: dict, folder: Path) -> None:
         os.dup2(os.open(folder / f"{name}-{rank}", os.O_WRONLY | os.O_CREAT), descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.stdin = open(0)  # noqa: SIM115  (the one before has been read from)
+    if asked.get("apart"):
+        Neighbours.find = lambda world: None
     if "fault" in asked:
         fail(*asked["fault"])
     sys.argv = ["w2v", *asked["arguments"][rank % len(asked["arguments"])]]

@@ -58,3 +58,12 @@ def test_two_ranks_train_word_vectors(
     for name in ("words", "predictions"):
         assert summary[name] == alone.summary[name]
     assert summary["final_loss"] == pytest.approx(alone.summary["final_loss"], rel=0.02)
+
+    # and as if they were on two machines
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    arguments = ("train", text, *options, "--output", tmp_path / "apart")
+    one, other = ranks(2, *arguments, apart=True)
+    assert (one.status, other.status) == (0, 0), one.err + other.err
+    apart = json.loads((tmp_path / "apart" / "summary.json").read_text())
+    assert apart["predictions"] == summary["predictions"]
+    assert apart["final_loss"] == pytest.approx(summary["final_loss"], rel=0.005)

@@ -19,7 +19,7 @@ from w2v.training.schedule import Block
 from w2v.training.world import World
 
 if TYPE_CHECKING:
-    from w2v.training.exchange import SharedTable
+    from w2v.training.shared_rows import SharedTable
 
 INIT_ROWS = 1024  # rows filled at a time
 # of what is random in a measurement, whatever `seed`: figures of several runs can be compared

@@ -2,13 +2,15 @@
 them.
 
     one      seconds that one rank would train by itself, at the speed it has here beside the others
-    ranks    seconds that they will take together: as in the second with exchanges; where a section
-             takes longer than a second, max(one / N, bytes on the way / bandwidth) + bytes waited
-             for / bandwidth
+    ranks    seconds that they will take together: as in the second one, but that every byte which a
+             run exchanges more or less than it costs what one cost there. On several machines,
+             where a section takes longer than LONG_SECTION, max(one / N, bytes on the way /
+             bandwidth) + bytes waited for / bandwidth
     efficiency = one / (N · ranks)
 
-Summed in a ring, 2 (N - 1) / N of the bytes that are exchanged leave every rank. Other numbers n of
-ranks are judged by one / n + (what a byte costs here) · (bytes that leave a rank with n).
+Summed in a ring, 2 (N - 1) / N of the bytes that are exchanged leave every rank: those are counted,
+in memory too. Other numbers n of ranks are judged by one / n + (what a byte costs here) · (bytes
+that leave a rank with n).
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from w2v.training.exchange import Exchange, Sections
+from w2v.training.exchange import Exchange
+from w2v.training.handout import Rest
 from w2v.training.schedule import Blocks
+from w2v.training.sections import Sections
 from w2v.training.task import Job
 from w2v.training.world import World
 
@@ -70,21 +74,21 @@ def forecast(
         return training_seconds(job), None
     world, size = exchange.world, exchange.world.size
     world.barrier()
-    alone, together = training_seconds(replace(job, exchange=None)), training_seconds(job)
-    table = world.agree([alone or 0.0, together or 0.0])
-    bandwidth = _bandwidth(world)
-    if not table.all():
+    one = _mean(world, training_seconds(replace(job, exchange=None)))
+    limit = 1 + int(blocks.positions / (one or 1.0) * LONG_SECTION)  # words of a section
+    seconds = _exchanging(job, exchange, training_seconds, limit)
+    if one is None or seconds is None:
         return None, None
-    one, seconds = table.mean(0).tolist()
     hidden, waited = ring_bytes(exchange, blocks, size)
-    if one / size / (exchange.sections.per_epoch * blocks.epochs) > LONG_SECTION:
+    words = exchange.words(blocks.positions, size)
+    if words > limit and not exchange.in_memory:
+        bandwidth = _bandwidth(world)
         seconds = max(one / size, hidden / bandwidth) + waited / bandwidth
-    seconds = max(seconds, one / size)
-    cost = (seconds - one / size) / (hidden + waited)  # of a byte
+    cost = max(0.0, seconds - one / size) / (hidden + waited)  # of a byte
     times = {n: one / n + cost * sum(ring_bytes(exchange, blocks, n)) for n in range(2, size + 1)}
     times |= {1: one}
     best = min(times, key=lambda n: times[n])
-    efficiency = one / size / seconds
+    efficiency = min(1.0, one / size / seconds)
     if times[best] * WORSE < times[size]:
         processes = f"{best} rank{'s' if best > 1 else ''}"
         tell(
@@ -92,9 +96,33 @@ def forecast(
             f" saves; expected efficiency {100 * efficiency:.0f} %; {processes} would be faster, or"
             " a larger `exchange_words`, which learns less"
         )
-    words = exchange.words(blocks.positions, size)
     per_word = (hidden + waited) / (blocks.positions / size)
     return seconds, Forecast(size, words, round(per_word, 1), round(efficiency, 3))
+
+
+def _mean(world: World, seconds: float | None) -> float | None:
+    """The mean of all ranks, None if one has none."""
+    found = world.agree([seconds or 0.0])
+    return float(found.mean()) if found.all() else None
+
+
+def _exchanging(
+    job: Job, exchange: Exchange, training_seconds: Callable[[Job], float | None], limit: int
+) -> float | None:
+    """The seconds of the run, by a second of it with sections of at most `limit` words."""
+    blocks, size, given = job.blocks, exchange.world.size, exchange.given
+    exchange.given = min(limit, exchange.words(blocks.positions, size))
+    exchange.begin(blocks, 0)
+    exchange(Rest(0, 0, None), whole=True)  # for the first time it takes longer
+    exchange.bytes, exchange.seconds = 0, 0.0
+    seconds = _mean(exchange.world, training_seconds(job))
+    spent = _mean(exchange.world, exchange.seconds)
+    exchange.given = given
+    if seconds is None or spent is None:
+        return None
+    bytes_of_run = sum(ring_bytes(exchange, blocks, size)) * size / (2 * (size - 1))
+    # of both the bytes of the run
+    return seconds + spent * (bytes_of_run / exchange.bytes - blocks.positions / exchange.trained)
 
 
 def _bandwidth(world: World) -> float:

@@ -7,7 +7,8 @@ w2v imports it.
     with world.step(): ...          # all ranks come through, or all fail with one sentence
 
 Every method but `alone` and `leave` is a collective: all ranks call the same ones in the same
-order. A World of one rank does nothing and imports nothing.
+order. A World of one rank does nothing and imports nothing. Ranks that find each other on one
+machine agree there, see `w2v.training.neighbours`.
 
 A rank that has gone away or does not answer within `patience` seconds is a Lost on all others. One
 of them tells it, rank 0 if it is there; what only others have to say is told by rank 0 too, as
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from w2v.errors import Elsewhere, InputError, RunError, W2VError
 from w2v.system.ranks import place_among_ranks
 from w2v.training.board import Board
+from w2v.training.neighbours import LONGEST, Neighbours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +52,11 @@ class Started:
 
 
 class World:
-    """One process for itself. rank: this one's number, of `size`."""
+    """One process for itself. rank: this one's number, of `size`. near: all are on one machine."""
 
     rank = 0
     size = 1
+    near = False
     patience = LONG
     owner: str | None = None  # the same for all restarts by torchrun, and no other start
 
@@ -91,6 +94,11 @@ class World:
         import numpy as np  # not before there is something to agree on
 
         return np.array([numbers], np.float64)
+
+    def memory(self, size: int) -> np.ndarray | None:
+        """Returns bytes that all ranks see, zeros; None where that cannot be, as on several
+        machines."""
+        return None
 
     def share(self, array: Buffer) -> None:
         """array = that of rank 0, in place."""
@@ -139,6 +147,8 @@ class World:
 class Ranks(World):
     """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
 
+    _neighbours: Neighbours | None = None
+
     def __init__(self) -> None:
         place = place_among_ranks()
         self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
@@ -167,6 +177,8 @@ class Ranks(World):
             rank=self.rank,
             world_size=self.size,
         )
+        self._neighbours = Neighbours.find(self)
+        self.near = self._neighbours is not None
 
     def _backend(self, local_size: int) -> str:
         cuda = self._torch.cuda
@@ -186,7 +198,14 @@ class Ranks(World):
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
         own = self._np.array([0.0, *numbers])  # a message is never empty
-        return self._gather(own)[:, 1:]
+        if self._neighbours is None or own.nbytes * self.size > LONGEST:
+            return self._gather(own)[:, 1:]
+        said = bytearray(self._heard(self._neighbours.meet, own.tobytes()))
+        return self._np.frombuffer(said).reshape(self.size, -1)[:, 1:]
+
+    def memory(self, size: int) -> np.ndarray | None:
+        found = None if self._neighbours is None else self._heard(self._neighbours.memory, size)
+        return None if found is None else self._np.frombuffer(found, self._np.uint8)
 
     def share(self, array: Buffer) -> None:
         spread = self._dist.broadcast
@@ -235,6 +254,8 @@ class Ranks(World):
         raise (InputError if status == 2 else RunError)(f"[rank {failed[0]}] {text}")
 
     def leave(self, error: BaseException | None) -> None:
+        if self._neighbours is not None:
+            self._neighbours.leave()
         if error is None:
             self._dist.destroy_process_group()
         elif not isinstance(error, Lost | Elsewhere):
@@ -253,10 +274,14 @@ class Ranks(World):
         return found
 
     def _wait(self, work: Any) -> None:
+        self._heard(work.wait, timedelta(seconds=self.patience))
+
+    def _heard(self, ask: Callable[[Any], Value], what: Any) -> Value:
+        """What the others answer."""
         began = time.monotonic()
         try:
-            work.wait(timedelta(seconds=self.patience))
-        except RuntimeError as error:
+            return ask(what)
+        except (RuntimeError, OSError) as error:
             waited = time.monotonic() - began >= 0.9 * self.patience
             raise self._lost(waited) from error
 

@@ -33,8 +33,8 @@ from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
 from w2v.training import engine
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
-from w2v.training.exchange import SharedTable
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.training.shared_rows import SharedTable
 from w2v.words.inputs import (
     BUCKETS,
     NGRAMS,

@@ -10,7 +10,9 @@ from w2v.kernels.cpu.workspace import RowTables, Weights, whole_vectors
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.sampling.unigram import keep_probabilities, unigram_probabilities
 from w2v.settings.config import Config
-from w2v.training.exchange import ALWAYS, SharedTable, default_words
+from w2v.training.sections import default_words
+from w2v.training.shared_rows import ALWAYS, SharedTable
+from w2v.training.world import World
 from w2v.words.inputs import Inputs, most_ngrams
 
 PART = 1 << 20  # words whose paths are looked at together
@@ -30,13 +32,15 @@ def block_limit(config: Config, length: int, ranks: int) -> int:
     return words // (BLOCKS * threads if threads > 1 else 1)
 
 
-def exchange_bytes(config: Config, vocabulary: int) -> int:
-    """Returns what the exchange takes for V = vocabulary beside the engine: what the rows were at
-    their last exchange, and twice what is on its way while training goes on, half of them."""
+def exchange_bytes(config: Config, vocabulary: int, world: World) -> int:
+    """Returns what the exchange takes of each rank for V = vocabulary beside the engine: what the
+    rows were at their last exchange, which neighbours have in common, and twice what messages
+    bring while training goes on, half of them."""
     plan = config.loss.plan()
     tables = 1 if plan is None else 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
     rows = tables * vocabulary + most_ngrams(config, vocabulary)
-    return 2 * rows * 4 * whole_vectors(config.model.dim) + TORCH_BYTES
+    size = rows * 4 * whole_vectors(config.model.dim)
+    return (size // world.size if world.near else 2 * size) + TORCH_BYTES
 
 
 def shared_tables(

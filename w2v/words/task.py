@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.selection import select_vocabulary
 from w2v.errors import InputError
+from w2v.kernels.cpu.merge import merge_ranks
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
@@ -89,7 +90,7 @@ class WordsTask(Task):
         first, *others = self.engine_class().demands(self.config, vocabulary)
         needed, available = BASE_BYTES + first.needed, first.available
         if self.context.world.size > 1 and self.config.training.engine == "hogwild":
-            needed += exchange_bytes(self.config, vocabulary)
+            needed += exchange_bytes(self.config, vocabulary, self.context.world)
         if available is not None:  # for each of the ranks here
             available //= place_or_alone().local_size
         return [first._replace(needed=needed, available=available), *others]
@@ -134,7 +135,7 @@ class WordsTask(Task):
         if world.size > 1 and config.training.engine == "autograd":
             engine.world, exchange = world, Together(world)
         elif world.size > 1 and (tables := engine.shared_tables()) is not None:
-            given = given_words(config), config.training.threads
+            given = merge_ranks, given_words(config), config.training.threads
             exchange = Exchange(tables, world, schedule, *given)
         return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 

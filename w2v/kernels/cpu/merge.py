@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import float32, int32, int64, njit
 
 from w2v.kernels.cpu import vector as v
@@ -127,6 +128,28 @@ def merge_round(
                 v.store(target + i, value)
                 for thread in range(own.shape[0]):
                     v.store(copies + thread * stride + i, value)
+
+
+@compiled(nogil=True, boundscheck=False)
+def merge_ranks(
+    rows: Any, base: Any, given: Any, rank: int, first: int, factor: Any, begin: int, end: int
+) -> None:
+    """base += f · the sum of all ranks' changes of it, in their order; rows = base.
+
+    rows [n, width]: this rank's, what they were at the last exchange: base, f: factor [n]; given
+    [ranks, first + n or more, width]: the other ranks' rows, from `first` on. This call does the
+    rows from `begin` on to before `end`.
+    """
+    change = np.zeros(rows.shape[1], np.float32)
+    for row in range(begin, end):
+        change[:] = 0
+        for other in range(given.shape[0]):
+            for i in range(len(change)):
+                own = rows[row, i] if other == rank else given[other, first + row, i]
+                change[i] += own - base[row, i]
+        for i in range(len(change)):
+            base[row, i] += factor[row] * change[i]
+            rows[row, i] = base[row, i]
 
 
 @compiled(nogil=True, boundscheck=False)

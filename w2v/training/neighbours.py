@@ -1,0 +1,108 @@
+"""Ranks of one machine: sockets over which they meet in microseconds, and memory that all of them
+see. Nothing of it is left behind, whatever becomes of the processes."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import time
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from w2v.training.world import World
+
+LONGEST = 1 << 16  # bytes of a message
+PATIENCE = 60.0  # seconds, for ranks that have said that they are there
+
+
+class Neighbours:
+    """links: rank 0's to the others in their order, another rank's to rank 0."""
+
+    def __init__(self, world: World, links: list[socket.socket]) -> None:
+        self._world, self._links = world, links
+
+    @classmethod
+    def find(cls, world: World) -> Neighbours | None:
+        """Returns all ranks as neighbours; None where one is out of reach of rank 0."""
+        name, own = "", None
+        with suppress(OSError, AttributeError):  # only Linux has what it takes
+            own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            own.settimeout(PATIENCE)
+            if world.rank == 0 and (os.memfd_create, socket.SO_PEERCRED):
+                own.bind(f"\0w2v-{uuid.uuid4().hex}")
+                own.listen(world.size)
+                name = bytes(own.getsockname()).decode()
+        name, reached = world.told(name), world.rank == 0
+        with suppress(OSError):
+            if world.rank and name and own is not None:
+                own.connect(name)
+                own.send(struct.pack("i", world.rank))
+                reached = _of_this_user(own)
+        all_have = world.agree([reached and bool(name)]).all()
+        if own is None or not all_have:
+            return None
+        return cls(world, [own] if world.rank else _accepted(own, world.size))
+
+    def meet(self, own: bytes) -> bytes:
+        """Returns what all ranks say, in their order; all say as much. OSError: one has gone away,
+        TimeoutError: or has not come."""
+        until = time.monotonic() + self._world.patience
+        if self._world.rank:
+            self._links[0].send(own)
+            return _heard(self._links[0], len(own) * self._world.size, until)
+        said = b"".join([own, *(_heard(link, len(own), until) for link in self._links)])
+        for link in self._links:
+            link.send(said)
+        return said
+
+    def memory(self, size: int) -> mmap.mmap | None:
+        """Returns as many bytes that all ranks see, zeros; None where they cannot be had. Raises
+        what `meet` does."""
+        found, descriptors = None, list[int]()
+        if self._world.rank:
+            self._links[0].settimeout(self._world.patience)
+            _, descriptors, *_ = socket.recv_fds(self._links[0], 1, 1)
+        else:
+            with suppress(OSError):
+                descriptors = [os.memfd_create("w2v")]
+                os.ftruncate(descriptors[0], size)
+            for link in self._links:
+                socket.send_fds(link, [b"m"], descriptors)
+        with suppress(OSError, ValueError, IndexError):
+            found = mmap.mmap(descriptors[0], size)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return found if self._world.agree([found is not None]).all() else None
+
+    def leave(self) -> None:
+        """This rank meets nobody any more."""
+        for link in self._links:
+            link.close()
+
+
+def _heard(link: socket.socket, size: int, until: float) -> bytes:
+    link.settimeout(max(1e-3, until - time.monotonic()))
+    said = link.recv(size)
+    if not said:
+        raise ConnectionResetError("the other end has gone away")
+    return said
+
+
+def _of_this_user(link: socket.socket) -> bool:
+    peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", peer)[1] == os.getuid())
+
+
+def _accepted(server: socket.socket, size: int) -> list[socket.socket]:
+    """The links to all others, which have connected, in their order."""
+    found: dict[int, socket.socket] = {}
+    with server:
+        while len(found) < size - 1:
+            link, _ = server.accept()
+            if _of_this_user(link):
+                found[struct.unpack("i", link.recv(4))[0]] = link
+    return [found[rank] for rank in range(1, size)]

@@ -10,8 +10,9 @@ has used them.
 
 Over ranks each trains its part of the columns, and the gradients are summed before the norm is
 taken: what comes out is that of one process, to rounding, but for dropout, which every rank draws
-by itself. A layer over all V tokens is dealt out to the ranks where that moves fewer bytes than the
-gradients of its rows; rank 0 gets all of them before they are measured or saved.
+by itself. The rows of an output layer are dealt out to the ranks (`w2v.losses.sharded`) where that
+moves fewer bytes than their gradients, but never tied ones, nor those of hsigmoid and adaptive
+softmax; rank 0 gets all of them before they are measured or saved.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,8 +31,10 @@ from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
+from w2v.losses.layers import layer_class
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
+from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
@@ -41,8 +45,9 @@ from w2v.training.schedule import Block
 from w2v.training.world import World
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
-# rows per token of a step from which a layer is dealt out to ranks: 3 hidden rows travel for each
-# token, 2 gradients for each output row; and smaller messages cost about as much
+# A layer is dealt out to ranks from so many rows per token of a step on. 3 hidden rows travel for
+# each token then, and otherwise 2 gradients for each output row, or, of a layer that draws noise
+# words, that of each token's row and every rank's of these; smaller messages cost about as much.
 SHARD_FROM = 2
 
 
@@ -76,16 +81,16 @@ class LanguageModelEngine(Engine):
 
     def initialise(self) -> None:
         """Starting values, by the seed; optimizers that have seen nothing."""
-        config = self.config
+        config, self._shard = self.config, self._dealt()
+        given: Any = {"generator": self._generator, "shard": self._shard}
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.training.seed)
-                self.model = Network(config, self._counts, generator=self._generator)
+                self.model = Network(config, self._counts, **given)
         except ValueError as error:
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
         self.model.to(self.device).train()
-        self._shard = self._dealt()
         if config.lm.compile:
             self.model.body.compile()
         self._optimizers = {
@@ -97,16 +102,20 @@ class LanguageModelEngine(Engine):
         self._rows: dict[str, Tensor] = {}
 
     def _dealt(self) -> Shard | None:
-        """Deals out the output layer's rows, if it is one of those and that moves fewer bytes."""
-        config, layer = self.config, self.model.output
-        step = config.training.batch_size * config.lm.bptt * config.lm.accumulate
-        if self.world.size == 1 or config.lm.tied or not isinstance(layer, FullLayer):
+        """Which of the output rows are here, if they are dealt out."""
+        lm, name, ranks = self.config.lm, self.config.training.loss, self.world.size
+        if ranks == 1 or lm.tied or not issubclass(layer_class(name), FullLayer):
             return None
-        if not layer.can_shard or len(self._counts) <= SHARD_FROM * step:
+        loss, options, rows = LOSSES[name], self.config.loss, len(self._counts)
+        if loss.draws_noise:
+            options = loss.with_negatives(options, rows - 1)
+            rows = ranks * lm.accumulate * loss.negatives(options)
+        tokens = self.config.training.batch_size * lm.bptt * lm.accumulate
+        # of sparse softmax the highest scores of every rank travel too
+        more = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
+        if rows <= SHARD_FROM * (1 + more) * tokens:
             return None
-        shard = Shard.of(self.world, len(self._counts))
-        shard.deal(layer)
-        return shard
+        return Shard.of(self.world, len(self._counts))
 
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
@@ -307,4 +316,5 @@ class LanguageModelEngine(Engine):
 
 def _is_dealt(name: str, tensor: Tensor) -> bool:
     """Whether a tensor is one of an output layer's rows, or of what is remembered of them."""
-    return name.startswith(("output.", "optimizer.output.")) and tensor.dim() > 0
+    table = name.removeprefix("optimizer.")
+    return table.startswith(("output.weight", "output.bias")) and tensor.dim() > 0

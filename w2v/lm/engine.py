@@ -217,10 +217,7 @@ class LanguageModelEngine(Engine):
         self._whole = tuple(whole)
         for name, tensor in self._tensors().items():
             if self._shard is not None and _is_dealt(name, tensor):
-                own = tensor.detach()[:-1].cpu().reshape(-1).numpy()
-                parts = [own, *[own[:0]] * (self.world.size - 1)]
-                of_all = np.concatenate(self.world.deal(parts))  # on rank 0 all of them
-                self._rows[name] = torch.from_numpy(of_all).view(-1, *tensor.shape[1:])
+                self._rows[name] = self._shard.on_first(tensor.detach()[:-1].cpu())
 
     @contextmanager
     def whole(self) -> Iterator[Network]:

@@ -17,7 +17,7 @@ class another rank has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +34,7 @@ from w2v.losses.math.score_sums import ScoreSums
 if TYPE_CHECKING:
     from w2v.losses.softmax import FullLayer
 
+PIECE_ROWS = 1 << 14  # that travel at a time
 STEP = 1024  # rows that are drawn at a time, a multiple of 16: see `Shard.drawn`
 
 
@@ -46,6 +47,8 @@ class Ranks(Protocol):
     def sum(self, array: Any) -> None: ...
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]: ...
+
+    def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,8 @@ class Shard:
     @classmethod
     def of(cls, ranks: Ranks, classes: int) -> Shard:
         """Returns this rank's part of so many classes."""
-        each, more = divmod(classes, ranks.size)
-        low = ranks.rank * each + min(ranks.rank, more)
-        return cls(ranks, low, low + each + (ranks.rank < more), classes)
+        low, high = (_first(rank, ranks.size, classes) for rank in (ranks.rank, ranks.rank + 1))
+        return cls(ranks, low, high, classes)
 
     @property
     def rows(self) -> int:
@@ -90,6 +92,19 @@ class Shard:
                 found[low - self.low : high - self.low] = piece[low - start : high - start]
         return found
 
+    def on_first(self, own: Tensor) -> Tensor:
+        """Returns the rows of all ranks on the first, from each one's own [rows, …]; nothing on
+        others. They travel a few at a time."""
+        size = self.ranks.size
+        whole = own.new_empty(0 if self.ranks.rank else self.classes, *own.shape[1:])
+        for start in range(0, -(-self.classes // size), PIECE_ROWS):
+            piece = own[start : start + PIECE_ROWS].reshape(-1).numpy()
+            found = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
+            for rank, part in enumerate(found):
+                rows = torch.from_numpy(part).view(-1, *own.shape[1:])
+                whole[_first(rank, size, self.classes) + start :][: len(rows)] = rows
+        return whole
+
     def deal(self, layer: FullLayer, otherwise: Callable[[Tensor], None]) -> None:
         """Gives a layer of any rows its own ones alone, as it starts, and as `otherwise` then goes
         on with some of all rows."""
@@ -102,6 +117,12 @@ class Shard:
         if layer.bias is not None:
             floor = floor_of(accumulate_dtype(layer.bias))
             layer.bias = nn.Parameter(self.part(layer.bias.detach(), floor))
+
+
+def _first(rank: int, ranks: int, classes: int) -> int:
+    """The first class of a rank, or, of the one behind the last, how many there are."""
+    each, more = divmod(classes, ranks)
+    return rank * each + min(rank, more)
 
 
 class _OfAll(torch.autograd.Function):

@@ -71,7 +71,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     path = folder / f"step-{checkpoint.step}"
     state = {"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state}
     lines = "".join(f"{line}\n" for line in checkpoint.metrics)
-    tensors = _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
+    tensors = tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
     files = {TENSORS: tensors, STATE: [_json(state)], METRICS: [lines.encode()]}
     with atomic_directory(path, replace=True) as place:
         manifest = {name: _write(place / name, chunks) for name, chunks in files.items()}
@@ -193,7 +193,7 @@ def _verify(path: Path, size: int, sha256: str) -> None:
         raise DamagedCheckpoint(f"{path.name} does not have the checksum that the manifest says")
 
 
-def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
+def tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     """A safetensors file, piece by piece: the library's own writer copies all of it in memory once
     more."""
     header, place = {}, 0

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
-def test_three_ranks_do_all_that_a_world_can(ranks):
-    for end in ranks(3, script=str(HERE / "check_world.py")):
+@pytest.mark.parametrize("what", ["world", "rows"])
+def test_three_ranks_do_all_that_a_world_can(ranks, what):
+    for end in ranks(3, script=str(HERE / f"check_{what}.py")):
         assert (end.status, end.out) == (0, "all is well\n"), end.err
 
 

@@ -149,10 +149,13 @@ def _train(
                 job.validation.finish(epochs, result)
             reporter.stage(f"writing {output.path}")
             summary = _summary(task, text, job, result, clock)
-            path, checkpoint = output.path, None
+            path, checkpoint, learnt = output.path, None, None
             with world.step():
                 if world.rank == 0:
                     learnt = task.result(text, job)
+            saving.keep(trainer.blocks_done, result)
+            with world.step():
+                if learnt is not None:
                     path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
             name, checkpoint = world.told((str(path), checkpoint))
         if path != output.path and world.rank == 0:

@@ -113,34 +113,46 @@ def test_what_ranks_learn_does_not_hang_on_checkpoints(ranks, corpus, unbroken, 
     assert np.isfinite(np.load(run / "vectors.npy")).all()
 
 
-def test_a_layer_that_is_dealt_out_is_measured_saved_and_gone_on_with_whole(
-    ranks, corpus, tmp_path
-):
+def test_dealt_rows_are_measured_saved_and_gone_on_with_by_any_number(ranks, corpus, tmp_path):
     text = corpus.read_text().splitlines(keepends=True)
     small, valid = tmp_path / "small.txt", tmp_path / "valid.txt"
     small.write_text("".join(text[:60]))
     valid.write_text("".join(text[60:80]))
-    more = [
-        *LM,
-        "--batch-size",
-        3,
-        "--bptt",
-        3,
-        "--lr",
-        0.01,
-        "--epochs",
-        2,
-        "--valid",
-        valid,
-    ]  # V > 2 * 9
-    given = ("train", small, *more, "--checkpoint-every", "0.2k", "--output")
-    stopped, alone = (tmp_path / name for name in ("stopped", "alone"))
-    ends = ranks(2, *given, stopped, fault=(1, 5, "SIGTERM"))
+    more = f"--batch-size 3 --bptt 3 --lr 0.01 --epochs 2 --valid {valid}".split()  # V > 2 * 9
+    given = ("train", small, *LM, *more, "--checkpoint-every", "0.2k", "--output")
+    stopped, alone, lacking = (tmp_path / name for name in ("stopped", "alone", "lacking"))
+    ends = ranks(2, *given, stopped, fault=(1, 3, "SIGTERM"))
     assert [end.status for end in ends] == [143, 143], ends[0].err
-    assert ranks(2, "train", "--resume", stopped)[0].status == 0
+    size = len((stopped / "vocab.tsv").read_text().splitlines())
+    steps, half = list(stopped.glob("checkpoints/step-*")), (size + 1) // 2
+    for step in steps:
+        for low, high in ((0, half), (half, size)):
+            found = load_file(step / f"rows-{low}-{high}.safetensors")
+            assert found["output.weight"].shape == (high - low, 8)
+            assert len(found["optimizer.output.weight.squares"]) == high - low
+        assert not {"output.weight", "output.bias"} & load_file(step / "tensors.safetensors").keys()
+    assert not list(stopped.glob("checkpoints/.*"))
+
+    shutil.copytree(stopped, lacking)
+    for step in lacking.glob("checkpoints/step-*"):
+        (step / f"rows-{half}-{size}.safetensors").unlink()
+    for damage in ("no file", "no entry"):
+        (end,) = ranks(1, "train", "--resume", lacking)
+        assert end.status == 2 and len(end.err.splitlines()) == 1, damage
+        assert str(half) in end.err, damage
+        for step in lacking.glob("checkpoints/step-*"):
+            manifest = json.loads((step / "manifest.json").read_text())
+            manifest["files"].pop(f"rows-{half}-{size}.safetensors", None)
+            (step / "manifest.json").write_text(json.dumps(manifest))
+
+    # 2 ranks -> 3 -> 1 -> 2, against one process with the same stops
     assert ranks(1, *given, alone)[0].status == 0
-    expected, found = (load_file(run / "model.safetensors") for run in (alone, stopped))
-    assert found.keys() == expected.keys()
-    for name, array in expected.items():
-        assert np.abs(found[name] - array).max() <= 1e-3 * np.abs(array).max()
-    assert summary(stopped)["words"] == summary(alone)["words"]
+    for number, epochs in ((3, 2), (1, 3), (2, 4)):
+        ends = ranks(number, "train", "--resume", stopped, "--epochs", epochs)
+        assert [end.status for end in ends] == [0] * number, ends[0].err
+        assert ranks(1, "train", "--resume", alone, "--epochs", epochs)[0].status == 0
+        expected, found = (load_file(run / "model.safetensors") for run in (alone, stopped))
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            assert np.abs(found[name] - array).max() <= 1e-3 * np.abs(array).max()
+        assert summary(stopped)["words"] == summary(alone)["words"]

@@ -11,10 +11,10 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_three_ranks_do_all_that_a_world_can(ranks, apart):
+@pytest.mark.parametrize(("what", "apart"), [("world", False), ("world", True), ("rows", False)])
+def test_three_ranks_do_all_that_a_world_can(ranks, what, apart):
     """apart: on several machines."""
-    for end in ranks(3, str(apart), script=str(HERE / "check_world.py"), apart=apart):
+    for end in ranks(3, str(apart), script=str(HERE / f"check_{what}.py"), apart=apart):
         assert (end.status, end.out) == (0, "all is well\n"), end.err
 
 

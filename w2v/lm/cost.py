@@ -11,10 +11,11 @@ import torch
 
 from w2v.lm.bodies.choose import make_body
 from w2v.lm.columns import Source
-from w2v.lm.engine import LanguageModelEngine
+from w2v.lm.engine import LanguageModelEngine, deals_out
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
+from w2v.system.ranks import place_or_alone
 from w2v.training.device import LIBRARY_BYTES, SCORE_BYTES
 from w2v.training.optimizers import STATE_ROWS
 from w2v.training.schedule import Block
@@ -30,16 +31,21 @@ def parameter_count(config: Config, vocabulary: int) -> int:
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
     """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model,
-    one step."""
+    one step; of several ranks, the first."""
     dim, lm, loss = config.model.dim, config.lm, LOSSES[config.training.loss]
     tokens = config.training.batch_size * lm.bptt
-    states = STATE_ROWS[config.training.optimizer] + (config.validation.valid is not None)
+    states = STATE_ROWS[config.training.optimizer]
+    everything, output = parameter_count(config, vocabulary), _output_count(config, vocabulary)
+    ranks = place_or_alone().size
+    own = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
     # a sparse gradient holds the rows of a step only
-    dense = _body_count(config) + (0 if loss.sparse else _output_count(config, vocabulary))
+    dense = _body_count(config) + (0 if loss.sparse else own)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
     return (
         LIBRARY_BYTES
-        + 4 * (1 + states) * parameter_count(config, vocabulary)
+        + 4 * (1 + states) * (everything - output + own)
+        + 4 * (output if own < output else 0)  # put together to be measured and written
+        + 4 * (everything if config.validation.valid is not None else 0)
         + 4 * 2 * dense
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES)

@@ -10,8 +10,9 @@ has used them.
 
 Over ranks each trains its part of the columns, and the gradients are summed before the norm is
 taken: what comes out is that of one process, to rounding, but for dropout, which every rank draws
-by itself. A layer over all V tokens is dealt out to the ranks where that moves fewer bytes than the
-gradients of its rows; rank 0 gets all of them before they are measured or saved.
+by itself. The rows of an output layer are dealt out to the ranks (`w2v.losses.sharded`) where that
+moves fewer bytes than their gradients, but never tied ones, nor those of hsigmoid and adaptive
+softmax; rank 0 gets all of them before they are measured or saved.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,21 +31,39 @@ from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
+from w2v.losses.layers import layer_class
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
+from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
-from w2v.training.engine import Engine, Tally, block_seeds, check_state
+from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
 from w2v.training.optimizers import AdamW, RowOptimizer, Sgd
 from w2v.training.ranked import summed_over
 from w2v.training.schedule import Block
 from w2v.training.world import World
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
-# rows per token of a step from which a layer is dealt out to ranks: 3 hidden rows travel for each
-# token, 2 gradients for each output row; and smaller messages cost about as much
+OUTPUT_ROWS = "output.weight", "output.bias"  # the parameters that can be dealt out
+# A layer is dealt out to ranks from so many rows per token of a step on. 3 hidden rows travel for
+# each token then, and otherwise 2 gradients for each output row, or, of a layer that draws noise
+# words, that of each token's row and every rank's of these; smaller messages cost about as much.
 SHARD_FROM = 2
+
+
+def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
+    """Whether so many ranks deal out the output rows of V = vocabulary tokens."""
+    lm, options, rows = config.lm, config.loss, vocabulary
+    loss = LOSSES[config.training.loss]
+    if ranks == 1 or lm.tied or not issubclass(layer_class(loss.name), FullLayer):
+        return False
+    if loss.draws_noise:
+        negatives = loss.negatives(loss.with_negatives(options, vocabulary - 1))
+        rows = ranks * lm.accumulate * negatives
+    # of sparse softmax the highest scores of every rank travel too
+    more = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
+    return rows > SHARD_FROM * (1 + more) * config.training.batch_size * lm.bptt * lm.accumulate
 
 
 class LanguageModelEngine(Engine):
@@ -76,37 +96,34 @@ class LanguageModelEngine(Engine):
 
     def initialise(self) -> None:
         """Starting values, by the seed; optimizers that have seen nothing."""
-        config = self.config
+        config, self._shard = self.config, None
+        if deals_out(config, len(self._counts), self.world.size):
+            self._shard = Shard.of(self.world, len(self._counts))
+        given: Any = {"generator": self._generator, "shard": self._shard}
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(config.training.seed)
-                self.model = Network(config, self._counts, generator=self._generator)
+                self.model = Network(config, self._counts, **given)
         except ValueError as error:
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
         self.model.to(self.device).train()
-        self._shard = self._dealt()
         if config.lm.compile:
             self.model.body.compile()
         self._optimizers = {
             name: self._optimizer(name, table) for name, table in self.model.named_parameters()
         }
+        self._dealt = {  # the tensors of dealt rows, and of what is remembered of them
+            name
+            for name, tensor in self._tensors().items()
+            if self._shard is not None
+            and tensor.dim()
+            and name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
+        }
         self._state: State = ()
         # of all columns and all rows, where other ranks hold some; there for a while
         self._whole: State | None = None
         self._rows: dict[str, Tensor] = {}
-
-    def _dealt(self) -> Shard | None:
-        """Deals out the output layer's rows, if it is one of those and that moves fewer bytes."""
-        config, layer = self.config, self.model.output
-        step = config.training.batch_size * config.lm.bptt * config.lm.accumulate
-        if self.world.size == 1 or config.lm.tied or not isinstance(layer, FullLayer):
-            return None
-        if not layer.can_shard or len(self._counts) <= SHARD_FROM * step:
-            return None
-        shard = Shard.of(self.world, len(self._counts))
-        shard.deal(layer)
-        return shard
 
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
@@ -153,11 +170,19 @@ class LanguageModelEngine(Engine):
 
     def state(self) -> dict[str, np.ndarray]:
         """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
-        tensors = {name: tensor.detach() for name, tensor in self._tensors().items()}
-        tensors |= self._rows
+        named = self._tensors().items()
+        tensors = {name: each.detach() for name, each in named if name not in self._dealt}
         carried = self._state if self._whole is None else self._whole
         tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(carried)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+    def part(self) -> Part | None:
+        """The output rows that are here, and what the optimizers remember of them."""
+        if self._shard is None:
+            return None
+        tensors = self._tensors()
+        own = {name: tensors[name].detach()[:-1].cpu().numpy() for name in sorted(self._dealt)}
+        return Part(self._shard.low, self._shard.high, own)
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         carried = sorted(name for name in arrays if name.startswith(CARRY))
@@ -166,7 +191,7 @@ class LanguageModelEngine(Engine):
         shard, expected = self._shard, {}
         for name, tensor in tensors.items():
             expected[name] = tensor.detach().cpu().numpy()
-            if shard is not None and _is_dealt(name, tensor):
+            if shard is not None and name in self._dealt:
                 rows = np.broadcast_to(expected[name][:1], (shard.classes, *tensor.shape[1:]))
                 expected[name] = rows
         check_state(kept, expected)
@@ -186,8 +211,9 @@ class LanguageModelEngine(Engine):
         with torch.no_grad():
             for name, tensor in tensors.items():
                 given = torch.from_numpy(np.array(kept[name]))
-                if shard is not None and _is_dealt(name, tensor):
-                    self._rows[name] = given
+                if shard is not None and name in self._dealt:
+                    if name in OUTPUT_ROWS:
+                        self._rows[name] = given
                     tensor[:-1].copy_(given[shard.low : shard.high])
                 else:
                     tensor.copy_(given)
@@ -206,12 +232,10 @@ class LanguageModelEngine(Engine):
             rows = torch.from_numpy(np.concatenate(found)).view(-1, *turned.shape[1:])
             whole.append(rows.transpose(0, 1).to(self.device))
         self._whole = tuple(whole)
-        for name, tensor in self._tensors().items():
-            if self._shard is not None and _is_dealt(name, tensor):
-                own = tensor.detach()[:-1].cpu().reshape(-1).numpy()
-                parts = [own, *[own[:0]] * (self.world.size - 1)]
-                of_all = np.concatenate(self.world.deal(parts))  # on rank 0 all of them
-                self._rows[name] = torch.from_numpy(of_all).view(-1, *tensor.shape[1:])
+        if self._shard is not None:
+            for name, rows in self.model.named_parameters():
+                if name in OUTPUT_ROWS:
+                    self._rows[name] = self._shard.on_first(rows.detach()[:-1].cpu())
 
     @contextmanager
     def whole(self) -> Iterator[Network]:
@@ -264,8 +288,8 @@ class LanguageModelEngine(Engine):
         named = dict(self.model.named_parameters())
         gradients, of_rows = optimizers.gathered(named.items()), []
         if self._shard is not None:
-            of_rows = [each for each in gradients if _is_dealt(each.name, each.values)]
-            gradients = [each for each in gradients if not _is_dealt(each.name, each.values)]
+            of_rows = [each for each in gradients if each.name in OUTPUT_ROWS]
+            gradients = [each for each in gradients if each.name not in OUTPUT_ROWS]
         gradients = summed_over(self.world, gradients, named)
         scale = 1 / tokens
         if clip := self.config.lm.clip:
@@ -303,8 +327,3 @@ class LanguageModelEngine(Engine):
                 raise
             what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
             raise RunError(f"{what}: leave it out, or install a C++ compiler") from error
-
-
-def _is_dealt(name: str, tensor: Tensor) -> bool:
-    """Whether a tensor is one of an output layer's rows, or of what is remembered of them."""
-    return name.startswith(("output.", "optimizer.output.")) and tensor.dim() > 0

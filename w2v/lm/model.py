@@ -23,6 +23,8 @@ from w2v.lm.bodies.base import State
 from w2v.lm.bodies.choose import make_body
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
+from w2v.losses.sharded import Shard
+from w2v.losses.softmax import FullLayer
 from w2v.losses.table import LOSSES
 
 if TYPE_CHECKING:
@@ -39,10 +41,17 @@ class Network(nn.Module):
         counts: [V] int64, how often each token occurs, never increasing.
         sparse: embedding and output rows get sparse gradients where they can: of the rows used.
         generator: for the noise words.
+        shard: the output rows that there are to be, if not all; the others are never held.
     """
 
     def __init__(
-        self, config: Config, counts: Tensor, *, sparse: bool = True, generator: Any = None
+        self,
+        config: Config,
+        counts: Tensor,
+        *,
+        sparse: bool = True,
+        generator: Any = None,
+        shard: Shard | None = None,
     ) -> None:
         super().__init__()
         settings, dim = config.lm, config.model.dim
@@ -63,14 +72,22 @@ class Network(nn.Module):
             more["bias"] = True
         if settings.tied:
             more["weight"] = self.input.weight
+        elif shard is not None:
+            more["weight"] = torch.zeros(1).expand(len(counts), self.dim_hidden)
         self.output: OutputLayer = make_layer(loss.name, self.dim_hidden, counts, options, **more)
         for name, rows in self.output.named_parameters():
-            # adaptive softmax has starting values of its own
-            if name.endswith("weight") and not rows.any():
-                nn.init.uniform_(rows, -REACH, REACH)
+            if name.endswith("weight"):
+                self._start_rows(rows)
         for part in self.output.modules():
             if isinstance(part, OutputLayer):
                 part.start_as_unigram()
+        if shard is not None and isinstance(self.output, FullLayer):
+            shard.deal(self.output, self._start_rows)
+
+    def _start_rows(self, rows: Tensor) -> None:
+        """Fills output rows of which the layer has no starting values of its own."""
+        if not rows.any():
+            nn.init.uniform_(rows, -REACH, REACH)
 
     def start(self, batch: int) -> State:
         """Returns the state before the first token of `batch` columns."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from w2v.errors import InputError, RunError, shown
+from w2v.runs.checkpoint import tensor_chunks
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.system.memory import available_memory
@@ -43,10 +44,8 @@ def model_files(
 ) -> dict[str, Callable[[IO[bytes]], Any]]:
     """Returns what writes the files of a model with these parameters into a run directory that has
     its vocab.tsv, by name."""
-    from safetensors.numpy import save  # only runs of language models need it
-
     files: dict[str, Callable[[IO[bytes]], Any]] = {
-        MODEL_FILE: lambda file: file.write(save(dict(arrays)))
+        MODEL_FILE: lambda file: file.writelines(tensor_chunks(arrays))
     }
     if (subwords := vocabulary.subwords) is not None:
         files["tokenizer.json"] = lambda file: file.write(subwords.to_json().encode())

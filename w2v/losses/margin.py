@@ -25,6 +25,7 @@ from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.math.numbers import accumulate_dtype, log_add, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
+from w2v.losses.sharded import local_part, sums_here
 from w2v.losses.softmax import FullLayer, Operands
 
 Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]
@@ -136,7 +137,7 @@ class MarginLayer(FullLayer):
 
     others_only = True
 
-    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
+    def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
         moved = self._move(score, score)(score, None, score)  # where neither h nor w is asked
         return -F.logsigmoid(moved - total)
 
@@ -155,7 +156,6 @@ class SmSoftmax(MarginLayer):
 
     takes = SmSoftmaxOptions
     options: SmSoftmaxOptions
-    can_shard = True
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         return lambda z, *_: z - self.options.sm_margin
@@ -179,7 +179,6 @@ class AmSoftmax(DirectedLayer):
 
     takes = AmSoftmaxOptions
     options: AmSoftmaxOptions
-    can_shard = True
 
     def operands(self, hidden: Tensor) -> Operands:
         """(scale x unit rows of hidden, unit rows of weight, None)."""
@@ -197,3 +196,18 @@ class LSoftmax(DirectedLayer):
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         return l_move(hidden, weight, self.options.angular_margin, self.options.annealing)
+
+    def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
+        """And |h| |w| of a target that is here."""
+        assert self.shard is not None
+        local, mine, (h, weight, _) = local_part(self, hidden, classes)
+        total, score = sums_here(self, hidden, classes)
+        rows = weight.index_select(0, local)
+        lengths = [torch.linalg.vector_norm(x.to(total.dtype), dim=1) for x in (h, rows)]
+        length = torch.where(mine, lengths[0] * lengths[1], 0.0)
+        return torch.stack([total, score, length], 1)
+
+    def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
+        options, (length,) = self.options, more
+        moved = angular_score(score, length, options.angular_margin, options.annealing)
+        return -F.logsigmoid(moved - total)

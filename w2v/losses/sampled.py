@@ -26,7 +26,8 @@ from w2v.losses.base import Counts, Made, Rows
 from w2v.losses.given import check_kind
 from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
-from w2v.losses.math.sampled_step import Link, log_count
+from w2v.losses.math.products import product_dtype
+from w2v.losses.math.sampled_step import LOGISTIC, REMOVED, Link, log_count, logistic
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.candidates import Candidates, Sampler
@@ -44,7 +45,7 @@ class SampledLayer(FullLayer):
     """
 
     options: SampledOptions
-    link: ClassVar[Link] = sampled_step.LOGISTIC
+    link: ClassVar[Link] = LOGISTIC
     unique: ClassVar[bool] = False  # whether the noise words of a draw are distinct
     subtracts_counts: ClassVar[bool] = True
     removes_hits = False
@@ -110,16 +111,12 @@ class SampledLayer(FullLayer):
         self, samples: Candidates, hidden: Tensor, target: Tensor, row_of: Tensor | None = None
     ) -> Tensor:
         """Loss [N] with given noise words; arguments as in `forward`, not checked."""
-        sampled = samples.sampled
-        ids = torch.cat([target, sampled.reshape(-1)])
-        tables = (self.weight,) if self.bias is None else (self.weight, self.bias)
-        rows, *bias = sampled_step.take_rows(ids, self.sparse, *tables)
-        offset = bias[0] if bias else None
+        sampled, counts = samples.sampled, None
         if self.subtracts_counts:
             of_labels = self._label_counts(samples, target, row_of)
             counts = torch.cat([of_labels, samples.sampled_expected_count.reshape(-1)])
-            constant = self.constants(log_count(counts, accumulate_dtype(hidden)))
-            offset = -constant if offset is None else offset - constant
+        ids = torch.cat([target, sampled.reshape(-1)])
+        rows, offset = self._rows(ids, counts, accumulate_dtype(hidden))
         sets, removed = len(hidden) if sampled.dim() == 2 else 1, None
         if self.removes_hits:
             if row_of is not None and sampled.dim() == 2:
@@ -129,6 +126,48 @@ class SampledLayer(FullLayer):
                 removed = removed.view(-1).nonzero()[:, 0]
         taken = sampled_step.Taken(self.link, 1, sets, row_of, removed)
         return sampled_step.sampled_loss(hidden, rows, offset, taken)
+
+    def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
+        """Of the noise words and the targets that are here: the logistic loss, or, as of all
+        classes, the log-sum-exp and the target's score. All ranks draw the same words."""
+        assert self.shard is not None
+        samples, dtype, counts = self.draw(hidden), accumulate_dtype(hidden), None
+        own, here = (self.shard.has(ids).nonzero()[:, 0] for ids in (classes, samples.sampled))
+        target, sampled, n = classes[own], samples.sampled[here], len(own)
+        if self.subtracts_counts:
+            of_labels = self._label_counts(samples, target, None)
+            counts = torch.cat([of_labels, samples.sampled_expected_count[here]])
+        rows, offset = self._rows(torch.cat([target, sampled]) - self.shard.low, counts, dtype)
+        kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
+        true = (hidden[own].to(dtype) * rows[:n].to(dtype)).sum(1)
+        noise = (hidden.to(kind) @ rows[n:].to(kind).t()).to(dtype)
+        if offset is not None:
+            true, noise = true + offset[:n], noise + offset[n:]
+        if self.removes_hits:
+            noise = noise.masked_fill(classes[:, None] == sampled, REMOVED)
+        # a label that another rank has costs nothing here
+        absent = -REMOVED if self.link is LOGISTIC else REMOVED
+        labels = noise.new_full((len(classes),), absent).index_copy(0, own, true)[:, None]
+        if self.link is LOGISTIC:
+            return logistic(labels, noise)[:, None]
+        score = noise.new_zeros(len(classes)).index_copy(0, own, true)
+        return torch.stack([torch.cat([labels, noise], 1).logsumexp(1), score], 1)
+
+    def of_shares(self, found: Tensor) -> Tensor:
+        return found[..., 0].sum(0) if self.link is LOGISTIC else super().of_shares(found)
+
+    def _rows(
+        self, ids: Tensor, counts: Tensor | None, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor | None]:
+        """Output rows by their numbers, and what is added to their scores; counts: those expected,
+        if they count."""
+        tables = (self.weight,) if self.bias is None else (self.weight, self.bias)
+        rows, *bias = sampled_step.take_rows(ids, self.sparse, *tables)
+        offset = bias[0] if bias else None
+        if counts is not None:
+            constant = self.constants(log_count(counts, dtype))
+            offset = -constant if offset is None else offset - constant
+        return rows, offset
 
     def constants(self, log_counts: Tensor) -> Tensor:
         """What is subtracted from scores of words with these expected counts."""

@@ -1,12 +1,15 @@
-"""Output layers over all V classes whose rows are dealt out to ranks, a contiguous part each: the
-first V mod n ranks have one row more (TensorFlow's `div` partition).
+"""Output layers whose V rows are dealt out to ranks, a contiguous part each; the first V mod n have
+one row more (TensorFlow's `div` partition). Those that score all rows or noise words can be,
+hsigmoid and adaptive softmax cannot.
 
-    every rank scores the hidden rows of all ranks [N] against its own rows:
-        total_r = log sum_{j on r} exp z_j [N],    score_r = the target's z, where it is on r
-    total = log sum_r exp total_r,                 score = sum_r score_r
+    own = layer.shares(hidden, classes)      # [N, K], what a rank's rows say of all ranks' tokens
+    loss = layer.of_shares(found)            # [N], of what all have found [ranks, N, K]
+
+    softmax    total_r = log sum_{j on r} exp z_j [N],    score_r = the target's z, if r has it
+               loss = log sum_r exp total_r - sum_r score_r
 
 What travels is the hidden rows and their gradients, 3 N D numbers a step, instead of the gradient
-of all rows, 2 V D. The gradient of its own rows a rank finds by itself.
+of all rows, 2 V D, or of the used ones. The gradient of its own rows a rank finds by itself.
 
 Behind a rank's rows stands one of zeros with the score -infinity, nearly: the target of those whose
 class another rank has.
@@ -14,8 +17,9 @@ class another rank has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,8 +34,8 @@ from w2v.losses.math.score_sums import ScoreSums
 if TYPE_CHECKING:
     from w2v.losses.softmax import FullLayer
 
-# what a loss is of total, score and mean [N]
-OfSums = Callable[[Tensor, Tensor, Tensor], Tensor]
+PIECE_ROWS = 1 << 14  # that travel at a time
+STEP = 1024  # rows that are drawn at a time, a multiple of 16: see `Shard.drawn`
 
 
 class Ranks(Protocol):
@@ -43,6 +47,8 @@ class Ranks(Protocol):
     def sum(self, array: Any) -> None: ...
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]: ...
+
+    def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -57,23 +63,66 @@ class Shard:
     @classmethod
     def of(cls, ranks: Ranks, classes: int) -> Shard:
         """Returns this rank's part of so many classes."""
-        each, more = divmod(classes, ranks.size)
-        low = ranks.rank * each + min(ranks.rank, more)
-        return cls(ranks, low, low + each + (ranks.rank < more), classes)
+        low, high = (_first(rank, ranks.size, classes) for rank in (ranks.rank, ranks.rank + 1))
+        return cls(ranks, low, high, classes)
+
+    @property
+    def rows(self) -> int:
+        return self.high - self.low
+
+    def has(self, classes: Tensor) -> Tensor:
+        """Whether each of them is here."""
+        return (classes >= self.low) & (classes < self.high)
 
     def part(self, rows: Tensor, behind: float) -> Tensor:
         """Returns a copy of this rank's part of `rows` [V, …], and one row more."""
-        own = rows[self.low : self.high]
-        return torch.cat([own, torch.full_like(rows[:1], behind)])
+        return torch.cat([rows[self.low : self.high], torch.full_like(rows[:1], behind)])
 
-    def deal(self, layer: FullLayer) -> None:
-        """Leaves a layer its own rows alone."""
-        with torch.no_grad():
-            layer.weight = nn.Parameter(self.part(layer.weight, 0.0))
-            if layer.bias is not None:
-                floor = floor_of(accumulate_dtype(layer.bias))
-                layer.bias = nn.Parameter(self.part(layer.bias, floor))
-        layer.shard = self
+    def drawn(self, dim: int, draw: Callable[[Tensor], None]) -> Tensor:
+        """Returns this rank's part of rows [V, dim] that `draw` fills with random numbers, and a
+        row of zeros: the numbers that it would fill all of them with, which are never held."""
+        found = torch.zeros(self.rows + 1, dim)
+        # normal numbers come in sixteens, and otherwise where there are fewer
+        edges = [*range(0, max(1, self.classes - STEP + 1), STEP), self.classes]
+        for start, stop in pairwise(edges):
+            piece = torch.empty(stop - start, dim)
+            draw(piece)
+            low, high = max(start, self.low), min(stop, self.high)
+            if low < high:
+                found[low - self.low : high - self.low] = piece[low - start : high - start]
+        return found
+
+    def on_first(self, own: Tensor) -> Tensor:
+        """Returns the rows of all ranks on the first, from each one's own [rows, …]; nothing on
+        others. They travel a few at a time."""
+        size = self.ranks.size
+        whole = own.new_empty(0 if self.ranks.rank else self.classes, *own.shape[1:])
+        for start in range(0, -(-self.classes // size), PIECE_ROWS):
+            piece = own[start : start + PIECE_ROWS].reshape(-1).numpy()
+            found = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
+            for rank, part in enumerate(found):
+                rows = torch.from_numpy(part).view(-1, *own.shape[1:])
+                whole[_first(rank, size, self.classes) + start :][: len(rows)] = rows
+        return whole
+
+    def deal(self, layer: FullLayer, otherwise: Callable[[Tensor], None]) -> None:
+        """Gives a layer of any rows its own ones alone, as it starts, and as `otherwise` then goes
+        on with some of all rows."""
+
+        def draw(rows: Tensor) -> None:
+            layer.start_rows(rows)
+            otherwise(rows)
+
+        layer.shard, layer.weight = self, nn.Parameter(self.drawn(layer.dim, draw))
+        if layer.bias is not None:
+            floor = floor_of(accumulate_dtype(layer.bias))
+            layer.bias = nn.Parameter(self.part(layer.bias.detach(), floor))
+
+
+def _first(rank: int, ranks: int, classes: int) -> int:
+    """The first class of a rank, or, of the one behind the last, how many there are."""
+    each, more = divmod(classes, ranks)
+    return rank * each + min(rank, more)
 
 
 class _OfAll(torch.autograd.Function):
@@ -99,41 +148,46 @@ def _gathered(ranks: Ranks, rows: Tensor) -> list[Tensor]:
     return [part.view(-1, *rows.shape[1:]) for part in parts]
 
 
-def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor, of_sums: OfSums) -> Tensor:
+def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
     """Loss [n] of this rank's hidden [n, D] and target [n]. All ranks must ask at once, and take
     the gradient of the plain sum: it is that of the sum over all ranks."""
-    shard = layer.shard
-    assert shard is not None
-    ranks, rows = shard.ranks, shard.high - shard.low
+    assert layer.shard is not None
+    ranks = layer.shard.ranks
     of_all = _OfAll.apply(hidden, ranks)  # type: ignore[no-untyped-call]
     parts = _gathered(ranks, target)
-    classes = torch.cat(parts)
-    mine = (classes >= shard.low) & (classes < shard.high)
-    local = torch.where(mine, classes - shard.low, rows)
     with torch.autocast(hidden.device.type, enabled=False):
-        h, weight, bias = layer.operands(of_all)
-        if bias is None:
-            bias = weight.new_zeros(rows + 1)
-            bias[rows] = floor_of(accumulate_dtype(bias))
-        # no guess: the gradients of the totals are the shares of this rank
-        product = product_dtype(accumulate_dtype(h))
-        asked = Asked(local, None, False, False, layer.others_only, product)
-        total, score, _ = ScoreSums.apply(h, weight, bias, asked)  # type: ignore[no-untyped-call]
-        score = torch.where(mine, score, 0.0)
-        mean = torch.zeros_like(total)
-        if layer.with_mean:
-            mean = h.to(total.dtype) @ weight[:rows].sum(0, dtype=total.dtype) + bias[:rows].sum()
-        own = torch.stack([total, score, mean / shard.classes], 1)
-        found = torch.stack(_gathered(ranks, own))  # [ranks, N, 3]
-        lse = found[:, :, 0].logsumexp(0)
-        share = (own[:, 0].detach() - lse).exp()
-        values = torch.stack([lse, found[:, :, 1].sum(0), found[:, :, 2].sum(0)], 1)
-        # the values of all, the gradient of what is here
-        of_here = torch.stack([share * own[:, 0], own[:, 1], own[:, 2]], 1)
-        losses = of_sums(*(values + (of_here - of_here.detach())).unbind(1))
+        own = layer.shares(of_all, torch.cat(parts))
+        found = _gathered(ranks, own)
+        found[ranks.rank] = own  # the values of all, the gradient of what is here
+        losses = layer.of_shares(torch.stack(found))
         before = sum(len(part) for part in parts[: ranks.rank])
         found_here = losses[before : before + len(target)]
         others = losses.sum() - found_here.sum()
         first = torch.zeros_like(found_here)
         first[0] = 1.0
         return found_here + first * (others - others.detach())
+
+
+def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """(the log-sum-exp [N] of a rank's scores, the target's score where it has that, else 0)."""
+    local, mine, operands = local_part(layer, hidden, classes)
+    # no guess: the gradients of the totals are the shares of this rank
+    product = product_dtype(accumulate_dtype(hidden))
+    asked = Asked(local, None, False, False, layer.others_only, product)
+    total, score, _ = ScoreSums.apply(*operands, asked)  # type: ignore[no-untyped-call]
+    return total, torch.where(mine, score, 0.0)
+
+
+def local_part(
+    layer: FullLayer, hidden: Tensor, classes: Tensor
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """(the place of each class among a rank's rows, behind them if it has that not; whether it has
+    it; what makes the scores)."""
+    shard = layer.shard
+    assert shard is not None
+    mine = shard.has(classes)
+    h, weight, bias = layer.operands(hidden)
+    if bias is None:
+        bias = weight.new_zeros(len(weight))
+        bias[-1] = floor_of(accumulate_dtype(bias))
+    return torch.where(mine, classes - shard.low, shard.rows), mine, (h, weight, bias)

@@ -13,37 +13,45 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from w2v.losses.base import OutputLayer
+from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import linear_cross_entropy
-from w2v.losses.math.numbers import eager, log_add, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, eager, log_add, rows_for
 from w2v.losses.math.products import all_scores
 from w2v.losses.math.top_scores import top_scores
 from w2v.losses.options import LabelSmoothingOptions, SoftmaxOptions, SparseSoftmaxOptions
-from w2v.losses.sharded import Shard, sharded_loss
+from w2v.losses.sharded import Shard, local_part, sharded_loss, sums_here
 
 Operands = tuple[Tensor, Tensor, Tensor | None]  # hidden, weight, bias
 
 
 class FullLayer(OutputLayer):
-    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`, and what
-    it needs to have its rows dealt out to ranks."""
+    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`. Their
+    rows can be dealt out to ranks, see `w2v.losses.sharded`."""
 
-    shard: Shard | None = None  # of those who `can_shard`
-    can_shard = False
-    others_only = with_mean = False  # what is asked of `score_sums`
+    shard: Shard | None = None
+    others_only = False  # what is asked of `score_sums`
 
-    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
-        """Loss [N] from the log-sum-exp, the target's score and, `with_mean`, the mean score."""
+    def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
+        """Loss [N] from the log-sum-exp, the target's score, and what else a rank has found."""
         return total - score
+
+    def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
+        """What this rank finds of the rows and classes [N] of all: [N, K]."""
+        return torch.stack(sums_here(self, hidden, classes), 1)
+
+    def of_shares(self, found: Tensor) -> Tensor:
+        """Loss [N] from what all ranks have found [ranks, N, K]."""
+        return self.of_sums(found[..., 0].logsumexp(0), *found[..., 1:].sum(0).unbind(1))
 
     @eager
     def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
         if self.shard is None:
             return super().forward(hidden, target, row_of)
         rows, classes, _ = self._checked(hidden, target, None)
-        losses = sharded_loss(self, rows, classes.view(-1), self.of_sums)
-        return losses.view(classes.shape)
+        return sharded_loss(self, rows, classes.view(-1)).view(classes.shape)
 
     def operands(self, hidden: Tensor) -> Operands:
         """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
@@ -61,7 +69,6 @@ class Softmax(FullLayer):
     """Cross-entropy of the softmax over all classes; the training loss is the nll."""
 
     takes = SoftmaxOptions
-    can_shard = True
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return linear_cross_entropy(hidden, self.weight, target, self.bias, row_of)
@@ -72,10 +79,17 @@ class LabelSmoothing(FullLayer):
 
     takes = LabelSmoothingOptions
     options: LabelSmoothingOptions
-    can_shard = with_mean = True
 
-    def of_sums(self, total: Tensor, score: Tensor, mean: Tensor) -> Tensor:
-        alpha = self.options.smoothing
+    def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
+        assert self.shard is not None
+        dtype = accumulate_dtype(hidden)
+        mean = hidden.to(dtype) @ self.weight[:-1].sum(0, dtype=dtype)
+        if self.bias is not None:
+            mean = mean + self.bias[:-1].sum(dtype=dtype)
+        return torch.stack([*sums_here(self, hidden, classes), mean / self.num_classes], 1)
+
+    def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
+        alpha, (mean,) = self.options.smoothing, more
         return total - (1 - alpha) * score - alpha * mean
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
@@ -100,6 +114,24 @@ class SparseSoftmax(FullLayer):
         inside = (rows_for(ids, row_of) == target[:, None]).any(1)
         total = rows_for(values.logsumexp(1), row_of)
         return kept_cross_entropy(total, score, inside, self.options.keep_target)
+
+    def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
+        """The highest scores of this rank, the target's, and its place among those of all + 1."""
+        assert self.shard is not None
+        k, dtype = min(self.options.top_k, self.num_classes), accumulate_dtype(hidden)
+        local, mine, operands = local_part(self, hidden, classes)
+        values, ids, score = top_scores(operands, local, None, min(k, self.shard.rows))
+        values = F.pad(values, (0, k - values.shape[1]), value=floor_of(dtype))
+        hits, first = (ids == local[:, None]).max(1)
+        place = torch.where(hits, self.shard.ranks.rank * k + first + 1, 0).to(dtype)
+        return torch.cat([values, torch.where(mine, score, 0.0)[:, None], place[:, None]], 1)
+
+    def of_shares(self, found: Tensor) -> Tensor:
+        k = found.shape[2] - 2
+        values, order = found[..., :k].transpose(0, 1).flatten(1).topk(k, 1)
+        score, place = found[..., k:].sum(0).unbind(1)
+        inside = (order == place.long()[:, None] - 1).any(1)
+        return kept_cross_entropy(values.logsumexp(1), score, inside, self.options.keep_target)
 
 
 def kept_cross_entropy(top: Tensor, score: Tensor, inside: Tensor, keep_target: bool) -> Tensor:

@@ -4,6 +4,7 @@ JSON, never pickles.
     tensors.safetensors   what the engine's `state()` gave, and the blocks' bounds
     state.json        how far the run is, its tallies, schedule, settings, and which corpus it reads
     metrics.jsonl         the run's metrics so far
+    rows-LOW-HIGH.safetensors   over ranks, those rows of tensors that only one of them has
     manifest.json         size and SHA-256 of each of these
 
 A checkpoint is written under a temporary name, synced and renamed, so that it is there whole or not
@@ -33,6 +34,7 @@ FOLDER = "checkpoints"
 TENSORS, STATE = "tensors.safetensors", "state.json"
 METRICS_BYTES = 64 << 20  # of metrics.jsonl, which has 300 bytes every few seconds
 METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
+ROWS = re.compile(r"rows-[0-9]{1,18}-[0-9]{1,18}[.]safetensors")
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
 LARGEST = 1e18  # of what a sound run leaves
 UNSOUND = f"numbers beyond {LARGEST:g}, NaN or infinity"
@@ -47,6 +49,16 @@ MISFITS = (AttributeError, LookupError, OverflowError, TypeError, ValueError, Re
 
 class DamagedCheckpoint(Exception):
     """The message says what is wrong with which file."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Files that hold rows 0 … classes - 1 of the same tensors, written already, in `folder`: their
+    entries in the manifest."""
+
+    folder: Path
+    classes: int
+    files: dict[str, Any]
 
 
 @dataclass
@@ -64,6 +76,7 @@ class Checkpoint:
     state: dict[str, Any]
     metrics: Sequence[str] = field(default_factory=list)
     path: Path | None = None
+    rows: Rows | None = None  # what `tensors` are without, while it is written
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -71,11 +84,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     path = folder / f"step-{checkpoint.step}"
     state = {"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state}
     lines = "".join(f"{line}\n" for line in checkpoint.metrics)
-    tensors = _tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
+    tensors = tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
     files = {TENSORS: tensors, STATE: [_json(state)], METRICS: [lines.encode()]}
+    head: dict[str, Any] = {"format_version": FORMAT_VERSION}
     with atomic_directory(path, replace=True) as place:
-        manifest = {name: _write(place / name, chunks) for name, chunks in files.items()}
-        (place / MANIFEST).write_bytes(_json({"format_version": FORMAT_VERSION, "files": manifest}))
+        manifest = {name: write_file(place / name, chunks) for name, chunks in files.items()}
+        if (rows := checkpoint.rows) is not None:
+            for name in rows.files:
+                os.rename(rows.folder / name, place / name)
+            os.rmdir(rows.folder)
+            head, manifest = {**head, "rows": rows.classes}, {**manifest, **rows.files}
+        (place / MANIFEST).write_bytes(_json({**head, "files": manifest}))
     return path
 
 
@@ -91,7 +110,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         files, version = manifest["files"], manifest["format_version"]
         if version != FORMAT_VERSION:
             raise DamagedCheckpoint(f"it has format_version {version!r}, this w2v reads 1")
-        for name in (TENSORS, STATE, METRICS):
+        rows = [name for name in files if ROWS.fullmatch(name)]
+        for name in (TENSORS, STATE, METRICS, *rows):
             _verify(path / name, int(files[name]["bytes"]), str(files[name]["sha256"]))
         reading = STATE
         state = read_object(path / STATE)
@@ -100,6 +120,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         metrics = read_plain(path / METRICS, METRICS_BYTES).decode().splitlines()
         reading = TENSORS
         tensors = _map_tensors(path / TENSORS)
+        reading = "a file of rows"
+        tensors |= _joined(path, rows, whole_number(manifest.get("rows", 0)))
+        reading = TENSORS
         bounds = tensors.pop(BOUNDS)
         what, whole = f"the blocks' bounds in {TENSORS}", bounds.dtype == np.int64
         if not whole or bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
@@ -169,7 +192,7 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _write(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]:
+def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]:
     """Writes the chunks; returns their entry in the manifest."""
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
@@ -193,7 +216,7 @@ def _verify(path: Path, size: int, sha256: str) -> None:
         raise DamagedCheckpoint(f"{path.name} does not have the checksum that the manifest says")
 
 
-def _tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
+def tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     """A safetensors file, piece by piece: the library's own writer copies all of it in memory once
     more."""
     header, place = {}, 0
@@ -222,6 +245,22 @@ def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
     step = max(1, CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
         yield array[start : start + step]
+
+
+def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndarray]:
+    """The tensors whose rows are in these files; DamagedCheckpoint: not all of `classes` are."""
+    ranges = {name: [int(edge) for edge in Path(name).stem.split("-")[1:]] for name in names}
+    end, parts = 0, []
+    for name, (low, high) in sorted(ranges.items(), key=lambda entry: entry[1]):
+        if low == end:
+            parts.append(_map_tensors(path / name))
+            if any(len(array) != high - low for array in parts[-1].values()):
+                raise DamagedCheckpoint(f"{name} does not hold so many rows")
+            end = high
+    if end != classes:
+        raise DamagedCheckpoint(f"it lacks output rows from {end:,} of {classes:,} on")
+    whole = parts[0] if parts else {}
+    return {name: np.concatenate([part[name] for part in parts]) for name in whole}
 
 
 def _map_tensors(path: Path) -> dict[str, np.ndarray]:

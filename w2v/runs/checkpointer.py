@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from w2v import __version__
 from w2v.errors import RunError
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite, prune, save_checkpoint
 from w2v.runs.directory import RunDirectory
+from w2v.runs.rows import hand_in
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
 from w2v.training.handout import Rest
@@ -28,6 +31,7 @@ from w2v.training.report import Event, Reporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Job
 from w2v.training.trainer import Watcher
+from w2v.training.world import Lost
 
 WATCHER = "watcher."  # begins the names of their arrays
 
@@ -120,8 +124,8 @@ class Checkpointer:
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """Copies the state, if it is time and the checkpoint before is written."""
-        if (self.asked or (self.epoch_ends and rest.epoch_ended is not None)) and not self._busy():
-            self._begin(rest.blocks_done, result, copy=True)
+        asked = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
+        self._begin(asked and not self._busy(), rest.blocks_done, result, copy=True)
         return False
 
     def state(self) -> dict[str, Any]:
@@ -138,9 +142,8 @@ class Checkpointer:
         """At the end of training: saves its state, if the latest checkpoint is not that already,
         and waits for it."""
         self.close()
-        if step != self._step:
-            self._begin(step, result, copy=False)
-            self.close()
+        self._begin(step != self._step, step, result, copy=False)
+        self.close()
 
     def close(self) -> None:
         """Waits until the checkpoint in work is written."""
@@ -150,10 +153,23 @@ class Checkpointer:
     def _busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _begin(self, step: int, result: TrainingResult, *, copy: bool) -> None:
+    def _begin(self, begins: bool, step: int, result: TrainingResult, *, copy: bool) -> None:
+        """Saves the state if it `begins`; over ranks all of them come here."""
+        engine, rows = self._state.job.engine, None
+        part = engine.part()
+        if part is not None and engine.world.told(begins):
+            try:
+                rows = hand_in(engine.world, part, self._staging)
+            except Lost:
+                raise
+            except RunError as error:
+                self._tell(f"{error}: free some space, or mend the folder")
+                begins = False
+        if not begins:
+            return
         self.asked, self._words, self._moment = False, result.total.read, time.monotonic()
         try:
-            checkpoint = self._state.take(step, result, copy=copy)
+            checkpoint = replace(self._state.take(step, result, copy=copy), rows=rows)
         except MemoryError:
             what = "there is no memory for a copy of the state"
             self._tell(f"{what}: a smaller `dim` or a larger `min_count` needs less")
@@ -170,9 +186,7 @@ class Checkpointer:
             if bad := next((name for name, array in floats if not all_finite(array)), None):
                 self._tell(f"{bad} holds {UNSOUND} at step {step}: try a smaller `lr`")
                 return
-            if self._directory.restore():
-                what = "was removed while the run was writing to it; it has been made again"
-                self._reporter.warn(f"{self._directory.path} {what}")
+            self._restore()
             self.last, self._step = save_checkpoint(self._folder, checkpoint), step
             self._reporter.happened(Event("checkpoint", {"path": str(self.last), "step": step}))
             prune(self._folder, step, self._keep)
@@ -181,6 +195,16 @@ class Checkpointer:
             if isinstance(error, OSError) and error.filename:
                 what = f"{error.filename}: {error.strerror}"
             self._tell(f"{what}: free some space, or mend the folder")
+
+    def _restore(self) -> None:
+        if self._directory.restore():
+            what = "was removed while the run was writing to it; it has been made again"
+            self._reporter.warn(f"{self._directory.path} {what}")
+
+    def _staging(self) -> Path:
+        """Makes a folder for the rows of ranks, which a checkpoint then takes from there."""
+        self._restore()
+        return Path(tempfile.mkdtemp(prefix=".step-", suffix=".rows", dir=self._folder))
 
     def _tell(self, problem: str) -> None:
         if not self._warned:

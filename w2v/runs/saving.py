@@ -4,6 +4,7 @@ when it fails.
 with closing(Saving(context, text, job, output)) as saving:
     result, blocks_done = saving.begin(earlier)      # the checkpoint to go on from, or None
     …                                                # training, with saving.watchers
+    saving.keep(blocks_done, trained)
     path, checkpoint = saving.finish(blocks_done, trained, summary, result)
 """
 
@@ -24,6 +25,7 @@ from w2v.runs.directory import CONFIG, METRICS, OWNER, RunDirectory, metrics_lin
 from w2v.runs.metrics import Feed, File, Lines, Sink, TensorBoard
 from w2v.runs.output import Contents, Output
 from w2v.runs.resume import MADE_WITH, RANKS, check_blocks, comparable, made_otherwise, put_back
+from w2v.runs.rows import Follower
 from w2v.system.versions import made_with
 from w2v.training.report import RunSummary
 from w2v.training.result import Diverged, TrainingResult
@@ -46,6 +48,7 @@ class Saving:
         self._start = start_files(context.config, text.vocabulary, context.world.owner)
         self._directory = RunDirectory(output.path, self._start)
         self._checkpointer: Checkpointer | None = None
+        self._follower: Follower | None = None
         self._sinks: list[Sink] = []
         self._feed = Feed(self._sinks, 0, self._reporter)
         self._created = False  # whether the run's directory is this process's work
@@ -79,8 +82,12 @@ class Saving:
             check_blocks(earlier, self._job.blocks)
             self._job.blocks = Blocks(earlier.bounds, self._job.blocks.epochs)
         state = self._state()
-        result = TrainingResult() if earlier is None else put_back(state, earlier)
+        result = TrainingResult()
+        if earlier is not None:
+            result = put_back(state, earlier)
+            earlier.tensors = {}  # over ranks this was a copy of all
         if not self._writes:
+            self._follower = Follower(self._job.engine)
             return result, 0 if earlier is None else earlier.step
         if self._output.begun:
             # what stands in its way is told now, not when there is a result to lose
@@ -117,7 +124,8 @@ class Saving:
     @property
     def watchers(self) -> list[Watcher]:
         """For the trainer, the one that saves last."""
-        return [*self._others, *([self._checkpointer] if self._checkpointer else [])]
+        saves = self._checkpointer or self._follower
+        return [*self._others, *([saves] if saves else [])]
 
     @contextmanager
     def told_when_it_fails(self) -> Iterator[None]:
@@ -146,16 +154,26 @@ class Saving:
         if self._created:
             shutil.rmtree(self._output.path, ignore_errors=True)
 
+    def keep(self, blocks_done: int, trained: TrainingResult) -> None:
+        """At the end of training, on all ranks: saves its state, if it may go on from there."""
+        self._feed(trained.metrics)
+        if not self._keeps(trained):
+            return
+        if self._checkpointer is not None:
+            self._checkpointer.finish(blocks_done, trained)
+        elif self._follower is not None:
+            self._follower.finish()
+
+    def _keeps(self, trained: TrainingResult) -> bool:
+        return trained.interrupted or self._keep_state or self._every
+
     def finish(
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
     ) -> tuple[Path, str | None]:
         """Writes the result; returns its path, and that of the checkpoint from which the run can go
         on. One that was stopped has such a checkpoint, `checkpoint_every` or not."""
-        self._feed(trained.metrics)
-        keeps = trained.interrupted or self._keep_state or self._every
-        kept: Path | None = None
+        keeps, kept = self._keeps(trained), None
         if self._checkpointer is not None and keeps:
-            self._checkpointer.finish(blocks_done, trained)
             kept = self._checkpointer.last
         values = summary.as_dict()
         del values["checkpoint"]  # in the run's directory one sees it

@@ -60,6 +60,15 @@ class Tally:
         return self.loss / self.predictions if self.predictions else math.nan
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows low … high - 1 of some tensors."""
+
+    low: int
+    high: int
+    tensors: Mapping[str, np.ndarray]
+
+
 class Engine(ABC):
     """What trains blocks; `train` runs in `threads` threads at once, each with its own number.
 
@@ -105,9 +114,15 @@ class Engine(ABC):
         remember.
         """
 
+    def part(self) -> Part | None:
+        """With all threads at rest: returns what of the state this rank alone has, which `state`
+        leaves out."""
+        return None
+
     @abstractmethod
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned. ValueError: names or shapes are not this engine's."""
+        """Goes on from what `state` returned, and `part` of all ranks. ValueError: names or shapes
+        are not this engine's."""
 
 
 class WordEngine(Engine):

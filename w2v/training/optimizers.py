@@ -78,7 +78,7 @@ class Adagrad(RowOptimizer):
     def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
         # also of no rows: all may be frozen
         flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
-        squares = torch.linalg.vecdot(flat, flat) / flat.shape[1]
+        squares = torch.linalg.vector_norm(flat, dim=1).square_() / flat.shape[1]
         if rows is None:
             total = self._squares.add_(squares)
             table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)

@@ -1,0 +1,88 @@
+"""The rows of a run's state that each rank alone has, handed in for a checkpoint: a file for every
+rank, from which any number of ranks goes on.
+
+Rank 0 writes them all, from what the others send a few megabytes at a time: they need not see its
+disk, and nobody holds the rows of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2v.errors import RunError
+from w2v.runs.checkpoint import UNSOUND, Rows, all_finite, tensor_chunks, write_file
+from w2v.training.engine import Engine, Part
+from w2v.training.handout import Rest
+from w2v.training.result import TrainingResult
+from w2v.training.world import Lost, World
+
+
+def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
+    """On all ranks at once: writes each one's part into the folder that rank 0 makes. RunError, on
+    rank 0: it cannot be written; or, on all, that of a lost rank."""
+    sound = all(all_finite(array) for array in part.tensors.values() if array.dtype.kind == "f")
+    table, problem = world.agree([part.low, part.high, sound]), ""
+    if not table[:, 2].all():
+        problem = f"the output rows hold {UNSOUND}: try a smaller `lr`"
+    files: dict[str, Any] = {}
+    folder, own = Path(), tensor_chunks(part.tensors)
+    for source, (low, high) in enumerate(table[:, :2].astype(int).tolist()):
+        if not table[:, 2].all():
+            break
+        chunks = _sent(world, source, own)
+        try:
+            if world.rank == 0 and not problem:
+                folder, name = folder if files else make(), f"rows-{low}-{high}.safetensors"
+                files[name] = write_file(folder / name, chunks)
+        except (OSError, RunError) as error:
+            if isinstance(error, Lost):
+                raise
+            problem = str(error)
+        for _ in chunks:  # what nobody writes travels too
+            pass
+    if problem and world.rank == 0:
+        raise RunError(problem)
+    return Rows(folder, int(table[-1, 1]), files)
+
+
+def _sent(world: World, source: int, own: Iterator[bytes | memoryview]) -> Iterator[memoryview]:
+    """Yields, on rank 0, what rank `source` has of its own."""
+    while True:
+        data = next(own, b"") if world.rank == source else b""
+        sent = np.frombuffer(data, np.uint8)
+        if not world.agree([len(sent)]).any():
+            return
+        yield world.deal([sent, *[sent[:0]] * (world.size - 1)])[source].data
+
+
+class Follower:
+    """The watcher of all ranks but the first: hands in what it has when the first saves."""
+
+    name = "checkpoints"
+    epoch_ends = asked = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def due(self, words: int) -> bool:
+        return False
+
+    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+        self.finish()
+        return False
+
+    def finish(self) -> None:
+        """As that of the first's."""
+        part, world = self._engine.part(), self._engine.world
+        if part is not None and world.told(None):
+            hand_in(world, part, Path)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: object) -> None:
+        pass

@@ -63,7 +63,8 @@ def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
         model.offsets = -(float(options.nce_log_z) if log_z is None else log_z) - np.log(
             options.negatives * noise
         )
-        model.train_bias, model.train_shared_bias = options.nce_bias, options.nce_log_z == "learned"
+        model.train_shared_bias = options.nce_log_z == "learned"
+    model.train_bias = options.has_bias
     return model
 
 

@@ -39,7 +39,7 @@ LOSSES = [
     {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12},
     {"loss": "hsigmoid"},
     {"loss": "sampled-softmax"},
-    {"loss": "sampled-softmax", "negatives": 1},
+    {"loss": "sampled-softmax", "negatives": 1, "softmax_bias": "true"},
     {"loss": "sampled-softmax", "negatives": 20, "remove_hits": "false"},
     {"loss": "hsigmoid+neg"},
     {"loss": "hsigmoid+neg", "negatives": 1},

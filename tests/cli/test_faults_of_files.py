@@ -32,7 +32,7 @@ def test_a_full_disk_costs_a_checkpoint_and_no_more(
     w2v: Run, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, kept = reference(w2v, tmp_path), []
-    at_block(monkeypatch, 3, lambda: monkeypatch.setattr(w2v_checkpoint, "_write", no_space))
+    at_block(monkeypatch, 3, lambda: monkeypatch.setattr(w2v_checkpoint, "write_file", no_space))
     at_block(monkeypatch, 4, lambda: kept.extend(names(tmp_path / "run" / "checkpoints")))
     done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (0, "run\n")

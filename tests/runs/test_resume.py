@@ -149,7 +149,7 @@ def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(
     def no_space(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("w2v.runs.checkpoint._write", no_space)
+    monkeypatch.setattr("w2v.runs.checkpoint.write_file", no_space)
     told = Told()
     stopped = train(zipf_lines, output="run", epochs=4, stop=StopAfter(15), reporter=told)
     assert (stopped.summary.interrupted, stopped.summary.checkpoint) == (True, None)

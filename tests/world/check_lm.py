@@ -29,7 +29,7 @@ SETTINGS = [
 def text() -> tuple[Source, np.ndarray]:
     random = np.random.default_rng(0)
     counts = np.sort(random.zipf(1.3, 200) % 1000 + 1)[::-1].astype(np.int64)
-    ids = random.choice(200, 903, p=counts / counts.sum()).astype(np.int32)
+    ids = random.choice(200, 603, p=counts / counts.sum()).astype(np.int32)
     return Source(ids, None, 0), counts
 
 
@@ -64,7 +64,7 @@ world = World.join()
 runs = [(torch.float64, 1e-12, given) for given in SETTINGS + SHARDED]
 # the other optimizers divide by what rounding alone may have made
 plain = {"optimizer": "sgd", "lr": "1"}
-runs += [(torch.float32, 1e-5, given | plain) for given in SETTINGS + SHARDED]
+runs += [(torch.float32, 1e-5, given | plain) for given in SETTINGS + SHARDED[:2]]
 for place, (dtype, tolerance, given) in enumerate(runs):
     torch.set_default_dtype(dtype)
     dealt = place % len(SETTINGS + SHARDED) >= len(SETTINGS)

@@ -74,10 +74,6 @@ class Shard:
         """Whether each of them is here."""
         return (classes >= self.low) & (classes < self.high)
 
-    def part(self, rows: Tensor, behind: float) -> Tensor:
-        """Returns a copy of this rank's part of `rows` [V, …], and one row more."""
-        return torch.cat([rows[self.low : self.high], torch.full_like(rows[:1], behind)])
-
     def drawn(self, dim: int, draw: Callable[[Tensor], None]) -> Tensor:
         """Returns this rank's part of rows [V, dim] that `draw` fills with random numbers, and a
         row of zeros: the numbers that it would fill all of them with, which are never held."""
@@ -106,8 +102,8 @@ class Shard:
         return whole
 
     def deal(self, layer: FullLayer, otherwise: Callable[[Tensor], None]) -> None:
-        """Gives a layer of any rows its own ones alone, as it starts, and as `otherwise` then goes
-        on with some of all rows."""
+        """Gives a layer, whatever rows it has, those of this rank alone, with the starting values
+        of `start_rows` and then `otherwise`, which are called with some of all rows."""
 
         def draw(rows: Tensor) -> None:
             layer.start_rows(rows)
@@ -115,8 +111,9 @@ class Shard:
 
         layer.shard, layer.weight = self, nn.Parameter(self.drawn(layer.dim, draw))
         if layer.bias is not None:
-            floor = floor_of(accumulate_dtype(layer.bias))
-            layer.bias = nn.Parameter(self.part(layer.bias.detach(), floor))
+            own = layer.bias.detach()[self.low : self.high]
+            behind = own.new_full((1,), floor_of(accumulate_dtype(own)))
+            layer.bias = nn.Parameter(torch.cat([own, behind]))
 
 
 def _first(rank: int, ranks: int, classes: int) -> int:

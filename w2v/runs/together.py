@@ -156,10 +156,11 @@ def shared(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
         return None
     found: dict[str, np.ndarray] = {}
     for name, (kind, shape) in head["kinds"].items():
-        found[name] = np.array(tensors[name]) if tensors else np.empty(shape, kind)
-        world.share(found[name].reshape(-1).view(np.uint8))
-    bounds = found.pop("")
-    state, metrics = head["state"], head["metrics"]
+        array = np.array(tensors[name]) if tensors else np.empty(shape, kind)
+        world.share(array.reshape(-1).view(np.uint8))
+        if world.rank:
+            found[name] = array
     if world.rank == 0:
         return checkpoint
+    bounds, state, metrics = found.pop(""), head["state"], head["metrics"]
     return Checkpoint(head["step"], found, bounds, state, metrics, Path(head["path"]))

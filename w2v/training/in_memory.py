@@ -58,6 +58,7 @@ class InMemory:
         rows, none = self._tables[0].rows[:0], np.zeros(0, np.float32)
         room = none.reshape(self._world.size, *rows.shape)
         self._merge(rows, rows, room, 0, 0, none, 0, 0)  # compiles it
+        self._world.barrier()  # nobody takes rows of an exchange before
         for table, base in zip(self._tables, self._bases, strict=True):
             own = self._share(len(base))
             base[own] = table.rows[own]

@@ -1,10 +1,12 @@
-# make demo | test | test-ecosystem | soak | coverage | lint | losses | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | test-ecosystem | soak | coverage | lint | losses | recipes | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
 #   make test JOBS=4            runs the tests in so many processes at a time
 #   make bench CORPUS=FILE BENCH_NAME=wiki BENCH_OPTIONS="--model cbow" also measures the programs WORD2VEC_C=PATH and
 #   PWORD2VEC=PATH and the libraries that TENSORFLOW=PYTHON and PADDLE=PYTHON have; fasttext needs a C++ compiler
+#   make recipes CORPUS=FILE BENCH_NAME=wiki SETS="questions-words.txt ws353.txt" trains the recipes with three seeds each,
+#   RECIPES_OPTIONS="--peer gensim" others beside them (python tests/bench/run.py accuracy --help)
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -12,6 +14,8 @@ TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
 BENCH_NAME ?= $(firstword $(subst ., ,$(notdir $(CORPUS))))
 BENCH_OPTIONS ?=
+SETS ?=
+RECIPES_OPTIONS ?=
 WORD2VEC_C ?=
 PWORD2VEC ?=
 TENSORFLOW ?=
@@ -31,7 +35,7 @@ BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ecosystem soak coverage lint losses bench clean
+.PHONY: help demo test test-ecosystem soak coverage lint losses recipes bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +69,12 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 
 losses: $(VENV)/.installed  ## train every loss with both models on the demo corpus, in half an hour; table in tests/bench/results.md
 	$(BIN)/python tests/bench/run.py recipes --write tests/bench/results.md
+
+recipes: $(VENV)/.installed-bench  ## what seconds buy: the recipes for word vectors on CORPUS=FILE and SETS; tables as of bench
+	mkdir -p runs/bench
+	$(BENCH) accuracy $(CORPUS) $(addprefix --set ,$(SETS)) $(RECIPES_OPTIONS) --plot runs/bench/recipes-$(BENCH_NAME).svg \
+		--output runs/bench/recipes-$(BENCH_NAME).json > runs/bench/recipes-$(BENCH_NAME).tsv
+	$(BENCH) results runs/bench/recipes-$(BENCH_NAME).json
 
 bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; tables in runs/bench and tests/bench/results.md
 	mkdir -p runs/bench

@@ -14,6 +14,8 @@ def run() -> NoReturn:
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, frame: os._exit(128 + number))
+    # Arrow's second allocator, which is not used, starts a thread, and complains where it cannot
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     # only now: a signal during these imports would end in a traceback
     try:
         from w2v.cli.app import main

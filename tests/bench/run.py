@@ -1,12 +1,15 @@
-"""Measures w2v against other systems on this machine; `make bench` and `make losses` run it.
+"""Measures w2v against other systems on this machine; `make bench`, `make losses` and
+`make recipes` run it.
 
 training   w2v and its peers train word vectors on one corpus, in turns
 losses     forward + backward of the output layers against torch, TensorFlow and Paddle, in turns
+accuracy   what seconds buy: w2v's recipes and other systems on the same sets
 recipes    every loss with both models on the demo corpus
 results    puts saved results into the tables of results.md
 
     python tests/bench/run.py training corpus.txt --peer word2vec.c=./word2vec --output wiki.json
     python tests/bench/run.py losses --only nce,hsigmoid --tensorflow venv/bin/python
+    python tests/bench/run.py accuracy corpus.txt --set questions-words.txt --repeat 3
     python tests/bench/run.py recipes neg softmax --model skip-gram
     python tests/bench/run.py results wiki.json lm-compare/compare.json
 """
@@ -23,16 +26,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from harness import losses, options, recipes, results
+from harness import accuracy, losses, options, recipes, results
 from harness.systems import Case, parse_peer, peers_here, python_with
 from harness.tables import notes, plain_rows, table
 from harness.training import Setup, TrainingBench
 
 from w2v.cli.output import is_terminal, print_json, print_line, print_table, say
+from w2v.comparison.plot import check_plot
 from w2v.errors import InputError, W2VError
-from w2v.evaluation.sets import AnalogySet, load_set
+from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
+from w2v.settings.config import Config
 from w2v.settings.declare import nearest
 from w2v.system.cores import available_cores
 from w2v.system.files import atomic_file, check_writable
@@ -53,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of all four commands."""
+    """Returns the parser of all commands."""
     found = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     for name, describe, command in (
         ("training", options.training, measure_training),
         ("losses", options.losses, measure_losses),
+        ("accuracy", options.accuracy, measure_accuracy),
         ("recipes", options.recipes, measure_recipes),
         ("results", options.results, write_results),
     ):
@@ -129,6 +135,29 @@ def measure_losses(asked: argparse.Namespace) -> None:
     _show(losses.measure(setup, speak), asked)
 
 
+def measure_accuracy(asked: argparse.Namespace) -> None:
+    """Prints, and keeps, what seconds buy."""
+    sets = [load_set(each) for each in asked.sets] if asked.sets else default_sets()
+    config = build_config({"corpus": tuple(asked.corpus)})
+    setup = accuracy.Setup(
+        tuple(asked.corpus),
+        _case(config, config),
+        tuple(sets),
+        tuple(asked.recipes or accuracy.RECIPES),
+        tuple(map(parse_peer, asked.peer)),
+        tuple(map(accuracy.parse_command, asked.commands)),
+        asked.repeat,
+        asked.peer_repeat,
+    )
+    _check_output(asked.output)
+    if asked.plot:
+        check_plot(asked.plot)
+    results = accuracy.measure(setup, _speaker(asked.quiet))
+    if asked.plot:
+        accuracy.draw(results, asked.plot)
+    _show(results, asked)
+
+
 def measure_recipes(asked: argparse.Namespace) -> int:
     """Prints the table of recipes; 1 if one answers too few questions."""
     if unknown := [name for name in asked.losses if name not in LOSSES]:
@@ -169,21 +198,24 @@ def _cases(asked: argparse.Namespace) -> list[Case]:
         config = build_config(
             {**corpus, "lr": asked.lr, "model": model, "loss": loss, "threads": number}
         )
-        found.append(
-            Case(
-                model,
-                loss,
-                config.training.threads,
-                shared.model.dim,
-                shared.model.window,
-                shared.loss.negatives,
-                shared.training.sample,
-                shared.corpus.min_count,
-                config.training.lr,
-                shared.training.epochs,
-            )
-        )
+        found.append(_case(config, shared))
     return found
+
+
+def _case(config: Config, shared: Config) -> Case:
+    """The case of a configuration; what `shared` says holds for all."""
+    return Case(
+        config.model.model,
+        config.training.loss,
+        config.training.threads,
+        shared.model.dim,
+        shared.model.window,
+        shared.loss.negatives,
+        shared.training.sample,
+        shared.corpus.min_count,
+        config.training.lr,
+        shared.training.epochs,
+    )
 
 
 def _pythons(

@@ -26,6 +26,7 @@ CASES = [
     {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"},
     {"loss": "sampled-softmax"},
     {"loss": "sampled-softmax", "remove_hits": "false"},
+    {"loss": "sampled-softmax", "softmax_bias": "true"},
     {"loss": "hsigmoid"},
     {"loss": "hsigmoid+neg"},
 ]

@@ -12,6 +12,8 @@ from typing import Any
 from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.settings.declare import setting
 
+BIAS = "give every output word a bias that is trained: a point of analogies, a quarter of the speed"
+
 
 @dataclass(frozen=True)
 class LossOptions:
@@ -33,6 +35,12 @@ class SampledOptions(LossOptions):
         low=-5,
         high=5,
     )
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether every output word has a bias that is trained. Without one, vectors whose scores
+        are log-probabilities must hold how frequent a word is, and hold less of its meaning."""
+        return False
 
     def noise_plan(self, rows: int = NOISE, **more: Any) -> FusedPlan:
         """A plan with this noise."""
@@ -57,7 +65,11 @@ class NceOptions(SampledOptions):
         choices=("auto", "learned"),
         or_number=True,
     )
-    nce_bias: bool = setting(False, "give every output word a bias that is trained")
+    nce_bias: bool = setting(False, BIAS)
+
+    @property
+    def has_bias(self) -> bool:
+        return self.nce_bias
 
     def log_z(self) -> float | None:
         """The constant log Z; None where it is log V, or starts there."""
@@ -66,7 +78,7 @@ class NceOptions(SampledOptions):
     def plan(self) -> FusedPlan:
         """Hits stay, for they are noise."""
         learned = self.nce_log_z == "learned"
-        bias = WORD_BIAS * self.nce_bias + LOG_Z_BIAS * learned
+        bias = WORD_BIAS * self.has_bias + LOG_Z_BIAS * learned
         return self.noise_plan(offsets=1, bias=bias, log_z=0.0 if learned else self.log_z())
 
 
@@ -75,12 +87,18 @@ class SampledSoftmaxOptions(SampledOptions):
     """Softmax over the target and noise words, corrected by their expected counts."""
 
     remove_hits: bool = setting(True, "leave out noise words that equal the target")
+    softmax_bias: bool = setting(False, BIAS)
+
+    @property
+    def has_bias(self) -> bool:
+        return self.softmax_bias
 
     def plan(self) -> FusedPlan:
         """Its noise is drawn with replacement, once per window, so that word i is to be expected
         k·q(i) times among k; the layer draws distinct words and expects 1 - (1 - q)^tries. For a
         few words of many thousands the two hardly differ."""
-        return self.noise_plan(link=CROSS_ENTROPY, offsets=1, skip_hits=int(self.remove_hits))
+        hits, bias = int(self.remove_hits), WORD_BIAS * self.has_bias
+        return self.noise_plan(link=CROSS_ENTROPY, offsets=1, skip_hits=hits, bias=bias)
 
 
 @dataclass(frozen=True)

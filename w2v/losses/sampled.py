@@ -81,6 +81,9 @@ class SampledLayer(FullLayer):
         self.sampler, self.per_row, self.sparse = sampler, per_row, sparse
         self.generator = generator
 
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
+        return super().make_rows(rows, weight, self.options.has_bias if bias is False else bias)
+
     def draw(self, hidden: Tensor) -> Candidates:
         """Noise words for the rows of `hidden`; under torch.func.vmap the same for all it maps."""
         if self.per_row and whole_batch(hidden)[1]:
@@ -176,9 +179,6 @@ class Nce(SampledLayer):
         self.log_z: float | nn.Parameter = math.log(self.num_classes) if given is None else given
         if self.options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(self.log_z, **self.new))
-
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        return super().make_rows(rows, weight, self.options.nce_bias if bias is False else bias)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

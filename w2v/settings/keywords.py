@@ -78,6 +78,7 @@ class Keywords(TypedDict, total=False):
     nce_log_z: str | float
     nce_bias: bool
     remove_hits: bool
+    softmax_bias: bool
     arch: str
     hidden: int | None
     layers: int | None

@@ -1,5 +1,5 @@
-"""Starts one program and writes "seconds, peak memory in kilobytes, exit status" to a file. A
-script, run by `process`.
+"""Starts one program and writes "seconds, CPU seconds, peak memory in kilobytes, exit
+status" to a file. A script, run by `process`.
 
     python -I -S launch.py RESULT PROGRAM ARGUMENTS...
 
@@ -23,14 +23,15 @@ def main() -> None:
         pid = os.posix_spawnp(command[0], command, os.environ)
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
-        seconds, kilobytes, status = 0.0, 0, NOT_STARTED
+        seconds, cpu, kilobytes, status = 0.0, 0.0, 0, NOT_STARTED
     else:
         _, wait_status, usage = os.wait4(pid, 0)
         seconds = time.perf_counter() - start
+        cpu = usage.ru_utime + usage.ru_stime
         kilobytes = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
         status = os.waitstatus_to_exitcode(wait_status)
     with open(result, "w") as file:
-        file.write(f"{seconds} {kilobytes} {status}\n")
+        file.write(f"{seconds} {cpu} {kilobytes} {status}\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The options of the four commands of `run.py`."""
+"""The options of the commands of `run.py`."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 
+from harness.accuracy import RECIPES
 from harness.losses import Shape
 from harness.recipes import MODELS
 from harness.results import RESULTS
@@ -90,8 +91,45 @@ def recipes(one: argparse.ArgumentParser) -> None:
     one.add_argument("--write", metavar="FILE", help="put the table into this file too")
 
 
+def accuracy(one: argparse.ArgumentParser) -> None:
+    one.add_argument("corpus", nargs="+", metavar="CORPUS")
+    one.add_argument(
+        "--set",
+        action="append",
+        dest="sets",
+        metavar="FILE",
+        help="analogies or scored pairs, may be repeated [default: the sets of the demo]",
+    )
+    one.add_argument(
+        "--recipe",
+        action="append",
+        dest="recipes",
+        metavar="NAME",
+        help=f"of configs/NAME.yaml, may be repeated [default: {', '.join(RECIPES)}]",
+    )
+    one.add_argument(
+        "--peer", action="append", default=[], metavar="NAME[=PATH]", help="at w2v's defaults"
+    )
+    one.add_argument(
+        "--command",
+        action="append",
+        default=[],
+        dest="commands",
+        metavar="NAME=PROGRAM …",
+        help="any program, with {corpus}, {output}, {seed}, {threads} in its arguments",
+    )
+    one.add_argument("--repeat", type=positive, default=3, metavar="INT", help="seeds of w2v")
+    one.add_argument(
+        "--peer-repeat", type=positive, default=1, metavar="INT", help="seeds of the others"
+    )
+    one.add_argument("--plot", metavar="FILE", help="also draw the first set against seconds")
+    output(one)
+
+
 def results(one: argparse.ArgumentParser) -> None:
-    one.add_argument("saved", nargs="+", metavar="JSON", help="of training, losses or w2v compare")
+    one.add_argument(
+        "saved", nargs="+", metavar="JSON", help="of training, losses, accuracy or w2v compare"
+    )
     one.add_argument("--write", default=str(RESULTS), metavar="FILE")
 
 

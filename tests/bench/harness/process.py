@@ -77,6 +77,7 @@ class Finished:
     seconds: float  # from start to end
     peak_bytes: int  # resident, of the program or of the largest process that it started
     output: Output  # stdout and stderr
+    cpu_seconds: float = 0.0  # of the program and of what it started and waited for
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
@@ -114,8 +115,8 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
             process.stdout.close()
         if not result.exists():
             raise RunError(f"{command[0]} could not be measured: {output.last_line}")
-        seconds, kilobytes, status = result.read_text().split()
-    return Finished(int(status), float(seconds), int(kilobytes) * 1024, output)
+        seconds, cpu, kilobytes, status = result.read_text().split()
+    return Finished(int(status), float(seconds), int(kilobytes) * 1024, output, float(cpu))
 
 
 def how_it_ended(finished: Finished) -> str:

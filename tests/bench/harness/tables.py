@@ -1,4 +1,4 @@
-"""The results of training and losses as tables: for a pipe, a terminal, and Markdown."""
+"""The results of training, losses and accuracy as tables: for a pipe, a terminal, and Markdown."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def plain_rows(results: dict[str, Any]) -> list[tuple[Cell, ...]]:
             )
             for row in results["rows"]
         ]
+    if results["bench"] == "accuracy":
+        return [
+            (
+                row["system"],
+                row["seeds"],
+                *(cell for found in _accuracy_figures(row) for cell in _three(found)),
+            )
+            for row in results["rows"]
+        ]
     rows: list[tuple[Cell, ...]] = [
         (
             row["loss"],
@@ -66,12 +75,15 @@ def table(results: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...
     """Headings and rows for people, without the columns that say nothing."""
     if results["bench"] == "training":
         return _without_empty(*_training(results))
+    if results["bench"] == "accuracy":
+        return _accuracy(results)
     return _without_empty(*_losses(results))
 
 
 def notes(results: dict[str, Any]) -> list[str]:
     """What must be known about a table's figures, one sentence each."""
-    return _training_notes(results) if results["bench"] == "training" else _losses_notes(results)
+    kinds = {"training": _training_notes, "accuracy": _accuracy_notes}
+    return kinds.get(results["bench"], _losses_notes)(results)
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -160,6 +172,34 @@ def _training_notes(results: dict[str, Any]) -> list[str]:
     if any(row["matrix_share"] for row in rows):
         found.append(f"Matrix rate: share of torch.mm's rate with as many threads; {rates}.")
     return found
+
+
+def _accuracy_figures(row: dict[str, Any]) -> list[Found]:
+    return [row["seconds"], row["cpu_seconds"], *row["scores"].values()]
+
+
+def _accuracy(results: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    return ("system", "seconds", "CPU seconds", *results["sets"]), [
+        (
+            row["system"],
+            _number(row["seconds"], "s"),
+            _number(row["cpu_seconds"], "s"),
+            *(_number(found, "%", 100) for found in row["scores"].values()),
+        )
+        for row in results["rows"]
+    ]
+
+
+def _accuracy_notes(results: dict[str, Any]) -> list[str]:
+    seeds = sorted({row["seeds"] for row in results["rows"]})
+    return [
+        f"{', '.join(results['corpus'])}; {results['threads']} threads of"
+        f" {results['machine']['processor']}; means of {' or '.join(map(str, seeds))} seeds"
+        " (smallest–largest).",
+        "Seconds: start to vectors on disk, w2v's with the corpus in the cache. Analogies: share of"
+        " right answers among the 30,000 most frequent words; pairs of words: Spearman's rank"
+        " correlation, as percent.",
+    ]
 
 
 def _losses(results: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

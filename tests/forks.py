@@ -139,6 +139,7 @@ def _server() -> socket.socket:
     """The connection to the process that forks, which ends with this one."""
     ours, theirs = socket.socketpair()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # it would not be in a fork
     command = [sys.executable, "-m", "tests.forks", str(theirs.fileno())]
     subprocess.Popen(
         command, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]

@@ -81,7 +81,10 @@ def arrow_bombs(folder: Path) -> list[Path]:
     paths = []
     for name, columns in tables.items():
         for codec in ("zstd", "lz4", "uncompressed"):
-            if codec == "uncompressed" and name not in ("one_word", "views"):
+            # the others' contents are read alike, whatever they were compressed by
+            if name not in {"lz4": ("giant_lists",), "uncompressed": ("one_word", "views")}.get(
+                codec, tables
+            ):
                 continue
             paths.append(folder / f"{name}.{codec}.arrow")
             feather.write_feather(pa.table(columns), paths[-1], compression=codec)

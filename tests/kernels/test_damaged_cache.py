@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import w2v.system.compiled
+from tests.forks import Fork
 from w2v.system.compiled import _folders, compiled, kernel_note, own_temporary_folder
 from w2v.tree.two_pointers import merge
 
@@ -33,14 +34,11 @@ print(json.dumps([sum(merge.stats.cache_hits.values()), nodes, kernel_note()]))
 NODES = [0, 0, 1, 0, 1, 2, 0, 1, 2]
 
 
-def start(cache: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", SCRIPT]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+def start(cache: Path) -> Fork:
+    return Fork(folder=cache, changes={"NUMBA_CACHE_DIR": str(cache)}, code=SCRIPT)
 
 
-def result(process: subprocess.Popen[str]) -> tuple[int, str | None]:
+def result(process: Fork) -> tuple[int, str | None]:
     """Whether the function was found compiled, and what was noted, of a process that was right."""
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
@@ -177,8 +175,9 @@ def stranger(tmp_path: Path) -> list[str]:
     return [*command, sys.executable, "-m", "w2v"]
 
 
-@pytest.mark.parametrize("writable", [True, False])
-@pytest.mark.parametrize("model", ["skip-gram", "lm"])
+@pytest.mark.parametrize(
+    ("model", "writable"), [("skip-gram", True), ("skip-gram", False), ("lm", False)]
+)
 def test_no_home_and_a_package_that_is_read_only(
     stranger: list[str], tmp_path: Path, model: str, writable: bool
 ) -> None:

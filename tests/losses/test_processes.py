@@ -4,13 +4,12 @@ another has kept."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 
+from tests import forks
+from tests.forks import Fork
 from tests.losses.references import D, V, make
 from w2v.losses import LOSSES
 
@@ -76,12 +75,10 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     hidden = torch.randn(10, D, generator=generator, dtype=torch.float64)
     target = torch.randint(V, (10,), generator=generator)
     torch.save((hidden, target), tmp_path / "batch.pt")
-    commands = [
-        [sys.executable, "-c", TOGETHER, str(rank), str(tmp_path / "store"), str(tmp_path)]
-        for rank in range(2)
-    ]
-    both = [subprocess.Popen(command) for command in commands]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    places = str(tmp_path / "store"), str(tmp_path)
+    both = [Fork(str(rank), *places, folder=tmp_path, code=TOGETHER) for rank in range(2)]
+    told = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
     for name in LOSSES:
         layer, found = make(name), torch.load(tmp_path / f"{name}.pt")
         layer(hidden, target).mean().backward()
@@ -98,17 +95,11 @@ def test_the_compiler_cold_and_warm(tmp_path: Path) -> None:
     kept = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     # neither a pool of compilers nor a trial of the processor's instructions
     kept |= {"TORCHINDUCTOR_COMPILE_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    first, second = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", COMPILED, *names],
-                env={**os.environ, **kept},
-                check=True,
-                capture_output=True,
-                timeout=600,
-            ).stdout
-        )
+    cold, warm = (
+        forks.run(*names, folder=tmp_path, changes=kept, code=COMPILED, timeout=600)
         for names in (LOSSES, ("softmax", "adaptive-softmax", "hsigmoid", "neg"))
     )
+    assert (cold.returncode, warm.returncode) == (0, 0), cold.stderr + warm.stderr
+    first, second = json.loads(cold.stdout), json.loads(warm.stdout)
     assert list(first) == list(LOSSES) and len(second) == 4
     assert second == {name: first[name] for name in second}

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+import subprocess
+import time
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from .forks import Forks
+from tests.forks import Fork
 
 COMMON = ["--min-count", "1", "--dim", "8", "--threads", "1", "--checkpoint-every", "3k"]
 ENGINES = {
@@ -79,15 +81,28 @@ ENGINES = {
 KILLS = 200
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as found:
-        yield found
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("W2V_CACHE_DIR", str(tmp_path / "cache"))
+
+
+class Ended(NamedTuple):
+    status: int  # -9 when killed
+    err: str
+    seconds: float
+
+
+def w2v(folder: Path, *arguments: str, kill_after: float | None = None) -> Ended:
+    """Runs `w2v` in a folder, killed after so many seconds if it has not ended by then."""
+    began = time.perf_counter()
+    process = Fork(*arguments, folder=folder)
+    if kill_after is not None:
+        try:
+            process.wait(kill_after)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    _, err = process.communicate()
+    return Ended(process.wait(), err, time.perf_counter() - began)
 
 
 def write_corpus(path: Path) -> None:
@@ -109,17 +124,15 @@ def digests(run: Path) -> dict[str, str]:
     }
 
 
-def kill_and_resume(
-    forks: Forks, folder: Path, engine: str, kills: int, random: Random
-) -> tuple[int, int]:
+def kill_and_resume(folder: Path, engine: str, kills: int, random: Random) -> tuple[int, int]:
     """Kills a run `kills` times at least, starting new ones where it ends; (kills, runs that
     ended)."""
     write_corpus(folder / "c.txt")
     train = ["train", "c.txt", *COMMON, *ENGINES[engine], "--quiet"]
     # from now on the kernel is compiled
-    forks.w2v(folder, *train, "--epochs", "1", "--output", "warm")
-    whole = forks.w2v(folder, *train, "--output", "whole")
-    assert whole["status"] == 0, whole["err"]
+    w2v(folder, *train, "--epochs", "1", "--output", "warm")
+    whole = w2v(folder, *train, "--output", "whole")
+    assert whole.status == 0, whole.err
     expected, killed, ended, number = digests(folder / "whole"), 0, 0, 0
     while killed < kills or not ended:
         number += 1
@@ -127,15 +140,13 @@ def kill_and_resume(
         arguments = [*train, "--output", run]
         while True:
             wanted = killed < kills
-            done = forks.w2v(
-                folder,
-                *arguments,
-                kill_after=random.uniform(0, whole["seconds"]) if wanted else None,
+            done = w2v(
+                folder, *arguments, kill_after=random.uniform(0, whole.seconds) if wanted else None
             )
-            assert done["status"] in (0, -9), done["err"]
-            assert "damaged" not in done["err"] and "Traceback" not in done["err"]
-            killed += done["status"] == -9
-            if done["status"] == 0:
+            assert done.status in (0, -9), done.err
+            assert "damaged" not in done.err and "Traceback" not in done.err
+            killed += done.status == -9
+            if done.status == 0:
                 break
             if (folder / run).exists():
                 arguments = ["train", "--resume", run, "--quiet"]
@@ -147,14 +158,12 @@ def kill_and_resume(
 
 
 @pytest.mark.parametrize("engine", ["hogwild", "rounds", "autograd", "lm"])
-def test_a_run_that_is_killed_ends_as_if_it_had_not_been(
-    forks: Forks, tmp_path: Path, engine: str
-) -> None:
-    assert kill_and_resume(forks, tmp_path, engine, 1, Random(engine))[0] == 1
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path, engine: str) -> None:
+    assert kill_and_resume(tmp_path, engine, 1, Random(engine))[0] == 1
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("engine", ENGINES)
-def test_200_kills(forks: Forks, tmp_path: Path, engine: str) -> None:
+def test_200_kills(tmp_path: Path, engine: str) -> None:
     kills = -(-KILLS // len(ENGINES))
-    assert kill_and_resume(forks, tmp_path, engine, kills, Random(f"soak {engine}"))[0] >= kills
+    assert kill_and_resume(tmp_path, engine, kills, Random(f"soak {engine}"))[0] >= kills

@@ -14,8 +14,7 @@ from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.groups import all_settings
 
-from .forks import Forks
-from .test_kills import own_cache, write_corpus
+from .test_kills import own_cache, w2v, write_corpus
 
 __all__ = ["own_cache"]
 
@@ -59,15 +58,7 @@ SAMPLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as found:
-        yield found
-
-
-def check(
-    forks: Forks, folder: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
-) -> None:
+def check(folder: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]) -> None:
     write_corpus(folder / "c.txt")
     options = [
         *COMMON,
@@ -82,24 +73,22 @@ def check(
     ]
     found = []
     for number, seed in enumerate(("7", "7", "8")):
-        done = forks.w2v(
-            folder, "train", "c.txt", *options, "--seed", seed, "--output", f"{number}.npy"
-        )
-        assert done["status"] == 0, done["err"]
+        done = w2v(folder, "train", "c.txt", *options, "--seed", seed, "--output", f"{number}.npy")
+        assert done.status == 0, done.err
         found.append(hashlib.sha256((folder / f"{number}.npy").read_bytes()).hexdigest())
     assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize(("loss", "model", "engine", "threads"), SAMPLE)
 def test_equal_seeds_equal_bytes(
-    forks: Forks, tmp_path: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
+    tmp_path: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
 ) -> None:
-    check(forks, tmp_path, loss, model, engine, threads)
+    check(tmp_path, loss, model, engine, threads)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("loss", "model", "engine", "threads"), list(possible()))
 def test_equal_seeds_equal_bytes_for_all(
-    forks: Forks, tmp_path: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
+    tmp_path: Path, loss: str, model: str, engine: str, threads: tuple[str, ...]
 ) -> None:
-    check(forks, tmp_path, loss, model, engine, threads)
+    check(tmp_path, loss, model, engine, threads)

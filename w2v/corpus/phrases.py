@@ -30,7 +30,7 @@ from w2v.corpus.joining import joined
 from w2v.corpus.neighbours import Bridges, PairCounts, count_pairs
 from w2v.corpus.store import TokenStore
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file, is_special
+from w2v.system.files import atomic_file, whole_text
 
 if TYPE_CHECKING:
     from w2v.settings.groups import PhraseSettings
@@ -95,18 +95,7 @@ class Phrases:
     def load(cls, path: str | os.PathLike[str]) -> Phrases:
         """Reads what `save` wrote. Raises InputError if the file cannot be read, or a line is none
         of a phrase; the line's number is named."""
-        named = f"the phrases {path}"
-        if is_special(path) or os.path.isdir(path):
-            raise InputError(f"{named} cannot be read: it is not a file")
-        try:
-            if os.path.getsize(path) > MAX_BYTES:
-                raise InputError(f"{named} are larger than {MAX_BYTES >> 30} GiB")
-            with open(path, "rb") as file:
-                text = file.read().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"{named} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise InputError(f"{named} are not valid UTF-8 at byte {error.start}") from None
+        text = whole_text(path, f"the phrases {path}", MAX_BYTES)
         lines = text.removesuffix("\n").split("\n") if text else []
         found = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
         seen: dict[tuple[int, tuple[str, ...]], int] = {}

@@ -14,7 +14,7 @@ from typing import IO, overload
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file, is_special
+from w2v.system.files import atomic_file, whole_text
 
 # Lines written or words decoded at a time: bounds the memory of the Python strings.
 BLOCK = 1 << 16
@@ -145,16 +145,7 @@ class Vocabulary:
         InputError if the file cannot be read, or a line is no word and count, names a word twice,
         or has a higher count than the line before; the line's number is named.
         """
-        named = f"the vocabulary {path}"
-        if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end
-            raise InputError(f"{named} cannot be read: it is not a file")
-        try:
-            with open(path, "rb") as file:
-                text = file.read().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"{named} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise InputError(f"{named} is not valid UTF-8 at byte {error.start}") from None
+        text = whole_text(path, f"the vocabulary {path}")
         tabs = "\t" in text.partition("\n")[0]
         words, counts = _parsed(text, tabs, path)
         if not tabs:

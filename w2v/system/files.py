@@ -169,6 +169,22 @@ def is_special(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
+def whole_text(path: str | os.PathLike[str], named: str, most: int | None = None) -> str:
+    """The UTF-8 text of a file of at most so many bytes. Raises InputError, which begins with
+    `named`, if there is none."""
+    if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end
+        raise InputError(f"{named} cannot be read: it is not a file")
+    try:
+        if most is not None and os.path.getsize(path) > most:
+            raise InputError(f"{named} cannot be read: it has more than {most >> 30} GiB")
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{named} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{named} cannot be read: not valid UTF-8 at byte {error.start}") from None
+
+
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Refuses an output that could not be written at the end, before the long part starts. Leaves
     nothing behind. Raises InputError if `path` exists and `overwrite` is off, or its folder is

@@ -4,6 +4,7 @@ torch.distributed, torchrun's own or one that rank 0 serves."""
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -46,7 +47,7 @@ class Board:
         """Meets the others; RunError: they do not come."""
         seconds, self._place = patience(JOIN_SECONDS), place
         host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
-        if not host or not port.isdigit():
+        if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
             raise InputError(f"{what}: start with torchrun, or set both for all ranks")
         if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:

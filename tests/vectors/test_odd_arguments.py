@@ -24,3 +24,8 @@ def test_zeros(vectors):
     for asked in (vectors.odd_one_out, lambda words: vectors.nearest(words[-1])):
         with pytest.raises(w2v.InputError, match=r"'nil'.* zeros"):
             asked(["a", "b", "nil"])
+
+
+def test_addresses_of_the_hub_are_for_corpora():
+    with pytest.raises(w2v.InputError, match="hf download"):
+        w2v.load("hf://somebody/vectors")

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import time
+from contextlib import suppress
+
+import pytest
+
 from tests import ranks as processes
 
 PROGRAM = """
@@ -47,3 +54,17 @@ def test_a_port_that_there_is_not(corpus):
     assert end.status == 2
     (line,) = end.err.splitlines()
     assert "MASTER_PORT '65536'" in line
+
+
+def test_a_signal_ends_the_wait_for_others(corpus):
+    port = processes.free_port()
+    given = {"WORLD_SIZE": "2", "MASTER_PORT": str(port)}
+    (process,) = processes.start(1, ["-m", "w2v", "train", corpus], **given)
+    with pytest.raises(subprocess.TimeoutExpired):
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                process.wait(0.5)  # it is met, and waits for rank 1
+            time.sleep(0.05)
+    process.terminate()
+    (end,) = processes.end([process])
+    assert (end.status, end.err) == (143, "w2v train: terminated\n")

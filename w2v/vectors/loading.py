@@ -123,7 +123,8 @@ def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
     except OSError as error:
-        raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
+        remedy = "fetch it with hf download" if path.parts[:1] == ("hf:",) else "check the path"
+        raise InputError(f"cannot open {path}: {error.strerror}; {remedy}") from None
     with file:
         content = compression.Decompressed(file, str(path))
         plain = content.compression is None and path.is_file()

@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
-from w2v.errors import InputError
+from w2v.errors import Elsewhere, InputError, RunError
 from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.keywords import plain
 
@@ -112,6 +112,9 @@ def carry_out(context: Context, listener: Listener, temporary: Path | None = Non
     context = replace(context, reporter=listener, stop=listener.stop, keep_state=True)
     context = replace(context, in_step=bool(listener.callbacks))
     stopping = soft_stop(listener.stop, lambda: listener.training_began)
-    with listener, World.join() as world, stopping:
-        summary = run(replace(context, world=world))
+    try:
+        with listener, World.join() as world, stopping:
+            summary = run(replace(context, world=world))
+    except Elsewhere as error:  # who trains again here catches the same on all ranks
+        raise (InputError if error.exit_status == 2 else RunError)(str(error)) from error
     return Run(summary, context, temporary)

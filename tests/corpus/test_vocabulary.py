@@ -131,9 +131,9 @@ def test_missing_final_newline_and_crlf(text, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a\t3\nb\n", r"line 2: 'b' is not a vocabulary line \(word, tab, count\)"),
+        (b"a\t3\nb\n", r"line 2: 'b' is not a vocabulary line \(word, tab, count"),
         (b"a\t3\n\nb\t1\n", "line 2: '' is not"),
-        (b"a 3\nb c 1\n", r"line 2: 'b c 1' is not a vocabulary line \(word, blank, count\)"),
+        (b"a 3\nb c 1\n", r"line 2: 'b c 1' is not a vocabulary line \(word, blank or tab, count"),
         (b"a\t3\n\t1\n", "line 2: .* is not"),
         (b"a\tmany\n", "line 1: the count 'many' is not a whole number of at least 1"),
         (b"a\t0\n", "line 1: the count '0'"),

@@ -25,7 +25,7 @@ from w2v.cli.output import say, set_up_streams, silence, takes
 from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.memory import short_memory
-from w2v.system.ranks import place_or_alone
+from w2v.system.ranks import leave_ranks, place_or_alone
 
 # typer brings its own copy of click or uses the installed one; this is the usage error of the one
 # in use.
@@ -93,8 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(given: list[str]) -> int:
-    rank = place_or_alone().rank
+    rank, size, *_ = place_or_alone()
     name = f"[rank {rank}] {_name(given)}" if rank else _name(given)
+    if size > 1 and given[:1] != ["train"]:
+        if rank:
+            return 0
+        leave_ranks()
+        say(f"note: {name} works in one process, rank 0 of the {size}")
     try:
         with leaving(), short_memory():
             status = _run(given)

@@ -13,7 +13,7 @@ _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`")
 def as_options(message: str) -> str:
     """Returns the message with every `setting` as the option that a command line knows it by."""
     # what a run can be gone on with is worth a whole command
-    message = message.replace(": `resume` ", ": w2v train --resume ")
+    message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
     return _SETTING.sub(lambda found: option(found[1]), message)
 
 

@@ -30,6 +30,7 @@ from w2v.corpus.sources import resolve_sources
 from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 from w2v.settings.groups import OutputSettings
+from w2v.system.ranks import place_or_alone
 from w2v.training.report import Reporter, SilentReporter, StopSignal
 
 PathLike = str | os.PathLike[str]
@@ -64,6 +65,8 @@ class Comparison:
         """Trains what is not done yet. The table is saved after each run. Raises InputError if the
         texts or the folder cannot be used, or a finished run has other settings, and RunError if
         the table cannot be written."""
+        if place_or_alone().size > 1:
+            raise InputError("a comparison works in one process: start it without torchrun")
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)

@@ -43,10 +43,11 @@ Result = TypeVar("Result")
 
 
 class FileTokenizer:
-    """What one file cuts. `digest` is that of what was read."""
+    """What one file cuts. `content` is what was read, `digest` its digest."""
 
     def __init__(self, path: str, content: dict[str, Any]) -> None:
         tokenizers, text = library(), json.dumps(content)
+        self.content = content
         self.path, self.digest = path, hashlib.sha256(text.encode()).hexdigest()
         self._tokenizer = self._safely(lambda: tokenizers.Tokenizer.from_str(text))
 

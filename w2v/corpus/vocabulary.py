@@ -170,8 +170,9 @@ def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]
         word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
         problem = None
         if not word or "\t" in word or (not tabs and word.split() != [word]):
-            expected = "word, tab, count" if tabs else "word, blank, count"
-            problem = f"{shown(line)} is not a vocabulary line ({expected})"
+            expected = "word, tab, count" if tabs else "word, blank or tab, count"
+            problem = f"{shown(line)} is not a vocabulary line ({expected}: words and how often"
+            problem += " they occur, most frequent first)"
         # beyond 18 digits it might not fit 64 bits
         elif not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
             problem = f"the count {shown(count)} is not a whole number of at least {int(tabs)}"

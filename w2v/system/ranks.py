@@ -39,6 +39,11 @@ def place_or_alone() -> Place:
         return Place()
 
 
+def leave_ranks() -> None:
+    """From now on this process, and those that it starts, are single ones."""
+    os.environ.pop("WORLD_SIZE", None)
+
+
 def _number(name: str, default: int | None) -> int:
     text = os.environ.get(name, "").strip()
     if not text and default is not None:

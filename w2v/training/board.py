@@ -4,13 +4,16 @@ torch.distributed, torchrun's own or one that rank 0 serves."""
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from w2v.errors import InputError, RunError
@@ -35,6 +38,20 @@ def patience(default: float) -> float:
     return seconds
 
 
+def _while_signals_come(work: Callable[[], Value]) -> Value:
+    """Returns what `work` does, in a thread: here, outside of Python, no handler would run."""
+    found = Future[Value]()
+
+    def do() -> None:
+        try:
+            found.set_result(work())
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    return found.result()
+
+
 class Board:
     """store: of this run of the process. owner: a name that all restarts by torchrun share, and no
     other start."""
@@ -46,7 +63,7 @@ class Board:
         """Meets the others; RunError: they do not come."""
         seconds, self._place = patience(JOIN_SECONDS), place
         host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
-        if not host or not port.isdigit():
+        if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
             raise InputError(f"{what}: start with torchrun, or set both for all ranks")
         if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:
@@ -56,7 +73,8 @@ class Board:
         try:
             if Board._server is None:
                 more = {"timeout": waits, "wait_for_workers": False}
-                Board._server = dist.TCPStore(host, int(port), None, serves, **more)
+                given = host, int(port), None, serves
+                Board._server = _while_signals_come(lambda: dist.TCPStore(*given, **more))
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(f"{where} cannot meet the others at {host}:{port}: {why}") from error
@@ -69,7 +87,7 @@ class Board:
         self.store.set(f"host/{place.rank}", socket.gethostname())
         for rank in range(place.size):
             try:
-                self.store.wait([f"host/{rank}"], waits)
+                _while_signals_come(partial(self.store.wait, [f"host/{rank}"], waits))
             except Exception as error:
                 what = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
                 raise RunError(f"{what}: start it too, on a machine that gets there") from error

@@ -148,6 +148,7 @@ class Ranks(World):
     """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
 
     _neighbours: Neighbours | None = None
+    _settled = False  # a run before ended, with an error that all ranks know: its group may go
 
     def __init__(self) -> None:
         place = place_among_ranks()
@@ -164,6 +165,9 @@ class Ranks(World):
         if not dist.is_available():
             what = "this PyTorch was built without torch.distributed"
             raise InputError(f"{given}, and {what}: install another one")
+        if dist.is_initialized() and Ranks._settled:
+            dist.destroy_process_group()
+        Ranks._settled = False
         if dist.is_initialized():
             what = "this program uses torch.distributed already"
             raise InputError(f"{given}, and {what}: destroy its process group before training")
@@ -246,6 +250,7 @@ class Ranks(World):
         failed = [rank for rank, part in enumerate(found) if part]
         if not failed:
             return
+        Ranks._settled = True
         status, text = json.loads(found[failed[0]])
         if self.rank != 0:
             raise Elsewhere(status) from error

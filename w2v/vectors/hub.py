@@ -2,7 +2,9 @@
 shows: a text's vector is the mean of those of its words.
 
     model.safetensors    `embeddings` [V + 1, D]; the last row, zeros, is that of unknown words
-    tokenizer.json       finds the words of a text as the corpus was read
+    tokenizer.json       finds the words of a text as the corpus was read; that of a run whose words
+                         are the tokens of such a file is this file, with the tokens renumbered: the
+                         words first, behind them the tokens that have no vector, whose rows are 0
     config.json, modules.json, config_sentence_transformers.json
     README.md            the model card
 
@@ -13,12 +15,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.corpus.tokenizer_file import load_tokenizer
+from w2v.errors import InputError, shown
 from w2v.system.json import read_object
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
 from w2v.vectors.precision import reduced, restored
@@ -26,6 +30,7 @@ from w2v.vectors.tensors import blocks, opened, rows_of
 
 MATRIX, TOKENIZER, TENSOR = "model.safetensors", "tokenizer.json", "embeddings"
 UNKNOWN = "[UNK]"
+OF_FILE = "tokens_of_file"  # in config.json
 MODULES = [
     {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"}
 ]
@@ -52,15 +57,19 @@ def write_hub(
     from safetensors.numpy import save_file
 
     rows, _ = reduced(np.asarray(matrix), dtype)
-    embeddings = np.concatenate([rows, np.zeros((1, rows.shape[1]), rows.dtype)])
+    by_file = card.tokenizer not in ("whitespace", "words")
+    tokenizer, places = _by_file(words, card) if by_file else _tokenizer(words, card)
+    embeddings = np.zeros((max(places.values()) + 1, rows.shape[1]), rows.dtype)
+    embeddings[[places[word] for word in words]] = rows
     config = {
         "model_type": "model2vec",
         "architectures": ["StaticModel"],
         "normalize": False,
         "embedding_dtype": dtype,
+        OF_FILE: by_file,
     }
     files: dict[str, Any] = {
-        TOKENIZER: _tokenizer(words, card),
+        TOKENIZER: tokenizer,
         "config.json": config,
         "modules.json": MODULES,
         "config_sentence_transformers.json": {"similarity_fn_name": "cosine"},
@@ -71,21 +80,50 @@ def write_hub(
     (folder / "README.md").write_text(card.text, encoding="utf-8", errors="replace")
 
 
-def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
-    """Returns what tokenizer.json says."""
+def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
+    """Returns what tokenizer.json says, and the row of each token."""
+    content: dict[str, Any] = deepcopy(load_tokenizer(card.tokenizer).content)
+    model, added = content["model"], content.get("added_tokens") or []
+    vocabulary, rank = model["vocab"], {word: row for row, word in enumerate(words)}
+    of_model = _tokens(vocabulary)
+    order = sorted(range(len(of_model)), key=lambda old: rank.get(of_model[old], len(rank)))
+    rows = {of_model[old]: row for row, old in enumerate(order)}
+    if isinstance(vocabulary, dict):
+        model["vocab"] = dict(rows)
+    else:
+        model["vocab"] = [vocabulary[old] for old in order]
+        if model.get("unk_id") is not None:
+            model["unk_id"] = order.index(model["unk_id"])
+    for token in sorted(added, key=lambda token: token["id"]):  # the library numbers them so
+        token["id"] = rows.setdefault(token["content"], len(rows))
+    if unknown := next((word for word in words if word not in rows), None):
+        what = f"{card.tokenizer} has no token {shown(unknown)}, so it is not what cut the corpus"
+        raise InputError(f"{what}: put the right file there")
+    if card.lowercase:
+        steps = filter(None, [{"type": "Lowercase"}, content.get("normalizer")])
+        content["normalizer"] = {"type": "Sequence", "normalizers": list(steps)}
+    return content, rows
+
+
+def _tokens(vocabulary: Any) -> list[str]:
+    """Returns the tokens of a tokenizer's model in the order of their numbers."""
+    if isinstance(vocabulary, dict):
+        return sorted(vocabulary, key=vocabulary.__getitem__)
+    return [token for token, _ in vocabulary]
+
+
+def _tokenizer(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
+    """Returns what tokenizer.json says, and the row of each word."""
     unknown, known = UNKNOWN, set(words)
     while unknown in known:
         unknown = f"[{unknown}]"
-    if card.tokenizer not in ("whitespace", "words"):
-        problem = f"the words are those of {card.tokenizer}, which such a folder cannot hold"
-        raise InputError(f"{problem}: write a .parquet or .safetensors file")
     splits: list[dict[str, Any]] = [{"type": "WhitespaceSplit"}]
     if card.tokenizer == "words":
         pattern = {"Regex": WORD_BOUNDARIES}
         split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
         splits.append(split)
     vocabulary = {word: number for number, word in enumerate([*words, unknown])}
-    return {
+    content: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -96,6 +134,7 @@ def _tokenizer(words: Sequence[str], card: Card) -> dict[str, Any]:
         "decoder": None,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": unknown},
     }
+    return content, vocabulary
 
 
 def is_hub(folder: Path) -> bool:
@@ -113,12 +152,34 @@ def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
                 f"{stream.name} has no tensor `{TENSOR}`, but {have:.200}: it is another model"
             )
         n_rows = rows_of(file, TENSOR, stream)
-        words = _words(folder / TOKENIZER, n_rows)
+        by_file = cut_by_file(folder)
+        words = (_file_words if by_file else _words)(folder / TOKENIZER, n_rows)
         for part, rows in blocks(file, TENSOR, n_rows):
             kept = [place for place, word in enumerate(words[part]) if word is not None]
-            raw = [word for word in words[part] if word is not None]
+            if by_file:
+                kept = np.flatnonzero(rows.any(axis=1)).tolist()
+            raw = [word for place in kept if (word := words[part][place]) is not None]
             rows = rows if len(kept) == len(rows) else rows[kept]
             yield Part(raw, restored(rows, None), None)
+
+
+def cut_by_file(folder: Path) -> bool:
+    """Whether the words are the tokens of a file that cut the corpus."""
+    try:
+        return read_object(folder / "config.json", MANY_WORD_BYTES).get(OF_FILE) is True
+    except (OSError, ValueError):
+        return False
+
+
+def _file_words(path: Path, n_rows: int) -> list[bytes | None]:
+    """As `_words`, of a folder whose words are the tokens of a file."""
+    content = load_tokenizer(str(path)).content
+    tokens = _tokens(content["model"]["vocab"])
+    tokens += [token["content"] for token in content.get("added_tokens") or []]
+    tokens = list(dict.fromkeys(tokens))
+    if len(tokens) != n_rows:
+        raise InputError(f"{path} has {len(tokens):,} tokens for {n_rows:,} rows")
+    return [token.encode("utf-8", "surrogatepass") for token in tokens]
 
 
 def _words(path: Path, n_rows: int) -> list[bytes | None]:

@@ -22,7 +22,7 @@ from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather, is_text, parse_header
 from w2v.vectors.fasttext import is_fasttext, read_fasttext
-from w2v.vectors.hub import MATRIX, is_hub, read_hub
+from w2v.vectors.hub import MATRIX, TOKENIZER, cut_by_file, is_hub, read_hub
 from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
 from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.tensors import is_tensors, read_tensors
@@ -70,7 +70,14 @@ def load_vectors(
         if not file.is_file() and is_hub(path):
             with _opened(path / MATRIX, limit, encoding_errors) as stream:
                 words, matrix, counts = gather(read_hub(path, stream), stream)
-            return WordVectors(words, matrix, counts, str(path), stream.warnings)
+            found = WordVectors(words, matrix, counts, str(path), stream.warnings)
+            if cut_by_file(path):
+                from w2v.settings.build import build_config  # YAML takes 15 ms
+                from w2v.settings.config import IN_MEMORY
+
+                cut = {"corpus": (IN_MEMORY,), "tokenizer": str(path / TOKENIZER)}
+                found.config = build_config(cut)
+            return found
         if not file.is_file():
             if all((path / name).is_file() for name in begun):
                 raise InputError(
@@ -116,7 +123,8 @@ def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
     except OSError as error:
-        raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
+        remedy = "fetch it with hf download" if path.parts[:1] == ("hf:",) else "check the path"
+        raise InputError(f"cannot open {path}: {error.strerror}; {remedy}") from None
     with file:
         content = compression.Decompressed(file, str(path))
         plain = content.compression is None and path.is_file()

@@ -236,6 +236,9 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
         raise QueryError("the odd one out is looked for among three words at least")
     check_words(vectors, words)
     unit = vectors.unit_of(words)
+    blank = np.flatnonzero(~unit.any(axis=1))
+    if len(blank):
+        raise QueryError(f"the vector of {shown(words[blank[0]])} is zeros, near to no word")
     return words[int((unit @ unit.mean(axis=0)).argmin())]
 
 

@@ -8,6 +8,8 @@ What differs: models are saved as archives of arrays, never as pickles; the lear
 (see `Word2Vec`); a parameter that is not supported raises a TypeError that names it.
 """
 
+from typing import NoReturn
+
 from w2v.compat.gensim.files import LineSentence, PathLineSentences, Text8Corpus
 from w2v.compat.gensim.keyed_vectors import KeyedVectors, load_facebook_vectors
 from w2v.compat.gensim.word2vec import (
@@ -30,3 +32,16 @@ __all__ = [
     "Word2Vec",
     "load_facebook_vectors",
 ]
+
+_ELSEWHERE = {
+    "Doc2Vec": "w2v.train(…).vectors.encode(texts) gives texts vectors",
+    "FastText": "w2v.train(…, subwords='3-6') gives unknown words vectors, and"
+    " load_facebook_vectors reads those of fastText",
+    **dict.fromkeys(("Phrases", "Phraser"), "w2v.phrases(sentences) finds phrases"),
+}
+
+
+def __getattr__(name: str) -> NoReturn:
+    if name in _ELSEWHERE:  # of an AttributeError `from … import` would drop the text
+        raise ImportError(f"gensim's {name} is not offered here; {_ELSEWHERE[name]}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

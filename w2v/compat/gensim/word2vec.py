@@ -77,6 +77,10 @@ class Word2Vec:
         for name, only in (("null_word", 0), ("sorted_vocab", 1), ("shrink_windows", 1)):
             if given[name] != only:
                 raise TypeError(f"{name}={given[name]!r} is not supported: it is always {only}")
+        for name in ("vector_size", "window", "workers", "epochs", "batch_words"):
+            least = int(name != "workers")
+            if not isinstance(given[name], int) or given[name] < least:
+                raise ValueError(f"{name}={given[name]!r} is no whole number of at least {least}")
         self.__dict__.update({k: v for k, v in given.items() if k not in NO_SETTINGS})
         self.seed = np.random.default_rng().integers(2**31).item() if seed is None else seed
         self.corpus_count = self.corpus_total_words = 0

@@ -44,7 +44,8 @@ from w2v.kernels.cpu.vector import (
 # 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below
 # 2^960, inside float64.
 FACTORS = 60
-# nats by which a noise word's score is above the target's; more counts as this
+# nats by which a noise word's score is above the target's, for its residual; in the loss all that
+# is more adds to it, so that a run which diverges is known by it
 MOST = np.float32(50)
 LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows · 2^73
 
@@ -105,13 +106,18 @@ def cross_entropy_residuals(
         place = scores + group * 64
         s = add(load(place), offsets_0)
         target = segment_first(s, columns, sums)
-        e = multiply(exp(minimum(most, subtract(s, target))), weights_0)
+        above, live = subtract(s, target), last if group == groups - 1 else one
+        bounded, silent = minimum(most, above), weights_0
+        linear = fma(multiply(silent, live), subtract(above, bounded), linear)
+        e = multiply(exp(bounded), silent)
         total = e
         for tile in range(1, tiles):  # noise words only
             at = scores + tile * stride + group * 64
             above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
             silent = load_tile(weights + tile * 32, columns, sums)
-            other = multiply(exp(minimum(most, above)), silent)
+            bounded = minimum(most, above)
+            linear = fma(multiply(silent, live), subtract(above, bounded), linear)
+            other = multiply(exp(bounded), silent)
             total = add(total, other)
             store(at, other)
         total = segment_sum(total, columns, sums)

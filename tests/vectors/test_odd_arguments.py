@@ -1,0 +1,31 @@
+"""Words that are no words, and words whose vector is zeros, are refused by name."""
+
+import numpy as np
+import pytest
+
+import w2v
+from w2v.vectors import WordVectors
+
+
+@pytest.fixture
+def vectors():
+    rows = np.array([[1, 0], [0.9, 0.1], [0, 1], [0, 0]], np.float32)
+    return WordVectors(["a", "b", "c", "nil"], rows)
+
+
+@pytest.mark.parametrize("word", [3, np.int64(3), b"a", None, 2.5, slice(2)])
+def test_no_words(vectors, word):
+    with pytest.raises(w2v.InputError, match="is no word"):
+        vectors[word]
+
+
+def test_zeros(vectors):
+    assert vectors.odd_one_out(["a", "b", "c"]) == "c"
+    for asked in (vectors.odd_one_out, lambda words: vectors.nearest(words[-1])):
+        with pytest.raises(w2v.InputError, match=r"'nil'.* zeros"):
+            asked(["a", "b", "nil"])
+
+
+def test_addresses_of_the_hub_are_for_corpora():
+    with pytest.raises(w2v.InputError, match="hf download"):
+        w2v.load("hf://somebody/vectors")

@@ -46,14 +46,14 @@ def path(name: str, value: Any) -> str:
     raise InputError(f"`{name}` {shown(value)} is no path") from None
 
 
-def items(name: str, value: Any) -> list[Any]:
+def items(name: str, value: Any, wanted: str = "list") -> list[Any]:
     """Returns what can be gone through as a list; a single text cannot."""
     try:
         if not isinstance(value, (str, bytes, bytearray)):
             return list(value)
     except TypeError:
         pass
-    raise InputError(f"`{name}` {shown(value)} is no list") from None
+    raise InputError(f"`{name}` {shown(value)} is no {wanted}") from None
 
 
 def text(name: str, value: Any) -> str:

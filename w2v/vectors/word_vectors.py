@@ -8,7 +8,7 @@ vectors.nearest("king - man + woman", k=5)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -66,11 +66,11 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         which is an InputError and a KeyError."""
         if isinstance(word, str) and (row := self.index(word)) is not None:
             return self.matrix[row]  # type: ignore[no-any-return]
-        alone = isinstance(word, (str, bytes)) or not isinstance(word, Iterable)
-        words: list[Any] = [word] if alone else [*word]
+        wanted = "word, nor a list of words"
+        words = [word] if isinstance(word, str) else arguments.items("word", word, wanted)
         queries.check_words(self, words)
         found = self.of(words)
-        return found[0] if alone else found
+        return found[0] if isinstance(word, str) else found
 
     def __contains__(self, word: object) -> bool:
         """Returns whether the word is in the vocabulary; `has` tells whether it has a vector."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.vectors.numbers import reads_as_number
 from w2v.errors import InputError
 from w2v.vectors import WordVectors, load_vectors, save_vectors
 
@@ -43,6 +44,8 @@ def test_round_trip(name, content):
         except InputError as error:  # what it holds is looked at below
             assert "no word remains" in str(error) and not path.exists()
             return
+        # a file without a header whose words all read as numbers might have none, and is refused
+        assume("glove" not in name.lower() or not all(map(reads_as_number, saved.words)))
         vectors = load_vectors(path)
         assert vectors.words == saved.words
         assert "glove" in name.lower() or not vectors.warnings

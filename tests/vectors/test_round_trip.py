@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.vectors.numbers import reads_as_number
 from w2v.errors import InputError, RunError
 from w2v.vectors import check_format, load_vectors, save_vectors, write_vectors
 
@@ -41,6 +42,8 @@ def word_vectors(draw):
 @settings(max_examples=30, deadline=None)
 def test_round_trip(name, content):
     words, matrix = content
+    # a file without a header whose words all read as numbers might have none, and is refused
+    assume("glove" not in name or not all(map(reads_as_number, words)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         save_vectors(path, words, matrix)

@@ -1,0 +1,9 @@
+"""What the tests of formats share."""
+
+
+def reads_as_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -154,7 +154,7 @@ def without(module: str, folder: Path, *arguments: str) -> subprocess.CompletedP
         ("tokenizers", ["train corpus.txt --model lm --subwords 300"], "train"),
         ("pyarrow", ["vocab corpus.txt"], "nearest"),
         ("numba", ["train corpus.txt"], "vocab"),
-        ("safetensors", ["train corpus.txt --model lm --dim 4 --epochs 1"], "train"),
+        ("safetensors", ["train corpus.txt --dim 4 --epochs 1 -o v.safetensors"], "train"),
         ("yaml", ["train --config c.yaml"], "info"),
         ("numpy", ["nearest v.bin king"], "losses"),
         ("typer", ["losses"], None),

@@ -14,6 +14,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,8 @@ def draw(results: dict[str, Any], path: str) -> None:
     except ImportError:
         raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
     name = results["sets"][0]
+    every = [row["seconds"]["median"] for row in results["rows"]]
+    fastest, slowest = min(every), max(every)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for ours, colour in ((True, "#0072B2"), (False, "#D55E00")):
@@ -197,11 +200,15 @@ def draw(results: dict[str, Any], path: str) -> None:
         scores = [100 * (row["scores"][name] or {"median": 0})["median"] for row in rows]
         axes.plot(times, scores, "o-" if ours else "s", color=colour, markersize=6)
         for row, seconds, score in zip(rows, times, scores, strict=True):
-            place = {"xytext": (6, 5 if ours else -11), "textcoords": "offset points"}
-            axes.annotate(row["system"], (seconds, score), color=colour, fontsize=8, **place)
+            # what is ours rises to the right, so that there is room below it
+            late = not ours and seconds**2 > slowest * fastest
+            offset = {"xytext": (-8 if late else 8, -5), "textcoords": "offset points"}
+            text = textwrap.fill(row["system"], 24)
+            told = {"color": colour, "fontsize": 8, "ha": "right" if late else "left", "va": "top"}
+            axes.annotate(text, (seconds, score), **offset, **told)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.margins(x=0.25, y=0.12)
+    axes.margins(x=0.12, y=0.12)
     axes.set_xlabel(f"seconds from start to vectors on disk, {results['threads']} threads")
     axes.set_ylabel(f"{name}, %")
     axes.grid(alpha=0.3, linewidth=0.6)

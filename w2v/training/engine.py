@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2v.errors import InputError
 from w2v.settings.config import Config
 from w2v.system.json import real_number, whole_number
 from w2v.system.memory import Demand
@@ -195,8 +196,9 @@ class WordEngine(Engine):
         """
 
     def freeze(self, rows: np.ndarray) -> None:
-        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1."""
-        raise NotImplementedError(f"the {self.name} engine moves all rows")
+        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1. Raises
+        InputError if this engine cannot: a configuration that asks it for that is refused."""
+        raise InputError(f"`engine` {self.name} cannot do `freeze`: use `engine` autograd")
 
 
 def blind_loss(config: Config, vocabulary: int) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.runs.test_output import COUNTS, LINES, RUN_FILES, content, names
 from w2v.errors import InputError
+from w2v.system.files import check_writable, clean_up
 from w2v.training.report import SilentReporter
 from w2v.vectors import load_vectors
 
@@ -117,6 +118,23 @@ def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, fo
         "warm.npy",
         "warm.vocab.tsv",
     ]
+
+
+def test_a_run_that_cleans_a_place_up_does_not_stop_another_that_looks_at_it(folder):
+    done = threading.Event()
+
+    def clean():
+        while not done.is_set():
+            clean_up(folder / "model")
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    try:
+        for _ in range(3000):
+            check_writable(folder / "model", overwrite=False)
+    finally:
+        done.set()
+        cleaner.join()
 
 
 def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(train, folder):

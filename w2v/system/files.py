@@ -199,7 +199,9 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         what = "is not a folder" if os.path.lexists(parent) else "does not exist"
         raise InputError(f"{named}: the folder {parent} {what}; create it first")
     try:
-        os.rmdir(tempfile.mkdtemp(".tmp", f".{target.name}.", parent))
+        probe = tempfile.mkdtemp(".tmp", f".{target.name}.", parent)
+        with suppress(FileNotFoundError):  # whoever holds the place's lock cleans it up
+            os.rmdir(probe)
     except OSError as error:
         why = f"{error.strerror or error}; choose another folder or name"
         raise InputError(f"{named} cannot be written: {why}") from None

@@ -1,4 +1,4 @@
-# make demo | test | test-ecosystem | soak | coverage | lint | losses | recipes | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | test-gpu-code | test-ecosystem | soak | coverage | lint | losses | recipes | bench | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
@@ -35,7 +35,7 @@ BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ecosystem soak coverage lint losses recipes bench clean
+.PHONY: help demo test test-gpu-code test-ecosystem soak coverage lint losses recipes bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,11 +52,18 @@ test: lint  ## lint, then all tests: some ten minutes on two cores
 	@echo 'The tests take some ten minutes on two quiet cores, longer on busy ones; they leave your home and caches alone.'
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
+test-gpu-code: $(VENV)/.installed-gpu-test  ## the GPU code without a GPU: Triton's interpreter and compiler, two minutes
+	@if $(BIN)/python -c 'import triton' 2>/dev/null; \
+	then TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/gpu -m 'triton and not soak' --numprocesses $(JOBS) --dist worksteal; \
+	else echo 'There is no Triton for this platform: the GPU code is not tested here.'; fi
+
 test-ecosystem: $(VENV)/.installed-ecosystem  ## tests with the tools that open what w2v writes: spaCy, gensim, duckdb …
 	$(BIN)/python -m pytest tests/ecosystem -m ecosystem
 
-soak: $(VENV)/.installed-dev  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
+soak: $(VENV)/.installed-gpu-test  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
 	$(BIN)/python -m pytest tests/soak -m soak --durations=0
+	@if $(BIN)/python -c 'import triton' 2>/dev/null; \
+	then TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/gpu -m 'triton and soak' --numprocesses $(JOBS) --durations=0; fi
 
 coverage: $(VENV)/.installed-dev  ## branch coverage of the loaders
 	$(BIN)/python -m coverage run -m pytest -q $(LOADER_TESTS)
@@ -99,6 +106,10 @@ endif
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-gpu-test: $(VENV)/.installed-dev
+	$(INSTALL) --editable '.[gpu-test]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed

@@ -51,7 +51,7 @@ ASKS = {
     "losses": "losses.table losses.options sampling tree settings.declare kernels.plan errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
     " settings.elsewhere settings.yamlfile system w2v errors",
-    "kernels": "kernels.plan sampling tree system",
+    "kernels": "kernels.plan sampling tree system errors",
     "corpus": "system errors",
     "losses.table": "losses.options kernels.plan",
     "losses.options": "settings.declare kernels.plan",

@@ -38,10 +38,12 @@ def matrices(engine: HogwildEngine) -> list[np.ndarray]:
 
 def definition_of(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
     """The float64 model that starts where the engine stands."""
-    config: Config = engine.config
-    model = reference.Model(
-        *(table.astype(float) for table in matrices(engine)), np.zeros(len(counts))
-    )
+    return definition(engine.config, matrices(engine), counts)
+
+
+def definition(config: Config, tables: list[np.ndarray], counts: np.ndarray) -> reference.Model:
+    """The float64 model that starts from input rows, output rows of inner nodes and of words."""
+    model = reference.Model(*(table.astype(float) for table in tables), np.zeros(len(counts)))
     model.cbow = config.model.model == "cbow"
     model.mean, model.share = config.model.cbow_hidden == "mean", config.model.cbow_grad == "mean"
     loss, options = config.training.loss, config.loss

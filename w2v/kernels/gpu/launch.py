@@ -1,0 +1,120 @@
+"""The way into the kernels: tables on a device and the windows of a block -> trained tables, loss.
+
+    variant = variant_of(config)                                once
+    pulls(variant, chosen, ...)  ->  .at(lr): damping           once; for every learning rate
+    train_windows(variant, rows, chosen, damping, windows, lr, seed) -> [loss, predictions]
+
+On CPU tensors this runs in Triton's interpreter (TRITON_INTERPRET=1 before triton is imported).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from w2v.kernels.cpu.random import mix
+from w2v.kernels.gpu.block import Noise, Table, Text, Tree, train_runs
+from w2v.kernels.gpu.damping import Damping, damping, pulls
+from w2v.kernels.gpu.shape import Variant, shape_of, variant_of, warps_of
+from w2v.kernels.gpu.tables import Chosen, Rows
+
+if TYPE_CHECKING:
+    from w2v.words.windows import Windows
+
+__all__ = [
+    "Chosen", "Damping", "Rows", "Tuning", "Variant", "damping", "noise_words", "pulls",
+    "resident", "train_windows", "tuning_of", "variant_of",
+]  # fmt: skip
+
+LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
+PROGRAMS_PER_UNIT = 3  # of 4 warps each that a multiprocessor's registers hold
+WARPS_PER_UNIT = 4 * PROGRAMS_PER_UNIT
+SCRATCH_BYTES = 1 << 28
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+class Tuning(NamedTuple):
+    """What changes a kernel's speed and rounding, but nothing else. precision: of the products,
+    "ieee", "tf32x3" or "tf32"."""
+
+    warps: int
+    precision: str
+
+
+def tuning_of(variant: Variant, device: torch.device) -> Tuning:
+    """Returns what is taken by default."""
+    return Tuning(warps_of(variant), "tf32" if device.type == "cuda" else "ieee")
+
+
+def resident(variant: Variant, device: torch.device) -> int:
+    """Returns how many programs a device works on at the same time: the windows in flight."""
+    if device.type != "cuda":
+        return 1
+    units = torch.cuda.get_device_properties(device).multi_processor_count
+    return units * max(1, WARPS_PER_UNIT // tuning_of(variant, device).warps)
+
+
+def train_windows(
+    variant: Variant, rows: Rows, chosen: Chosen, damping: Damping, windows: Windows, lr: float,
+    seed: int, programs: int | None = None, tuning: Tuning | None = None,
+) -> Tensor:  # fmt: skip
+    """Trains the targets of `windows`; returns (summed loss in nats, predictions), float64 [2] on
+    the device, without waiting for it.
+
+    Number j of target number i's noise words comes from seed and i · negatives + j. lr 0: no row is
+    written to. programs: how many runs the targets are cut into, which train at the same time (in
+    the interpreter one after the other); 1: window by window, in order.
+    """
+    device, targets = rows.input.device, windows.last - windows.first
+    tally = torch.zeros(2, dtype=torch.float64, device=device)
+    if targets == 0:
+        return tally
+    tuning = tuning_of(variant, device) if tuning is None else tuning
+    shape = shape_of(variant, tuning.precision, learns=lr != 0)
+    if programs is None:
+        programs = suitable(targets, resident(variant, device))
+    waiting = shape.tiles * shape.hidden * shape.tile
+    if shape.tiles > 1:
+        programs = min(programs, max(1, SCRATCH_BYTES // (4 * waiting)))
+    each = -(-targets // programs)
+    programs = -(-targets // each)
+    scratch = None
+    if shape.tiles > 1:
+        scratch = torch.empty(programs * waiting, dtype=torch.float32, device=device)
+    noise = Noise(*chosen[:3], rows.bias, rows.log_z, damping.log_z)
+    train_runs[(programs,)](
+        Text(windows.words, windows.sentences, windows.reach),
+        len(windows.words), windows.first, windows.last, each,
+        Table(rows.input, damping.input), Table(rows.path, damping.path),
+        Tree(chosen.starts, chosen.steps), Table(rows.noise, damping.noise), noise,
+        len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
+        num_warps=tuning.warps,
+    )  # fmt: skip
+    return tally
+
+
+def suitable(targets: int, resident: int) -> int:
+    """Returns how many programs that many targets are cut into: enough to keep the device busy to
+    the end, and no more, for each reads a window's rows before it begins."""
+    if resident == 1:
+        return 1
+    return -(-targets // max(SHORTEST_RUN, min(LONGEST_RUN, targets // resident)))
+
+
+def noise_words(seed: int, targets: int, negatives: int, accept: Any, alias: Any) -> Tensor:
+    """Returns the words that the kernel draws, int64 [targets, negatives]; accept, alias: [V], of
+    NumPy."""
+    counter = np.arange(targets * negatives, dtype=np.uint64) * np.uint64(GOLDEN)
+    x = mix.py_func(counter + np.uint64(seed % 2**64))
+    cell = ((x >> np.uint64(32)) * np.uint64(len(accept))) >> np.uint64(32)
+    kept = x.astype(np.uint32) < np.asarray(accept, np.uint32)[cell]
+    words = np.where(kept, cell, np.asarray(alias)[cell]).astype(np.int64)
+    return torch.from_numpy(words.reshape(targets, negatives))
+
+
+def _signed(seed: int) -> int:
+    """The int64 with the seed's 64 bits."""
+    return (seed + 2**63) % 2**64 - 2**63

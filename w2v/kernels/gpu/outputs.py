@@ -1,0 +1,151 @@
+"""The output rows of a window: the inner nodes on the target's path, and the target with noise
+words. All scores come from the rows as they are at the window's start.
+
+A path's nodes are distinct, so its tiles are worked off one by one. Noise words may repeat: where
+they take more than one tile, no row is written to before all tiles are scored, and the residuals
+wait in `scratch`.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from w2v.kernels.gpu.links import add_losses, cross_entropy, exponentials, logistic, softened
+from w2v.kernels.gpu.products import for_hidden, for_outputs, scores
+from w2v.kernels.gpu.random import draw
+from w2v.kernels.gpu.ring import floats
+
+
+@triton.jit
+def learn_path(dH, sums, H, live, target, table, tree, lr, shape: tl.constexpr):
+    """(dH, sums) with those of the target's path added, and its nodes' rows learn. (To keep the top
+    nodes' rows, which nearly every window uses, in a tile of the program's own would spare most of
+    the reductions that meet there.)"""
+    d, there = floats(shape)
+    stop = tl.load(tree.starts + target + 1)
+    for first in range(tl.load(tree.starts + target), stop, shape.tile):
+        k = first + tl.arange(0, shape.tile)
+        used = k < stop
+        step = tl.load(tree.steps + k, mask=used, other=0)
+        node, label = (step >> 1).to(tl.int64), (step & 1).to(tl.float32)
+        rows, inside = table.rows + node[:, None] * shape.stride + d, used[:, None] & there
+        Y = tl.load(rows, mask=inside, other=0.0)
+        g, losses = logistic(scores(H, Y, shape), label[None, :], live[:, None] & used[None, :])
+        sums = add_losses(sums, losses)
+        if shape.learns:
+            g *= lr
+            dH += for_hidden(g, Y, shape)
+            g *= tl.load(table.damping + node, mask=used, other=0.0)[None, :]
+            tl.atomic_add(rows, for_outputs(g, H, shape), mask=inside, sem="relaxed")
+    return dH, sums
+
+
+@triton.jit
+def learn_noise(dH, sums, H, live, target, i, table, noise, chance, lr, shape: tl.constexpr):
+    """(dH, sums) with those of the target and its noise words added, whose rows learn: all in one
+    tile."""
+    word, used, labels = choose(target, i, 0, chance, shape)
+    Y, s = gather(H, word, used, table, noise, shape)
+    if shape.cross_entropy:
+        g, losses = cross_entropy(s, labels, live[:, None] & used[None, :])
+    else:
+        g, losses = logistic(s, labels, live[:, None] & used[None, :])
+    sums = add_losses(sums, losses)
+    if shape.learns:
+        g *= lr
+        dH += for_hidden(g, Y, shape)
+        update(g, H, word, used, table, noise, shape)
+    return dH, sums
+
+
+@triton.jit
+def learn_tiles(
+    dH, sums, H, live, target, i, table, noise, chance, scratch, lr, shape: tl.constexpr
+):
+    """`learn_noise` in more than one tile. scratch: [programs, tiles, hidden, tile]."""
+    d, there = floats(shape)
+    size: tl.constexpr = shape.hidden * shape.tile
+    own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
+    own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
+    top = tl.zeros([shape.hidden], tl.float32)
+    total = tl.zeros([shape.hidden], tl.float32)
+    tl.debug_barrier()
+    for tile in range(shape.tiles):
+        word, used, labels = choose(target, i, tile, chance, shape)
+        _, s = gather(H, word, used, table, noise, shape)
+        both = live[:, None] & used[None, :]
+        if shape.cross_entropy:
+            top += tl.sum(tl.where(labels > 0, s, 0.0), 1)  # the target is in the first tile
+            found, losses = exponentials(s, top, both)
+            total += tl.sum(found, 1)
+        else:
+            found, losses = logistic(s, labels, both)
+        sums = add_losses(sums, losses)
+        tl.store(own + tile * size, found)
+    if shape.cross_entropy:
+        once = live[:, None] & (tl.arange(0, shape.tile) == 0)[None, :]
+        sums = add_losses(sums, tl.where(once, tl.log(total)[:, None], 0.0))
+    if shape.learns:
+        tl.debug_barrier()
+        for tile in range(shape.tiles):
+            word, used, labels = choose(target, i, tile, chance, shape)
+            rows = table.rows + word[:, None] * shape.stride + d
+            Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+            g = tl.load(own + tile * size)
+            if shape.cross_entropy:
+                g = softened(g, total, labels, live[:, None] & used[None, :])
+            dH += for_hidden(g * lr, Y, shape)
+        tl.debug_barrier()
+        for tile in range(shape.tiles):
+            word, used, labels = choose(target, i, tile, chance, shape)
+            g = tl.load(own + tile * size)
+            if shape.cross_entropy:
+                g = softened(g, total, labels, live[:, None] & used[None, :])
+            update(g * lr, H, word, used, table, noise, shape)
+    return dH, sums
+
+
+@triton.jit
+def choose(target, i, tile, chance, shape: tl.constexpr):
+    """(words [tile] of the tile, whether they are scored, labels [1, tile]): the target, which is
+    number 0, and the noise words of target number i."""
+    seed, vocabulary, accept, alias = chance
+    k = tile * shape.tile + tl.arange(0, shape.tile)
+    used = k <= shape.negatives
+    counter = i.to(tl.int64) * shape.negatives + (k - 1)
+    drawn = draw(seed, counter, used & (k > 0), vocabulary, accept, alias)
+    word = tl.where(k == 0, target, drawn)
+    if shape.skip_hits:
+        used = used & ((k == 0) | (word != target))
+    return word, used, tl.where(k == 0, 1.0, 0.0)[None, :]
+
+
+@triton.jit
+def gather(H, word, used, table, noise, shape: tl.constexpr):
+    """(rows Y [tile, width] of the words, their scores [hidden, tile])."""
+    d, there = floats(shape)
+    rows = table.rows + word[:, None] * shape.stride + d
+    Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+    s = scores(H, Y, shape)
+    if shape.offsets:
+        s += tl.load(noise.offsets + word, mask=used, other=0.0)[None, :]
+    if shape.word_bias:
+        s += tl.load(noise.bias + word, mask=used, other=0.0)[None, :]
+    if shape.log_z:
+        s += tl.load(noise.log_z)
+    return Y, s
+
+
+@triton.jit
+def update(g, H, word, used, table, noise, shape: tl.constexpr):
+    """The words' rows and biases += what residuals g [hidden, tile], times lr, ask for, damped."""
+    d, there = floats(shape)
+    if shape.log_z:
+        change = tl.sum(tl.sum(g, 1), 0) * tl.load(noise.log_z_damping)
+        tl.atomic_add(noise.log_z, change, sem="relaxed")
+    g *= tl.load(table.damping + word, mask=used, other=0.0)[None, :]
+    if shape.word_bias:
+        tl.atomic_add(noise.bias + word, tl.sum(g, 0), mask=used, sem="relaxed")
+    rows = table.rows + word[:, None] * shape.stride + d
+    tl.atomic_add(rows, for_outputs(g, H, shape), mask=used[:, None] & there, sem="relaxed")

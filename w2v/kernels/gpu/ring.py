@@ -1,0 +1,87 @@
+"""The context rows of the windows near a target, in registers: position i of the text has slot
+i mod ring of X [ring, width] for as long as some window of the program can hold it.
+
+A row is read from the table when its position comes within the window's reach, and what the
+windows have added to it is added to the table when the position has fallen behind. So a row is read
+and written once a word and not once a pair (FULL-W2V, arXiv 2312.07743); a word that stands in the
+ring twice has two copies, whose changes add up in the table.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def position(slot, low, shape: tl.constexpr):
+    """The one of the positions low … low + ring - 1 that has the slot."""
+    return low + ((slot - low) & (shape.ring - 1))
+
+
+@triton.jit
+def floats(shape: tl.constexpr):
+    """Offsets of a row's floats [1, width], and which of them there are."""
+    d = tl.arange(0, shape.width)[None, :]
+    return d, d < shape.stride
+
+
+@triton.jit
+def around(words, n, border, shape: tl.constexpr):
+    """Of the ring when it holds the `window` words on both sides of `border`: (the words [ring, 1],
+    which slots hold one)."""
+    place = position(tl.arange(0, shape.ring), border - shape.window, shape)
+    held = (place < border + shape.window) & (place >= 0) & (place < n)
+    word = tl.load(words + place, mask=held, other=0).to(tl.int64)
+    return word[:, None], held[:, None]
+
+
+@triton.jit
+def fill(table, words, n, begin, shape: tl.constexpr):
+    """X as it is before the last row of the window of target `begin` enters."""
+    d, there = floats(shape)
+    word, held = around(words, n, begin, shape)
+    return tl.load(table.rows + word * shape.stride + d, mask=held & there, other=0.0)
+
+
+@triton.jit
+def enter(X, gained, table, words, n, place, shape: tl.constexpr):
+    """(X, gained) with the row of the word at `place`, which has gained nothing yet."""
+    d, there = floats(shape)
+    slot = tl.arange(0, shape.ring)[:, None]
+    word = tl.load(words + place, mask=place < n, other=0).to(tl.int64)
+    own = (slot == (place & (shape.ring - 1))) & (place < n)
+    rows = table.rows + word * shape.stride + d + tl.zeros_like(slot)
+    return tl.load(rows, mask=own & there, other=X), tl.where(own, 0.0, gained)
+
+
+@triton.jit
+def leave(gained, table, words, place, shape: tl.constexpr):
+    """The row of the word at `place` += its damping · what it has gained."""
+    d, there = floats(shape)
+    slot = tl.arange(0, shape.ring)[:, None]
+    word = tl.load(words + place, mask=place >= 0, other=0).to(tl.int64)
+    own = (slot == (place & (shape.ring - 1))) & (place >= 0)
+    rows = table.rows + word * shape.stride + d + tl.zeros_like(slot)
+    gained *= tl.load(table.damping + word)
+    tl.atomic_add(rows, gained, mask=own & there, sem="relaxed")
+
+
+@triton.jit
+def drain(gained, table, words, n, end, shape: tl.constexpr):
+    """`leave` for all that are still there after the window of target end - 1."""
+    d, there = floats(shape)
+    word, held = around(words, n, end, shape)
+    gained *= tl.load(table.damping + word, mask=held, other=0.0)
+    rows = table.rows + word * shape.stride + d
+    tl.atomic_add(rows, gained, mask=held & there, sem="relaxed")
+
+
+@triton.jit
+def neighbours(text, n, i, shape: tl.constexpr):
+    """[ring]: whether a slot's position is in the window of target i and of its sentence."""
+    place = position(tl.arange(0, shape.ring), i - shape.window, shape)
+    far = tl.load(text.reach + i)
+    near = (place >= i - far) & (place <= i + far) & (place != i) & (place >= 0) & (place < n)
+    lines = tl.load(text.sentences + place, mask=near, other=-1)
+    return near & (lines == tl.load(text.sentences + i))

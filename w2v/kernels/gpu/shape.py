@@ -1,0 +1,146 @@
+"""What is frozen into a kernel's machine code: plain integers, from a configuration. Free of torch
+and Triton."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from w2v.errors import InputError
+from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
+
+if TYPE_CHECKING:
+    from w2v.settings.config import Config
+
+VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
+SMALLEST = 16  # of a side of the matrix units' tiles
+RING_FLOATS = 1 << 14  # of context rows: in registers twice, and once in shared memory
+TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
+WARP_FLOATS = 512  # of the ring that one warp holds
+MOST_WARPS = 16
+
+
+class Variant(NamedTuple):
+    """What a configuration asks of a kernel. dim: floats of a row, stride: with padding; window:
+    the farthest context word; from rows to negatives: as in FusedPlan; cbow: 1 for one hidden row
+    per window; mean: it is the mean of the context rows, else their sum; share: a context row gets
+    its share of the mean's gradient, else all of it."""
+
+    dim: int
+    stride: int
+    window: int
+    rows: int
+    link: int
+    offsets: int
+    skip_hits: int
+    bias: int
+    negatives: int
+    cbow: int
+    mean: int
+    share: int
+
+
+class Shape(NamedTuple):
+    """The same, as the kernel needs it.
+
+    width: floats of a tile's row, a power of two >= stride. ring: places for context rows, a power
+    of two above 2 · window. hidden: hidden rows of a window, ring or (CBOW) 1. tile: output rows
+    scored together; tiles: how many such tiles the target and its noise words take. precision: of
+    products, a word of Triton's. learns: 0 finds the loss and writes to no row.
+    """
+
+    stride: int
+    width: int
+    window: int
+    ring: int
+    hidden: int
+    tile: int
+    tiles: int
+    path: int
+    noise: int
+    cross_entropy: int
+    offsets: int
+    skip_hits: int
+    word_bias: int
+    log_z: int
+    negatives: int
+    cbow: int
+    mean: int
+    share: int
+    precision: str
+    learns: int
+
+
+def variant_of(config: Config) -> Variant:
+    """Returns what a configuration asks of a kernel.
+
+    Raises:
+        InputError: there is no kernel for it.
+    """
+    model, plan = config.model, config.loss.plan()
+    if plan is None:
+        raise InputError(f"no kernel for GPUs has the `loss` {config.training.loss}")
+    if model.ngram_lengths is not None:
+        raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
+    stride = -(-model.dim // VECTOR) * VECTOR
+    ring, width = _power(2 * model.window + 1), _power(stride)
+    if ring * width > RING_FLOATS:
+        widest, longest = (RING_FLOATS // width - 1) // 2, RING_FLOATS // ring
+        raise InputError(
+            f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
+            f" {model.window}: take a `window` of at most {widest} or a `dim` of at most {longest}"
+        )
+    mean = model.cbow_hidden == "mean"
+    return Variant(
+        model.dim,
+        stride,
+        model.window,
+        plan.rows,
+        plan.link,
+        plan.offsets,
+        plan.skip_hits,
+        plan.bias,
+        plan.negatives,
+        int(model.model == "cbow"),
+        int(mean),
+        int(mean and model.cbow_grad == "mean"),
+    )
+
+
+def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
+    """Returns what is frozen into the kernel of a variant."""
+    ring, width = _power(2 * variant.window + 1), _power(variant.stride)
+    scored = variant.negatives + 1 if variant.rows & NOISE else 1
+    tile = min(_power(scored), max(SMALLEST, TILE_FLOATS // width))
+    return Shape(
+        stride=variant.stride,
+        width=width,
+        window=variant.window,
+        ring=ring,
+        hidden=1 if variant.cbow else ring,
+        tile=tile,
+        tiles=-(-scored // tile),
+        path=int(variant.rows & PATH > 0),
+        noise=int(variant.rows & NOISE > 0),
+        cross_entropy=int(variant.link == CROSS_ENTROPY),
+        offsets=variant.offsets,
+        skip_hits=variant.skip_hits,
+        word_bias=int(variant.bias & WORD_BIAS > 0),
+        log_z=int(variant.bias & LOG_Z_BIAS > 0),
+        negatives=variant.negatives,
+        cbow=variant.cbow,
+        mean=variant.mean,
+        share=variant.share,
+        precision=precision,
+        learns=int(learns),
+    )
+
+
+def warps_of(variant: Variant) -> int:
+    """Returns how many warps work on a program."""
+    floats = _power(2 * variant.window + 1) * _power(variant.stride)
+    return max(1, min(MOST_WARPS, floats // WARP_FLOATS))
+
+
+def _power(number: int) -> int:
+    """The smallest power of two >= number, and >= SMALLEST."""
+    return max(SMALLEST, 1 << (number - 1).bit_length())

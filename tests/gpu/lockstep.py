@@ -9,14 +9,19 @@ where programs are not in step. With one program it is plain SGD, window by wind
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numba import njit
 
 from w2v.corpus.read import read_corpus
 from w2v.corpus.selection import select_vocabulary
+from w2v.kernels.gpu.damping import pulls
+from w2v.kernels.gpu.shape import variant_of
+from w2v.kernels.gpu.tables import Chosen
 from w2v.kernels.plan import NOISE, PATH
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config
@@ -72,9 +77,46 @@ class Setting:
     seed: int = 1
 
 
-def train(text: Text, of: Setting, flight: int, factors: Any) -> Outcome:
-    """Trains with so many windows in flight. factors(lr) -> what the changes of input rows [V] and
-    of output rows are multiplied by."""
+Factors = Callable[[float], tuple[np.ndarray, np.ndarray]]
+
+
+def damped(text: Text, of: Setting, flight: int) -> Factors:
+    """The product's factors of input and output rows at a learning rate."""
+    choice, counts = choice_of(of, text.counts), text.counts
+    noise = None if of.rows & PATH else torch.from_numpy(choice.alias)
+    paths = (torch.from_numpy(choice.starts), torch.from_numpy(choice.steps))
+    chosen = Chosen(noise, noise, None, *(paths if of.rows & PATH else (None, None)))
+    variant = variant_of(
+        build_config(
+            {
+                "corpus": ("x",),
+                "loss": "hsigmoid" if of.rows & PATH else "neg",
+                "window": str(of.window),
+                "negatives": None if of.rows & PATH else str(of.negatives),
+            }
+        )
+    )
+    keep = keep_probabilities(counts, of.sample)
+    found = pulls(variant, chosen, counts, keep, of.negatives, POWER, flight)
+
+    def at(lr: float) -> tuple[np.ndarray, np.ndarray]:
+        damping = found.at(lr)
+        outputs = damping.path if of.rows & PATH else damping.noise
+        assert outputs is not None
+        return damping.input.numpy(), outputs.numpy()
+
+    return at
+
+
+def undamped(text: Text, of: Setting) -> Factors:
+    """Factors of 1: plain sums."""
+    ones = np.ones(len(text.counts), np.float32)
+    return lambda lr: (ones, ones)
+
+
+def train(text: Text, of: Setting, flight: int, factors: Factors) -> Outcome:
+    """Trains with so many windows in flight. factors(lr): what the changes of input rows [V] and of
+    output rows are multiplied by."""
     V = len(text.counts)
     keep = keep_probabilities(text.counts, of.sample)
     reader = WindowReader(text.ids, (keep * (2**32 - 1)).astype(np.uint32), of.window, 0)

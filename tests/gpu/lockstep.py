@@ -108,7 +108,7 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
     return at
 
 
-def undamped(text: Text, of: Setting) -> Factors:
+def undamped(text: Text) -> Factors:
     """Factors of 1: plain sums."""
     ones = np.ones(len(text.counts), np.float32)
     return lambda lr: (ones, ones)
@@ -203,7 +203,9 @@ def _epoch(
     change = np.zeros((flight, most, dim), np.float32)
     moves = np.zeros((size, dim), np.float32)
     loss, predictions = 0.0, 0
-    for step in range(-window, length + window + 1):  # of the words that come into the windows' middle
+    for step in range(
+        -window, length + window + 1
+    ):  # of the words that come into the windows' middle
         lr = np.float32(rates[0] + (rates[1] - rates[0]) * max(0, step) / length)
         for g in range(flight):
             base, gone, new = g * length, step - window - 1, step + window

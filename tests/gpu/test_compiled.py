@@ -1,6 +1,6 @@
-"""The kernels as machine code for GPUs that need not be there: registers and shared memory such that
-several programs are resident, nothing spilled, and changes added by reductions that nobody waits
-for."""
+"""The kernels as machine code for GPUs that need not be there: registers and shared memory such
+that several programs are resident, nothing spilled, and changes added by reductions that nobody
+waits for."""
 
 from __future__ import annotations
 

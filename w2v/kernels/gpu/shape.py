@@ -70,6 +70,12 @@ class Shape(NamedTuple):
     learns: int
 
 
+def widest_window(dim: int) -> int:
+    """Returns the widest window whose context rows a GPU's registers hold; 0: not even one."""
+    ring = RING_FLOATS // _power(dim)
+    return max(0, (ring - 1) // 2) if ring >= SMALLEST else 0
+
+
 def variant_of(config: Config) -> Variant:
     """Returns what a configuration asks of a kernel.
 
@@ -82,12 +88,10 @@ def variant_of(config: Config) -> Variant:
     if model.ngram_lengths is not None:
         raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
     stride = -(-model.dim // VECTOR) * VECTOR
-    ring, width = _power(2 * model.window + 1), _power(stride)
-    if ring * width > RING_FLOATS:
-        widest, longest = (RING_FLOATS // width - 1) // 2, RING_FLOATS // ring
+    if model.window > (widest := widest_window(model.dim)):
         raise InputError(
             f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
-            f" {model.window}: take a `window` of at most {widest} or a `dim` of at most {longest}"
+            f" {model.window} (at most {widest})"
         )
     mean = model.cbow_hidden == "mean"
     return Variant(

@@ -20,7 +20,6 @@ from w2v.runs.output import Output, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
 from w2v.runs.together import among_ranks, check_same_text, place_for_all, shared
-from w2v.settings.groups import HOGWILD
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
@@ -115,7 +114,7 @@ class _Clock:
 def _tell(context: Context, output: Output) -> None:
     """Says what may surprise before the long part begins."""
     config, training, reporter = context.config, context.config.training, context.reporter
-    if training.deterministic and training.engine == HOGWILD:
+    if training.deterministic and training.engine == "hogwild":
         what = f"`deterministic` holds for `threads` {training.threads}"
         reporter.note(f"{what}: another number gives other bytes")
     if not output.begun and (folder := output.lies_in(config.corpus.corpus)):

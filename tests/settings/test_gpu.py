@@ -220,7 +220,7 @@ def test_other_engines_are_other_runs(tmp_path: Path) -> None:
         resumed_config(run_with(tmp_path), {"engine": "autograd"})
     with pytest.raises(InputError, match="`engine` triton cannot do `subwords` 3-4"):
         resumed_config(run_with(tmp_path, subwords="3-4"), {"device": "cuda"})
-    with pytest.raises(InputError, match="deterministic in .*: a GPU adds in no fixed order"):
+    with pytest.raises(InputError, match=r"deterministic in .*: a GPU adds in no fixed order"):
         resumed_config(run_with(tmp_path, deterministic="true"), {"device": "cuda"})
     with pytest.raises(InputError, match=r"`engine` hogwild cannot be changed \(it is autograd\)"):
         resumed_config(run_with(tmp_path, loss="softmax"), {"engine": "hogwild"})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from w2v.kernels.plan import widest_window
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
@@ -61,8 +62,6 @@ def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
         asked[f"`device` {device}"] = device == "cpu" and not interprets_triton()
         asked[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
         asked[f"a run over {ranks} ranks"] = ranks > 1
-        from w2v.kernels.gpu.shape import widest_window  # only where a GPU is asked for
-
         dim, window = values["dim"], values["window"]
         widest = widest_window(dim)
         at_most = f"`window` {window} at `dim` {dim} (at most {widest})"

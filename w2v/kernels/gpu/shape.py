@@ -6,14 +6,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2v.errors import InputError
-from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
+from w2v.kernels.plan import (
+    CROSS_ENTROPY,
+    LOG_Z_BIAS,
+    NOISE,
+    PATH,
+    SMALLEST,
+    WORD_BIAS,
+    widest_window,
+)
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
 VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
-SMALLEST = 16  # of a side of the matrix units' tiles
-RING_FLOATS = 1 << 14  # of context rows: in registers twice, and once in shared memory
 TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
 WARP_FLOATS = 512  # of the ring that one warp holds
 MOST_WARPS = 16
@@ -68,12 +74,6 @@ class Shape(NamedTuple):
     share: int
     precision: str
     learns: int
-
-
-def widest_window(dim: int) -> int:
-    """Returns the widest window whose context rows a GPU's registers hold; 0: not even one."""
-    ring = RING_FLOATS // _power(dim)
-    return max(0, (ring - 1) // 2) if ring >= SMALLEST else 0
 
 
 def variant_of(config: Config) -> Variant:

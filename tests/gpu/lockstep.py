@@ -203,7 +203,9 @@ def _epoch(
     change = np.zeros((flight, most, dim), np.float32)
     moves = np.zeros((size, dim), np.float32)
     loss, predictions = 0.0, 0
-    for step in range(-window, length + window + 1):  # of the words that come into the windows' middle
+    for step in range(
+        -window, length + window + 1
+    ):  # of the words that come into the windows' middle
         lr = np.float32(rates[0] + (rates[1] - rates[0]) * max(0, step) / length)
         for g in range(flight):
             base, gone, new = g * length, step - window - 1, step + window

@@ -1,6 +1,6 @@
-"""What a process that measures one part is asked for, and how it times and tells.
+"""What a process that measures is asked for, and how it times and tells.
 
-    python -m harness.gpu.parts rows '{"device": "cuda", …}'
+    python -m harness.gpu.parts '{"device": "cuda", …}' rows:measure
 
 prints one line of JSON for each figure, as soon as it is there: {"name", "value", "unit", …}, or
 {"name", "error"}. So what comes after a figure, an error of the GPU among it, does not lose it.
@@ -95,12 +95,13 @@ def tell(figures: Figures) -> None:
         print(json.dumps({"name": name, **found}), flush=True)
 
 
-def main(part: str, asked: str) -> None:
-    module, _, function = part.partition(":")
+def main(asked: str, *parts: str) -> None:
     given = json.loads(asked)
     given["sets"] = tuple(given["sets"])
-    measure = getattr(importlib.import_module(f"harness.gpu.{module}"), function)
-    tell(measure(Asked(**given)))
+    for part in parts:
+        module, _, function = part.partition(":")
+        measure = getattr(importlib.import_module(f"harness.gpu.{module}"), function)
+        tell(measure(Asked(**given)))
 
 
 if __name__ == "__main__":

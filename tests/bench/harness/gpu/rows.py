@@ -38,7 +38,7 @@ def visit(
 
 def measure(asked: Asked) -> Figures:
     for dim in (100,) if asked.tiny else (100, 300):
-        for spread in ("words", "even"):
+        for spread in ("words",) if asked.tiny else ("words", "even"):
             for what in ("gather", "add", "gather and add"):
                 name = f"rows: {what}, {spread}, dim {dim}"
                 yield name, lambda w=what, s=spread, d=dim: _rate(asked, w, s, d)

@@ -8,10 +8,13 @@ changes are multiplied by
 
     f = 1 / (1 + PULL · lr · u · (G - 1))      1 for G = 1
 
-    input rows     u = p · (window + 1)        p: the word's share of trained words
-    words' rows    u = p + negatives · q       q: of noise words; the biases alike
+    input rows     u = p · (2 · window + 1) · (window + 1)    p: the word's share of trained words
+    words' rows    u = p + negatives · q                      q: of noise words; the biases alike
     inner nodes    u = Σ p of the words below
-    -log Z         f = 1 / G                   used all the time
+    -log Z         f = 1 / G                                  used all the time
+
+A program holds an input row for 2 · window + 1 windows, and uses it in about window + 1 of them,
+before others see what it has learnt: as many copies are in flight.
 """
 
 from __future__ import annotations
@@ -77,7 +80,8 @@ def pulls(
         starts, steps = chosen.starts.cpu().numpy(), chosen.steps.cpu().numpy()
         nodes = max(1, len(p) - 1)
         path = pull(np.bincount(steps >> 1, np.repeat(p, np.diff(starts)), nodes))
-    return Pulls(pull(p * (variant.window + 1)), path, noise, in_flight)
+    copies = 2 * variant.window + 1
+    return Pulls(pull(p * copies * (variant.window + 1)), path, noise, in_flight)
 
 
 def damping(

@@ -18,18 +18,28 @@ from w2v.kernels.gpu.ring import floats
 
 
 @triton.jit
-def learn_path(dH, sums, H, live, target, table, tree, lr, shape: tl.constexpr):
+def path_of(target, tree):
+    """(where the steps of the target's path begin, how many they are)."""
+    start = tl.load(tree.starts + target)
+    return start, (tl.load(tree.starts + target + 1) - start).to(tl.int32)
+
+
+@triton.jit
+def learn_path(dH, sums, H, live, path, table, tree, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target's path added, and its nodes' rows learn. (To keep the top
     nodes' rows, which nearly every window uses, in a tile of the program's own would spare most of
     the reductions that meet there.)"""
     d, there = floats(shape)
-    stop = tl.load(tree.starts + target + 1)
-    for first in range(tl.load(tree.starts + target), stop, shape.tile):
+    start, length = path
+    for first in range(0, length, shape.tile):
         k = first + tl.arange(0, shape.tile)
-        used = k < stop
-        step = tl.load(tree.steps + k, mask=used, other=0)
-        node, label = (step >> 1).to(tl.int64), (step & 1).to(tl.float32)
-        rows, inside = table.rows + node[:, None] * shape.stride + d, used[:, None] & there
+        used = k < length
+        step = tl.load(tree.steps + start + k, mask=used, other=0)
+        node, label = step >> 1, (step & 1).to(tl.float32)
+        rows, inside = (
+            table.rows + node[:, None].to(tl.int64) * shape.stride + d,
+            used[:, None] & there,
+        )
         Y = tl.load(rows, mask=inside, other=0.0)
         g, losses = logistic(scores(H, Y, shape), label[None, :], live[:, None] & used[None, :])
         sums = add_losses(sums, losses)
@@ -42,10 +52,10 @@ def learn_path(dH, sums, H, live, target, table, tree, lr, shape: tl.constexpr):
 
 
 @triton.jit
-def learn_noise(dH, sums, H, live, target, i, table, noise, chance, lr, shape: tl.constexpr):
+def learn_noise(dH, sums, H, live, target, drawn, table, noise, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target and its noise words added, whose rows learn: all in one
     tile."""
-    word, used, labels = choose(target, i, 0, chance, shape)
+    word, used, labels = among(target, drawn, 0, shape)
     Y, s = gather(H, word, used, table, noise, shape)
     if shape.cross_entropy:
         g, losses = cross_entropy(s, labels, live[:, None] & used[None, :])
@@ -68,11 +78,11 @@ def learn_tiles(
     size: tl.constexpr = shape.hidden * shape.tile
     own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
     own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
-    top = tl.zeros([shape.hidden], tl.float32)
-    total = tl.zeros([shape.hidden], tl.float32)
+    top = tl.full([shape.hidden], 0, tl.float32)
+    total = tl.full([shape.hidden], 0, tl.float32)
     tl.debug_barrier()
     for tile in range(shape.tiles):
-        word, used, labels = choose(target, i, tile, chance, shape)
+        word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
         _, s = gather(H, word, used, table, noise, shape)
         both = live[:, None] & used[None, :]
         if shape.cross_entropy:
@@ -84,13 +94,14 @@ def learn_tiles(
         sums = add_losses(sums, losses)
         tl.store(own + tile * size, found)
     if shape.cross_entropy:
+        total = tl.maximum(total, 1.0)
         once = live[:, None] & (tl.arange(0, shape.tile) == 0)[None, :]
         sums = add_losses(sums, tl.where(once, tl.log(total)[:, None], 0.0))
     if shape.learns:
         tl.debug_barrier()
         for tile in range(shape.tiles):
-            word, used, labels = choose(target, i, tile, chance, shape)
-            rows = table.rows + word[:, None] * shape.stride + d
+            word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
+            rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
             Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
             g = tl.load(own + tile * size)
             if shape.cross_entropy:
@@ -98,7 +109,7 @@ def learn_tiles(
             dH += for_hidden(g * lr, Y, shape)
         tl.debug_barrier()
         for tile in range(shape.tiles):
-            word, used, labels = choose(target, i, tile, chance, shape)
+            word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
             g = tl.load(own + tile * size)
             if shape.cross_entropy:
                 g = softened(g, total, labels, live[:, None] & used[None, :])
@@ -107,15 +118,21 @@ def learn_tiles(
 
 
 @triton.jit
-def choose(target, i, tile, chance, shape: tl.constexpr):
-    """(words [tile] of the tile, whether they are scored, labels [1, tile]): the target, which is
-    number 0, and the noise words of target number i."""
+def draw_tile(i, tile, chance, shape: tl.constexpr):
+    """The words [tile] that are drawn for a tile of target number i; word number 0 is none."""
     seed, vocabulary, accept, alias = chance
     k = tile * shape.tile + tl.arange(0, shape.tile)
-    used = k <= shape.negatives
     counter = i.to(tl.int64) * shape.negatives + (k - 1)
-    drawn = draw(seed, counter, used & (k > 0), vocabulary, accept, alias)
-    word = tl.where(k == 0, target, drawn)
+    drawn = (k > 0) & (k <= shape.negatives)
+    return draw(seed, counter, drawn, vocabulary, accept, alias)
+
+
+@triton.jit
+def among(target, drawn, tile, shape: tl.constexpr):
+    """(words [tile] of the tile, whether they are scored, labels [1, tile]): the target, which is
+    number 0, and the noise words."""
+    k = tile * shape.tile + tl.arange(0, shape.tile)
+    word, used = tl.where(k == 0, target, drawn), k <= shape.negatives
     if shape.skip_hits:
         used = used & ((k == 0) | (word != target))
     return word, used, tl.where(k == 0, 1.0, 0.0)[None, :]
@@ -125,7 +142,7 @@ def choose(target, i, tile, chance, shape: tl.constexpr):
 def gather(H, word, used, table, noise, shape: tl.constexpr):
     """(rows Y [tile, width] of the words, their scores [hidden, tile])."""
     d, there = floats(shape)
-    rows = table.rows + word[:, None] * shape.stride + d
+    rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
     Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
     s = scores(H, Y, shape)
     if shape.offsets:
@@ -147,5 +164,5 @@ def update(g, H, word, used, table, noise, shape: tl.constexpr):
     g *= tl.load(table.damping + word, mask=used, other=0.0)[None, :]
     if shape.word_bias:
         tl.atomic_add(noise.bias + word, tl.sum(g, 0), mask=used, sem="relaxed")
-    rows = table.rows + word[:, None] * shape.stride + d
+    rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
     tl.atomic_add(rows, for_outputs(g, H, shape), mask=used[:, None] & there, sem="relaxed")

@@ -1,0 +1,128 @@
+"""What the kernels become on a GPU, found without one: Triton compiles the launches that the product
+makes, for a GPU that is named, and never loads them.
+
+    python -m tests.gpu.compiled 90 tf32 neg-skip-gram hsigmoid-cbow
+
+prints a JSON list with registers, spilled bytes, shared memory, barriers and reductions of each.
+Not in a process that interprets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+# The machine code's, not PTX's: Triton 3.7 writes atom. for what the assembler makes a reduction of.
+REDUCTION = re.compile(r"\bREDG?\.E\.([\w.]+)")
+RETURNING = re.compile(r"\bATOMG?\.E\.([\w.]+)")
+SETTINGS = {
+    f"{name}-{model}": {"model": model, "loss": loss, **more}
+    for model in ("skip-gram", "cbow")
+    for name, loss, more in (
+        ("neg", "neg", {}),
+        ("nce", "nce", {}),
+        ("nce-learned", "nce", {"nce_bias": "true", "nce_log_z": "learned"}),
+        ("sampled-softmax", "sampled-softmax", {}),
+        ("hsigmoid", "hsigmoid", {}),
+        ("hsigmoid+neg", "hsigmoid+neg", {}),
+        ("neg-25", "neg", {"negatives": "25"}),
+        ("neg-300", "neg", {"dim": "300"}),
+        ("neg-window-10", "neg", {"window": "10"}),
+    )
+}
+
+
+class NamedGpu:
+    """A driver of Triton's whose GPU is known by name alone."""
+
+    def __init__(self, capability: int) -> None:
+        self.capability = capability
+
+    def get_current_target(self) -> Any:
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", self.capability, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+def kernel_of(settings: dict[str, str], precision: str, warps: int | None = None) -> Any:
+    """The compiled kernel that a launch with these settings would run."""
+    from tests.gpu import definition
+    from w2v.kernels.gpu import launch
+    from w2v.kernels.gpu.shape import warps_of
+
+    found: list[Any] = []
+
+    class Compiler:
+        """Stands for the kernel: compiles, and does not run."""
+
+        def __getitem__(self, grid: Any) -> Any:
+            def run(*arguments: Any, **options: Any) -> None:
+                found.append(kernel.warmup(*arguments, grid=grid, **options))
+
+            return run
+
+    def tuning_of(variant: Any, device: Any) -> launch.Tuning:
+        return launch.Tuning(warps or warps_of(variant), precision)
+
+    case = definition.make_case(np.arange(10, dtype=np.int32), np.arange(10, 0, -1), **settings)
+    kernel = launch.train_runs
+    with mock.patch.multiple(launch, train_runs=Compiler(), tuning_of=tuning_of):
+        definition.launch(case, 0.025)
+    return found[0]
+
+
+def figures(kernel: Any) -> dict[str, Any]:
+    """What the machine code needs."""
+    from triton import knobs
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(kernel.asm["cubin"])
+
+        def read(*command: str) -> str:
+            done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True)
+            return done.stdout
+
+        usage = read(knobs.nvidia.cuobjdump.path, "--dump-resource-usage")
+        code = read(knobs.nvidia.nvdisasm.path)
+    used = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage)}
+    return {
+        "warps": kernel.metadata.num_warps,
+        "registers": used["REG"],
+        "spilled": used["STACK"] + used["LOCAL"],
+        "shared": kernel.metadata.shared,
+        "barriers": kernel.asm["ptx"].count("bar.sync"),
+        "reductions": Counter(REDUCTION.findall(code)),
+        "returning": Counter(RETURNING.findall(code)),
+    }
+
+
+def main(capability: str, precision: str, *names: str) -> None:
+    import triton
+
+    triton.runtime.driver.set_active(NamedGpu(int(capability)))
+    found = []
+    for name in names or SETTINGS:
+        name, _, warps = name.partition("/")
+        kernel = kernel_of(SETTINGS[name], precision, int(warps) if warps else None)
+        found.append({"variant": name, **figures(kernel)})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -124,7 +124,7 @@ class TritonEngine(WordEngine):
         def there(array: np.ndarray) -> Tensor | None:
             return torch.from_numpy(array).to(self.device) if len(array) else None
 
-        accept, alias = (noise & 0xFFFFFFFF).astype(np.uint32), (noise >> 32).astype(np.int32)
+        accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
         return Chosen(*map(there, (accept, alias, offsets, starts, steps)))
 
     @classmethod

@@ -12,7 +12,6 @@ from harness.gpu.parts import tell
 from harness.gpu.readme import NONE, ROWS, table
 
 
-
 def figure(name: str, value: float, unit: str, **more: object) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, **more}
 

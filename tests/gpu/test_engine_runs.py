@@ -21,7 +21,7 @@ from w2v.words.gpu import TritonEngine
 
 pytestmark = pytest.mark.triton
 
-SMALL = ["--dim", "16", "--window", "2", "--threads", "1", "--negatives", "2"]
+SMALL = ["--dim", "16", "--window", "2", "--threads", "1"]
 SMALL += ["--min-count", "2", "--sample", "0.05"]
 LOSSES = {
     "neg": ["--loss", "neg"],

@@ -241,7 +241,7 @@ class TritonEngine(WordEngine):
     def state(self) -> dict[str, np.ndarray]:
         found = {name: self._array(table) for name, table in self._named().items()}
         if LOG_Z in found:
-            found[LOG_Z] = -found[LOG_Z][0]
+            found[LOG_Z] = np.array(-found[LOG_Z][0])
         return found
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:

@@ -152,18 +152,17 @@ def test_blocks_are_launches_and_a_64th_of_the_run_at_most(monkeypatch: pytest.M
 
 def test_damping_follows_the_learning_rate_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(w2v.words.gpu, "resident", lambda variant, device: 500)
-    ids, counts = text()
-    engine = TritonEngine(config_of(lr=0.025), ids, counts)
+    ids, counts = text(64_000)
+    engine = TritonEngine(config_of(lr=0.025), ids, counts)  # 32 programs for a block
     first = engine._damped(0.025)
     assert engine._damped(0.02476) is first
-    p, q = counts / counts.sum(), counts**0.75 / (counts**0.75).sum()
-    expected = 1 / (1 + 0.4 * 0.025 * (p + 5 * q) * 499)
     assert first.noise is not None
+    p, q = counts / counts.sum(), counts**0.75 / (counts**0.75).sum()
+    expected = 1 / (1 + 0.4 * 0.025 * (p + 5 * q) * 31)
     np.testing.assert_allclose(first.noise.numpy(), expected, rtol=1e-5)
-    later = engine._damped(0.0101)
-    np.testing.assert_allclose(
-        later.input.numpy(), 1 / (1 + 0.4 * 0.01025 * p * 4 * 499), rtol=1e-5
-    )
+    later = engine._damped(0.0101)  # as at 0.01025
+    expected = 1 / (1 + 0.01025 / 0.025 * (1 / first.input.numpy() - 1))
+    np.testing.assert_allclose(later.input.numpy(), expected, rtol=1e-5)
     other = TritonEngine(config_of(lr=0.025), ids, counts)
     assert torch.equal(other._damped(0.0101).input, later.input)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from w2v.cli.app import main
+from w2v.cli.interrupt import Stop
 from w2v.training.engine import Tally, WordEngine
 from w2v.training.schedule import Block, cut_blocks
 from w2v.words.fused import HogwildEngine
@@ -21,7 +22,7 @@ from w2v.words.gpu import TritonEngine
 
 pytestmark = pytest.mark.triton
 
-SMALL = ["--dim", "16", "--window", "2", "--threads", "1", "--negatives", "2"]
+SMALL = ["--dim", "16", "--window", "2", "--threads", "1"]
 SMALL += ["--min-count", "2", "--sample", "0.05"]
 LOSSES = {
     "neg": ["--loss", "neg"],
@@ -71,17 +72,22 @@ def fate(run: str) -> dict[str, int]:
 
 def stopped(engine: type[WordEngine], blocks: int, *arguments: str) -> None:
     """Trains so many blocks, and then somebody presses Ctrl-C."""
-    original, left = engine.train, [blocks]
+    original, left, set_it, heard = engine.train, [blocks], Stop.set, threading.Event()
 
     def train(self: WordEngine, block: Block, lr: float, thread: int = 0) -> Tally:
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.3)  # until the main thread has heard of it
+            assert heard.wait(60)
         return original(self, block, lr, thread)
+
+    def set_and_tell(self: Stop) -> None:
+        set_it(self)
+        heard.set()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "train", train)
+        patch.setattr(Stop, "set", set_and_tell)
         assert main(["train", *arguments]) == 130
 
 

@@ -23,7 +23,16 @@ from torch import Tensor
 
 from w2v.errors import InputError, RunError
 from w2v.kernels.cpu.workspace import RowTables, whole_vectors
-from w2v.kernels.gpu.launch import Chosen, Damping, Rows, pulls, resident, train_windows, variant_of
+from w2v.kernels.gpu.launch import (
+    Chosen,
+    Damping,
+    Rows,
+    pulls,
+    resident,
+    suitable,
+    train_windows,
+    variant_of,
+)
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
@@ -93,7 +102,8 @@ class TritonEngine(WordEngine):
         keep = keep_probabilities(counts, config.training.sample)
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
-            in_flight = resident(self._variant, self.device)
+            most = resident(self._variant, self.device)
+            in_flight = min(most, suitable(block_words(config, len(ids)), most))
             given = self._plan.negatives, self._plan.power, in_flight
             self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
             self._damping: tuple[int, Damping] | None = None
@@ -231,7 +241,7 @@ class TritonEngine(WordEngine):
     def state(self) -> dict[str, np.ndarray]:
         found = {name: self._array(table) for name, table in self._named().items()}
         if LOG_Z in found:
-            found[LOG_Z] = -found[LOG_Z][0]
+            found[LOG_Z] = np.array(-found[LOG_Z][0])
         return found
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:

@@ -50,7 +50,7 @@ ASKS = {
     "evaluation": "system errors",
     "losses": "losses.table losses.options sampling tree settings.declare kernels.plan errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
-    " settings.elsewhere settings.yamlfile system w2v errors",
+    " settings.elsewhere settings.yamlfile kernels.plan system w2v errors",
     "kernels": "kernels.plan sampling tree system errors",
     "corpus": "system errors",
     "losses.table": "losses.options kernels.plan",

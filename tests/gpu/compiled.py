@@ -1,5 +1,5 @@
-"""What the kernels become on a GPU, found without one: Triton compiles the launches that the product
-makes, for a GPU that is named, and never loads them.
+"""What the kernels become on a GPU, found without one: Triton compiles the launches that the
+product makes, for a GPU that is named, and never loads them.
 
     python -m tests.gpu.compiled 90 tf32 neg-skip-gram hsigmoid-cbow
 
@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 
-# The machine code's, not PTX's: Triton 3.7 writes atom. for what the assembler makes a reduction of.
+# The machine code's: in PTX, Triton 3.7 writes atom. for what the assembler makes a reduction.
 REDUCTION = re.compile(r"\bREDG?\.E\.([\w.]+)")
 RETURNING = re.compile(r"\bATOMG?\.E\.([\w.]+)")
 SETTINGS = {

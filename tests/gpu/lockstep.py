@@ -108,7 +108,7 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
     return at
 
 
-def undamped(text: Text, of: Setting) -> Factors:
+def undamped(text: Text) -> Factors:
     """Factors of 1: plain sums."""
     ones = np.ones(len(text.counts), np.float32)
     return lambda lr: (ones, ones)

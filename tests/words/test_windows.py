@@ -120,6 +120,24 @@ def test_reach_is_uniform_from_1_to_the_window():
     assert ((counts[1:7] - 10_000) ** 2 / 10_000.0).sum() < 5 + 5 * 10**0.5
 
 
+@pytest.mark.parametrize("max_sentence", [0, 7])
+def test_ids_that_are_held_on_the_device_are_the_same(max_sentence):
+    ids = np.random.default_rng(4).integers(-1, 40, 3000).astype(np.int32)
+    others = WindowReader(ids, np.full(30, EVERY // 2), 5, max_sentence)
+    others.hold(4 * len(ids) - 1)  # no room
+    assert others._held is None
+    others.hold(4 * len(ids))
+    assert others._held is not None
+    for read in (others, others.over(ids[100:])):
+        for start, stop in ((0, 1000), (1000, 2900)):
+            found = read.read(start, stop, 3, 4)
+            same = WindowReader(read._ids, np.full(30, EVERY // 2), 5, max_sentence)
+            expected = same.read(start, stop, 3, 4)
+            assert found.words.dtype == torch.int64
+            for name, value in vars(expected).items():
+                assert torch.equal(torch.as_tensor(getattr(found, name)), torch.as_tensor(value))
+
+
 def test_both_engines_train_on_the_same_words():
     generator = np.random.default_rng(3)
     ids = generator.integers(-1, 40, 20_000).astype(np.int32)

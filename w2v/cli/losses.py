@@ -21,6 +21,7 @@ from w2v.errors import InputError
 from w2v.losses.table import LOSSES, LossEntry
 from w2v.settings.declare import settings_of
 from w2v.settings.elsewhere import nearest
+from w2v.settings.groups import FUSED
 
 
 def command(
@@ -55,6 +56,6 @@ def _facts(entry: LossEntry) -> dict[str, Any]:
         "formula": entry.about.formula,
         "probabilities": entry.about.probabilities,
         "settings": [setting.option for setting in settings_of(entry.options).values()],
-        "engines": ["hogwild", "autograd"] if entry.fused is not None else ["autograd"],
+        "engines": [*(FUSED if entry.fused else ()), "autograd"],
         "paper": entry.about.paper,
     }

@@ -11,6 +11,8 @@ from typing import NamedTuple
 PATH, NOISE = 1, 2  # bits of `rows`
 LOGISTIC, CROSS_ENTROPY = 0, 1  # values of `link`
 WORD_BIAS, LOG_Z_BIAS = 1, 2  # bits of `bias`
+SMALLEST = 16  # of a side of the tiles that a GPU's matrix units multiply
+RING_FLOATS = 1 << 14  # of context rows on a GPU: in registers twice, and once in shared memory
 
 
 class FusedPlan(NamedTuple):
@@ -42,3 +44,10 @@ class FusedPlan(NamedTuple):
     def noise_rows(self) -> int:
         """How many of the rows that a target has are words'."""
         return self.negatives + 1 if self.rows & NOISE else 0
+
+
+def widest_window(dim: int) -> int:
+    """Returns the widest window whose context rows, their number and length rounded up to powers of
+    two, a GPU's registers hold; 0: there is none."""
+    places = RING_FLOATS // (1 << (max(dim, SMALLEST) - 1).bit_length())
+    return (places - 1) // 2 if places >= SMALLEST else 0

@@ -22,7 +22,8 @@ from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
-from w2v.settings.groups import TOKENIZER_FILE, CheckpointSettings, all_settings
+from w2v.settings.groups import FUSED, HOGWILD, TOKENIZER_FILE, CheckpointSettings, all_settings
+from w2v.settings.resolve import fused_engine
 from w2v.system.files import absolute
 from w2v.system.versions import made_with
 from w2v.training.result import TrainingResult
@@ -57,6 +58,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
         raise InputError(f"`resume` {run}: the run's settings cannot be read: {error}") from None
     given = {name: value for name, value in given.items() if value is not None}
     changes = {name: given.pop(name) for name in MAY_CHANGE if name in given}
+    changes |= _other_engine(before, changes, given)
     config = build_config(changes, run / "config.yaml")
     then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
     settings, problems = all_settings(), []
@@ -81,15 +83,35 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     if problems:
         raise InputError(f"`resume` {run} goes on with the run as it is: {'; '.join(problems)}")
     notes = list(config.notes)
-    for name in ("threads", "device"):
-        now, was = (getattr(each.training, name) for each in (config, before))
-        if now != was:
-            same = "the result is not bit for bit that of an unbroken run"
-            notes.append(f"with `{name}` {now} instead of {was} {same}")
+    compared = [
+        (name, *(getattr(each.training, name) for each in (config, before)))
+        for name in ("threads", "engine", "device")
+    ]
+    if others := [f"`{name}` {now} instead of {was}" for name, now, was in compared if now != was]:
+        same = "the result is not bit for bit that of an unbroken run"
+        notes.append(f"with {' and '.join(others)} {same}")
     if epochs > before_epochs:
         rate = "the learning rate goes on at what it is there in a run of the new length"
         notes.append(f"`epochs` {epochs} instead of {before_epochs}: {rate}")
     return dataclasses.replace(config, notes=tuple(notes))
+
+
+def _other_engine(
+    before: Config, changes: Mapping[str, Any], given: dict[str, Any]
+) -> dict[str, str]:
+    """Returns `engine` and `device` where the run is to go on with the other one of the engines
+    with fused kernels: that is what is `given` (and no longer, then), or what the device asks
+    for."""
+    engine, device = str(given.get("engine")), str(changes.get("device", "auto"))
+    if before.training.engine not in FUSED:
+        return {}
+    if engine in FUSED:
+        del given["engine"]
+        if "device" not in changes and engine == HOGWILD:
+            device = "cpu"
+    else:
+        engine = before.training.engine if device == "auto" else fused_engine(device)
+    return {} if engine == before.training.engine else {"engine": engine, "device": device}
 
 
 def finished(run: Path, config: Config) -> dict[str, Any] | None:
@@ -133,6 +155,8 @@ def latest(context: Context) -> Checkpoint | None:
     settings = all_settings()
     then = {name: settings[name].default for name in now if name in settings} | then
     for name in sorted(set(now) | set(then)):
+        if name == "engine" and {now[name], then.get(name)} <= {*FUSED}:
+            continue  # the same state
         if str(now.get(name)) != str(then.get(name)):  # what is a text now was a number once
             raise InputError(
                 f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint"

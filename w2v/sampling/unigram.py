@@ -67,3 +67,8 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
         return np.ones(len(frequencies))
     ratio = sample / frequencies
     return np.asarray(np.minimum(1.0, np.sqrt(ratio) + ratio))
+
+
+def keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
+    """Returns `keep_probabilities` times 2^32 - 1, uint32 [V], to compare random bits with."""
+    return (keep_probabilities(counts, sample) * (2**32 - 1)).astype(np.uint32)

@@ -18,13 +18,23 @@ from w2v.settings import groups, language_model
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
 from w2v.settings.elsewhere import nearest
-from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, all_settings, loss_settings, losses_with
+from w2v.settings.groups import (
+    FUSED,
+    GROUPS,
+    HOGWILD,
+    LANGUAGE_MODEL,
+    TRITON,
+    all_settings,
+    loss_settings,
+    losses_with,
+)
 from w2v.settings.language_model import LanguageModelSettings
-from w2v.settings.resolve import DEFAULT_LR, beyond_hogwild, resolve
+from w2v.settings.resolve import DEFAULT_LR, beyond, fused_engine, resolve
 from w2v.system.arguments import is_encoding
 from w2v.system.files import absolute
 
 MAX_PROBLEMS = 20  # told at once
+NO_TRITON = "Triton is not installed"
 Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
 
 
@@ -65,9 +75,13 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
             for part, cls in parts.items()
         }
     )
-    beyond = beyond_hogwild(values | {"optimizer": given.values.get("optimizer")})
-    _refuse(_wrong_together(config, loss, given, beyond))
-    notes, why = _notes(config, loss, given), _why_engine(config, given, beyond)
+    engine = values["engine"] if values["engine"] in FUSED else fused_engine(values["device"])
+    lacking = beyond(engine, values | {"optimizer": given.values.get("optimizer")})
+    _refuse(_wrong_together(config, loss, given, lacking))
+    notes, why = _notes(config, loss, given), _why_engine(config, given, lacking)
+    if why == NO_TRITON:
+        told = f"engine autograd trains, since {why}, with which `device` {values['device']} is"
+        notes.append(f"{told} faster: pip install triton")
     return replace(config, notes=tuple(notes), why_engine=why)
 
 
@@ -141,15 +155,20 @@ def _wrong_alone(given: _Given) -> list[str]:
     return problems
 
 
-def _wrong_together(config: Config, loss: LossEntry, given: _Given, beyond: list[str]) -> list[str]:
+def _wrong_together(
+    config: Config, loss: LossEntry, given: _Given, lacking: list[str]
+) -> list[str]:
     """Returns phrases on values that do not go with each other."""
     problems, places, training = [], given.places, config.training
     validated, patience = config.validation.valid is not None, config.validation.patience
     if patience and not validated:
         problems.append(f"{places['patience']} {patience} needs `valid`, the text it watches")
-    if training.engine == "hogwild" and beyond:
-        what = _listed(beyond)
-        problems.append(f"`engine` hogwild cannot do {what}: use `engine` autograd or auto")
+    if training.engine in FUSED and lacking:
+        what = f"`engine` {training.engine} cannot do {_listed(lacking)}"
+        problems.append(f"{what}: use `engine` autograd or auto")
+    if training.engine == TRITON and training.deterministic:
+        what = f"{places['deterministic']}: a GPU adds in no fixed order; leave it out"
+        problems.append(f"{what}, or train on the CPU with `engine` hogwild")
     if config.corpus.tokenizer_file and config.model.pieces and not config.only_vectors:
         problems.append(f"{places['subwords']} and {places['tokenizer']} both cut words: omit one")
     if config.corpus.vocab is not None:
@@ -195,7 +214,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     for name in given.places:
         if (losses := losses_with(name)) and loss.name not in losses:
             notes += given.note([name], f"by `loss` {loss.name} (only by {_listed(losses)})")
-    model, fused = config.model.model, config.training.engine == "hogwild"
+    model, engine = config.model.model, config.training.engine
     if config.only_vectors:
         idle = [name for name in given.places if name in settings_of(LanguageModelSettings)]
         notes += given.note(idle, f"by `model` {model} (only by {LANGUAGE_MODEL})")
@@ -206,11 +225,11 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
     if config.only_vectors and not config.model.ngram_lengths:
         notes += given.note(["buckets"], "without `subwords`")
-    if not fused:
-        notes += given.note(groups.FUSED_ONLY, "by the autograd engine")
-    if fused and "batch_size" in given.values:
-        notes += given.note(["batch_size"], "by the hogwild engine (add `engine` autograd)")
-    if not fused and config.training.deterministic:
+    if engine != HOGWILD and config.training.exchange_words:
+        notes += given.note(groups.HOGWILD_ONLY, f"by the {engine} engine")
+    if engine in FUSED and "batch_size" in given.values:
+        notes += given.note(["batch_size"], f"by the {engine} engine (add `engine` autograd)")
+    if engine not in FUSED and config.training.deterministic:
         notes += given.note(["deterministic"], "by the autograd engine")
     unlike_default = [name for name in ("cbow_hidden", "cbow_grad") if config.model.changes(name)]
     if model != "cbow":
@@ -220,11 +239,13 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     return notes
 
 
-def _why_engine(config: Config, given: _Given, beyond: list[str]) -> str:
+def _why_engine(config: Config, given: _Given, lacking: list[str]) -> str:
     if given.values.get("engine", "auto") != "auto":
         return f"as {given.places['engine']} says"
-    if beyond:
-        return f"{_listed(beyond)} {'needs' if len(beyond) == 1 else 'need'} it"
+    if lacking:
+        return f"{_listed(lacking)} {'needs' if len(lacking) == 1 else 'need'} it"
+    if config.training.engine not in FUSED:
+        return NO_TRITON
     return f"`loss` {config.training.loss} has a fused kernel"
 
 

@@ -52,7 +52,8 @@ class Config:
         """The settings that do nothing in this run."""
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
-        fused = () if self.training.engine == "hogwild" else groups.FUSED_ONLY
+        hogwild = self.training.engine == groups.HOGWILD
+        fused = () if hogwild else groups.HOGWILD_ONLY
         if self.only_vectors:
             ngrams = () if self.model.ngram_lengths else ("buckets",)
             return (*settings_of(LanguageModelSettings), *validation, *chosen, *ngrams, *fused)

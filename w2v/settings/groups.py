@@ -14,7 +14,11 @@ from w2v.system.limits import MAX_DIM
 LANGUAGE_MODEL = "lm"  # the `model` that is no word vectors
 # what a language model has no use for
 WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", "vectors", "centre")
-FUSED_ONLY = ("exchange_words",)  # what only the engine hogwild has
+HOGWILD, TRITON = "hogwild", "triton"
+# the engines with fused kernels, for CPU and GPU: one algorithm, so that each goes on with what the
+# other has saved
+FUSED = (HOGWILD, TRITON)
+HOGWILD_ONLY = ("exchange_words",)  # what only that engine has
 
 TOKENIZER_FILE = ".json"
 CHOOSE_WORDS = ("min_count", "max_vocab")  # which of a text's words are kept, without a list
@@ -169,11 +173,14 @@ class TrainingSettings:
     )
     engine: str = setting(
         "auto",
-        "fused CPU kernels for the losses that score few words, or PyTorch for everything",
-        choices=("auto", "hogwild", "autograd"),
+        "for the losses that score few words fused kernels, hogwild on the CPU, triton on a GPU;"
+        " autograd: PyTorch, for everything",
+        choices=("auto", *FUSED, "autograd"),
     )
     device: str = setting(
-        "auto", "where autograd works; auto: the first GPU if any", metavar="auto|cpu|cuda[:N]"
+        "auto",
+        "where it works; auto: hogwild on the CPU, the others on the first GPU, if any",
+        metavar="auto|cpu|cuda[:N]",
     )
     batch_size: int = setting(  # 0: as the length of the text suggests
         AUTO,
@@ -186,7 +193,7 @@ class TrainingSettings:
         AUTO,
         "how gradients become updates; adamw: lm only",
         choices=("sgd", "adagrad", "sparse-adam", "adamw"),
-        default_text="adagrad; hogwild has sgd only; lm: adamw for transformer, else adagrad",
+        default_text="adagrad; hogwild, triton: only sgd; lm: adamw for transformer, else adagrad",
     )
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from w2v.kernels.plan import widest_window
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
 from w2v.settings.declare import settings_of
-from w2v.settings.groups import GROUPS, LANGUAGE_MODEL
+from w2v.settings.groups import FUSED, GROUPS, HOGWILD, LANGUAGE_MODEL, TRITON
 from w2v.system.cores import available_cores
+from w2v.system.packages import has_triton, interprets_triton
 from w2v.system.ranks import place_or_alone
 
 # By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses
@@ -45,24 +47,39 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 
-def beyond_hogwild(values: Mapping[str, Any]) -> list[str]:
-    """Returns the settings that ask for what only the autograd engine can do."""
+def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
+    """Returns the settings that ask for what an engine with fused kernels cannot do."""
     if values["model"] == LANGUAGE_MODEL:
         return [f"`model` {LANGUAGE_MODEL}"]
-    device, optimizer = values["device"], values["optimizer"]
+    device, optimizer, ranks = values["device"], values["optimizer"], place_or_alone().size
     asked = {
         f"`loss` {values['loss']}": not LOSSES[values["loss"]].fused,
         f"`optimizer` {optimizer}": optimizer not in (None, "sgd"),
         f"`device` {device}": device.startswith("cuda"),
         "`freeze`": values["freeze"],
     }
-    return [text for text, beyond in asked.items() if beyond]
+    if engine == TRITON:
+        asked[f"`device` {device}"] = device == "cpu" and not interprets_triton()
+        asked[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
+        asked[f"a run over {ranks} ranks"] = ranks > 1
+        dim, window = values["dim"], values["window"]
+        widest = widest_window(dim)
+        at_most = f"`window` {window} at `dim` {dim} (at most {widest})"
+        asked[at_most if widest > 0 else f"`dim` {dim}"] = window > widest
+    return [text for text, much in asked.items() if much]
+
+
+def fused_engine(device: str) -> str:
+    """Returns which of the engines with fused kernels is the one for `device`."""
+    return TRITON if device.startswith("cuda") else HOGWILD
 
 
 def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     if values["engine"] == "auto":
-        values["engine"] = "autograd" if beyond_hogwild(values) else "hogwild"
-    fused = values["engine"] == "hogwild"
+        engine = fused_engine(values["device"])
+        lacks = beyond(engine, values) or (engine == TRITON and not has_triton())
+        values["engine"] = "autograd" if lacks else engine
+    fused = values["engine"] in FUSED
     if values["optimizer"] is None:
         values["optimizer"] = "sgd" if fused else "adagrad"
     if values["lr"] is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from w2v.errors import RunError
 
@@ -30,3 +32,13 @@ def told_if_missing() -> Iterator[None]:
         if found is None:
             raise
         raise RunError(f"this needs {found[0]}, which is not installed: {found[1]}") from error
+
+
+def has_triton() -> bool:
+    """Whether Triton, which compiles the GPU's kernels, is installed; imports nothing."""
+    return find_spec("triton") is not None
+
+
+def interprets_triton() -> bool:
+    """Whether Triton interprets kernels, on the CPU; it looks at this when it is imported."""
+    return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "on")

@@ -31,7 +31,7 @@ from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.sampled import SampledLayer
 from w2v.losses.table import LOSSES
-from w2v.sampling.unigram import keep_probabilities
+from w2v.sampling.unigram import keep_thresholds
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training import engine
@@ -69,7 +69,7 @@ class AutogradEngine(WordEngine):
         self.device = find_device(config.training.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        keep = (keep_probabilities(counts, config.training.sample) * (2**32 - 1)).astype(np.uint32)
+        keep = keep_thresholds(counts, config.training.sample)
         self._limit = sentence_limit(config.corpus.max_sentence)
         self._reader = WindowReader(ids, keep, config.model.window, self._limit, self.device)
         self._ids, self._length, self._counts = ids, len(ids), counts

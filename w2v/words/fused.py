@@ -28,7 +28,7 @@ from w2v.kernels.cpu.workspace import (
     whole_vectors,
 )
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
-from w2v.sampling.unigram import keep_probabilities
+from w2v.sampling.unigram import keep_thresholds
 from w2v.settings.config import Config
 from w2v.system.memory import Demand, available_memory
 from w2v.training import engine
@@ -106,13 +106,21 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     matrices += ngrams * row + copied_ngrams * (row + 4) + list_bytes(config, vocabulary)
     if plan.bias & WORD_BIAS:
         matrices += 4 * (vocabulary + copies)
-    per_word, scored = 24 * bool(rows & NOISE), plan.noise_rows
-    if rows & PATH:
-        path = max(1, math.ceil(math.log2(max(2, vocabulary))))
-        per_word, scored = per_word + 64 + 10 * path, scored + 2 * path
+    scored = plan.noise_rows + 2 * (path_length(vocabulary) if rows & PATH else 0)
     contexts = 2 * config.model.window
     workspace = contexts * (row + 48) + scored * (row + 256) + contexts * scored * 6
-    return matrices + vocabulary * per_word + threads * workspace
+    return matrices + choice_bytes(plan, vocabulary) + threads * workspace
+
+
+def path_length(vocabulary: int) -> int:
+    """Inner nodes on the paths of a balanced tree over V = vocabulary words."""
+    return max(1, math.ceil(math.log2(max(2, vocabulary))))
+
+
+def choice_bytes(plan: FusedPlan, vocabulary: int) -> int:
+    """What output rows are chosen by, for V = vocabulary: the alias table and offsets, the tree."""
+    tree = 64 + 10 * path_length(vocabulary) if plan.rows & PATH else 0
+    return vocabulary * (24 * bool(plan.rows & NOISE) + tree)
 
 
 def flops_per_word(config: Config) -> float:
@@ -149,8 +157,7 @@ class HogwildEngine(WordEngine):
         self._kernel = make_kernel(variant)
         self._max_sentence = sentence_limit(config.corpus.max_sentence)
         V, window, rows = len(counts), config.model.window, variant.rows
-        keep = keep_probabilities(counts, config.training.sample)
-        self._keep = (keep * (2**32 - 1)).astype(np.uint32)
+        self._keep = keep_thresholds(counts, config.training.sample)
         self._tables = RowTables(self._plan, counts)
         self.in_rounds = works_in_rounds(config) and self.threads > 1
         hot = None if self.in_rounds else HOT_ROWS

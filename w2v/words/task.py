@@ -11,6 +11,7 @@ from w2v.kernels.cpu.merge import merge_ranks
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
+from w2v.settings.groups import HOGWILD, TRITON
 from w2v.system.memory import Demand, return_freed_memory
 from w2v.system.ranks import place_or_alone
 from w2v.training.engine import Tally, WordEngine, blind_loss
@@ -37,7 +38,8 @@ from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
 ENGINES = {
-    "hogwild": "w2v.words.fused:HogwildEngine",
+    HOGWILD: "w2v.words.fused:HogwildEngine",
+    TRITON: "w2v.words.gpu:TritonEngine",
     "autograd": "w2v.words.autograd:AutogradEngine",
 }
 
@@ -64,6 +66,17 @@ class WordsTask(Task):
     def engine_name(self) -> str:
         return ENGINES[self.config.training.engine]
 
+    def prepare(self) -> None:
+        if self.config.training.engine == TRITON:
+            try:
+                self.engine_class().device_of(self.config)
+            except ImportError as error:
+                if (error.name or "").partition(".")[0] == "torch":
+                    raise
+                what = f"`engine` triton needs Triton, which cannot be used: {error}"
+                raise InputError(f"{what}; pip install triton, or use `engine` autograd") from error
+        super().prepare()
+
     def read(self, earlier: Checkpoint | None) -> WordText:
         valid = read_validation(self.context)
         start = None
@@ -89,7 +102,7 @@ class WordsTask(Task):
     def demands(self, vocabulary: int) -> list[Demand]:
         first, *others = self.engine_class().demands(self.config, vocabulary)
         needed, available = BASE_BYTES + first.needed, first.available
-        if self.context.world.size > 1 and self.config.training.engine == "hogwild":
+        if self.context.world.size > 1 and self.config.training.engine == HOGWILD:
             needed += exchange_bytes(self.config, vocabulary, self.context.world)
         if available is not None:  # for each of the ranks here
             available //= place_or_alone().local_size

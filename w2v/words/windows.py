@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from w2v.corpus.store import ID_TYPE, PART_IDS, id_parts
+
 CELLS = 1 << 22  # (target, offset) cells looked at together
 FIRST_LOOK = 4096  # stream positions beyond a block, doubled until they hold enough words
 GOLDEN = 0x9E3779B97F4A7C15
@@ -93,12 +95,21 @@ class WindowReader:
         self._ids, self._window, self._max_sentence = ids, window, max_sentence
         self._device = torch.device(device)
         self._keep = torch.from_numpy(keep.astype(np.int64)).to(self._device)
+        self._held: Tensor | None = None  # all ids, on the device
 
     def over(self, ids: np.ndarray) -> WindowReader:
         """The same for another stream."""
         other = copy(self)
-        other._ids = ids
+        other._ids, other._held = ids, None
         return other
+
+    def hold(self, room: int) -> None:
+        """From now on all ids are on the device, if they take no more than `room` bytes there."""
+        if ID_TYPE.itemsize * len(self._ids) <= room:
+            self._held = torch.empty(len(self._ids), dtype=torch.int32, device=self._device)
+            for number, part in enumerate(id_parts(self._ids)):
+                start = number * PART_IDS
+                self._held[start : start + len(part)] = torch.from_numpy(np.array(part))
 
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
         """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
@@ -131,8 +142,14 @@ class WindowReader:
 
     def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns the ids at positions start … stop - 1, and the positions."""
-        ids = torch.from_numpy(np.array(self._ids[start:stop])).to(self._device).long()
-        return ids, torch.arange(start, stop, device=self._device)
+        positions = torch.arange(start, stop, device=self._device)
+        if self._held is not None:
+            return self._held[start:stop].long(), positions
+        # from pinned memory a GPU fetches them without waiting for the program
+        pinned = self._device.type == "cuda"
+        ids = torch.empty(stop - start, dtype=torch.int32, pin_memory=pinned)
+        ids.numpy()[:] = self._ids[start:stop]
+        return ids.to(self._device, non_blocking=True).long(), positions
 
     def _known(self, ids: Tensor) -> Tensor:
         return (ids >= 0) & (ids < len(self._keep))

@@ -6,14 +6,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from w2v.errors import InputError
-from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
+from w2v.kernels.plan import (
+    CROSS_ENTROPY,
+    LOG_Z_BIAS,
+    NOISE,
+    PATH,
+    SMALLEST,
+    WORD_BIAS,
+    widest_window,
+)
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
 VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
-SMALLEST = 16  # of a side of the matrix units' tiles
-RING_FLOATS = 1 << 14  # of context rows: in registers twice, and once in shared memory
 TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
 WARP_FLOATS = 512  # of the ring, or of a tile, that one warp holds
 MOST_WARPS = 16
@@ -83,12 +89,10 @@ def variant_of(config: Config) -> Variant:
     if model.ngram_lengths is not None:
         raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
     stride = -(-model.dim // VECTOR) * VECTOR
-    ring, width = _power(2 * model.window + 1), _power(stride)
-    if ring * width > RING_FLOATS:
-        widest, longest = (RING_FLOATS // width - 1) // 2, RING_FLOATS // ring
+    if model.window > (widest := widest_window(model.dim)):
         raise InputError(
             f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
-            f" {model.window}: take a `window` of at most {widest} or a `dim` of at most {longest}"
+            f" {model.window} (at most {widest})"
         )
     mean = model.cbow_hidden == "mean"
     return Variant(

@@ -1,0 +1,294 @@
+"""The engine for losses that score few rows on a GPU: Triton's kernels, windows formed there too.
+
+It is the algorithm of `w2v.words.fused` with thousands of threads: the programs that are in flight
+at once read rows that the others are changing, so what they add to a row is damped as the merge of
+thread-own rows is on the CPU, by how many of them can be expected to use it. The words that survive
+sub-sampling are the same, and so are the names and shapes of the state: each of the two engines
+goes on with what the other has saved.
+
+Where TRITON_INTERPRET=1 is set, Triton interprets the kernels on the CPU: slowly, one program after
+another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from w2v.errors import InputError, RunError
+from w2v.kernels.cpu.workspace import RowTables, whole_vectors
+from w2v.kernels.gpu.launch import (
+    Chosen,
+    Damping,
+    Rows,
+    pulls,
+    resident,
+    suitable,
+    train_windows,
+    variant_of,
+)
+from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
+from w2v.sampling.unigram import keep_probabilities, keep_thresholds
+from w2v.settings.config import Config
+from w2v.settings.groups import TRITON
+from w2v.system.memory import Demand, available_memory
+from w2v.system.packages import interprets_triton
+from w2v.training import engine
+from w2v.training.device import (
+    CUDA_LIBRARY_BYTES,
+    LIBRARY_BYTES,
+    enough_memory,
+    find_device,
+    free_memory,
+)
+from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
+from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.words.fused import choice_bytes, plan_of
+from w2v.words.inputs import Inputs
+from w2v.words.windows import WindowReader
+
+BLOCK_WORDS = 1 << 23  # stream positions per block: 0.02-0.05 s of a large GPU
+SHORTEST_BLOCK, INTERPRETED_BLOCK = 1000, 100  # where the run is short
+STEPS = 64  # blocks of a run, at least: so the learning rate falls smoothly
+POSITION_BYTES = 120  # of the device's memory for each stream position of a block
+HELD_BYTES = 8 << 30  # ids that are kept there, if they take no more and half of what is free
+DAMPED = 100  # learning rates between 0 and the first one for which damping is computed
+COPIED_ROWS = 1 << 16  # moved between the machine and the GPU at a time
+LOG_Z = "output.log_z"  # the kernels have -log Z
+NOISE_SEED = 2**64 - 1  # noise words are hashed as windows are: their seed is turned around
+
+
+def device_of(config: Config) -> torch.device:
+    """Returns where it works; refuses what is not there."""
+    name = config.training.device
+    if interprets_triton() and name in ("auto", "cpu"):
+        return torch.device("cpu")
+    device = find_device(name)
+    if device.type == "cpu":
+        what = "PyTorch finds no CUDA device on this machine"
+        raise InputError(f"`engine` triton: {what}; use `engine` hogwild")
+    return device
+
+
+def block_words(config: Config, length: int) -> int:
+    """Returns how many stream positions a block has, about, of a text of `length`."""
+    shortest = INTERPRETED_BLOCK if interprets_triton() else SHORTEST_BLOCK
+    return max(shortest, min(BLOCK_WORDS, length * config.training.epochs // STEPS))
+
+
+class TritonEngine(WordEngine):
+    """Skip-gram and CBOW as `w2v.words.fused.HogwildEngine` trains them.
+
+    Raises:
+        InputError: `device` names a GPU that is not there.
+        RunError: the GPU's memory does not suffice, or its kernels cannot be compiled.
+    """
+
+    name = TRITON
+
+    def __init__(
+        self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Inputs | None = None
+    ) -> None:
+        self.config, self.device = config, device_of(config)
+        self._ids, self._counts, self._plan = engine.read_only(ids), counts, plan_of(config)
+        self._limit = sentence_limit(config.corpus.max_sentence)
+        self._variant = variant_of(config)
+        keep = keep_probabilities(counts, config.training.sample)
+        with self._on_device():
+            self._rows, self._chosen = self._tables(), self._choice()
+            most = resident(self._variant, self.device)
+            in_flight = min(most, suitable(block_words(config, len(ids)), most))
+            given = self._plan.negatives, self._plan.power, in_flight
+            self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
+            self._damping: tuple[int, Damping] | None = None
+            reading = config.model.window, self._limit, self.device
+            thresholds = keep_thresholds(counts, config.training.sample)
+            self._reader = WindowReader(self._ids, thresholds, *reading)
+            if self.device.type == "cuda":
+                self._reader.hold(min(HELD_BYTES, free_memory(self.device) // 2))
+
+    def _tables(self) -> Rows:
+        plan, words = self._plan, len(self._counts)
+        stride = whole_vectors(self.config.model.dim)
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, device=self.device)
+
+        return Rows(
+            input=zeros(words, stride),
+            path=zeros(max(1, words - 1), stride) if plan.rows & PATH else None,
+            noise=zeros(words, stride) if plan.rows & NOISE else None,
+            bias=zeros(words) if plan.bias & WORD_BIAS else None,
+            log_z=zeros(1) if plan.bias & LOG_Z_BIAS else None,
+        )
+
+    def _choice(self) -> Chosen:
+        noise, offsets, starts, steps = RowTables(self._plan, self._counts).arrays
+
+        def there(array: np.ndarray) -> Tensor | None:
+            return torch.from_numpy(array).to(self.device) if len(array) else None
+
+        accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
+        return Chosen(*map(there, (accept, alias, offsets, starts, steps)))
+
+    @classmethod
+    def device_of(cls, config: Config) -> torch.device:
+        """Returns where it will work; refuses what is not there."""
+        return device_of(config)
+
+    @classmethod
+    def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
+        device, plan, dim = device_of(config), plan_of(config), config.model.dim
+        tables = 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
+        choice = choice_bytes(plan, vocabulary)
+        there = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
+        there += POSITION_BYTES * block_words(config, 1 << 40)
+        # copied for checkpoints; the starting vectors, and those that are written
+        copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
+        needed = LIBRARY_BYTES + choice + 4 * copied * dim
+        if device.type == "cpu":
+            return [Demand("memory", needed + there, available_memory())]
+        return [
+            Demand("memory", needed + CUDA_LIBRARY_BYTES, available_memory()),
+            Demand(f"memory on {device}", there, free_memory(device)),
+        ]
+
+    @classmethod
+    def how(cls, config: Config) -> str:
+        device = device_of(config)
+        return f"{device if device.type == 'cuda' else 'interpreted'}; engine {TRITON}"
+
+    @classmethod
+    def compile(cls, config: Config) -> None:
+        """Compiles the kernels by training on a few words."""
+        if interprets_triton():
+            return
+        config = replace(config, training=replace(config.training, sample=0.0))
+        ids = np.array([0, 1, 0, 1, -1], np.int32)
+        block = Block(0, 0, 0, len(ids), 0.0)
+        try:
+            small = cls(config, ids, np.ones(2, np.int64))
+            small.train(block, config.training.lr)
+            if config.validation.valid is not None:
+                small.measure(ids, block)
+        except (InputError, RunError):
+            raise
+        except Exception as error:  # of the compilers that it calls, and of the driver
+            why = (str(error).strip() or repr(error)).splitlines()[-1]
+            what = f"the kernels for {device_of(config)} cannot be compiled ({why})"
+            raise RunError(f"{what}; use `engine` autograd") from error
+
+    def warning(self) -> str | None:
+        if self.device.type == "cuda":
+            return None
+        what = "Triton's interpreter takes seconds for a hundred words: it shows what the GPU's"
+        return f"{what} kernels do, and is for tests; to train without a GPU use `engine` hogwild"
+
+    def bounds(self, ranks: int = 1) -> np.ndarray:
+        """A block is what one launch works off."""
+        size = block_words(self.config, len(self._ids))
+        return cut_blocks(self._ids, size, self._limit)
+
+    def initialise(self) -> None:
+        """The same starting values as on the CPU."""
+        rows = np.empty((len(self._counts), self.config.model.dim), np.float32)
+        engine.fill_starting_rows(rows, self.config.training.seed)
+        self._fill(self._rows.input, rows)
+        if self._rows.log_z is not None:
+            self._rows.log_z.fill_(-math.log(len(self._counts)))
+
+    @property
+    def vectors(self) -> np.ndarray:
+        return self._array(self._rows.input)
+
+    @property
+    def ngrams(self) -> np.ndarray | None:
+        return None
+
+    def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
+        return self._run(self._reader, block, self.config.training.seed, lr)
+
+    def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
+        return self._run(self._reader.over(ids), block, MEASURED_SEED, 0.0)
+
+    def _run(self, reader: WindowReader, block: Block, seed: int, lr: float) -> Tally:
+        key, own = (int(number) for number in engine.block_seeds(seed, block))
+        with self._on_device():
+            windows = reader.read(block.start, block.stop, key, own)
+            loss, predictions = 0.0, 0.0
+            if windows.trained:
+                given = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
+                sums = train_windows(*given, own ^ NOISE_SEED)
+                loss, predictions = sums.tolist()
+        words = windows.read, windows.rare, windows.dropped, windows.trained
+        return Tally(loss, int(predictions), *words)
+
+    def _damped(self, lr: float) -> Damping:
+        """Returns the damping at about this learning rate: a function of it alone, so that a run
+        that was interrupted goes on with the same."""
+        first = self.config.training.lr
+        level = math.ceil(DAMPED * lr / first)
+        if self._damping is None or self._damping[0] != level:
+            self._damping = level, self._pulls.at(first * level / DAMPED)
+        return self._damping[1]
+
+    def state(self) -> dict[str, np.ndarray]:
+        found = {name: self._array(table) for name, table in self._named().items()}
+        if LOG_Z in found:
+            found[LOG_Z] = np.array(-found[LOG_Z][0])
+        return found
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        named, dim = self._named(), self.config.model.dim
+        shapes = {name: (len(table), dim)[: table.dim()] for name, table in named.items()}
+        if LOG_Z in shapes:
+            shapes[LOG_Z] = ()
+        zero = np.float32(0)
+        engine.check_state(arrays, {name: np.broadcast_to(zero, s) for name, s in shapes.items()})
+        for name, table in named.items():
+            given = arrays[name]
+            self._fill(table, -np.atleast_1d(given) if name == LOG_Z else given)
+
+    def _named(self) -> dict[str, Tensor]:
+        """All tables by the names of the state."""
+        plan, rows = self._plan, self._rows
+        named = [
+            ("input", rows.input),
+            (f"output.{plan.path}", rows.path),
+            (f"output.{plan.noise}", rows.noise),
+            ("output.bias", rows.bias),
+            (LOG_Z, rows.log_z),
+        ]
+        return {name: table for name, table in named if table is not None}
+
+    def _array(self, table: Tensor) -> np.ndarray:
+        """A table without the padding of its rows, a view where it is in the machine's memory."""
+        rows = table[:, : self.config.model.dim] if table.dim() > 1 else table
+        if self.device.type == "cpu":
+            return rows.numpy()
+        found = np.empty(rows.shape, np.float32)
+        # all at once would be put together on the GPU first
+        for start in range(0, len(found), COPIED_ROWS):
+            part = slice(start, start + COPIED_ROWS)
+            found[part] = rows[part].cpu().numpy()
+        return found
+
+    def _fill(self, table: Tensor, array: np.ndarray) -> None:
+        """Writes a table without padding into the device's."""
+        rows = table[:, : array.shape[1]] if table.dim() > 1 else table
+        for start in range(0, len(array), COPIED_ROWS):
+            part = slice(start, start + COPIED_ROWS)
+            rows[part] = torch.from_numpy(np.array(array[part])).to(self.device)
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """Threads begin on the first GPU, whichever this engine's is."""
+        here = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+        with here, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
+            yield

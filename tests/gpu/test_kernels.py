@@ -146,7 +146,7 @@ def test_a_block_inside_a_line_has_context_on_both_sides() -> None:
 
 def test_a_block_without_words() -> None:
     ids = np.full(7, -1, np.int32)
-    rows, tally = launch(make_case(ids, np.array([3, 2]), dim=10, loss="neg"), LR)
+    _, tally = launch(make_case(ids, np.array([3, 2]), dim=10, loss="neg"), LR)
     assert tally.tolist() == [0, 0]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from w2v.kernels.cpu.random import mix
 from w2v.kernels.gpu.block import Noise, Table, Text, Tree, train_runs
 from w2v.kernels.gpu.damping import Damping, damping, pulls
-from w2v.kernels.gpu.shape import Variant, registers_of, shape_of, variant_of, warps_of
+from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, shape_of, variant_of, warps_of
 from w2v.kernels.gpu.tables import Chosen, Rows
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
-REGISTERS = 1 << 16  # of a multiprocessor
 SCRATCH_BYTES = 1 << 28
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -53,8 +52,8 @@ def resident(variant: Variant, device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     units = torch.cuda.get_device_properties(device).multi_processor_count
-    warps = tuning_of(variant, device).warps
-    return units * (REGISTERS // (32 * warps * registers_of(variant, warps)))
+    tuning = tuning_of(variant, device)
+    return units * (REGISTERS // (32 * tuning.warps * registers_of(variant, *tuning)))
 
 
 def train_windows(
@@ -91,7 +90,7 @@ def train_windows(
         Table(rows.input, damping.input), Table(rows.path, damping.path),
         Tree(chosen.starts, chosen.steps), Table(rows.noise, damping.noise), noise,
         len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
-        num_warps=tuning.warps, maxnreg=registers_of(variant, tuning.warps), num_stages=1,
+        num_warps=tuning.warps, maxnreg=registers_of(variant, *tuning), num_stages=1,
     )  # fmt: skip
     return tally
 

@@ -14,7 +14,7 @@ import triton.language as tl
 from w2v.kernels.gpu.links import add_losses, cross_entropy, exponentials, logistic, softened
 from w2v.kernels.gpu.products import for_hidden, for_outputs, scores
 from w2v.kernels.gpu.random import draw
-from w2v.kernels.gpu.ring import floats
+from w2v.kernels.gpu.rows import add, addresses, floats, read
 
 
 @triton.jit
@@ -29,25 +29,22 @@ def learn_path(dH, sums, H, live, path, table, tree, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target's path added, and its nodes' rows learn. (To keep the top
     nodes' rows, which nearly every window uses, in a tile of the program's own would spare most of
     the reductions that meet there.)"""
-    d, there = floats(shape)
+    _, there = floats(shape)
     start, length = path
     for first in range(0, length, shape.tile):
         k = first + tl.arange(0, shape.tile)
         used = k < length
         step = tl.load(tree.steps + start + k, mask=used, other=0)
         node, label = step >> 1, (step & 1).to(tl.float32)
-        rows, inside = (
-            table.rows + node[:, None].to(tl.int64) * shape.stride + d,
-            used[:, None] & there,
-        )
-        Y = tl.load(rows, mask=inside, other=0.0)
+        places, inside = addresses(table, node[:, None], shape), used[:, None] & there
+        Y = read(places, inside)
         g, losses = logistic(scores(H, Y, shape), label[None, :], live[:, None] & used[None, :])
         sums = add_losses(sums, losses)
         if shape.learns:
             g *= lr
             dH += for_hidden(g, Y, shape)
             g *= tl.load(table.damping + node, mask=used, other=0.0)[None, :]
-            tl.atomic_add(rows, for_outputs(g, H, shape), mask=inside, sem="relaxed")
+            add(places, for_outputs(g, H, shape), inside)
     return dH, sums
 
 
@@ -74,7 +71,7 @@ def learn_tiles(
     dH, sums, H, live, target, i, table, noise, chance, scratch, lr, shape: tl.constexpr
 ):
     """`learn_noise` in more than one tile. scratch: [programs, tiles, hidden, tile]."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     size: tl.constexpr = shape.hidden * shape.tile
     own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
     own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
@@ -101,8 +98,7 @@ def learn_tiles(
         tl.debug_barrier()
         for tile in range(shape.tiles):
             word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
-            rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
-            Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+            Y = read(addresses(table, word[:, None], shape), used[:, None] & there)
             g = tl.load(own + tile * size)
             if shape.cross_entropy:
                 g = softened(g, total, labels, live[:, None] & used[None, :])
@@ -141,28 +137,26 @@ def among(target, drawn, tile, shape: tl.constexpr):
 @triton.jit
 def gather(H, word, used, table, noise, shape: tl.constexpr):
     """(rows Y [tile, width] of the words, their scores [hidden, tile])."""
-    d, there = floats(shape)
-    rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
-    Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+    _, there = floats(shape)
+    Y = read(addresses(table, word[:, None], shape), used[:, None] & there)
     s = scores(H, Y, shape)
     if shape.offsets:
         s += tl.load(noise.offsets + word, mask=used, other=0.0)[None, :]
     if shape.word_bias:
-        s += tl.load(noise.bias + word, mask=used, other=0.0)[None, :]
+        s += read(noise.bias + word, used)[None, :]
     if shape.log_z:
-        s += tl.load(noise.log_z)
+        s += tl.load(noise.log_z, cache_modifier=".cg")
     return Y, s
 
 
 @triton.jit
 def update(g, H, word, used, table, noise, shape: tl.constexpr):
     """The words' rows and biases += what residuals g [hidden, tile], times lr, ask for, damped."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     if shape.log_z:
         change = tl.sum(tl.sum(g, 1), 0) * tl.load(noise.log_z_damping)
-        tl.atomic_add(noise.log_z, change, sem="relaxed")
+        add(noise.log_z, change, None)
     g *= tl.load(table.damping + word, mask=used, other=0.0)[None, :]
     if shape.word_bias:
-        tl.atomic_add(noise.bias + word, tl.sum(g, 0), mask=used, sem="relaxed")
-    rows = table.rows + word[:, None].to(tl.int64) * shape.stride + d
-    tl.atomic_add(rows, for_outputs(g, H, shape), mask=used[:, None] & there, sem="relaxed")
+        add(noise.bias + word, tl.sum(g, 0), used)
+    add(addresses(table, word[:, None], shape), for_outputs(g, H, shape), used[:, None] & there)

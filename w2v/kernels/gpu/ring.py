@@ -12,18 +12,13 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from w2v.kernels.gpu.rows import add, addresses, floats, read
+
 
 @triton.jit
 def position(slot, low, shape: tl.constexpr):
     """The one of the positions low … low + ring - 1 that has the slot."""
     return low + ((slot - low) & (shape.ring - 1))
-
-
-@triton.jit
-def floats(shape: tl.constexpr):
-    """Offsets of a row's floats [1, width], and which of them there are."""
-    d = tl.arange(0, shape.width)[None, :]
-    return d, d < shape.stride
 
 
 @triton.jit
@@ -39,9 +34,9 @@ def around(words, n, border, shape: tl.constexpr):
 @triton.jit
 def fill(table, words, n, begin, shape: tl.constexpr):
     """X as it is before the last row of the window of target `begin` enters."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     word, held = around(words, n, begin, shape)
-    return tl.load(table.rows + word.to(tl.int64) * shape.stride + d, mask=held & there, other=0.0)
+    return read(addresses(table, word, shape), held & there)
 
 
 @triton.jit
@@ -53,31 +48,29 @@ def word_at(words, n, place):
 @triton.jit
 def enter(X, gained, table, word, n, place, shape: tl.constexpr):
     """(X, gained) with the row of the word at `place`, which has gained nothing yet."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     own = (tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))) & (place < n)
-    row = tl.load(table.rows + word.to(tl.int64) * shape.stride + d, mask=there, other=0.0)
+    row = read(addresses(table, word, shape), there)
     return tl.where(own, row, X), tl.where(own, 0.0, gained)
 
 
 @triton.jit
 def leave(gained, table, words, n, place, shape: tl.constexpr):
     """The row of the word at `place` += its damping · what it has gained."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     word = word_at(words, n, place)
     own = tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))
     change = tl.sum(tl.where(own, gained, 0.0), 0, keep_dims=True) * tl.load(table.damping + word)
-    rows = table.rows + word.to(tl.int64) * shape.stride + d
-    tl.atomic_add(rows, change, mask=there & (place >= 0), sem="relaxed")
+    add(addresses(table, word, shape), change, there & (place >= 0))
 
 
 @triton.jit
 def drain(gained, table, words, n, end, shape: tl.constexpr):
     """`leave` for all that are still there after the window of target end - 1."""
-    d, there = floats(shape)
+    _, there = floats(shape)
     word, held = around(words, n, end, shape)
     gained *= tl.load(table.damping + word, mask=held, other=0.0)
-    rows = table.rows + word.to(tl.int64) * shape.stride + d
-    tl.atomic_add(rows, gained, mask=held & there, sem="relaxed")
+    add(addresses(table, word, shape), gained, held & there)
 
 
 @triton.jit

@@ -23,6 +23,7 @@ VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
 TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
 WARP_FLOATS = 512  # of the ring, or of a tile, that one warp holds
 MOST_WARPS = 16
+REGISTERS = 1 << 16  # of a multiprocessor
 
 
 class Variant(NamedTuple):
@@ -143,11 +144,15 @@ def warps_of(variant: Variant) -> int:
     return max(1, min(MOST_WARPS, max(ring, tile) * width // WARP_FLOATS))
 
 
-def registers_of(variant: Variant, warps: int) -> int:
-    """Returns how many registers a thread may have: such that programs with 16 warps together
-    (with 12, where 4 warps would spill otherwise) share a multiprocessor's 65,536."""
-    asked = variant.rows & PATH or variant.link == CROSS_ENTROPY or variant.bias
-    return 168 if asked and not variant.cbow and warps <= 4 else 128
+def registers_of(variant: Variant, warps: int, precision: str) -> int:
+    """Returns how many registers a thread may have: such that programs with 16 warps together, or
+    with 12 where 4 warps would spill otherwise, share a multiprocessor's; more for products in more
+    than one pass."""
+    if precision != "tf32":
+        return min(255, REGISTERS // (32 * warps))
+    more = variant.rows & PATH or variant.bias
+    more = variant.link == CROSS_ENTROPY or (more and not variant.cbow)
+    return 168 if more and warps <= 4 else 128
 
 
 def _sizes(variant: Variant) -> tuple[int, int, int, int]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from w2v.compat.gensim import KeyedVectors
 from w2v.corpus.ngrams import Ngrams
 from w2v.evaluation.sets import SimilaritySet
-from w2v.vectors import WordVectors
+from w2v.vectors import WordVectors, load_vectors
 from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.queries import UnknownWordError
 
@@ -53,6 +54,48 @@ def test_what_has_no_ngram_stays_unknown(vectors):
     assert vectors["x"].shape == (DIM,)  # "<x>"
     with pytest.raises(UnknownWordError):
         WordVectors(WORDS, vectors.matrix)["kingly"]
+
+
+def test_a_word_of_untrained_ngrams_is_unknown(vectors, tmp_path):
+    """Whether the rows that known words never trained are zeros, as in runs, or noise, as in files
+    of fastText: what the n-grams of known words are decides, and one of a word's is enough."""
+    ngrams, noise = Ngrams(3, 4, 100_000), np.random.default_rng(5)
+    trained = np.unique(ngrams.ids(WORDS)[1])
+    rows = noise.uniform(-0.1, 0.1, (100_000, DIM)).astype(np.float32)
+    vectors.ngrams = NgramRows(ngrams, rows)
+    assert vectors.has("xyxy")
+    vectors.save(tmp_path / "noise.bin", format="fasttext")
+    zeros = np.zeros_like(rows)
+    zeros[trained] = rows[trained]
+    vectors.ngrams = NgramRows(ngrams, zeros)
+    assert not np.isin(ngrams.ids(["xyxy", "gogo"])[1], trained).any()
+    for found in (vectors, load_vectors(tmp_path / "noise.bin")):
+        _unknown_everywhere(found)
+    keyed = KeyedVectors.load_word2vec_format(tmp_path / "noise.bin")
+    keyed.save(tmp_path / "keyed")
+    for each in (keyed, KeyedVectors.load(tmp_path / "keyed")):
+        assert "kingly" in each and "xyxy" not in each
+        with pytest.raises(KeyError):
+            each["xyxy"]
+
+
+def _unknown_everywhere(vectors):
+    plain = WordVectors(WORDS, vectors.matrix)  # without n-grams
+    assert vectors.has("kingly") and not vectors.has("xyxy") and vectors.get("xyxy") is None
+    asked = ("xyxy", ["king", "gogo"], "king + xyxy")
+    for ask in (vectors.nearest, plain.nearest):
+        for each in asked:
+            with pytest.raises(UnknownWordError, match="is not in the vocabulary"):
+                ask(each)
+    with pytest.raises(UnknownWordError):
+        vectors["xyxy"]
+    with pytest.warns(UserWarning, match="1 of 3 texts"):
+        texts = vectors.encode(["xyxy", "king xyxy gogo", "gogo kingly kingly"])
+    assert not texts[0].any() and np.array_equal(texts[1], vectors["king"])
+    assert np.allclose(texts[2], vectors["kingly"], rtol=1e-6)
+    scored = SimilaritySet("s", (("king", "xyxy", 3.0), ("king", "kingly", 2.0)), 0)
+    found = vectors.evaluate(scored)
+    assert (found.covered, found.total, found.oov) == (1, 2, 1)
 
 
 def test_queries(vectors):

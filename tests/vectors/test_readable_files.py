@@ -196,3 +196,8 @@ def test_a_word_list_that_is_too_large(tmp_path):
         file.truncate(1 << 30)
     with pytest.raises(InputError, match="too large for a list of 2 words"):
         load_vectors(tmp_path / "v.npy")
+
+
+def test_a_first_row_of_numbers_names_no_columns(tmp_path):
+    """The second line alone could stand between blanks, the first one alone between commas."""
+    assert read(tmp_path, "0,-1e-3\n00, 0.5\n").words == ["0", "00"]

@@ -65,6 +65,43 @@ def test_tokens_of_a_language_model(tmp_path: Path, listed: Path) -> None:
     assert run.model.unknown_words("w7 w8") == ["w8"]
 
 
+def test_a_plain_list_takes_its_counts_from_the_text(tmp_path: Path) -> None:
+    """With the text's words in any order a run is the one without a list; words that the text lacks
+    are left out, and how many these are is told."""
+    plain = w2v.train(CORPUS, min_count=1, output=tmp_path / "a", **SETTINGS)
+    (tmp_path / "x.txt").write_text("\n".join(CORPUS))
+    listed = "\r\n".join([*sorted(plain.vectors.words), "never", "5"])
+    (tmp_path / "list.txt").write_text(listed, newline="")
+    told = _train(tmp_path, "--dim", "6", "--epochs", "2")
+    again = w2v.load(tmp_path / "out")
+    assert f"2 of the {len(plain.vectors) + 2} words" in told
+    assert isinstance(again, w2v.WordVectors) and again.words == plain.vectors.words
+    assert np.array_equal(again.matrix, plain.vectors.matrix)
+    assert again.counts is not None and plain.vectors.counts is not None
+    assert np.array_equal(again.counts, plain.vectors.counts)
+
+
+def test_a_plain_list_for_a_language_model(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("\n".join(CORPUS))
+    (tmp_path / "list.txt").write_text("w3\nnever\nw7")
+    assert "1 of the 3 words" in _train(tmp_path, "--model=lm", "--dim", "4", "--epochs", "1")
+    words = (tmp_path / "out" / "vocab.tsv").read_text().split()[::2]
+    assert set(words) == {"w3", "w7", "<unk>", "<eos>"}
+
+
+def _train(folder: Path, *options: str) -> str:
+    """Trains on x.txt with the words of list.txt; what is told."""
+    from typer.testing import CliRunner
+
+    from w2v.cli.app import app
+
+    files = [str(folder / name) for name in ("x.txt", "list.txt", "out")]
+    given = ["train", files[0], "--vocab", files[1], "-o", files[2], "--threads", "1", *options]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.stderr
+    return " ".join(done.stderr.split())
+
+
 def test_the_command_line_reads_what_vocab_writes(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
@@ -88,6 +125,11 @@ def test_the_command_line_reads_what_vocab_writes(tmp_path: Path) -> None:
         ("w1\t3\n", {}, "two"),
         ("w1\t3\nw2\t4\n", {}, "line 2"),
         ("w1 w2\n", {}, "line 1"),
+        ("w1\nw2\nw3 4\n", {}, "line 3"),
+        ("w1\n\nw2\n", {}, "line 2"),
+        ("w1\nw2\nw1\n", {}, "line 3"),
+        ("w1\t3\nw2\n", {}, "line 2"),
+        ("w1\nnever\n", {}, "two"),
         (None, {}, "none.tsv"),
         ("w1\t3\nw2\t2\n", {"init": "run"}, "`init`"),
     ],

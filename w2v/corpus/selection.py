@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v.corpus.vocabulary import Vocabulary
+from w2v.corpus.vocabulary import Vocabulary, parsed_list
 from w2v.errors import InputError, shown
+from w2v.system.files import whole_text
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
@@ -36,14 +37,27 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
     return chosen
 
 
-def listed_vocabulary(path: str, text: Vocabulary) -> Vocabulary:
-    """Returns the words and counts of a file, as `w2v vocab` writes it. Raises InputError if there
-    are none, or the text has none of them."""
-    listed = Vocabulary.load(path)
-    if not any(word in text for word in listed.words):
-        what = "holds no word" if not len(listed) else "has no word of the text"
+def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
+    """Returns the words of a file, and a sentence on those that the text lacks, "" if none.
+
+    The file's first line says what it is. Words with counts, as `w2v vocab` writes them, are kept
+    with these; of one word a line without blanks and tabs, those of the text with its counts.
+    Raises InputError if the file is neither, or the text has none of its words.
+    """
+    content = whole_text(path, f"the vocabulary {path}")
+    plain = parsed_list(content, path)
+    listed = Vocabulary.parsed(content, path) if plain is None else None
+    words = plain or (listed.words if listed else [])
+    known = sorted(place for word in words if (place := text.index(word)) is not None)
+    if not known:
+        what = "holds no word" if not words else "has no word of the text"
         raise InputError(f"`vocab` {path} {what}; is it the list for this corpus?")
-    return listed
+    note = ""
+    if missing := len(words) - len(known):
+        fate = " and are left out" if plain else ": nothing trains them"
+        note = f"{missing:,} of the {len(words):,} words of `vocab` {path} are not in the text"
+        note += fate
+    return listed or Vocabulary([text.words[place] for place in known], text.counts[known]), note
 
 
 def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:

@@ -145,7 +145,11 @@ class Vocabulary:
         InputError if the file cannot be read, or a line is no word and count, names a word twice,
         or has a higher count than the line before; the line's number is named.
         """
-        text = whole_text(path, f"the vocabulary {path}")
+        return cls.parsed(whole_text(path, f"the vocabulary {path}"), path)
+
+    @classmethod
+    def parsed(cls, text: str, path: object) -> Vocabulary:
+        """Returns what `load` does, of a file's text."""
         tabs = "\t" in text.partition("\n")[0]
         words, counts = _parsed(text, tabs, path)
         if not tabs:
@@ -159,6 +163,23 @@ class Vocabulary:
             remedy = "a vocabulary is sorted by count, highest first"
             raise InputError(f"{path} line {number}: {problem}; {remedy}")
         return cls(words, counts)
+
+
+def parsed_list(text: str, path: object) -> list[str] | None:
+    """Returns the words of a file of one word a line, None if its first line is blank or holds a
+    blank or tab. Raises InputError if a later one does, or names a word twice, with its number."""
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        word = line.removesuffix("\r")
+        if not word or " " in word or "\t" in word:
+            if number == 1:
+                return None
+            problem = f"{shown(line)} is not one word, as line 1 is"
+            raise InputError(f"{path} line {number}: {problem}")
+        if line_of.setdefault(word, number) != number:
+            problem = f"{shown(word)} stands on line {line_of[word]} already"
+            raise InputError(f"{path} line {number}: {problem}")
+    return list(line_of)
 
 
 def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]:

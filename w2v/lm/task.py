@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
+from w2v.corpus.selection import listed_vocabulary
 from w2v.lm.vocabulary import EOS, UNK, TokenVocabulary
 from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
@@ -52,8 +53,10 @@ class LanguageModelTask(Task):
             store, _ = read_again(self.context, earlier, self._vocabulary_again)
         else:
             store = read_text(self.context)
-            if self.config.corpus.vocab is None:  # else all that it checks, `of_corpus` does
+            if (path := self.config.corpus.vocab) is None:
                 words_to_train(self.context, store)
+            elif note := listed_vocabulary(path, store.vocabulary)[1]:
+                self.reporter.note(note)
             if (literal := store.vocabulary.index(EOS)) is not None:
                 self.reporter.warn(
                     f"{EOS} stands in the text {int(store.vocabulary.counts[literal]):,} times, and"

@@ -177,7 +177,7 @@ def _kept(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
     """Returns the words that are tokens, with their counts in the text."""
     if settings.vocab is None:
         return select_vocabulary(text, settings)
-    listed = listed_vocabulary(settings.vocab, text)
+    listed, _ = listed_vocabulary(settings.vocab, text)
     counts = dict(zip(text.words, text.counts.tolist(), strict=True))
     ranked = sorted(listed.words, key=lambda word: -counts.get(word, 0))
     return Vocabulary(ranked, np.array([counts.get(word, 0) for word in ranked], np.int64))

@@ -24,7 +24,7 @@ from w2v.system import compression
 from w2v.system.files import HUB, atomic_directory, check_writable, clean_up, is_special
 from w2v.system.lock import locked
 from w2v.training.task import Files, Result
-from w2v.vectors import FORMATS, file_suffix, named_format, save_vectors
+from w2v.vectors import FORMATS, check_words, file_suffix, named_format, save_vectors
 
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
@@ -75,6 +75,11 @@ class Output:
                 remedy = "make room, name an `output` elsewhere, or lower `dim`"
                 what = f"cannot write {self.path}: No space left on device"
                 raise RunError(f"{what}: {sizes}; {remedy}")
+
+    def check_words(self, words: Sequence[str], dim: int) -> None:
+        """Refuses with an InputError words that a file of vectors could not give back."""
+        if self.is_file:
+            check_words(self.path, words, dim)
 
     def lies_in(self, folders: Sequence[str]) -> str | None:
         """Returns that one of these which holds it."""

@@ -63,7 +63,8 @@ class CorpusSettings:
     )
     vocab: str | None = setting(
         None,
-        "keep exactly the words of this file, with its counts, as `w2v vocab` writes it",
+        "keep exactly the words of this file, with its counts, as `w2v vocab` writes it; or of a"
+        " list of one word a line those that the text has",
         metavar="FILE",
     )
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)

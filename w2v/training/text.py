@@ -62,15 +62,14 @@ def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Voc
     full, settings = store.vocabulary, context.config.corpus
     if settings.vocab is not None:
         try:
-            listed = listed_vocabulary(settings.vocab, full)
+            listed, note = listed_vocabulary(settings.vocab, full)
             if len(listed) < 2:
-                raise InputError(f"`vocab` {settings.vocab} holds one word: training needs two")
+                raise InputError(f"`vocab` {settings.vocab} leaves one word: training needs two")
         except InputError:
             store.close()
             raise
-        if missing := sum(word not in full for word in listed.words):
-            what = f"{missing:,} of the {len(listed):,} words of `vocab` {settings.vocab}"
-            context.reporter.note(f"{what} are not in the text: their vectors stay as they begin")
+        if note:
+            context.reporter.note(note)
         return renumbered(store, listed), listed
     for warning in lost_text(full, settings):
         context.reporter.warn(warning)

@@ -50,7 +50,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     """Words and vectors [V, D] float32, of a file whose records fit its header."""
     dim, name, skip = header.dim, stream.name, header.length
     wanted = words_to_read(header, stream, 4 * dim + 1)
-    found = Storage(dim, stream)
+    found = Storage(dim, stream, wanted)
     rest = bytearray()
     passed = 0  # bytes of the file before `rest`
     while (before := found.read) < wanted:

@@ -8,6 +8,7 @@ for it, and storage otherwise grows with what was really read.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from w2v.system.limits import MAX_DIM
 from w2v.system.memory import available_memory
 
 SAMPLE_BYTES = 1 << 20
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
 # A line longer than this per value, plus room for the word, is no line of numbers.
 MAX_VALUE_BYTES = 64
 # A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
@@ -129,14 +130,15 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
 
 class Storage:
     """The different words read so far, and a float32 matrix of their rows that grows in place, by
-    a thirty-second of its size at a time.
+    a thirty-second of its size at a time, though not beyond `wanted` rows where these are known.
 
     Attributes:
         read: how many words were read, with those that stood there before.
     """
 
-    def __init__(self, dim: int, stream: VectorStream) -> None:
+    def __init__(self, dim: int, stream: VectorStream, wanted: int = 0) -> None:
         self.words: list[str] = []
+        self._wanted = wanted or stream.limit or sys.maxsize
         self.read = self._word_bytes = 0
         self._known: set[str] = set()
         self._repeated = ""
@@ -177,7 +179,7 @@ class Storage:
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
             # not more: the new rows are set to 0, and so take memory. Large ones are not copied.
-            room = max(after, room * 33 // 32)
+            room = max(after, min(room * 33 // 32, self._wanted))
             check_memory(room, dim, name, before)
             self._matrix.resize((room, dim), refcheck=False)
         self._matrix[before:after] = rows

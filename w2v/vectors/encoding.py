@@ -142,8 +142,10 @@ class _Encoder:
             else:
                 flat.extend(self._rows_of.words(text))
             ends.append(len(flat))
-        counts = np.diff(ends)
-        sums = self._sums(np.array(flat, np.int64), counts)
+        rows = np.array(flat, np.int64)
+        given = self._rows_of.given(rows)
+        counts = np.diff(np.concatenate([[0], np.cumsum(given)])[ends])
+        sums = self._sums(rows[given], counts)
         sums /= np.maximum(counts, 1)[:, None]
         with np.errstate(over="ignore"):
             found = sums.astype(np.float32)
@@ -206,8 +208,7 @@ class _Encoder:
 
 class _RowsOf(dict[str, tuple[int, ...]]):
     """The rows of the words in what stands between whitespace, which is found once, and in texts.
-    Unknown words whose n-grams give them a vector have the numbers behind the last row, until
-    `forget`."""
+    With n-grams, unknown words have the numbers behind the last row, until `forget`."""
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
@@ -236,9 +237,18 @@ class _RowsOf(dict[str, tuple[int, ...]]):
 
     def _row(self, word: str) -> int | None:
         row = self._vectors.index(word)
-        if row is None and self._vectors.has(word):
+        if row is None and self._vectors.ngrams is not None:
             row = self._unknown.setdefault(word, len(self._vectors) + len(self._unknown))
         return row
+
+    def given(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns which of these rows and numbers have a vector, bool [n]."""
+        found = np.ones(len(numbers), bool)
+        if self._unknown and self._vectors.ngrams is not None:
+            made = numbers >= len(self._vectors)
+            have = self._vectors.ngrams.have([*self._unknown])
+            found[made] = have[numbers[made] - len(self._vectors)]
+        return found
 
     def made(self, numbers: np.ndarray) -> np.ndarray:
         """Returns the vectors of unknown words, [n, D] float32."""

@@ -147,6 +147,8 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
             what = f"{ngrams.longest} characters in {ngrams.buckets} buckets"
             raise file.damaged(f"its n-grams have up to {what}")
         made = NgramRows(ngrams, rows[known:])
+        for start in range(0, known, BLOCK_WORDS):
+            made.learn(_spelt(words.raw[start : start + BLOCK_WORDS]))
     return _parts(words, rows, made, stream), made
 
 
@@ -197,13 +199,17 @@ def _parts(
         block = slice(start, min(start + BLOCK_WORDS, stop))
         raw, found = words.raw[block], rows[block]
         if ngrams is not None:
-            # the hash is one of bytes, whatever they say
-            spelt = [word.decode("utf-8", "surrogateescape") for word in raw]
+            spelt = _spelt(raw)
             if max(map(len, spelt)) > LONGEST_WORD:
                 what = f"a word of more than {LONGEST_WORD:,} characters"
                 raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
             found = ngrams.full(spelt, found)
         yield Part(raw, np.asarray(found, np.float32), words.counts[block])
+
+
+def _spelt(raw: Sequence[bytes]) -> list[str]:
+    """Returns words whose n-grams are those of these bytes, whatever they say."""
+    return [word.decode("utf-8", "surrogateescape") for word in raw]
 
 
 def write_fasttext(

@@ -104,7 +104,8 @@ def names_columns(line: str, layout: Layout) -> bool:
     counted = [str(i) for i in range(layout.dim)], [str(i + 1) for i in range(layout.dim)]
     if fields[0].lower() in ("", "word", "words", "token", "term") and names in counted:
         return len(fields) == layout.dim + 1
-    return layout.dim <= len(fields) <= layout.dim + 1 and not any(map(is_number, names))
+    parts = (part for name in names for part in re.split("[,;]", name))
+    return layout.dim <= len(fields) <= layout.dim + 1 and not any(map(is_number, parts))
 
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:

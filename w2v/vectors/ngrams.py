@@ -1,9 +1,9 @@
 """Vectors made of character n-grams, as fastText makes them: with own row o and the rows g of its n
-n-grams a known word has (o + Σ g) / (n + 1), an unknown one Σ g / n."""
+n-grams a known word has (o + Σ g) / (n + 1), an unknown one Σ g / n if any of these was learnt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -22,18 +22,39 @@ class NgramRows:
     Attributes:
         ngrams: which ones there are.
         rows: [buckets, D] float32; read-only and memory-mapped when it comes from a file.
+        learnt: bool [buckets], which ones known words trained; None: those that are not zeros, as
+            in runs, whose other rows are. (fastText leaves noise in them.)
         asked: the unknown words whose vectors were made, the first so many.
     """
 
-    def __init__(self, ngrams: Ngrams, rows: np.ndarray) -> None:
+    def __init__(self, ngrams: Ngrams, rows: np.ndarray, learnt: np.ndarray | None = None) -> None:
         if len(rows) != ngrams.buckets:
             raise ValueError(f"{len(rows)} rows do not fit {ngrams.buckets} buckets")
-        self.ngrams, self.rows = ngrams, rows
+        self.ngrams, self.rows, self.learnt = ngrams, rows, learnt
         self.asked: dict[str, None] = {}
 
     def has(self, word: str) -> bool:
-        """Returns whether a word has n-grams, and so a vector."""
-        return self.ngrams.has(word)
+        """Returns whether an unknown word has a vector."""
+        return bool(self.have([word])[0])
+
+    def have(self, words: Sequence[str]) -> np.ndarray:
+        """Returns which unknown words have a vector, bool [N]: any of their n-grams was learnt."""
+        found = np.zeros(len(words), bool)
+        step = max(1, BLOCK_VALUES // max(1, self.rows.shape[1]))
+        for begin, starts, ids in self._ids(words):
+            word_of = begin + np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            for at in range(0, len(ids), step):
+                part = ids[at : at + step]
+                learnt = self.rows[part].any(axis=1) if self.learnt is None else self.learnt[part]
+                found[word_of[at : at + step][learnt]] = True
+        return found
+
+    def learn(self, words: Sequence[str]) -> None:
+        """Takes the n-grams of these known words as learnt."""
+        if self.learnt is None:
+            self.learnt = np.zeros(self.ngrams.buckets, bool)
+        for _, _, ids in self._ids(words):
+            self.learnt[ids] = True
 
     def means(self, words: Sequence[str]) -> np.ndarray:
         """Returns the vectors of unknown words, [N, D] float32. InputError where n-grams hold NaN
@@ -63,13 +84,18 @@ class NgramRows:
         are, [N] int64."""
         found = np.zeros((len(words), self.rows.shape[1]))
         counts = np.zeros(len(words), np.int64)
-        sizes = np.cumsum([len(word) for word in words], dtype=np.int64) // BLOCK_CHARACTERS
-        begins = [*np.flatnonzero(np.diff(sizes, prepend=-1)).tolist(), len(words)]
-        for begin, end in pairwise(begins):
-            starts, ids = self.ngrams.ids(words[begin:end])
+        for begin, starts, ids in self._ids(words):
+            end = begin + len(starts) - 1
             counts[begin:end] = np.diff(starts)
             self._add(found[begin:end], ids, counts[begin:end])
         return found, counts
+
+    def _ids(self, words: Sequence[str]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yields for some words at a time the first one's place, and what `Ngrams.ids` returns."""
+        sizes = np.cumsum([len(word) for word in words], dtype=np.int64) // BLOCK_CHARACTERS
+        begins = [*np.flatnonzero(np.diff(sizes, prepend=-1)).tolist(), len(words)]
+        for begin, end in pairwise(begins):
+            yield begin, *self.ngrams.ids(words[begin:end])
 
     def _add(self, sums: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         """Adds the rows `ids`, so many for each word, to the words' sums."""

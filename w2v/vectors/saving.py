@@ -5,6 +5,7 @@ hold are left out.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Sequence
@@ -22,14 +23,17 @@ from w2v.vectors.binary import write_binary
 from w2v.vectors.columns import write_table
 from w2v.vectors.fasttext import write_fasttext
 from w2v.vectors.hub import Card
+from w2v.vectors.layout import DECIDING_LINES
 from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.precision import DTYPES, reduced
+from w2v.vectors.streams import reads_back
 from w2v.vectors.tensors import write_tensors
 from w2v.vectors.text import write_text
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
+LOOKED_AT = DECIDING_LINES + 1  # rows of text by which it is decided what it is
 WRITE_ROWS = 8192  # rows of a matrix written at a time
 # word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it;
 # tables; tensors
@@ -168,6 +172,7 @@ def save_vectors(
     kind = kind or check_format(path)
     check_output(path, kind, dtype)
     content = _content(words, matrix, kind, counts, beside)
+    _check_read_back(content, kind, path)
     if kind in FOLDERS:
         with atomic_directory(path, replace=True) as folder:
             if kind == "projector":
@@ -217,8 +222,31 @@ def write_vectors(
         )
     check_output("", kind, dtype)
     content = _content(words, matrix, kind, counts, beside)
+    _check_read_back(content, kind, Path())
     _write(file, content, kind, dtype, beside)
     return content
+
+
+def check_words(path: Path, words: Sequence[str], dim: int) -> None:
+    """Raises the InputError of `save_vectors` for these words, whatever their vectors will be."""
+    kind = check_format(path)
+    content = storable(list(words), np.ones((len(words), 1), np.float32), kind)
+    rows = np.random.default_rng(1).standard_normal((min(len(content.words), LOOKED_AT), dim))
+    _check_read_back(content._replace(matrix=rows.astype(np.float32)), kind, path)
+
+
+def _check_read_back(content: Content, kind: str, path: Path) -> None:
+    """Refuses words that, written so, would be read as others or not at all: what a text is, its
+    reader decides by its first lines."""
+    if kind not in COMPRESSED:
+        return
+    words, matrix = content.words[:LOOKED_AT], np.asarray(content.matrix[:LOOKED_AT])
+    file = io.BytesIO()
+    _write(file, Content(words, matrix, None, []), kind, "float32", None)
+    if not reads_back(file.getvalue(), path, words, matrix):
+        such = ", ".join(map(shown, words[:2]))
+        what = f"words such as {such} would be read as others, or not at all, from the format"
+        raise InputError(f"{what} {kind}: use another one, such as parquet or npy")
 
 
 def _content(

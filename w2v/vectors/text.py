@@ -37,7 +37,7 @@ def read_text(
     name, limit, wanted = stream.name, stream.limit, 0
     if header is not None:
         wanted = words_to_read(header, stream, 2 * layout.dim + 1)
-    found = Storage(layout.dim, stream)
+    found = Storage(layout.dim, stream, wanted)
     lines = _Lines(layout, name, 2 if position else 1, header is not None)
     for block in _line_blocks(stream, layout.dim, position):
         before = found.read

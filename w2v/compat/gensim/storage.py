@@ -192,6 +192,7 @@ class Storage:
         more = {f"of.{name}": values for name, values in self.expandos.items()}
         if self.ngrams is not None:
             more |= {"ngrams": np.array(self.ngrams.ngrams), "buckets": self.ngrams.rows}
+            more |= {} if self.ngrams.learnt is None else {"learnt": self.ngrams.learnt}
         return {"keys": keys, "vectors": self.vectors, **more}
 
     @classmethod
@@ -201,5 +202,6 @@ class Storage:
         extras = {name[3:]: each for name, each in arrays.items() if name.startswith("of.")}
         found.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
         if "ngrams" in arrays:
-            found.ngrams = NgramRows(Ngrams(*arrays["ngrams"].tolist()), arrays["buckets"])
+            ngrams = Ngrams(*arrays["ngrams"].tolist())
+            found.ngrams = NgramRows(ngrams, arrays["buckets"], arrays.get("learnt"))
         return found

@@ -1,0 +1,113 @@
+"""Decides whether a stream of words and vectors is text or binary, and reads it: by its first
+lines, and by its name only where these fit two formats. What is to be written is read so before.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from w2v.errors import InputError, shown
+from w2v.system import compression
+from w2v.vectors.binary import fits_binary, read_binary
+from w2v.vectors.columns import MARKS
+from w2v.vectors.content import VectorStream, is_text, parse_header
+from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.text import read_text
+
+# What other well-known files start with, and what to do instead.
+SAVED_OTHERWISE = "save the vectors as word2vec text or binary with the library that wrote it"
+FOREIGN = {
+    b"PK\x03\x04": (
+        "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format"
+    ),
+    b"FiFu": f"is a finalfusion file (.fifu): {SAVED_OTHERWISE} (finalfusion convert)",
+    b"SQLite format 3": f"is a database, perhaps .magnitude: {SAVED_OTHERWISE} (pymagnitude)",
+    b"\x89HDF\r\n\x1a\n": f"is an HDF5 file (.h5): {SAVED_OTHERWISE} (pandas or h5py)",
+    b"\x80": (
+        "looks like a Python pickle, which may run any code when loaded: use gensim's"
+        " save_word2vec_format"
+    ),
+}
+
+
+def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
+    """Returns the words and vectors [V, D] of word2vec's text or binary, or of GloVe's text; raises
+    InputError where it is none of them."""
+    sample, whole = stream.sample, stream.sample_is_all
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if not sample:
+        raise InputError(f"{path} is empty; give a file of word vectors")
+    for start, advice in FOREIGN.items():
+        if sample.startswith(start):
+            raise InputError(f"{path} {advice}")
+    header = parse_header(sample)
+    if header is not None:
+        body = sample[header.length :]
+        lines = first_lines(body, whole)
+        # "7 1" may also be the first word of GloVe text with one whole number per word; only then
+        # the name decides.
+        if ".glove" in suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
+            header = None
+    if header is None:
+        return _read_headless(stream, path)
+    layout, fits = decide(lines, header.dim)
+    text = layout is not None and fits == len(lines) > 0
+    # A handful of short records can be read both ways; then, too, the name decides.
+    if [suffix for suffix in suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
+        text = text and not (whole and fits_binary(sample, header))
+    else:
+        text = text or is_text(body)
+    if not text:
+        return read_binary(stream, header)
+    if layout is None and (other := decide(lines)[0]) is not None:
+        raise InputError(
+            f"{path}: its header says {header.dim} dimensions, but line 2 has {other.dim} numbers;"
+            " correct the header"
+        )
+    layout = layout or Layout(header.dim)
+    if (why := doubt(lines, layout, headed=True)) is not None:
+        raise InputError(f"{path} {why}")
+    return _remarked(stream, read_text(stream, header, layout, header.length), headed=True)
+
+
+def _read_headless(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
+    sample, position = stream.sample, 0
+    lines = first_lines(sample, stream.sample_is_all)
+    layout, _ = decide(lines[1:]) if len(lines) > 1 else (None, 0)
+    if layout is not None and names_columns(lines[0], layout):
+        position = sample.index(b"\n") + 1
+        stream.warnings.append(
+            f"the first line of {path}, {shown(lines[0], 40)}, was taken for names of its columns"
+        )
+        lines = lines[1:]
+    else:
+        layout, _ = decide(lines)
+    why = why_none(lines) if layout is None else doubt(lines, layout, headed=False)
+    if layout is None or why is not None:
+        raise InputError(f"{path} {why}")
+    return _remarked(stream, read_text(stream, None, layout, position), headed=False)
+
+
+def _remarked(
+    stream: VectorStream, found: tuple[list[str], np.ndarray], headed: bool
+) -> tuple[list[str], np.ndarray]:
+    words, matrix = found
+    said = remarks(words, matrix.shape[1], headed)
+    stream.warnings += [f"{stream.name}: {remark}" for remark in said]
+    return found
+
+
+def reads_back(data: bytes, path: Path, words: list[str], matrix: np.ndarray) -> bool:
+    """Returns whether the first words and rows of a file at `path`, written as `data`, are read as
+    these again."""
+    try:
+        stream = VectorStream(compression.Decompressed(io.BytesIO(data), ""), None, None, "strict")
+        if stream.sample.startswith(MARKS):
+            return False
+        found = read_stream(stream, path)
+    except InputError:
+        return False
+    return found[0] == words and np.array_equal(found[1], matrix)

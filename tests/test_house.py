@@ -48,7 +48,8 @@ ASKS = {
     "explorer.page": "",
     "compat": "losses losses.table losses.options sampling tree errors",
     "evaluation": "system errors",
-    "losses": "losses.table losses.options sampling tree settings.declare kernels.plan errors",
+    "losses": "kernels losses.table losses.options sampling tree settings.declare kernels.plan"
+    " system errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
     " settings.elsewhere settings.yamlfile kernels.plan system w2v errors",
     "kernels": "kernels.plan sampling tree system errors",

@@ -6,7 +6,9 @@
                                               d h                c   g
 
 Every token but the last few (fewer than B) is a target once an epoch; its input is the token before
-it in the text. Ids are taken from the memory map segment by segment.
+it in the text. Ids are taken from the memory map segment by segment; a GPU has all of them before
+training begins, so that a segment is a slice there, or, if they are too many, is sent each segment
+while it works on the one before.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ import torch
 from torch import Tensor
 
 from w2v.errors import InputError
+from w2v.losses.math.numbers import checked_classes
+from w2v.system.gpu import distant, moved
 
 BLOCK_TOKENS = 2048  # of a block, at least
+DEVICE_BYTES = 2 << 30  # of a text that a GPU holds, at most
+PIECE = 1 << 22  # tokens sent at a time
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,11 @@ class Source:
 
 
 class Columns:
-    """The `columns` columns of a text; refuses fewer than two tokens for each. Over ranks, this one
-    reads `own` of them, a contiguous part."""
+    """The `columns` columns of a text of a vocabulary's tokens, 0 … V - 1, on a device; refuses
+    fewer than two tokens for each. Over ranks, this one reads `own` of them, a contiguous part."""
+
+    _device, _vocabulary = torch.device("cpu"), -1
+    _there: Tensor | None = None  # int32 [own, rows + 1], with the token before each column
 
     def __init__(self, source: Source, columns: int, rank: int = 0, ranks: int = 1) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
@@ -56,16 +65,38 @@ class Columns:
 
     def read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """(inputs, targets), int64 [stop - start, own] each, of the rows start … stop - 1."""
+        if self._there is None:
+            tokens = moved(self._tokens(start, stop), self._device).long()
+        else:
+            tokens = self._there[:, start : stop + 1].t().contiguous().long()
+        return tokens[:-1], tokens[1:]
+
+    def send(self, device: torch.device, vocabulary: int) -> None:
+        """Has segments read there from now on. They are looked at before they are sent: ValueError,
+        then or now, if a token is none of the vocabulary's."""
+        self._device, self._vocabulary = device, vocabulary
+        size = len(self.own), self.rows + 1
+        if not distant(device) or 4 * size[0] * size[1] > DEVICE_BYTES:
+            return
+        self._there, step = (
+            torch.empty(size, dtype=torch.int32, device=device),
+            PIECE // size[0] + 1,
+        )
+        for start in range(0, self.rows, step):
+            stop = min(start + step, self.rows)
+            self._there[:, start : stop + 1] = moved(self._tokens(start, stop).t().int(), device)
+
+    def _tokens(self, start: int, stop: int) -> Tensor:
+        """The rows start - 1 … stop - 1, int32 or int64 [stop - start + 1, own]."""
         first = np.array(self.own, dtype=np.int64) * self.rows + start
         stored = [self._ids[max(0, at - 1) : at + stop - start] for at in first]
         if first[0] == 0:  # there is nothing before the first token
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
         rows = np.stack(stored, axis=1)
-        looked_up = rows if self._table is None else self._table[rows]
-        tokens = torch.from_numpy(looked_up.astype(np.int64))
+        tokens = torch.from_numpy(rows if self._table is None else self._table[rows])
         if first[0] == 0:
             tokens[0, 0] = self._eos
-        return tokens[:-1], tokens[1:]
+        return tokens if self._vocabulary < 0 else checked_classes(tokens, self._vocabulary)
 
     def release(self, start: int, stop: int) -> None:
         """Says that the rows start … stop - 1 are done with for this epoch."""

@@ -32,6 +32,7 @@ from w2v.lm.columns import Columns, Source
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.losses.layers import layer_class
+from w2v.losses.math.numbers import promised
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
 from w2v.losses.table import LOSSES
@@ -39,7 +40,7 @@ from w2v.settings.config import Config
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
 from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
-from w2v.training.optimizers import AdamW, RowOptimizer, Sgd
+from w2v.training.optimizers import AdamW, Gradient, RowOptimizer
 from w2v.training.ranked import summed_over
 from w2v.training.schedule import Block
 from w2v.training.world import World
@@ -89,9 +90,10 @@ class LanguageModelEngine(Engine):
             torch.set_num_threads(config.training.threads)
         columns, ranks = config.training.batch_size, (self.world.rank, self.world.size)
         self.columns = Columns(source, columns, *ranks)
-        self._generator = torch.Generator(self.device)
+        self._generator = torch.Generator()  # a step's noise words are few
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():
+            self.columns.send(self.device, len(counts))
             self.initialise()
 
     def initialise(self) -> None:
@@ -160,13 +162,12 @@ class LanguageModelEngine(Engine):
             self._whole, self._rows = None, {}
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
-            loss = torch.zeros((), dtype=torch.float64, device=self.device)
-            step = self.config.lm.bptt * self.config.lm.accumulate
+            loss, step = 0.0, self.config.lm.bptt * self.config.lm.accumulate
             for begin in range(start, stop, step):
                 loss += self._step(begin, min(begin + step, stop), lr)
             tokens = (stop - start) * len(self.columns.own)
             self.columns.release(start, stop)
-            return Tally(loss.item(), tokens, tokens, 0, 0, tokens)
+            return Tally(loss, tokens, tokens, 0, 0, tokens)
 
     def state(self) -> dict[str, np.ndarray]:
         """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
@@ -265,47 +266,46 @@ class LanguageModelEngine(Engine):
             return AdamW(table, self.config.lm.weight_decay if decays else 0.0)
         return optimizers.OPTIMIZERS[self.config.training.optimizer](table)
 
-    def _step(self, start: int, stop: int, lr: float) -> Tensor:
-        """One step on the rows start … stop - 1; the sum of their losses, float64."""
+    def _step(self, start: int, stop: int, lr: float) -> float:
+        """One step on the rows start … stop - 1; the sum of their losses, float64. A GPU is waited
+        for once, when the gradients are gathered, and by adaptive softmax once a segment."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         lm = self.config.lm
         for begin in range(start, stop, lm.bptt):
             inputs, targets = self.columns.read(begin, min(begin + lm.bptt, stop))
-            inputs, targets = inputs.to(self.device), targets.to(self.device)
-            with working_precision(lm.precision, self.device):
+            with working_precision(lm.precision, self.device), promised():
                 rows, state = self.model.hidden(inputs, self._state)
                 losses = self.model.output(rows.flatten(0, 1), targets.flatten())
             self._state = self.model.detach(state)
             losses.sum().backward()
             total += losses.detach().sum(dtype=torch.float64)
-        self._update(lr, (stop - start) * self.columns.columns)
-        return total
+        return self._update(total, lr, (stop - start) * self.columns.columns)
 
     @torch.no_grad()
-    def _update(self, lr: float, tokens: int) -> None:
+    def _update(self, total: Tensor, lr: float, tokens: int) -> float:
         """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
-        limited."""
+        limited; returns the value of the `total`."""
         named = dict(self.model.named_parameters())
-        gradients, of_rows = optimizers.gathered(named.items()), []
+        gradients, loss = optimizers.gathered_with(named.items(), total)
+        of_rows: list[Gradient] = []
         if self._shard is not None:
             of_rows = [each for each in gradients if each.name in OUTPUT_ROWS]
             gradients = [each for each in gradients if each.name not in OUTPUT_ROWS]
         gradients = summed_over(self.world, gradients, named)
-        scale = 1 / tokens
+        scale: float | Tensor = 1 / tokens
         if clip := self.config.lm.clip:
-            length = optimizers.norm(gradients).item() / tokens
+            length = optimizers.norm(gradients).double() / tokens
             if self._shard is not None:
-                there = optimizers.norm(of_rows).item() / tokens
-                length = math.hypot(length, *self.world.agree([there])[:, 0])
-            # a norm that is no number shows in the next loss
-            scale *= min(1.0, clip / length) if length > 0 else 1.0
+                there = (optimizers.norm(of_rows).double() / tokens).item()
+                length.fill_(math.hypot(length.item(), *self.world.agree([there])[:, 0]))
+            scale *= optimizers.shortening(length, clip)
         gradients += of_rows
-        for gradient in gradients:
-            optimizer = self._optimizers[gradient.name]
-            if isinstance(optimizer, Sgd):
-                optimizer.update(gradient.values, lr * scale, gradient.rows)
-            else:
-                optimizer.update(gradient.values.mul_(scale), lr, gradient.rows)
+        if isinstance(scale, float) and self.config.training.optimizer == "sgd":
+            optimizers.update_all(self._optimizers, gradients, lr * scale)
+        else:
+            torch._foreach_mul_([gradient.values for gradient in gradients], scale)
+            optimizers.update_all(self._optimizers, gradients, lr)
+        return loss
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -326,4 +326,5 @@ class LanguageModelEngine(Engine):
             if not self.config.lm.compile or not compiler:
                 raise
             what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
-            raise RunError(f"{what}: leave it out, or install a C++ compiler") from error
+            needs = "a C++ compiler, for a GPU Triton too"
+            raise RunError(f"{what}: leave it out, or install {needs}") from error

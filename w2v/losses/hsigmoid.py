@@ -35,12 +35,14 @@ EXPANSIONS = 16  # open nodes per row and step that the best-first search looks 
 class _Tables(NamedTuple):
     """A tree's arrays on a device.
 
-    paths: of all words. levels: per level its nodes, which of their children are inner nodes, which
-    are leaves; the children of a level are counted code 0 first. order [V]: each class's place
-    among the leaves of all levels. children [rows, 2]: the inner node, or -1 - class.
+    paths: of all words, none longer than `longest`. levels: per level its nodes, which of their
+    children are inner nodes, which are leaves; the children of a level are counted code 0 first.
+    order [V]: each class's place among the leaves of all levels. children [rows, 2]: the inner
+    node, or -1 - class.
     """
 
     paths: Paths
+    longest: int
     levels: list[list[Tensor]]
     order: Tensor
     children: Tensor
@@ -95,7 +97,8 @@ class Hsigmoid(OutputLayer):
         if whole_batch(target)[1]:  # how long the paths are is hidden
             found = rows_for(self._log_prob(hidden), row_of)
             return -found.gather(1, target[:, None])[:, 0]
-        paths = self._on(hidden.device).paths.of(target, row_of)
+        tables = self._on(hidden.device)
+        paths = tables.paths.of(target, row_of, tables.longest)
         return path_loss(hidden, self.weight, self.bias, paths, self.sparse)
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
@@ -198,5 +201,6 @@ class Hsigmoid(OutputLayer):
             paths = Paths(*(torch.from_numpy(array).to(device) for array in arrays))
             order = torch.from_numpy(np.argsort(np.concatenate(classes))).to(device)
             below = torch.from_numpy(children).long().to(device)
-            self._tables[device] = _Tables(paths, levels, order, below)
+            longest = int(np.diff(tree.starts).max(initial=0))
+            self._tables[device] = _Tables(paths, longest, levels, order, below)
         return self._tables[device]

@@ -73,17 +73,17 @@ def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
     fixed = score.detach()
     first = largest(fixed)
     number = torch.arange(len(score), device=score.device)
-    candidates = torch.where(fixed == first, number, len(score))
+    candidates = number.masked_fill(fixed != first, len(score))
     leader = number.new_full((num_rows,), len(score))
     leader.scatter_reduce_(0, rows, candidates, "amin")
     leads = leader.index_select(0, rows) == number
-    second = largest(torch.where(leads, floor, fixed))
+    second = largest(fixed.masked_fill(leads, floor))
     alone = second == floor
     share = (score - first).exp()
-    above = torch.where(leads, floor, score) - torch.where(alone, 0, second)
+    above = score.masked_fill(leads, floor) - second.masked_fill(alone, 0)
     without_leader = sum_of(above.exp())
-    of_leader = torch.where(alone, 1, without_leader).log() + second
-    of_rest = torch.where(leads, 1, sum_of(share) - share).log() + first
+    of_leader = without_leader.masked_fill(alone, 1).log() + second
+    of_rest = (sum_of(share) - share).masked_fill(leads, 1).log() + first
     return torch.where(leads, of_leader, of_rest)
 
 
@@ -91,7 +91,9 @@ def unit_rows(x: Tensor) -> Tensor:
     """Rows divided by their lengths. A row of zeros has no direction: it stays 0, and its gradient
     is 0."""
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x * torch.where(length > 0, 1 / torch.where(length > 0, length, 1), 0)
+    none = ~(length > 0)
+    inverse: Tensor = (1 / length.masked_fill(none, 1)).masked_fill(none, 0)
+    return x * inverse
 
 
 def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -107,7 +109,7 @@ def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) 
     length [N] = |w_t| |h|. Where it is 0 there is no angle, and the score stays.
     """
     some = length > 0
-    cosine = score / torch.where(some, length, 1)
+    cosine = score / length.masked_fill(~some, 1)
     k = torch.zeros_like(cosine)
     for i in range(1, margin):
         k = k + (cosine.detach() <= math.cos(i * math.pi / margin))

@@ -32,6 +32,7 @@ from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSo
 from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.candidates import Candidates, Sampler
 from w2v.sampling.samplers import UnigramSampler
+from w2v.system.gpu import distant
 
 
 class SampledLayer(FullLayer):
@@ -122,7 +123,7 @@ class SampledLayer(FullLayer):
             if row_of is not None and sampled.dim() == 2:
                 sampled = sampled.index_select(0, row_of)
             removed = target[:, None] == sampled
-            if not transformed():
+            if not (transformed() or distant(target)):
                 removed = removed.view(-1).nonzero()[:, 0]
         taken = sampled_step.Taken(self.link, 1, sets, row_of, removed)
         return sampled_step.sampled_loss(hidden, rows, offset, taken)

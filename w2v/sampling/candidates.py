@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from w2v.sampling.given import checked_ids, checked_whole, place_of
+from w2v.system.gpu import moved
 
 RACE_CELLS = 1 << 22  # rows x classes for which arrival times are held at once
 MOST_TRIES = 2.0**62  # num_tries is an int64, whatever the rarest class asks for
@@ -99,9 +100,9 @@ class Sampler(ABC):
             sets = 1 if rows is None else rows
             sampled, tried = self.draw_distinct(sets, num_sampled, generator, place)
             tries = int(tried[0]) if rows is None else tried.to(device)
-            sampled = sampled.view(shape).to(device)
+            sampled = moved(sampled.view(shape), device)
         else:
-            sampled = self.draw(shape, generator, place).to(device)
+            sampled = moved(self.draw(shape, generator, place), device)
         expected = self.expected_count(sampled, num_sampled, tries)
         if ids is None:
             return Candidates(sampled, None, expected, tries)

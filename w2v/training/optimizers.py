@@ -18,11 +18,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from w2v.training.rows import summed_rows
+from w2v.system.gpu import distant
+from w2v.training.rows import counted_rows, summed_rows
 
 TINY = 1e-20  # added to squares: a row whose gradient has been 0 so far stays where it is
 HIGHEST_RATE = 1e36  # PyTorch refuses factors beyond float32; training diverges long before
@@ -34,7 +36,7 @@ class RowOptimizer(ABC):
     """Updates one table [R, …] in place; what it remembers of the rows is in tensors of its own."""
 
     def __init__(self, table: Tensor) -> None:
-        self._table = table
+        self._table = table if table.dim() else table[None]
 
     def update(self, gradient: Tensor, lr: float, rows: Tensor | None = None) -> None:
         """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows`
@@ -44,26 +46,33 @@ class RowOptimizer(ABC):
             assert rows is None
             ids, values = gradient._indices()[0], gradient._values()
             rows, gradient = summed_rows(ids, values, len(self._table))
-        if rows is None and self._table.dim() == 0:
-            self._step(self._table[None], gradient[None], lr, None)
+        if rows is None:
+            self._update_all([self], [gradient.reshape(self._table.shape)], lr)
         else:
-            self._step(self._table, gradient, lr, rows)
+            self._update_rows(gradient, lr, rows)
 
     def state(self) -> dict[str, Tensor]:
         """Returns what it remembers, by name: the tensors themselves, to be read or overwritten."""
         return {}
 
+    @classmethod
     @abstractmethod
-    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        """One step of `rows` (None: all) with their gradient."""
+    def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        """One step of all rows of several optimizers of this class, each with its gradient. On a
+        GPU that takes few kernels where PyTorch has such for many tables."""
+
+    @abstractmethod
+    def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        """One step of `rows` with their gradient."""
 
 
 class Sgd(RowOptimizer):
-    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        if rows is None:
-            table.add_(gradient, alpha=-lr)
-        else:
-            table.index_add_(0, rows, gradient, alpha=-lr)
+    @classmethod
+    def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        torch._foreach_add_([each._table for each in several], gradients, alpha=-lr)
+
+    def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        self._table.index_add_(0, rows, gradient, alpha=-lr)
 
 
 class Adagrad(RowOptimizer):
@@ -75,17 +84,16 @@ class Adagrad(RowOptimizer):
     def state(self) -> dict[str, Tensor]:
         return {"squares": self._squares}
 
-    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        # also of no rows: all may be frozen
-        flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
-        squares = torch.linalg.vector_norm(flat, dim=1).square_() / flat.shape[1]
-        if rows is None:
-            total = self._squares.add_(squares)
-            table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
-            return
-        self._squares.index_add_(0, rows, squares)
+    @classmethod
+    def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        for each, gradient in zip(several, gradients, strict=True):
+            total = each._squares.add_(_mean_squares(gradient))
+            each._table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
+
+    def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        self._squares.index_add_(0, rows, _mean_squares(gradient))
         scale = self._squares.index_select(0, rows).rsqrt_()
-        table.index_add_(0, rows, gradient * _column(scale, gradient), alpha=-lr)
+        self._table.index_add_(0, rows, gradient * _column(scale, gradient), alpha=-lr)
 
 
 class SparseAdam(RowOptimizer):
@@ -93,31 +101,41 @@ class SparseAdam(RowOptimizer):
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
-        shape = table.shape if table.dim() else (1,)
-        self._mean = torch.zeros(shape, device=table.device)
-        self._square = torch.zeros(shape, device=table.device)
+        self._mean, self._square = torch.zeros_like(self._table), torch.zeros_like(self._table)
         self._steps = torch.zeros((), dtype=torch.int64)
+        self._counted = self._steps.numpy()  # the same number
 
     def state(self) -> dict[str, Tensor]:
         return {"mean": self._mean, "square": self._square, "steps": self._steps}
 
-    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        self._steps += 1
-        mean, square = (
-            part if rows is None else part.index_select(0, rows)
-            for part in (self._mean, self._square)
-        )
+    @classmethod
+    def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        corrections = [each._next_step() for each in several]
+        means, squares = [each._mean for each in several], [each._square for each in several]
+        torch._foreach_lerp_(means, gradients, 1 - BETAS[0])
+        torch._foreach_mul_(squares, BETAS[1])
+        torch._foreach_addcmul_(squares, gradients, gradients, value=1 - BETAS[1])
+        # (mean / first) / (sqrt(square / second) + epsilon), with fewer passes over the table
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_add_(roots, [ADAM_EPSILON * second for _, second in corrections])
+        rates = [-lr * second / first for first, second in corrections]
+        torch._foreach_addcdiv_([each._table for each in several], means, roots, rates)
+
+    def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        first, second = self._next_step()
+        mean, square = (part.index_select(0, rows) for part in (self._mean, self._square))
         mean.lerp_(gradient, 1 - BETAS[0])
         square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        first, second = (1 - beta ** int(self._steps) for beta in BETAS)
-        # (mean / first) / (sqrt(square / second) + epsilon), with fewer passes over the table
-        root, rate = square.sqrt().add_(ADAM_EPSILON * second**0.5), lr * second**0.5 / first
-        if rows is None:
-            table.addcdiv_(mean, root, value=-rate)
-            return
-        table.index_add_(0, rows, mean / root, alpha=-rate)
+        root = square.sqrt().add_(ADAM_EPSILON * second)
+        self._table.index_add_(0, rows, mean / root, alpha=-lr * second / first)
         self._mean.index_copy_(0, rows, mean)
         self._square.index_copy_(0, rows, square)
+
+    def _next_step(self) -> tuple[float, float]:
+        """(1 - beta1^n, sqrt(1 - beta2^n)) of the n-th step, which this is."""
+        self._counted += 1
+        first, second = (1 - beta ** int(self._counted) for beta in BETAS)
+        return first, second**0.5
 
 
 class AdamW(SparseAdam):
@@ -125,12 +143,19 @@ class AdamW(SparseAdam):
         super().__init__(table)
         self._decay = decay
 
-    def _step(self, table: Tensor, gradient: Tensor, lr: float, rows: Tensor | None) -> None:
-        if self._decay and rows is None:
-            table.mul_(1 - lr * self._decay)
-        elif self._decay and rows is not None:
+    @classmethod
+    def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        decaying = [each for each in several if each._decay]
+        if decaying:
+            factors = [1 - lr * each._decay for each in decaying]
+            torch._foreach_mul_([each._table for each in decaying], factors)
+        super()._update_all(several, gradients, lr)
+
+    def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
+        if self._decay:
+            table = self._table
             table.index_add_(0, rows, table.index_select(0, rows), alpha=-lr * self._decay)
-        super()._step(table, gradient, lr, rows)
+        super()._update_rows(gradient, lr, rows)
 
 
 OPTIMIZERS: dict[str, type[RowOptimizer]]
@@ -150,23 +175,77 @@ class Gradient:
 
 def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
     """Takes the gradients away from named parameters, with one entry per row of a sparse one."""
-    found = []
+    return gathered_with(parameters, None)[0]
+
+
+def gathered_with(
+    parameters: Iterable[tuple[str, Tensor]], number: Tensor | None
+) -> tuple[list[Gradient], float]:
+    """The same, and the value of a number: a GPU is waited for once, not for each of them."""
+    found, counts = [], [] if number is None else [number.double()]
+    repeated: list[tuple[Gradient, Tensor]] = []
     for name, parameter in parameters:
         gradient, parameter.grad = parameter.grad, None
-        if gradient is not None and gradient.is_sparse:
+        if gradient is None:
+            continue
+        found.append(Gradient(name, gradient, None))
+        if gradient.is_sparse:
             rows, values = gradient._indices()[0], gradient._values()
-            if not gradient.is_coalesced():
+            if not gradient.is_coalesced() and distant(values):
+                rows, place, count = counted_rows(rows)
+                counts.append(count.double())
+                repeated.append((found[-1], place))
+            elif not gradient.is_coalesced():
                 rows, values = summed_rows(rows, values, len(parameter))
-            found.append(Gradient(name, values, rows))
-        elif gradient is not None:
-            found.append(Gradient(name, gradient, None))
-    return found
+            found[-1].rows, found[-1].values = rows, values
+    seen: list[float] = torch.stack(counts).tolist() if counts else []
+    value = 0.0 if number is None else seen.pop(0)
+    for (each, place), length in zip(repeated, seen, strict=True):
+        assert each.rows is not None
+        each.rows = each.rows[: int(length)]
+        sums = each.values.new_zeros(int(length), *each.values.shape[1:])
+        each.values = sums.index_add_(0, place, each.values)
+    return found, value
 
 
 def norm(gradients: list[Gradient]) -> Tensor:
     """The Euclidean norm of all gradients as one vector."""
-    norms = [torch.linalg.vector_norm(gradient.values) for gradient in gradients]
-    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
+    if not gradients:
+        return torch.zeros(())
+    norms = torch._foreach_norm([gradient.values for gradient in gradients])
+    whole: Tensor = torch.linalg.vector_norm(torch.stack([*norms]))
+    return whole
+
+
+def shortening(length: Tensor, most: float) -> float | Tensor:
+    """The factor that makes a vector of this length, float64, no longer than `most`; that of a GPU
+    stays there. A length that is no number shows in the next loss."""
+    if distant(length):
+        factor: Tensor = most / length.nan_to_num(0.0).clamp_min(most)
+        return factor.float()
+    value = length.item()
+    return min(1.0, most / value) if value > 0 else 1.0
+
+
+def update_all(
+    optimizers: Mapping[str, RowOptimizer], gradients: list[Gradient], lr: float
+) -> None:
+    """One step of the optimizers of named tables. On a GPU the dense gradients take it together: by
+    far the most of its kernels would be for small ones."""
+    together: dict[type[RowOptimizer], list[Gradient]] = {}
+    for gradient in gradients:
+        optimizer = optimizers[gradient.name]
+        if gradient.rows is None and distant(gradient.values):
+            together.setdefault(type(optimizer), []).append(gradient)
+        else:
+            optimizer.update(gradient.values, lr, gradient.rows)
+    for kind, several in together.items():
+        tables = [optimizers[gradient.name] for gradient in several]
+        values = [
+            gradient.values.reshape(table._table.shape)
+            for gradient, table in zip(several, tables, strict=True)
+        ]
+        kind._update_all(tables, values, min(lr, HIGHEST_RATE))
 
 
 def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
@@ -176,6 +255,14 @@ def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
         for table, optimizer in optimizers.items()
         for name, tensor in optimizer.state().items()
     }
+
+
+def _mean_squares(gradient: Tensor) -> Tensor:
+    """Of each row of a gradient [R, …]: [R]."""
+    # also of no rows: all may be frozen
+    flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
+    squares: Tensor = torch.linalg.vector_norm(flat, dim=1).square_() / flat.shape[1]
+    return squares
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:

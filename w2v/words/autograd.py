@@ -12,6 +12,10 @@ by autograd.
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
 same context word. The gradient is that of the sum over a batch's predictions.
 
+A GPU is waited for at most four times a batch: for its predictions, its distinct words, twice where
+they share noise words, and the rows of the output layer that have a gradient. Beside that adaptive
+softmax, margins and noise words without repeats wait once or more.
+
 Over ranks the hidden rows of every batch are dealt out, each with its predictions and its noise
 words, and the gradients are summed: what comes out is that of one process, to rounding.
 """
@@ -29,6 +33,7 @@ from torch import Tensor
 from w2v.errors import InputError
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
+from w2v.losses.math.numbers import promised
 from w2v.losses.sampled import SampledLayer
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_thresholds
@@ -197,7 +202,8 @@ class AutogradEngine(WordEngine):
         )
         if lr is None:
             hidden = self.input.of(rows)
-            return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
+            with promised():
+                return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
         whole, (rows, own) = len(rows), self._dealt(rows, row_of)
         if own is not None:
             targets, row_of = targets[own], row_of[own] // self.world.size
@@ -220,11 +226,12 @@ class AutogradEngine(WordEngine):
         starts = lengths.cumsum(0) - lengths
         hidden = self.input.bags(contexts, starts, model.cbow_hidden)
         if lr is None:
-            return self.layer(hidden, targets)  # type: ignore[no-any-return]
+            with promised():
+                return self.layer(hidden, targets)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, None, lr, whole)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]
-        each = torch.repeat_interleave(gradient, lengths, dim=0)
+        each = torch.repeat_interleave(gradient, lengths, dim=0, output_size=len(contexts))
         rows, gradient = summed_rows(contexts, each, len(self._counts))
         self._update_input(gradient, lr, rows)
         return losses
@@ -252,7 +259,8 @@ class AutogradEngine(WordEngine):
         for part in sampled:
             part.share = share
         if len(hidden):
-            losses = self.layer(hidden, targets, row_of)
+            with promised():
+                losses = self.layer(hidden, targets, row_of)
             losses.sum().backward()
         else:  # a small batch may leave nothing for some ranks
             losses = hidden.new_zeros(0)

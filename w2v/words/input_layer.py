@@ -84,7 +84,9 @@ class InputLayer:
         """Takes a step against the gradient [U, dim] of the vectors of distinct words [U]."""
         if self.inputs is not None:
             rows, starts, counts = self._parts(words)
-            of_word = torch.repeat_interleave(torch.arange(len(words), device=self.device), counts)
+            of_word = torch.repeat_interleave(
+                torch.arange(len(words), device=self.device), counts, output_size=len(rows)
+            )
             rows, order = rows.sort(stable=True)
             rows, users = rows.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
             starts = users.cumsum(0) - users
@@ -114,5 +116,5 @@ class InputLayer:
         counts = self._starts[words + 1] - begins
         starts = counts.cumsum(0) - counts
         places = torch.arange(int(counts.sum()), device=self.device)
-        places += torch.repeat_interleave(begins - starts, counts)
+        places += torch.repeat_interleave(begins - starts, counts, output_size=len(places))
         return self._rows[places].long(), starts, counts

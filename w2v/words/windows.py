@@ -57,8 +57,8 @@ class Windows:
         begin, end = self.first + start, min(self.first + stop, self.last)
         if self.widest == 0 or begin >= end:
             return self.words[:0], self.words[:0]
-        offsets = torch.arange(-self.widest, self.widest + 1, device=device)
-        offsets = offsets[offsets != 0]
+        offsets = torch.arange(-self.widest, self.widest, device=device)
+        offsets += offsets >= 0
         step = max(1, CELLS // len(offsets))
         parts = [
             self._pairs(torch.arange(at, min(at + step, end), device=device), offsets)

@@ -15,7 +15,8 @@ from w2v.losses.math.numbers import accumulate_dtype, row_numbers
 
 class Asked(NamedTuple):
     """What is not differentiated: `cross_entropy.score_sums` explains it. guess: make the gradients
-    of the log-sum-exp in the forward pass. product: what to multiply in."""
+    of the log-sum-exp in the forward pass. product: what to multiply in. summed: the gradients that
+    come for the loss are 1."""
 
     target: Tensor
     row_of: Tensor | None
@@ -23,6 +24,7 @@ class Asked(NamedTuple):
     with_mean: bool = False
     others_only: bool = False
     product: torch.dtype = torch.float32
+    summed: bool = False
 
 
 def floor_of(dtype: torch.dtype) -> float:
@@ -43,25 +45,29 @@ class Grid:
 
     rows: list[tuple[int, int]]
     classes: list[tuple[int, int]]
-    order: Tensor  # numbers of the targets, those of a block together, blocks row by row
-    starts: list[int]  # where each block's begin in `order`, and the end
     row: Tensor  # [N] hidden row of every target
     target: Tensor
+    # numbers of the targets, those of a block together, blocks row by row; None: as they are
+    order: Tensor | None
+    starts: list[int]  # where each block's begin in `order`, and the end
 
     @classmethod
-    def cut(
-        cls, shape: tuple[int, int], size: tuple[int, int], row: Tensor, target: Tensor
-    ) -> Grid:
+    def cut(cls, shape: tuple[int, int], size: tuple[int, int], asked: Asked, row: Tensor) -> Grid:
         rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
-        block = _span_numbers(row, rows) * len(classes) + _span_numbers(target, classes)
+        if len(classes) == 1 and (asked.row_of is None or len(rows) == 1):  # no value is seen
+            ends = [end for _, end in rows] if asked.row_of is None else [len(row)]
+            return cls(rows, classes, row, asked.target, None, [0, *ends])
+        block = _span_numbers(row, rows) * len(classes) + _span_numbers(asked.target, classes)
         ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
-        return cls(rows, classes, torch.argsort(block), [0, *ends], row, target)
+        return cls(rows, classes, row, asked.target, torch.argsort(block), [0, *ends])
 
-    def targets(self, i: int, j: int) -> tuple[Tensor, Tensor, Tensor]:
+    def targets(self, i: int, j: int) -> tuple[slice | Tensor, Tensor, Tensor]:
         """Those of block (i, j): their numbers, their rows and their classes counted from the
         block's corner."""
         block = i * len(self.classes) + j
-        members = self.order[self.starts[block] : self.starts[block + 1]]
+        members: slice | Tensor = slice(self.starts[block], self.starts[block + 1])
+        if self.order is not None:
+            members = self.order[members]
         corner_row, corner_class = self.rows[i][0], self.classes[j][0]
         return members, self.row[members] - corner_row, self.target[members] - corner_class
 
@@ -87,7 +93,7 @@ class Problem:
 
     def grid(self, size: tuple[int, int]) -> Grid:
         row = row_numbers(self.hidden, self.row_of)
-        return Grid.cut((len(self.hidden), len(self.weight)), size, row, self.target)
+        return Grid.cut((len(self.hidden), len(self.weight)), size, self.asked, row)
 
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:
         return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()

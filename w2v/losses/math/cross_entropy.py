@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked
-from w2v.losses.math.numbers import accumulate_dtype, transformed
+from w2v.losses.math.numbers import accumulate_dtype, is_promised, transformed
 from w2v.losses.math.products import product_dtype
 from w2v.losses.math.score_sums import ScoreSums, plain_sums
 
@@ -66,7 +66,7 @@ def score_sums(
     # be guessed.
     guess = torch.is_grad_enabled() and not others_only
     product = product_dtype(accumulate_dtype(hidden))
-    asked = Asked(target, row_of, guess, with_mean, others_only, product)
+    asked = Asked(target, row_of, guess, with_mean, others_only, product, is_promised())
     with torch.autocast(hidden.device.type, enabled=False):
         if transformed():
             return plain_sums(asked, hidden, weight, bias)

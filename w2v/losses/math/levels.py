@@ -57,11 +57,14 @@ def adaptive_log_prob(
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
         # 0: in the head
-        cluster = torch.bucketize(target, torch.tensor(cutoffs, device=target.device), right=True)
+        cluster = torch.zeros_like(target)
+        for low in cutoffs:
+            cluster += target >= low
         in_head = torch.where(cluster == 0, target, cutoffs[0] - 1 + cluster)
         log_p = _target_log_prob(hidden, weights.head, weights.bias, in_head, row_of)
-        ends = torch.bincount(cluster, minlength=len(cutoffs) + 1).cumsum(0).tolist()
-        order = cluster.argsort(stable=True)
+        ordered, order = cluster.sort(stable=True)
+        numbers = torch.arange(len(cutoffs) + 1, device=target.device)
+        ends = torch.searchsorted(ordered, numbers, right=True).tolist()
         for i, tail in enumerate(weights.tails):
             members = order[ends[i] : ends[i + 1]]
             if not len(members):

@@ -13,25 +13,37 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, transformed
+from w2v.system.gpu import distant
 
 # numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
 GATHER = 1 << 20
 DEVICE_GATHER = 1 << 26  # on a GPU
+LONGEST = 64  # paths of at most so many nodes are all made as long as the longest on a GPU
 
 
 class Paths(NamedTuple):
-    """Paths in CSR form: starts [N + 1], nodes [P] and signs [P] (+1 for label 1, -1 for label
-    0). row_of: [N], the hidden row of each path; None: row n."""
+    """Paths in CSR form: starts [N + 1], nodes [P] and signs [P] (+1 for label 1, -1 for label 0,
+    0 for a step that does not count). row_of: [N], the hidden row of each path; None: row n."""
 
     starts: Tensor
     nodes: Tensor
     signs: Tensor
     row_of: Tensor | None = None
 
-    def of(self, target: Tensor, row_of: Tensor | None) -> Paths:
-        """The paths number `target` [N]."""
+    def of(self, target: Tensor, row_of: Tensor | None, longest: int) -> Paths:
+        """The paths number `target` [N]; no path has more nodes than `longest`.
+
+        How many nodes they have together is not asked of a GPU: there a short path goes on with its
+        last node, which does not count.
+        """
         first = self.starts[target]
         lengths = self.starts[target + 1] - first
+        if distant(target) and longest <= LONGEST:
+            step = torch.arange(longest, device=target.device)
+            places = first[:, None] + torch.minimum(step, lengths[:, None] - 1)
+            signs = self.signs[places].masked_fill_(step >= lengths[:, None], 0)
+            starts = torch.arange(len(target) + 1, device=target.device) * longest
+            return Paths(starts, self.nodes[places].view(-1), signs.view(-1), row_of)
         starts = offsets(lengths)
         place = torch.arange(int(starts[-1]), device=target.device)
         place += torch.repeat_interleave(first - starts[:-1], lengths, output_size=len(place))
@@ -72,7 +84,14 @@ def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | Non
     path, row = paths.rows()
     z = (weight[paths.nodes] * hidden[row]).sum(1)
     z = z if bias is None else z + bias.reshape(-1)[paths.nodes]
-    return (z.new_zeros(len(paths.starts) - 1).index_add(0, path, -F.logsigmoid(z * paths.signs)),)
+    losses = _step_losses(z * paths.signs, paths)
+    return (z.new_zeros(len(paths.starts) - 1).index_add(0, path, losses),)
+
+
+def _step_losses(z: Tensor, paths: Paths) -> Tensor:
+    """[P], of the scores times their signs."""
+    losses = -F.logsigmoid(z)
+    return losses.masked_fill(paths.signs == 0, 0) if distant(z) else losses
 
 
 class _PathLoss(torch.autograd.Function):
@@ -96,7 +115,7 @@ class _PathLoss(torch.autograd.Function):
         residual = torch.sigmoid(-z).mul_(paths.signs)
         ctx.save_for_backward(hidden, weight, bias, residual, path, row, *paths)
         ctx.sparse = sparse
-        return z.new_zeros(len(paths.starts) - 1).index_add_(0, path, -F.logsigmoid(z))
+        return z.new_zeros(len(paths.starts) - 1).index_add_(0, path, _step_losses(z, paths))
 
     @staticmethod
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,7 +132,7 @@ class _PathLoss(torch.autograd.Function):
                 d_hidden = torch.zeros_like(hidden).index_add_(0, row_of, d_hidden)
         if wanted[1] or wanted[2]:
             by_node, order = nodes.sort()
-            visited, place, times = by_node.unique_consecutive(True, True)
+            visited, place, times = runs(by_node, len(weight))
             d_z = d_z[order]
             if wanted[1]:
                 d_rows = weighted_sums(hidden, row[order], d_z, offsets(times))
@@ -123,6 +142,17 @@ class _PathLoss(torch.autograd.Function):
                 d_nodes = d_nodes.reshape(-1, *bias.shape[1:])
                 d_bias = _rows_gradient(visited, d_nodes, bias.shape, ctx.sparse)
         return d_hidden, d_weight, d_bias, None, None
+
+
+def runs(ordered: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(the distinct ones of ordered [P], the place of each among them [P], how often each occurs);
+    there are at most `most`. On a GPU, which is not asked how many there are, the last one stands
+    again behind them, occurring 0 times, until there are `most` or P."""
+    if not distant(ordered):
+        return ordered.unique_consecutive(True, True)  # type: ignore[no-untyped-call,no-any-return]
+    place = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
+    found = ordered[-1:].expand(min(most, len(ordered))).clone().scatter_(0, place, ordered)
+    return found, place, torch.zeros_like(found).index_add_(0, place, torch.ones_like(ordered))
 
 
 def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor) -> Tensor:
@@ -135,8 +165,8 @@ def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor)
 
 
 def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
-    """A gradient of this shape that is `values` in `rows` (ascending, distinct) and 0 elsewhere."""
+    """A gradient of this shape: `values` in `rows`, as `runs` gives them, 0 elsewhere."""
     if sparse:
-        more: Any = {"is_coalesced": True, "check_invariants": False}
+        more: Any = {"is_coalesced": not distant(rows), "check_invariants": False}
         return torch.sparse_coo_tensor(rows[None].long(), values, shape, **more)
-    return values.new_zeros(shape).index_copy_(0, rows.long(), values)
+    return values.new_zeros(shape).index_add_(0, rows.long(), values)

@@ -67,6 +67,14 @@ def outer(x: Tensor, y: Tensor) -> Tensor:
     return torch.mm(x.t(), y)
 
 
+def add_outer(sums: Tensor, x: Tensor, y: Tensor) -> None:
+    """sums [M, N] += x.T @ y, in one pass over the sums where the library can."""
+    if x.device.type == "cpu" or x.dtype != sums.dtype:
+        sums += outer(x, y)
+    else:
+        sums.addmm_(x.t(), y)
+
+
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 

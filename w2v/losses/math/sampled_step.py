@@ -48,7 +48,7 @@ class Taken(NamedTuple):
     num_true: T; the first N T rows are the labels'. sets: 1 for S noise words that all hidden rows
     share, or U for S of their own for each. row_of: [N], the hidden row of every target; None:
     row n. removed: the noise words to leave out, as positions in the flattened [N, S] or, under
-    torch.func, as a mask [N, S]; or None.
+    torch.func and on a GPU, as a mask [N, S]; or None.
     """
 
     link: Link
@@ -156,7 +156,9 @@ class _SampledLoss(torch.autograd.Function):
         if added is not None:
             noise = noise + added.view(taken.sets, -1)
         noise = rows_for(noise, taken.row_of)
-        if taken.removed is not None:
+        if taken.removed is not None and taken.removed.dtype == torch.bool:
+            noise.masked_fill_(taken.removed, REMOVED)
+        elif taken.removed is not None:
             noise.view(-1).index_fill_(0, taken.removed, REMOVED)
         wanted = grad and any(ctx.needs_input_grad)
         loss, d_true, d_noise, scale = taken.link.residuals(true, noise, wanted)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.blocks import Asked, Problem, floor_of
+from w2v.losses.math.exponentials import exponentials, shares
 from w2v.losses.math.numbers import (
     Given,
     accumulate_dtype,
@@ -28,7 +29,8 @@ from w2v.losses.math.numbers import (
     row_numbers,
     rows_for,
 )
-from w2v.losses.math.products import linear, outer
+from w2v.losses.math.products import add_outer, linear, outer
+from w2v.system.gpu import distant
 
 HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
 # of a block of scores on a CPU: 12 MB of float32, which the caches still hold
@@ -37,23 +39,24 @@ BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
 Wanted = tuple[bool, ...]
-DEVICE_ELEMENTS = 1 << 26  # scores in a block on a GPU
+DEVICE_BYTES = 512 << 20  # of a block on a GPU
 
 
 def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
     """(rows, classes) of a block when no block is kept. On a GPU whole rows."""
-    if hidden.device.type == "cpu":
+    if not distant(hidden):
         return BLOCK_ROWS, BLOCK_CLASSES
-    return max(DEVICE_ELEMENTS // num_classes, 1), num_classes
+    return max(DEVICE_BYTES // (4 * num_classes), 1), num_classes
 
 
 def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[int, int] | None:
     """(rows, classes) of a block when the blocks of some rows are kept for the gradients; None:
     better keep none."""
-    rows = min(HELD_BYTES // (num_classes * dtype.itemsize), EAGER_MOST_ROWS)
+    there, row_bytes = distant(hidden), num_classes * dtype.itemsize
+    rows = DEVICE_BYTES // row_bytes if there else min(HELD_BYTES // row_bytes, EAGER_MOST_ROWS)
     if rows < min(EAGER_ROWS, len(hidden)):
         return None
-    if hidden.device.type != "cpu":
+    if there:
         return rows, num_classes
     classes = BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1)
     return rows, max(classes, BLOCK_CLASSES // 2)
@@ -155,11 +158,11 @@ def _all_gradients(
     d_total, d_score, d_mean = given
     if d_total is None:
         d_total = total.new_zeros(len(problem.target))
-    factor = None if made is None else _common_factor(d_total)
-    per_row = problem.per_row(d_total)
-    if made is None or factor is None:
+    summed, per_row = problem.asked.summed, problem.per_row(d_total)
+    factor = None if made is None or summed else _common_factor(d_total)
+    if made is None or (factor is None and not summed):
         made = _gradients(problem, total, per_row, wanted)
-    else:
+    elif factor is not None:
         for sums in (made.weight, made.bias):
             # 1 for a loss that is summed: saves a pass over [V, D]
             if sums is not None and factor.item() != 1:
@@ -187,14 +190,13 @@ def _sums(
         for j, classes in enumerate(grid.classes):
             z = linear(hidden, problem.weight_part(classes), problem.bias_part(classes))
             members, r, c = grid.targets(i, j)
-            if len(members):
+            if len(r):
                 score[members] = z[r, c].to(dtype)
                 if problem.asked.others_only:
                     z[r, c] = -torch.inf
-            peak = z.amax(1).clamp_min_(max(floor, torch.finfo(z.dtype).min / 2))
-            z.sub_(peak[:, None]).exp_()
-            peaks.append(peak.to(dtype))
-            sums.append(z.sum(1, dtype=dtype))
+            peak, summed = exponentials(z, floor, dtype, keep=grads is not None)
+            peaks.append(peak)
+            sums.append(summed)
             if grads is not None:
                 blocks.append(z)
         peaks_of = torch.stack(peaks)  # [blocks, rows]
@@ -212,11 +214,11 @@ def _sums(
                 grads.hidden[rows[0] : rows[1]].addcmul_(product.to(dtype), scales[j][:, None])
             if grads.weight is not None:
                 part = grads.weight[classes[0] : classes[1]]
-                share = outer(z, (hidden * weights[j][:, None]).to(z.dtype))
+                scaled = (hidden * weights[j][:, None]).to(z.dtype)
                 if i:
-                    part += share
+                    add_outer(part, z, scaled)
                 else:
-                    part.copy_(share)
+                    part.copy_(outer(z, scaled))
             if grads.bias is not None:
                 grads.bias[classes[0] : classes[1]] += weights[j] @ z.to(dtype)
     return total, score
@@ -236,7 +238,7 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted)
             if problem.asked.others_only:
                 _, r, c = grid.targets(i, j)
                 z[r, c] = -torch.inf
-            z.sub_(total[rows[0] : rows[1], None]).exp_()
+            shares(z, total[rows[0] : rows[1]])
             if grads.hidden is not None:
                 grads.hidden[rows[0] : rows[1]] += linear(z, weight.t())
             if grads.weight is not None:

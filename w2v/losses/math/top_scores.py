@@ -50,18 +50,16 @@ class _TopScores(torch.autograd.Function):
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
         offset = None if bias is None else bias.to(dtype)
-        row = row_numbers(hidden, row_of)
-        order = torch.argsort(row)
         values = torch.empty(len(hidden), k, dtype=dtype, device=hidden.device)
         ids = torch.empty(len(hidden), k, dtype=torch.int64, device=hidden.device)
         score = torch.empty(len(target), dtype=dtype, device=hidden.device)
-        for start, end in spans_of(len(hidden), HELD_BYTES // (2 * len(weight) * dtype.itemsize)):
+        size = HELD_BYTES // (2 * len(weight) * dtype.itemsize), len(weight)
+        grid = Problem(hidden, weight, bias, asked).grid(size)
+        for i, (start, end) in enumerate(grid.rows):
             z = linear(hidden[start:end].to(dtype).contiguous(), full, offset)
             values[start:end], ids[start:end] = z.topk(k, dim=1)
-            edges = torch.tensor([start, end], device=row.device)
-            first, last = torch.searchsorted(row[order], edges).tolist()
-            members = order[first:last]
-            score[members] = z[row[members] - start, target[members]]
+            members, r, c = grid.targets(i, 0)
+            score[members] = z[r, c]
         ctx.save_for_backward(hidden, weight, bias, target, row_of, ids)
         ctx.mark_non_differentiable(ids)
         return values, ids, score

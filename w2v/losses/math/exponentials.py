@@ -1,0 +1,52 @@
+"""From scores to exponentials: on a CPU, whose caches hold a block, pass by pass; on a GPU in one
+kernel of Triton, where that is there."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import torch
+from torch import Tensor
+
+
+def exponentials(
+    z: Tensor, floor: float, dtype: torch.dtype, *, keep: bool
+) -> tuple[Tensor, Tensor]:
+    """Turns scores z [R, C] into exp(z - peak), in place (keep: else z may hold anything after);
+    returns (peak [R], the sums of the exponentials [R]) in `dtype`.
+
+    Which peak keeps them from overflow is free: the kernel takes the log-sum-exp, so that sums are
+    1. A row of -infinity has the peak `floor`.
+    """
+    if fuses(z):
+        # imports Triton
+        from w2v.kernels.gpu.scores import normalise
+
+        total = torch.empty(len(z), dtype=dtype, device=z.device)
+        normalise(z, total, floor, keep=keep)
+        return total, torch.ones_like(total)
+    peak = z.amax(1).clamp_min_(max(floor, torch.finfo(z.dtype).min / 2))
+    z.sub_(peak[:, None]).exp_()
+    return peak.to(dtype), z.sum(1, dtype=dtype)
+
+
+def shares(z: Tensor, total: Tensor) -> None:
+    """Turns scores z [R, C] into exp(z - total [R]), in place."""
+    if fuses(z):
+        # imports Triton
+        from w2v.kernels.gpu.scores import subtract
+
+        subtract(z, total)
+    else:
+        z.sub_(total[:, None]).exp_()
+
+
+def fuses(z: Tensor) -> bool:
+    """Whether the kernel can take these scores."""
+    return z.is_cuda and z.dtype in (torch.float32, torch.bfloat16) and _has_triton()
+
+
+@functools.cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None

@@ -151,9 +151,9 @@ class TritonEngine(WordEngine):
         there += POSITION_BYTES * block_words(config, 1 << 40)
         # copied for checkpoints; the starting vectors, and those that are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
-        needed = LIBRARY_BYTES + choice + 4 * copied * dim
+        needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here
         if device.type == "cpu":
-            return [Demand("memory", needed + there, available_memory())]
+            return [Demand("memory", needed + LIBRARY_BYTES + there, available_memory())]
         return [
             Demand("memory", needed + CUDA_LIBRARY_BYTES, available_memory()),
             Demand(f"memory on {device}", there, free_memory(device)),

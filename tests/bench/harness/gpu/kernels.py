@@ -6,16 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from harness.gpu.parts import VOCABULARY, Asked, Figures, seconds_per_call, zipf, zipf_ids
-from w2v.kernels.gpu.launch import Tuning, resident, train_windows, tuning_of
+from w2v.kernels.gpu import launch
+from w2v.kernels.gpu.launch import Tuning
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.words.gpu import TritonEngine
 from w2v.words.windows import Windows
 
+# and how many registers a thread may have, None: as shipped
+TUNINGS = (
+    *((Tuning(warps, "tf32"), None) for warps in (4, 8)),
+    *((Tuning(warps, "tf32"), registers) for warps, registers in ((4, 168), (2, 255), (1, 255))),
+    *((Tuning(4, "tf32x3"), registers) for registers in (168, 255)),
+    (Tuning(8, "tf32x3"), None),
+    (Tuning(4, "ieee"), 168),
+)
+TINY = ((Tuning(4, "ieee"), None), (Tuning(8, "tf32"), 168))
 LR = 0.025
 LINE = 25  # words
 
@@ -43,7 +54,7 @@ class Made:
         """What launches the kernel on all windows."""
         engine, windows = self.engine, self.read()
         given = engine._variant, engine._rows, engine._chosen, engine._damped(LR), windows, LR, 7
-        return lambda: train_windows(*given, programs, tuning)
+        return lambda: launch.train_windows(*given, programs, tuning)
 
 
 @cache
@@ -54,13 +65,14 @@ def default(asked: Asked) -> Made:
 def tunings(asked: Asked) -> Figures:
     """Skip-gram with negative sampling, dim 100, window 5."""
     yield "kernel: forming windows", lambda: _read(asked)
-    for precision in ("ieee",) if asked.tiny else ("tf32", "tf32x3", "ieee"):
-        for warps in (4,) if asked.tiny else (4, 8, 2, 1):
-            name = f"kernel: neg skip-gram, {warps} warps, {precision}"
-            yield name, lambda w=warps, p=precision: _tuned(asked, Tuning(w, p))
+    for tuning, registers in TINY if asked.tiny else TUNINGS:
+        name = f"kernel: neg skip-gram, {tuning.warps} warps, {tuning.precision}"
+        if registers is not None:
+            name += f", {registers} registers"
+        yield name, lambda t=tuning, r=registers: _tuned(asked, t, registers=r)
     for times in (1,) if asked.tiny else (1, 2, 4, 16):
         name = f"kernel: neg skip-gram, as shipped, programs {times} x resident"
-        yield name, lambda t=times: _tuned(asked, None, t)
+        yield name, lambda t=times: _tuned(asked, None, times=t)
 
 
 def _read(asked: Asked) -> dict[str, Any]:
@@ -68,21 +80,24 @@ def _read(asked: Asked) -> dict[str, Any]:
     return {"value": made.n / seconds_per_call(asked, made.read), "unit": "words/s"}
 
 
-def _tuned(asked: Asked, tuning: Tuning | None, times: int | None = None) -> dict[str, Any]:
-    made = default(asked)
-    programs = None
-    if times is not None:
-        programs = times * resident(made.engine._variant, made.engine.device)
-    return _rate(asked, made, made.launch(tuning, programs)) | {"programs": programs}
+def _tuned(
+    asked: Asked, tuning: Tuning | None, *, registers: int | None = None, times: int | None = None
+) -> dict[str, Any]:
+    made, programs = default(asked), None
+    limit = (lambda *_: registers) if registers else launch.registers_of
+    with mock.patch.object(launch, "registers_of", limit):
+        if times is not None:
+            programs = times * launch.resident(made.engine._variant, made.engine.device)
+        return _rate(asked, made, made.launch(tuning, programs)) | {"programs": programs}
 
 
-def _rate(asked: Asked, made: Made, launch: Callable[[], object]) -> dict[str, Any]:
-    trained, seconds = made.read().trained, seconds_per_call(asked, launch)
+def _rate(asked: Asked, made: Made, call: Callable[[], object]) -> dict[str, Any]:
+    trained, seconds = made.read().trained, seconds_per_call(asked, call)
     return {
         "value": made.n / seconds,
         "unit": "words/s",
         "trained_per_second": trained / seconds,
-        "shipped": tuning_of(made.engine._variant, made.engine.device)._asdict(),
+        "shipped": launch.tuning_of(made.engine._variant, made.engine.device)._asdict(),
     }
 
 

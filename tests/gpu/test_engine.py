@@ -206,7 +206,7 @@ def test_a_compiler_that_fails_is_told_in_a_line(
         TritonEngine.compile(config_of(device="cuda:1"))
     assert str(caught.value) == (
         "the kernels for cuda:1 cannot be compiled (Failed to find C compiler.);"
-        " use `engine` autograd"
+        " use `engine` autograd or `device` cpu"
     )
 
 

@@ -183,7 +183,7 @@ class TritonEngine(WordEngine):
         except Exception as error:  # of the compilers that it calls, and of the driver
             why = (str(error).strip() or repr(error)).splitlines()[-1]
             what = f"the kernels for {device_of(config)} cannot be compiled ({why})"
-            raise RunError(f"{what}; use `engine` autograd") from error
+            raise RunError(f"{what}; use `engine` autograd or `device` cpu") from error
 
     def warning(self) -> str | None:
         if self.device.type == "cuda":

@@ -22,7 +22,7 @@ MOST_REGISTERS = 168  # of a thread: 3 programs of 4 warps share a multiprocesso
 MOST_SHARED = 48 << 10  # bytes that a program has without asking for more
 # Long rows ask for more (an A100 has 163 KiB, an H100 227), and large tiles spill a little.
 SHARED = {"neg-300-skip-gram": 96 << 10}
-SPILLED = {"neg-25-skip-gram": 128, "sampled-softmax-cbow": 16}
+SPILLED = {"neg-25-skip-gram": 128}
 
 
 def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any]]:

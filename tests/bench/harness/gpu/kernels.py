@@ -84,7 +84,7 @@ def _tuned(
     asked: Asked, tuning: Tuning | None, *, registers: int | None = None, times: int | None = None
 ) -> dict[str, Any]:
     made, programs = default(asked), None
-    limit = (lambda variant, warps: registers) if registers else launch.registers_of
+    limit = (lambda *_: registers) if registers else launch.registers_of
     with mock.patch.object(launch, "registers_of", limit):
         if times is not None:
             programs = times * launch.resident(made.engine._variant, made.engine.device)

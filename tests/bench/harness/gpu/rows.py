@@ -1,5 +1,5 @@
-"""How fast rows of a table are gathered and added to, by what the kernels do: relaxed vector
-reductions on rows that are as unequally often asked for as words."""
+"""How fast rows of a table are gathered and added to, by what the kernels read and add with, on
+rows that are as unequally often asked for as words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import triton
 import triton.language as tl
 
 from harness.gpu.parts import VOCABULARY, Asked, Figures, seconds_per_call, zipf_ids
+from w2v.kernels.gpu.rows import add, read
 
 TILE = 8  # rows at a time
 PROGRAMS = 12  # of a multiprocessor
@@ -30,9 +31,9 @@ def visit(
         place = table + row[:, None] * STRIDE + d[None, :]
         inside = (row >= 0)[:, None] & (d < STRIDE)[None, :]
         if READ:
-            held += tl.load(place, mask=inside, other=0.0)
+            held += read(place, inside)
         if ADD:
-            tl.atomic_add(place, held, mask=inside, sem="relaxed")
+            add(place, held, inside)
     tl.store(out + tl.program_id(0), tl.sum(tl.sum(held, 1), 0))
 
 

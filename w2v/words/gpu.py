@@ -91,7 +91,8 @@ class TritonEngine(WordEngine):
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
             most = resident(self._variant, self.device)
-            in_flight = min(most, suitable(block_words(config, len(ids)), most))
+            here = self._variant, self.device, len(counts)
+            in_flight = min(most, suitable(*here, block_words(config, len(ids))))
             given = self._plan.negatives, self._plan.power, in_flight
             self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
             self._damping: tuple[int, Damping] | None = None

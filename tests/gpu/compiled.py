@@ -59,7 +59,9 @@ class NamedGpu:
         return 0
 
 
-def kernel_of(settings: dict[str, str], precision: str, warps: int | None = None) -> Any:
+def kernel_of(
+    settings: dict[str, str], precision: str, warps: int | None = None, lr: float = 0.025
+) -> Any:
     """The compiled kernel that a launch with these settings would run."""
     from tests.gpu import definition
     from w2v.kernels.gpu import launch
@@ -82,7 +84,7 @@ def kernel_of(settings: dict[str, str], precision: str, warps: int | None = None
     case = definition.make_case(np.arange(10, dtype=np.int32), np.arange(10, 0, -1), **settings)
     kernel = launch.train_runs
     with mock.patch.multiple(launch, train_runs=Compiler(), tuning_of=tuning_of):
-        definition.launch(case, 0.025)
+        definition.launch(case, lr)
     return found[0]
 
 

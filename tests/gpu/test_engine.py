@@ -152,8 +152,9 @@ def test_blocks_are_launches_and_a_64th_of_the_run_at_most(monkeypatch: pytest.M
 
 def test_damping_follows_the_learning_rate_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(w2v.words.gpu, "resident", lambda variant, device: 500)
-    ids, counts = text(64_000)
-    engine = TritonEngine(config_of(lr=0.025), ids, counts)  # 32 programs for a block
+    monkeypatch.setattr(w2v.words.gpu, "suitable", lambda *_: 32)  # programs for a block
+    ids, counts = text()
+    engine = TritonEngine(config_of(lr=0.025), ids, counts)
     first = engine._damped(0.025)
     assert engine._damped(0.02476) is first
     assert first.noise is not None
@@ -206,7 +207,7 @@ def test_a_compiler_that_fails_is_told_in_a_line(
         TritonEngine.compile(config_of(device="cuda:1"))
     assert str(caught.value) == (
         "the kernels for cuda:1 cannot be compiled (Failed to find C compiler.);"
-        " use `engine` autograd"
+        " use `engine` autograd or `device` cpu"
     )
 
 

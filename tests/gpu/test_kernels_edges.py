@@ -14,6 +14,7 @@ from tests.gpu.test_kernels import LEARNED, assert_defined, assert_rows, named
 from tests.kernels import reference
 from tests.kernels.engines import random_text
 from w2v.errors import InputError
+from w2v.kernels.gpu import launch as launching
 from w2v.kernels.gpu.damping import Damping, pulls
 from w2v.kernels.gpu.launch import Chosen, noise_words, variant_of
 from w2v.sampling.unigram import alias_table, unigram_probabilities
@@ -70,6 +71,24 @@ def test_damping_of_expected_uses() -> None:
             expected = 1 / (1 + 0.4 * lr * (in_flight - 1) * np.array(of_each))
             np.testing.assert_allclose(table.numpy(), expected, rtol=1e-6)
         assert found.log_z.item() == pytest.approx(1 / in_flight)
+
+
+def test_few_programs_where_there_are_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in flight hold rows of at most an eighth of the vocabulary; runs have at least 64
+    targets, and at most 512 where it is the device that limits how many are in flight."""
+    variant = variant_of(build_config({"corpus": ("x",), "window": "5"}))
+    device = torch.device("cpu")
+    assert launching.suitable(variant, device, 10**6, 10**6) == 1
+    monkeypatch.setattr(launching, "resident", lambda *_: 528)
+    for vocabulary, targets, programs in (
+        (10**6, 5_000_000, 9766),
+        (10**6, 70_000, 527),
+        (10**6, 3000, 47),
+        (4300, 5_000_000, 48),
+        (4300, 640, 10),
+        (2, 5_000_000, 1),
+    ):
+        assert launching.suitable(variant, device, vocabulary, targets) == programs
 
 
 @pytest.mark.parametrize("negatives", [5, 20])

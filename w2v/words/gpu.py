@@ -103,7 +103,8 @@ class TritonEngine(WordEngine):
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
             most = resident(self._variant, self.device)
-            in_flight = min(most, suitable(block_words(config, len(ids)), most))
+            here = self._variant, self.device, len(counts)
+            in_flight = min(most, suitable(*here, block_words(config, len(ids))))
             given = self._plan.negatives, self._plan.power, in_flight
             self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
             self._damping: tuple[int, Damping] | None = None
@@ -182,7 +183,7 @@ class TritonEngine(WordEngine):
         except Exception as error:  # of the compilers that it calls, and of the driver
             why = (str(error).strip() or repr(error)).splitlines()[-1]
             what = f"the kernels for {device_of(config)} cannot be compiled ({why})"
-            raise RunError(f"{what}; use `engine` autograd") from error
+            raise RunError(f"{what}; use `engine` autograd or `device` cpu") from error
 
     def warning(self) -> str | None:
         if self.device.type == "cuda":

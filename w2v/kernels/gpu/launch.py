@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
+WORDS_PER_COPY = 8  # of the vocabulary, for each row that programs hold
 SCRATCH_BYTES = 1 << 28
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -74,7 +75,7 @@ def train_windows(
     tuning = tuning_of(variant, device) if tuning is None else tuning
     shape = shape_of(variant, tuning.precision, learns=lr != 0)
     if programs is None:
-        programs = suitable(targets, resident(variant, device))
+        programs = suitable(variant, device, len(rows.input), targets)
     waiting = shape.tiles * shape.hidden * shape.tile
     if shape.tiles > 1:
         programs = min(programs, max(1, SCRATCH_BYTES // (4 * waiting)))
@@ -95,12 +96,18 @@ def train_windows(
     return tally
 
 
-def suitable(targets: int, resident: int) -> int:
+def suitable(variant: Variant, device: torch.device, vocabulary: int, targets: int) -> int:
     """Returns how many programs that many targets are cut into: enough to keep the device busy to
-    the end, and no more, for each reads a window's rows before it begins."""
-    if resident == 1:
+    the end, and no more, for each reads a window's rows before it begins. Where the vocabulary is
+    small, fewer than the device has room for: those in flight hold copies of 2 · window + 1 context
+    rows each, and when these are many of all there are, damping no longer makes up for it."""
+    most, held = resident(variant, device), 2 * variant.window + 1
+    if most == 1:
         return 1
-    return -(-targets // max(SHORTEST_RUN, min(LONGEST_RUN, targets // resident)))
+    few = max(1, vocabulary // (WORDS_PER_COPY * held))
+    longest = LONGEST_RUN if few >= most else targets
+    most = min(most, few)
+    return -(-targets // max(SHORTEST_RUN, min(longest, -(-targets // most))))
 
 
 def noise_words(seed: int, targets: int, negatives: int, accept: Any, alias: Any) -> Tensor:

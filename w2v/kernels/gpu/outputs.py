@@ -14,7 +14,7 @@ import triton.language as tl
 from w2v.kernels.gpu.links import add_losses, cross_entropy, exponentials, logistic, softened
 from w2v.kernels.gpu.products import for_hidden, for_outputs, scores
 from w2v.kernels.gpu.random import draw
-from w2v.kernels.gpu.rows import add, addresses, floats, read
+from w2v.kernels.gpu.rows import add, addresses, present, read
 
 
 @triton.jit
@@ -29,7 +29,7 @@ def learn_path(dH, sums, H, live, path, table, tree, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target's path added, and its nodes' rows learn. (To keep the top
     nodes' rows, which nearly every window uses, in a tile of the program's own would spare most of
     the reductions that meet there.)"""
-    _, there = floats(shape)
+    there = present(shape)
     start, length = path
     for first in range(0, length, shape.tile):
         k = first + tl.arange(0, shape.tile)
@@ -71,7 +71,7 @@ def learn_tiles(
     dH, sums, H, live, target, i, table, noise, chance, scratch, lr, shape: tl.constexpr
 ):
     """`learn_noise` in more than one tile. scratch: [programs, tiles, hidden, tile]."""
-    _, there = floats(shape)
+    there = present(shape)
     size: tl.constexpr = shape.hidden * shape.tile
     own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
     own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
@@ -80,7 +80,7 @@ def learn_tiles(
     tl.debug_barrier()
     for tile in range(shape.tiles):
         word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
-        _, s = gather(H, word, used, table, noise, shape)
+        Y, s = gather(H, word, used, table, noise, shape)
         both = live[:, None] & used[None, :]
         if shape.cross_entropy:
             top += tl.sum(tl.where(labels > 0, s, 0.0), 1)  # the target is in the first tile
@@ -137,7 +137,7 @@ def among(target, drawn, tile, shape: tl.constexpr):
 @triton.jit
 def gather(H, word, used, table, noise, shape: tl.constexpr):
     """(rows Y [tile, width] of the words, their scores [hidden, tile])."""
-    _, there = floats(shape)
+    there = present(shape)
     Y = read(addresses(table, word[:, None], shape), used[:, None] & there)
     s = scores(H, Y, shape)
     if shape.offsets:
@@ -152,7 +152,7 @@ def gather(H, word, used, table, noise, shape: tl.constexpr):
 @triton.jit
 def update(g, H, word, used, table, noise, shape: tl.constexpr):
     """The words' rows and biases += what residuals g [hidden, tile], times lr, ask for, damped."""
-    _, there = floats(shape)
+    there = present(shape)
     if shape.log_z:
         change = tl.sum(tl.sum(g, 1), 0) * tl.load(noise.log_z_damping)
         add(noise.log_z, change, None)

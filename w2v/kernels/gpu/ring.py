@@ -12,7 +12,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from w2v.kernels.gpu.rows import add, addresses, floats, read
+from w2v.kernels.gpu.rows import add, addresses, present, read
 
 
 @triton.jit
@@ -34,7 +34,7 @@ def around(words, n, border, shape: tl.constexpr):
 @triton.jit
 def fill(table, words, n, begin, shape: tl.constexpr):
     """X as it is before the last row of the window of target `begin` enters."""
-    _, there = floats(shape)
+    there = present(shape)
     word, held = around(words, n, begin, shape)
     return read(addresses(table, word, shape), held & there)
 
@@ -48,7 +48,7 @@ def word_at(words, n, place):
 @triton.jit
 def enter(X, gained, table, word, n, place, shape: tl.constexpr):
     """(X, gained) with the row of the word at `place`, which has gained nothing yet."""
-    _, there = floats(shape)
+    there = present(shape)
     own = (tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))) & (place < n)
     row = read(addresses(table, word, shape), there)
     return tl.where(own, row, X), tl.where(own, 0.0, gained)
@@ -57,7 +57,7 @@ def enter(X, gained, table, word, n, place, shape: tl.constexpr):
 @triton.jit
 def leave(gained, table, words, n, place, shape: tl.constexpr):
     """The row of the word at `place` += its damping · what it has gained."""
-    _, there = floats(shape)
+    there = present(shape)
     word = word_at(words, n, place)
     own = tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))
     change = tl.sum(tl.where(own, gained, 0.0), 0, keep_dims=True) * tl.load(table.damping + word)
@@ -67,7 +67,7 @@ def leave(gained, table, words, n, place, shape: tl.constexpr):
 @triton.jit
 def drain(gained, table, words, n, end, shape: tl.constexpr):
     """`leave` for all that are still there after the window of target end - 1."""
-    _, there = floats(shape)
+    there = present(shape)
     word, held = around(words, n, end, shape)
     gained *= tl.load(table.damping + word, mask=held, other=0.0)
     add(addresses(table, word, shape), gained, held & there)

@@ -7,17 +7,16 @@ import triton.language as tl
 
 
 @triton.jit
-def floats(shape: tl.constexpr):
-    """Offsets of a row's floats [1, width], and which of them there are."""
-    d = tl.arange(0, shape.width)[None, :]
-    return d, d < shape.stride
+def present(shape: tl.constexpr):
+    """Which of a tile's [1, width] floats a row has."""
+    return tl.arange(0, shape.width)[None, :] < shape.stride
 
 
 @triton.jit
 def addresses(table, index, shape: tl.constexpr):
-    """Of the rows `index` ([n, 1], or one number), [n, width]; mask them by `floats`."""
-    d, _ = floats(shape)
-    return table.rows + index.to(tl.int64) * shape.stride + d
+    """Of the rows `index` ([n, 1], or one number), [n, width]; where they are `present`."""
+    floats = tl.arange(0, shape.width)[None, :]
+    return table.rows + index.to(tl.int64) * shape.stride + floats
 
 
 @triton.jit

@@ -1,10 +1,12 @@
-# make demo | test | test-gpu-code | test-ecosystem | soak | coverage | lint | losses | recipes | bench | clean; each makes .venv when it is missing or out of date.
+# make demo | test | test-gpu-code | test-ecosystem | soak | coverage | lint | losses | recipes | bench | gpu | clean; each makes .venv when it is missing or out of date.
 #
 #   make demo TORCH_INDEX=URL    takes PyTorch from an index of CPU-only wheels (the default one may bring gigabytes of CUDA)
 #   make test PYTHON=python3.12  builds .venv with that Python
 #   make test JOBS=4            runs the tests in so many processes at a time
 #   make bench CORPUS=FILE BENCH_NAME=wiki BENCH_OPTIONS="--model cbow" also measures the programs WORD2VEC_C=PATH and
 #   PWORD2VEC=PATH and the libraries that TENSORFLOW=PYTHON and PADDLE=PYTHON have; fasttext needs a C++ compiler
+#   make gpu CORPUS=FILE SETS="questions-words.txt" measures on a real text; REHEARSE=1 needs no GPU; GPU_PYTHON=PYTHON takes
+#   a Python that has all instead of .venv
 #   make recipes CORPUS=FILE BENCH_NAME=wiki SETS="questions-words.txt ws353.txt" trains the recipes with three seeds each,
 #   RECIPES_OPTIONS="--peer gensim" others beside them (python tests/bench/run.py accuracy --help)
 
@@ -12,6 +14,9 @@ PYTHON ?= python3
 JOBS ?= 2
 TORCH_INDEX ?=
 CORPUS ?= data/demo.txt.xz
+GPU_CORPUS := $(if $(filter-out file,$(origin CORPUS)),$(CORPUS))
+GPU_PYTHON ?=
+REHEARSE ?=
 BENCH_NAME ?= $(firstword $(subst ., ,$(notdir $(CORPUS))))
 BENCH_OPTIONS ?=
 SETS ?=
@@ -35,7 +40,7 @@ BENCH_PEERS := --peer gensim --peer fasttext $(if $(WORD2VEC_C),--peer word2vec.
 BENCH_LIBRARIES := $(if $(TENSORFLOW),--tensorflow $(TENSORFLOW)) $(if $(PADDLE),--paddle $(PADDLE))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu-code test-ecosystem soak coverage lint losses recipes bench clean
+.PHONY: help demo test test-gpu-code test-ecosystem soak coverage lint losses recipes bench gpu clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,8 +94,11 @@ bench: $(VENV)/.installed-bench  ## w2v against other systems on CORPUS=FILE; ta
 	$(BENCH) losses $(BENCH_LIBRARIES) --output runs/bench/losses.json > runs/bench/losses.tsv
 	$(BENCH) results runs/bench/$(BENCH_NAME).json runs/bench/losses.json
 
+gpu: $(if $(GPU_PYTHON),,$(VENV)/.installed-$(if $(REHEARSE),gpu-test,dev))  ## what a GPU with CUDA does, in eight minutes: tests, speed, accuracy; figures in gpu.json
+	$(if $(GPU_PYTHON),$(GPU_PYTHON),$(BIN)/python) tests/bench/run.py gpu $(GPU_CORPUS) $(addprefix --set ,$(SETS)) $(if $(REHEARSE),--rehearse)
+
 clean:  ## remove the environment, caches and the demo's results
-	rm -rf $(VENV) build dist *.egg-info runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist *.egg-info runs/demo gpu.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -6,6 +6,8 @@ losses     forward + backward of the output layers against torch, TensorFlow and
 accuracy   what seconds buy: w2v's recipes and other systems on the same sets
 recipes    every loss with both models on the demo corpus
 results    puts saved results into the tables of results.md
+gpu        what a GPU does: tests, kernels, whole runs, language models; `make gpu`
+gpu-table  the README's table of what `gpu` has saved
 
     python tests/bench/run.py training corpus.txt --peer word2vec.c=./word2vec --output wiki.json
     python tests/bench/run.py losses --only nce,hsigmoid --tensorflow venv/bin/python
@@ -69,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         ("accuracy", options.accuracy, measure_accuracy),
         ("recipes", options.recipes, measure_recipes),
         ("results", options.results, write_results),
+        ("gpu", options.gpu, measure_gpu),
+        ("gpu-table", options.gpu_table, print_gpu_table),
     ):
         one = commands.add_parser(name)
         one.set_defaults(command=command)
@@ -183,6 +187,37 @@ def measure_recipes(asked: argparse.Namespace) -> int:
 def write_results(asked: argparse.Namespace) -> None:
     """Puts the tables of saved results where results.md has a place for them."""
     results.put(Path(asked.write), dict(map(results.read, map(Path, asked.saved))))
+
+
+def measure_gpu(asked: argparse.Namespace) -> int:
+    """Tests and measures on a GPU, or rehearses that; 1 if something failed."""
+    from harness.gpu import session  # the other commands need no torch
+    from harness.gpu.parts import Asked
+
+    if not asked.rehearse:
+        session.find_gpu()
+    session.versions()
+    _check_output(asked.output)
+    corpus = asked.corpus and str(Path(asked.corpus).absolute())
+    given = Asked(
+        "cpu" if asked.rehearse else "cuda",
+        asked.rehearse,
+        corpus or "",
+        tuple(str(Path(each).absolute()) for each in asked.sets or ()),
+    )
+    found = session.measure(given, Path(asked.output), _speaker(asked.quiet))
+    for failure in session.failures(found):
+        say(f"failed: {failure}")
+    say(f"{len(found['figures'])} figures: {asked.output}")
+    return int(bool(session.failures(found)))
+
+
+def print_gpu_table(asked: argparse.Namespace) -> None:
+    """Prints the README's table."""
+    from harness.gpu.readme import table as gpu_table
+
+    saved = json.loads(Path(asked.saved).read_text(encoding="utf-8")) if asked.saved else None
+    print_line(gpu_table(saved).rstrip())
 
 
 def _cases(asked: argparse.Namespace) -> list[Case]:

@@ -59,7 +59,9 @@ class NamedGpu:
         return 0
 
 
-def kernel_of(settings: dict[str, str], precision: str, warps: int | None = None) -> Any:
+def kernel_of(
+    settings: dict[str, str], precision: str, warps: int | None = None, lr: float = 0.025
+) -> Any:
     """The compiled kernel that a launch with these settings would run."""
     from tests.gpu import definition
     from w2v.kernels.gpu import launch
@@ -82,12 +84,13 @@ def kernel_of(settings: dict[str, str], precision: str, warps: int | None = None
     case = definition.make_case(np.arange(10, dtype=np.int32), np.arange(10, 0, -1), **settings)
     kernel = launch.train_runs
     with mock.patch.multiple(launch, train_runs=Compiler(), tuning_of=tuning_of):
-        definition.launch(case, 0.025)
+        definition.launch(case, lr)
     return found[0]
 
 
 def figures(kernel: Any) -> dict[str, Any]:
     """What the machine code needs."""
+    import triton
     from triton import knobs
 
     with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +105,7 @@ def figures(kernel: Any) -> dict[str, Any]:
         code = read(knobs.nvidia.nvdisasm.path)
     used = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage)}
     return {
+        "triton": triton.__version__,
         "warps": kernel.metadata.num_warps,
         "registers": used["REG"],
         "spilled": used["STACK"] + used["LOCAL"],

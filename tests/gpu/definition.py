@@ -45,8 +45,14 @@ class Case:
         return len(self.counts)
 
 
-def make_case(ids: np.ndarray, counts: np.ndarray, scale: float = 0.3, **options: object) -> Case:
-    """The whole of the stream `ids` as one block."""
+def make_case(
+    ids: np.ndarray,
+    counts: np.ndarray,
+    scale: float = 0.3,
+    span: tuple[int, int] | None = None,
+    **options: object,
+) -> Case:
+    """A block of the stream `ids`, all of it if there is no span."""
     given = {name: str(value) for name, value in {"sample": 0, **options}.items()}
     config = build_config({"corpus": ("x",), "threads": "1", **given})
     keep = (keep_probabilities(counts, config.training.sample) * (2**32 - 1)).astype(np.uint32)
@@ -55,7 +61,8 @@ def make_case(ids: np.ndarray, counts: np.ndarray, scale: float = 0.3, **options
     sizes = V, max(1, V - 1), V
     tables = [random.normal(0, scale, (n, config.model.dim)).astype(np.float32) for n in sizes]
     bias = random.normal(0, scale, V).astype(np.float32)
-    return Case(config, counts, reader.read(0, len(ids), 3, 5), tables, bias, -1.5)
+    windows = reader.read(*(span or (0, len(ids))), 3, 5)
+    return Case(config, counts, windows, tables, bias, -1.5)
 
 
 def ones(case: Case) -> Damping:

@@ -155,7 +155,7 @@ def test_without_triton_or_a_gpu_one_line_says_what_is_missing(
     for given in (["--engine", "triton"], ["--device", "cuda:3"]):
         missing = refused(given, capsys)
         assert missing.startswith("w2v train: --engine triton needs Triton, which cannot be used")
-        assert missing.endswith("pip install triton, or use --engine autograd")
+        assert missing.endswith("pip install triton, or use --engine autograd or --device cpu")
 
 
 def test_plain_training_imports_neither_torch_nor_triton(tmp_path: Path) -> None:

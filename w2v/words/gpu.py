@@ -23,7 +23,16 @@ from torch import Tensor
 
 from w2v.errors import InputError, RunError
 from w2v.kernels.cpu.workspace import RowTables, whole_vectors
-from w2v.kernels.gpu.launch import Chosen, Damping, Rows, pulls, resident, train_windows, variant_of
+from w2v.kernels.gpu.launch import (
+    Chosen,
+    Damping,
+    Rows,
+    pulls,
+    resident,
+    suitable,
+    train_windows,
+    variant_of,
+)
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
@@ -93,7 +102,9 @@ class TritonEngine(WordEngine):
         keep = keep_probabilities(counts, config.training.sample)
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
-            in_flight = resident(self._variant, self.device)
+            most = resident(self._variant, self.device)
+            here = self._variant, self.device, len(counts)
+            in_flight = min(most, suitable(*here, block_words(config, len(ids))))
             given = self._plan.negatives, self._plan.power, in_flight
             self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
             self._damping: tuple[int, Damping] | None = None
@@ -124,7 +135,7 @@ class TritonEngine(WordEngine):
         def there(array: np.ndarray) -> Tensor | None:
             return torch.from_numpy(array).to(self.device) if len(array) else None
 
-        accept, alias = (noise & 0xFFFFFFFF).astype(np.uint32), (noise >> 32).astype(np.int32)
+        accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
         return Chosen(*map(there, (accept, alias, offsets, starts, steps)))
 
     @classmethod
@@ -141,9 +152,9 @@ class TritonEngine(WordEngine):
         there += POSITION_BYTES * block_words(config, 1 << 40)
         # copied for checkpoints; the starting vectors, and those that are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
-        needed = LIBRARY_BYTES + choice + 4 * copied * dim
+        needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here
         if device.type == "cpu":
-            return [Demand("memory", needed + there, available_memory())]
+            return [Demand("memory", needed + LIBRARY_BYTES + there, available_memory())]
         return [
             Demand("memory", needed + CUDA_LIBRARY_BYTES, available_memory()),
             Demand(f"memory on {device}", there, free_memory(device)),
@@ -172,7 +183,7 @@ class TritonEngine(WordEngine):
         except Exception as error:  # of the compilers that it calls, and of the driver
             why = (str(error).strip() or repr(error)).splitlines()[-1]
             what = f"the kernels for {device_of(config)} cannot be compiled ({why})"
-            raise RunError(f"{what}; use `engine` autograd") from error
+            raise RunError(f"{what}; use `engine` autograd or `device` cpu") from error
 
     def warning(self) -> str | None:
         if self.device.type == "cuda":
@@ -231,7 +242,7 @@ class TritonEngine(WordEngine):
     def state(self) -> dict[str, np.ndarray]:
         found = {name: self._array(table) for name, table in self._named().items()}
         if LOG_Z in found:
-            found[LOG_Z] = -found[LOG_Z][0]
+            found[LOG_Z] = np.array(-found[LOG_Z][0])
         return found
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:

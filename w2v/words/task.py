@@ -74,7 +74,8 @@ class WordsTask(Task):
                 if (error.name or "").partition(".")[0] == "torch":
                     raise
                 what = f"`engine` triton needs Triton, which cannot be used: {error}"
-                raise InputError(f"{what}; pip install triton, or use `engine` autograd") from error
+                remedy = "pip install triton, or use `engine` autograd or `device` cpu"
+                raise InputError(f"{what}; {remedy}") from error
         super().prepare()
 
     def read(self, earlier: Checkpoint | None) -> WordText:

@@ -133,6 +133,20 @@ def results(one: argparse.ArgumentParser) -> None:
     one.add_argument("--write", default=str(RESULTS), metavar="FILE")
 
 
+def gpu(one: argparse.ArgumentParser) -> None:
+    one.add_argument("corpus", nargs="?", metavar="FILE", help="else one made from the demo corpus")
+    one.add_argument("--set", action="append", dest="sets", metavar="FILE", help="analogies, pairs")
+    one.add_argument(
+        "--rehearse", action="store_true", help="tiny sizes in Triton's interpreter, without a GPU"
+    )
+    one.add_argument("--output", "-o", default="gpu.json", metavar="FILE")
+    one.add_argument("--quiet", "-q", action="store_true", help="only what failed")
+
+
+def gpu_table(one: argparse.ArgumentParser) -> None:
+    one.add_argument("saved", nargs="?", metavar="JSON", help="of `gpu`; without it: not measured")
+
+
 def output(one: argparse.ArgumentParser) -> None:
     one.add_argument("--output", "-o", metavar="FILE", help="also keep the results there, as JSON")
     one.add_argument("--quiet", "-q", action="store_true", help="only warnings on stderr")

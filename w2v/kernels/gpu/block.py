@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import triton
 import triton.language as tl
 
-from w2v.kernels.gpu.outputs import learn_noise, learn_path, learn_tiles
-from w2v.kernels.gpu.ring import drain, enter, fill, leave, neighbours
+from w2v.kernels.gpu.outputs import draw_tile, learn_noise, learn_path, learn_tiles, path_of
+from w2v.kernels.gpu.ring import drain, enter, fill, leave, neighbours, word_at
 
 # differ from launch to launch, so that values get no machine code of their own
 VARYING = ("n", "first", "last", "per", "vocabulary", "lr", "seed")
@@ -70,14 +70,22 @@ def train_runs(
     begin = first + tl.program_id(0) * per
     end = tl.minimum(begin + per, last)
     X = fill(inputs, text.words, n, begin, shape)
-    gained = tl.zeros([shape.ring, shape.width], tl.float32)
-    zeros = tl.zeros([shape.hidden, shape.tile], tl.float32)
+    gained = tl.full([shape.ring, shape.width], 0, tl.float32)
+    zeros = tl.full([shape.hidden, shape.tile], 0, tl.float32)
     sums = zeros, zeros
-    predictions = tl.zeros([shape.hidden], tl.int32)
+    predictions = tl.full([shape.hidden], 0, tl.int32)
     chance = seed, vocabulary, noise.accept, noise.alias
+    # what only the text decides is asked for one window ahead
+    coming = word_at(text.words, n, begin + shape.window)
+    target = word_at(text.words, n, begin)
+    if shape.path:
+        path = path_of(target, tree)
+    if shape.noise and shape.tiles == 1:
+        drawn = draw_tile(begin - first, 0, chance, shape)
     for i in range(begin, end):
-        X, gained = enter(X, gained, inputs, text.words, n, i + shape.window, shape)
-        target = tl.load(text.words + i).to(tl.int64)
+        X, gained = enter(X, gained, inputs, coming, n, i + shape.window, shape)
+        coming = word_at(text.words, n, i + 1 + shape.window)
+        next_target = word_at(text.words, n, i + 1)
         near = neighbours(text, n, i, shape)
         H, live = X, near
         if shape.cbow:
@@ -87,18 +95,21 @@ def train_runs(
             if shape.mean:
                 H /= size
         predictions += live.to(tl.int32)
-        dH = tl.zeros([shape.hidden, shape.width], tl.float32)
+        dH = tl.full([shape.hidden, shape.width], 0, tl.float32)
         if shape.path:
-            dH, sums = learn_path(dH, sums, H, live, target, nodes, tree, lr, shape)
+            next_path = path_of(next_target, tree)
+            dH, sums = learn_path(dH, sums, H, live, path, nodes, tree, lr, shape)
+            path = next_path
         if shape.noise:
             if shape.tiles == 1:
-                dH, sums = learn_noise(
-                    dH, sums, H, live, target, i - first, outputs, noise, chance, lr, shape
-                )
+                next_drawn = draw_tile(i + 1 - first, 0, chance, shape)
+                dH, sums = learn_noise(dH, sums, H, live, target, drawn, outputs, noise, lr, shape)
+                drawn = next_drawn
             else:
                 dH, sums = learn_tiles(
                     dH, sums, H, live, target, i - first, outputs, noise, chance, scratch, lr, shape
                 )
+        target = next_target
         if shape.learns:
             if shape.cbow:
                 if shape.share:
@@ -106,7 +117,7 @@ def train_runs(
                 dH = tl.where(near[:, None], dH, 0.0)
             X += dH
             gained += dH
-            leave(gained, inputs, text.words, i - shape.window, shape)
+            leave(gained, inputs, text.words, n, i - shape.window, shape)
     if shape.learns:
         drain(gained, inputs, text.words, n, end, shape)
     exact = sums[0].to(tl.float64) - sums[1].to(tl.float64)

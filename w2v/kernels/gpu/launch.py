@@ -18,7 +18,7 @@ from torch import Tensor
 from w2v.kernels.cpu.random import mix
 from w2v.kernels.gpu.block import Noise, Table, Text, Tree, train_runs
 from w2v.kernels.gpu.damping import Damping, damping, pulls
-from w2v.kernels.gpu.shape import Variant, shape_of, variant_of, warps_of
+from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, shape_of, variant_of, warps_of
 from w2v.kernels.gpu.tables import Chosen, Rows
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
-PROGRAMS_PER_UNIT = 3  # of 4 warps each that a multiprocessor's registers hold
-WARPS_PER_UNIT = 4 * PROGRAMS_PER_UNIT
+WORDS_PER_COPY = 8  # of the vocabulary, for each row that programs hold
 SCRATCH_BYTES = 1 << 28
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -54,7 +53,8 @@ def resident(variant: Variant, device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     units = torch.cuda.get_device_properties(device).multi_processor_count
-    return units * max(1, WARPS_PER_UNIT // tuning_of(variant, device).warps)
+    tuning = tuning_of(variant, device)
+    return units * (REGISTERS // (32 * tuning.warps * registers_of(variant, *tuning)))
 
 
 def train_windows(
@@ -75,7 +75,7 @@ def train_windows(
     tuning = tuning_of(variant, device) if tuning is None else tuning
     shape = shape_of(variant, tuning.precision, learns=lr != 0)
     if programs is None:
-        programs = suitable(targets, resident(variant, device))
+        programs = suitable(variant, device, len(rows.input), targets)
     waiting = shape.tiles * shape.hidden * shape.tile
     if shape.tiles > 1:
         programs = min(programs, max(1, SCRATCH_BYTES // (4 * waiting)))
@@ -91,17 +91,23 @@ def train_windows(
         Table(rows.input, damping.input), Table(rows.path, damping.path),
         Tree(chosen.starts, chosen.steps), Table(rows.noise, damping.noise), noise,
         len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
-        num_warps=tuning.warps,
+        num_warps=tuning.warps, maxnreg=registers_of(variant, *tuning), num_stages=1,
     )  # fmt: skip
     return tally
 
 
-def suitable(targets: int, resident: int) -> int:
+def suitable(variant: Variant, device: torch.device, vocabulary: int, targets: int) -> int:
     """Returns how many programs that many targets are cut into: enough to keep the device busy to
-    the end, and no more, for each reads a window's rows before it begins."""
-    if resident == 1:
+    the end, and no more, for each reads a window's rows before it begins. Where the vocabulary is
+    small, fewer than the device has room for: those in flight hold copies of 2 · window + 1 context
+    rows each, and when these are many of all there are, damping no longer makes up for it."""
+    most, held = resident(variant, device), 2 * variant.window + 1
+    if most == 1:
         return 1
-    return -(-targets // max(SHORTEST_RUN, min(LONGEST_RUN, targets // resident)))
+    few = max(1, vocabulary // (WORDS_PER_COPY * held))
+    longest = LONGEST_RUN if few >= most else targets
+    most = min(most, few)
+    return -(-targets // max(SHORTEST_RUN, min(longest, -(-targets // most))))
 
 
 def noise_words(seed: int, targets: int, negatives: int, accept: Any, alias: Any) -> Tensor:

@@ -33,7 +33,7 @@ def cross_entropy(s, labels, live):
     """(residuals [C, R], losses [C, R]: what a row has once stands in the target's column)."""
     is_target = labels > 0
     e, cut = exponentials(s, tl.sum(tl.where(is_target, s, 0.0), 1), live)
-    total = tl.sum(e, 1)
+    total = tl.maximum(tl.sum(e, 1), 1.0)  # the target's is 1
     losses = cut + tl.where(live & is_target, tl.log(total)[:, None], 0.0)
     return softened(e, total, labels, live), losses
 

@@ -14,38 +14,45 @@ import triton.language as tl
 from w2v.kernels.gpu.links import add_losses, cross_entropy, exponentials, logistic, softened
 from w2v.kernels.gpu.products import for_hidden, for_outputs, scores
 from w2v.kernels.gpu.random import draw
-from w2v.kernels.gpu.ring import floats
+from w2v.kernels.gpu.rows import add, addresses, present, read
 
 
 @triton.jit
-def learn_path(dH, sums, H, live, target, table, tree, lr, shape: tl.constexpr):
+def path_of(target, tree):
+    """(where the steps of the target's path begin, how many they are)."""
+    start = tl.load(tree.starts + target)
+    return start, (tl.load(tree.starts + target + 1) - start).to(tl.int32)
+
+
+@triton.jit
+def learn_path(dH, sums, H, live, path, table, tree, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target's path added, and its nodes' rows learn. (To keep the top
     nodes' rows, which nearly every window uses, in a tile of the program's own would spare most of
     the reductions that meet there.)"""
-    d, there = floats(shape)
-    stop = tl.load(tree.starts + target + 1)
-    for first in range(tl.load(tree.starts + target), stop, shape.tile):
+    there = present(shape)
+    start, length = path
+    for first in range(0, length, shape.tile):
         k = first + tl.arange(0, shape.tile)
-        used = k < stop
-        step = tl.load(tree.steps + k, mask=used, other=0)
-        node, label = (step >> 1).to(tl.int64), (step & 1).to(tl.float32)
-        rows, inside = table.rows + node[:, None] * shape.stride + d, used[:, None] & there
-        Y = tl.load(rows, mask=inside, other=0.0)
+        used = k < length
+        step = tl.load(tree.steps + start + k, mask=used, other=0)
+        node, label = step >> 1, (step & 1).to(tl.float32)
+        places, inside = addresses(table, node[:, None], shape), used[:, None] & there
+        Y = read(places, inside)
         g, losses = logistic(scores(H, Y, shape), label[None, :], live[:, None] & used[None, :])
         sums = add_losses(sums, losses)
         if shape.learns:
             g *= lr
             dH += for_hidden(g, Y, shape)
             g *= tl.load(table.damping + node, mask=used, other=0.0)[None, :]
-            tl.atomic_add(rows, for_outputs(g, H, shape), mask=inside, sem="relaxed")
+            add(places, for_outputs(g, H, shape), inside)
     return dH, sums
 
 
 @triton.jit
-def learn_noise(dH, sums, H, live, target, i, table, noise, chance, lr, shape: tl.constexpr):
+def learn_noise(dH, sums, H, live, target, drawn, table, noise, lr, shape: tl.constexpr):
     """(dH, sums) with those of the target and its noise words added, whose rows learn: all in one
     tile."""
-    word, used, labels = choose(target, i, 0, chance, shape)
+    word, used, labels = among(target, drawn, 0, shape)
     Y, s = gather(H, word, used, table, noise, shape)
     if shape.cross_entropy:
         g, losses = cross_entropy(s, labels, live[:, None] & used[None, :])
@@ -64,16 +71,16 @@ def learn_tiles(
     dH, sums, H, live, target, i, table, noise, chance, scratch, lr, shape: tl.constexpr
 ):
     """`learn_noise` in more than one tile. scratch: [programs, tiles, hidden, tile]."""
-    d, there = floats(shape)
+    there = present(shape)
     size: tl.constexpr = shape.hidden * shape.tile
     own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
     own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
-    top = tl.zeros([shape.hidden], tl.float32)
-    total = tl.zeros([shape.hidden], tl.float32)
+    top = tl.full([shape.hidden], 0, tl.float32)
+    total = tl.full([shape.hidden], 0, tl.float32)
     tl.debug_barrier()
     for tile in range(shape.tiles):
-        word, used, labels = choose(target, i, tile, chance, shape)
-        _, s = gather(H, word, used, table, noise, shape)
+        word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
+        Y, s = gather(H, word, used, table, noise, shape)
         both = live[:, None] & used[None, :]
         if shape.cross_entropy:
             top += tl.sum(tl.where(labels > 0, s, 0.0), 1)  # the target is in the first tile
@@ -84,21 +91,21 @@ def learn_tiles(
         sums = add_losses(sums, losses)
         tl.store(own + tile * size, found)
     if shape.cross_entropy:
+        total = tl.maximum(total, 1.0)
         once = live[:, None] & (tl.arange(0, shape.tile) == 0)[None, :]
         sums = add_losses(sums, tl.where(once, tl.log(total)[:, None], 0.0))
     if shape.learns:
         tl.debug_barrier()
         for tile in range(shape.tiles):
-            word, used, labels = choose(target, i, tile, chance, shape)
-            rows = table.rows + word[:, None] * shape.stride + d
-            Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+            word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
+            Y = read(addresses(table, word[:, None], shape), used[:, None] & there)
             g = tl.load(own + tile * size)
             if shape.cross_entropy:
                 g = softened(g, total, labels, live[:, None] & used[None, :])
             dH += for_hidden(g * lr, Y, shape)
         tl.debug_barrier()
         for tile in range(shape.tiles):
-            word, used, labels = choose(target, i, tile, chance, shape)
+            word, used, labels = among(target, draw_tile(i, tile, chance, shape), tile, shape)
             g = tl.load(own + tile * size)
             if shape.cross_entropy:
                 g = softened(g, total, labels, live[:, None] & used[None, :])
@@ -107,15 +114,21 @@ def learn_tiles(
 
 
 @triton.jit
-def choose(target, i, tile, chance, shape: tl.constexpr):
-    """(words [tile] of the tile, whether they are scored, labels [1, tile]): the target, which is
-    number 0, and the noise words of target number i."""
+def draw_tile(i, tile, chance, shape: tl.constexpr):
+    """The words [tile] that are drawn for a tile of target number i; word number 0 is none."""
     seed, vocabulary, accept, alias = chance
     k = tile * shape.tile + tl.arange(0, shape.tile)
-    used = k <= shape.negatives
     counter = i.to(tl.int64) * shape.negatives + (k - 1)
-    drawn = draw(seed, counter, used & (k > 0), vocabulary, accept, alias)
-    word = tl.where(k == 0, target, drawn)
+    drawn = (k > 0) & (k <= shape.negatives)
+    return draw(seed, counter, drawn, vocabulary, accept, alias)
+
+
+@triton.jit
+def among(target, drawn, tile, shape: tl.constexpr):
+    """(words [tile] of the tile, whether they are scored, labels [1, tile]): the target, which is
+    number 0, and the noise words."""
+    k = tile * shape.tile + tl.arange(0, shape.tile)
+    word, used = tl.where(k == 0, target, drawn), k <= shape.negatives
     if shape.skip_hits:
         used = used & ((k == 0) | (word != target))
     return word, used, tl.where(k == 0, 1.0, 0.0)[None, :]
@@ -124,28 +137,26 @@ def choose(target, i, tile, chance, shape: tl.constexpr):
 @triton.jit
 def gather(H, word, used, table, noise, shape: tl.constexpr):
     """(rows Y [tile, width] of the words, their scores [hidden, tile])."""
-    d, there = floats(shape)
-    rows = table.rows + word[:, None] * shape.stride + d
-    Y = tl.load(rows, mask=used[:, None] & there, other=0.0)
+    there = present(shape)
+    Y = read(addresses(table, word[:, None], shape), used[:, None] & there)
     s = scores(H, Y, shape)
     if shape.offsets:
         s += tl.load(noise.offsets + word, mask=used, other=0.0)[None, :]
     if shape.word_bias:
-        s += tl.load(noise.bias + word, mask=used, other=0.0)[None, :]
+        s += read(noise.bias + word, used)[None, :]
     if shape.log_z:
-        s += tl.load(noise.log_z)
+        s += tl.load(noise.log_z, cache_modifier=".cg")
     return Y, s
 
 
 @triton.jit
 def update(g, H, word, used, table, noise, shape: tl.constexpr):
     """The words' rows and biases += what residuals g [hidden, tile], times lr, ask for, damped."""
-    d, there = floats(shape)
+    there = present(shape)
     if shape.log_z:
         change = tl.sum(tl.sum(g, 1), 0) * tl.load(noise.log_z_damping)
-        tl.atomic_add(noise.log_z, change, sem="relaxed")
+        add(noise.log_z, change, None)
     g *= tl.load(table.damping + word, mask=used, other=0.0)[None, :]
     if shape.word_bias:
-        tl.atomic_add(noise.bias + word, tl.sum(g, 0), mask=used, sem="relaxed")
-    rows = table.rows + word[:, None] * shape.stride + d
-    tl.atomic_add(rows, for_outputs(g, H, shape), mask=used[:, None] & there, sem="relaxed")
+        add(noise.bias + word, tl.sum(g, 0), used)
+    add(addresses(table, word[:, None], shape), for_outputs(g, H, shape), used[:, None] & there)

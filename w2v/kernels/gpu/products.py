@@ -16,7 +16,7 @@ def scores(H, Y, shape: tl.constexpr):
     if shape.cbow:
         s = tl.sum(H * Y, 1)[None, :]
     else:
-        s = tl.dot(H, tl.trans(Y), input_precision=shape.precision)
+        s = tl.trans(tl.dot(Y, tl.trans(H), input_precision=shape.precision))
     return s
 
 

@@ -21,10 +21,10 @@ def mix(x):
 
 @triton.jit
 def draw(seed, counter, used, vocabulary, accept, alias):
-    """A word (int64) for each counter, by Walker's alias method: the upper half of the hash chooses
+    """A word (int32) for each counter, by Walker's alias method: the upper half of the hash chooses
     a cell, the lower one between the cell and its alias. Where not `used`, any word."""
     x = mix(seed.to(tl.uint64) + counter.to(tl.uint64) * GOLDEN)
-    cell = (((x >> 32) * vocabulary.to(tl.uint64)) >> 32).to(tl.int64)
+    cell = (((x >> 32) * vocabulary.to(tl.uint64)) >> 32).to(tl.int32)
     kept = tl.load(accept + cell, mask=used, other=0).to(tl.uint32)
-    other = tl.load(alias + cell, mask=used, other=0).to(tl.int64)
+    other = tl.load(alias + cell, mask=used, other=0).to(tl.int32)
     return tl.where(x.to(tl.uint32) < kept, cell, other)

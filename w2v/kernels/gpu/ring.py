@@ -12,6 +12,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from w2v.kernels.gpu.rows import add, addresses, present, read
+
 
 @triton.jit
 def position(slot, low, shape: tl.constexpr):
@@ -20,61 +22,55 @@ def position(slot, low, shape: tl.constexpr):
 
 
 @triton.jit
-def floats(shape: tl.constexpr):
-    """Offsets of a row's floats [1, width], and which of them there are."""
-    d = tl.arange(0, shape.width)[None, :]
-    return d, d < shape.stride
-
-
-@triton.jit
 def around(words, n, border, shape: tl.constexpr):
     """Of the ring when it holds the `window` words on both sides of `border`: (the words [ring, 1],
     which slots hold one)."""
     place = position(tl.arange(0, shape.ring), border - shape.window, shape)
     held = (place < border + shape.window) & (place >= 0) & (place < n)
-    word = tl.load(words + place, mask=held, other=0).to(tl.int64)
+    word = tl.load(words + place, mask=held, other=0).to(tl.int32)
     return word[:, None], held[:, None]
 
 
 @triton.jit
 def fill(table, words, n, begin, shape: tl.constexpr):
     """X as it is before the last row of the window of target `begin` enters."""
-    d, there = floats(shape)
+    there = present(shape)
     word, held = around(words, n, begin, shape)
-    return tl.load(table.rows + word * shape.stride + d, mask=held & there, other=0.0)
+    return read(addresses(table, word, shape), held & there)
 
 
 @triton.jit
-def enter(X, gained, table, words, n, place, shape: tl.constexpr):
+def word_at(words, n, place):
+    """The word (int32) at a place of the text; beside the text, any."""
+    return tl.load(words + place, mask=(place >= 0) & (place < n), other=0).to(tl.int32)
+
+
+@triton.jit
+def enter(X, gained, table, word, n, place, shape: tl.constexpr):
     """(X, gained) with the row of the word at `place`, which has gained nothing yet."""
-    d, there = floats(shape)
-    slot = tl.arange(0, shape.ring)[:, None]
-    word = tl.load(words + place, mask=place < n, other=0).to(tl.int64)
-    own = (slot == (place & (shape.ring - 1))) & (place < n)
-    rows = table.rows + word * shape.stride + d + tl.zeros_like(slot)
-    return tl.load(rows, mask=own & there, other=X), tl.where(own, 0.0, gained)
+    there = present(shape)
+    own = (tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))) & (place < n)
+    row = read(addresses(table, word, shape), there)
+    return tl.where(own, row, X), tl.where(own, 0.0, gained)
 
 
 @triton.jit
-def leave(gained, table, words, place, shape: tl.constexpr):
+def leave(gained, table, words, n, place, shape: tl.constexpr):
     """The row of the word at `place` += its damping · what it has gained."""
-    d, there = floats(shape)
-    slot = tl.arange(0, shape.ring)[:, None]
-    word = tl.load(words + place, mask=place >= 0, other=0).to(tl.int64)
-    own = (slot == (place & (shape.ring - 1))) & (place >= 0)
-    rows = table.rows + word * shape.stride + d + tl.zeros_like(slot)
-    gained *= tl.load(table.damping + word)
-    tl.atomic_add(rows, gained, mask=own & there, sem="relaxed")
+    there = present(shape)
+    word = word_at(words, n, place)
+    own = tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))
+    change = tl.sum(tl.where(own, gained, 0.0), 0, keep_dims=True) * tl.load(table.damping + word)
+    add(addresses(table, word, shape), change, there & (place >= 0))
 
 
 @triton.jit
 def drain(gained, table, words, n, end, shape: tl.constexpr):
     """`leave` for all that are still there after the window of target end - 1."""
-    d, there = floats(shape)
+    there = present(shape)
     word, held = around(words, n, end, shape)
     gained *= tl.load(table.damping + word, mask=held, other=0.0)
-    rows = table.rows + word * shape.stride + d
-    tl.atomic_add(rows, gained, mask=held & there, sem="relaxed")
+    add(addresses(table, word, shape), gained, held & there)
 
 
 @triton.jit

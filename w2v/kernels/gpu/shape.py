@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
 TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
-WARP_FLOATS = 512  # of the ring that one warp holds
+WARP_FLOATS = 512  # of the ring, or of a tile, that one warp holds
 MOST_WARPS = 16
+REGISTERS = 1 << 16  # of a multiprocessor
 
 
 class Variant(NamedTuple):
@@ -112,9 +113,7 @@ def variant_of(config: Config) -> Variant:
 
 def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
     """Returns what is frozen into the kernel of a variant."""
-    ring, width = _power(2 * variant.window + 1), _power(variant.stride)
-    scored = variant.negatives + 1 if variant.rows & NOISE else 1
-    tile = min(_power(scored), max(SMALLEST, TILE_FLOATS // width))
+    ring, width, scored, tile = _sizes(variant)
     return Shape(
         stride=variant.stride,
         width=width,
@@ -141,8 +140,26 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
 
 def warps_of(variant: Variant) -> int:
     """Returns how many warps work on a program."""
-    floats = _power(2 * variant.window + 1) * _power(variant.stride)
-    return max(1, min(MOST_WARPS, floats // WARP_FLOATS))
+    ring, width, _, tile = _sizes(variant)
+    return max(1, min(MOST_WARPS, max(ring, tile) * width // WARP_FLOATS))
+
+
+def registers_of(variant: Variant, warps: int, precision: str) -> int:
+    """Returns how many registers a thread may have: such that programs with 16 warps together, or
+    with 12 where 4 warps would spill otherwise, share a multiprocessor's; more for products in more
+    than one pass."""
+    if precision != "tf32":
+        return min(255, REGISTERS // (32 * warps))
+    more = variant.rows & PATH or variant.bias
+    more = variant.link == CROSS_ENTROPY or (more and not variant.cbow)
+    return 168 if more and warps <= 4 else 128
+
+
+def _sizes(variant: Variant) -> tuple[int, int, int, int]:
+    """(places of the ring, floats of a tile's row, words scored, rows of a tile)."""
+    ring, width = _power(2 * variant.window + 1), _power(variant.stride)
+    scored = variant.negatives + 1 if variant.rows & NOISE else 1
+    return ring, width, scored, min(_power(scored), max(SMALLEST, TILE_FLOATS // width))
 
 
 def _power(number: int) -> int:

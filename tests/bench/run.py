@@ -194,9 +194,9 @@ def measure_gpu(asked: argparse.Namespace) -> int:
     from harness.gpu import session  # the other commands need no torch
     from harness.gpu.parts import Asked
 
-    session.versions()
     if not asked.rehearse:
         session.find_gpu()
+    session.versions()
     _check_output(asked.output)
     corpus = asked.corpus and str(Path(asked.corpus).absolute())
     given = Asked(

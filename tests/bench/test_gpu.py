@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import run
+import torch
 from harness.gpu import session
 from harness.gpu.parts import tell
 from harness.gpu.readme import NONE, ROWS, table
@@ -86,3 +88,13 @@ def test_what_failed_is_listed() -> None:
     figures = [{"name": "one", "error": "why"}, figure("two", 1.0, "s")]
     found = session.failures({"tests": tests, "figures": figures})
     assert found == ["tests: 1 failed, 3 passed", "a.py::b - E", "one: why"]
+
+
+def test_without_a_gpu_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    output = tmp_path / "gpu.json"
+    assert run.main(["gpu", "--output", str(output)]) == 2
+    assert "no GPU" in capsys.readouterr().err
+    assert not output.exists()

@@ -90,6 +90,7 @@ def kernel_of(
 
 def figures(kernel: Any) -> dict[str, Any]:
     """What the machine code needs."""
+    import triton
     from triton import knobs
 
     with tempfile.TemporaryDirectory() as folder:
@@ -104,6 +105,7 @@ def figures(kernel: Any) -> dict[str, Any]:
         code = read(knobs.nvidia.nvdisasm.path)
     used = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage)}
     return {
+        "triton": triton.__version__,
         "warps": kernel.metadata.num_warps,
         "registers": used["REG"],
         "spilled": used["STACK"] + used["LOCAL"],

@@ -23,6 +23,7 @@ MOST_SHARED = 48 << 10  # bytes that a program has without asking for more
 # Long rows ask for more (an A100 has 163 KiB, an H100 227), and large tiles spill a little.
 SHARED = {"neg-300-skip-gram": 96 << 10}
 SPILLED = {"neg-25-skip-gram": 128}
+OTHER_SPILLED = 160  # by another Triton than the pinned one
 
 
 def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any]]:
@@ -40,7 +41,10 @@ def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any
 
 
 def check(capability: int, found: dict[str, Any]) -> None:
-    assert found["spilled"] <= SPILLED.get(found["variant"], 0), found
+    spilled = SPILLED.get(found["variant"], 0)
+    if not found["triton"].startswith("3.7."):
+        spilled = OTHER_SPILLED
+    assert found["spilled"] <= spilled, found
     assert found["registers"] <= MOST_REGISTERS, found
     assert found["shared"] <= SHARED.get(found["variant"], MOST_SHARED), found
     assert found["returning"] == {}, found

@@ -3,19 +3,23 @@ the same numbers."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from tests.lm.test_engine import V, config_of
 from tests.waits import waits
-from w2v.lm import columns
+from w2v.lm import columns, cost
 from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine
+from w2v.lm.task import LanguageModelTask
 from w2v.losses.math import paths, score_sums
 from w2v.losses.table import LOSSES
 from w2v.sampling.candidates import Sampler
 from w2v.system import gpu
+from w2v.training import device
 
 KINDS = {
     "lstm, adagrad": {"dropout": "0.2"},
@@ -132,3 +136,20 @@ def test_tokens_that_there_are_not_are_refused_when_they_are_sent(text, monkeypa
     wrong[5] = V
     with pytest.raises(ValueError, match=f"range from 0 to {V}"):
         engine_of(wrong)._step(0, 10, 0.1)
+
+
+def test_memory_is_asked_of_the_gpu_that_trains_and_of_the_machine_that_writes(monkeypatch):
+    """Both matrices, 4 · 1,000,000 · 64 bytes each, with two moments; the machine copies all."""
+    config = config_of(dim="64", loss="sampled-softmax", optimizer="adamw")
+    found = {}
+    for name in ("cpu", "cuda:1"):
+        for module in (cost, device):
+            monkeypatch.setattr(module, "find_device", lambda _, name=name: torch.device(name))
+        monkeypatch.setattr(device, "free_memory", lambda _: 10 << 30)
+        found[name] = LanguageModelTask.demands(SimpleNamespace(config=config), 1_000_000)
+    (alone,), (besides, there) = found.values()
+    tables = 2 * 4 * 64 * 1_000_000
+    assert there.where == "memory on cuda:1" and there.available == 10 << 30
+    assert alone.where == besides.where == "memory"
+    assert 3 * tables < there.needed <= alone.needed
+    assert 4 * tables < besides.needed < 4 * tables + (3 << 30)

@@ -23,6 +23,7 @@ from torch import Tensor
 from w2v.errors import InputError
 from w2v.losses.math.numbers import checked_classes
 from w2v.system.gpu import distant, moved
+from w2v.training.device import free_memory
 
 BLOCK_TOKENS = 2048  # of a block, at least
 DEVICE_BYTES = 2 << 30  # of a text that a GPU holds, at most
@@ -76,7 +77,8 @@ class Columns:
         then or now, if a token is none of the vocabulary's."""
         self._device, self._vocabulary = device, vocabulary
         size = len(self.own), self.rows + 1
-        if not distant(device) or 4 * size[0] * size[1] > DEVICE_BYTES:
+        most = free_memory(device) // 4 if device.type == "cuda" else DEVICE_BYTES
+        if not distant(device) or 4 * size[0] * size[1] > min(most, DEVICE_BYTES):
             return
         self._there, step = (
             torch.empty(size, dtype=torch.int32, device=device),

@@ -12,11 +12,12 @@ import torch
 from w2v.lm.bodies.choose import make_body
 from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine, deals_out
+from w2v.losses.math.score_sums import DEVICE_BYTES
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
 from w2v.system.ranks import place_or_alone
-from w2v.training.device import LIBRARY_BYTES, SCORE_BYTES
+from w2v.training.device import CUDA_LIBRARY_BYTES, LIBRARY_BYTES, SCORE_BYTES, find_device
 from w2v.training.optimizers import STATE_ROWS
 from w2v.training.schedule import Block
 
@@ -41,6 +42,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     # a sparse gradient holds the rows of a step only
     dense = _body_count(config) + (0 if loss.sparse else own)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
+    on_cpu = find_device(config.training.device).type == "cpu"
     return (
         LIBRARY_BYTES
         + 4 * (1 + states) * (everything - output + own)
@@ -48,9 +50,16 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         + 4 * (everything if config.validation.valid is not None else 0)
         + 4 * 2 * dense
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
-        + (0 if loss.sparse else SCORE_BYTES)
+        + (0 if loss.sparse else SCORE_BYTES if on_cpu else DEVICE_BYTES)
         + 4 * 4 * tokens * loss.negatives(config.loss)
     )
+
+
+def host_bytes(config: Config, vocabulary: int) -> int:
+    """What the machine itself needs where a GPU trains: the libraries, and the parameters with what
+    the optimizer remembers of them, to write them."""
+    states = STATE_ROWS[config.training.optimizer]
+    return CUDA_LIBRARY_BYTES + 4 * (2 + states) * parameter_count(config, vocabulary)
 
 
 def with_loss(config: Config, loss: str) -> Config:

@@ -78,12 +78,18 @@ class LanguageModelTask(Task):
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
 
     def demands(self, vocabulary: int) -> list[Demand]:
-        from w2v.lm.cost import memory_bytes  # imports PyTorch
+        from w2v.lm import cost  # imports PyTorch
+        from w2v.training.device import find_device, free_memory
 
-        needed, available = BASE_BYTES + memory_bytes(self.config, vocabulary), available_memory()
+        device, available = find_device(self.config.training.device), available_memory()
         if available is not None:  # for each of the ranks here
             available //= place_or_alone().local_size
-        return [Demand("memory", needed, available)]
+        needed = cost.memory_bytes(self.config, vocabulary)
+        if device.type == "cpu":
+            return [Demand("memory", BASE_BYTES + needed, available)]
+        here = BASE_BYTES + cost.host_bytes(self.config, vocabulary)
+        there = Demand(f"memory on {device}", needed, free_memory(device))
+        return [Demand("memory", here, available), there]
 
     def remedy(self, where: int) -> str:
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"
@@ -125,7 +131,7 @@ class LanguageModelTask(Task):
 
         assert isinstance(text, TokenText)
         counts, loss = text.tokens.counts, self.config.training.loss
-        (demand,) = self.demands(len(counts))
+        demand = self.demands(len(counts))[-1]  # of where it is trained
         if not LOSSES[loss].scores_all or not demand._replace(needed=2 * demand.needed).fits:
             return None
         usual = seconds_per_token(self.config, counts)

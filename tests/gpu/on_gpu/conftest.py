@@ -11,6 +11,11 @@ import torch
 from tests.gpu.conftest import INTERPRETED
 
 
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """They import Triton: only who asks for them has to have it."""
+    return True if "not gpu" in config.option.markexpr else None
+
+
 @pytest.fixture(scope="session")
 def device() -> str:
     """Where the tensors are."""

@@ -4,10 +4,13 @@ kernel of Triton, where that is there."""
 from __future__ import annotations
 
 import functools
-import importlib.util
 
 import torch
 from torch import Tensor
+
+from w2v.system.packages import has_triton
+
+_has_triton = functools.cache(has_triton)
 
 
 def exponentials(
@@ -45,8 +48,3 @@ def shares(z: Tensor, total: Tensor) -> None:
 def fuses(z: Tensor) -> bool:
     """Whether the kernel can take these scores."""
     return z.is_cuda and z.dtype in (torch.float32, torch.bfloat16) and _has_triton()
-
-
-@functools.cache
-def _has_triton() -> bool:
-    return importlib.util.find_spec("triton") is not None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from w2v.errors import RunError
+from w2v.losses import sharded
 from w2v.losses.sharded import Shard
 
 HERE = Path(__file__).parent
@@ -35,3 +39,28 @@ def test_dealt_rows_start_as_those_of_one_process(draw, classes, dim):
         assert torch.equal(torch.rand(3), after) and not found[-1].any()
         parts.append(found[:-1])
     assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_the_rows_of_all_ranks_come_to_the_first(shape, monkeypatch):
+    """In pieces, from ranks of whom one has a row more, or none; the others get nothing."""
+    monkeypatch.setattr(sharded, "PIECE_ROWS", 4)
+    whole = torch.randn(23, *shape)
+    parts = [whole[:12], whole[12:]]
+    pieces = iter([part[at : at + 4].reshape(-1).numpy() for at in (0, 4, 8) for part in parts])
+
+    def deal(given):
+        return [next(pieces), next(pieces)]
+
+    first = Shard.of(SimpleNamespace(rank=0, size=2, deal=deal), 23)
+    assert np.array_equal(first.on_first(parts[0]), whole)
+    other = Shard.of(SimpleNamespace(rank=1, size=2, deal=lambda given: [given[1]] * 2), 23)
+    assert other.on_first(parts[1]).shape == (0, *shape)
+
+
+def test_a_full_disk_is_told(monkeypatch):
+    full = partial(Path("/dev/full").open, "wb", buffering=0)
+    monkeypatch.setattr(sharded, "TemporaryFile", full)
+    alone = SimpleNamespace(rank=0, size=1, deal=list)
+    with pytest.raises(RunError, match=r"No space left on device.*TMPDIR"):
+        Shard.of(alone, 5).on_first(torch.zeros(5, 2))

@@ -27,7 +27,8 @@ around a word are no part of it; between blanks a word may hold some itself, if 
 number. A first line of two numbers (words, dimensions) or of column names is optional. Of equal
 words the first counts. Lines that do not fit, and what has two meanings (decimal commas, row
 numbers, a matrix without words, a set of similarities), are refused. Runs with --subwords and
-fastText's .bin give unknown words a vector, the mean of those of their n-grams; a note tells.
+fastText's .bin give unknown words a vector, the mean of those of their n-grams, if known words have
+trained any of these; a note tells.
 """
 
 

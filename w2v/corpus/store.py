@@ -77,7 +77,8 @@ class TokenStore:
 
 
 def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
-    """Makes pages of memory-mapped ids start … stop - 1 stop counting as this process's memory.
+    """Makes pages of memory-mapped ids, or rows, start … stop - 1 stop counting as this process's
+    memory.
 
     Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before
     `start`, mapped again after they had been given back, go as well. Who still needs them gets them
@@ -86,8 +87,9 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
     mapping = getattr(ids, "_mmap", None)
     if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    first = max(0, start * ID_TYPE.itemsize - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
-    last = stop * ID_TYPE.itemsize
+    each = ids[:1].nbytes
+    first = max(0, start * each - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+    last = min(stop * each, len(mapping))
     if last > first:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 

@@ -31,6 +31,7 @@ from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
+from w2v.lm.saved import model_arrays
 from w2v.losses.layers import layer_class
 from w2v.losses.math.numbers import promised
 from w2v.losses.sharded import Shard
@@ -88,8 +89,7 @@ class LanguageModelEngine(Engine):
         check_precision(config.lm.precision, self.device)
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
-        columns, ranks = config.training.batch_size, (self.world.rank, self.world.size)
-        self.columns = Columns(source, columns, *ranks)
+        self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
         self._generator = torch.Generator()  # a step's noise words are few
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():
@@ -123,9 +123,9 @@ class LanguageModelEngine(Engine):
             and name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
         }
         self._state: State = ()
-        # of all columns and all rows, where other ranks hold some; there for a while
+        # of all columns, and on rank 0 all rows, where other ranks hold some; there for a while
         self._whole: State | None = None
-        self._rows: dict[str, Tensor] = {}
+        self._rows: dict[str, np.ndarray] = {}
 
     def warm_up(self) -> None:
         """Compiles what is compiled at the first use, so that training's first step takes no longer
@@ -141,9 +141,8 @@ class LanguageModelEngine(Engine):
     @property
     def where(self) -> str:
         """What it trains with, for people."""
-        if self.device.type == "cpu":
-            return f"{self.config.training.threads} threads"
-        return str(self.device)
+        threads, on_cpu = self.config.training.threads, self.device.type == "cpu"
+        return f"{threads} threads" if on_cpu else str(self.device)
 
     def bounds(self) -> np.ndarray:
         return self.columns.bounds(self.config.lm.bptt, self.config.lm.accumulate)
@@ -211,13 +210,12 @@ class LanguageModelEngine(Engine):
                 raise ValueError(f"{name} is {found}, the model starts from {[*part.shape]}")
         with torch.no_grad():
             for name, tensor in tensors.items():
-                given = torch.from_numpy(np.array(kept[name]))
+                given = kept[name]
                 if shard is not None and name in self._dealt:
-                    if name in OUTPUT_ROWS:
-                        self._rows[name] = given
-                    tensor[:-1].copy_(given[shard.low : shard.high])
-                else:
-                    tensor.copy_(given)
+                    if name in OUTPUT_ROWS and self.world.rank == 0:
+                        self._rows[name] = np.array(given)
+                    given, tensor = given[shard.low : shard.high], tensor[:-1]
+                tensor.copy_(torch.from_numpy(np.array(given)))
         self._whole = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )
@@ -238,6 +236,10 @@ class LanguageModelEngine(Engine):
                 if name in OUTPUT_ROWS:
                     self._rows[name] = self._shard.on_first(rows.detach()[:-1].cpu())
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """On rank 0, since the last `collect`: all parameters by their names."""
+        return model_arrays(self.model) | self._rows
+
     @contextmanager
     def whole(self) -> Iterator[Network]:
         """On rank 0, since the last `collect`: the model with all rows of its output layer."""
@@ -245,11 +247,10 @@ class LanguageModelEngine(Engine):
         if self._shard is None or not isinstance(layer, FullLayer):
             yield self.model
             return
-        dealt = layer.weight, layer.bias
-        layer.shard = None
-        layer.weight = nn.Parameter(self._rows["output.weight"].to(self.device))
-        if layer.bias is not None:
-            layer.bias = nn.Parameter(self._rows["output.bias"].to(self.device))
+        dealt, layer.shard = (layer.weight, layer.bias), None
+        for name, rows in self._rows.items():
+            part = nn.Parameter(torch.from_numpy(rows).to(self.device))
+            setattr(layer, name.removeprefix("output."), part)
         try:
             yield self.model
         finally:

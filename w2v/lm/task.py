@@ -149,15 +149,12 @@ class LanguageModelTask(Task):
 
     def result(self, text: Text, job: Job) -> Result:
         from w2v.lm.engine import LanguageModelEngine  # imports PyTorch
-        from w2v.lm.saved import model_arrays, model_files
+        from w2v.lm.saved import model_files
 
         assert isinstance(text, TokenText)
         assert isinstance(job.engine, LanguageModelEngine)
-        if job.validation is None:
-            with job.engine.whole() as model:
-                arrays = model_arrays(model)
-        else:
-            arrays = job.validation.learnt()
+        learnt = job.engine.arrays if job.validation is None else job.validation.learnt
+        arrays = learnt()
         if bad := next((name for name, array in arrays.items() if not all_finite(array)), None):
             raise Diverged(f"{bad} holds {UNSOUND}: training has diverged; try a smaller `lr`")
         return Result(arrays["input.weight"], model_files(arrays, text.tokens))

@@ -10,7 +10,6 @@ from w2v.corpus.store import TokenStore
 from w2v.errors import InputError
 from w2v.lm.engine import LanguageModelEngine
 from w2v.lm.perplexity import TextScore, has_known_word, score_ids
-from w2v.lm.saved import model_arrays
 from w2v.lm.vocabulary import TokenVocabulary
 from w2v.system.json import real_number, whole_number
 from w2v.training.report import Reporter
@@ -69,8 +68,7 @@ class LanguageModelValidation(Validation[TextScore]):
         return {name: getattr(score, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        with self._engine.whole() as model:
-            return model_arrays(model)
+        return self._engine.arrays()
 
     def got_worse(self) -> None:
         self._schedule.worse()

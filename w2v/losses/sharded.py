@@ -18,14 +18,17 @@ class another rank has.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from w2v.errors import RunError
 from w2v.losses.math.blocks import Asked, floor_of
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.products import product_dtype
@@ -88,18 +91,29 @@ class Shard:
                 found[low - self.low : high - self.low] = piece[low - start : high - start]
         return found
 
-    def on_first(self, own: Tensor) -> Tensor:
-        """Returns the rows of all ranks on the first, from each one's own [rows, …]; nothing on
-        others. They travel a few at a time."""
-        size = self.ranks.size
-        whole = own.new_empty(0 if self.ranks.rank else self.classes, *own.shape[1:])
-        for start in range(0, -(-self.classes // size), PIECE_ROWS):
-            piece = own[start : start + PIECE_ROWS].reshape(-1).numpy()
-            found = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
-            for rank, part in enumerate(found):
-                rows = torch.from_numpy(part).view(-1, *own.shape[1:])
-                whole[_first(rank, size, self.classes) + start :][: len(rows)] = rows
-        return whole
+    def on_first(self, own: Tensor) -> np.ndarray:
+        """Returns the rows of all ranks on the first, from each one's own [rows, …], and none on
+        others. They travel a few at a time into a nameless temporary file, which is mapped, so that
+        nobody holds them all. RunError: it cannot be written."""
+        size, shape = self.ranks.size, (self.classes, *own.shape[1:])
+        each, file, problem = own[:1].nbytes, None, ""
+        with ExitStack() as stack:
+            for start in range(0, -(-self.classes // size), PIECE_ROWS):
+                piece = own[start : start + PIECE_ROWS].reshape(-1).numpy()
+                found = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
+                try:
+                    for rank, part in enumerate([] if self.ranks.rank or problem else found):
+                        file = file or stack.enter_context(TemporaryFile())
+                        file.seek((_first(rank, size, self.classes) + start) * each)
+                        file.write(part.data)
+                except OSError as error:
+                    problem = f"cannot write the output rows to a temporary file: {error.strerror}"
+            if problem:
+                raise RunError(f"{problem}; make room, or point TMPDIR elsewhere")
+            if file is None:
+                return np.empty((0, *shape[1:]), piece.dtype)
+            file.flush()
+            return np.memmap(file, piece.dtype, "r+", shape=shape)
 
     def deal(self, layer: FullLayer, otherwise: Callable[[Tensor], None]) -> None:
         """Gives a layer, whatever rows it has, those of this rank alone, with the starting values

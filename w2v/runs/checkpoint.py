@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from w2v.corpus.store import release_pages
 from w2v.system.files import atomic_directory, read_plain
 from w2v.system.json import read_object, whole_number
 
@@ -240,11 +241,13 @@ def all_finite(array: np.ndarray) -> bool:
 
 
 def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the rows in blocks of a few megabytes, so that no copy of all is ever needed."""
+    """Yields the rows in blocks of a few megabytes, so that no copy of all is ever needed; pages of
+    mapped ones are given back."""
     array = np.atleast_1d(array)
     step = max(1, CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
         yield array[start : start + step]
+        release_pages(array, start, start + step)
 
 
 def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndarray]:

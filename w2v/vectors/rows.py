@@ -76,7 +76,7 @@ class WordRows:
         return self._index_of.get(word) if isinstance(word, str) else None
 
     def has(self, word: str) -> bool:
-        """Returns whether the word has a vector: it is in the vocabulary, or has n-grams here."""
+        """Returns whether the word has a vector: it is in the vocabulary, or has learnt n-grams."""
         if not isinstance(word, str) or self.ngrams is None:
             return self.index(word) is not None
         return self.index(word) is not None or self.ngrams.has(word)

@@ -154,8 +154,7 @@ class LanguageModelEngine(Engine):
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
         own = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(own)
-        columns = self.columns.columns
-        start, stop = block.start // columns, block.stop // columns
+        start, stop = (at // self.columns.columns for at in (block.start, block.stop))
         with self._aside():
             torch.manual_seed(own + self.world.rank)  # of dropout
             self._whole, self._rows = None, {}

@@ -36,7 +36,8 @@ def told_if_missing() -> Iterator[None]:
 
 def has_triton() -> bool:
     """Whether Triton, which compiles the GPU's kernels, is installed; imports nothing."""
-    return find_spec("triton") is not None
+    found = find_spec("triton")
+    return found is not None and found.origin is not None  # a folder of that name has none
 
 
 def interprets_triton() -> bool:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-LIBRARIES = ("numpy", "numba", "torch")
+LIBRARIES = ("numpy", "numba", "torch", "triton")
 
 
 def made_with() -> dict[str, str]:

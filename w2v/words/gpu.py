@@ -64,18 +64,6 @@ LOG_Z = "output.log_z"  # the kernels have -log Z
 NOISE_SEED = 2**64 - 1  # noise words are hashed as windows are: their seed is turned around
 
 
-def device_of(config: Config) -> torch.device:
-    """Returns where it works; refuses what is not there."""
-    name = config.training.device
-    if interprets_triton() and name in ("auto", "cpu"):
-        return torch.device("cpu")
-    device = find_device(name)
-    if device.type == "cpu":
-        what = "PyTorch finds no CUDA device on this machine"
-        raise InputError(f"`engine` triton: {what}; use `engine` hogwild")
-    return device
-
-
 def block_words(config: Config, length: int) -> int:
     """Returns how many stream positions a block has, about, of a text of `length`."""
     shortest = INTERPRETED_BLOCK if interprets_triton() else SHORTEST_BLOCK
@@ -95,7 +83,7 @@ class TritonEngine(WordEngine):
     def __init__(
         self, config: Config, ids: np.ndarray, counts: np.ndarray, inputs: Inputs | None = None
     ) -> None:
-        self.config, self.device = config, device_of(config)
+        self.config, self.device = config, self.device_of(config)
         self._ids, self._counts, self._plan = engine.read_only(ids), counts, plan_of(config)
         self._limit = sentence_limit(config.corpus.max_sentence)
         self._variant = variant_of(config)
@@ -138,14 +126,21 @@ class TritonEngine(WordEngine):
         accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
         return Chosen(*map(there, (accept, alias, offsets, starts, steps)))
 
-    @classmethod
-    def device_of(cls, config: Config) -> torch.device:
+    @staticmethod
+    def device_of(config: Config) -> torch.device:
         """Returns where it will work; refuses what is not there."""
-        return device_of(config)
+        name = config.training.device
+        if interprets_triton() and name in ("auto", "cpu"):
+            return torch.device("cpu")
+        device = find_device(name)
+        if device.type == "cpu":
+            what = "PyTorch finds no CUDA device on this machine"
+            raise InputError(f"`engine` triton: {what}; use `engine` hogwild")
+        return device
 
     @classmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
-        device, plan, dim = device_of(config), plan_of(config), config.model.dim
+        device, plan, dim = cls.device_of(config), plan_of(config), config.model.dim
         tables = 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
         choice = choice_bytes(plan, vocabulary)
         there = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
@@ -162,7 +157,7 @@ class TritonEngine(WordEngine):
 
     @classmethod
     def how(cls, config: Config) -> str:
-        device = device_of(config)
+        device = cls.device_of(config)
         return f"{device if device.type == 'cuda' else 'interpreted'}; engine {TRITON}"
 
     @classmethod
@@ -182,7 +177,7 @@ class TritonEngine(WordEngine):
             raise
         except Exception as error:  # of the compilers that it calls, and of the driver
             why = (str(error).strip() or repr(error)).splitlines()[-1]
-            what = f"the kernels for {device_of(config)} cannot be compiled ({why})"
+            what = f"the kernels for {cls.device_of(config)} cannot be compiled ({why})"
             raise RunError(f"{what}; use `engine` autograd or `device` cpu") from error
 
     def warning(self) -> str | None:

@@ -156,3 +156,11 @@ def test_an_extension_that_is_no_vector_format_is_noted(
 def test_words_beyond_max_vocab_are_not_called_rare(w2v: Run, corpus: str) -> None:
     done = w2v("train", corpus, *QUICK, "--max-vocab", "5", "--output", "o")
     assert "below --min-count or beyond --max-vocab" in done.stderr
+
+
+def test_words_that_a_list_lacks_are_not_called_rare(w2v: Run, corpus: str, tmp_path: Path) -> None:
+    listed = w2v("vocab", corpus, "--min-count", "1").stdout.splitlines()[:5]
+    (tmp_path / "list.txt").write_text("".join(line.split("\t")[0] + "\n" for line in listed))
+    done = w2v("train", corpus, *QUICK, "--vocab", "list.txt", "--output", "o")
+    assert "not in --vocab" in done.stderr
+    assert "below --min-count" not in done.stderr

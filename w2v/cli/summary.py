@@ -10,6 +10,7 @@ from w2v.cli.interrupt import Stop
 from w2v.cli.output import human_count, human_seconds, say
 
 if TYPE_CHECKING:
+    from w2v.settings.config import Config
     from w2v.training.report import RunSummary
 
 
@@ -29,7 +30,7 @@ def stopped(summary: RunSummary, stop: Stop) -> str:
     return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
 
 
-def tell(summary: RunSummary, max_vocab: int) -> None:
+def tell(summary: RunSummary, settings: Config) -> None:
     """Says what became of the words, what was learnt, and how fast."""
     words = summary.words
     times = (
@@ -39,10 +40,9 @@ def tell(summary: RunSummary, max_vocab: int) -> None:
     if summary.model == "lm":
         _tell_language_model(summary, times)
         return
-    left_out = "below --min-count or beyond --max-vocab" if max_vocab else "below --min-count"
     say(
         f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
-        f" + {words.passed_left_out:,} {left_out} + {words.subsampled:,} subsampled"
+        f" + {words.passed_left_out:,} {_why_left_out(settings)} + {words.subsampled:,} subsampled"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
@@ -56,6 +56,15 @@ def tell(summary: RunSummary, max_vocab: int) -> None:
             f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
             f" {found['words']:,} words unknown)"
         )
+
+
+def _why_left_out(settings: Config) -> str:
+    corpus = settings.corpus
+    if corpus.vocab is not None:
+        return "not in --vocab"
+    if settings.start.init is not None:  # the words may be those of the run that it names
+        return "left out"
+    return "below --min-count or beyond --max-vocab" if corpus.max_vocab else "below --min-count"
 
 
 def _tell_language_model(summary: RunSummary, times: str) -> None:

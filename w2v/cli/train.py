@@ -152,7 +152,7 @@ def _train(settings: Config, world: World, run_before: Path | None, how: _How) -
 
 def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) -> None:
     if not how.quiet:
-        tell(summary, settings.corpus.max_vocab)
+        tell(summary, settings)
     try:
         if not how.streams:
             print_json(summary.as_dict()) if how.json else print_line(summary.output)

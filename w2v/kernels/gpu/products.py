@@ -12,7 +12,7 @@ import triton.language as tl
 
 @triton.jit
 def scores(H, Y, shape: tl.constexpr):
-    """H · Oᵀ [hidden, tile]."""
+    """H · Yᵀ [hidden, tile]."""
     if shape.cbow:
         s = tl.sum(H * Y, 1)[None, :]
     else:

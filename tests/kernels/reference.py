@@ -52,7 +52,8 @@ class Model:
     paths: list[tuple[np.ndarray, np.ndarray]] | None = None  # (nodes, labels) of every word
     cross_entropy: bool = False
     cbow: bool = False
-    mean: bool = True  # CBOW: hidden is the mean of the context rows, else their sum
+    # CBOW: hidden is the mean of the context rows (of all rows of these words), else their sum
+    mean: bool = True
     share: bool = False  # CBOW: a context row gets its share of the mean's gradient, else all of it
     parts: list[np.ndarray] | None = None  # rows of w_ngrams that each word has
     w_ngrams: np.ndarray | None = None
@@ -139,7 +140,10 @@ def train(
         contexts = [rows[j] for j in neighbours if sentence[positions[j]] == sentence[positions[i]]]
         if contexts:
             predictions += 1 if model.cbow else len(contexts)
-            loss += train_window(nearby, contexts, words[i], chosen[i], lr)
+            sizes = np.ones(len(contexts))
+            if model.parts is not None and model.mean:
+                sizes += [len(model.parts[words[j]]) for j in contexts]
+            loss += train_window(nearby, contexts, words[i], chosen[i], lr, sizes)
         while model.parts is not None and ended <= (i - window if i + 1 < len(words) else i):
             model.add(words[ended], ring[ended] - before[ended])
             ended += 1
@@ -164,13 +168,22 @@ def draw_noise(model: Model, target: int, state: int) -> tuple[int, Noise]:
 
 
 def train_window(
-    model: Model, contexts: list[int], target: int, noise: Noise | None, lr: float
+    model: Model,
+    contexts: list[int],
+    target: int,
+    noise: Noise | None,
+    lr: float,
+    sizes: np.ndarray | None = None,
 ) -> float:
-    """Every row moves by -lr · gradient of the window's loss, all taken at the window's start."""
+    """Every row moves by -lr · gradient of the window's loss, all taken at the window's start.
+
+    sizes [C]: how much each context row counts in CBOW's mean; None: all the same.
+    """
+    sizes = np.ones(len(contexts)) if sizes is None else sizes
     inputs = model.w_in[contexts]
     hidden = inputs
     if model.cbow:
-        hidden = inputs.mean(0, keepdims=True) if model.mean else inputs.sum(0, keepdims=True)
+        hidden = sizes[None] @ inputs / (sizes.sum() if model.mean else 1)
     change, loss = np.zeros_like(hidden), 0.0
     if model.paths is not None:
         nodes, labels = model.paths[target]

@@ -51,6 +51,7 @@ def definition(engine: HogwildEngine, counts: np.ndarray) -> reference.Model:
         ({"loss": "neg", "window": 1, "max_sentence": 7, "subwords": "3-6"}, (300, 40, 20)),
         ({"loss": "hsigmoid", "model": "cbow"}, (600, 12, 15)),
         ({"loss": "hsigmoid", "model": "cbow", "cbow_grad": "mean"}, (600, 40, 40)),
+        ({"loss": "hsigmoid", "model": "cbow", "cbow_hidden": "sum"}, (600, 12, 15)),
     ],
 )
 def test_same_update_as_the_definition(

@@ -104,7 +104,9 @@ def test_a_step_of_the_autograd_engine(model: str) -> None:
     if model == "cbow":
         groups = [contexts[places == place] for place in places.unique()]
         bags = [table[group].sum(0) for group in groups]
-        means = [table[group].mean(0) for group in groups]
+        # the mean of all rows of all context words
+        sizes = torch.from_numpy(inputs.counts.astype(float))[:, None]
+        means = [(sizes * table)[group].sum(0) / sizes[group].sum() for group in groups]
         hidden = torch.stack([b - (b - m).detach() for b, m in zip(bags, means, strict=True)])
         targets = windows.words[places.unique()]
     else:

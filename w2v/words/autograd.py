@@ -5,7 +5,8 @@ by autograd.
                The hidden vector of a prediction is the context word's input row, so that a batch
                has no more distinct ones than it has distinct words: a loss that scores all V rows
                scores them once for each.
-    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle;
+    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle
+               (the mean of all their rows where words have n-grams);
                each of them gets the whole gradient of the mean, as in word2vec.c, or its share
                (`cbow_grad` mean).
 

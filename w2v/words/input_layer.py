@@ -74,11 +74,19 @@ class InputLayer:
         return own.add_(sums).div_(counts[:, None] + 1)
 
     def bags(self, words: Tensor, starts: Tensor, mode: str) -> Tensor:
-        """Returns the mean or sum of the vectors of words [N], from starts[i] on for bag i."""
+        """Returns the mean of all rows of words [N], or the sum of their vectors, from starts[i] on
+        for bag i."""
         if self.inputs is None:
             return F.embedding_bag(words, self.tables[INPUT], starts, mode=mode)
         distinct, place = distinct_rows(words, len(self.tables[INPUT]))
-        return F.embedding_bag(place, self.of(distinct), starts, mode=mode)
+        vectors = self.of(distinct)
+        if mode == "sum":
+            return F.embedding_bag(place, vectors, starts, mode="sum")
+        counts = (self._starts[distinct + 1] - self._starts[distinct] + 1).to(vectors.dtype)[
+            :, None
+        ]
+        sums = F.embedding_bag(place, counts * vectors, starts, mode="sum")
+        return sums / F.embedding_bag(place, counts, starts, mode="sum")
 
     def update(self, words: Tensor, gradient: Tensor, lr: float) -> None:
         """Takes a step against the gradient [U, dim] of the vectors of distinct words [U]."""

@@ -21,14 +21,20 @@ from numba import float32, float64, int64, uint64
 from w2v.kernels.cpu import reader
 from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
-from w2v.kernels.cpu.composed import compose, give_back, prefetch_parts
+from w2v.kernels.cpu.composed import compose, give_back, prefetch_parts, row_count
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
 from w2v.kernels.cpu.random import below, mix, step
 from w2v.kernels.cpu.reader import begin, refill
 from w2v.kernels.cpu.rows import AHEAD, SLOTS, choose_noise, choose_path, count_use, row_of, rows_of
-from w2v.kernels.cpu.tile import gather_contexts, scatter_gradient, score_tile, update_tile
+from w2v.kernels.cpu.tile import (
+    gather_contexts,
+    gather_weighted,
+    scatter_gradient,
+    score_tile,
+    update_tile,
+)
 from w2v.kernels.plan import NOISE, PATH
 from w2v.system.compiled import compiled
 
@@ -63,7 +69,8 @@ class Scratch(NamedTuple):
     [tiles, groups, 16], copies of output rows [tiles · T] and their addresses, addresses of the
     context rows [2·window], and masks [Q, 16]: masks[i] keeps the lanes of all but the last i
     hidden rows of a group; offsets with the biases added [tiles, 8]; the address of the address of
-    the second hidden row, CBOW's gradient."""
+    the second hidden row, CBOW's gradient; how much each context row counts in CBOW's mean where
+    words have n-grams [2·window] float32."""
 
     hidden: int
     scores: int
@@ -73,11 +80,13 @@ class Scratch(NamedTuple):
     masks: int
     biased: int
     gradient: int
+    sizes: int
 
 
 class Text(NamedTuple):
     """What of the stream a block is, and how it is read. CBOW: whether hidden is the mean of the
-    context rows (else their sum), and whether a context row gets its share of hidden's gradient
+    context rows (where words have n-grams: of all the rows that these are made of), else their sum,
+    and whether a context row gets its share of hidden's gradient
     (else all of it)."""
 
     start: int
@@ -128,7 +137,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 trains = chosen > min(i + AHEAD, targets - 1)
                 contexts = scored = groups = tiles = int64(0)
                 receivers, sources, row_list = scratch.contexts, int64(0), int64(0)
-                share = float32(1)
+                share, total = float32(1), float32(0)
                 if trains:
                     random = step(random)
                     reach = window - int64(below(random, window))
@@ -144,6 +153,12 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             if ngrams:
                                 place = (gone + j) & composed.mask
                                 row = composed.ring + place * size
+                                if cbow:
+                                    weight = float32(1)
+                                    if text.mean:
+                                        weight = row_count(word, composed)
+                                    v.write_float(scratch.sizes + 4 * contexts, weight)
+                                    total += weight
                             else:
                                 row = row_of(m.input, word, size)
                                 count_use(m.input, word)
@@ -161,7 +176,14 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         scored, receivers = int64(1), scratch.gradient
                         share = float32(1) / float32(contexts)
                         scale = share if text.mean else float32(1)
-                        gather_contexts(hidden, scratch.contexts, contexts, scale, size)
+                        if ngrams:
+                            if text.mean:
+                                scale = float32(1) / total
+                            gather_weighted(
+                                hidden, scratch.contexts, scratch.sizes, contexts, scale, size
+                            )
+                        else:
+                            gather_contexts(hidden, scratch.contexts, contexts, scale, size)
                     predictions += scored
                     tiles, groups = (n + T - 1) // T, (scored + Q - 1) // Q
                     row_list = slots.rows + slot * slots.row_bytes

@@ -5,6 +5,9 @@ So to a window it is a row like any other. It is composed when the word comes wi
 target, into a ring with a place for each of the nearby words; the windows read and change it there;
 and what has been added to it goes to its n rows when no window can reach the word any more. That
 costs n loads and n stores a word, where fastText has them for every pair of target and context.
+
+CBOW's hidden row is the mean of all rows of all context words, as in fastText: a word counts by the
+number of its rows (it costs accuracy to count every word once).
 """
 
 from __future__ import annotations
@@ -42,6 +45,13 @@ def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
         row = v.read_int(c.rows + 4 * k)
         if row >= NEAR:
             v.prefetch_row(row_of(m.ngrams, row, size), size)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
+def row_count(word: Any, c: Any) -> Any:
+    """How many rows the word is composed of, its own included."""
+    start = v.read_long(c.starts + 8 * int64(word))
+    return float32(v.read_long(c.starts + 8 * int64(word) + 8) - start + 1)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)

@@ -97,6 +97,20 @@ def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
+def gather_weighted(
+    hidden: int, rows: int, weights: int, contexts: int, scale: Any, size: int
+) -> None:
+    """As `gather_contexts`, each row times the float32 at its place from address `weights` on."""
+    factor, zero = spread(scale), spread(np.float32(0))
+    for d in range(0, size, 64):
+        total = zero
+        for q in range(contexts):
+            total = fma(load_spread(weights + 4 * q), load(read_long(rows + 8 * q) + d), total)
+        store(hidden + d, multiply(factor, total))
+        store(hidden + size + d, zero)
+
+
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def scatter_gradient(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
     """Each of the `contexts` rows += scale · the row after `hidden`; one that stands twice gets it
     twice."""

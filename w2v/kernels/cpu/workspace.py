@@ -168,6 +168,7 @@ class Workspace:
             self.output_rows[noise:] = address(self.zero_row)
         self.contexts = np.zeros(2 * window + group, np.int64)
         self.gradient = np.array([address(self.hidden) + size])
+        self.sizes = np.zeros(2 * window, np.float32)
         self.masks = np.zeros((group, 16), np.float32)
         for short in range(group):
             self.masks[short, : (group - short) * width] = 1
@@ -196,7 +197,7 @@ class Workspace:
         tables = self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights
         scratch = (
             self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
-            self.biased, self.gradient,
+            self.biased, self.gradient, self.sizes,
         )  # fmt: skip
         sizes = self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row)
         slots = Slots(*sizes, *(address(table) for table in tables))

@@ -7,7 +7,6 @@ All that is wrong is reported at once.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -139,10 +138,6 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
 def _wrong_alone(given: _Given) -> list[str]:
     """Returns phrases on values that are wrong whatever the others are."""
     values, places, problems = given.values, given.places, []
-    device = str(values.get("device", "auto"))
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
-        what = f"{places['device']} {device}"
-        problems.append(f"{what} is not one of auto, cpu, cuda, or cuda: and a number")
     problems += [
         f"{places[name]} needs `init`: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")

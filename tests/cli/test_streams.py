@@ -26,6 +26,13 @@ def test_vectors_on_stdout(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert (tmp_path / "got.txt").read_bytes() == (tmp_path / "same.txt").read_bytes()
 
 
+def test_a_recipe_may_name_stdout(w2v: Run, corpus: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"corpus: {corpus}\noutput: '-'\n")
+    done = w2v("train", "--config", "recipe.yaml", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == w2v("train", corpus, *QUICK, "--output", "-").stdout != ""
+
+
 def test_vectors_on_stdout_leave_no_room_for_json(w2v: Run, corpus: str) -> None:
     done = w2v("train", corpus, *QUICK, "--output", "-", "--json")
     assert (done.returncode, done.stdout) == (2, "")

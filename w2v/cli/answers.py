@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2v.cli.lines import batches_of_lines
+from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_model, say_made
 from w2v.cli.output import Cell, print_json, print_line, print_table, say
 from w2v.errors import InputError
@@ -55,16 +54,15 @@ def answer_each(
     """Prints the answers to the texts that the command line's `words` make, or with - to each line
     of stdin, and returns the exit code: 2 if a word of the command line, or all of stdin, could not
     be answered. `model` is what the user named, and --encoding-errors."""
-    streaming = list(words) == ["-"]
-    if streaming and sys.stdin is None:
-        raise InputError(
-            f"- reads {questions.wanted} from stdin, which is closed; name words, or pipe them in"
-        )
-    if streaming and model[0] == "-":
-        raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
+    streaming, batches = list(words) == ["-"], iter([texts])
+    if streaming:
+        use, remedy = f"- reads {questions.wanted} from", "name words, or pipe them in"
+        batches = _lines(open_stdin(use, remedy, typed=True).read1)
+        if model[0] == "-":
+            raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
     vectors = open_model(model[0], encoding_errors=model[1])
     answered = failed = 0
-    for batch in _lines() if streaming else [texts]:
+    for batch in batches:
         for text, answer in zip(batch, questions.answer(vectors, batch), strict=True):
             if not isinstance(answer, Answer):
                 failed += 1
@@ -108,11 +106,10 @@ def parts(text: str) -> list[str]:
     return [part for part in text.split("\t" if "\t" in text else " ") if part.strip(" ")]
 
 
-def _lines() -> Iterator[list[str]]:
-    """Yields the lines of stdin that are not empty: many at a time from a file, each at once when
-    somebody types."""
+def _lines(read: Callable[[int], bytes]) -> Iterator[list[str]]:
+    """Yields the lines that are not empty, see `batches_of_lines`."""
     first = True
-    for lines in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer), MAX_WORD_BYTES):
+    for lines in batches_of_lines(read, MAX_WORD_BYTES):
         if first:
             lines[0], first = lines[0].removeprefix(BYTE_ORDER_MARK), False
         # Other blanks, such as U+00A0, may be part of a word.

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from w2v.cli.model import VECTOR_FILES, open_model
+from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model
 from w2v.cli.output import print_json, print_values
 from w2v.errors import InputError
@@ -117,6 +117,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             is_list = isinstance(value, list)
             flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if is_list else value
     return flat
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

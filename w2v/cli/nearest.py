@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each
-from w2v.cli.model import VECTOR_FILES
-from w2v.cli.options import EncodingErrors, Json, Model
+from w2v.cli.options import EncodingErrors, Json, Model, real, whole
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,22 +33,15 @@ SIGNS = ("+", "-")
 def command(
     model: Model,
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
-    k: Annotated[
-        int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many neighbours")
-    ] = 10,
+    k: Annotated[int, whole("--k", "-k", min=1, help="how many neighbours")] = 10,
     method: Annotated[
         str, typer.Option(metavar="[add|mul]", help="rank by the cosine to the sum, or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="INT",
-            help="answer with only this many of the most frequent words; 0 for all",
-        ),
+        int, whole(min=0, help="answer with only this many of the most frequent words; 0 for all")
     ] = 0,
     min_similarity: Annotated[
-        float | None, typer.Option(metavar="FLOAT", help="leave out words that are less similar")
+        float | None, real(help="leave out words that are less similar")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
@@ -83,6 +75,3 @@ def split_queries(words: Sequence[str]) -> list[str]:
         else:
             queries.append([word])
     return [" ".join(query) for query in queries]
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

@@ -16,11 +16,16 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from w2v.cli.wording import as_options
+from w2v.errors import InputError
+from w2v.system.files import check_writable
+from w2v.system.json import plain
 
 Cell = str | int | float | None
+SHOWN = 20  # rows in a terminal of what is a file elsewhere
 
 # Controls but tab and newline, what turns the direction of text, separators of lines and
 # paragraphs, invisible marks and tags.
@@ -80,6 +85,26 @@ class _Seen(io.RawIOBase):
         return len(data)
 
 
+def binary_pipe() -> BinaryIO:
+    """Returns stdout for bytes that are not for people."""
+    if sys.stdout is None or is_terminal(sys.stdout):
+        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
+    return sys.stdout.buffer
+
+
+def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
+    """Returns what --output names if that is a file, checked; None: results go to stdout."""
+    if output is None or output == "-":
+        return None
+    check_writable(output, overwrite=overwrite)
+    return output
+
+
+def print_written(output: str, json: bool, **facts: object) -> None:
+    """Says which file was written; with `json` also what is known of it."""
+    print_json({"output": output, **facts}) if json else print_line(output)
+
+
 def print_line(text: str) -> None:
     """Prints one line of results."""
     print(seen(text, sys.stdout))
@@ -87,7 +112,7 @@ def print_line(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Prints one JSON document on one line; NaN and infinity become null."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
     print_line(_escaped(_LONE, text))  # with them the line would not be JSON
 
 
@@ -119,6 +144,18 @@ def print_table(
     for row in content:
         table.add_row(*(Text(seen(_shown(cell), sys.stdout)) for cell in row))
     Console(highlight=False).print(table)
+
+
+def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: int) -> None:
+    """Prints the first of so many rows in a terminal, as `print_table` does, and all otherwise."""
+    if not is_terminal(sys.stdout):
+        for row in rows:
+            print("\t".join(_tsv(str(cell)) for cell in row))
+        return
+    print_table(headings, islice(rows, SHOWN))
+    if total > SHOWN:
+        more = total - SHOWN
+        say(f"... and {more:,} more: pipe the output, or write it with -o FILE")
 
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
@@ -198,16 +235,6 @@ def human_count(number: float) -> str:
 def _escaped(which: re.Pattern[str], text: str) -> str:
     """Returns the text with the characters in question as JSON escapes."""
     return which.sub(lambda found: json.dumps(found[0])[1:-1], text)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _is_quantity(cell: Cell) -> bool:

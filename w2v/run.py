@@ -118,7 +118,8 @@ def _tell(context: Context, output: Output) -> None:
     if training.deterministic and training.engine == "hogwild":
         what = f"`deterministic` holds for `threads` {training.threads}"
         reporter.note(f"{what}: another number gives other bytes")
-    if not output.begun and (folder := output.lies_in(config.corpus.corpus)):
+    # a run directory is passed over there
+    if output.is_file and (folder := output.lies_in(config.corpus.corpus)):
         what = f"`output` {output.path} lies in the corpus folder {folder}"
         reporter.warn(f"{what}: whoever reads that again will find the result among the texts")
 

@@ -128,7 +128,7 @@ def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
     file, and is there memory for the output layer?"""
     import torch
 
-    from w2v.lm.bodies.choose import make_body
+    from w2v.lm.bodies import make_body
 
     try:
         with torch.device("meta"):

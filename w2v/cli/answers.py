@@ -15,32 +15,22 @@ from w2v.system.limits import MAX_WORD_BYTES
 
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
-    from w2v.vectors.queries import QueryError
 
 
-class Answer(NamedTuple):
-    """The rows of a table, and what --json prints."""
-
-    rows: list[tuple[Cell, ...]]
-    value: dict[str, Any]
+# the rows of a table, and what --json prints
+Answer = tuple[list[tuple[Cell, ...]], dict[str, Any]]
 
 
 class Questions(NamedTuple):
-    """A verb's kind of question.
-
-    Attributes:
-        verb: its name, for messages.
-        wanted: what it asks for, in the plural.
-        headings: of the answers' table; without any, each row is one line of text.
-        missing: what --json has beside the query and the error where there is no answer.
-        answer: what answers many texts, each with an error if need be.
-    """
+    """A verb's kind of question: the verb's name and what it asks for, in the plural; the answers'
+    headings (without any, each row is one line of text); what --json has beside the query and the
+    error where there is no answer; and what answers many texts, each with an error if need be."""
 
     verb: str
     wanted: str
     headings: tuple[str, ...]
     missing: dict[str, Any]
-    answer: Callable[[WordVectors, list[str]], Iterable[Answer | QueryError]]
+    answer: Callable[[WordVectors, list[str]], Iterable[Answer | InputError]]
 
 
 def answer_each(
@@ -64,19 +54,20 @@ def answer_each(
     answered = failed = 0
     for batch in batches:
         for text, answer in zip(batch, questions.answer(vectors, batch), strict=True):
-            if not isinstance(answer, Answer):
+            if isinstance(answer, InputError):
                 failed += 1
                 say(f"{questions.verb}: {answer}")
                 if json and streaming:  # every line of a stream has its own
                     print_json({"query": text, **questions.missing, "error": str(answer)})
                 continue
             answered += 1
+            rows, value = answer
             if json:
-                print_json(answer.value)
+                print_json(value)
             elif questions.headings:
-                print_table(questions.headings, answer.rows)
+                print_table(questions.headings, rows)
             else:
-                for row in answer.rows:
+                for row in rows:
                     print_line(" ".join(map(str, row)))
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -86,10 +77,10 @@ def answer_each(
 
 def each_alone(
     answer: Callable[[WordVectors, str], Answer],
-) -> Callable[[WordVectors, list[str]], Iterator[Answer | QueryError]]:
+) -> Callable[[WordVectors, list[str]], Iterator[Answer | InputError]]:
     """Returns what answers many texts one after the other."""
 
-    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | QueryError]:
+    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | InputError]:
         from w2v.vectors.queries import QueryError
 
         for text in texts:

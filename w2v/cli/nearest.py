@@ -21,11 +21,11 @@ import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each
 from w2v.cli.options import EncodingErrors, Json, Model, real, whole
+from w2v.cli.output import Cell
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
-    from w2v.vectors.queries import Neighbour, QueryError
 
 SIGNS = ("+", "-")
 
@@ -46,22 +46,21 @@ def command(
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
-    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | QueryError]:
+    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | InputError]:
         found = vectors.answers(
             texts, k, method=method, restrict_vocab=restrict_vocab, min_similarity=min_similarity
         )
         for text, answer in zip(texts, found, strict=True):
-            yield answer if isinstance(answer, InputError) else _answer(text, answer)
+            if isinstance(answer, InputError):
+                yield answer
+            else:
+                rows: list[tuple[Cell, ...]] = [(text, *each) for each in answer]
+                yield rows, {"query": text, "neighbours": [each._asdict() for each in answer]}
 
     headings = ("query", "word", "similarity")
     questions = Questions("w2v nearest", "queries", headings, {"neighbours": []}, answers)
     texts = split_queries(words)
     return answer_each(questions, (model, encoding_errors), words, texts, json=json)
-
-
-def _answer(text: str, found: list[Neighbour]) -> Answer:
-    value = {"query": text, "neighbours": [each._asdict() for each in found]}
-    return Answer([(text, *each) for each in found], value)
 
 
 def split_queries(words: Sequence[str]) -> list[str]:

@@ -38,4 +38,4 @@ def command(
 def _answer(vectors: WordVectors, text: str) -> Answer:
     words = parts(text)
     odd = vectors.odd_one_out(words)
-    return Answer([(" ".join(words), odd)], {"words": words, "odd": odd})
+    return [(" ".join(words), odd)], {"words": words, "odd": odd}

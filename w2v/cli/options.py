@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from w2v.cli.wording import as_options
+from w2v.cli.output import as_options
 from w2v.errors import InputError
 from w2v.settings.declare import Setting, settings_of
 from w2v.settings.elsewhere import renamed

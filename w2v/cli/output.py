@@ -19,7 +19,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
-from w2v.cli.wording import as_options
 from w2v.errors import InputError
 from w2v.system.files import check_writable
 from w2v.system.json import plain
@@ -33,6 +32,7 @@ _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f]"
 )
+_SETTING = re.compile(r"`([a-z][a-z0-9_]*)`")
 _LONE = re.compile("[\ud800-\udfff]")  # parts of file names that are not UTF-8
 
 
@@ -53,6 +53,18 @@ def set_up_streams() -> None:
                 stream.reconfigure(errors=on_terminal)
             else:
                 stream.reconfigure(encoding="utf-8", errors=piped)
+
+
+def as_options(message: str) -> str:
+    """Returns what the library says with every `setting` as the option that a command line knows it
+    by: --min-count, CORPUS."""
+    # what a run can be gone on with is worth a whole command
+    message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
+    return _SETTING.sub(lambda found: _option(found[1]), message)
+
+
+def _option(name: str) -> str:
+    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")
 
 
 def is_terminal(stream: Any) -> bool:

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say, seen
-from w2v.cli.wording import as_options
+from w2v.cli.output import (
+    as_options,
+    human_bytes,
+    human_count,
+    human_seconds,
+    is_terminal,
+    say,
+    seen,
+)
 from w2v.training.report import Progress, SilentReporter
 
 if TYPE_CHECKING:

@@ -45,4 +45,4 @@ def _answer(vectors: WordVectors, text: str) -> Answer:
     if len(pair) != 2:
         raise QueryError(f"{shown(text)} is no pair; give two words, with a tab between them")
     cells = (pair[0], pair[1], vectors.similarity(*pair))
-    return Answer([cells], dict(zip(FIELDS, cells, strict=True)))
+    return [cells], dict(zip(FIELDS, cells, strict=True))

@@ -187,11 +187,7 @@ def _finished(run: Path, settings: Config) -> dict[str, Any] | None:
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
     """Returns the settings of a run to go on with. Beside --resume the user gave `given`, which are
-    settings, and `others`, which are further options.
-
-    Raises:
-        InputError: there is no such run, or something was given that would make another run of it.
-    """
+    settings, and `others`, which are further options: InputError where they are of no use."""
     from w2v.runs.resume import resumed_config
 
     for option in (option for option, present in others.items() if present):

@@ -34,4 +34,4 @@ def command(
 
 def _answer(vectors: WordVectors, word: str) -> Answer:
     values = [float(str(value)) for value in vectors[word]]  # the shortest that is read back
-    return Answer([(word, *values)], {"word": word, "vector": values})
+    return [(word, *values)], {"word": word, "vector": values}

@@ -37,12 +37,8 @@ LONG_SECONDS = 3600.0  # a plan that takes longer says what is faster
 
 
 def run(context: Context) -> RunSummary:
-    """Trains and writes the result; returns what was done.
-
-    Raises:
-        InputError: the corpus, the output or the settings cannot be used.
-        RunError: not enough memory, a full disk, numbers that became NaN.
-    """
+    """Trains and writes the result; returns what was done. Raises InputError where the corpus, the
+    output or the settings cannot be used, RunError for too little memory, a full disk, NaN."""
     began, world = time.perf_counter(), context.world
     with world.step():
         context = replace(context, config=pinned_config(context.config))
@@ -168,12 +164,9 @@ def _train(
 
 
 def plan(context: Context) -> Plan:
-    """Returns what `run` would do and need; writes nothing.
+    """Returns what `run` would do and need; writes nothing. Raises InputError as that does.
 
     The time is extrapolated from about a second of training, if there is memory for it.
-
-    Raises:
-        InputError: the corpus, the output or the settings cannot be used.
     """
     config, world = context.config, context.world
     context = among_ranks(context)

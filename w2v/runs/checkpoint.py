@@ -100,11 +100,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads and verifies one checkpoint, whose tensors are memory-mapped.
-
-    Raises:
-        DamagedCheckpoint: a file is missing, altered, or does not say what it should.
-    """
+    """Reads and verifies one checkpoint, whose tensors are memory-mapped. Raises DamagedCheckpoint
+    where a file is missing, altered, or does not say what it should."""
     reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)

@@ -104,12 +104,8 @@ class Setting:
 
     def convert(self, value: object, where: str) -> Value:
         """Returns the value in the setting's type, from a command-line text or a YAML value.
-
-        where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
-
-        Raises:
-            BadValue: wrong type, out of range, not finite, not among the choices.
-        """
+        `where`: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
+        Raises BadValue: wrong type, out of range, not finite, not among the choices."""
         if value is None:
             if self.optional:
                 return None

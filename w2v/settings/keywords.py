@@ -129,10 +129,7 @@ def _described(setting: Setting) -> str:
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings with paths as texts, and numbers of NumPy and tensors as Python's own.
-
-    Raises:
-        InputError: what should be a path is none.
-    """
+    Raises InputError where what should be a path is none."""
     known, given = all_settings(), {name: _plain(value) for name, value in settings.items()}
     for name, value in given.items():
         if value is not None and name in known and known[name].is_path(value):

@@ -36,10 +36,8 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     plain `loss`. A mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its
     names, which keep their hyphens. A value is a text, None, a list of values, or (which no setting
     takes) a dict of them. Texts that the file names by relative paths are looked for beside it
-    first, then from the working directory.
-
-    Raises:
-        InputError: the file cannot be read, is not YAML, or is not a mapping.
+    first, then from the working directory. Raises InputError where the file cannot be read, is not
+    YAML, or is not a mapping.
     """
     text = _read_text(path)
     try:

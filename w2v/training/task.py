@@ -178,11 +178,8 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, earlier: Checkpoint | None) -> Text:
-        """Returns the texts; `earlier` is the checkpoint to go on from.
-
-        Raises:
-            InputError: they cannot be used.
-        """
+        """Returns the texts; `earlier` is the checkpoint to go on from. Raises InputError where
+        they cannot be used."""
 
     @abstractmethod
     def demands(self, vocabulary: int) -> list[Demand]:

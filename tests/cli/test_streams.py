@@ -82,6 +82,17 @@ def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments:
     assert "closed" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", ["embed v.bin q", "export v.bin -o -", "train q --output -"])
+def test_closed_stdout_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "q").write_text("king man queen woman\n")
+    command = ["sh", "-c", f"{sys.executable} -m w2v {arguments} >&-"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "closed" in done.stderr
+
+
 @pytest.mark.parametrize(
     "verb", [["nearest", "l.vec", "b"], ["info", "l.vec"], ["export", "l.vec", "-o", "-"]]
 )

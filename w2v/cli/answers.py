@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_model, say_made
-from w2v.cli.output import Cell, print_json, print_line, print_table, say
+from w2v.cli.output import Cell, flush, print_json, print_line, print_table, say
 from w2v.errors import InputError
 from w2v.system.fields import BYTE_ORDER_MARK
 from w2v.system.limits import MAX_WORD_BYTES
@@ -69,8 +68,7 @@ def answer_each(
             else:
                 for row in rows:
                     print_line(" ".join(map(str, row)))
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        flush()
     say_made(vectors)
     return 2 if failed and not (streaming and answered) else 0
 

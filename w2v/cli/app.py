@@ -22,7 +22,7 @@ from w2v.cli.completion import VARIABLE
 from w2v.cli.interrupt import Interrupted, leaving
 from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import Command, long_names
-from w2v.cli.output import say, set_up_streams, silence, takes
+from w2v.cli.output import flush, say, set_up_streams, silence, takes
 from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.memory import short_memory
@@ -106,8 +106,7 @@ def _guarded(given: list[str]) -> int:
     try:
         with leaving(), short_memory():
             status = _run(given)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            flush()
         return status
     except BrokenPipeError:
         silence(1)

@@ -64,17 +64,18 @@ def command(
     if output not in (None, "-"):
         check_encoded(output)
     written = file_to_write(output, overwrite=overwrite)
+    stdout = binary_stdout() if written is None else None
     with _opened(text) as read, ConsoleReporter(quiet=quiet or output is None) as reporter:
         vectors = open_model(model, encoding_errors=encoding_errors)
         batches = _lines(read, text, encoding_errors, reporter)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            if written is None:
-                write, file = (write_jsonl if json else write_tsv), binary_stdout()
+            if stdout is not None:
+                write = write_jsonl if json else write_tsv
                 for part in encode_batches(vectors, batches, pooling):
-                    write(file, [part], vectors.dim)
-                    file.flush()
-            else:
+                    write(stdout, [part], vectors.dim)
+                    stdout.flush()
+            elif written is not None:
                 n = vectors.embed(chain.from_iterable(batches), written, pooling)
     for each in told:
         say(f"warning: {each.message}")

@@ -89,10 +89,7 @@ def command(
             raise InputError(
                 f"--format {kind} is not for a terminal; name a file with -o, or pipe the output"
             )
-        if sys.stdout is None:
-            raise InputError(
-                "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
-            )
+        stdout = binary_stdout()
     else:
         kind = format or check_format(output)
         check_writable(output, overwrite=overwrite)
@@ -102,7 +99,7 @@ def command(
     vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
     words, rows, counts = vectors.words, vectors.matrix, vectors.counts
     if output == "-":
-        written = write_vectors(binary_stdout(), words, rows, kind, counts, dtype, vectors)
+        written = write_vectors(stdout, words, rows, kind, counts, dtype, vectors)
     else:
         written = save_vectors(output, words, rows, counts, kind, dtype, vectors)
     for warning in written.warnings:

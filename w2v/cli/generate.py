@@ -26,7 +26,7 @@ import typer
 from w2v.cli.lines import open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run, real, whole
-from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
@@ -84,7 +84,7 @@ def command(
             for line in filter(None, lines):
                 reporter.close()
                 print_line(line.removesuffix("\n"))
-                sys.stdout.flush()
+                flush()
 
 
 def _prompt_text(prompt: str | None) -> str:

@@ -13,7 +13,7 @@ names, which the first line gives, and as JSON a list.
 from __future__ import annotations
 
 import csv
-import sys
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ import typer
 
 from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model
-from w2v.cli.output import print_json, print_values
+from w2v.cli.output import print_json, print_line, print_values
 from w2v.errors import InputError
 
 FIRST_WORDS = 8
@@ -78,9 +78,11 @@ def _print_metrics(model: str, kind: str) -> None:
         print_json(lines)
         return
     names = list(dict.fromkeys(name for line in lines for name in line))
-    table = csv.writer(sys.stdout, "excel" if kind == "csv" else "excel-tab", lineterminator="\n")
+    text = io.StringIO()
+    table = csv.writer(text, "excel" if kind == "csv" else "excel-tab", lineterminator="\n")
     table.writerow(names)
     table.writerows([line.get(name) for name in names] for line in lines)
+    print_line(text.getvalue().removesuffix("\n"))
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:

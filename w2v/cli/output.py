@@ -79,7 +79,12 @@ def seen(text: str, stream: Any) -> str:
 
 
 def binary_stdout() -> BinaryIO:
-    """Returns stdout for bytes of UTF-8; a terminal does not obey them."""
+    """Returns stdout for bytes of UTF-8; a terminal does not obey them. Raises InputError if it is
+    closed."""
+    if sys.stdout is None:
+        raise InputError(
+            "results go to stdout, which is closed; name a file with -o, or pipe them on"
+        )
     return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
 
 
@@ -115,6 +120,12 @@ def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
 def print_written(output: str, json: bool, **facts: object) -> None:
     """Says which file was written; with `json` also what is known of it."""
     print_json({"output": output, **facts}) if json else print_line(output)
+
+
+def flush() -> None:
+    """Lets the reader of stdout have what was printed."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def print_line(text: str) -> None:

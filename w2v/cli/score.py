@@ -23,7 +23,7 @@ from typer import Argument, Option
 from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
-from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
@@ -69,7 +69,7 @@ def command(
                 scores = model.score(lines, stream=stream)
             for score in scores:
                 _print_score(score, unit, tokens, json)
-            sys.stdout.flush()
+            flush()
             done += len(lines)
             reporter.working("scoring", done, None, "lines")
 

@@ -38,6 +38,7 @@ from w2v.cli.interrupt import Stop, stopping_softly
 from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
     binary_stdout,
+    flush,
     human_bytes,
     human_seconds,
     is_terminal,
@@ -150,8 +151,7 @@ def _print_result(summary: RunSummary, json: bool, stop: Stop, *, streams: bool)
     try:
         if not streams:
             print_json(summary.as_dict()) if json else print_line(summary.output)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
         if not stop.is_set():
             raise
@@ -208,10 +208,7 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         raise InputError(
             "--output - writes vectors to stdout, where --json puts its object; choose one of them"
         )
-    if sys.stdout is None:
-        raise InputError(
-            "--output - writes vectors to stdout, which is closed; name a file, or pipe them on"
-        )
+    binary_stdout()
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError(
             "--checkpoint-every needs a run directory, and --output - is a stream: omit one of them"

@@ -30,7 +30,7 @@ import typer
 
 from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_model, say_made
-from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet
+from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, choice
 from w2v.cli.output import binary_stdout, file_to_write, print_written, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError, shown
@@ -44,7 +44,7 @@ def command(
     ] = "-",
     output: Output = None,
     pooling: Annotated[
-        str, typer.Option(metavar="[mean|sif]", help="how the vectors of a line's words are joined")
+        str, choice(("mean", "sif"), "how the vectors of a line's words are joined")
     ] = "mean",
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
@@ -55,10 +55,8 @@ def command(
     # wait for each other four times as long as one takes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
-    from w2v.vectors.encoding import POOLINGS, encode_batches
+    from w2v.vectors.encoding import encode_batches
 
-    if pooling not in POOLINGS:
-        raise InputError(f"--pooling {pooling} is unknown; use one of {', '.join(POOLINGS)}")
     if text == "-" and model == "-":
         raise InputError("MODEL and FILE cannot both be -: there is only one stdin")
     if output not in (None, "-"):

@@ -43,7 +43,7 @@ import typer
 
 from w2v.cli.lines import open_stdin
 from w2v.cli.model import open_language_model, open_model
-from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, whole
+from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, choice, whole
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
@@ -67,7 +67,7 @@ def command(
     model: Model,
     sets: Annotated[list[str] | None, typer.Argument(metavar="SETS", hidden=True)] = None,
     method: Annotated[
-        str, typer.Option(metavar="[add|mul]", help="answer analogies by 3CosAdd or by 3CosMul")
+        str, choice(("add", "mul"), "answer analogies by 3CosAdd or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
         int,
@@ -75,9 +75,7 @@ def command(
             min=0, help="answer analogies with only this many of the most frequent words; 0 for all"
         ),
     ] = 30000,
-    case: Annotated[
-        str, typer.Option(metavar="[fold|exact]", help="ignore the case of words, or not")
-    ] = "fold",
+    case: Annotated[str, choice(("fold", "exact"), "ignore the case of words, or not")] = "fold",
     others: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="MODEL", help="show this one beside it; may be repeated"),

@@ -39,7 +39,7 @@ from typing import Annotated
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, whole
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, choice, whole
 from w2v.cli.output import binary_stdout, is_terminal, print_written, say
 from w2v.errors import InputError
 from w2v.system.files import check_writable
@@ -64,12 +64,7 @@ def command(
         ),
     ] = None,
     dtype: Annotated[
-        str,
-        typer.Option(
-            metavar="[float32|float16|int8]",
-            help="the type of the numbers",
-            autocompletion=lambda: ["float32", "float16", "int8"],
-        ),
+        str, choice(("float32", "float16", "int8"), "the type of the numbers")
     ] = "float32",
     limit: Annotated[
         int | None, whole(min=1, help="write only the first (most frequent) words")
@@ -78,11 +73,10 @@ def command(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    from w2v.vectors import DTYPES, KINDS, check_format, check_output, save_vectors, write_vectors
+    from w2v.vectors import KINDS, check_format, check_output, save_vectors, write_vectors
 
-    for name, value, known in (("format", format or KINDS[0], KINDS), ("dtype", dtype, DTYPES)):
-        if value not in known:
-            raise InputError(f"--{name} {value} is not one of {', '.join(known)}")
+    if format not in (None, *KINDS):
+        raise InputError(f"--format {format} is not one of {', '.join(KINDS)}")
     if output == "-":
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):

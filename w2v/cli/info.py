@@ -18,26 +18,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from w2v.cli.model import open_model
-from w2v.cli.options import EncodingErrors, Json, Model
+from w2v.cli.options import EncodingErrors, Json, Model, choice
 from w2v.cli.output import print_json, print_line, print_values
 from w2v.errors import InputError
 
 FIRST_WORDS = 8
-TABLES = ("csv", "tsv", "json")
 
 
 def command(
     model: Model,
     metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[csv|tsv|json]",
-            help="print what was measured while a run trained",
-            autocompletion=lambda: [*TABLES],
-        ),
+        str | None, choice(("csv", "tsv", "json"), "print what was measured while a run trained")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
@@ -68,8 +60,6 @@ def command(
 def _print_metrics(model: str, kind: str) -> None:
     from w2v.runs.directory import METRICS, metrics_of
 
-    if kind not in TABLES:
-        raise InputError(f"--metrics {kind} is unknown; use one of {', '.join(TABLES)}")
     if not (Path(model) / METRICS).is_file():
         reason = f"has no {METRICS}, which a run writes" if Path(model).is_dir() else "is no run"
         raise InputError(f"{model} {reason}; name a run directory that w2v train wrote")

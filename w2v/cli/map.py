@@ -21,9 +21,11 @@ from typing import Annotated
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, Quiet, whole
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, Quiet, choice, whole
 from w2v.cli.output import binary_pipe, file_to_write, is_terminal, print_json, print_values, say
 from w2v.system.files import check_writable
+
+METHODS = ("auto", "tsne", "pca")
 
 
 def command(
@@ -36,11 +38,7 @@ def command(
         str | None, typer.Option(metavar="TEXT", help="the page's heading [default: MODEL's name]")
     ] = None,
     method: Annotated[
-        str,
-        typer.Option(
-            metavar="[auto|tsne|pca]",
-            help="how words are laid out; auto is tsne if openTSNE is installed",
-        ),
+        str, choice(METHODS, "how words are laid out; auto is tsne if openTSNE is installed")
     ] = "auto",
     seed: Annotated[int, whole(min=0, help="the same seed draws the same map")] = 1,
     encoding_errors: EncodingErrors = "strict",

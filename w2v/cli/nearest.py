@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each
-from w2v.cli.options import EncodingErrors, Json, Model, real, whole
+from w2v.cli.options import EncodingErrors, Json, Model, choice, real, whole
 from w2v.cli.output import Cell
 from w2v.errors import InputError
 
@@ -35,7 +35,7 @@ def command(
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
     k: Annotated[int, whole("--k", "-k", min=1, help="how many neighbours")] = 10,
     method: Annotated[
-        str, typer.Option(metavar="[add|mul]", help="rank by the cosine to the sum, or by 3CosMul")
+        str, choice(("add", "mul"), "rank by the cosine to the sum, or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
         int, whole(min=0, help="answer with only this many of the most frequent words; 0 for all")

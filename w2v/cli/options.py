@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import takewhile
 from typing import Annotated, Any
@@ -66,19 +66,24 @@ Recipe = Annotated[
 ]
 
 
-def _encoding_errors(value: str) -> str:
-    if value not in ("", "strict", "replace"):  # "": as suits what is read
-        raise InputError(f"--encoding-errors {value} is not one of strict, replace")
-    return value
+def choice(names: Sequence[str], help: str, *flags: str) -> Any:
+    """Returns an option that takes one of these names."""
+
+    def check(option: typer.CallbackParam, value: str | None) -> str | None:
+        if value not in names and value != option.default:
+            raise InputError(f"{option.opts[0]} {value} is not one of {', '.join(names)}")
+        return value
+
+    metavar = f"[{'|'.join(names)}]"
+    more: Any = {"callback": check, "autocompletion": lambda: [*names]}
+    return typer.Option(*flags, metavar=metavar, help=help, **more)
 
 
 EncodingErrors = Annotated[
     str,
-    typer.Option(
-        "--encoding-errors",
-        callback=_encoding_errors,
-        metavar="[strict|replace]",
-        help="refuse words that are not UTF-8, or replace the bytes that are wrong",
+    choice(
+        ("strict", "replace"),
+        "refuse words that are not UTF-8, or replace the bytes that are wrong",
     ),
 ]
 Model = Annotated[

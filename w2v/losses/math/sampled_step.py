@@ -143,11 +143,10 @@ class _SampledLoss(torch.autograd.Function):
         of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
         true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
         added = None if offset is None else offset[labels:]
-        autocast = torch.is_autocast_enabled(hidden.device.type)
         if taken.sets > 1:
             noise = torch.bmm(of_noise.view(taken.sets, -1, D), hidden.to(kind)[:, :, None])
             noise = noise[:, :, 0].to(dtype)
-        elif added is not None and kind == dtype == added.dtype and not autocast:
+        elif added is not None and kind == dtype == added.dtype and not _autocast(hidden):
             noise = linear(hidden.to(kind), of_noise, added)  # added while it is written
             added = None
         else:
@@ -210,6 +209,10 @@ class _SampledLoss(torch.autograd.Function):
             d_offset = d_noise.view(-1) if own else d_noise.sum(0)
             d_offset = torch.cat([d_true.view(-1), d_offset]).to(offset.dtype)
         return d_hidden, d_rows, d_offset, None, None
+
+
+def _autocast(hidden: Tensor) -> bool:
+    return torch.is_autocast_enabled(hidden.device.type)
 
 
 def _sums(values: Tensor, row_of: Tensor, rows: int) -> Tensor:

@@ -202,7 +202,7 @@ def plan(context: Context) -> Plan:
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
             training_seconds=seconds,
-            over_ranks={} if over_ranks is None else over_ranks.as_dict(),
+            over_ranks={} if over_ranks is None else vars(over_ranks),
         )
 
 

@@ -34,7 +34,7 @@ FLOORS = (
     "settings kernels corpus explorer.page",
     "losses.table",
     "losses.options tree sampling",
-    "settings.declare settings.interval settings.yamlfile kernels.plan",
+    "settings.declare settings.interval kernels.plan",
     "system w2v settings.elsewhere",
     "errors",
 )
@@ -51,7 +51,7 @@ ASKS = {
     "losses": "kernels losses.table losses.options sampling tree settings.declare kernels.plan"
     " system errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
-    " settings.elsewhere settings.yamlfile kernels.plan system w2v errors",
+    " settings.elsewhere kernels.plan system w2v errors",
     "kernels": "kernels.plan sampling tree system errors",
     "corpus": "system errors",
     "losses.table": "losses.options kernels.plan",
@@ -61,7 +61,6 @@ ASKS = {
     "settings.declare": "settings.elsewhere",
     "settings.elsewhere": "",
     "settings.interval": "",
-    "settings.yamlfile": "errors",
     "kernels.plan": "",
     "system": "errors",
     "w2v": "errors",

@@ -14,7 +14,7 @@ import pytest
 import w2v.run
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
-from w2v.training.report import Plan, Reporter, RunSummary, SilentReporter, StopSignal
+from w2v.training.report import Plan, Reporter, RunSummary, SilentReporter
 from w2v.training.task import Context
 from w2v.vectors import WordVectors, load_vectors
 
@@ -53,7 +53,7 @@ def run(
     *,
     use_cache: bool = False,
     reporter: Reporter | None = None,
-    stop: StopSignal | None = None,
+    stop: threading.Event | None = None,
     resume: Path | None = None,
 ) -> RunSummary:
     """A run, of which nobody hears and which nobody stops, unless the test says so."""
@@ -108,7 +108,7 @@ def train(folder: Path) -> Train:
         corpus: Sequence[Any],
         *,
         reporter: Reporter | None = None,
-        stop: StopSignal | None = None,
+        stop: threading.Event | None = None,
         yaml: Path | None = None,
         **settings: object,
     ) -> Trained:

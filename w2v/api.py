@@ -79,7 +79,7 @@ def train(
     if corpus is not None and is_in_memory(corpus):
         lines, given["corpus"] = corpus, (IN_MEMORY,)
     elif corpus is not None:
-        given["corpus"] = _names(corpus)
+        given["corpus"] = _paths("corpus", corpus)
     listener = Listener(callbacks, progress)
     if resume is not None:
         from w2v.runs.resume import resumed_config
@@ -161,11 +161,12 @@ def phrases(
 
     given = plain({**settings, "min_count": min_count})
     how: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}
-    how |= {"connectors": connectors or None, "delimiter": given.pop("delimiter", None)}
-    wanted = build_group(PhraseSettings, plain(how))
+    how = plain({**how, "connectors": connectors, "delimiter": given.pop("delimiter", None)})
+    wanted = build_group(PhraseSettings, {**how, "connectors": how["connectors"] or None})
     threshold_of(wanted)
     held = is_in_memory(corpus)
-    config = build_config({**given, "corpus": (IN_MEMORY,) if held else _names(corpus)}).corpus
+    names = (IN_MEMORY,) if held else _paths("corpus", corpus)
+    config = build_config({**given, "corpus": names}).corpus
     store = read_memory(corpus, config) if held else read_corpus(config.corpus, config)
     return find_phrases(store, config.min_count, wanted)
 
@@ -242,16 +243,18 @@ def report(
     from w2v.explorer.report import check_report, write_report
     from w2v.system.files import atomic_file
 
-    chosen, sets = (
-        [os.fspath(each) for each in ([given] if isinstance(given, (str, os.PathLike)) else given)]
-        for given in (runs, questions)
+    page, chosen, sets = (
+        arguments.path("path", path),
+        _paths("runs", runs),
+        _paths("questions", questions),
     )
-    check_report(os.fspath(path), chosen)
+    arguments.optional(arguments.text)("title", title)
+    check_report(page, chosen)
     document = write_report(chosen, sets, title)
-    with atomic_file(path) as file:
+    with atomic_file(page) as file:
         file.write(document)
 
 
-def _names(corpus: Any) -> tuple[str, ...]:
-    entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
-    return tuple(os.fspath(entry) for entry in entries)
+def _paths(name: str, given: Any) -> tuple[str, ...]:
+    entries = [given] if isinstance(given, (str, os.PathLike)) else arguments.items(name, given)
+    return tuple(arguments.path(name, entry) for entry in entries)

@@ -37,12 +37,8 @@ LONG_SECONDS = 3600.0  # a plan that takes longer says what is faster
 
 
 def run(context: Context) -> RunSummary:
-    """Trains and writes the result; returns what was done.
-
-    Raises:
-        InputError: the corpus, the output or the settings cannot be used.
-        RunError: not enough memory, a full disk, numbers that became NaN.
-    """
+    """Trains and writes the result; returns what was done. Raises InputError where the corpus, the
+    output or the settings cannot be used, RunError for too little memory, a full disk, NaN."""
     began, world = time.perf_counter(), context.world
     with world.step():
         context = replace(context, config=pinned_config(context.config))
@@ -118,7 +114,8 @@ def _tell(context: Context, output: Output) -> None:
     if training.deterministic and training.engine == "hogwild":
         what = f"`deterministic` holds for `threads` {training.threads}"
         reporter.note(f"{what}: another number gives other bytes")
-    if not output.begun and (folder := output.lies_in(config.corpus.corpus)):
+    # a run directory is passed over there
+    if output.is_file and (folder := output.lies_in(config.corpus.corpus)):
         what = f"`output` {output.path} lies in the corpus folder {folder}"
         reporter.warn(f"{what}: whoever reads that again will find the result among the texts")
 
@@ -167,12 +164,9 @@ def _train(
 
 
 def plan(context: Context) -> Plan:
-    """Returns what `run` would do and need; writes nothing.
+    """Returns what `run` would do and need; writes nothing. Raises InputError as that does.
 
     The time is extrapolated from about a second of training, if there is memory for it.
-
-    Raises:
-        InputError: the corpus, the output or the settings cannot be used.
     """
     config, world = context.config, context.world
     context = among_ranks(context)
@@ -208,7 +202,7 @@ def plan(context: Context) -> Plan:
             memory_available_bytes=demands[-1].available,
             output_bytes=task.output_bytes(size),
             training_seconds=seconds,
-            over_ranks={} if over_ranks is None else over_ranks.as_dict(),
+            over_ranks={} if over_ranks is None else vars(over_ranks),
         )
 
 

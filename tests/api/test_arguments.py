@@ -110,6 +110,16 @@ CALLS: dict[str, dict[str, Any]] = {
         "resume": None,
         **SETTINGS,
     },
+    "w2v.phrases": {
+        "corpus": LINES[:9],
+        "min_count": 1,
+        "scoring": "npmi",
+        "threshold": 0.5,
+        "passes": 1,
+        "connectors": (),
+        "delimiter": "_",
+    },
+    "w2v.report": {"runs": "nowhere", "path": "r.html", "questions": (), "title": None},
     "w2v.compare": {
         "corpus": "nowhere.txt",
         "losses": ["neg"],
@@ -194,6 +204,8 @@ BELOW = (  # what the command line and the training need beyond the face
         (lambda v: w2v.load(3), "`path` 3"),
         (lambda v: w2v.train(3), "int"),
         (lambda v: w2v.compare("x", losses=3), "`losses` 3"),
+        (lambda v: w2v.report(3, "r.html"), "`runs` 3"),
+        (lambda v: w2v.report("x", "r.html", title=3), "`title` 3"),
     ],
 )
 def test_the_argument_and_its_value_are_named(

@@ -116,7 +116,7 @@ def test_two_sets_of_the_same_name(w2v: Run, model: str, tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["none.txt"], "cannot read the set none.txt: No such file or directory; check the path"),
-        (["q.txt", "--method", "sub"], "--method sub is unknown; use one of add, mul"),
+        (["q.txt", "--method", "sub"], "--method sub is not one of add, mul"),
         (["q.txt", "--case", "upper"], "--case upper"),
     ],
 )

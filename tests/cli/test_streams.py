@@ -26,6 +26,13 @@ def test_vectors_on_stdout(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert (tmp_path / "got.txt").read_bytes() == (tmp_path / "same.txt").read_bytes()
 
 
+def test_a_recipe_may_name_stdout(w2v: Run, corpus: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"corpus: {corpus}\noutput: '-'\n")
+    done = w2v("train", "--config", "recipe.yaml", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == w2v("train", corpus, *QUICK, "--output", "-").stdout != ""
+
+
 def test_vectors_on_stdout_leave_no_room_for_json(w2v: Run, corpus: str) -> None:
     done = w2v("train", corpus, *QUICK, "--output", "-", "--json")
     assert (done.returncode, done.stdout) == (2, "")
@@ -72,6 +79,17 @@ def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+    assert "closed" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["embed v.bin q", "export v.bin -o -", "train q --output -"])
+def test_closed_stdout_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "q").write_text("king man queen woman\n")
+    command = ["sh", "-c", f"{sys.executable} -m w2v {arguments} >&-"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "closed" in done.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from w2v.cli.app import main
 from w2v.comparison import compare as module
 from w2v.comparison.child import Job, figures_of
 from w2v.comparison.table import Row
-from w2v.training.report import Reporter, StopSignal
+from w2v.training.report import Reporter
 
 SPEED = {"softmax": 1000.0, "nce": 4000.0, "hsigmoid": 5000.0}
 
@@ -29,7 +30,7 @@ class StandIn:
         self.failing: dict[str, str] = {}
         self.interrupted = False
 
-    def __call__(self, job: Job, reporter: Reporter, stop: StopSignal) -> Row:
+    def __call__(self, job: Job, reporter: Reporter, stop: threading.Event) -> Row:
         self.jobs.append(job)
         row = job.row
         folder = Path(str(job.config.output.output))

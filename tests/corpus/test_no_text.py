@@ -106,11 +106,3 @@ def test_runs_in_a_folder_are_passed_over(tmp_path, read):
     assert again.summary["words"]["read"] == store.n_words
     with pytest.raises(InputError, match="no column 'text'"):  # named, it is a folder like others
         read(tmp_path / "run")
-
-
-def test_vectors_that_are_written_among_the_text_are_noted(tmp_path, caplog):
-    (tmp_path / "text.txt").write_text(TEXT * 10)
-    given = {"dim": 4, "epochs": 1, "min_count": 1, "threads": 1, "sample": 0}
-    with caplog.at_level("INFO", "w2v"):
-        w2v.train(tmp_path, output=tmp_path / "vectors.txt", **given)
-    assert "vectors.txt lies among the text" in caplog.text

@@ -65,6 +65,11 @@ def test_a_text_without_a_known_word_is_refused(
         model.perplexity(text)
 
 
+def test_what_becomes_of_wrong_bytes_is_one_of_two_things(model: LanguageModel) -> None:
+    with pytest.raises(InputError, match="`encoding_errors` ignore"):
+        model.perplexity(["w1"], encoding_errors="ignore")
+
+
 def test_a_file_that_is_not_there_is_refused(model: LanguageModel, tmp_path: Path) -> None:
     for text in (str(tmp_path / "none.txt"), [tmp_path / "none.txt"]):
         with pytest.raises(InputError, match=r"none\.txt"):

@@ -176,14 +176,14 @@ NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
         (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
         (_other(hidden="1000000000"), "no model is as large as that"),
         (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),
-        (_header(x=NOTHING), "'x' is in one of them only"),
+        (_header(x=NOTHING), "cannot be read"),
         (
             _header(x={"dtype": "BF16", "shape": [0], "data_offsets": [0, 0]}),
-            "'x' is BF16, a model has F32",
+            "cannot be read: tensor 'x' is BF16",
         ),
         (
             _header(output_bias={"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}),
-            "cannot be read",
+            r"output.bias is \[2, 5\]",
         ),
         (_device("vocab.tsv", lambda path: path.symlink_to("/dev/zero")), "it is not a file"),
         (_device("vocab.tsv", os.mkfifo), "it is not a file"),

@@ -188,7 +188,7 @@ def test_settings_too_large_for_any_memory(
 ):
     only_so_much_memory(monkeypatch, 64 << 30)
     allocated = []
-    monkeypatch.setattr("w2v.words.fused.compiled_kernel", allocated.append)
+    monkeypatch.setattr("w2v.words.fused.HogwildEngine.compile", allocated.append)
     with pytest.raises(RunError, match=remedy):
         train(zipf_lines, **settings)
     assert allocated == []

@@ -20,8 +20,9 @@ import typer.main
 from w2v import __version__
 from w2v.cli.completion import VARIABLE
 from w2v.cli.interrupt import Interrupted, leaving
+from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import Command, long_names
-from w2v.cli.output import say, set_up_streams, silence, takes
+from w2v.cli.output import flush, say, set_up_streams, silence, takes
 from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.memory import short_memory
@@ -50,7 +51,9 @@ app = typer.Typer(
 )
 for verb in VERBS:
     module = import_module(f"w2v.cli.{verb.replace('-', '_')}")
-    app.command(name=verb, help=module.__doc__, cls=Command)(module.command)
+    reads_vectors = module.command.__annotations__.get("model") == "Model"
+    told = f"{module.__doc__}\n{VECTOR_FILES}" if reads_vectors else module.__doc__
+    app.command(name=verb, help=told, cls=Command)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -103,8 +106,7 @@ def _guarded(given: list[str]) -> int:
     try:
         with leaving(), short_memory():
             status = _run(given)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            flush()
         return status
     except BrokenPipeError:
         silence(1)

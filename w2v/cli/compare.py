@@ -29,9 +29,8 @@ from typer import Argument, Option
 
 from w2v.cli.interrupt import stopping_softly
 from w2v.cli.options import Json, NoCache, Quiet, Recipe, with_settings
-from w2v.cli.output import Cell, human_bytes, is_terminal, print_json, print_table, say
+from w2v.cli.output import Cell, as_options, human_bytes, is_terminal, print_json, print_table, say
 from w2v.cli.progress import ConsoleReporter
-from w2v.cli.wording import as_options
 from w2v.comparison.contenders import DECIDED
 from w2v.errors import RunError
 from w2v.settings.groups import all_settings

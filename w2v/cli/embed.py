@@ -19,21 +19,19 @@ alone), .parquet or .jsonl (text and vector).
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated
 
 import typer
 
-from w2v.cli.lines import Readable, batches_of_lines
-from w2v.cli.model import VECTOR_FILES, open_model, say_made
-from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet
-from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
+from w2v.cli.lines import batches_of_lines, open_stdin
+from w2v.cli.model import open_model, say_made
+from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, choice
+from w2v.cli.output import binary_stdout, file_to_write, print_written, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError, shown
 from w2v.system.fields import without_mark
@@ -46,7 +44,7 @@ def command(
     ] = "-",
     output: Output = None,
     pooling: Annotated[
-        str, typer.Option(metavar="[mean|sif]", help="how the vectors of a line's words are joined")
+        str, choice(("mean", "sif"), "how the vectors of a line's words are joined")
     ] = "mean",
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
@@ -56,55 +54,40 @@ def command(
     # Before NumPy is loaded: its products are small here, and on a busy machine their threads would
     # wait for each other four times as long as one takes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from w2v.system.files import check_writable
     from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
-    from w2v.vectors.encoding import POOLINGS, encode_batches
-
-    if pooling not in POOLINGS:
-        raise InputError(f"--pooling {pooling} is unknown; use one of {', '.join(POOLINGS)}")
-    if encoding_errors not in ("strict", "replace"):
-        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
+    from w2v.vectors.encoding import encode_batches
 
     if text == "-" and model == "-":
         raise InputError("MODEL and FILE cannot both be -: there is only one stdin")
     if output not in (None, "-"):
         check_encoded(output)
-        check_writable(output, overwrite=overwrite)
-    with _open(text) as source, ConsoleReporter(quiet=quiet or output is None) as reporter:
+    written = file_to_write(output, overwrite=overwrite)
+    stdout = binary_stdout() if written is None else None
+    with _opened(text) as read, ConsoleReporter(quiet=quiet or output is None) as reporter:
         vectors = open_model(model, encoding_errors=encoding_errors)
-        batches = _lines(source, text, encoding_errors, reporter)
+        batches = _lines(read, text, encoding_errors, reporter)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            if output is None or output == "-":
-                write, file = (write_jsonl if json else write_tsv), binary_stdout()
+            if stdout is not None:
+                write = write_jsonl if json else write_tsv
                 for part in encode_batches(vectors, batches, pooling):
-                    write(file, [part], vectors.dim)
-                    file.flush()
-            else:
-                n = vectors.embed(chain.from_iterable(batches), output, pooling)
+                    write(stdout, [part], vectors.dim)
+                    stdout.flush()
+            elif written is not None:
+                n = vectors.embed(chain.from_iterable(batches), written, pooling)
     for each in told:
         say(f"warning: {each.message}")
     if not quiet:
         say_made(vectors)
-    if output is not None and output != "-":
-        facts = {"output": output, "lines": n, "dim": vectors.dim, "pooling": pooling}
-        print_json(facts) if json else print_line(output)
-
-
-class _Read1(NamedTuple):
-    read1: Callable[[int], bytes]
+    if written is not None:
+        print_written(written, json, lines=n, dim=vectors.dim, pooling=pooling)
 
 
 @contextmanager
-def _open(text: str) -> Iterator[Readable]:
+def _opened(text: str) -> Iterator[Callable[[int], bytes]]:
     """Opens a file, or stdin, for `batches_of_lines`."""
     if text == "-":
-        if sys.stdin is None or is_terminal(sys.stdin):
-            what = "closed" if sys.stdin is None else "a terminal"
-            raise InputError(
-                f"the lines come from stdin, which is {what}; name a file, or pipe them in"
-            )
-        yield cast(io.BufferedReader, sys.stdin.buffer)
+        yield open_stdin("the lines come from", "name a file, or pipe them in").read1
         return
     from w2v.system.compression import Decompressed
 
@@ -114,15 +97,15 @@ def _open(text: str) -> Iterator[Readable]:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {shown(text)}: {why}; check the path") from None
     with file:
-        yield _Read1(Decompressed(file, text).read)
+        yield Decompressed(file, text).read
 
 
 def _lines(
-    source: Readable, name: str, errors: str, reporter: ConsoleReporter
+    read: Callable[[int], bytes], name: str, errors: str, reporter: ConsoleReporter
 ) -> Iterator[list[str]]:
     """Yields the lines that are there, many at a time."""
     done = 0
-    for raw in batches_of_lines(source):
+    for raw in batches_of_lines(read):
         if not done:
             raw[0] = without_mark(raw[0], name)
         try:
@@ -136,6 +119,3 @@ def _lines(
         done += len(lines)
         reporter.working("embedding", done, None, "lines")
         yield lines
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

@@ -41,8 +41,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2v.cli.model import VECTOR_FILES, open_language_model, open_model
-from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet
+from w2v.cli.lines import open_stdin
+from w2v.cli.model import open_language_model, open_model
+from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, choice, whole
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
@@ -66,19 +67,15 @@ def command(
     model: Model,
     sets: Annotated[list[str] | None, typer.Argument(metavar="SETS", hidden=True)] = None,
     method: Annotated[
-        str, typer.Option(metavar="[add|mul]", help="answer analogies by 3CosAdd or by 3CosMul")
+        str, choice(("add", "mul"), "answer analogies by 3CosAdd or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
         int,
-        typer.Option(
-            min=0,
-            metavar="INT",
-            help="answer analogies with only this many of the most frequent words; 0 for all",
+        whole(
+            min=0, help="answer analogies with only this many of the most frequent words; 0 for all"
         ),
     ] = 30000,
-    case: Annotated[
-        str, typer.Option(metavar="[fold|exact]", help="ignore the case of words, or not")
-    ] = "fold",
+    case: Annotated[str, choice(("fold", "exact"), "ignore the case of words, or not")] = "fold",
     others: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="MODEL", help="show this one beside it; may be repeated"),
@@ -118,16 +115,11 @@ def command(
             raise InputError(
                 "--ci is for questions and pairs, and a --text is one stream of tokens: omit it"
             )
-        if encoding_errors not in ("", "strict", "replace"):
-            raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
-        if "-" in text and sys.stdin is None:
-            raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
+        if "-" in text:
+            open_stdin("--text - reads", "name a file, or pipe one in", typed=True)
         lm = open_language_model(model, device, quiet)
-        values = _score(lm, text, column, encoding_errors or "replace", quiet)
-        if json:
-            print_json(values)
-        else:
-            print_values(values)
+        score = _score(lm, text, column, encoding_errors or "replace", quiet)
+        print_json(score) if json else print_values(score)
         return
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 
@@ -162,23 +154,21 @@ def command(
     if not sets and not quiet:
         say(PUBLIC_SETS)
     if json:
-        values = {path: _values(*results, ci) for path, results in found.items()}
+        values = {path: _values(results, ci) for path, results in found.items()}
         print_json({"models": values} if others else values[model])
-        return
-    if others:
+    elif others:
         _print_side_by_side(found)
-        return
-    analogies, similarity = found[model]
-    for name, answers in analogies.items():
-        _print_analogies(name, answers, ci)
-    if similarity:
-        _print_similarity(similarity, ci)
+    else:
+        analogies, similarity = found[model]
+        for name, answers in analogies.items():
+            _print_analogies(name, answers, ci)
+        if similarity:
+            _print_similarity(similarity, ci)
 
 
-def _values(
-    analogies: dict[str, AnalogyResult], similarity: dict[str, SimilarityResult], ci: bool
-) -> dict[str, Any]:
+def _values(results: Results, ci: bool) -> dict[str, Any]:
     """Returns what --json prints of a model."""
+    analogies, similarity = results
     return {
         "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
         "similarity": {name: result.as_dict(ci) for name, result in similarity.items()},
@@ -216,16 +206,12 @@ def _score(
     model: LanguageModel, text: list[str], column: str | None, errors: str, quiet: bool
 ) -> dict[str, Any]:
     """The perplexity on the texts, one after another, and its parts."""
-    from w2v.corpus import read_corpus
-
     settings = model.corpus_settings(column, errors)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
         told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),
-        read_corpus(text, settings, use_cache=False, progress=reporter.reading) as store,
+        reporter.read(text, settings, use_cache=False) as store,
     ):
-        for warning in store.warnings:
-            reporter.warn(warning)
 
         def progress(done: int, total: int) -> None:
             reporter.working("scoring", done, total, "tokens")
@@ -280,6 +266,3 @@ def _percent(share: float | Interval | None) -> str | None:
 
 def _range(interval: Interval | None) -> str | None:
     return None if interval is None else f"{interval[0]:.4f} – {interval[1]:.4f}"
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

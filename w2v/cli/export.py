@@ -38,10 +38,11 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.model import VECTOR_FILES, open_model
-from w2v.cli.options import EncodingErrors, Json, Model, Overwrite
-from w2v.cli.output import binary_stdout, is_terminal, print_json, print_line, say
+from w2v.cli.model import open_model
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, choice, whole
+from w2v.cli.output import binary_stdout, is_terminal, print_written, say
 from w2v.errors import InputError
+from w2v.system.files import check_writable
 
 FORMATS = (
     *("text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext"),
@@ -63,61 +64,40 @@ def command(
         ),
     ] = None,
     dtype: Annotated[
-        str,
-        typer.Option(
-            metavar="[float32|float16|int8]",
-            help="the type of the numbers",
-            autocompletion=lambda: ["float32", "float16", "int8"],
-        ),
+        str, choice(("float32", "float16", "int8"), "the type of the numbers")
     ] = "float32",
     limit: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="INT", help="write only the first (most frequent) words"),
+        int | None, whole(min=1, help="write only the first (most frequent) words")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    from w2v.system.files import check_writable
-    from w2v.vectors import DTYPES, KINDS, check_format, check_output, save_vectors, write_vectors
+    from w2v.vectors import KINDS, check_format, check_output, save_vectors, write_vectors
 
-    for name, value, known in (("format", format or KINDS[0], KINDS), ("dtype", dtype, DTYPES)):
-        if value not in known:
-            raise InputError(f"--{name} {value} is not one of {', '.join(known)}")
+    if format not in (None, *KINDS):
+        raise InputError(f"--format {format} is not one of {', '.join(KINDS)}")
     if output == "-":
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
             raise InputError(
                 f"--format {kind} is not for a terminal; name a file with -o, or pipe the output"
             )
-        if sys.stdout is None:
-            raise InputError(
-                "-o - writes to stdout, which is closed; name a file, or pipe the vectors on"
-            )
-        vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-        of = vectors.words, vectors.matrix, kind, vectors.counts
-        _warn(write_vectors(binary_stdout(), *of, dtype, vectors).warnings)
-        return
-    kind = format or check_format(output)
-    check_writable(output, overwrite=overwrite)
-    check_output(output, kind, dtype)
-    if kind == "npy":
-        check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
-    vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
-    found = vectors.words, vectors.matrix, vectors.counts
-    written = save_vectors(output, *found, kind, dtype, vectors)
-    _warn(written.warnings)
-    if json:
-        n_words = len(written.words)
-        values = {"vectors": n_words, "dim": vectors.dim, "dtype": dtype}
-        print_json({"output": output, "format": kind, **values})
+        stdout = binary_stdout()
     else:
-        print_line(output)
-
-
-def _warn(warnings: list[str]) -> None:
-    for warning in warnings:
+        kind = format or check_format(output)
+        check_writable(output, overwrite=overwrite)
+        check_output(output, kind, dtype)
+        if kind == "npy":
+            check_writable(Path(output).with_suffix(".vocab.tsv"), overwrite=overwrite)
+    vectors = open_model(model, limit=limit, encoding_errors=encoding_errors)
+    words, rows, counts = vectors.words, vectors.matrix, vectors.counts
+    if output == "-":
+        written = write_vectors(stdout, words, rows, kind, counts, dtype, vectors)
+    else:
+        written = save_vectors(output, words, rows, counts, kind, dtype, vectors)
+    for warning in written.warnings:
         say(f"warning: {warning}")
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows
+    if output != "-":
+        facts = {"vectors": len(written.words), "dim": vectors.dim, "dtype": dtype}
+        print_written(output, json, format=kind, **facts)

@@ -19,19 +19,18 @@ then applies to each of these decisions (--top-p 1 makes it apply to the words).
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import Annotated
 
 import typer
 
+from w2v.cli.lines import open_stdin
 from w2v.cli.model import open_language_model
-from w2v.cli.options import Device, Json, Quiet, Run
-from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.options import Device, Json, Quiet, Run, real, whole
+from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
 LONGEST_PROMPT = 1 << 20  # bytes
-whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 
 def command(
@@ -85,16 +84,14 @@ def command(
             for line in filter(None, lines):
                 reporter.close()
                 print_line(line.removesuffix("\n"))
-                sys.stdout.flush()
+                flush()
 
 
 def _prompt_text(prompt: str | None) -> str:
     if prompt != "-":
         return prompt or ""
-    if sys.stdin is None:
-        remedy = "give it as an argument, or pipe it in"
-        raise InputError(f"PROMPT - reads the prompt from stdin, which is closed; {remedy}")
-    given = sys.stdin.buffer.read(LONGEST_PROMPT + 1)
+    use, remedy = "PROMPT - reads the prompt from", "give it as an argument, or pipe it in"
+    given = open_stdin(use, remedy, typed=True).read(LONGEST_PROMPT + 1)
     if len(given) > LONGEST_PROMPT:
         raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
     text = given.decode("utf-8", "replace")

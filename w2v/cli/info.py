@@ -13,31 +13,23 @@ names, which the first line gives, and as JSON a list.
 from __future__ import annotations
 
 import csv
-import sys
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from w2v.cli.model import VECTOR_FILES, open_model
-from w2v.cli.options import EncodingErrors, Json, Model
-from w2v.cli.output import print_json, print_values
+from w2v.cli.model import open_model
+from w2v.cli.options import EncodingErrors, Json, Model, choice
+from w2v.cli.output import print_json, print_line, print_values
 from w2v.errors import InputError
 
 FIRST_WORDS = 8
-TABLES = ("csv", "tsv", "json")
 
 
 def command(
     model: Model,
     metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[csv|tsv|json]",
-            help="print what was measured while a run trained",
-            autocompletion=lambda: [*TABLES],
-        ),
+        str | None, choice(("csv", "tsv", "json"), "print what was measured while a run trained")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
@@ -68,8 +60,6 @@ def command(
 def _print_metrics(model: str, kind: str) -> None:
     from w2v.runs.directory import METRICS, metrics_of
 
-    if kind not in TABLES:
-        raise InputError(f"--metrics {kind} is unknown; use one of {', '.join(TABLES)}")
     if not (Path(model) / METRICS).is_file():
         reason = f"has no {METRICS}, which a run writes" if Path(model).is_dir() else "is no run"
         raise InputError(f"{model} {reason}; name a run directory that w2v train wrote")
@@ -78,9 +68,11 @@ def _print_metrics(model: str, kind: str) -> None:
         print_json(lines)
         return
     names = list(dict.fromkeys(name for line in lines for name in line))
-    table = csv.writer(sys.stdout, "excel" if kind == "csv" else "excel-tab", lineterminator="\n")
+    text = io.StringIO()
+    table = csv.writer(text, "excel" if kind == "csv" else "excel-tab", lineterminator="\n")
     table.writerow(names)
     table.writerows([line.get(name) for name in names] for line in lines)
+    print_line(text.getvalue().removesuffix("\n"))
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:
@@ -117,6 +109,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             is_list = isinstance(value, list)
             flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if is_list else value
     return flat
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

@@ -51,11 +51,7 @@ def command(
 def _facts(entry: LossEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "rows": entry.about.rows,
-        "link": entry.about.link,
-        "formula": entry.about.formula,
-        "probabilities": entry.about.probabilities,
+        **vars(entry.about),
         "settings": [setting.option for setting in settings_of(entry.options).values()],
         "engines": [*(FUSED if entry.fused else ()), "autograd"],
-        "paper": entry.about.paper,
     }

@@ -21,9 +21,11 @@ from typing import Annotated
 import typer
 
 from w2v.cli.model import open_model
-from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, Quiet
-from w2v.cli.output import is_terminal, print_json, print_values, say
-from w2v.errors import InputError
+from w2v.cli.options import EncodingErrors, Json, Model, Overwrite, Quiet, choice, whole
+from w2v.cli.output import binary_pipe, file_to_write, is_terminal, print_json, print_values, say
+from w2v.system.files import check_writable
+
+METHODS = ("auto", "tsne", "pca")
 
 
 def command(
@@ -31,55 +33,42 @@ def command(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="the page; - is stdout")
     ],
-    words: Annotated[
-        int, typer.Option(min=1, metavar="INT", help="draw so many of the most frequent words")
-    ] = 20000,
+    words: Annotated[int, whole(min=1, help="draw so many of the most frequent words")] = 20000,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="the page's heading [default: MODEL's name]")
     ] = None,
     method: Annotated[
-        str,
-        typer.Option(
-            metavar="[auto|tsne|pca]",
-            help="how words are laid out; auto is tsne if openTSNE is installed",
-        ),
+        str, choice(METHODS, "how words are laid out; auto is tsne if openTSNE is installed")
     ] = "auto",
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="INT", help="the same seed draws the same map")
-    ] = 1,
+    seed: Annotated[int, whole(min=0, help="the same seed draws the same map")] = 1,
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     from w2v.explorer.map import check_map, table_path
-    from w2v.system.files import check_writable
 
     chosen = check_map(output, words, seed, method)
-    table = None
-    if output != "-":
-        table = str(table_path(output))
-        check_writable(output, overwrite=overwrite)
+    if (file := file_to_write(output, overwrite=overwrite)) is None:
+        pipe = binary_pipe()
+    else:
+        table = str(table_path(file))
         check_writable(table, overwrite=overwrite)
-    elif sys.stdout is None or is_terminal(sys.stdout):
-        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
     if method == "auto" and chosen == "pca" and not quiet:
         say("openTSNE is not installed, so that the map is drawn by PCA: pip install 'w2v[map]'")
     vectors = open_model(model, encoding_errors=encoding_errors)
     if is_terminal(sys.stderr) and not quiet:
         say(f"drawing {min(words, len(vectors)):,} words; 20,000 take about a minute")
-    drawn = vectors.map(
-        None if table is None else output, words, title=title, seed=seed, method=chosen
-    )
-    if table is None:
-        sys.stdout.buffer.write(drawn.html)
+    drawn = vectors.map(file, words, title=title, seed=seed, method=chosen)
+    if file is None:
+        pipe.write(drawn.html)
         return
     facts = {
-        "output": output,
+        "output": file,
         "table": table,
         "words": len(drawn.words),
         "method": drawn.method,
         "neighbours_kept": round(drawn.kept, 4),
-        "bytes": Path(output).stat().st_size,
+        "bytes": Path(file).stat().st_size,
     }
     print_json(facts) if json else print_values(facts)

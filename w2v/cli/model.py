@@ -3,13 +3,11 @@ vectors on stdin; and the RUN argument of those that need a language model."""
 
 from __future__ import annotations
 
-import re
-import sys
 from typing import TYPE_CHECKING
 
-from w2v.cli.output import is_terminal, say
+from w2v.cli.lines import open_stdin
+from w2v.cli.output import say
 from w2v.cli.progress import told_if_slow
-from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
@@ -38,12 +36,8 @@ def open_model(
     """Returns the words and vectors that `model` names."""
     from w2v.vectors import load_vectors
 
-    if encoding_errors not in ("strict", "replace"):
-        raise InputError(f"--encoding-errors {encoding_errors} is not one of strict, replace")
-    if model == "-" and (sys.stdin is None or is_terminal(sys.stdin)):
-        what = "closed" if sys.stdin is None else "a terminal"
-        remedy = "name a file, or pipe one in"
-        raise InputError(f"MODEL - reads vectors from stdin, which is {what}; {remedy}")
+    if model == "-":
+        open_stdin("MODEL - reads vectors from", "name a file, or pipe one in")
     path = "/dev/stdin" if model == "-" else model
     vectors = load_vectors(path, limit=limit, encoding_errors=encoding_errors)
     for warning in vectors.warnings:
@@ -60,8 +54,6 @@ def say_made(vectors: WordVectors) -> None:
 def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
     """Returns the language model in the run directory `run`, on the device that --device names.
     Says that this takes a while, unless `quiet`."""
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
-        raise InputError(f"--device {device} is not one of auto, cpu, cuda, or cuda: and a number")
     with told_if_slow(f"loading PyTorch and {run}", quiet=quiet):
         from w2v.lm.saved import load_language_model
 

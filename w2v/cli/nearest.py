@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each
-from w2v.cli.model import VECTOR_FILES
-from w2v.cli.options import EncodingErrors, Json, Model
+from w2v.cli.options import EncodingErrors, Json, Model, choice, real, whole
+from w2v.cli.output import Cell
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
     from w2v.vectors import WordVectors
-    from w2v.vectors.queries import Neighbour, QueryError
 
 SIGNS = ("+", "-")
 
@@ -34,42 +33,34 @@ SIGNS = ("+", "-")
 def command(
     model: Model,
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
-    k: Annotated[
-        int, typer.Option("--k", "-k", min=1, metavar="INT", help="how many neighbours")
-    ] = 10,
+    k: Annotated[int, whole("--k", "-k", min=1, help="how many neighbours")] = 10,
     method: Annotated[
-        str, typer.Option(metavar="[add|mul]", help="rank by the cosine to the sum, or by 3CosMul")
+        str, choice(("add", "mul"), "rank by the cosine to the sum, or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="INT",
-            help="answer with only this many of the most frequent words; 0 for all",
-        ),
+        int, whole(min=0, help="answer with only this many of the most frequent words; 0 for all")
     ] = 0,
     min_similarity: Annotated[
-        float | None, typer.Option(metavar="FLOAT", help="leave out words that are less similar")
+        float | None, real(help="leave out words that are less similar")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
-    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | QueryError]:
+    def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | InputError]:
         found = vectors.answers(
             texts, k, method=method, restrict_vocab=restrict_vocab, min_similarity=min_similarity
         )
         for text, answer in zip(texts, found, strict=True):
-            yield answer if isinstance(answer, InputError) else _answer(text, answer)
+            if isinstance(answer, InputError):
+                yield answer
+            else:
+                rows: list[tuple[Cell, ...]] = [(text, *each) for each in answer]
+                yield rows, {"query": text, "neighbours": [each._asdict() for each in answer]}
 
     headings = ("query", "word", "similarity")
     questions = Questions("w2v nearest", "queries", headings, {"neighbours": []}, answers)
     texts = split_queries(words)
     return answer_each(questions, (model, encoding_errors), words, texts, json=json)
-
-
-def _answer(text: str, found: list[Neighbour]) -> Answer:
-    value = {"query": text, "neighbours": [each._asdict() for each in found]}
-    return Answer([(text, *each) for each in found], value)
 
 
 def split_queries(words: Sequence[str]) -> list[str]:
@@ -83,6 +74,3 @@ def split_queries(words: Sequence[str]) -> list[str]:
         else:
             queries.append([word])
     return [" ".join(query) for query in queries]
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows

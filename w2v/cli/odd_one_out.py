@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each, each_alone, parts
-from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import EncodingErrors, Json, Model
 
 if TYPE_CHECKING:
@@ -39,7 +38,4 @@ def command(
 def _answer(vectors: WordVectors, text: str) -> Answer:
     words = parts(text)
     odd = vectors.odd_one_out(words)
-    return Answer([(" ".join(words), odd)], {"words": words, "odd": odd})
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows
+    return [(" ".join(words), odd)], {"words": words, "odd": odd}

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
-from w2v.cli.wording import as_options
+from w2v.cli.output import as_options
 from w2v.errors import InputError
 from w2v.settings.declare import Setting, settings_of
 from w2v.settings.elsewhere import renamed
 from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_with
+
+whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
 LONGEST_METAVAR = 60  # longer lists of choices stand in the text beside it, where they are wrapped
@@ -61,12 +64,26 @@ Recipe = Annotated[
         "--config", metavar="FILE", help="take settings from a YAML file; options win over it"
     ),
 ]
+
+
+def choice(names: Sequence[str], help: str, *flags: str) -> Any:
+    """Returns an option that takes one of these names."""
+
+    def check(option: typer.CallbackParam, value: str | None) -> str | None:
+        if value not in names and value != option.default:
+            raise InputError(f"{option.opts[0]} {value} is not one of {', '.join(names)}")
+        return value
+
+    metavar = f"[{'|'.join(names)}]"
+    more: Any = {"callback": check, "autocompletion": lambda: [*names]}
+    return typer.Option(*flags, metavar=metavar, help=help, **more)
+
+
 EncodingErrors = Annotated[
     str,
-    typer.Option(
-        "--encoding-errors",
-        metavar="[strict|replace]",
-        help="refuse words that are not UTF-8, or replace the bytes that are wrong",
+    choice(
+        ("strict", "replace"),
+        "refuse words that are not UTF-8, or replace the bytes that are wrong",
     ),
 ]
 Model = Annotated[
@@ -124,6 +141,7 @@ def long_names(parameters: Iterable[Any]) -> list[str]:
 def setting_parameter(setting: Setting) -> inspect.Parameter:
     """Returns a keyword parameter that Typer makes the setting's option from; its value is None
     when the option is not given."""
+    choices = setting.choices
     names = [setting.option, *(["-o"] if setting.name == "output" else [])]
     kind: Any = str | None
     if setting.kind == "bool":
@@ -134,7 +152,8 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         metavar=_metavar(setting),
         show_default=False,
         rich_help_panel=_section(setting),
-        autocompletion=_completions(setting),
+        # None: names of files
+        autocompletion=(lambda: [*choices]) if choices is not None else None,
     )
     return inspect.Parameter(
         setting.name,
@@ -142,12 +161,6 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         default=None,
         annotation=Annotated[kind, option],
     )
-
-
-def _completions(setting: Setting) -> Callable[[], list[str]] | None:
-    """Returns what tells a shell the values that it may complete; None: names of files."""
-    choices = setting.choices
-    return None if choices is None else lambda: [*choices]
 
 
 def with_settings(
@@ -197,8 +210,9 @@ def _help(setting: Setting) -> str:
     text = as_options(setting.help)
     if setting.choices is not None and _metavar(setting) == METAVARS["str"]:
         text += f": {', '.join(setting.choices)}"
-    facts = [*([setting.range_text] if setting.range_text else []), *_default(setting)]
-    return f"{text} [{'; '.join(facts)}]" if facts else text
+    default = f"default: {as_options(setting.told_default)}" if setting.told_default else ""
+    facts = "; ".join(filter(None, (setting.range_text, default)))
+    return f"{text} [{facts}]" if facts else text
 
 
 def _metavar(setting: Setting) -> str | None:
@@ -209,14 +223,3 @@ def _metavar(setting: Setting) -> str | None:
         choices = "|".join((*setting.choices, *others))
         return f"[{choices}]" if len(choices) <= LONGEST_METAVAR else METAVARS["str"]
     return setting.metavar or METAVARS[setting.kind]
-
-
-def _default(setting: Setting) -> list[str]:
-    if setting.default_text is not None:
-        return [f"default: {as_options(setting.default_text)}"]
-    if setting.default is True:
-        return ["default: yes"]
-    if setting.default in (None, ()) or setting.default is False:
-        return []
-    other = "" if setting.lm is None else f"; lm {setting.lm}"
-    return [f"default: {setting.default}{other}"]

@@ -16,11 +16,15 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
-from w2v.cli.wording import as_options
+from w2v.errors import InputError
+from w2v.system.files import check_writable
+from w2v.system.json import plain
 
 Cell = str | int | float | None
+SHOWN = 20  # rows in a terminal of what is a file elsewhere
 
 # Controls but tab and newline, what turns the direction of text, separators of lines and
 # paragraphs, invisible marks and tags.
@@ -28,6 +32,7 @@ _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f]"
 )
+_SETTING = re.compile(r"`([a-z][a-z0-9_]*)`")
 _LONE = re.compile("[\ud800-\udfff]")  # parts of file names that are not UTF-8
 
 
@@ -50,6 +55,18 @@ def set_up_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors=piped)
 
 
+def as_options(message: str) -> str:
+    """Returns what the library says with every `setting` as the option that a command line knows it
+    by: --min-count, CORPUS."""
+    # what a run can be gone on with is worth a whole command
+    message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
+    return _SETTING.sub(lambda found: _option(found[1]), message)
+
+
+def _option(name: str) -> str:
+    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")
+
+
 def is_terminal(stream: Any) -> bool:
     """Whether people look at the stream."""
     return stream is not None and not stream.closed and stream.isatty()
@@ -62,7 +79,12 @@ def seen(text: str, stream: Any) -> str:
 
 
 def binary_stdout() -> BinaryIO:
-    """Returns stdout for bytes of UTF-8; a terminal does not obey them."""
+    """Returns stdout for bytes of UTF-8; a terminal does not obey them. Raises InputError if it is
+    closed."""
+    if sys.stdout is None:
+        raise InputError(
+            "results go to stdout, which is closed; name a file with -o, or pipe them on"
+        )
     return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
 
 
@@ -80,6 +102,32 @@ class _Seen(io.RawIOBase):
         return len(data)
 
 
+def binary_pipe() -> BinaryIO:
+    """Returns stdout for bytes that are not for people."""
+    if sys.stdout is None or is_terminal(sys.stdout):
+        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
+    return sys.stdout.buffer
+
+
+def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
+    """Returns what --output names if that is a file, checked; None: results go to stdout."""
+    if output is None or output == "-":
+        return None
+    check_writable(output, overwrite=overwrite)
+    return output
+
+
+def print_written(output: str, json: bool, **facts: object) -> None:
+    """Says which file was written; with `json` also what is known of it."""
+    print_json({"output": output, **facts}) if json else print_line(output)
+
+
+def flush() -> None:
+    """Lets the reader of stdout have what was printed."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def print_line(text: str) -> None:
     """Prints one line of results."""
     print(seen(text, sys.stdout))
@@ -87,7 +135,7 @@ def print_line(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Prints one JSON document on one line; NaN and infinity become null."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
     print_line(_escaped(_LONE, text))  # with them the line would not be JSON
 
 
@@ -119,6 +167,18 @@ def print_table(
     for row in content:
         table.add_row(*(Text(seen(_shown(cell), sys.stdout)) for cell in row))
     Console(highlight=False).print(table)
+
+
+def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: int) -> None:
+    """Prints the first of so many rows in a terminal, as `print_table` does, and all otherwise."""
+    if not is_terminal(sys.stdout):
+        for row in rows:
+            print("\t".join(_tsv(str(cell)) for cell in row))
+        return
+    print_table(headings, islice(rows, SHOWN))
+    if total > SHOWN:
+        more = total - SHOWN
+        say(f"... and {more:,} more: pipe the output, or write it with -o FILE")
 
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
@@ -198,16 +258,6 @@ def human_count(number: float) -> str:
 def _escaped(which: re.Pattern[str], text: str) -> str:
     """Returns the text with the characters in question as JSON escapes."""
     return which.sub(lambda found: json.dumps(found[0])[1:-1], text)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _is_quantity(cell: Cell) -> bool:

@@ -7,13 +7,24 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from w2v.cli.output import human_bytes, human_count, human_seconds, is_terminal, say, seen
-from w2v.cli.wording import as_options
+from w2v.cli.output import (
+    as_options,
+    human_bytes,
+    human_count,
+    human_seconds,
+    is_terminal,
+    say,
+    seen,
+)
 from w2v.training.report import Progress, SilentReporter
+
+if TYPE_CHECKING:
+    from w2v.corpus import TokenStore
+    from w2v.settings.groups import CorpusSettings
 
 INTERVAL = 10.0  # seconds between plain lines
 DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
@@ -76,6 +87,17 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
             self._show("reading", done_bytes / total_bytes, text)
         else:
             self._show("reading", None, done)
+
+    def read(
+        self, names: Sequence[str], settings: CorpusSettings, *, use_cache: bool
+    ) -> TokenStore:
+        """Returns a corpus, and tells what is odd about it."""
+        from w2v.corpus import read_corpus  # imports pyarrow
+
+        store = read_corpus(names, settings, use_cache=use_cache, progress=self.reading)
+        for warning in store.warnings:
+            self.warn(warning)
+        return store
 
     def training(self, progress: Progress) -> None:
         self.training_began = True

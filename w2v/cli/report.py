@@ -11,14 +11,12 @@ prints well. The sets that come with w2v are asked, or those that --questions na
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from w2v.cli.options import Json, Overwrite
-from w2v.cli.output import is_terminal, print_json, print_line
-from w2v.errors import InputError
+from w2v.cli.output import binary_pipe, file_to_write, print_written
 
 
 def command(
@@ -38,14 +36,10 @@ def command(
 ) -> None:
     from w2v.api import report
     from w2v.explorer.report import check_report, write_report
-    from w2v.system.files import check_writable
 
     check_report(output, runs)
-    if output != "-":
-        check_writable(output, overwrite=overwrite)
-        report(runs, output, questions=questions or (), title=title)
-        print_json({"output": output, "runs": runs}) if json else print_line(output)
-        return
-    if sys.stdout is None or is_terminal(sys.stdout):
-        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
-    sys.stdout.buffer.write(write_report(runs, questions or (), title))
+    if (file := file_to_write(output, overwrite=overwrite)) is None:
+        binary_pipe().write(write_report(runs, questions or (), title))
+    else:
+        report(runs, file, questions=questions or (), title=title)
+        print_written(file, json, runs=runs)

@@ -13,18 +13,17 @@ does. Logarithms are natural (nats) unless --base says otherwise.
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from w2v.cli.lines import batches_of_lines
+from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
-from w2v.cli.output import is_terminal, print_json, print_line, say
+from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, told_if_slow
 from w2v.errors import InputError
 
@@ -52,8 +51,7 @@ def command(
     unit = _log_of(base)
     if text != "-":
         raise InputError(f"the lines come from stdin: w2v score {run} < {text}")
-    if sys.stdin is None:
-        raise InputError("the lines come from stdin, which is closed; pipe them in")
+    stdin = open_stdin("the lines come from", "pipe them in", typed=True)
     model = open_language_model(run, device, quiet)
     from w2v.corpus.texts import check_text  # imports pyarrow
 
@@ -63,7 +61,7 @@ def command(
     done = 0
     # Lines on a terminal show the progress.
     with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
-        for raw in batches_of_lines(cast(io.BufferedReader, sys.stdin.buffer)):
+        for raw in batches_of_lines(stdin.read1):
             if not done:
                 check_text(b"\n".join(raw), "standard input", strict=False)
             lines = [line.decode("utf-8", "replace") for line in raw]
@@ -71,7 +69,7 @@ def command(
                 scores = model.score(lines, stream=stream)
             for score in scores:
                 _print_score(score, unit, tokens, json)
-            sys.stdout.flush()
+            flush()
             done += len(lines)
             reporter.working("scoring", done, None, "lines")
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each, each_alone, parts
-from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import EncodingErrors, Json, Model
 
 if TYPE_CHECKING:
@@ -46,7 +45,4 @@ def _answer(vectors: WordVectors, text: str) -> Answer:
     if len(pair) != 2:
         raise QueryError(f"{shown(text)} is no pair; give two words, with a tab between them")
     cells = (pair[0], pair[1], vectors.similarity(*pair))
-    return Answer([cells], dict(zip(FIELDS, cells, strict=True)))
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows
+    return [cells], dict(zip(FIELDS, cells, strict=True))

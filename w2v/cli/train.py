@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +38,7 @@ from w2v.cli.interrupt import Stop, stopping_softly
 from w2v.cli.options import RUNS, Json, NoCache, Quiet, Recipe, with_settings
 from w2v.cli.output import (
     binary_stdout,
+    flush,
     human_bytes,
     human_seconds,
     is_terminal,
@@ -56,7 +57,7 @@ from w2v.settings.groups import OutputSettings, all_settings
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, RunSummary
-    from w2v.training.world import World
+    from w2v.training.task import Context
 
 
 @with_settings(all_settings().values())
@@ -90,80 +91,71 @@ def command(
     from w2v.training.world import World
 
     with World.join() as world:
-        run_before, done = None if resume is None else Path(resume), None
+        run_before, done, first = None if resume is None else Path(resume), None, world.rank == 0
         with world.step():
             if run_before is None:
                 settings = build_config(given, config)
             else:
                 settings = _settings_of(run_before, given, others)
-                done = _finished(run_before, settings) if world.rank == 0 else None
-        how = _How(not no_cache, quiet or world.rank > 0, json, dry_run, given.get("output") == "-")
-        if (done := world.told(done)) is None:
-            return _train(settings, world, run_before, how)
-        if world.rank == 0:
-            if not quiet:
-                epochs = settings.training.epochs
-                say(f"{resume} is finished, after {epochs} epochs; --epochs may grow")
-            print_json(done) if json else print_line(str(run_before))
+                done = _finished(run_before, settings) if first else None
+        if (done := world.told(done)) is not None:
+            if first:
+                if not quiet:
+                    epochs = settings.training.epochs
+                    say(f"{resume} is finished, after {epochs} epochs; --epochs may grow")
+                print_json(done) if json else print_line(str(run_before))
+            return 0
+        from w2v import run  # only now: what is wrong above is told sooner
+        from w2v.training.task import Context
+
+        with ConsoleReporter(quiet=quiet or not first) as reporter:
+            context = Context(settings, reporter, use_cache=not no_cache, resume=run_before)
+            context = replace(context, world=world)
+            if first:
+                _tell_before(settings, reporter)
+            if not dry_run:
+                return _train(context, reporter, quiet=quiet, json=json)
+            plan = run.plan(context)
+        if first:
+            _print_plan(plan, json)
         return 0
 
 
-class _How(NamedTuple):
-    use_cache: bool
-    quiet: bool
-    json: bool
-    dry_run: bool
-    streams: bool  # the vectors to stdout
-
-
-def _train(settings: Config, world: World, run_before: Path | None, how: _How) -> int:
-    """Trains or plans, says what came of it, and returns the exit code; of several ranks only the
-    first one says anything."""
+def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bool) -> int:
+    """Trains, says what came of it, and returns the exit code; of several ranks only the first one
+    says anything."""
     from w2v import run
-    from w2v.training.task import Context
 
-    first = world.rank == 0
-    with ConsoleReporter(quiet=how.quiet) as reporter:
-        context = Context(settings, reporter, use_cache=how.use_cache, resume=run_before)
-        context = replace(context, world=world)
-        if first:
-            _tell_before(settings, reporter)
-        if how.dry_run:
-            plan = run.plan(context)
-            reporter.close()
-            if first:
-                _print_plan(plan, how.json)
-            return 0
-        with (
-            stopping_softly(lambda: reporter.training_began, tells=world.size == 1) as stop,
-            _to_stdout(settings, how.json) as settings,
-        ):
-            summary = run.run(replace(context, config=settings, stop=stop))
-            if how.streams and first:
-                reporter.close()
-                with open(summary.output, "rb") as vectors:
-                    shutil.copyfileobj(vectors, binary_stdout())
-    if first:
-        if how.streams:
+    settings, first = context.config, context.world.rank == 0
+    streams, alone = settings.output.output == "-", context.world.size == 1
+    with (
+        stopping_softly(lambda: reporter.training_began, tells=alone) as stop,
+        _to_stdout(settings, json) as settings,
+    ):
+        summary = run.run(replace(context, config=settings, stop=stop))
+        reporter.close()
+        if streams and first:
+            with open(summary.output, "rb") as vectors:
+                shutil.copyfileobj(vectors, binary_stdout())
             summary = replace(summary, output="standard output")
-        _say_result(summary, settings, stop, how)
+    if first:
+        if not quiet:
+            tell(summary, settings)
+        _print_result(summary, json, stop, streams=streams)
+        if stop.is_set():
+            say(stopped(summary, stop))
     return 128 + stop.signal_number if stop.is_set() else 0
 
 
-def _say_result(summary: RunSummary, settings: Config, stop: Stop, how: _How) -> None:
-    if not how.quiet:
-        tell(summary, settings)
+def _print_result(summary: RunSummary, json: bool, stop: Stop, *, streams: bool) -> None:
     try:
-        if not how.streams:
-            print_json(summary.as_dict()) if how.json else print_line(summary.output)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if not streams:
+            print_json(summary.as_dict()) if json else print_line(summary.output)
+        flush()
     except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
         if not stop.is_set():
             raise
         silence(1)
-    if stop.is_set():
-        say(stopped(summary, stop))
 
 
 def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
@@ -195,11 +187,7 @@ def _finished(run: Path, settings: Config) -> dict[str, Any] | None:
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
     """Returns the settings of a run to go on with. Beside --resume the user gave `given`, which are
-    settings, and `others`, which are further options.
-
-    Raises:
-        InputError: there is no such run, or something was given that would make another run of it.
-    """
+    settings, and `others`, which are further options: InputError where they are of no use."""
     from w2v.runs.resume import resumed_config
 
     for option in (option for option, present in others.items() if present):
@@ -220,10 +208,7 @@ def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
         raise InputError(
             "--output - writes vectors to stdout, where --json puts its object; choose one of them"
         )
-    if sys.stdout is None:
-        raise InputError(
-            "--output - writes vectors to stdout, which is closed; name a file, or pipe them on"
-        )
+    binary_stdout()
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError(
             "--checkpoint-every needs a run directory, and --output - is a stream: omit one of them"

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v.cli.answers import Answer, Questions, answer_each, each_alone
-from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import EncodingErrors, Json, Model
 
 if TYPE_CHECKING:
@@ -35,7 +34,4 @@ def command(
 
 def _answer(vectors: WordVectors, word: str) -> Answer:
     values = [float(str(value)) for value in vectors[word]]  # the shortest that is read back
-    return Answer([(word, *values)], {"word": word, "vector": values})
-
-
-__doc__ = f"{__doc__}\n{VECTOR_FILES}"  # what --help shows
+    return [(word, *values)], {"word": word, "vector": values}

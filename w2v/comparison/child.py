@@ -32,7 +32,7 @@ from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
 from w2v.system.files import clean_up
 from w2v.system.lock import locked
-from w2v.training.report import Progress, Reporter, StopSignal
+from w2v.training.report import Progress, Reporter
 from w2v.training.task import Context
 from w2v.vectors import load_vectors
 
@@ -54,7 +54,7 @@ class Job:
     demo_questions: bool = False  # whether they are the demo's, for want of the user's own
 
 
-def train_apart(job: Job, reporter: Reporter, stop: StopSignal) -> Row:
+def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
     """Returns the job's row, filled by a process of its own, which ends softly once `stop` is
     set."""
     ours, theirs = Pipe()
@@ -101,7 +101,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _messages(
-    job: Job, connection: Connection, process: subprocess.Popen[bytes], stop: StopSignal
+    job: Job, connection: Connection, process: subprocess.Popen[bytes], stop: threading.Event
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """What the child says of its job, until it has ended."""
     told = False
@@ -179,7 +179,7 @@ def main(descriptor: int) -> None:
         told.failed(f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _result(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+def _result(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
     """Trains what is not finished yet, and returns what fills its row."""
     summary = _train(job, told, stop)
     folder, questions = Path(summary["output"]), job.questions
@@ -195,7 +195,7 @@ def _result(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
     return figures
 
 
-def _train(job: Job, told: _Told, stop: StopSignal) -> dict[str, Any]:
+def _train(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
     config, folder = job.config, None
     _wait_for_earlier(Path(str(config.output.output)))
     if job.resume:

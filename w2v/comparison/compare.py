@@ -31,7 +31,7 @@ from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 from w2v.settings.groups import OutputSettings
 from w2v.system.ranks import place_or_alone
-from w2v.training.report import Reporter, SilentReporter, StopSignal
+from w2v.training.report import Reporter, SilentReporter
 
 PathLike = str | os.PathLike[str]
 
@@ -50,7 +50,7 @@ class Comparison:
     overwrite: bool = False  # train all anew
     use_cache: bool = True
     reporter: Reporter = field(default_factory=SilentReporter)
-    stop: StopSignal = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         corpus = () if self.corpus is None else self.corpus

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from w2v.lm.bodies.choose import make_body
+from w2v.lm.bodies import make_body
 from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine, deals_out
 from w2v.losses.math.score_sums import DEVICE_BYTES

@@ -69,15 +69,10 @@ def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
 
 
 class LanguageModelEngine(Engine):
-    """Trains a language model on the columns of a text.
-
-    counts [V]: of the vocabulary, never increasing.
-
-    Raises:
-        InputError: the text is too short for the batch; the device or the precision is not there;
-            the loss cannot be used with this vocabulary.
-        RunError: the GPU's memory does not suffice.
-    """
+    """Trains a language model on the columns of a text; counts [V]: of the vocabulary, never
+    increasing. Raises InputError where the text is too short for the batch, the device or the
+    precision is not there, or the loss cannot be used with this vocabulary, RunError where the
+    GPU's memory does not suffice."""
 
     name = "autograd"
 

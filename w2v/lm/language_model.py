@@ -126,6 +126,7 @@ class LanguageModel:
         words = store.n_words + store.n_lines
         return scoring.score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
+    @asks(encoding_errors=arguments.one_of(("strict", "replace")))
     def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
         own = replace(self.config.corpus, column=column, encoding_errors=encoding_errors)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from w2v.lm.bodies import make_body
 from w2v.lm.bodies.base import State
-from w2v.lm.bodies.choose import make_body
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
 from w2v.losses.sharded import Shard
@@ -37,11 +37,9 @@ class Network(nn.Module):
     """Predicts the next token of B columns at once; `output` is its output layer, `dim_hidden` the
     length of the hidden rows. Raises ValueError for settings that do not fit each other or V.
 
-    Args:
-        counts: [V] int64, how often each token occurs, never increasing.
-        sparse: embedding and output rows get sparse gradients where they can: of the rows used.
-        generator: for the noise words.
-        shard: the output rows that there are to be, if not all; the others are never held.
+    counts: [V] int64, how often each token occurs, never increasing. sparse: embedding and output
+    rows get sparse gradients where they can: of the rows used. generator: for the noise words.
+    shard: the output rows that there are to be, if not all; the others are never held.
     """
 
     def __init__(

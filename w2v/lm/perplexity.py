@@ -118,10 +118,8 @@ def score_ids(
     """Returns the score of a text, read as one continuous stream. Raises ValueError if there is no
     token, and RunError if the model gives NaN or infinity.
 
-    Args:
-        ids: the tokens [n], possibly memory-mapped; they are read chunk by chunk.
-        words: words and line ends of the text, where other than the tokens.
-        progress: called with the tokens scored so far and in all.
+    ids: the tokens [n], read chunk by chunk. words: words and line ends of the text, where other
+    than the tokens. progress: called with the tokens scored so far and in all.
     """
     if not len(ids):
         raise ValueError("the text has 0 tokens, 1 or more are needed")

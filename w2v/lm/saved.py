@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
+
 from w2v.errors import InputError, RunError, shown
-from w2v.runs.checkpoint import tensor_chunks
-from w2v.settings.build import build_config
+from w2v.runs.checkpoint import MISFITS, map_tensors, tensor_chunks
+from w2v.settings.build import build_config, build_group
 from w2v.settings.config import Config
+from w2v.settings.groups import TrainingSettings
 from w2v.system.memory import available_memory
 from w2v.system.packages import told_if_missing
 from w2v.vectors.loading import check_version
 
 # PyTorch is imported where it is needed: that a folder holds no model is told two seconds sooner.
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor, nn
 
     from w2v.lm.language_model import LanguageModel
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"
 WANTED = "name the directory of a run with `model` lm"
 MISFIT = "does not fit config.yaml beside it"
-LONGEST_HEADER = 1 << 20  # bytes; a model of 64 layers has a tenth of that
 WORD_BYTES, MORE_BYTES = 256, 64 << 20  # in vocab.tsv: a token's line on average, and beyond that
 
-Shapes = Mapping[str, tuple[int, ...]]
+Arrays = Mapping[str, np.ndarray]
 
 
 def model_arrays(network: nn.Module) -> dict[str, np.ndarray]:
@@ -57,6 +58,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
     no such device, and RunError if there is not enough memory for it."""
     folder = Path(run)
+    build_group(TrainingSettings, {"device": device})
     _check_folder(folder)
     config = build_config({}, folder / "config.yaml")
     if config.only_vectors:
@@ -64,8 +66,6 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         raise InputError(f"{folder}/config.yaml is of {kind}, not of a language model (lm)")
     with told_if_missing():
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
 
         from w2v.lm.language_model import LanguageModel
         from w2v.lm.model import Network
@@ -73,22 +73,18 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         from w2v.training.device import find_device
 
     place, path = find_device(device), folder / MODEL_FILE
-    shapes = _shapes(path)
-    _check_vocabulary(folder, shapes)
+    arrays = _arrays(path)
+    _check_vocabulary(folder, arrays)
     vocabulary = TokenVocabulary.load(folder, config)
     try:
-        _check_size(config, len(vocabulary), shapes, path)
+        _check_size(config, len(vocabulary), arrays, path)
         network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
     parameters = dict[str, torch.Tensor](network.named_parameters())
-    _check_shapes(shapes, parameters, path)
-    try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    _check_shapes(arrays, parameters, path)
     for name, parameter in parameters.items():
-        parameter.detach().copy_(arrays[name])
+        parameter.detach().copy_(torch.from_numpy(np.array(arrays[name])))
     return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
 
 
@@ -106,43 +102,33 @@ def _check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is incomplete: config.yaml is missing")
 
 
-def _shapes(path: Path) -> Shapes:
-    """The shapes that the file's header gives, which need not be true."""
-    from safetensors import SafetensorError, safe_open
-
-    shapes = {}
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The parameters in the file, as maps."""
     try:
-        with open(path, "rb") as beginning:
-            length = int.from_bytes(beginning.read(8), "little")
-        if length > LONGEST_HEADER:
-            what = f"its header has {length:,} bytes, a model's at most {LONGEST_HEADER:,}"
-            raise InputError(f"{path} cannot be read: {what}")
-        with safe_open(path, "np") as file:
-            for name in file.keys():  # noqa: SIM118  it is no dict
-                part = file.get_slice(name)
-                if (kind := part.get_dtype()) != "F32":
-                    raise InputError(f"{path}: {shown(name)} is {kind}, a model has F32")
-                shapes[name] = tuple(part.get_shape())
-    except (OSError, SafetensorError) as error:
+        arrays = map_tensors(path)
+    except (OSError, *MISFITS) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    return shapes
+    for name, array in arrays.items():
+        if array.dtype != np.float32:
+            raise InputError(f"{path}: {shown(name)} is {array.dtype}, a model has float32")
+    return arrays
 
 
-def _check_vocabulary(folder: Path, shapes: Shapes) -> None:
+def _check_vocabulary(folder: Path, arrays: Arrays) -> None:
     """Before it is read: is vocab.tsv as large as one of so many tokens may be?"""
-    rows, path = shapes.get("input.weight", (0,)), folder / "vocab.tsv"
-    most = WORD_BYTES * (rows[0] if rows else 0) + MORE_BYTES
+    rows, path = arrays.get("input.weight"), folder / "vocab.tsv"
+    most = WORD_BYTES * (0 if rows is None or not rows.ndim else len(rows)) + MORE_BYTES
     if path.is_file() and (size := path.stat().st_size) > most:
         what = f"has {size:,} bytes, too many for the tokens of {MODEL_FILE} beside it"
         raise InputError(f"{path} {what}")
 
 
-def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
+def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
     """Before anything of config.yaml's size is allocated: are embeddings and body as large in the
     file, and is there memory for the output layer?"""
     import torch
 
-    from w2v.lm.bodies.choose import make_body
+    from w2v.lm.bodies import make_body
 
     try:
         with torch.device("meta"):
@@ -151,8 +137,8 @@ def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
         raise InputError(f"{path} {MISFIT}: no model is as large as that") from None
     known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
-    _check_shapes({name: shapes[name] for name in set(shapes) & set(known)}, known, path)
-    if len(getattr(config.loss, "cutoffs", ())) > len(shapes):
+    _check_shapes({name: arrays[name] for name in set(arrays) & set(known)}, known, path)
+    if len(getattr(config.loss, "cutoffs", ())) > len(arrays):
         raise InputError(f"{path} {MISFIT}: it has fewer parts than there are `cutoffs`")
     # of the output layer and all that the file holds
     needed, available = 4 * words * (body.width + 1) + path.stat().st_size, available_memory()
@@ -162,12 +148,12 @@ def _check_size(config: Config, words: int, shapes: Shapes, path: Path) -> None:
         raise RunError(f"{path}: {rows} need {memory}")
 
 
-def _check_shapes(shapes: Shapes, expected: Mapping[str, Tensor], path: Path) -> None:
-    if set(shapes) != set(expected):
-        odd = min(set(shapes) ^ set(expected))
+def _check_shapes(arrays: Arrays, expected: Mapping[str, Tensor], path: Path) -> None:
+    if set(arrays) != set(expected):
+        odd = min(set(arrays) ^ set(expected))
         raise InputError(f"{path} {MISFIT}: {shown(odd)} is in one of them only")
     for name, parameter in expected.items():
         wanted = list(parameter.shape)
-        if (found := list(shapes[name])) != wanted:
+        if (found := list(arrays[name].shape)) != wanted:
             theirs = f"config.yaml and vocab.tsv make it {wanted}"
             raise InputError(f"{path}: {name} is {found}, {theirs}")

@@ -34,11 +34,9 @@ class TokenVocabulary:
     """Tokens with their counts, most frequent first, and how text becomes their ids. Raises
     InputError if a special is missing.
 
-    Attributes:
-        vocabulary: the tokens; ids are places in it.
-        unk, eos: ids of the specials.
-        settings: how its corpus was read; None: by the defaults.
-        subwords: what cuts words into tokens; None: every word is one.
+    vocabulary: the tokens; ids are places in it. unk, eos: ids of the specials. settings: how its
+    corpus was read; None: by the defaults. subwords: what cuts words into tokens; None: every word
+    is one.
     """
 
     def __init__(

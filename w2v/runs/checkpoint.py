@@ -100,11 +100,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads and verifies one checkpoint, whose tensors are memory-mapped.
-
-    Raises:
-        DamagedCheckpoint: a file is missing, altered, or does not say what it should.
-    """
+    """Reads and verifies one checkpoint, whose tensors are memory-mapped. Raises DamagedCheckpoint
+    where a file is missing, altered, or does not say what it should."""
     reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)
@@ -120,7 +117,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         reading = METRICS
         metrics = read_plain(path / METRICS, METRICS_BYTES).decode().splitlines()
         reading = TENSORS
-        tensors = _map_tensors(path / TENSORS)
+        tensors = map_tensors(path / TENSORS)
         reading = "a file of rows"
         tensors |= _joined(path, rows, whole_number(manifest.get("rows", 0)))
         reading = TENSORS
@@ -256,7 +253,7 @@ def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndar
     end, parts = 0, []
     for name, (low, high) in sorted(ranges.items(), key=lambda entry: entry[1]):
         if low == end:
-            parts.append(_map_tensors(path / name))
+            parts.append(map_tensors(path / name))
             if any(len(array) != high - low for array in parts[-1].values()):
                 raise DamagedCheckpoint(f"{name} does not hold so many rows")
             end = high
@@ -266,8 +263,9 @@ def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndar
     return {name: np.concatenate([part[name] for part in parts]) for name in whole}
 
 
-def _map_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file as read-only maps; ValueError where its header lies."""
+def map_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a safetensors file as read-only maps. Raises OSError, or MISFITS
+    where its header lies."""
     size = os.stat(path).st_size
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -276,10 +274,13 @@ def _map_tensors(path: Path) -> dict[str, np.ndarray]:
         header = json.loads(file.read(length))
     content = np.memmap(path, np.uint8, "r")[8 + length :]
     tensors = {}
+    header.pop("__metadata__", None)
     for name, entry in header.items():
         start, end = map(int, entry["data_offsets"])
         if not 0 <= start <= end <= len(content):
             raise ValueError(f"tensor {name!r} lies outside the file")
-        array = content[start:end].view(DTYPES[entry["dtype"]])
+        if (dtype := DTYPES.get(entry["dtype"])) is None:
+            raise ValueError(f"tensor {name!r} is {entry['dtype']}")
+        array = content[start:end].view(dtype)
         tensors[name] = array.reshape([int(length) for length in entry["shape"]])
     return tensors

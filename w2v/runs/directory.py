@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import FOLDER, METRICS_BYTES
 from w2v.settings.config import Config
 from w2v.system.files import atomic_directory, atomic_file, read_plain
-from w2v.system.json import read_object
+from w2v.system.json import plain, read_object
 from w2v.training.task import Files, Result
 from w2v.vectors.loading import NGRAMS, RUN_VERSION
 from w2v.vectors.saving import write_matrix
@@ -135,7 +134,7 @@ def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Fi
 
 def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Files:
     """Returns the files that say what came out."""
-    document = json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    document = json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \u escapes
     encoded = document.encode("utf-8", errors="backslashreplace")
     return {
@@ -148,7 +147,7 @@ def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[s
 
 def metrics_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
     """Returns the lines of metrics.jsonl."""
-    lines = [json.dumps(_plain(line), allow_nan=False) + "\n" for line in metrics]
+    lines = [json.dumps(plain(line), allow_nan=False) + "\n" for line in metrics]
     return "".join(lines).encode()
 
 
@@ -169,11 +168,3 @@ def write_plainly(folder: Path, files: Files) -> None:
     for name, write in files.items():
         with open(folder / name, "wb") as file:
             write(file)
-
-
-def _plain(value: Any) -> Any:
-    """Returns the value with null for NaN and infinity, which JSON does not have: a perplexity may
-    be beyond all floats."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

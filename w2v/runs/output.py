@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError, RunError
 from w2v.runs.checkpoint import FOLDER, UNSOUND, Checkpoint, all_finite, save_checkpoint, sweep
-from w2v.runs.directory import RUN_FILES, RunDirectory, check_places, end_files, write_plainly
+from w2v.runs.directory import RUN_FILES, RunDirectory, check_places, write_plainly
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.system import compression
 from w2v.system.files import HUB, atomic_directory, check_writable, clean_up, is_special
@@ -29,28 +29,11 @@ from w2v.vectors import FORMATS, check_words, file_suffix, named_format, save_ve
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
-@dataclass(frozen=True)
-class Contents:
-    """All that a result consists of; `start` are the files that say what was trained."""
-
-    start: Files
-    vocabulary: Vocabulary
-    result: Result
-    metrics: Sequence[dict[str, Any]]
-    summary: dict[str, Any]
-
-    def end(self, path: Path) -> Files:
-        """Returns the files that say what came out, which will be in `path`."""
-        return end_files(self.result, self.metrics, {**self.summary, "output": str(path)})
-
-
 class Written(NamedTuple):
-    """Where a result is, the name of the checkpoint in it, why there is none although one was
-    asked for, and what to tell about words that were left out."""
+    """Where a result is, the name of the checkpoint in it, and what to tell."""
 
     path: Path
     checkpoint: str | None = None
-    problem: str | None = None
     warnings: Sequence[str] = ()
 
 
@@ -86,13 +69,20 @@ class Output:
         inside = (each for each in folders if _within(str(self.path), Path(each)))
         return next(inside, None)
 
-    def write(self, contents: Contents, checkpoint: Checkpoint | None) -> Written:
+    def write(
+        self,
+        result: Result,
+        vocabulary: Vocabulary,
+        start: Files,
+        end: Callable[[Path], Files],
+        checkpoint: Checkpoint | None,
+    ) -> Written:
         """Writes the result, at a path that has moved on by a number if another run took it
-        meanwhile; the checkpoint goes into a run directory that is written whole."""
-        vectors = contents.result.vectors
-        if not all_finite(vectors):
+        meanwhile. `start` are the files that say what was trained, `end` gives those that say what
+        came out; the checkpoint goes into a run directory that is written whole."""
+        if not all_finite(result.vectors):
             raise RunError(f"the vectors hold {UNSOUND}; try a smaller `lr`")
-        directory = RunDirectory(self.path, contents.start)
+        directory = RunDirectory(self.path, start)
         if self.begun:
             directory.restore(checkpoints=False)
         try:
@@ -100,21 +90,19 @@ class Output:
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
-            directory.add(contents.end(self.path))
+            directory.add(end(self.path))
             return _with_checkpoint(self.path, self.path, checkpoint)
         while True:
             path = self.path
             if not self.overwrite:
                 path = free_path(self.path, file_suffix(self.path) if self.is_file else "")
             if self.is_file:
-                vocabulary = contents.vocabulary
-                saved = save_vectors(path, vocabulary.words, vectors, vocabulary.counts)
+                saved = save_vectors(path, vocabulary.words, result.vectors, vocabulary.counts)
                 lost = f"{path} holds the words alone: a run directory keeps the n-grams too"
-                left_out = [lost] if contents.result.files else []
-                return Written(path, warnings=[*saved.warnings, *left_out])
+                return Written(path, None, [*saved.warnings, *([lost] if result.files else [])])
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
-                    write_plainly(folder, {**contents.start, **contents.end(path)})
+                    write_plainly(folder, {**start, **end(path)})
                     return _with_checkpoint(path, folder, checkpoint)
             except RunError:
                 # else another run was faster by a moment
@@ -131,7 +119,8 @@ def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) ->
     try:
         return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
     except RunError as error:
-        return Written(path, problem=str(error))
+        what = "the run cannot be gone on with, its state could not be saved"
+        return Written(path, None, [f"{what}: {error}"])
 
 
 def prepare_output(config: Config) -> Output:

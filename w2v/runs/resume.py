@@ -22,7 +22,7 @@ from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
-from w2v.settings.groups import FUSED, HOGWILD, TOKENIZER_FILE, CheckpointSettings, all_settings
+from w2v.settings.groups import FUSED, HOGWILD, CheckpointSettings, all_settings
 from w2v.settings.resolve import fused_engine
 from w2v.system.files import absolute
 from w2v.system.versions import made_with
@@ -70,9 +70,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
             continue
         if name == "corpus":
             wanted = tuple(map(absolute, value))
-        elif name in ("output", "init", "valid", "phrases", "vocab") or (
-            name == "tokenizer" and str(value).endswith(TOKENIZER_FILE)
-        ):
+        elif settings[name].is_path(value):
             wanted = absolute(value)
         if wanted != then.get(name):
             problems.append(_refusal(name, value, then.get(name)))

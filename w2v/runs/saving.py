@@ -21,9 +21,17 @@ from w2v.corpus.identity import describe
 from w2v.errors import Elsewhere, InputError, RunError
 from w2v.runs.checkpoint import FOLDER, Checkpoint, checkpoints_of
 from w2v.runs.checkpointer import Checkpointer, RunState
-from w2v.runs.directory import CONFIG, METRICS, OWNER, RunDirectory, metrics_lines, start_files
+from w2v.runs.directory import (
+    CONFIG,
+    METRICS,
+    OWNER,
+    RunDirectory,
+    end_files,
+    metrics_lines,
+    start_files,
+)
 from w2v.runs.metrics import Feed, File, Lines, Sink, TensorBoard
-from w2v.runs.output import Contents, Output
+from w2v.runs.output import Output
 from w2v.runs.resume import MADE_WITH, RANKS, check_blocks, comparable, made_otherwise, put_back
 from w2v.runs.rows import Follower
 from w2v.system.versions import made_with
@@ -180,12 +188,12 @@ class Saving:
         checkpoint = None
         if keeps and self._checkpointer is None and not self._output.is_file:
             checkpoint = self._state().take(blocks_done, trained, copy=False)
-        vocabulary, metrics = self._text.vocabulary, trained.metrics
-        contents = Contents(self._start, vocabulary, result, metrics, values)
-        written = self._output.write(contents, checkpoint)
-        if written.problem is not None:
-            what = "the run cannot be gone on with, its state could not be saved"
-            self._reporter.warn(f"{what}: {written.problem}")
+
+        def end(path: Path) -> Files:
+            return end_files(result, trained.metrics, {**values, "output": str(path)})
+
+        vocabulary = self._text.vocabulary
+        written = self._output.write(result, vocabulary, self._start, end, checkpoint)
         for warning in written.warnings:
             self._reporter.warn(warning)
         folder = written.path / FOLDER

@@ -7,7 +7,6 @@ All that is wrong is reported at once.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,12 +41,7 @@ def build_config(
     given: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None
 ) -> Config:
     """Returns the configuration of settings by name (texts or values, None = not given), and a
-    YAML file.
-
-    Raises:
-        InputError: the file cannot be used, or names, types or values are wrong; one message tells
-            all of them.
-    """
+    YAML file. Raises InputError, see `config_of`, also where the file cannot be used."""
     from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
     named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
@@ -56,11 +50,8 @@ def build_config(
 
 def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     """Returns the configuration of named values; later ones win over earlier ones. `problems` are
-    told beside those of the values.
-
-    Raises:
-        InputError: names, types or values are wrong; one message tells all of them.
-    """
+    told beside those of the values. Raises InputError where names, types or values are wrong; one
+    message tells all of them."""
     problems = list(problems)
     given = _converted(named, problems)
     _refuse([*problems, *_wrong_alone(given)])
@@ -86,11 +77,8 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
 
 
 def build_group(cls: type, given: Mapping[str, Any]) -> Any:
-    """Returns an instance of a group of settings that belongs to no run; None = not given.
-
-    Raises:
-        InputError: values are wrong; one message tells all of them.
-    """
+    """Returns an instance of a group of settings that belongs to no run; None = not given. Raises
+    InputError as `config_of` does."""
     known, problems, values = settings_of(cls), [], {}
     for name, value in given.items():
         try:
@@ -139,10 +127,6 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
 def _wrong_alone(given: _Given) -> list[str]:
     """Returns phrases on values that are wrong whatever the others are."""
     values, places, problems = given.values, given.places, []
-    device = str(values.get("device", "auto"))
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
-        what = f"{places['device']} {device}"
-        problems.append(f"{what} is not one of auto, cpu, cuda, or cuda: and a number")
     problems += [
         f"{places[name]} needs `init`: name the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,20 +71,14 @@ class Config:
     def saved_values(self) -> dict[str, Any]:
         """Returns what config.yaml holds: the values without those about the output, with paths
         that hold anywhere."""
-        left_out = settings_of(groups.OutputSettings)
+        left_out, known = settings_of(groups.OutputSettings), groups.all_settings()
         values = {name: value for name, value in self.as_dict().items() if name not in left_out}
+        for name, value in values.items():
+            if isinstance(value, str) and known[name].is_path(value):
+                values[name] = absolute(value)
         values["corpus"] = [
             entry if entry == IN_MEMORY else absolute(entry) for entry in self.corpus.corpus
         ]
-        for name, path in (
-            ("init", self.start.init),
-            ("phrases", self.corpus.phrases),
-            ("vocab", self.corpus.vocab),
-            ("tokenizer", self.corpus.tokenizer_file),
-            ("tensorboard", self.checkpoints.tensorboard),
-        ):
-            if path is not None:
-                values[name] = os.path.abspath(path)
         return values
 
     def to_yaml(self) -> str:

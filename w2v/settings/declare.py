@@ -54,6 +54,7 @@ class Setting:
     or_number: bool = False  # a text that is one of `choices` or a finite number
     read: Callable[[str], Any] | None = None  # makes the value of a text, or raises a ValueError
     or_file: str | None = None  # a text that is one of `choices` or the path of such a file
+    path: str = ""  # "read" or "written", if it names a file or a folder
     flag: bool = True  # has an option on the command line (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # how the help names the default
@@ -62,6 +63,14 @@ class Setting:
     def option(self) -> str:
         """The long option of the command line, `--min-count`."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def told_default(self) -> str:
+        """The default in words: "5; lm 1", "yes"; empty when there is nothing to say."""
+        if self.default_text is not None or self.default in (None, ()) or self.default is False:
+            return self.default_text or ""
+        text = "yes" if self.default is True else str(self.default)
+        return text if self.lm is None else f"{text}; lm {self.lm}"
 
     @property
     def range_text(self) -> str:
@@ -89,14 +98,14 @@ class Setting:
         file = f" or a {self.or_file} file" if self.or_file else ""
         return " or a number" if self.or_number else file
 
+    def is_path(self, value: object) -> bool:
+        """Returns whether this value of the setting names a file or a folder."""
+        return bool(self.path or (self.or_file and str(value).endswith(self.or_file)))
+
     def convert(self, value: object, where: str) -> Value:
         """Returns the value in the setting's type, from a command-line text or a YAML value.
-
-        where: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
-
-        Raises:
-            BadValue: wrong type, out of range, not finite, not among the choices.
-        """
+        `where`: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
+        Raises BadValue: wrong type, out of range, not finite, not among the choices."""
         if value is None:
             if self.optional:
                 return None

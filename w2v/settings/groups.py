@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings.declare import AUTO, Setting, setting, settings_of
-from w2v.settings.interval import checked_interval, checked_subwords, parse_count
+from w2v.settings.interval import checked_device, checked_interval, checked_subwords, parse_count
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
 
@@ -29,7 +29,7 @@ class CorpusSettings:
     """What is read, and which of its words are kept."""
 
     corpus: tuple[str, ...] = setting(
-        (), "files, folders, globs, hf://datasets/… or - for stdin", flag=False
+        (), "files, folders, globs, hf://datasets/… or - for stdin", flag=False, path="read"
     )
     column: str | None = setting(
         None,
@@ -59,13 +59,17 @@ class CorpusSettings:
         choices=("replace", "strict"),
     )
     phrases: str | None = setting(
-        None, "join the phrases of this file, which `w2v phrases` writes", metavar="FILE"
+        None,
+        "join the phrases of this file, which `w2v phrases` writes",
+        metavar="FILE",
+        path="read",
     )
     vocab: str | None = setting(
         None,
         "keep exactly the words of this file, with its counts, as `w2v vocab` writes it; or of a"
         " list of one word a line those that the text has",
         metavar="FILE",
+        path="read",
     )
     min_count: int = setting(5, "leave out words that occur less often", low=1, lm=1)
     max_vocab: int = setting(0, "keep this many of the most frequent words; 0 keeps all", low=0)
@@ -182,6 +186,7 @@ class TrainingSettings:
         "auto",
         "where it works; auto: hogwild on the CPU, the others on the first GPU, if any",
         metavar="auto|cpu|cuda[:N]",
+        read=checked_device,
     )
     batch_size: int = setting(  # 0: as the length of the text suggests
         AUTO,
@@ -206,6 +211,7 @@ class ValidationSettings:
         None,
         "text whose loss is measured after every epoch; lm: perplexity, and the best model is kept",
         metavar="FILE",
+        path="read",
     )
     patience: int = setting(
         0, "stop after so many epochs without a better `valid`, and keep the best; 0: never", low=0
@@ -220,6 +226,7 @@ class StartSettings:
         None,
         "start from the vectors of a run, keeping its vocabulary, or of a file",
         metavar="RUN|FILE",
+        path="read",
     )
     freeze: bool = setting(False, "leave the vectors of `init` as they are (autograd engine)")
     extend_vocab: bool = setting(False, "add the text's new words to those of the `init` run")
@@ -238,7 +245,10 @@ class CheckpointSettings:
     )
     keep: int = setting(2, "checkpoints to keep, the latest", low=1)
     tensorboard: str | None = setting(
-        None, "write the lines of metrics.jsonl for TensorBoard too, in a folder", metavar="DIR"
+        None,
+        "write the lines of metrics.jsonl for TensorBoard too, in a folder",
+        metavar="DIR",
+        path="written",
     )
 
 
@@ -250,6 +260,7 @@ class OutputSettings:
         None,
         "a run directory, or just vectors by extension: .txt .vec .bin .glove .npy",
         metavar="PATH",
+        path="written",
         default_text="CORPUS-MODEL-LOSS in the working directory",
     )
     overwrite: bool = setting(False, "replace an output that exists")

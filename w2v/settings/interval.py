@@ -1,5 +1,5 @@
-"""Numbers as people write them: how often something happens, 30s, 5m, 2h of time, or 500k, 2M, 1G
-words; how many there are, 2M; and lengths from 3-6."""
+"""Values as people write them: how often something happens, 30s, 5m, 2h of time, or 500k, 2M, 1G
+words; how many there are, 2M; lengths from 3-6; devices."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def parse_count(text: str) -> int:
     none."""
     match = re.fullmatch(r"([0-9]{1,15}) ?([kKMG])", text.strip())
     return int(match[1]) * WORDS[match[2]] if match else int(text)
+
+
+def checked_device(text: str) -> str:
+    """Returns the name of a device as it is."""
+    if re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", text):
+        return text
+    raise ValueError(f"{text} is not one of auto, cpu, cuda, or cuda: and a number")
 
 
 def checked_subwords(text: str) -> str:

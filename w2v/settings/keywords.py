@@ -13,16 +13,6 @@ from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings, losses_with
 from w2v.system.arguments import path
 
-PATHS = (
-    "output",
-    "valid",
-    "init",
-    "phrases",
-    "vocab",
-    "tokenizer",
-    "tensorboard",
-)  # take any path-like object, such as a run
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -129,12 +119,9 @@ def with_keywords(function: Function) -> Function:
 
 
 def _described(setting: Setting) -> str:
-    choices = [" | ".join(setting.choices)] if setting.choices else []
-    default = setting.default_text if setting.name != "output" else "a temporary directory"
-    if default is None and setting.default not in (None, (), False):
-        default = f"{setting.default}{'' if setting.lm is None else f'; lm {setting.lm}'}"
-    facts = [*choices, setting.range_text, f"default: {default}" if default else ""]
-    told = "; ".join(filter(None, facts))
+    default = setting.told_default if setting.name != "output" else "a temporary directory"
+    facts = [" | ".join(setting.choices or ()), setting.range_text]
+    told = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
     only = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
     text = f"{setting.name}: {only}{setting.help}{f' [{told}]' if told else ''}"
     return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))
@@ -142,13 +129,12 @@ def _described(setting: Setting) -> str:
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings with paths as texts, and numbers of NumPy and tensors as Python's own.
-
-    Raises:
-        InputError: what should be a path is none.
-    """
-    given = {name: _plain(value) for name, value in settings.items()}
-    paths = {name: path(name, given[name]) for name in PATHS if given.get(name) is not None}
-    return given | paths
+    Raises InputError where what should be a path is none."""
+    known, given = all_settings(), {name: _plain(value) for name, value in settings.items()}
+    for name, value in given.items():
+        if value is not None and name in known and known[name].is_path(value):
+            given[name] = path(name, value)  # of any path-like object, such as a run
+    return given
 
 
 def _plain(value: Any) -> Any:

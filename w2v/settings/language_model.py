@@ -97,12 +97,6 @@ BPTT = {"transformer": 128}
 LR = {"sgd": 20.0, "adagrad": 0.1, "adamw": 2e-3, "sparse-adam": 2e-3}
 
 
-def default_optimizer(arch: str) -> str:
-    """Returns what learns well under every loss, so that runs with different losses can be compared
-    (measured in tests/bench/notes.md)."""
-    return "adamw" if arch == "transformer" else "adagrad"
-
-
 def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool) -> dict[str, Any]:
     """Returns a value for every setting of LanguageModelSettings: the given one where the
     architecture has such a thing, else the default.

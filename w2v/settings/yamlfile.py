@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 from w2v.errors import InputError, shown
+from w2v.settings.declare import Setting
+from w2v.settings.groups import all_settings
 
 MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
-PATHS = ("corpus", "valid", "init", "phrases", "vocab")  # of what is read
-TOKENIZER, TOKENIZER_FILE = "tokenizer", ".json"  # a path, too, if it is such a file
 MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
@@ -36,10 +36,8 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     plain `loss`. A mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its
     names, which keep their hyphens. A value is a text, None, a list of values, or (which no setting
     takes) a dict of them. Texts that the file names by relative paths are looked for beside it
-    first, then from the working directory.
-
-    Raises:
-        InputError: the file cannot be read, is not YAML, or is not a mapping.
+    first, then from the working directory. Raises InputError where the file cannot be read, is not
+    YAML, or is not a mapping.
     """
     text = _read_text(path)
     try:
@@ -59,15 +57,16 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
     if node is not None and not isinstance(node, yaml.MappingNode):
         raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.curdir
-    pairs = [(key, _beside(folder, key, value)) for key, value in pairs]
+    known = all_settings()
+    pairs = [(key, _beside(folder, known.get(str(key)), value)) for key, value in pairs]
     return _check_keys(pairs, path)
 
 
-def _beside(folder: str, key: Any, value: Any) -> Any:
+def _beside(folder: str, setting: Setting | None, value: Any) -> Any:
     """Returns the value of a setting; paths that lead to something from the folder as absolute."""
     if isinstance(value, list):
-        return [_beside(folder, key, each) for each in value]
-    if not (key in PATHS or (key == TOKENIZER and str(value).endswith(TOKENIZER_FILE))):
+        return [_beside(folder, setting, each) for each in value]
+    if setting is None or setting.path == "written" or not setting.is_path(value):
         return value
     if not isinstance(value, str) or value in ("", "-") or "\0" in value:
         return value

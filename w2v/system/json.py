@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,16 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     if level:  # whoever walks through it recursively must not overflow
         raise ValueError(f"{path} is nested too deeply")
     return value
+
+
+def plain(value: Any) -> Any:
+    """Returns the value as JSON can hold it, with null for NaN and infinity: a perplexity may be
+    beyond all floats."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def whole_number(value: object) -> int:

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,10 +42,6 @@ class Forecast:
     exchange_words: int
     bytes_per_word: float
     efficiency: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return asdict(self)
 
 
 def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, float]:

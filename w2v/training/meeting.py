@@ -3,13 +3,13 @@ run."""
 
 from __future__ import annotations
 
+import threading
 import time
 
 from w2v.errors import Elsewhere, RunError
 from w2v.training.board import patience
 from w2v.training.engine import Tally
 from w2v.training.handout import Rest, Share
-from w2v.training.report import StopSignal
 from w2v.training.result import Diverged
 from w2v.training.task import Exchanging
 from w2v.training.world import LONG, Lost
@@ -22,7 +22,7 @@ GOES_ON, FAILED, DIVERGED = range(3)
 class Meeting:
     """The ranks' agreement. stopped: whether one of them has been asked to end the run."""
 
-    def __init__(self, exchange: Exchanging, stop: StopSignal) -> None:
+    def __init__(self, exchange: Exchanging, stop: threading.Event) -> None:
         self._exchange, self._stop, self.world = exchange, stop, exchange.world
         self.stopped = self._saves = self._over = False
         self._least, self._longest = patience(SECONDS), 0.0

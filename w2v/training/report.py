@@ -64,15 +64,6 @@ class Reporter(Protocol):
         """An epoch, a measurement or a checkpoint is done. Called by any thread."""
 
 
-class StopSignal(Protocol):
-    """Set when the run should end at its next safe point, keeping what it has (a threading.Event).
-    A `signal_number`, if it has one, is that of the signal."""
-
-    def is_set(self) -> bool: ...
-
-    def set(self) -> None: ...
-
-
 class SilentReporter:
     """A Reporter for callers who want to hear nothing."""
 

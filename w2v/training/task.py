@@ -27,7 +27,7 @@ from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training.engine import Engine, Tally
 from w2v.training.handout import Rest
-from w2v.training.report import Reporter, SilentReporter, StopSignal, Words
+from w2v.training.report import Reporter, SilentReporter, Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.validation import Validation
 from w2v.training.world import World
@@ -44,16 +44,17 @@ COMPILE_SECONDS = 1.0  # after which a run says that it compiles
 class Context:
     """What travels together through a run: its settings, who hears of it, and what it may use.
 
-    resume: the directory of a run to go on with. lines: a corpus from memory, see
-    `w2v.corpus.memory`; None: the files that the settings name. keep_state: whether a run directory
-    gets a checkpoint at its end, so that the run can be made longer. in_step: whether training
-    waits at every epoch's end until the reporter has heard of it. world: the ranks that train.
-    store: the corpus, if they have read it already.
+    stop: set when the run should end at its next safe point, keeping what it has; its
+    `signal_number`, if it has one, is the signal's. resume: the directory of a run to go on with.
+    lines: a corpus from memory, see `w2v.corpus.memory`; None: the files that the settings name.
+    keep_state: whether a run directory gets a checkpoint at its end, so that the run can be made
+    longer. in_step: whether training waits at every epoch's end until the reporter has heard of it.
+    world: the ranks that train. store: the corpus, if they have read it already.
     """
 
     config: Config
     reporter: Reporter = field(default_factory=SilentReporter)
-    stop: StopSignal = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
     use_cache: bool = True
     resume: Path | None = None
     lines: Any = None
@@ -177,11 +178,8 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, earlier: Checkpoint | None) -> Text:
-        """Returns the texts; `earlier` is the checkpoint to go on from.
-
-        Raises:
-            InputError: they cannot be used.
-        """
+        """Returns the texts; `earlier` is the checkpoint to go on from. Raises InputError where
+        they cannot be used."""
 
     @abstractmethod
     def demands(self, vocabulary: int) -> list[Demand]:

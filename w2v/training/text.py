@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from w2v.corpus import TokenStore, Vocabulary, read_corpus
@@ -37,12 +36,6 @@ def read_text(context: Context) -> TokenStore:
         store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
         context.reporter.warn(warning)
-    output = os.path.abspath(context.config.output.output or "")
-    for folder in filter(os.path.isdir, settings.corpus):
-        if os.path.splitext(output)[1] and output.startswith(os.path.abspath(folder) + os.sep):
-            context.reporter.note(
-                f"`output` {output} lies among the text: next time it is read too"
-            )
     return store
 
 
@@ -59,36 +52,34 @@ def read_together(context: Context) -> TokenStore | None:
 def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
     """Returns the text, and the words that `min_count` and `max_vocab` leave, or those of `vocab`;
     says so where much of the text is lost, and closes the store if they are too few."""
+    try:
+        return _words_to_train(context, store)
+    except InputError:
+        store.close()
+        raise
+
+
+def _words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
     full, settings = store.vocabulary, context.config.corpus
     if settings.vocab is not None:
-        try:
-            listed, note = listed_vocabulary(settings.vocab, full)
-            if len(listed) < 2:
-                raise InputError(f"`vocab` {settings.vocab} leaves one word: training needs two")
-        except InputError:
-            store.close()
-            raise
+        listed, note = listed_vocabulary(settings.vocab, full)
+        if len(listed) < 2:
+            raise InputError(f"`vocab` {settings.vocab} leaves one word: training needs two")
         if note:
             context.reporter.note(note)
         return renumbered(store, listed), listed
     for warning in lost_text(full, settings):
         context.reporter.warn(warning)
-    try:
-        vocabulary = select_vocabulary(full, settings)
-        if len(vocabulary) >= 2:
-            return store, vocabulary
-        word = repr(full.words[0])
-        if len(full) == 1:
-            raise InputError(
-                f"the corpus repeats a single word, {word}: there is nothing to predict"
-            )
-        if settings.max_vocab == 1:
-            raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
-        what = f"only one word, {word}, reaches `min_count` {settings.min_count}"
-        raise InputError(f"{what}, and training needs two; try `min_count` {full.counts[1]}")
-    except InputError:
-        store.close()
-        raise
+    vocabulary = select_vocabulary(full, settings)
+    if len(vocabulary) >= 2:
+        return store, vocabulary
+    word = repr(full.words[0])
+    if len(full) == 1:
+        raise InputError(f"the corpus repeats a single word, {word}: there is nothing to predict")
+    if settings.max_vocab == 1:
+        raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
+    what = f"only one word, {word}, reaches `min_count` {settings.min_count}"
+    raise InputError(f"{what}, and training needs two; try `min_count` {full.counts[1]}")
 
 
 def read_validation(context: Context) -> TokenStore | None:

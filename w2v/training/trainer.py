@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from w2v.training.engine import Tally
 from w2v.training.handout import Handout, Rest
 from w2v.training.meeting import Meeting
-from w2v.training.report import Event, Progress, Reporter, StopSignal
+from w2v.training.report import Event, Progress, Reporter
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.task import Job
 
@@ -91,7 +91,7 @@ class Trainer:
         self._news = threading.Event()  # for the calling thread
         self._told = threading.Condition()
 
-    def run(self, reporter: Reporter, stop: StopSignal) -> TrainingResult:
+    def run(self, reporter: Reporter, stop: threading.Event) -> TrainingResult:
         """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
         self._began = time.perf_counter() - self.result.seconds
         meeting = None

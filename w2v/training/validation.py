@@ -33,13 +33,9 @@ class Validation(ABC, Generic[S]):
     """A watcher of the trainer.
 
     best: the score of the best epoch so far and its number from 1; None before the first. seconds:
-    spent measuring.
-
-    Args:
-        path: of the text, as people know it.
-        ids: its words [n], by which it is known again when the run goes on.
-        patience: epochs without a better one that end training; 0: it never ends early.
-        keeps_best: whether the result is the best model that was measured, else it is the last one.
+    spent measuring. path: of the text, as people know it. ids: its words [n], by which it is known
+    again when the run goes on. patience: epochs without a better one that end training; 0: it never
+    ends early. keeps_best: whether the result is the best model that was measured, else the last.
     """
 
     name = "validation"

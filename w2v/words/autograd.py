@@ -58,13 +58,9 @@ BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are sm
 
 
 class AutogradEngine(WordEngine):
-    """Trains the input matrix and an output layer together.
-
-    Raises:
-        InputError: `device` names a GPU that is not there, or the loss cannot be used with this
-            vocabulary.
-        RunError: the GPU's memory does not suffice.
-    """
+    """Trains the input matrix and an output layer together. Raises InputError where `device` names
+    a GPU that is not there, or the loss cannot be used with this vocabulary, RunError where the
+    GPU's memory does not suffice."""
 
     name = "autograd"
 

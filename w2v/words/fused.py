@@ -11,7 +11,7 @@ round of blocks (one per thread), while they rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -79,15 +79,6 @@ def works_in_rounds(config: Config) -> bool:
     """Whether the outcome must not depend on how fast the threads are; one thread is always the
     same."""
     return config.training.deterministic and config.training.threads > 1
-
-
-def compiled_kernel(config: Config) -> Callable[..., None]:
-    """The kernel for a configuration, compiled or loaded from Numba's cache: called once on no
-    text."""
-    counts = np.ones(2, np.int64)
-    inputs = make_inputs(config, ["a", "b"], counts)
-    HogwildEngine(config, np.zeros(1, np.int32), counts, inputs, threads=1).warm_up()
-    return make_kernel(variant_of(config))
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
@@ -185,7 +176,11 @@ class HogwildEngine(WordEngine):
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        compiled_kernel(config)
+        """The kernel is called once on no text: compiled, or loaded from Numba's cache."""
+        counts = np.ones(2, np.int64)
+        inputs = make_inputs(config, ["a", "b"], counts)
+        small = cls(config, np.zeros(1, np.int32), counts, inputs, threads=1)
+        small.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
 
     def bounds(self, ranks: int = 1) -> np.ndarray:
         """Well under 0.2 s of work each, a few hundred a run: so the learning rate falls smoothly,
@@ -218,11 +213,6 @@ class HogwildEngine(WordEngine):
     @property
     def ngrams(self) -> np.ndarray | None:
         return None if self.inputs is None else self.weights.ngrams.matrix
-
-    def warm_up(self) -> None:
-        self.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
-        if self.in_rounds:
-            self.end_round(0)
 
     def train(self, block: Block, lr: float, thread: int) -> Tally:
         """Trains on one block with the learning rate `lr`, in the memory of `thread`."""

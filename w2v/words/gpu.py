@@ -73,12 +73,9 @@ def block_words(config: Config, length: int) -> int:
 
 
 class TritonEngine(WordEngine):
-    """Skip-gram and CBOW as `w2v.words.fused.HogwildEngine` trains them.
-
-    Raises:
-        InputError: `device` names a GPU that is not there.
-        RunError: the GPU's memory does not suffice, or its kernels cannot be compiled.
-    """
+    """Skip-gram and CBOW as `w2v.words.fused.HogwildEngine` trains them. Raises InputError where
+    `device` names a GPU that is not there, RunError where its memory does not suffice, or its
+    kernels cannot be compiled."""
 
     name = TRITON
 

@@ -20,15 +20,11 @@ TORCH_BYTES = 200 << 20  # for torch.distributed
 BLOCKS = 4  # for each of several threads between exchanges, so that none idles for long
 
 
-def given_words(config: Config) -> int | None:
-    """Returns how many stream positions a rank is to train between exchanges, if that is given."""
-    return config.training.exchange_words or None
-
-
 def block_limit(config: Config, length: int, ranks: int) -> int:
-    """Returns how many stream positions a block may have then; the text has `length`."""
-    threads = config.training.threads
-    words = given_words(config) or default_words(length * config.training.epochs, ranks)
+    """Returns how many stream positions a block may have, so that there are several between
+    exchanges; the text has `length`."""
+    threads, given = config.training.threads, config.training.exchange_words
+    words = given or default_words(length * config.training.epochs, ranks)
     return words // (BLOCKS * threads if threads > 1 else 1)
 
 

@@ -33,7 +33,7 @@ from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
 from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
 from w2v.words.outcome import made_of
-from w2v.words.shared import exchange_bytes, given_words
+from w2v.words.shared import exchange_bytes
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
 
@@ -149,7 +149,7 @@ class WordsTask(Task):
         if world.size > 1 and config.training.engine == "autograd":
             engine.world, exchange = world, Together(world)
         elif world.size > 1 and (tables := engine.shared_tables()) is not None:
-            given = merge_ranks, given_words(config), config.training.threads
+            given = merge_ranks, config.training.exchange_words, config.training.threads
             exchange = Exchange(tables, world, schedule, *given)
         return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 

@@ -182,12 +182,11 @@ class WindowReader:
             line_ends = begin + np.flatnonzero(np.asarray(self._ids[begin:end]) < 0)
             if len(line_ends):
                 return int(line_ends[0] if ahead else line_ends[-1] + 1)
-            if far in (0, len(self._ids)) or self._survivors(begin, end, key) >= self._window:
+            if far in (0, len(self._ids)):
+                return far
+            if self._survives(*self._part(begin, end), key).sum() >= self._window:
                 return far
             margin *= 2
-
-    def _survivors(self, start: int, stop: int, key: int) -> int:
-        return int(self._survives(*self._part(start, stop), key).sum())
 
 
 def upper_bits(positions: Tensor, key: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from w2v.lm.bodies.dropout import dropout
+from w2v.lm.bodies.base import dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])

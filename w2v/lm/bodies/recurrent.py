@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2v.lm.bodies.base import Body, State, device_of
-from w2v.lm.bodies.dropout import dropout
+from w2v.lm.bodies.base import Body, State, device_of, dropout
 from w2v.settings.language_model import LanguageModelSettings
 
 

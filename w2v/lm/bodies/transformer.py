@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.lm.bodies.base import Body, State, device_of
-from w2v.lm.bodies.dropout import dropout
+from w2v.lm.bodies.base import Body, State, device_of, dropout
 from w2v.settings.language_model import LanguageModelSettings
 
 ROTARY_BASE = 10000.0

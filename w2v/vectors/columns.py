@@ -20,7 +20,7 @@ from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.errors import InputError, RunError, shown
 from w2v.system.limits import MAX_DIM
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
         raise RunError(f"{stream.name} takes more memory than is free; {remedy}") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{stream.name} is damaged: {reason}; copy or save it again") from None
+        raise damaged(stream.name, reason) from None
 
 
 def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:

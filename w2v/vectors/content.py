@@ -76,6 +76,12 @@ def is_text(data: bytes) -> bool:
     return len(data.translate(None, CONTROL_BYTES)) == len(data)
 
 
+def damaged(name: object, what: str) -> InputError:
+    """Returns what to raise where a file is not what it says, or began, to be."""
+    told = "the file is cut short or damaged, or its header is wrong"
+    return InputError(f"{name}: {what}; {told}: copy or save it again")
+
+
 class Header(NamedTuple):
     """The first line of a word2vec file."""
 
@@ -99,17 +105,13 @@ def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -
     name, n_words = stream.name, header.n_words
     wanted = min(n_words, stream.limit or n_words)
     if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
-        raise InputError(
-            f"{name}: its header says {header}, which is no set of vectors; save the file again"
-        )
+        raise damaged(name, f"its header says {header}, which is no set of vectors")
     if stream.size is None:  # the memory is checked while the rows come in
         return wanted
     need, left = n_words * min_vector_bytes, stream.size - stream.start - header.length
     if need > left:
-        raise InputError(
-            f"{name}: its header says {header}, which need at least {need} bytes, but only {left}"
-            " follow; the file is cut short or the header is wrong: copy or save it again"
-        )
+        what = f"its header says {header}, which need at least {need} bytes, but only {left} follow"
+        raise damaged(name, what)
     check_memory(wanted, header.dim, name)
     return wanted
 

@@ -28,7 +28,7 @@ import numpy as np
 from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
 from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.ngrams import NgramRows
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ class _File:
 
     @property
     def left(self) -> int:
-        """How many bytes are left."""
         return len(self.data) - self.at
 
     def damaged(self, what: str) -> InputError:
-        return InputError(f"{self.name}: {what}; the file is damaged: copy or save it again")
+        return damaged(self.name, what)
 
     def take(self, form: struct.Struct) -> tuple[Any, ...]:
         """Returns the next numbers."""
@@ -94,7 +93,7 @@ class _File:
         """Refuses a file that has not so many bytes left."""
         if size > self.left:
             what = f"{size:,} more bytes should follow, and {max(0, self.left):,} do"
-            raise self.damaged(f"it is cut short, or its header is wrong: {what}")
+            raise self.damaged(what)
 
     def matrix(self, what: str) -> np.ndarray:
         """Returns the next matrix, which stays in the file."""
@@ -156,8 +155,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
     """Returns the words and their counts, with `file` behind the flag that tells quantised ones."""
     entries, known, labels, _, pruned = file.take(FIGURES)
     if known < 1 or labels < 0 or entries != known + labels:
-        what = f"it has {entries:,} entries, {known:,} words and {labels:,} labels"
-        raise file.damaged(what)
+        raise file.damaged(f"it has {entries:,} entries, {known:,} words and {labels:,} labels")
     file.need(entries * (1 + ENTRY.size))
     raw, counts, word_bytes = [], [], 0
     for number in range(entries):
@@ -201,8 +199,7 @@ def _parts(
         if ngrams is not None:
             spelt = _spelt(raw)
             if max(map(len, spelt)) > LONGEST_WORD:
-                what = f"a word of more than {LONGEST_WORD:,} characters"
-                raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
+                raise damaged(name, f"it has a word of more than {LONGEST_WORD:,} characters")
             found = ngrams.full(spelt, found)
         yield Part(raw, np.asarray(found, np.float32), words.counts[block])
 

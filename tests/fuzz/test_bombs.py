@@ -145,7 +145,7 @@ def test_a_run_directory_with_a_device_in_it(name: str, kind: str, tmp_path: Pat
         (tmp_path / name).symlink_to("/dev/zero")
     else:
         (os.mkfifo if kind == "pipe" else os.mkdir)(tmp_path / name)
-    assert f"{name} is not a file" in refused(lambda: load_vectors(tmp_path))
+    assert f"{name}: it is not a file" in refused(lambda: load_vectors(tmp_path))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -169,11 +169,11 @@ def test_json_that_is_more_than_it_seems(tmp_path: Path) -> None:
             read_object(path)
     with open(path, "wb") as file:
         file.truncate(1 << 30)
-    with little_memory(), pytest.raises(ValueError, match="larger than 16 MiB"):
+    with little_memory(), pytest.raises(OSError, match="larger than 16 MiB"):
         read_object(path)
     path.unlink()
     path.symlink_to("/dev/zero")
-    with little_memory(), pytest.raises(ValueError, match="is not a file"):
+    with little_memory(), pytest.raises(OSError, match="is not a file"):
         read_object(path)
     path.unlink()
     path.write_text('{"a": [1, {"b": null}]}')

@@ -24,7 +24,7 @@ from w2v.corpus.memory import Encode, encoders
 from w2v.corpus.reading import Notices, Reading, counted, no_word
 from w2v.corpus.shards import Ranks, read_together
 from w2v.corpus.sources import Advance, Source, resolve_sources
-from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
+from w2v.corpus.store import MORE_ROOM, SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError, RunError
 from w2v.system.cores import available_cores
 
@@ -198,8 +198,7 @@ class _Reader:
         try:
             return self._read_privately()
         except SpoolError as error:
-            remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-            raise RunError(f"{error}; {remedy}") from error
+            raise RunError(f"{error}; {MORE_ROOM}") from error
 
     def _read_privately(self) -> TokenStore:
         """Returns the store over a temporary file that has no name, so that not even a killed

@@ -30,14 +30,21 @@ from w2v.corpus.cache import IDS, CacheUnavailable, NewEntry, load_entry, new_en
 from w2v.corpus.pieces import cut_pieces
 from w2v.corpus.reading import Notices, Reading, no_word
 from w2v.corpus.sources import Source
-from w2v.corpus.store import ID_TYPE, SpoolError, TokenStore, TokenStoreBuilder, map_ids, ranked
+from w2v.corpus.store import (
+    ID_TYPE,
+    MORE_ROOM,
+    SpoolError,
+    TokenStore,
+    TokenStoreBuilder,
+    map_ids,
+    ranked,
+)
 from w2v.errors import InputError, RunError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COPIED_IDS = 1 << 22
-REMEDY = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
 
 
 class Ranks(Protocol):
@@ -146,7 +153,7 @@ def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
         path = tempfile.mkdtemp(prefix="w2v-")
     except OSError as error:
         what = f"no temporary folder can be made: {error.strerror or error}"
-        raise RunError(f"{what}; {REMEDY}") from error
+        raise RunError(f"{what}; {MORE_ROOM}") from error
     stack.callback(shutil.rmtree, path, ignore_errors=True)
     return _Folder(Path(path), None, warnings)
 
@@ -250,7 +257,7 @@ def _told_when_full() -> Iterator[None]:
         yield
     except (SpoolError, OSError) as error:
         what = error if isinstance(error, SpoolError) else f"writing the ids failed: {error}"
-        raise RunError(f"{what}; {REMEDY}") from error
+        raise RunError(f"{what}; {MORE_ROOM}") from error
 
 
 def _bytes(data: bytes) -> np.ndarray:

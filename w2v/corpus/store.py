@@ -110,6 +110,9 @@ def ids_checksum(ids: np.ndarray, start: int = 0) -> int:
     return start
 
 
+MORE_ROOM = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+
+
 class SpoolError(Exception):
     """Says that the ids could not be written to `folder`, and why. `read_corpus` catches it, which
     knows another place."""

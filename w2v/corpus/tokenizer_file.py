@@ -125,8 +125,6 @@ def _loaded(path: str, *_: int) -> FileTokenizer:
 def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], limit: int) -> Result:
     """Returns what `check` makes of the object in a file. Raises InputError if it cannot be read,
     or the check raises ValueError."""
-    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe might never end
-        raise InputError(f"cannot read {path}: it is not a file")
     try:
         return check(read_object(Path(path), limit))
     except OSError as error:

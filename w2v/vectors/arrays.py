@@ -17,6 +17,7 @@ import numpy as np
 
 from w2v.errors import InputError, RunError, shown
 from w2v.system.fields import without_mark
+from w2v.system.files import read_plain
 from w2v.vectors.content import (
     MANY_WORD_BYTES,
     MEAN_WORD_BYTES,
@@ -108,18 +109,12 @@ def read_words(
 ) -> tuple[list[str], np.ndarray | None]:
     """The words of a word list, of which there should be so many, and their counts [V] int64 when
     it has them."""
+    limit = MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe might never end
-            raise InputError(
-                f"{path} is not a file; the words belong there, one per line, beside the matrix"
-            )
-        if path.stat().st_size > MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words:
-            raise InputError(f"{path} is too large for a list of {n_words} words: get it again")
-        data = path.read_bytes()
+        data = read_plain(path, limit, follow=True)
     except OSError as error:
-        raise InputError(
-            f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix"
-        ) from None
+        where = "they belong there, one per line, beside the matrix"
+        raise InputError(f"cannot read the words in {path}: {error.strerror}; {where}") from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
     data = without_mark(data, str(path)).removesuffix(b"\n") + b"\n"

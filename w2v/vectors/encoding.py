@@ -9,17 +9,15 @@ sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to
 from __future__ import annotations
 
 import pickle
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
-from typing import IO
 
 import numpy as np
 
 from w2v.corpus.words import split_words
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
+from w2v.system.files import temporary_file
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
@@ -81,7 +79,7 @@ def encode_batches(
     if pooling == "mean":
         yield from found
     else:
-        with _temporary_file() as file:
+        with temporary_file() as file:
             n = 0
             for n, each in enumerate(found, 1):  # noqa: B007
                 pickle.dump(each, file, protocol=5)
@@ -91,18 +89,6 @@ def encode_batches(
                 part, rows = pickle.load(file)
                 yield part, np.asarray(rows - _shared(rows, common), np.float32)
     encoder.warn()
-
-
-@contextmanager
-def _temporary_file() -> Iterator[IO[bytes]]:
-    """A file without a name in the folder for temporary ones; that it is full is told as such."""
-    try:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    except OSError as error:
-        where = f"the temporary file in {tempfile.gettempdir()}"
-        remedy = "set TMPDIR to a folder with more room"
-        raise RunError(f"{where} cannot be used: {error.strerror}; {remedy}") from None
 
 
 def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:

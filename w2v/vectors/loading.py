@@ -15,6 +15,7 @@ from pathlib import Path
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system import compression
+from w2v.system.files import read_plain
 from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather
@@ -26,7 +27,7 @@ from w2v.vectors.tensors import is_tensors, read_tensors
 from w2v.vectors.word_vectors import WordVectors
 
 NGRAMS = "ngrams.npy"  # in a run directory, [buckets, D]
-RUN_VERSION = b"1"  # of a run directory's layout
+RUN_VERSION, VERSION_BYTES = b"1", 1 << 20  # of a run directory's layout, and of its file at most
 
 
 def load_vectors(
@@ -136,12 +137,9 @@ def check_version(run: Path) -> None:
     """Refuses a run directory of a newer layout; one without the file is taken as it is."""
     path = run / "format_version"
     try:
-        if not path.exists():
-            return
-        if not path.is_file():  # a device or a pipe might never end
-            raise InputError(f"{path} is not a file: {path.parent} is damaged")
-        with open(path, "rb") as file:
-            version = file.read(32).strip()
+        version = read_plain(path, VERSION_BYTES, follow=True)[:32].strip()
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:

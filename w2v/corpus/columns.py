@@ -161,14 +161,12 @@ def text_values(values: Any) -> Iterator[Value]:
     or of lists of words."""
     import pyarrow
 
-    if _is_list(values.type):
-        item = values.type.value_type
-        if not pyarrow.types.is_integer(item):
+    if not pyarrow.types.is_dictionary(values.type):
+        if not _is_list(values.type):
+            values = values.cast(pyarrow.large_binary())
+        elif not pyarrow.types.is_integer(values.type.value_type):
             values = values.cast(pyarrow.large_list(pyarrow.large_binary()))
         yield from values.to_pylist()
-        return
-    if not pyarrow.types.is_dictionary(values.type):
-        yield from values.cast(pyarrow.large_binary()).to_pylist()
         return
     words = values.dictionary.cast(pyarrow.large_binary())
     if text_bytes(values) <= TOGETHER_BYTES:

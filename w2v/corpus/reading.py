@@ -32,7 +32,6 @@ class Reading:
 
     @classmethod
     def of(cls, settings: CorpusSettings) -> Reading:
-        """Returns how a corpus with these settings is read."""
         return cls(
             column=settings.column or DEFAULT_COLUMN,
             lowercase=settings.lowercase,

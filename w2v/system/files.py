@@ -28,7 +28,6 @@ def absolute(name: str) -> str:
 
 
 def sync_file(path: Path) -> None:
-    """Flushes one closed file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

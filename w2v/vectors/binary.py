@@ -85,7 +85,6 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
 
 
 def write_binary(file: IO[bytes], words: Sequence[str], matrix: np.ndarray) -> None:
-    """Writes word2vec.c's form."""
     n_words, dim = matrix.shape
     file.write(b"%d %d\n" % (n_words, dim))
     for start in range(0, n_words, WRITE_ROWS):

@@ -41,7 +41,6 @@ class Columns(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        """Every name."""
         return [self.words, *self.vectors, *filter(None, (self.counts, self.scales))]
 
 
@@ -206,7 +205,6 @@ def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:
 
 
 def _lists(column: Any, name: str) -> np.ndarray:
-    """Returns the values of lists [n, D]."""
     import pyarrow as pa
 
     if column.null_count:
@@ -223,7 +221,6 @@ def _lists(column: Any, name: str) -> np.ndarray:
 
 
 def _numbers(column: Any, name: str) -> np.ndarray:
-    """Returns the numbers of a column."""
     import pyarrow as pa
 
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):

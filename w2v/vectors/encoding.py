@@ -102,8 +102,6 @@ class _Encoder:
     """Makes rows of texts, a batch at a time, and sums up what all have in common."""
 
     def __init__(self, vectors: WordRows, pooling: str) -> None:
-        if pooling not in POOLINGS:
-            raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
         self._vectors, self._rows_of = vectors, _RowsOf(vectors)
         self._weights: np.ndarray | None = None
         self._n = self._empty = 0
@@ -111,10 +109,9 @@ class _Encoder:
         self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
         if pooling == "sif":
             if vectors.counts is None:
-                raise InputError(
-                    f"{vectors.source} does not say how often its words occur, which sif needs: use"
-                    " a run directory or an .npy file with counts, or `pooling` mean"
-                )
+                what = "does not say how often its words occur, which sif needs"
+                remedy = "use a run directory or an .npy file with counts, or `pooling` mean"
+                raise InputError(f"{vectors.source} {what}: {remedy}")
             shares = vectors.counts / max(1, vectors.counts.sum())
             self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # the last of unknown words
 
@@ -136,10 +133,8 @@ class _Encoder:
         with np.errstate(over="ignore"):
             found = sums.astype(np.float32)
         if not np.isfinite(found).all():
-            raise InputError(
-                f"{self._vectors.source}: a text's vector holds NaN or infinity; train again with a"
-                " smaller `lr`"
-            )
+            what = f"{self._vectors.source}: a text's vector holds NaN or infinity"
+            raise InputError(f"{what}; train again with a smaller `lr`")
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
         self._rows_of.forget()
@@ -243,5 +238,4 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return self._vectors.of([words[each - len(self._vectors)] for each in distinct])[place]
 
     def forget(self) -> None:
-        """Lets unknown words go."""
         self._unknown.clear()

@@ -26,10 +26,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
-from w2v.errors import InputError, shown
+from w2v.errors import InputError
 from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.ngrams import NgramRows
+from w2v.vectors.precision import check_finite
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
@@ -79,18 +80,15 @@ class _File:
         return damaged(self.name, what)
 
     def take(self, form: struct.Struct) -> tuple[Any, ...]:
-        """Returns the next numbers."""
         self.need(form.size)
         found = form.unpack_from(self.data, self.at)
         self.at += form.size
         return found
 
     def flag(self) -> bool:
-        """Returns whether the next byte is set."""
         return bool(self.take(struct.Struct("<b"))[0])
 
     def need(self, size: int) -> None:
-        """Refuses a file that has not so many bytes left."""
         if size > self.left:
             what = f"{size:,} more bytes should follow, and {max(0, self.left):,} do"
             raise self.damaged(what)
@@ -235,9 +233,8 @@ def write_fasttext(
         if ngrams is None:
             return found
         found = ngrams.own(words[start:stop], found)
-        if len(wrong := np.flatnonzero(~np.isfinite(found).all(axis=1))):
-            what = f"the row of {shown(words[start + wrong[0]])} without its n-grams"
-            raise InputError(f"{what} is beyond the range of float32; train with a smaller `lr`")
+        remedy = "train with a smaller `lr`"
+        check_finite(found, words[start:stop], "without its n-grams the vector of", remedy)
         return found
 
     file.write(b"\0" + SHAPE.pack(known + rows, dim))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,14 +24,13 @@ from w2v.vectors.columns import write_table
 from w2v.vectors.fasttext import write_fasttext
 from w2v.vectors.hub import Card
 from w2v.vectors.layout import DECIDING_LINES
-from w2v.vectors.ngrams import NgramRows
-from w2v.vectors.precision import DTYPES, reduced
+from w2v.vectors.precision import DTYPES, check_finite, reduced
 from w2v.vectors.streams import reads_back
 from w2v.vectors.tensors import write_tensors
 from w2v.vectors.text import write_text
 
 if TYPE_CHECKING:
-    from w2v.settings.config import Config
+    from w2v.vectors.word_vectors import WordVectors
 
 LOOKED_AT = DECIDING_LINES + 1  # rows of text by which it is decided what it is
 WRITE_ROWS = 8192  # rows of a matrix written at a time
@@ -71,18 +70,6 @@ HELD = {
     "projector": Held(re.compile(rf"{ANY}[^\s\ufeff{SURROGATES}]{ANY}"), "blank ones"),
     "sentence-transformers": Held(re.compile(rf"[^\s{SURROGATES}]+"), NO_BLANKS),
 }
-
-
-class Beside(Protocol):
-    """What is known of vectors beside their words and counts."""
-
-    @property
-    def ngrams(self) -> NgramRows | None: ...
-
-    @property
-    def config(self) -> Config | None: ...
-
-    def card(self) -> Card: ...
 
 
 class Content(NamedTuple):
@@ -133,10 +120,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     allowed = SMALLER.get(kind, DTYPES[:1])
     if dtype not in allowed:
         can = ", ".join(each for each in SMALLER if dtype in SMALLER[each])
-        raise InputError(
-            f"the format {kind} cannot hold `dtype` {dtype}; use {' or '.join(allowed)}, or one of"
-            f" the formats {can}"
-        )
+        remedy = f"use {' or '.join(allowed)}, or one of the formats {can}"
+        raise InputError(f"the format {kind} cannot hold `dtype` {dtype}; {remedy}")
     packed = _unpacked(path)[1]
     if packed and kind not in COMPRESSED:
         raise InputError(f"{path}: the format {kind} is not compressed so; leave {packed} out")
@@ -145,10 +130,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     if kind in FOLDERS and os.path.lexists(path):
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
         if names - set(FOLDERS[kind]):
-            raise InputError(
-                f"{path} exists, and is no folder of the format {kind}, which alone would be"
-                " replaced; name another one"
-            )
+            what = f"exists, and is no folder of the format {kind}, which alone would be replaced"
+            raise InputError(f"{path} {what}; name another one")
 
 
 def save_vectors(
@@ -158,7 +141,7 @@ def save_vectors(
     counts: np.ndarray | None = None,
     kind: str | None = None,
     dtype: str = "float32",
-    beside: Beside | None = None,
+    beside: WordVectors | None = None,
 ) -> Content:
     """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
     extension does not say, and as numbers of the type `dtype`; `counts` [V] where the format has
@@ -166,7 +149,7 @@ def save_vectors(
     where the extension is unknown, or the numbers hold NaN or infinity.
 
     Args:
-        beside: knows what fastText's format and a folder for sentence-transformers say of them.
+        beside: the whole of them, of which fastText's format and sentence-transformers say more.
     """
     path = Path(path)
     kind = kind or check_format(path)
@@ -211,15 +194,13 @@ def write_vectors(
     kind: str,
     counts: np.ndarray | None = None,
     dtype: str = "float32",
-    beside: Beside | None = None,
+    beside: WordVectors | None = None,
 ) -> Content:
     """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is a
     format of one file."""
     if kind == "npy" or kind in FOLDERS:
-        raise InputError(
-            f"{kind} is more than one file, so it cannot be written to a stream; use text, binary"
-            " or parquet"
-        )
+        what = f"{kind} is more than one file, so it cannot be written to a stream"
+        raise InputError(f"{what}; use text, binary or parquet")
     check_output("", kind, dtype)
     content = _content(words, matrix, kind, counts, beside)
     _check_read_back(content, kind, Path())
@@ -254,7 +235,7 @@ def _content(
     matrix: np.ndarray,
     kind: str,
     counts: np.ndarray | None,
-    beside: Beside | None,
+    beside: WordVectors | None,
 ) -> Content:
     content = storable(list(words), matrix, kind, counts)
     if kind != "fasttext" and beside is not None and beside.ngrams is not None:
@@ -263,7 +244,9 @@ def _content(
     return content
 
 
-def _write(file: IO[bytes], content: Content, kind: str, dtype: str, beside: Beside | None) -> None:
+def _write(
+    file: IO[bytes], content: Content, kind: str, dtype: str, beside: WordVectors | None
+) -> None:
     words, matrix, counts, _ = content
     if kind == "npy":
         write_matrix(file, matrix, dtype)
@@ -300,12 +283,8 @@ def storable(
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     for start in range(0, len(matrix), WRITE_ROWS):
-        wrong = np.flatnonzero(~np.isfinite(matrix[start : start + WRITE_ROWS]).all(axis=1))
-        if len(wrong):
-            raise InputError(
-                f"the vector of {shown(words[start + wrong[0]])} holds NaN or infinity, which no"
-                " file of vectors may; remove it"
-            )
+        part, remedy = slice(start, start + WRITE_ROWS), "no file of vectors may: remove it"
+        check_finite(matrix[part], words[part], "the vector of", remedy)
     held, known = HELD[kind], set[str]()
     rows, left_out = [], []
     for row, word in enumerate(words):

@@ -30,7 +30,6 @@ def write_tensors(
     counts: np.ndarray | None,
     dtype: str = "float32",
 ) -> None:
-    """Writes to an open binary file."""
     from safetensors.numpy import save
 
     rows, scales = reduced(np.asarray(matrix), dtype)

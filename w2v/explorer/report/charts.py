@@ -53,7 +53,6 @@ class Scale:
         self.low, self.high = low, high
 
     def __call__(self, value: float) -> float:
-        """Returns the pixel of a value."""
         value = math.log10(value) if self.axis.log else value
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -74,7 +73,6 @@ class Scale:
 
 
 def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
-    """Returns the chart; nothing where there is nothing to draw."""
     shown = [Series(s.name, s.colour, _drawable(s.points, x, y)) for s in series]
     shown = [each for each in shown if each.points]
     if not shown:

@@ -101,8 +101,8 @@ def _check_sources(reader: Reader, ranks: Ranks) -> None:
         for rank, own in enumerate(every):
             if own != every[0]:
                 there, here = (f"{each[0]} files, {each[1]} bytes" for each in (own, every[0]))
-                problem = f"rank {rank} sees another corpus than rank 0: {there} … for {here} …"
-                raise InputError(f"{problem}; give all ranks the same files")
+                problem = f"rank {rank} sees another corpus than rank 0 ({there}, …; {here}, …)"
+                raise InputError(f"{problem}: give all ranks the same files")
 
 
 @dataclass(frozen=True)

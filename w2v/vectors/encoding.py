@@ -45,12 +45,12 @@ def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean"
     encoder = _Encoder(vectors, pooling)
     given = [texts] if isinstance(texts, str) else list(texts)
     found = np.empty((len(given), vectors.dim), np.float32)
-    for start in range(0, len(given), BATCH_TEXTS):
-        stop = start + BATCH_TEXTS
-        found[start:stop] = encoder.rows(given[start:stop])
+    batches = [slice(at, at + BATCH_TEXTS) for at in range(0, len(given), BATCH_TEXTS)]
+    for batch in batches:
+        found[batch] = encoder.rows(given[batch])
     common = encoder.common()
-    for start in range(0, len(given), BATCH_TEXTS):
-        found[start : start + BATCH_TEXTS] -= _shared(found[start : start + BATCH_TEXTS], common)
+    for batch in batches:
+        found[batch] -= _shared(found[batch], common)
     encoder.warn()
     return found[0] if isinstance(texts, str) else found
 

@@ -234,7 +234,9 @@ def write_fasttext(
             return found
         found = ngrams.own(words[start:stop], found)
         remedy = "train with a smaller `lr`"
-        check_finite(found, words[start:stop], "without its n-grams the vector of", remedy)
+        check_finite(
+            found, words[start:stop], "in float32, without its n-grams, the vector of", remedy
+        )
         return found
 
     file.write(b"\0" + SHAPE.pack(known + rows, dim))

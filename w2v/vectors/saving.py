@@ -73,12 +73,15 @@ HELD = {
 
 
 class Content(NamedTuple):
-    """What a file holds: the words, their rows and counts, and what to tell about those that were
-    left out."""
+    """What a file holds, and how: the words, their rows and counts, the whole of the vectors, of
+    which fasttext and sentence-transformers say more, and what to tell about words left out."""
 
     words: list[str]
     matrix: np.ndarray
     counts: np.ndarray | None
+    kind: str
+    dtype: str
+    beside: WordVectors | None
     warnings: list[str]
 
 
@@ -154,8 +157,8 @@ def save_vectors(
     path = Path(path)
     kind = kind or check_format(path)
     check_output(path, kind, dtype)
-    content = _content(words, matrix, kind, counts, beside)
-    _check_read_back(content, kind, path)
+    content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
+    _check_read_back(content, path)
     if kind in FOLDERS:
         with atomic_directory(path, replace=True) as folder:
             if kind == "projector":
@@ -172,7 +175,7 @@ def save_vectors(
         file = stack.enter_context(atomic_file(path))
         if packed := _unpacked(path)[1]:
             file = stack.enter_context(compression.compressed(file, packed))
-        _write(file, content, kind, dtype, beside)
+        _write(file, content)
     return content
 
 
@@ -202,52 +205,37 @@ def write_vectors(
         what = f"{kind} is more than one file, so it cannot be written to a stream"
         raise InputError(f"{what}; use text, binary or parquet")
     check_output("", kind, dtype)
-    content = _content(words, matrix, kind, counts, beside)
-    _check_read_back(content, kind, Path())
-    _write(file, content, kind, dtype, beside)
+    content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
+    _check_read_back(content, Path())
+    _write(file, content)
     return content
 
 
 def check_words(path: Path, words: Sequence[str], dim: int) -> None:
     """Raises the InputError of `save_vectors` for these words, whatever their vectors will be."""
-    kind = check_format(path)
-    content = storable(list(words), np.ones((len(words), 1), np.float32), kind)
+    ones = np.ones((len(words), 1), np.float32)
+    whole = Content([*words], ones, None, check_format(path), "float32", None, [])
+    content = storable(whole)
     rows = np.random.default_rng(1).standard_normal((min(len(content.words), LOOKED_AT), dim))
-    _check_read_back(content._replace(matrix=rows.astype(np.float32)), kind, path)
+    _check_read_back(content._replace(matrix=rows.astype(np.float32)), path)
 
 
-def _check_read_back(content: Content, kind: str, path: Path) -> None:
+def _check_read_back(content: Content, path: Path) -> None:
     """Refuses words that, written so, would be read as others or not at all: what a text is, its
     reader decides by its first lines."""
-    if kind not in COMPRESSED:
+    if content.kind not in COMPRESSED:
         return
     words, matrix = content.words[:LOOKED_AT], np.asarray(content.matrix[:LOOKED_AT])
     file = io.BytesIO()
-    _write(file, Content(words, matrix, None, []), kind, "float32", None)
+    _write(file, content._replace(words=words, matrix=matrix))
     if not reads_back(file.getvalue(), path, words, matrix):
         such = ", ".join(map(shown, words[:2]))
         what = f"words such as {such} would be read as others, or not at all, from the format"
-        raise InputError(f"{what} {kind}: use another one, such as parquet or npy")
+        raise InputError(f"{what} {content.kind}: use another one, such as parquet or npy")
 
 
-def _content(
-    words: Sequence[str],
-    matrix: np.ndarray,
-    kind: str,
-    counts: np.ndarray | None,
-    beside: WordVectors | None,
-) -> Content:
-    content = storable(list(words), matrix, kind, counts)
-    if kind != "fasttext" and beside is not None and beside.ngrams is not None:
-        left_out = f"the n-grams, and so the vectors of all other words: {kind} holds none"
-        content.warnings.append(f"left out were {left_out}; `format` fasttext does")
-    return content
-
-
-def _write(
-    file: IO[bytes], content: Content, kind: str, dtype: str, beside: WordVectors | None
-) -> None:
-    words, matrix, counts, _ = content
+def _write(file: IO[bytes], content: Content) -> None:
+    words, matrix, counts, kind, dtype, beside, _ = content
     if kind == "npy":
         write_matrix(file, matrix, dtype)
     elif kind == "binary":
@@ -274,12 +262,11 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
     file.write(f"{mark}{text}\n".encode())
 
 
-def storable(
-    words: list[str], matrix: np.ndarray, kind: str, counts: np.ndarray | None = None
-) -> Content:
-    """Leaves out the words that the format `kind` could not give back: those that stand there
-    before, are no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity,
-    and where no word is left."""
+def storable(content: Content) -> Content:
+    """Leaves out the words that the format could not give back: those that stand there before, are
+    no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity, and where no
+    word is left."""
+    words, matrix, counts, kind, _, beside, _ = content
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     for start in range(0, len(matrix), WRITE_ROWS):
@@ -293,14 +280,16 @@ def storable(
         else:
             known.add(word)
             rows.append(row)
-    if not left_out:
-        return Content(words, matrix, counts, [])
-    said = (
-        f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])}, were left out:"
-        f" the format {kind} holds no word twice, and not {held.but}"
-    )
-    if not rows:
-        raise InputError(f"{said}; no word remains to be written")
-    kept = [words[row] for row in rows]
-    counts = None if counts is None else counts[rows]
-    return Content(kept, np.asarray(matrix)[rows], counts, [said])
+    warnings = []
+    if left_out:
+        many = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
+        why = f"the format {kind} holds no word twice, and not {held.but}"
+        warnings.append(f"{many} were left out: {why}")
+        if not rows:
+            raise InputError(f"{warnings[0]}; no word remains to be written")
+        words, matrix = [words[row] for row in rows], np.asarray(matrix)[rows]
+        counts = None if counts is None else counts[rows]
+    if kind != "fasttext" and beside is not None and beside.ngrams is not None:
+        all_others = f"the n-grams, and so the vectors of all other words: {kind} holds none"
+        warnings.append(f"left out were {all_others}; `format` fasttext does")
+    return content._replace(words=words, matrix=matrix, counts=counts, warnings=warnings)

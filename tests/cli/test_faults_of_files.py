@@ -159,13 +159,13 @@ def test_a_corpus_that_changes_while_it_is_read(
     change: Callable[[Path], object],
     message: str,
 ) -> None:
-    original = w2v_read._Reader.encode
+    original = w2v_read.Reader.encode
 
     def encode(self: Any, *given: Any) -> None:
         original(self, *given)
         change(tmp_path / corpus)
 
-    monkeypatch.setattr(w2v_read._Reader, "encode", encode)
+    monkeypatch.setattr(w2v_read.Reader, "encode", encode)
     done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"w2v train: {message}") and done.stderr.count("\n") == 1

@@ -152,6 +152,7 @@ def test_word_vectors_are_compared_by_analogies(
             "--output none/c cannot be made: No such file or directory",
         ),
         ([*LM[:-1], "damaged", "--losses", "nce"], "damaged/compare.json is damaged"),
+        ([*LM[:-1], "odd", "--losses", "nce"], "a value of 'nce' is of another kind"),
     ],
 )
 def test_input_errors(
@@ -162,9 +163,20 @@ def test_input_errors(
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
+    odd = {"name": "nce", "loss": "nce", "status": "done", "tokens_per_second": "fast"}
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "compare.json").write_text(json.dumps({"rows": [odd], "others": []}))
     status, out, err = verb(*arguments)
     assert (status, out, err.count("\n"), stand_in.jobs) == (2, "", 1, [])
     assert message in err
+
+
+def test_questions_without_a_question(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text(": capitals\n: currency\n")
+    words = ["text.txt", "--losses", "nce", "--questions", "none.txt", "--output", "c"]
+    status, _, err = verb(*words)
+    assert (status, stand_in.jobs) == (2, [])
+    assert "--questions none.txt holds no question" in err
 
 
 def test_speedups_are_over_the_full_softmax() -> None:
@@ -212,7 +224,9 @@ def test_without_matplotlib_the_table_stands(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     status, out, err = verb(*LM, "--losses", "nce")
     assert (status, out.count("\n")) == (0, 1)
-    assert err.endswith("note: no plot: matplotlib is not installed: pip install 'w2v[plot]'\n")
+    assert err.endswith(
+        "note: no plot: this needs matplotlib, which is not installed: pip install 'w2v[plot]'\n"
+    )
     assert (tmp_path / "c" / "compare.tsv").exists() and not (
         tmp_path / "c" / "compare.png"
     ).exists()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from w2v.corpus import cache
-from w2v.corpus.read import _Reader
+from w2v.corpus.read import Reader
 from w2v.corpus.store import SpoolError
 
 TEXT = "a b a\n\nc Grüße a b\n" * 20
@@ -27,13 +27,13 @@ def corpus(tmp_path):
 def readings(monkeypatch):
     """One element per time that a corpus was truly read."""
     times = []
-    real = _Reader.read
+    real = Reader.read
 
     def counted(self, file, folder):
         times.append(folder)
         return real(self, file, folder)
 
-    monkeypatch.setattr(_Reader, "read", counted)
+    monkeypatch.setattr(Reader, "read", counted)
     return times
 
 
@@ -171,14 +171,14 @@ def test_a_cache_that_cannot_be_made(corpus, tmp_path, read, check, monkeypatch)
 
 
 def test_a_cache_that_is_full_while_reading(corpus, read, check, own_folders, monkeypatch):
-    real = _Reader.read
+    real = Reader.read
 
     def full(self, file, folder):
         if str(own_folders.cache) in folder:
             raise SpoolError(folder, OSError(28, "No space left on device"))
         return real(self, file, folder)
 
-    monkeypatch.setattr(_Reader, "read", full)
+    monkeypatch.setattr(Reader, "read", full)
     store = read(corpus, use_cache=True)
     check(store, TEXT)
     assert "not cached" in store.warnings[0] and "No space left" in store.warnings[0]

@@ -13,6 +13,7 @@ from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.corpus.tokenizer import EncodedChunk
 from w2v.corpus.vocabulary import Vocabulary
 from w2v.errors import RunError
+from w2v.system import memory
 
 
 def chunk() -> EncodedChunk:
@@ -63,13 +64,13 @@ def test_releasing_what_is_not_mapped(tmp_path):
 
 def test_more_distinct_words_than_the_memory_holds(tmp_path, read, monkeypatch, own_folders):
     (tmp_path / "corpus.txt").write_text(" ".join(f"w{i}" for i in range(2000)))
-    monkeypatch.setattr(store_module, "CHECKED_BYTES", 1)
+    monkeypatch.setattr(memory, "CHECKED_BYTES", 1)
     for free in (None, 10**9):
-        monkeypatch.setattr(store_module, "available_memory", lambda free=free: free)
+        monkeypatch.setattr(memory, "available_memory", lambda free=free: free)
         assert len(read(tmp_path / "corpus.txt").vocabulary) == 2000
-    monkeypatch.setattr(store_module, "available_memory", lambda: 100_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
     expected = (
-        "reading needs 0.0 GB more memory for up to 2,001 distinct words so far, 0.0 GB are free;"
+        "reading up to 2,001 distinct words so far needs 0.0 GB more memory, 0.0 GB are free;"
         " read less text"
     )
     for use_cache in (False, True):

@@ -204,6 +204,9 @@ DAMAGES = {
     "map without a trie": lambda content: with_map(content, [], b"x"),
     "map that leads out": lambda content: with_map(content, [1 << 20] * 256, b"x"),
     "map with other texts": lambda content: with_map(content, [1 << 8] * 256, b"x"),
+    "map that is a number": lambda content: content.update(
+        normalizer={"type": "Precompiled", "precompiled_charsmap": 5}
+    ),
     "no list": lambda content: content.update(added_tokens="x" * (2 << 20)),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from w2v.errors import InputError
 from w2v.evaluation.analogies import Section, Tally, evaluate_analogies
+from w2v.evaluation.sets import AnalogySet
 from w2v.vectors import WordVectors
 
 
@@ -152,14 +153,22 @@ def test_against_a_plain_loop(method, n_rows, monkeypatch):
     assert result.tally() == Tally(sum(expected), 300, 300)
 
 
+@pytest.mark.parametrize("method", ["add", "mul"])
+def test_a_question_whose_words_are_the_whole_vocabulary_has_no_answer(method):
+    vectors = WordVectors(["a", "b", "c"], np.eye(3, dtype=np.float32))
+    asked = [section("s", "b a c a", "c b a c", "a b a c")]
+    found = evaluate_analogies(vectors, asked, method=method)
+    assert found.tally() == Tally(1, 3, 3)  # of "a b a" c is left
+
+
 def test_wrong_arguments(plane):
-    question = [section("s", "france paris germany berlin")]
+    question = AnalogySet("s", (section("s", "france paris germany berlin"),))
     with pytest.raises(InputError, match="add, mul"):
-        evaluate_analogies(plane, question, method="sub")
+        plane.evaluate(question, method="sub")
     with pytest.raises(InputError, match="fold, exact"):
-        evaluate_analogies(plane, question, case="lower")
+        plane.evaluate(question, case="lower")
     with pytest.raises(InputError, match="`restrict_vocab` -1"):
-        evaluate_analogies(plane, question, restrict_vocab=-1)
+        plane.evaluate(question, restrict_vocab=-1)
 
 
 def test_nan_is_said_and_evaluation_leaves_the_vectors_alone(plane):

@@ -96,6 +96,16 @@ def test_a_run_that_has_not_ended(folder: Path, tmp_path: Path) -> None:
     assert "no run has a line of metrics" in shown(tmp_path / "r.html").lower()
 
 
+def test_a_summary_that_says_something_else(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "odd"
+    shutil.copytree(folder / "neg", run)
+    odd = {"epochs_done": "three", "epochs": [3], "seconds": 7, "words_per_second": True}
+    odd |= {"words": {"read": "many", "left_out": {}}, "validation": ["x"], "final_loss": None}
+    (run / "summary.json").write_text(json.dumps(odd))
+    w2v.report(run, tmp_path / "r.html")
+    assert "n/a of n/a" in shown(tmp_path / "r.html")
+
+
 def test_epochs_that_have_lines_of_their_own(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(folder / "neg", run)

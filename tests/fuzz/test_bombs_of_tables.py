@@ -179,3 +179,16 @@ def test_folders_with_a_long_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("[" + "[]," * (10 << 20) + "0]")
     answer = loaded("vectors", [tmp_path], tmp_path)[str(tmp_path)]
     assert "larger than" in answer
+
+
+def test_a_list_without_an_end_in_the_header_of_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "list.parquet"
+    plain = {"compression": "none", "use_dictionary": False}
+    columns = {"word": [f"word{i}" for i in range(20)], "vector": [[0.5, 1.0]] * 20}
+    parquet.write_table(pa.table(columns), path, **plain)
+    data, begin = bytearray(path.read_bytes()), 4  # behind the mark
+    # field 1 is a list (9) of 2^41 numbers of 8 bytes (7)
+    header = b"\x19\xf7" + b"\x80" * 5 + b"\x40"
+    data[begin : begin + len(header)] = header
+    path.write_bytes(data)
+    assert "damaged" in loaded("vectors", [path], tmp_path)[str(path)]

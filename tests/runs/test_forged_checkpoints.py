@@ -216,7 +216,7 @@ def test_metrics_that_are_none(train, zipf_lines, line):
 def test_metrics_without_an_end(train, zipf_lines):
     forger = Forger(train, zipf_lines)
     forger.write("metrics.jsonl", b'{"words": 1}\n' * (6 << 20))
-    with pytest.raises(InputError, match=r"metrics\.jsonl: is larger than 64 MiB"):
+    with pytest.raises(InputError, match=r"metrics\.jsonl: it is larger than 64 MiB"):
         go_on()
 
 

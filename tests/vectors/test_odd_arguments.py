@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import w2v
-from w2v.vectors import WordVectors
+from w2v.vectors import WordVectors, load_vectors
 
 
 @pytest.fixture
@@ -24,6 +24,15 @@ def test_zeros(vectors):
     for asked in (vectors.odd_one_out, lambda words: vectors.nearest(words[-1])):
         with pytest.raises(w2v.InputError, match=r"'nil'.* zeros"):
             asked(["a", "b", "nil"])
+
+
+def test_names_that_no_file_can_have(vectors):
+    for name in ("a" * 300, "a/" * 5000, "a\0b"):
+        for asked in (w2v.load, load_vectors, vectors.evaluate, vectors.save):
+            if "\0" in name and asked is load_vectors:  # takes what was checked before
+                continue
+            with pytest.raises(w2v.InputError, match=r"no path|too long"):
+                asked(name)
 
 
 def test_addresses_of_the_hub_are_for_corpora():

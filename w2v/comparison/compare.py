@@ -113,6 +113,8 @@ class Comparison:
         if not isinstance(found, AnalogySet):
             problem = f"`questions` {self.questions} holds pairs of words with scores"
             raise InputError(f"{problem}: name a set of analogies")
+        if not any(section.questions for section in found.sections):
+            raise InputError(f"`questions` {self.questions} holds no question: name another set")
         return found
 
     def _earlier(self) -> dict[str, Row]:

@@ -43,7 +43,6 @@ class Contender(NamedTuple):
 
     @property
     def loss(self) -> str:
-        """The name of its loss."""
         return self.config.training.loss
 
 

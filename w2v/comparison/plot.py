@@ -11,6 +11,7 @@ from pathlib import Path
 from w2v.comparison.table import Row
 from w2v.errors import InputError, RunError
 from w2v.system.files import atomic_file
+from w2v.system.packages import told_if_missing
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours, which also colour-blind people tell apart, and a marker for each.
@@ -30,11 +31,9 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     be written."""
     # it tells everybody that it looks for fonts
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    try:
+    with told_if_missing():
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-    except ImportError:
-        raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
     curves = [(row, curve) for row in rows if (curve := row.curve or _end(row))]
     if not curves:
         raise RunError("no run has a figure to draw")

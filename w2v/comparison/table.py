@@ -10,11 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.losses.table import BASELINE
 from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
 
+Number = int | float | None
 ABSENT = "n/a"
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
 
@@ -42,6 +43,13 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))[:-4]
+# of what stands in compare.json
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(("name", "loss", "status"), str),
+    **dict.fromkeys(("perplexity", "accuracy", "coverage", "speedup", "epochs"), Number),
+    **dict.fromkeys(("seconds_per_epoch", "tokens_per_second", "peak_memory_bytes"), Number),
+    **dict.fromkeys(("differing", "settings"), dict | None),
+}
 
 
 @dataclass(frozen=True)
@@ -124,8 +132,11 @@ def load_table(folder: Path) -> dict[str, Row]:
         document = json.loads(path.read_text(encoding="utf-8"))
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in known}
-            curve = tuple(map(tuple, values.pop("curve", ())))
-            found[values["name"]] = Row(**values, curve=curve)
+            curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
+            own = Row(**values, curve=curve)
+            if not all(isinstance(getattr(own, name), kinds) for name, kinds in KINDS.items()):
+                raise ValueError(f"a value of {shown(own.name)} is of another kind")
+            found[own.name] = own
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         problem = f"{path} is damaged ({' '.join(str(error).split())})"
         raise InputError(f"{problem}: delete it, or name another `output`") from None

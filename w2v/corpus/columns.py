@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,10 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
     from pyarrow import parquet
 
     name, left = source.name, source.size or 0
-    try:
-        schema = parquet.read_schema(path)
-        if column not in schema.names:
-            raise no_column(name, column, schema.names)
-        check_is_text(schema.field(column).type, f"column {column!r} of {name}", True)
+    with _told(name, "parquet"):
+        kind = _kind_of(column, parquet.read_schema(path), name)
         # Text that repeats stays a dictionary: kilobytes of file can be gigabytes of rows.
-        dictionaries = [] if _is_list(schema.field(column).type) else [column]
+        dictionaries = [] if _is_list(kind) else [column]
         options: Any = {"read_dictionary": dictionaries, "pre_buffer": False}
         with (
             parquet.ParquetFile(path, buffer_size=PIECE_BYTES, **options) as table,
@@ -65,11 +63,30 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
                 left -= done
                 advance(done)
         advance(left)
+
+
+@contextmanager
+def _told(name: str, form: str) -> Iterator[None]:
+    """What Arrow raises of a damaged file becomes a sentence."""
+    import pyarrow
+
+    try:
+        yield
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, MemoryError):
             raise
         reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{name} cannot be read as parquet: {reason}") from None
+        raise InputError(f"{name} cannot be read as {form}: {reason}") from None
+
+
+def _kind_of(column: str, schema: Any, name: str) -> Any:
+    """Returns the type of a table's column. Raises InputError if there is none, or it is no
+    text."""
+    if column not in schema.names:
+        raise no_column(name, column, schema.names)
+    kind = schema.field(column).type
+    check_is_text(kind, f"column {column!r} of {name}", True)
+    return kind
 
 
 def check_claims(name: str, what: str, size: int, packed: int) -> None:
@@ -85,19 +102,17 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
     from pyarrow import ipc
 
     name, done = source.name, 0
-    try:
+    with _told(name, "arrow"):
         # the pages of a map that have been read would count as this process's memory
         with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:
             whole = file.read(len(ARROW_MARK)) == ARROW_MARK
             file.seek(0)
             for size, packed in arrow_claims(content.read_buffer(), name):
                 check_claims(name, "a batch", size, packed)
-            kind = (ipc.open_file if whole else ipc.open_stream)(file).schema
-            if column not in kind.names:
-                raise no_column(name, column, kind.names)
-            check_is_text(kind.field(column).type, f"column {column!r} of {name}", True)
+            schema = (ipc.open_file if whole else ipc.open_stream)(file).schema
+            _kind_of(column, schema, name)
             file.seek(0)
-            options = ipc.IpcReadOptions(included_fields=[kind.get_field_index(column)])
+            options = ipc.IpcReadOptions(included_fields=[schema.get_field_index(column)])
             if whole:
                 reader = ipc.open_file(file, options=options)
                 batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
@@ -110,11 +125,6 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
                 advance(file.tell() - done if not whole else 0)
                 done = file.tell()
         advance((source.size or 0) if whole else 0)
-    except (pyarrow.ArrowException, OSError) as error:
-        if isinstance(error, MemoryError):
-            raise
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{name} cannot be read as arrow: {reason}") from None
 
 
 def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[Value]:
@@ -128,9 +138,7 @@ def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[V
     with told_of_hub(entry):
         rows = datasets.load_dataset(name, config, split=split, revision=revision, streaming=True)
         for table in rows.with_format("arrow").iter(batch_size=HUB_ROWS):
-            if column not in table.column_names:
-                raise no_column(entry, column, table.column_names)
-            check_is_text(table.schema.field(column).type, f"column {column!r} of {entry}", True)
+            _kind_of(column, table.schema, entry)
             advance(table.nbytes)
             for values in table.column(column).chunks:
                 yield from text_values(values)
@@ -153,14 +161,12 @@ def text_values(values: Any) -> Iterator[Value]:
     or of lists of words."""
     import pyarrow
 
-    if _is_list(values.type):
-        item = values.type.value_type
-        if not pyarrow.types.is_integer(item):
+    if not pyarrow.types.is_dictionary(values.type):
+        if not _is_list(values.type):
+            values = values.cast(pyarrow.large_binary())
+        elif not pyarrow.types.is_integer(values.type.value_type):
             values = values.cast(pyarrow.large_list(pyarrow.large_binary()))
         yield from values.to_pylist()
-        return
-    if not pyarrow.types.is_dictionary(values.type):
-        yield from values.cast(pyarrow.large_binary()).to_pylist()
         return
     words = values.dictionary.cast(pyarrow.large_binary())
     if text_bytes(values) <= TOGETHER_BYTES:

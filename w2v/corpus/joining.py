@@ -7,7 +7,6 @@ it. Phrases do not go over a line end.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import IO
@@ -15,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from w2v.corpus.store import ID_TYPE, LINE_END_ID, PART_IDS, TokenStore, id_parts, map_ids, ranked
-from w2v.errors import RunError
+from w2v.system.files import temporary_file
 
 Parts = tuple[str, ...]
 SIEVE_BITS = 22
@@ -29,20 +28,16 @@ def joined(store: TokenStore, phrases: Mapping[Parts, str]) -> TokenStore:
     words = list(store.vocabulary.words)
     trie = _Trie.of(words, phrases)
     words += trie.new
-    try:
-        with tempfile.TemporaryFile() as file:
-            counts = np.zeros(len(words) + 1, dtype=np.int64)
-            for part in _joined_parts(store.ids, trie):
-                counts += np.bincount(part + 1, minlength=len(counts))
-                file.write(part.data)
-            file.flush()
-            vocabulary, ranks, _ = ranked(pa.array(words, pa.large_string()), counts[1:])
-            size = int(counts.sum())
-            _renumber(file, size, np.append(ranks, ID_TYPE.type(LINE_END_ID)))
-            ids = map_ids(file, size)
-    except OSError as error:
-        problem = f"cannot write the text's ids to a temporary file: {error.strerror or error}"
-        raise RunError(f"{problem}; point TMPDIR elsewhere") from error
+    with temporary_file() as file:
+        counts = np.zeros(len(words) + 1, dtype=np.int64)
+        for part in _joined_parts(store.ids, trie):
+            counts += np.bincount(part + 1, minlength=len(counts))
+            file.write(part.data)
+        file.flush()
+        vocabulary, ranks, _ = ranked(pa.array(words, pa.large_string()), counts[1:])
+        size = int(counts.sum())
+        _renumber(file, size, np.append(ranks, ID_TYPE.type(LINE_END_ID)))
+        ids = map_ids(file, size)
     found = replace(store, ids=ids, vocabulary=vocabulary, n_words=int(counts[1:].sum()))
     store.close()
     return found

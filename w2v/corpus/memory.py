@@ -100,14 +100,13 @@ def encoders(
         return
     gathered: list[str] = []
     length, line_end = 0, ["\n"] * (2 if reading.paragraphs else 1)
-    options = {"lowercase": reading.lowercase, "strict": reading.strict}
     for tokens in chain(_token_lists(rows, line_end), [None]):
         if tokens is not None:
             gathered += tokens
             length += sum(map(len, tokens))
         if gathered and (tokens is None or length + len(gathered) >= size):
             advance(length)
-            yield partial(encode_tokens, gathered, **options)
+            yield partial(encode_tokens, gathered, reading)
             gathered, length = [], 0
 
 

@@ -24,13 +24,6 @@ RANGE_WORDS = 8 << 20  # some 150 MB a thread
 MAX_BRIDGE = 8  # connectors in a row, or fewer if there are many; more separate as a line end does
 
 
-class Neighbours(NamedTuple):
-    """The words of a stretch of text that are no connectors, and what lies between them."""
-
-    words: np.ndarray  # int64 [n], ids; -1 is a line end
-    bridge: np.ndarray  # int64 [n - 1], between words i and i + 1: 0 nothing, -1: they are no pair
-
-
 @dataclass(frozen=True)
 class Bridges:
     """The rows of connectors that occur between two words of a text. A row's code is a number, in
@@ -56,7 +49,6 @@ class Bridges:
 
     @cached_property
     def base(self) -> int:
-        """The number of connectors and one."""
         return int(self.digits.max()) + 1
 
     @cached_property
@@ -72,16 +64,16 @@ class Bridges:
             found.append(int(np.flatnonzero(self.digits == digit)[0]))
         return found[::-1]
 
-    def find(self, stretch: np.ndarray) -> Neighbours:
-        """Returns the neighbours in a stretch of ids."""
+    def find(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the words of a stretch of ids that are no connectors, int64 [n], -1 for a line
+        end, and the bridges between each two of them, int64 [n - 1], -1 where they are no pair."""
         words, codes = self._codes(stretch)
         linked = np.flatnonzero(codes > 0)
         codes[linked] = np.searchsorted(self.codes, codes[linked])
-        return Neighbours(words, codes)
+        return words, codes
 
     def _codes(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the words of a stretch, and the codes of what lies between them, -1 where they
-        are no pair."""
+        """Returns the same with the bridges' codes."""
         if self.base == 1:
             words, codes = stretch.astype(np.int64), np.zeros(max(len(stretch) - 1, 0), np.int64)
         else:

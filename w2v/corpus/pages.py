@@ -73,8 +73,8 @@ def _claim(data: memoryview, column: Any) -> Claim:
 def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, int]:
     """Returns a value of Thrift, structures as dictionaries by the numbers of their fields, and the
     place behind it."""
-    if depth > DEEPEST or place < 0:
-        raise ValueError("too deep, or before the file")
+    if depth > DEEPEST or not 0 <= place < len(data):  # a list may claim any number of items
+        raise ValueError("too deep, or outside the file")
     if kind <= BYTE:
         return data[place], place + 1
     if kind < DOUBLE:

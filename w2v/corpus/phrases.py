@@ -87,7 +87,6 @@ class Phrases:
                 file.write(("\t".join(map(str, row)) + "\n").encode())
 
     def rows(self) -> Iterator[tuple[str, str, int, float, int]]:
-        """Yields the fields of the lines that `save` writes."""
         for word, parts, count, score, level in self:
             yield word, " ".join(parts), count, float(f"{score:.9g}"), level
 

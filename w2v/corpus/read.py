@@ -8,7 +8,6 @@ ids are that copy.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +21,10 @@ from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry,
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
 from w2v.corpus.reading import Notices, Reading, counted, no_word
-from w2v.corpus.shards import Ranks, read_together
+from w2v.corpus.shards import Ranks, read_together, told_when_full
 from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
 from w2v.system.cores import available_cores
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def read_corpus(
         for chunk in read_chunks(sources, reading, chunk_bytes, advance, notices):
             yield partial(encode_chunk, chunk, reading)
 
-    reader = _Reader(encoders, reading, threads or available_cores(), sources)
+    reader = Reader(encoders, reading, threads or available_cores(), sources)
     key = entry_key(sources, reading) if lasting else None
     cached = key if use_cache and size_cap() > 0 else None
     if ranks is not None:
@@ -139,7 +138,7 @@ def read_memory(
     def work(sources: Sequence[Source], notices: Notices) -> Iterator[Encode]:
         return encoders(corpus, column, reading, chunk_bytes, advance, notices)
 
-    store = _Reader(work, reading, threads or available_cores()).read_alone(None)
+    store = Reader(work, reading, threads or available_cores()).read_alone(None)
     name = f"{type(corpus).__name__} of {counted(store.n_lines, 'line')}"
     return with_phrases(replace(store, sources=((name, None, None),)), settings)
 
@@ -171,7 +170,7 @@ def _frugal_arrow() -> Iterator[None]:
 
 
 @dataclass
-class _Reader:
+class Reader:
     """Reads a corpus into a file of ids, and files again when the first place was too small."""
 
     # what remains to be done of some sources, a chunk at a time
@@ -195,22 +194,9 @@ class _Reader:
                     return store
             except (CacheUnavailable, SpoolError) as error:
                 self.warnings.append(f"the corpus is not cached: {error}")
-        try:
-            return self._read_privately()
-        except SpoolError as error:
-            remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-            raise RunError(f"{error}; {remedy}") from error
-
-    def _read_privately(self) -> TokenStore:
-        """Returns the store over a temporary file that has no name, so that not even a killed
-        process leaves it behind."""
-        try:
-            folder = tempfile.gettempdir()
-            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        except OSError as error:
-            raise SpoolError(os.environ.get("TMPDIR", "the temporary folder"), error) from error
-        with file:  # the store's memory map holds it open
-            return self.read(file, folder)
+        # the store's memory map holds it open; without a name nobody can leave it behind
+        with told_when_full(), tempfile.TemporaryFile() as file:
+            return self.read(file, tempfile.gettempdir())
 
     @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:

@@ -32,7 +32,6 @@ class Reading:
 
     @classmethod
     def of(cls, settings: CorpusSettings) -> Reading:
-        """Returns how a corpus with these settings is read."""
         return cls(
             column=settings.column or DEFAULT_COLUMN,
             lowercase=settings.lowercase,
@@ -82,26 +81,19 @@ class Notices:
 
     def sentences(self) -> list[str]:
         """Returns what to tell of them."""
-        found = []
-        if self.passed_over:
-            files = counted(len(self.passed_over), "file")
-            found.append(f"{files} in folders passed over, the first: {self.passed_over[0]}")
-        if self.missing:
-            found.append(f"{counted(self.missing, 'row')} without a text (null) left out")
-        if self.tags:
-            found.append(f"{counted(self.tags, 'line')} of <doc> tags left out")
-        if self.invalid:
-            sequences = counted(self.invalid, "invalid UTF-8 sequence")
-            found.append(f"{sequences} replaced by U+FFFD (`encoding_errors` strict refuses them)")
-        if self.foreign:
-            what = counted(self.foreign, "character")
-            found.append(
-                f"{what} not valid in `encoding` replaced by U+FFFD (`encoding_errors` strict"
-                " refuses them)"
-            )
-        if self.nul:
-            found.append(f"{counted(self.nul, 'NUL byte')} in the text taken as blanks")
-        return found
+        first = (
+            f"in folders passed over, the first: {self.passed_over[0]}" if self.passed_over else ""
+        )
+        replaced = "replaced by U+FFFD (`encoding_errors` strict refuses them)"
+        told = (
+            (len(self.passed_over), "file", first),
+            (self.missing, "row", "without a text (null) left out"),
+            (self.tags, "line", "of <doc> tags left out"),
+            (self.invalid, "invalid UTF-8 sequence", replaced),
+            (self.foreign, "character", f"not valid in `encoding` {replaced}"),
+            (self.nul, "NUL byte", "in the text taken as blanks"),
+        )
+        return [f"{counted(number, noun)} {what}" for number, noun, what in told if number]
 
 
 def no_word(names: Sequence[str], notices: Notices) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 
 import numpy as np
 
 from w2v.corpus.store import ID_TYPE, LINE_END_ID, TokenStore, id_parts, map_ids
 from w2v.corpus.vocabulary import Vocabulary
-from w2v.errors import RunError
+from w2v.system.files import temporary_file
 
 
 def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
@@ -18,15 +17,11 @@ def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
     unknown = len(vocabulary)
     ids_of = {word: place for place, word in enumerate(vocabulary.words)}
     mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
-    try:
-        with tempfile.TemporaryFile() as file:
-            for part in id_parts(store.ids):
-                file.write(np.where(part < 0, ID_TYPE.type(LINE_END_ID), mapping[part]).data)
-            file.flush()
-            ids = map_ids(file, len(store.ids))
-    except OSError as error:
-        problem = f"cannot write the text's ids to a temporary file: {error.strerror or error}"
-        raise RunError(f"{problem}; point TMPDIR elsewhere") from error
+    with temporary_file() as file:
+        for part in id_parts(store.ids):
+            file.write(np.where(part < 0, ID_TYPE.type(LINE_END_ID), mapping[part]).data)
+        file.flush()
+        ids = map_ids(file, len(store.ids))
     known = int(store.vocabulary.counts[mapping < unknown].sum())
     found = replace(store, ids=ids, vocabulary=vocabulary, known_words=known)
     store.close()

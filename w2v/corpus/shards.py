@@ -28,16 +28,16 @@ import numpy as np
 
 from w2v.corpus.cache import IDS, CacheUnavailable, NewEntry, load_entry, new_entry
 from w2v.corpus.pieces import cut_pieces
-from w2v.corpus.reading import Notices, Reading, no_word
-from w2v.corpus.sources import Source
+from w2v.corpus.reading import Notices, no_word
 from w2v.corpus.store import ID_TYPE, SpoolError, TokenStore, TokenStoreBuilder, map_ids, ranked
 from w2v.errors import InputError, RunError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from w2v.corpus.read import Reader
+
 COPIED_IDS = 1 << 22
-REMEDY = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
 
 
 class Ranks(Protocol):
@@ -58,20 +58,6 @@ class Ranks(Protocol):
 
     def step(self) -> AbstractContextManager[None]:
         """All ranks come through the block, or an error of one is an error of all."""
-
-
-class Reader(Protocol):
-    """Who can read: `read` everything, `encode` a part."""
-
-    sources: Sequence[Source]
-    reading: Reading
-    threads: int
-
-    def read_alone(self, key: str | None) -> TokenStore: ...
-
-    def encode(
-        self, builder: TokenStoreBuilder, sources: Sequence[Source], notices: Notices
-    ) -> None: ...
 
 
 def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
@@ -108,19 +94,14 @@ def _check_sources(reader: Reader, ranks: Ranks) -> None:
             what = f"{passing.name} can be read by one process only, and there are {ranks.size}"
             raise InputError(f"{what}: name files")
     sizes = [(each.format, each.size) for each in reader.sources]
-    described = json.dumps([sizes, asdict(reader.reading)]).encode()
-    total = sum(each.size or 0 for each in reader.sources)
-    _compare(ranks, [len(sizes), total, zlib.crc32(described)], "files, bytes, …")
-
-
-def _compare(ranks: Ranks, numbers: Sequence[int], what: str) -> None:
-    """Refuses numbers that are not those of rank 0."""
+    described = zlib.crc32(json.dumps([sizes, asdict(reader.reading)]).encode())
+    numbers = [len(sizes), sum(each.size or 0 for each in reader.sources), described]
     every = [each.tolist() for each in ranks.gather(np.array(numbers, np.int64))]
     with ranks.step():
         for rank, own in enumerate(every):
             if own != every[0]:
-                there, here = (", ".join(map(str, each[:-1])) for each in (own, every[0]))
-                problem = f"rank {rank} sees another corpus than rank 0 ({what}: {there}; {here})"
+                there, here = (f"{each[0]} files, {each[1]} bytes" for each in (own, every[0]))
+                problem = f"rank {rank} sees another corpus than rank 0 ({there}, …; {here}, …)"
                 raise InputError(f"{problem}: give all ranks the same files")
 
 
@@ -142,11 +123,8 @@ def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
             return _Folder(Path(entry.directory), entry)
         except CacheUnavailable as error:
             warnings = [f"the corpus is not cached: {error}"]
-    try:
+    with told_when_full():
         path = tempfile.mkdtemp(prefix="w2v-")
-    except OSError as error:
-        what = f"no temporary folder can be made: {error.strerror or error}"
-        raise RunError(f"{what}; {REMEDY}") from error
     stack.callback(shutil.rmtree, path, ignore_errors=True)
     return _Folder(Path(path), None, warnings)
 
@@ -181,10 +159,9 @@ class _Shards:
         self._notices: list[Notices] = []
 
     def read(self) -> TokenStore:
-        """Returns the store; see `read_together`."""
         ranks, reader = self._ranks, self._reader
         with ExitStack() as stack:
-            with ranks.step(), _told_when_full():
+            with ranks.step(), told_when_full():
                 file = stack.enter_context(tempfile.TemporaryFile())
                 folder = tempfile.gettempdir()
                 builder = TokenStoreBuilder(file, folder, paragraphs=reader.reading.paragraphs)
@@ -192,7 +169,7 @@ class _Shards:
                 words, counts = builder.merged()
             all_words, all_counts = _summed(words, counts, ranks)
             notices = self._all_notices()
-            with ranks.step(), _told_when_full():
+            with ranks.step(), told_when_full():
                 vocabulary, ids_of, n_lines = ranked(all_words, all_counts)
                 if not len(vocabulary):
                     names = [source.name for source in reader.sources]
@@ -233,7 +210,7 @@ class _Shards:
         every = ranks.gather(np.array(self._sizes, np.int64))
         sizes = [every[i % len(every)][i // len(every)] for i in range(len(self._pieces))]
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        with ranks.step(), _told_when_full(), open(path, "r+b") as target:
+        with ranks.step(), told_when_full(), open(path, "r+b") as target:
             file.seek(0)
             for start, size in zip(starts[ranks.rank :: ranks.size], self._sizes, strict=False):
                 target.seek(int(start) * ID_TYPE.itemsize)
@@ -245,12 +222,14 @@ class _Shards:
 
 
 @contextmanager
-def _told_when_full() -> Iterator[None]:
+def told_when_full() -> Iterator[None]:
+    """Where there is no other place for the ids that cannot be written, it is a RunError."""
     try:
         yield
     except (SpoolError, OSError) as error:
         what = error if isinstance(error, SpoolError) else f"writing the ids failed: {error}"
-        raise RunError(f"{what}; {REMEDY}") from error
+        remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
+        raise RunError(f"{what}; {remedy}") from error
 
 
 def _bytes(data: bytes) -> np.ndarray:

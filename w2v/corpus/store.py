@@ -21,8 +21,8 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
-from w2v.errors import InputError, RunError
-from w2v.system.memory import available_memory
+from w2v.errors import InputError
+from w2v.system.memory import check_free
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,6 @@ CHUNK_ENTRIES = 1 << 14
 LONG_BYTES, LONG_ON_AVERAGE = 64 << 20, 256
 # What a distinct word takes while dictionaries are merged and sorted (measured).
 ENTRY_BYTES = 140
-CHECKED_BYTES = 64 << 20  # memory is asked for only where it could be short
 
 
 @dataclass(eq=False)
@@ -195,7 +194,9 @@ class TokenStoreBuilder:
         mappings into it."""
         import pyarrow as pa
 
-        _check_memory(len(self._counts) + self._pending_entries)
+        entries, remedy = len(self._counts) + self._pending_entries, "clean it of what are no words"
+        told = f"reading up to {entries:,} distinct words so far"
+        check_free(told, entries * ENTRY_BYTES, f"read less text at once, or {remedy}")
         # 64-bit offsets: the distinct words may exceed 2 GiB.
         known = [] if self._words is None else [self._words]
         chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
@@ -263,16 +264,6 @@ class TokenStoreBuilder:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(renumber, range(len(self.sizes))))
-
-
-def _check_memory(entries: int) -> None:
-    """Raises RunError, before it is taken, when there is not enough memory for the dictionaries."""
-    needed = entries * ENTRY_BYTES
-    available = available_memory() if needed >= CHECKED_BYTES else None
-    if available is not None and needed > available:
-        more = f"{needed / 1e9:.1f} GB more memory for up to {entries:,} distinct words so far"
-        remedy = "read less text at once, or clean it of what are no words"
-        raise RunError(f"reading needs {more}, {available / 1e9:.1f} GB are free; {remedy}")
 
 
 def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:

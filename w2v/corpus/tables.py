@@ -12,9 +12,7 @@ import codecs
 import csv
 import json
 import re
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -32,7 +30,8 @@ from w2v.corpus.columns import (
 from w2v.corpus.reading import UTF_8, Notices, Reading
 from w2v.corpus.sources import ON_HUB, Advance, Source, read_pieces
 from w2v.corpus.texts import SAMPLE_BYTES, check_text, in_utf8, invalid_utf8
-from w2v.errors import InputError, RunError, shown
+from w2v.errors import InputError, shown
+from w2v.system.files import temporary_file
 
 PIECE_BYTES = 1 << 20
 GATHERED_BYTES = 1 << 16  # of short documents, handed on together
@@ -84,8 +83,10 @@ def _documents(
         if kind not in BINARY and reading.encoding != UTF_8:
             kind = _sniffed(first.decode(reading.encoding, "ignore").encode("utf-8", "ignore"))
     if kind in BINARY:
-        with _spooled(chain([first], pieces), name) as path:
-            for value in BINARY[kind](path, source, column, lambda size: None):
+        with temporary_file(named=True) as spool:
+            spool.writelines(chain([first], pieces))
+            spool.flush()
+            for value in BINARY[kind](spool.name, source, column, lambda size: None):
                 yield _line(value, f"column {column!r} of {name}", reading)
         return
     pieces = in_utf8(chain([first], pieces), name, reading, notices)
@@ -142,20 +143,6 @@ def _sniffed(data: bytes) -> str:
     if head.startswith((b"{", b"[")):
         return "json"
     return "tsv" if b"\t" in head.split(b"\n", 1)[0] else "csv"
-
-
-@contextmanager
-def _spooled(pieces: Iterator[bytes], name: str) -> Iterator[str]:
-    """Gives the path of a temporary file with the content, which exists while the block runs."""
-    with tempfile.NamedTemporaryFile(prefix="w2v-") as spool:
-        try:
-            for piece in pieces:
-                spool.write(piece)
-            spool.flush()
-        except OSError as error:
-            problem = f"cannot spool {name} to {tempfile.gettempdir()}: {error.strerror}"
-            raise RunError(f"{problem}; point TMPDIR elsewhere") from error
-        yield spool.name
 
 
 def _decoded(pieces: Iterator[bytes], name: str, strict: bool) -> Iterator[str]:

@@ -116,15 +116,15 @@ def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarra
     return rank[every], words.take(pa.array(used))
 
 
-def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> EncodedChunk:
+def encode_tokens(tokens: Sequence[str], reading: Reading) -> EncodedChunk:
     """Encodes and counts tokens, which are words as they are, but for LINE_END. Raises InputError
-    if a token has unpaired surrogates, which UTF-8 cannot hold, and `strict`, or is longer than
-    1 MiB."""
+    for one of more than 1 MiB, or of unpaired surrogates, which UTF-8 cannot hold, if these are to
+    be refused."""
     invalid = 0
     try:
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
-        if strict:
+        if reading.strict:
             problem = "a token has unpaired surrogates, which are not valid Unicode"
             remedy = "mend it, or take `encoding_errors` replace"
             raise InputError(f"{problem}; {remedy}") from None
@@ -135,7 +135,7 @@ def encode_tokens(tokens: Sequence[str], *, lowercase: bool, strict: bool) -> En
     encoded = values.dictionary_encode()
     codes, words = encoded.indices.to_numpy(), encoded.dictionary
     counts = np.bincount(codes, minlength=len(words))
-    words = _lowered(words) if lowercase else words
+    words = _lowered(words) if reading.lowercase else words
     _check_lengths(words, "the corpus")
     return EncodedChunk(codes, words, counts, invalid, 0)
 

@@ -89,21 +89,16 @@ class FileTokenizer:
         except BaseException as error:
             # a panic of the library is no Exception
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise self._unusable(" ".join(str(error).split())[:200]) from None
+                why = " ".join(str(error).split())[:200]
+                raise InputError(f"`tokenizer` {self.path} cannot be used: {why}") from None
             raise
-
-    def _unusable(self, why: str) -> InputError:
-        return InputError(f"`tokenizer` {self.path} cannot be used: {why}")
 
 
 def lines_of(text: str) -> list[str]:
     """Returns the lines of a text as the tokenizer gets them: without line ends, NUL and
     byte-order marks, which whitespace is for other tokenizers, too."""
-    return [line.removesuffix("\r") for line in _plain(text).split("\n")]
-
-
-def _plain(text: str) -> str:
-    return text.replace("\0", " ").replace("\ufeff", "")
+    plain = text.replace("\0", " ").replace("\ufeff", "")
+    return [line.removesuffix("\r") for line in plain.split("\n")]
 
 
 def load_tokenizer(path: str) -> FileTokenizer:
@@ -125,8 +120,6 @@ def _loaded(path: str, *_: int) -> FileTokenizer:
 def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], limit: int) -> Result:
     """Returns what `check` makes of the object in a file. Raises InputError if it cannot be read,
     or the check raises ValueError."""
-    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe might never end
-        raise InputError(f"cannot read {path}: it is not a file")
     try:
         return check(read_object(Path(path), limit))
     except OSError as error:
@@ -181,7 +174,6 @@ def _kind_of_old(model: dict[str, Any]) -> str:
 
 
 def _steps(step: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Yields the steps of a sequence one by one."""
     if step is None:
         return
     if not isinstance(step, dict):
@@ -214,7 +206,7 @@ def _longest_replacement(charsmap: Any) -> int:
     (q ^ offset of u) ^ (next byte), and if its bit 8 is, the unit at (q ^ offset of u) is where a
     text begins: the library looks there, whether that is within the map or not.
     """
-    data = base64.b64decode(charsmap or "", validate=True)
+    data = base64.b64decode(charsmap if isinstance(charsmap, str) else "", validate=True)
     size = int.from_bytes(data[:4], "little")
     texts = data[4 + size :]
     texts.decode()

@@ -34,7 +34,6 @@ class PackedWords(Sequence[str]):
 
     @classmethod
     def pack(cls, words: Sequence[str]) -> PackedWords:
-        """The same words, packed."""
         return cls("".join(f"{word}\n" for word in words).encode())
 
     @property
@@ -94,7 +93,6 @@ class Vocabulary:
 
     @property
     def packed(self) -> PackedWords:
-        """The words, packed."""
         return self.words if isinstance(self.words, PackedWords) else PackedWords.pack(self.words)
 
     def __len__(self) -> int:

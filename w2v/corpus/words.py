@@ -15,7 +15,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from w2v.corpus.reading import cutter_of
-from w2v.errors import RunError
+from w2v.system.packages import told_if_missing
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
@@ -36,11 +36,8 @@ def is_word(segment: str) -> bool:
 
 @functools.cache
 def _compiled(pattern: str) -> Any:
-    try:
+    with told_if_missing():
         import regex  # only where words are found so
-    except ImportError:
-        remedy = "pip install regex, or take `tokenizer` whitespace"
-        raise RunError(f"`tokenizer` words needs the package regex: {remedy}") from None
     return regex.compile(pattern)
 
 

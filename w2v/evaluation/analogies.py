@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from w2v.errors import InputError
 from w2v.evaluation.bootstrap import Interval, accuracy_interval
-from w2v.evaluation.matching import Vectors, WordMatcher
+from w2v.evaluation.matching import WordMatcher
+
+if TYPE_CHECKING:
+    from w2v.vectors.rows import WordRows
 
 METHODS = ("add", "mul")
 RIGHT, WRONG, UNCOVERED = 1, 0, -1
@@ -118,7 +120,7 @@ class AnalogyResult:
 
 
 def evaluate_analogies(
-    vectors: Vectors, sections: Sequence[Section], **options: Any
+    vectors: WordRows, sections: Sequence[Section], **options: Any
 ) -> AnalogyResult:
     """Asks every question of `sections`; the options are those of `answer`."""
     questions = [question for section in sections for question in section.questions]
@@ -133,7 +135,7 @@ def evaluate_analogies(
 
 
 def answer(
-    vectors: Vectors,
+    vectors: WordRows,
     questions: Sequence[Question],
     *,
     method: str = "add",
@@ -142,8 +144,6 @@ def answer(
 ) -> np.ndarray:
     """Returns for each question RIGHT, WRONG, or UNCOVERED where a word is not known, [Q] int8; the
     options are those of `WordVectors.evaluate`."""
-    if method not in METHODS:
-        raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     matcher = WordMatcher(vectors, restrict_vocab, case)
     looked_up = []
     for a, b, c, d in questions:
@@ -160,9 +160,9 @@ def answer(
     return marks
 
 
-def _answers(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
+def _answers(vectors: WordRows, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
     """The row that answers each question, given as rows [Q, 3] of a, b and c: of equal spellings
-    the one that stands for them, [Q] int64."""
+    the one that stands for them, [Q] int64; -1 where a, b and c are all words that take part."""
     unit = vectors.unit(slice(0, matcher.n_rows))
     same = matcher.representatives()
     answers = np.empty(len(rows), np.int64)
@@ -176,6 +176,9 @@ def _answers(vectors: Vectors, matcher: WordMatcher, rows: np.ndarray, method: s
         scores = score(unit, *block.T)
         np.put_along_axis(scores, block, -np.inf, axis=1)
         answers[start : start + step] = scores.argmax(axis=1)
+    if matcher.n_rows <= rows.shape[1]:
+        alone = [len({*block}) == matcher.n_rows for block in rows.tolist()]
+        return np.where(alone, -1, same[answers])
     right: np.ndarray = same[answers]
     return right
 

@@ -73,20 +73,16 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         if fits > most:
             best, most = columns, fits
     if unclear and 2 * most < len(lines):
-        raise InputError(
-            f"{source}: it cannot be told which of its columns of words are the pairs; keep two"
-            " words and a score in each line"
-        )
+        what = "it cannot be told which of its columns of words are the pairs"
+        raise InputError(f"{source}: {what}; keep two words and a score in each line")
     if best is None or 2 * most < len(lines):
         return None
     scores = [_cells(line, best.mark, best.quoted)[best.score :] for line in lines]
     if best.mark == "," and all(
         len(each) == 2 and each[0].lstrip("+-").isdigit() and each[1].isdigit() for each in scores
     ):
-        raise InputError(
-            f"{source}: its scores have decimal commas, or there are two columns of numbers; write"
-            " 2.5, not 2,5"
-        )
+        what = "its scores have decimal commas, or there are two columns of numbers"
+        raise InputError(f"{source}: {what}; write 2.5, not 2,5")
     return best
 
 

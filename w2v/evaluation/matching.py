@@ -7,41 +7,25 @@ become the same the most frequent one (the first) stands for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v.errors import InputError
 
-CASES = ("fold", "exact")
-
-
-class Vectors(Protocol):
-    """Words, most frequent first, and rows of length 1; `unit_of` are those of words that `has`
-    knows, which may be others too."""
-
-    @property
-    def words(self) -> Sequence[str]: ...
-
-    def unit(self, rows: slice | np.ndarray) -> np.ndarray: ...
-
-    def has(self, word: str) -> bool: ...
-
-    def unit_of(self, words: Sequence[str]) -> np.ndarray: ...
+if TYPE_CHECKING:
+    from w2v.vectors.rows import WordRows
 
 
 class WordMatcher:
     """Looks words up among the first `n_rows` words of the vectors."""
 
-    def __init__(self, vectors: Vectors, restrict_vocab: int = 0, case: str = "fold") -> None:
-        if case not in CASES:
-            raise InputError(f"`case` {case} is unknown; use one of {', '.join(CASES)}")
+    def __init__(self, vectors: WordRows, restrict_vocab: int = 0, case: str = "fold") -> None:
         if restrict_vocab < 0:
-            raise InputError(
-                f"`restrict_vocab` {restrict_vocab} is negative; use 0 for the whole vocabulary"
-            )
+            what = f"`restrict_vocab` {restrict_vocab} is negative"
+            raise InputError(f"{what}; use 0 for the whole vocabulary")
         self.n_rows = len(vectors.words[: restrict_vocab or None])
         self._fold = str.upper if case == "fold" else str
         self._words = vectors.words

@@ -16,11 +16,12 @@ files may be compressed, and where less than half of the lines fit the set is re
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import islice, permutations
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from w2v.errors import InputError
 from w2v.evaluation.analogies import Question, Section
@@ -80,7 +81,7 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
     if path == "-":
         return parse_set(_read(Path("/dev/stdin")), "stdin", "/dev/stdin")
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # False, too, for a name that is too long
         return _load_folder(path)
     return parse_set(_read(path), _stem(path), str(path))
 
@@ -117,18 +118,13 @@ def _load_folder(folder: Path) -> AnalogySet:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a set, decompressed."""
     try:
         with open(path, "rb") as file:
-            return _whole(file, str(path))
+            data = Decompressed(file, str(path)).read(MAX_SET_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read the set {path}: {error.strerror}; check the path") from None
-
-
-def _whole(file: IO[bytes], name: str) -> bytes:
-    data = Decompressed(file, name).read(MAX_SET_BYTES + 1)
     if len(data) > MAX_SET_BYTES:
-        raise InputError(f"{name} is larger than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+        raise InputError(f"{path} is larger than {MAX_SET_BYTES >> 20} MiB, so it is no set")
     return data
 
 
@@ -140,9 +136,8 @@ def parse_set(
     try:
         text = without_mark(data, source).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{source}: byte {error.start} is not valid UTF-8; save the set as UTF-8"
-        ) from None
+        what = f"byte {error.start} is not valid UTF-8"
+        raise InputError(f"{source}: {what}; save the set as UTF-8") from None
     text = text.replace("\r\n", "\n")
     text = text if "\n" in text else text.replace("\r", "\n")
     first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
@@ -214,10 +209,8 @@ def _parse_sections(text: str, form: Form, name: str, source: str) -> tuple[Sect
             continue
         words = form.words(line)
         if len(words) != 4:
-            raise InputError(
-                f"{source}: line {number} has {len(words)} words, but a question has four;"
-                " correct it"
-            )
+            what = f"line {number} has {len(words)} words, but a question has four"
+            raise InputError(f"{source}: {what}; correct it")
         found = found or [(name, False, [])]
         found[-1][2].append((words[0], words[1], words[2], words[3]))
     return tuple(Section(section, tuple(questions), headed) for section, headed, questions in found)
@@ -228,13 +221,11 @@ def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
     pairs = []
     for number, line in _lines(text):
         if len(words := form.words(line)) != 2:
-            raise InputError(
-                f"{source}: line {number} has {len(words)} fields, but a pair has two; correct it"
-            )
+            what = f"line {number} has {len(words)} fields, but a pair has two"
+            raise InputError(f"{source}: {what}; correct it")
         pairs.append(words)
     if len(pairs) > MAX_PAIRS:
-        raise InputError(
-            f"{source} has {len(pairs):,} pairs, and at most {MAX_PAIRS:,} are asked two by two"
-        )
+        most = f"at most {MAX_PAIRS:,} are asked two by two"
+        raise InputError(f"{source} has {len(pairs):,} pairs, and {most}")
     questions = ((a, b, c, d) for (a, b), (c, d) in permutations(pairs, 2))
     return Section(name, tuple(questions), headed=False)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v.evaluation.bootstrap import Interval, correlation_intervals, near_one, ranks
-from w2v.evaluation.matching import Vectors, WordMatcher
+from w2v.evaluation.matching import WordMatcher
+
+if TYPE_CHECKING:
+    from w2v.vectors.rows import WordRows
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class SimilarityResult:
 
 
 def evaluate_similarity(
-    vectors: Vectors,
+    vectors: WordRows,
     pairs: Sequence[tuple[str, str, float]],
     *,
     restrict_vocab: int = 0,

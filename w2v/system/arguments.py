@@ -4,6 +4,7 @@ value, wherever in the library it would have failed."""
 from __future__ import annotations
 
 import codecs
+import errno
 import inspect
 import math
 import os
@@ -39,10 +40,14 @@ def path(name: str, value: Any) -> str:
     """Returns the path as a text, if it is one that the system can be asked for."""
     try:
         text = os.fsdecode(value)
-        if "\0" not in os.fsencode(text).decode("latin-1"):
+        os.lstat(text)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
             return text
-    except (TypeError, UnicodeError):
+    except (TypeError, ValueError):  # a NUL, or what no file system can hold
         pass
+    else:
+        return text
     raise InputError(f"`{name}` {shown(value)} is no path") from None
 
 
@@ -57,7 +62,6 @@ def items(name: str, value: Any, wanted: str = "list") -> list[Any]:
 
 
 def text(name: str, value: Any) -> str:
-    """Returns the text."""
     if isinstance(value, str):
         return value
     raise InputError(f"`{name}` {shown(value)} is no text")
@@ -84,7 +88,6 @@ def _text_or_words(name: str, value: Any) -> str | list[str]:
 
 
 def one_of(choices: Iterable[str]) -> Check:
-    """Returns a check for one of several words."""
 
     def check(name: str, value: Any) -> str:
         if isinstance(value, str) and value in choices:
@@ -137,5 +140,4 @@ def is_encoding(name: str) -> bool:
 
 
 def optional(check: Check) -> Check:
-    """Returns the check for a value that may be None."""
     return lambda name, value: None if value is None else check(name, value)

@@ -15,7 +15,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import IO, Any, Protocol
 
@@ -35,12 +35,10 @@ XZ_INPUT_BYTES = 1 << 18
 ZSTD_INPUT_BYTES = 1 << 10
 
 
-@contextmanager
-def compressed(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
-    """Gives a file whose content goes, compressed as one of `SUFFIXES` says, into the open `file`;
+def compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
+    """Returns a file whose content goes, compressed as one of `SUFFIXES` says, into the open one;
     the same content gives the same bytes."""
-    with _WRITERS[suffix](file) as inner:
-        yield inner
+    return _WRITERS[suffix](file)
 
 
 class Readable(Protocol):
@@ -178,7 +176,7 @@ _READERS: dict[str, Callable[[Any], Readable]] = {
     "xz": lambda file: _Members(file, _xz, XZ_INPUT_BYTES, padding=b"\0"),
     "zstd": lambda file: _Members(file, _zstd, ZSTD_INPUT_BYTES, padding=b""),
 }
-_WRITERS: dict[str, Callable[[Any], Any]] = {
+_WRITERS: dict[str, Callable[[Any], AbstractContextManager[Any]]] = {
     ".gz": lambda file: gzip.GzipFile("", "wb", 6, file, mtime=0),
     ".bz2": lambda file: bz2.BZ2File(file, "wb"),
     ".xz": lambda file: lzma.LZMAFile(file, "wb"),  # noqa: SIM115 (closed by the block)

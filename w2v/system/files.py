@@ -28,7 +28,6 @@ def absolute(name: str) -> str:
 
 
 def sync_file(path: Path) -> None:
-    """Flushes one closed file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -66,17 +65,37 @@ def user_caches() -> Path | None:
     return None if home.startswith("~") else Path(home) / "w2v"
 
 
-def read_plain(path: Path, limit: int = sys.maxsize - 1) -> bytes:
-    """Returns the content of a regular file that is no link. Raises OSError for all else, at once:
-    a pipe or a device might never end; and for a file of more than `limit` bytes."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_plain(
+    path: str | os.PathLike[str], limit: int = sys.maxsize - 1, *, follow: bool = False
+) -> bytes:
+    """Returns the content of a regular file, with `follow` also through links. Raises OSError for
+    all else, at once: a pipe or a device might never end; and for more than `limit` bytes."""
+    no_link = 0 if follow else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | no_link | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is not a file", str(path))
+            raise OSError(errno.EINVAL, "it is not a file", str(path))
         data = file.read(min(limit, os.fstat(descriptor).st_size) + 1)
         if len(data) > limit:
-            raise OSError(errno.EFBIG, f"is larger than {limit >> 20} MiB", str(path))
+            raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
         return data
+
+
+@contextmanager
+def temporary_file(*, named: bool = False) -> Iterator[IO[bytes]]:
+    """A file for as long as the block lasts; without a name not even a killed process leaves it
+    behind. Raises RunError for what goes wrong with files meanwhile: most often the disk is full.
+    """
+    try:
+        with (
+            tempfile.NamedTemporaryFile(prefix="w2v-")
+            if named
+            else tempfile.TemporaryFile() as file
+        ):
+            yield file
+    except OSError as error:
+        problem = f"a temporary file cannot be used: {error.strerror or error}"
+        raise RunError(f"{problem}; point TMPDIR to a folder with more room") from error
 
 
 @contextmanager
@@ -169,16 +188,11 @@ def is_special(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
-def whole_text(path: str | os.PathLike[str], named: str, most: int | None = None) -> str:
-    """The UTF-8 text of a file of at most so many bytes. Raises InputError, which begins with
+def whole_text(path: str | os.PathLike[str], named: str, limit: int = sys.maxsize - 1) -> str:
+    """The UTF-8 text of a file, as `read_plain` has it. Raises InputError, which begins with
     `named`, if there is none."""
-    if is_special(path) or os.path.isdir(path):  # a device or a pipe might never end
-        raise InputError(f"{named} cannot be read: it is not a file")
     try:
-        if most is not None and os.path.getsize(path) > most:
-            raise InputError(f"{named} cannot be read: it has more than {most >> 30} GiB")
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8-sig")
+        return read_plain(path, limit, follow=True).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{named} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from w2v.errors import shown
+from w2v.system.files import read_plain
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 50
 
 
 def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """Returns the object in the file. Raises OSError if it cannot be read, and ValueError if it is
-    no regular file, larger than `limit` bytes, no JSON, or no object."""
-    if path.exists() and not path.is_file():  # a device or a pipe might never end
-        raise ValueError(f"{path} is not a file")
-    if path.stat().st_size > limit:
-        raise ValueError(f"{path} is larger than {limit >> 20} MiB")
+    """Returns the object in the file. Raises OSError if it cannot be read, is no regular file, or
+    larger than `limit` bytes, and ValueError if it is no JSON, or no object."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_plain(path, limit, follow=True))
     except RecursionError:
         raise ValueError(f"{path} is nested too deeply") from None
     if not isinstance(value, dict):

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from w2v.errors import W2VError
+from w2v.errors import RunError, W2VError
 from w2v.system.cgroup import group_folders
 
-LIBRARY_BYTES = 1 << 30
+LIBRARY_BYTES, CHECKED_BYTES = 1 << 30, 64 << 20
 
 
 class Demand(NamedTuple):
@@ -38,6 +38,14 @@ def available_memory(root: Path = Path("/")) -> int | None:
         known.append(_left(folder, "memory.max", "memory.current", ""))
         known.append(_left(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
     return min((bytes for bytes in known if bytes is not None), default=None)
+
+
+def check_free(told: str, needed: int, remedy: str) -> None:
+    """Raises RunError, before it is taken, for memory that is not free; of little is not asked."""
+    available = available_memory() if needed >= CHECKED_BYTES else None
+    if available is not None and needed > available:
+        free = f"{available / 1e9:.1f} GB are free"
+        raise RunError(f"{told} needs {needed / 1e9:.1f} GB more memory, {free}; {remedy}")
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:

@@ -13,7 +13,6 @@ keeps its own numbers: they are rows of somebody's matrix.
 
 from __future__ import annotations
 
-from w2v.tree.build import huffman
-from w2v.tree.paths import Tree
+from w2v.tree.paths import Tree, huffman
 
 __all__ = ["Tree", "huffman"]

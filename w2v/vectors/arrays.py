@@ -17,10 +17,12 @@ import numpy as np
 
 from w2v.errors import InputError, RunError, shown
 from w2v.system.fields import without_mark
+from w2v.system.files import read_plain
 from w2v.vectors.content import (
     MANY_WORD_BYTES,
     MEAN_WORD_BYTES,
     check_memory,
+    damaged,
     decode_words,
     say_repeated,
 )
@@ -39,10 +41,8 @@ def load_arrays(
     matrix = map_matrix(matrix_path)
     words, counts = read_words(words_path, len(matrix), errors)
     if len(words) != len(matrix):
-        raise InputError(
-            f"{matrix_path} has {len(matrix)} rows, but {words_path} has {len(words)} words; "
-            "the two do not belong together: save the vectors again"
-        )
+        what = f"{len(words)} words, but {matrix_path} has {len(matrix)} rows"
+        raise InputError(f"{words_path} has {what}; they do not belong together: save them again")
     words, matrix = words[:limit], matrix[:limit]
     counts = None if counts is None else counts[:limit]
     first = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
@@ -66,27 +66,16 @@ def map_matrix(path: Path) -> np.ndarray:
         follow = path.stat().st_size - head.tell()
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror}; check the path") from None
-    except Exception:
-        # NumPy evaluates the header as a literal; what a broken one raises is open-ended
-        # (SyntaxError, TypeError, …).
-        raise InputError(
-            f"{path} is damaged: its .npy header cannot be read; copy or save it again"
-        ) from None
+    except Exception:  # NumPy evaluates it as a literal, so a broken one raises anything
+        raise damaged(path, "its .npy header cannot be read") from None
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise InputError(
-            f"{path} holds values of type {dtype}, not floating-point numbers; save it as float32"
-        )
+        raise InputError(f"{path} holds {dtype}, not floating-point numbers; save it as float32")
     if len(shape) != 2 or min(shape) < 1:
-        raise InputError(
-            f"{path} has shape {shape}, not [words, dimensions]; save a matrix with one row per"
-            " word"
-        )
+        raise InputError(f"{path} has shape {shape}, not [words, dimensions]; save a row per word")
     need = shape[0] * shape[1] * dtype.itemsize
     if need != follow:
-        raise InputError(
-            f"{path}: its header says {shape[0]} x {shape[1]} values, which are {need} bytes, but"
-            f" {follow} follow; the file is damaged: copy or save it again"
-        )
+        values = f"{shape[0]} x {shape[1]} values, which are {need} bytes"
+        raise damaged(path, f"its header says {values}, but {follow} follow")
     try:
         matrix = np.memmap(path, dtype, "r", head.tell(), shape, "F" if fortran else "C")
     except (OSError, ValueError) as error:
@@ -97,10 +86,8 @@ def map_matrix(path: Path) -> np.ndarray:
     with np.errstate(all="ignore"):
         rows = np.ascontiguousarray(matrix, np.float32)
     if not np.isfinite(rows).all():
-        raise InputError(
-            f"{path} holds NaN, infinity or values beyond the range of float32; save the vectors"
-            " again"
-        )
+        what = "holds NaN, infinity or values beyond the range of float32"
+        raise InputError(f"{path} {what}; save the vectors again")
     return rows
 
 
@@ -122,18 +109,12 @@ def read_words(
 ) -> tuple[list[str], np.ndarray | None]:
     """The words of a word list, of which there should be so many, and their counts [V] int64 when
     it has them."""
+    limit = MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words
     try:
-        if path.exists() and not path.is_file():  # a device or a pipe might never end
-            raise InputError(
-                f"{path} is not a file; the words belong there, one per line, beside the matrix"
-            )
-        if path.stat().st_size > MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words:
-            raise InputError(f"{path} is too large for a list of {n_words} words: get it again")
-        data = path.read_bytes()
+        data = read_plain(path, limit, follow=True)
     except OSError as error:
-        raise InputError(
-            f"cannot read the words in {path}: {error.strerror}; they belong beside the matrix"
-        ) from None
+        where = "they belong there, one per line, beside the matrix"
+        raise InputError(f"cannot read the words in {path}: {error.strerror}; {where}") from None
     if not data:
         raise InputError(f"{path} is empty; it should hold one word per line")
     data = without_mark(data, str(path)).removesuffix(b"\n") + b"\n"
@@ -151,9 +132,7 @@ def read_words(
         return text.split("\n"), None
     if b"\n" + data.translate(None, NO_SEPARATORS) != b"\n\t" * (data.count(b"\n") + 1):
         line = next(i for i, line in enumerate(text.split("\n"), 1) if line.count("\t") != 1)
-        raise InputError(
-            f"{path}: line {line} is not a word, a tab and a count; copy or save it again"
-        )
+        raise damaged(path, f"line {line} is not a word, a tab and a count")
     # The separators alternate, so that words and counts do so too.
     fields = text.replace("\t", "\n").split("\n")
     return fields[0::2], _counts(fields[1::2], path)
@@ -165,12 +144,8 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
         found = enumerate(fields, 1)
         line, field = next(each for each in found if not re.fullmatch("[0-9]{1,18}", each[1]))
-        raise InputError(
-            f"{path}: line {line} has {shown(field)} where a count belongs; copy or save it again"
-        )
+        raise damaged(path, f"line {line} has {shown(field)} where a count belongs")
     counts = np.fromiter(map(int, fields), np.int64, len(fields))
     if counts.sum(dtype=np.float64) >= 2**63:
-        raise InputError(
-            f"{path}: its counts add up to more than any corpus has words; copy or save it again"
-        )
+        raise damaged(path, "its counts add up to more than any corpus has words")
     return counts

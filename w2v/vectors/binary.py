@@ -12,9 +12,8 @@ from typing import IO
 
 import numpy as np
 
-from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import Header, Storage, VectorStream, words_to_read
+from w2v.vectors.content import Header, Storage, VectorStream, damaged, words_to_read
 
 WRITE_ROWS = 8192
 
@@ -22,8 +21,8 @@ WRITE_ROWS = 8192
 def walk(
     data: bytes | bytearray, position: int, dim: int, n_words: int
 ) -> tuple[list[int], list[int], int]:
-    """Whole records from `position` on, at most `n_words`: starts and ends of their words, start of
-    the next record."""
+    """Returns of the whole records from `position` on, at most `n_words`, where their words start
+    and end, and where the next record starts."""
     starts: list[int] = []
     ends: list[int] = []
     size, newline = len(data), ord("\n")
@@ -56,10 +55,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     while (before := found.read) < wanted:
         chunk = stream.read()
         if not chunk:
-            raise InputError(
-                f"{name}: its header says {header}, but it ends after {before} words; the file is"
-                " cut short or the header is wrong: copy or save it again"
-            )
+            raise damaged(name, f"its header says {header}, but it ends after {before} words")
         rest += chunk
         starts, ends, position = walk(rest, skip, dim, wanted - before)
         raw = [bytes(rest[a:b]) for a, b in zip(starts, ends, strict=True)]
@@ -74,26 +70,21 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
             if endless and found.read < wanted:
                 no_word = len(raw)
         if no_word is not None:
-            raise InputError(
-                f"{name}: no word stands after vector {before + no_word} where its header says one"
-                " should; the dimension in the header is wrong or the file is damaged: copy or save"
-                " it again"
+            what = (
+                f"no word stands after vector {before + no_word} where its header says one should"
             )
+            raise damaged(name, what)
         del rest[:position]
         passed, skip = passed + position, 0
     while stream.limit is None or stream.limit > header.n_words:
         if rest.strip(b"\n"):
-            raise InputError(
-                f"{name}: more data follow the {header} that its header says; the header is wrong"
-                " or the file is damaged: copy or save it again"
-            )
+            raise damaged(name, f"more data follow the {header} that its header says")
         if not (rest := bytearray(stream.read())):
             break
     return found.finish()
 
 
 def write_binary(file: IO[bytes], words: Sequence[str], matrix: np.ndarray) -> None:
-    """Writes word2vec.c's form."""
     n_words, dim = matrix.shape
     file.write(b"%d %d\n" % (n_words, dim))
     for start in range(0, n_words, WRITE_ROWS):

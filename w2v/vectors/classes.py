@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
+from w2v.system.packages import told_if_missing
 from w2v.vectors.rows import WordRows
 
 ROUNDS = 30
@@ -16,18 +17,12 @@ def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
     """Returns the class of each word, [V] int64: 0 is the largest of k. The same seed gives the
     same classes. Needs scikit-learn, which comes with w2v[map]."""
     if k > len(vectors):
-        raise InputError(
-            f"`k` {k:,} is more than the {len(vectors):,} words of {vectors.source}; ask for fewer"
-            " classes"
-        )
-    try:
+        words = f"the {len(vectors):,} words of {vectors.source}"
+        raise InputError(f"`k` {k:,} is more than {words}; ask for fewer classes")
+    with told_if_missing():
         from sklearn.cluster import KMeans  # a second, and not a requirement of w2v
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits
-    except ImportError:
-        raise RunError(
-            "classes need scikit-learn, which is not installed here: pip install 'w2v[map]'"
-        ) from None
     unit = vectors.unit(slice(None))
     # The sums of several threads would depend on which is done first.
     with threadpool_limits(1), warnings.catch_warnings():

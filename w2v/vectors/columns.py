@@ -20,7 +20,7 @@ from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.errors import InputError, RunError, shown
 from w2v.system.limits import MAX_DIM
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Columns(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        """Every name."""
         return [self.words, *self.vectors, *filter(None, (self.counts, self.scales))]
 
 
@@ -105,7 +104,7 @@ def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
         raise RunError(f"{stream.name} takes more memory than is free; {remedy}") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{stream.name} is damaged: {reason}; copy or save it again") from None
+        raise damaged(stream.name, reason) from None
 
 
 def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, Columns]]:
@@ -206,7 +205,6 @@ def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:
 
 
 def _lists(column: Any, name: str) -> np.ndarray:
-    """Returns the values of lists [n, D]."""
     import pyarrow as pa
 
     if column.null_count:
@@ -223,7 +221,6 @@ def _lists(column: Any, name: str) -> np.ndarray:
 
 
 def _numbers(column: Any, name: str) -> np.ndarray:
-    """Returns the numbers of a column."""
     import pyarrow as pa
 
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):

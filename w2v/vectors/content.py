@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v.errors import InputError, RunError, shown
+from w2v.errors import InputError, shown
 from w2v.system.compression import Decompressed
 from w2v.system.fields import without_mark
 from w2v.system.limits import MAX_DIM
-from w2v.system.memory import available_memory
+from w2v.system.memory import check_free
+from w2v.vectors.precision import check_finite
 
 SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 20
@@ -26,8 +27,6 @@ CHUNK_BYTES = 1 << 20
 MAX_VALUE_BYTES = 64
 # A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
 WORD_BYTES = 160
-# Memory is asked for only where it could be short.
-CHECKED_BYTES = 64 << 20
 
 HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t,;]+([+-]?[0-9]{1,18})[ \t,;]*(?:\r?\n|\Z)")
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
@@ -76,6 +75,12 @@ def is_text(data: bytes) -> bool:
     return len(data.translate(None, CONTROL_BYTES)) == len(data)
 
 
+def damaged(name: object, what: str) -> InputError:
+    """Returns what to raise where a file is not what it says, or began, to be."""
+    told = "the file is cut short or damaged, or its header is wrong"
+    return InputError(f"{name}: {what}; {told}: copy or save it again")
+
+
 class Header(NamedTuple):
     """The first line of a word2vec file."""
 
@@ -99,33 +104,21 @@ def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -
     name, n_words = stream.name, header.n_words
     wanted = min(n_words, stream.limit or n_words)
     if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
-        raise InputError(
-            f"{name}: its header says {header}, which is no set of vectors; save the file again"
-        )
+        raise damaged(name, f"its header says {header}, which is no set of vectors")
     if stream.size is None:  # the memory is checked while the rows come in
         return wanted
     need, left = n_words * min_vector_bytes, stream.size - stream.start - header.length
     if need > left:
-        raise InputError(
-            f"{name}: its header says {header}, which need at least {need} bytes, but only {left}"
-            " follow; the file is cut short or the header is wrong: copy or save it again"
-        )
+        what = f"its header says {header}, which need at least {need} bytes, but only {left} follow"
+        raise damaged(name, what)
     check_memory(wanted, header.dim, name)
     return wanted
 
 
 def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
     """Raises RunError for more words than fit the free memory; `have` of them are there already."""
-    needed = (n_words - have) * (4 * dim + WORD_BYTES)
-    if needed < CHECKED_BYTES:
-        return
-    available = available_memory()
-    if available is not None and needed > available:
-        more = " more" if have else ""
-        raise RunError(
-            f"{name}: reading {n_words:,} words x {dim} needs {needed / 1e9:.1f} GB{more} of"
-            f" memory, {available / 1e9:.1f} GB are free; read fewer of its words with `limit`"
-        )
+    needed, told = (n_words - have) * (4 * dim + WORD_BYTES), f"{n_words:,} words x {dim}"
+    check_free(f"{name}: reading {told}", needed, "read fewer of its words with `limit`")
 
 
 class Storage:
@@ -157,12 +150,8 @@ class Storage:
         rows [n, D] and their counts [n]; refuses what is not UTF-8, NaN and infinity."""
         before, name = len(self.words), self._name
         words = decode_words(raw, self.read, offsets, name, self._stream.errors)
-        wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        if len(wrong):
-            raise InputError(
-                f"{name}: the vector of {shown(words[wrong[0]])} holds NaN or infinity; remove it"
-                " or save the vectors again"
-            )
+        remedy = "remove it or save the vectors again"
+        check_finite(rows, words, f"{name}: the vector of", remedy)
         self.read += len(words)
         if (new := self._new(words)) is not None:
             words, rows = [words[i] for i in new], rows[new]
@@ -171,10 +160,9 @@ class Storage:
             self._counts.append(counts)
         self._word_bytes += sum(map(len, words))
         if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
-            raise InputError(
-                f"{name}: its words have more than {MEAN_WORD_BYTES} bytes on the average"
-                f" ({shown(max(words, key=len), 20)}), so they are none; give a file of vectors"
-            )
+            what = f"more than {MEAN_WORD_BYTES} bytes on the average"
+            such = shown(max(words, key=len), 20)
+            raise InputError(f"{name}: its words have {what} ({such}): it is no file of vectors")
         self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
@@ -199,10 +187,8 @@ class Storage:
                 self._known.add(word)
                 places.append(i)
         if self.read - had - len(places) > max(MANY_REPEATED, had):
-            raise InputError(
-                f"{self._name}: most of its words stand there more than once, such as"
-                f" {shown(self._repeated)}; it is no file of word vectors"
-            )
+            what = f"most of its words stand there more than once, such as {shown(self._repeated)}"
+            raise InputError(f"{self._name}: {what}; it is no file of word vectors")
         return places
 
     def finish(self) -> tuple[list[str], np.ndarray]:
@@ -218,10 +204,8 @@ class Storage:
         if len(counts) < len(self.words):
             return None
         if counts.min() < 0 or counts.sum(dtype=np.float64) >= 2**63:
-            raise InputError(
-                f"{self._name}: its counts are less than zero, or add up to more than any corpus"
-                " has words; leave them out"
-            )
+            what = "are less than zero, or add up to more than any corpus has words"
+            raise InputError(f"{self._name}: its counts {what}; leave them out")
         return counts.astype(np.int64)
 
 

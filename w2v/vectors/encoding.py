@@ -9,17 +9,15 @@ sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to
 from __future__ import annotations
 
 import pickle
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
-from typing import IO
 
 import numpy as np
 
 from w2v.corpus.words import split_words
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
+from w2v.system.files import temporary_file
 from w2v.vectors.rows import WordRows
 
 POOLINGS = ("mean", "sif")
@@ -47,12 +45,12 @@ def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean"
     encoder = _Encoder(vectors, pooling)
     given = [texts] if isinstance(texts, str) else list(texts)
     found = np.empty((len(given), vectors.dim), np.float32)
-    for start in range(0, len(given), BATCH_TEXTS):
-        stop = start + BATCH_TEXTS
-        found[start:stop] = encoder.rows(given[start:stop])
+    batches = [slice(at, at + BATCH_TEXTS) for at in range(0, len(given), BATCH_TEXTS)]
+    for batch in batches:
+        found[batch] = encoder.rows(given[batch])
     common = encoder.common()
-    for start in range(0, len(given), BATCH_TEXTS):
-        found[start : start + BATCH_TEXTS] -= _shared(found[start : start + BATCH_TEXTS], common)
+    for batch in batches:
+        found[batch] -= _shared(found[batch], common)
     encoder.warn()
     return found[0] if isinstance(texts, str) else found
 
@@ -81,7 +79,7 @@ def encode_batches(
     if pooling == "mean":
         yield from found
     else:
-        with _temporary_file() as file:
+        with temporary_file() as file:
             n = 0
             for n, each in enumerate(found, 1):  # noqa: B007
                 pickle.dump(each, file, protocol=5)
@@ -91,18 +89,6 @@ def encode_batches(
                 part, rows = pickle.load(file)
                 yield part, np.asarray(rows - _shared(rows, common), np.float32)
     encoder.warn()
-
-
-@contextmanager
-def _temporary_file() -> Iterator[IO[bytes]]:
-    """A file without a name in the folder for temporary ones; that it is full is told as such."""
-    try:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    except OSError as error:
-        where = f"the temporary file in {tempfile.gettempdir()}"
-        remedy = "set TMPDIR to a folder with more room"
-        raise RunError(f"{where} cannot be used: {error.strerror}; {remedy}") from None
 
 
 def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:
@@ -116,8 +102,6 @@ class _Encoder:
     """Makes rows of texts, a batch at a time, and sums up what all have in common."""
 
     def __init__(self, vectors: WordRows, pooling: str) -> None:
-        if pooling not in POOLINGS:
-            raise InputError(f"`pooling` {pooling} is unknown; use one of {', '.join(POOLINGS)}")
         self._vectors, self._rows_of = vectors, _RowsOf(vectors)
         self._weights: np.ndarray | None = None
         self._n = self._empty = 0
@@ -125,10 +109,9 @@ class _Encoder:
         self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
         if pooling == "sif":
             if vectors.counts is None:
-                raise InputError(
-                    f"{vectors.source} does not say how often its words occur, which sif needs: use"
-                    " a run directory or an .npy file with counts, or `pooling` mean"
-                )
+                what = "does not say how often its words occur, which sif needs"
+                remedy = "use a run directory or an .npy file with counts, or `pooling` mean"
+                raise InputError(f"{vectors.source} {what}: {remedy}")
             shares = vectors.counts / max(1, vectors.counts.sum())
             self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # the last of unknown words
 
@@ -150,10 +133,8 @@ class _Encoder:
         with np.errstate(over="ignore"):
             found = sums.astype(np.float32)
         if not np.isfinite(found).all():
-            raise InputError(
-                f"{self._vectors.source}: a text's vector holds NaN or infinity; train again with a"
-                " smaller `lr`"
-            )
+            what = f"{self._vectors.source}: a text's vector holds NaN or infinity"
+            raise InputError(f"{what}; train again with a smaller `lr`")
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
         self._rows_of.forget()
@@ -257,5 +238,4 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return self._vectors.of([words[each - len(self._vectors)] for each in distinct])[place]
 
     def forget(self) -> None:
-        """Lets unknown words go."""
         self._unknown.clear()

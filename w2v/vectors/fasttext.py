@@ -26,10 +26,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
-from w2v.errors import InputError, shown
+from w2v.errors import InputError
 from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.ngrams import NgramRows
+from w2v.vectors.precision import check_finite
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
@@ -73,28 +74,24 @@ class _File:
 
     @property
     def left(self) -> int:
-        """How many bytes are left."""
         return len(self.data) - self.at
 
     def damaged(self, what: str) -> InputError:
-        return InputError(f"{self.name}: {what}; the file is damaged: copy or save it again")
+        return damaged(self.name, what)
 
     def take(self, form: struct.Struct) -> tuple[Any, ...]:
-        """Returns the next numbers."""
         self.need(form.size)
         found = form.unpack_from(self.data, self.at)
         self.at += form.size
         return found
 
     def flag(self) -> bool:
-        """Returns whether the next byte is set."""
         return bool(self.take(struct.Struct("<b"))[0])
 
     def need(self, size: int) -> None:
-        """Refuses a file that has not so many bytes left."""
         if size > self.left:
             what = f"{size:,} more bytes should follow, and {max(0, self.left):,} do"
-            raise self.damaged(f"it is cut short, or its header is wrong: {what}")
+            raise self.damaged(what)
 
     def matrix(self, what: str) -> np.ndarray:
         """Returns the next matrix, which stays in the file."""
@@ -156,8 +153,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
     """Returns the words and their counts, with `file` behind the flag that tells quantised ones."""
     entries, known, labels, _, pruned = file.take(FIGURES)
     if known < 1 or labels < 0 or entries != known + labels:
-        what = f"it has {entries:,} entries, {known:,} words and {labels:,} labels"
-        raise file.damaged(what)
+        raise file.damaged(f"it has {entries:,} entries, {known:,} words and {labels:,} labels")
     file.need(entries * (1 + ENTRY.size))
     raw, counts, word_bytes = [], [], 0
     for number in range(entries):
@@ -201,8 +197,7 @@ def _parts(
         if ngrams is not None:
             spelt = _spelt(raw)
             if max(map(len, spelt)) > LONGEST_WORD:
-                what = f"a word of more than {LONGEST_WORD:,} characters"
-                raise InputError(f"{name} has {what}; it is damaged: copy or save it again")
+                raise damaged(name, f"it has a word of more than {LONGEST_WORD:,} characters")
             found = ngrams.full(spelt, found)
         yield Part(raw, np.asarray(found, np.float32), words.counts[block])
 
@@ -238,9 +233,10 @@ def write_fasttext(
         if ngrams is None:
             return found
         found = ngrams.own(words[start:stop], found)
-        if len(wrong := np.flatnonzero(~np.isfinite(found).all(axis=1))):
-            what = f"the row of {shown(words[start + wrong[0]])} without its n-grams"
-            raise InputError(f"{what} is beyond the range of float32; train with a smaller `lr`")
+        remedy = "train with a smaller `lr`"
+        check_finite(
+            found, words[start:stop], "in float32, without its n-grams, the vector of", remedy
+        )
         return found
 
     file.write(b"\0" + SHAPE.pack(known + rows, dim))

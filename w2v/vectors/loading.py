@@ -8,6 +8,7 @@ and nothing is reserved because a header says so.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system import compression
+from w2v.system.files import read_plain
 from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather
@@ -26,7 +28,7 @@ from w2v.vectors.tensors import is_tensors, read_tensors
 from w2v.vectors.word_vectors import WordVectors
 
 NGRAMS = "ngrams.npy"  # in a run directory, [buckets, D]
-RUN_VERSION = b"1"  # of a run directory's layout
+RUN_VERSION, VERSION_BYTES = b"1", 1 << 20  # of a run directory's layout, and of its file at most
 
 
 def load_vectors(
@@ -47,7 +49,7 @@ def load_vectors(
     path = Path(path)
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit} is out of range; read at least one word")
-    if path.is_dir():
+    if os.path.isdir(path):  # False, too, for a name that is too long
         file, begun = path / "vectors.npy", ("config.yaml", "format_version")
         if not file.is_file() and is_hub(path):
             with _opened(path / MATRIX, limit, encoding_errors) as stream:
@@ -62,14 +64,10 @@ def load_vectors(
             return found
         if not file.is_file():
             if all((path / name).is_file() for name in begun):
-                raise InputError(
-                    f"{path} is a run that has not come to its end, so it has no vectors yet; go on"
-                    f" with it: `resume` {path}"
-                )
-            raise InputError(
-                f"{path} is a folder without vectors.npy, so not one that w2v train wrote, nor for"
-                " sentence-transformers; name a run directory or a vector file"
-            )
+                what = "is a run that has not come to its end, so it has no vectors yet"
+                raise InputError(f"{path} {what}; go on with it: `resume` {path}")
+            what = "is a folder without vectors.npy, neither a run's nor for sentence-transformers"
+            raise InputError(f"{path} {what}; name a run directory or a vector file")
         check_version(path)
         vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
         vectors.run = path.absolute()
@@ -81,10 +79,8 @@ def load_vectors(
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
         fasttext = is_fasttext(stream.sample)
         if (mapped or table or tensors or fasttext) and stream.size is None:
-            raise InputError(
-                f"{path}: such a file cannot be read from a pipe, nor compressed; save it, or"
-                " decompress it first"
-            )
+            what = "such a file cannot be read from a pipe, nor compressed"
+            raise InputError(f"{path}: {what}; save it, or decompress it first")
         if table or tensors:
             read = read_table if table else read_tensors
             words, matrix, counts = gather(read(path, stream), stream)
@@ -119,16 +115,13 @@ def _run_ngrams(path: Path, vectors: WordVectors) -> NgramRows:
     rows, config = map_matrix(path / NGRAMS), vectors.config
     lengths = None if config is None else config.model.ngram_lengths
     if config is None or lengths is None:
-        raise InputError(
-            f"{path / NGRAMS} has rows of n-grams, but {path / 'config.yaml'} says nothing of"
-            " `subwords`; copy the run again"
-        )
+        what = f"has rows of n-grams, but {path / 'config.yaml'} says nothing of `subwords`"
+        raise InputError(f"{path / NGRAMS} {what}; copy the run again")
     expected = config.model.buckets, vectors.dim
     if rows.shape != expected:
-        raise InputError(
-            f"{path / NGRAMS} has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, where `buckets`"
-            f" and `dim` of the run are {expected[0]:,} x {expected[1]:,}; copy the run again"
-        )
+        of_run = f"`buckets` and `dim` of the run are {expected[0]:,} x {expected[1]:,}"
+        what = f"has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, where {of_run}"
+        raise InputError(f"{path / NGRAMS} {what}; copy the run again")
     return NgramRows(Ngrams(*lengths, config.model.buckets), rows)
 
 
@@ -136,16 +129,12 @@ def check_version(run: Path) -> None:
     """Refuses a run directory of a newer layout; one without the file is taken as it is."""
     path = run / "format_version"
     try:
-        if not path.exists():
-            return
-        if not path.is_file():  # a device or a pipe might never end
-            raise InputError(f"{path} is not a file: {path.parent} is damaged")
-        with open(path, "rb") as file:
-            version = file.read(32).strip()
+        version = read_plain(path, VERSION_BYTES, follow=True)[:32].strip()
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:
-        raise InputError(
-            f"{path.parent} has format_version {version.decode(errors='replace')!r}, this w2v reads"
-            f" {RUN_VERSION.decode()}; use the w2v that wrote it, or export its vectors with that"
-        )
+        found, reads = version.decode(errors="replace"), f"this w2v reads {RUN_VERSION.decode()}"
+        remedy = "use the w2v that wrote it, or export its vectors with that"
+        raise InputError(f"{path.parent} has format_version {found!r}, {reads}; {remedy}")

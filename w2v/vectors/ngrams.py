@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from w2v.corpus.ngrams import Ngrams
-from w2v.errors import InputError, shown
+from w2v.vectors.precision import check_finite
 
 BLOCK_VALUES = 1 << 20  # floats of n-grams' rows that are summed at a time
 BLOCK_CHARACTERS = 1 << 16  # of words whose n-grams are found at a time
@@ -61,10 +61,8 @@ class NgramRows:
         or infinity."""
         sums, counts = self.sums(words)
         found = _rounded(sums / np.maximum(counts, 1)[:, None])
-        wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if len(wrong):
-            what = f"the n-grams of {shown(words[wrong[0]])} hold NaN or infinity"
-            raise InputError(f"{what}; train again with a smaller `lr`")
+        remedy = "train again with a smaller `lr`"
+        check_finite(found, words, "what the n-grams make of", remedy)
         if len(self.asked) < KEPT_WORDS:
             self.asked.update(dict.fromkeys(words))
         return found

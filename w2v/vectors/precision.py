@@ -6,11 +6,22 @@ of a value is at most scale / 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 
 DTYPES = ("float32", "float16", "int8")
+
+
+def check_finite(rows: np.ndarray, words: Sequence[str], told: str, remedy: str) -> None:
+    """Raises InputError, which begins with `told`, for the first of the words whose row of [n, D]
+    holds NaN or infinity."""
+    wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(wrong):
+        word = shown(words[wrong[0]])
+        raise InputError(f"{told} {word} holds NaN or infinity; {remedy}")
 
 
 def reduced(rows: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -28,7 +28,6 @@ CONFIG = """embeddings {
 def write_projector(
     folder: Path, words: Sequence[str], matrix: np.ndarray, counts: np.ndarray | None
 ) -> None:
-    """Writes the files into a folder."""
     lines = [word.translate(ESCAPES) for word in words]
     if counts is not None:
         pairs = zip(lines, counts.tolist(), strict=True)

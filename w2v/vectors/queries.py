@@ -68,9 +68,8 @@ def parse_expression(
     between them."""
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
-        raise QueryError(
-            "the query is empty; give a word, or an expression such as 'king - man + woman'"
-        )
+        remedy = "give a word, or an expression such as 'king - man + woman'"
+        raise QueryError(f"the query is empty; {remedy}")
     terms: list[tuple[int, str]] = []
     sign, rest = 1, tokens
     while rest:
@@ -100,12 +99,11 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     """Returns the query that a word, an expression, a list of words or a vector [D] stands for; a
     QueryError says why it stands for none."""
     if isinstance(asked, str):
-        alone = vectors.index(asked) is not None  # also a word with blanks in it
-        terms = (
-            [(1, asked)]
-            if alone
-            else parse_expression(asked, lambda word: vectors.index(word) is not None)
-        )
+
+        def known(text: str) -> bool:
+            return vectors.index(text) is not None
+
+        terms = [(1, asked)] if known(asked) else parse_expression(asked, known)
         return added(vectors, terms, asked.strip(" \t\r\n"))
     if isinstance(asked, (list, tuple)) and asked and all(isinstance(x, str) for x in asked):
         return added(vectors, [(1, str(each)) for each in asked])
@@ -114,10 +112,8 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
     except (TypeError, ValueError):
         raise QueryError("a query is a word, an expression, a list of words or a vector") from None
     if vector.shape != (vectors.dim,):
-        raise QueryError(
-            f"a vector of shape {list(vector.shape)} does not fit the {vectors.dim} dimensions of"
-            f" {vectors.source}"
-        )
+        have = f"the {vectors.dim} dimensions of {vectors.source}"
+        raise QueryError(f"a vector of shape {list(vector.shape)} does not fit {have}")
     length = np.linalg.norm(vector)
     if not (np.isfinite(length) and length > 0):
         raise QueryError("the vector holds only zeros, or NaN or infinity, so it has no neighbours")
@@ -135,9 +131,8 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
     total = (signs[:, None] * unit).sum(axis=0)
     # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
-        raise QueryError(
-            f"{shown(text)} adds up to a vector of zeros, which has no neighbours; use other words"
-        )
+        what = "adds up to a vector of zeros, which has no neighbours"
+        raise QueryError(f"{shown(text)} {what}; use other words")
     rows = (vectors.index(word) for word in words)
     return Query(unit, signs, total, tuple(row for row in rows if row is not None))
 

@@ -132,10 +132,8 @@ class WordRows:
             lengths[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
         wrong = np.flatnonzero(~np.isfinite(lengths))
         if len(wrong):
-            raise InputError(
-                f"{self.source}: the vector of {shown(words[wrong[0]])} holds NaN or infinity;"
-                " train again with a smaller `lr`"
-            )
+            what = f"the vector of {shown(words[wrong[0]])} holds NaN or infinity"
+            raise InputError(f"{self.source}: {what}; train again with a smaller `lr`")
         return lengths
 
     def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:

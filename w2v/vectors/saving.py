@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,14 +24,13 @@ from w2v.vectors.columns import write_table
 from w2v.vectors.fasttext import write_fasttext
 from w2v.vectors.hub import Card
 from w2v.vectors.layout import DECIDING_LINES
-from w2v.vectors.ngrams import NgramRows
-from w2v.vectors.precision import DTYPES, reduced
+from w2v.vectors.precision import DTYPES, check_finite, reduced
 from w2v.vectors.streams import reads_back
 from w2v.vectors.tensors import write_tensors
 from w2v.vectors.text import write_text
 
 if TYPE_CHECKING:
-    from w2v.settings.config import Config
+    from w2v.vectors.word_vectors import WordVectors
 
 LOOKED_AT = DECIDING_LINES + 1  # rows of text by which it is decided what it is
 WRITE_ROWS = 8192  # rows of a matrix written at a time
@@ -73,25 +72,16 @@ HELD = {
 }
 
 
-class Beside(Protocol):
-    """What is known of vectors beside their words and counts."""
-
-    @property
-    def ngrams(self) -> NgramRows | None: ...
-
-    @property
-    def config(self) -> Config | None: ...
-
-    def card(self) -> Card: ...
-
-
 class Content(NamedTuple):
-    """What a file holds: the words, their rows and counts, and what to tell about those that were
-    left out."""
+    """What a file holds, and how: the words, their rows and counts, the whole of the vectors, of
+    which fasttext and sentence-transformers say more, and what to tell about words left out."""
 
     words: list[str]
     matrix: np.ndarray
     counts: np.ndarray | None
+    kind: str
+    dtype: str
+    beside: WordVectors | None
     warnings: list[str]
 
 
@@ -133,10 +123,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     allowed = SMALLER.get(kind, DTYPES[:1])
     if dtype not in allowed:
         can = ", ".join(each for each in SMALLER if dtype in SMALLER[each])
-        raise InputError(
-            f"the format {kind} cannot hold `dtype` {dtype}; use {' or '.join(allowed)}, or one of"
-            f" the formats {can}"
-        )
+        remedy = f"use {' or '.join(allowed)}, or one of the formats {can}"
+        raise InputError(f"the format {kind} cannot hold `dtype` {dtype}; {remedy}")
     packed = _unpacked(path)[1]
     if packed and kind not in COMPRESSED:
         raise InputError(f"{path}: the format {kind} is not compressed so; leave {packed} out")
@@ -145,10 +133,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     if kind in FOLDERS and os.path.lexists(path):
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
         if names - set(FOLDERS[kind]):
-            raise InputError(
-                f"{path} exists, and is no folder of the format {kind}, which alone would be"
-                " replaced; name another one"
-            )
+            what = f"exists, and is no folder of the format {kind}, which alone would be replaced"
+            raise InputError(f"{path} {what}; name another one")
 
 
 def save_vectors(
@@ -158,7 +144,7 @@ def save_vectors(
     counts: np.ndarray | None = None,
     kind: str | None = None,
     dtype: str = "float32",
-    beside: Beside | None = None,
+    beside: WordVectors | None = None,
 ) -> Content:
     """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
     extension does not say, and as numbers of the type `dtype`; `counts` [V] where the format has
@@ -166,13 +152,13 @@ def save_vectors(
     where the extension is unknown, or the numbers hold NaN or infinity.
 
     Args:
-        beside: knows what fastText's format and a folder for sentence-transformers say of them.
+        beside: the whole of them, of which fastText's format and sentence-transformers say more.
     """
     path = Path(path)
     kind = kind or check_format(path)
     check_output(path, kind, dtype)
-    content = _content(words, matrix, kind, counts, beside)
-    _check_read_back(content, kind, path)
+    content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
+    _check_read_back(content, path)
     if kind in FOLDERS:
         with atomic_directory(path, replace=True) as folder:
             if kind == "projector":
@@ -189,7 +175,7 @@ def save_vectors(
         file = stack.enter_context(atomic_file(path))
         if packed := _unpacked(path)[1]:
             file = stack.enter_context(compression.compressed(file, packed))
-        _write(file, content, kind, dtype, beside)
+        _write(file, content)
     return content
 
 
@@ -211,60 +197,45 @@ def write_vectors(
     kind: str,
     counts: np.ndarray | None = None,
     dtype: str = "float32",
-    beside: Beside | None = None,
+    beside: WordVectors | None = None,
 ) -> Content:
     """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is a
     format of one file."""
     if kind == "npy" or kind in FOLDERS:
-        raise InputError(
-            f"{kind} is more than one file, so it cannot be written to a stream; use text, binary"
-            " or parquet"
-        )
+        what = f"{kind} is more than one file, so it cannot be written to a stream"
+        raise InputError(f"{what}; use text, binary or parquet")
     check_output("", kind, dtype)
-    content = _content(words, matrix, kind, counts, beside)
-    _check_read_back(content, kind, Path())
-    _write(file, content, kind, dtype, beside)
+    content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
+    _check_read_back(content, Path())
+    _write(file, content)
     return content
 
 
 def check_words(path: Path, words: Sequence[str], dim: int) -> None:
     """Raises the InputError of `save_vectors` for these words, whatever their vectors will be."""
-    kind = check_format(path)
-    content = storable(list(words), np.ones((len(words), 1), np.float32), kind)
+    ones = np.ones((len(words), 1), np.float32)
+    whole = Content([*words], ones, None, check_format(path), "float32", None, [])
+    content = storable(whole)
     rows = np.random.default_rng(1).standard_normal((min(len(content.words), LOOKED_AT), dim))
-    _check_read_back(content._replace(matrix=rows.astype(np.float32)), kind, path)
+    _check_read_back(content._replace(matrix=rows.astype(np.float32)), path)
 
 
-def _check_read_back(content: Content, kind: str, path: Path) -> None:
+def _check_read_back(content: Content, path: Path) -> None:
     """Refuses words that, written so, would be read as others or not at all: what a text is, its
     reader decides by its first lines."""
-    if kind not in COMPRESSED:
+    if content.kind not in COMPRESSED:
         return
     words, matrix = content.words[:LOOKED_AT], np.asarray(content.matrix[:LOOKED_AT])
     file = io.BytesIO()
-    _write(file, Content(words, matrix, None, []), kind, "float32", None)
+    _write(file, content._replace(words=words, matrix=matrix))
     if not reads_back(file.getvalue(), path, words, matrix):
         such = ", ".join(map(shown, words[:2]))
         what = f"words such as {such} would be read as others, or not at all, from the format"
-        raise InputError(f"{what} {kind}: use another one, such as parquet or npy")
+        raise InputError(f"{what} {content.kind}: use another one, such as parquet or npy")
 
 
-def _content(
-    words: Sequence[str],
-    matrix: np.ndarray,
-    kind: str,
-    counts: np.ndarray | None,
-    beside: Beside | None,
-) -> Content:
-    content = storable(list(words), matrix, kind, counts)
-    if kind != "fasttext" and beside is not None and beside.ngrams is not None:
-        left_out = f"the n-grams, and so the vectors of all other words: {kind} holds none"
-        content.warnings.append(f"left out were {left_out}; `format` fasttext does")
-    return content
-
-
-def _write(file: IO[bytes], content: Content, kind: str, dtype: str, beside: Beside | None) -> None:
-    words, matrix, counts, _ = content
+def _write(file: IO[bytes], content: Content) -> None:
+    words, matrix, counts, kind, dtype, beside, _ = content
     if kind == "npy":
         write_matrix(file, matrix, dtype)
     elif kind == "binary":
@@ -291,21 +262,16 @@ def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None
     file.write(f"{mark}{text}\n".encode())
 
 
-def storable(
-    words: list[str], matrix: np.ndarray, kind: str, counts: np.ndarray | None = None
-) -> Content:
-    """Leaves out the words that the format `kind` could not give back: those that stand there
-    before, are no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity,
-    and where no word is left."""
+def storable(content: Content) -> Content:
+    """Leaves out the words that the format could not give back: those that stand there before, are
+    no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity, and where no
+    word is left."""
+    words, matrix, counts, kind, _, beside, _ = content
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     for start in range(0, len(matrix), WRITE_ROWS):
-        wrong = np.flatnonzero(~np.isfinite(matrix[start : start + WRITE_ROWS]).all(axis=1))
-        if len(wrong):
-            raise InputError(
-                f"the vector of {shown(words[start + wrong[0]])} holds NaN or infinity, which no"
-                " file of vectors may; remove it"
-            )
+        part, remedy = slice(start, start + WRITE_ROWS), "no file of vectors may: remove it"
+        check_finite(matrix[part], words[part], "the vector of", remedy)
     held, known = HELD[kind], set[str]()
     rows, left_out = [], []
     for row, word in enumerate(words):
@@ -314,14 +280,16 @@ def storable(
         else:
             known.add(word)
             rows.append(row)
-    if not left_out:
-        return Content(words, matrix, counts, [])
-    said = (
-        f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])}, were left out:"
-        f" the format {kind} holds no word twice, and not {held.but}"
-    )
-    if not rows:
-        raise InputError(f"{said}; no word remains to be written")
-    kept = [words[row] for row in rows]
-    counts = None if counts is None else counts[rows]
-    return Content(kept, np.asarray(matrix)[rows], counts, [said])
+    warnings = []
+    if left_out:
+        many = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
+        why = f"the format {kind} holds no word twice, and not {held.but}"
+        warnings.append(f"{many} were left out: {why}")
+        if not rows:
+            raise InputError(f"{warnings[0]}; no word remains to be written")
+        words, matrix = [words[row] for row in rows], np.asarray(matrix)[rows]
+        counts = None if counts is None else counts[rows]
+    if kind != "fasttext" and beside is not None and beside.ngrams is not None:
+        all_others = f"the n-grams, and so the vectors of all other words: {kind} holds none"
+        warnings.append(f"left out were {all_others}; `format` fasttext does")
+    return content._replace(words=words, matrix=matrix, counts=counts, warnings=warnings)

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
 MAX_HEADER = 1 << 20  # bytes: a few tensors, and what somebody has to say of them
@@ -30,7 +30,6 @@ def write_tensors(
     counts: np.ndarray | None,
     dtype: str = "float32",
 ) -> None:
-    """Writes to an open binary file."""
     from safetensors.numpy import save
 
     rows, scales = reduced(np.asarray(matrix), dtype)
@@ -50,14 +49,12 @@ def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     if int.from_bytes(stream.sample[:8], "little") > MAX_HEADER:
-        raise InputError(f"{stream.name} is damaged, its header is too long; copy or save it again")
+        raise damaged(stream.name, "its header is too long")
     try:
         with safe_open(str(path), framework="np") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{stream.name} is damaged: {str(error)[:200]}; copy or save it again"
-        ) from None
+        raise damaged(stream.name, str(error)[:200]) from None
 
 
 def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
@@ -75,21 +72,15 @@ def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
             raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
         text = column(file, "words", stream, "U8")
         if np.count_nonzero(text == ord("\n")) != n_words or text[-1] != ord("\n"):
-            raise InputError(
-                f"{stream.name} has not one word for each of its {n_words:,} vectors: save it again"
-            )
+            raise damaged(stream.name, f"it has not one word for each of its {n_words:,} vectors")
         raw = text.tobytes()[:-1].split(b"\n")
-        scales = counts = None
-        if "scales" in names:
-            scales = column(file, "scales", stream, "F32", n_words)
-        if "counts" in names:
-            counts = column(file, "counts", stream, "I64", n_words)
+        scales, counts = (
+            column(file, name, stream, kind, n_words) if name in names else None
+            for name, kind in (("scales", "F32"), ("counts", "I64"))
+        )
         for part, rows in blocks(file, "vectors", n_words):
-            yield Part(
-                raw[part],
-                restored(rows, None if scales is None else scales[part]),
-                None if counts is None else counts[part],
-            )
+            found = restored(rows, None if scales is None else scales[part])
+            yield Part(raw[part], found, None if counts is None else counts[part])
 
 
 def rows_of(file: Any, name: str, stream: VectorStream) -> int:

@@ -16,10 +16,17 @@ from typing import IO
 
 import numpy as np
 
-from w2v.errors import InputError, shown
+from w2v.errors import shown
 from w2v.system.fields import BYTE_ORDER_MARK, NUMBER_CHARACTERS, is_number
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors.content import MAX_VALUE_BYTES, Header, Storage, VectorStream, words_to_read
+from w2v.vectors.content import (
+    MAX_VALUE_BYTES,
+    Header,
+    Storage,
+    VectorStream,
+    damaged,
+    words_to_read,
+)
 from w2v.vectors.layout import Layout, cut
 
 WRITE_ROWS = 4096
@@ -46,18 +53,13 @@ def read_text(
         words, starts, values = lines.parse(block)
         taken = slice(None if limit is None else limit - before)
         if header is not None and before + len(words[taken]) > header.n_words:
-            raise InputError(
-                f"{name}: its header says {header.n_words} words, but more lines follow; correct"
-                " the header"
-            )
+            raise damaged(name, f"its header says {header.n_words} words, but more lines follow")
         offsets = [stream.start + position + start for start in starts[taken]]
         found.append(words[taken], offsets, values[taken])
         position += len(block)
     if header is not None and found.read < wanted:
-        raise InputError(
-            f"{name}: its header says {header.n_words} words, but there are only {found.read}; the"
-            " file is cut short or the header is wrong: copy or save it again"
-        )
+        what = f"its header says {header.n_words} words, but there are only {found.read}"
+        raise damaged(name, what)
     return found.finish()
 
 
@@ -77,10 +79,8 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
             yield bytes(rest[:cut])
             del rest[:cut]
         if len(rest) > limit:
-            raise InputError(
-                f"{stream.name}: a line is longer than {limit} bytes, too long for {dim} numbers; "
-                "the file is damaged or holds no vectors"
-            )
+            what = f"a line is longer than {limit} bytes, too long for {dim} numbers"
+            raise damaged(stream.name, what)
     last = rest.rstrip(b" \t\r\n")
     if last:
         if not rest.endswith(b"\n"):
@@ -108,10 +108,7 @@ class _Lines:
         if values is None or len(values) != len(words) * dim:
             for i, line in enumerate(block.split(b"\n")[:-1]):
                 self._check(line, i)
-            raise InputError(
-                f"{self._name}: the numbers from line {self._n} on cannot be read; copy or save the"
-                " file again"
-            )
+            raise damaged(self._name, f"the numbers from line {self._n} on cannot be read")
         self._n += len(words)
         return words, starts, values.reshape(len(words), dim)
 
@@ -186,19 +183,14 @@ class _Lines:
         is `sure` not to."""
         line = line.rstrip(b" \t\r")
         found, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
-        where = f"{self._name}: line {self._n + i}"
+        line_n = f"line {self._n + i}"
         fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
         if found is None or len(found[1]) < dim <= len(fields):
             wrong = next((each for each in reversed(fields) if not is_number(each)), "")
-            raise InputError(
-                f"{where} has {shown(wrong, 40)} where a number belongs; the file is damaged: copy"
-                " or save it again"
-            )
+            raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} where a number belongs")
         if sure or len(found[1]) != dim:
-            raise InputError(
-                f"{where} has {len(found[1])} numbers after the word, but {self._said} {dim}; the"
-                " file is damaged or the header is wrong: copy or save it again"
-            )
+            what = f"has {len(found[1])} numbers after the word, but {self._said} {dim}"
+            raise damaged(self._name, f"{line_n} {what}")
         return found[0].encode("latin-1"), found[1]
 
 

@@ -16,7 +16,7 @@ from w2v.errors import InputError
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.groups import CorpusSettings
 from w2v.system.compression import MAGIC_BYTES, compression
-from w2v.tree.build import huffman
+from w2v.tree import huffman
 
 PIECE_BYTES = 1 << 22
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from w2v.errors import InputError
 from w2v.explorer import page
 from w2v.explorer.map.classes import classes
 from w2v.explorer.map.layout import NEIGHBOURS, chosen_method, kept, layout
-from w2v.explorer.map.neighbours import Neighbours, Vectors, nearest_inside, nearest_of_all
+from w2v.explorer.map.neighbours import Neighbours, nearest_inside, nearest_of_all
 from w2v.explorer.map.packing import packed
 from w2v.system.files import atomic_file
+
+if TYPE_CHECKING:
+    from w2v.vectors.rows import WordRows
 
 WORDS = 20_000
 SHOWN = 10  # neighbours of a word on the page
@@ -74,7 +77,7 @@ def check_map(path: str | Path | None, words: int, seed: int, method: str) -> st
     return chosen_method(method)
 
 
-def draw_map(vectors: Vectors, words: int, title: str, seed: int, method: str) -> WordMap:
+def draw_map(vectors: WordRows, words: int, title: str, seed: int, method: str) -> WordMap:
     """Returns the map of the most frequent `words`, by the method "tsne" or "pca"."""
     n = min(words, len(vectors.words))
     if not n:

@@ -26,10 +26,8 @@ def chosen_method(method: str) -> str:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     there = find_spec("openTSNE") is not None
     if method == "tsne" and not there:
-        raise InputError(
-            "`method` tsne needs openTSNE, which is not installed here: pip install 'w2v[map]',"
-            " or take `method` pca"
-        )
+        remedy = "pip install 'w2v[map]', or take `method` pca"
+        raise InputError(f"`method` tsne needs openTSNE, which is not installed here: {remedy}")
     return ("tsne" if there else "pca") if method == "auto" else method
 
 

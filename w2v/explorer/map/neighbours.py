@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from w2v.vectors.rows import WordRows
+
+
 QUERIES, ROWS = 256, 16384  # scores in one block: 16 MB
-
-
-class Vectors(Protocol):
-    """Words, most frequent first, with their counts where they are known, and rows of length 1."""
-
-    @property
-    def words(self) -> list[str]: ...
-
-    @property
-    def counts(self) -> np.ndarray | None: ...
-
-    def unit(self, rows: slice | np.ndarray) -> np.ndarray: ...
 
 
 class Neighbours(NamedTuple):
@@ -30,23 +22,24 @@ class Neighbours(NamedTuple):
     cosines: np.ndarray
 
     def first(self, k: int) -> Neighbours:
-        """Returns the k best of each word."""
         return Neighbours(self.rows[:, :k], self.cosines[:, :k])
 
 
-def nearest_inside(vectors: Vectors, n: int, k: int) -> Neighbours:
+def nearest_inside(vectors: WordRows, n: int, k: int) -> Neighbours:
     """Returns the k nearest of the first n words to each of them, among themselves (k < n)."""
     return _merged(vectors, slice(0, n), n, k, None)
 
 
-def nearest_of_all(vectors: Vectors, inside: Neighbours, k: int) -> Neighbours:
+def nearest_of_all(vectors: WordRows, inside: Neighbours, k: int) -> Neighbours:
     """Returns the k nearest words of the whole vocabulary to each of the first words, which are
     known `inside` those already; fewer than k where the vocabulary is so small."""
     n = len(inside.rows)
     return _merged(vectors, slice(n, len(vectors.words)), n, k, inside.first(k))
 
 
-def _merged(vectors: Vectors, among: slice, n: int, k: int, known: Neighbours | None) -> Neighbours:
+def _merged(
+    vectors: WordRows, among: slice, n: int, k: int, known: Neighbours | None
+) -> Neighbours:
     """The k nearest to the first n words out of the rows `among` and those that are known."""
     if known is None:
         known = Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32))

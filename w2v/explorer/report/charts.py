@@ -53,7 +53,6 @@ class Scale:
         self.low, self.high = low, high
 
     def __call__(self, value: float) -> float:
-        """Returns the pixel of a value."""
         value = math.log10(value) if self.axis.log else value
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -74,7 +73,6 @@ class Scale:
 
 
 def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
-    """Returns the chart; nothing where there is nothing to draw."""
     shown = [Series(s.name, s.colour, _drawable(s.points, x, y)) for s in series]
     shown = [each for each in shown if each.points]
     if not shown:
@@ -87,11 +85,8 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
         line = " ".join(f"{across(a):.1f},{upward(b):.1f}" for a, b in points)
         parts.append(f'<polyline class="line s{colour}" points="{line}"/>')
         for a, b in points if len(points) <= 30 else ():
-            told = f"{text(name)}: {text(y.label)} {number(b)} at {text(x.label)} {number(a)}"
-            place = f'cx="{across(a):.1f}" cy="{upward(b):.1f}"'
-            parts.append(
-                f'<circle class="mark s{colour}" {place} r="3"><title>{told}</title></circle>'
-            )
+            told = f"{name}: {y.label} {number(b)} at {x.label} {number(a)}"
+            parts.append(_mark(colour, across(a), upward(b), told))
     return _figure(title, HEIGHT, parts)
 
 
@@ -114,8 +109,7 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
     across = Scale(ends, Axis(label), NAMES, WIDTH - RIGHT)
     parts, top = [], float(TOP)
     for tick in across.ticks():
-        line = f'x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="{TOP}" y2="{height - BOTTOM}"'
-        parts.append(f'<line class="grid" {line}/>')
+        parts.append(_line("grid", (across(tick), TOP), (across(tick), height - BOTTOM)))
         parts.append(_label(across(tick), height - BOTTOM + 16, number(tick)))
     parts.append(_label((NAMES + WIDTH) / 2, height - 8, label))
     for name, row in rows:
@@ -123,16 +117,13 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
         shown = name if len(name) <= 27 else f"{name[:26]}…"
         parts.append(_label(NAMES - 10, top + tall / 2 + 4, shown, "end"))
         for each in row:
-            middle, told = top + ROW / 2, f"{text(each.name)}: {number(each.value)}"
+            middle, told = top + ROW / 2, f"{each.name}: {number(each.value)}"
             if each.interval:
                 low, high = each.interval
                 told += f" ({number(low)} to {number(high)})"
-                line = f'x1="{across(low):.1f}" x2="{across(high):.1f}" y1="{middle}" y2="{middle}"'
-                parts.append(f'<line class="line s{each.colour}" {line}/>')
-            place = f'cx="{across(each.value):.1f}" cy="{middle}" r="3.6"'
-            parts.append(
-                f'<circle class="mark s{each.colour}" {place}><title>{told}</title></circle>'
-            )
+                bar = (across(low), middle), (across(high), middle)
+                parts.append(_line(f"line s{each.colour}", *bar))
+            parts.append(_mark(each.colour, across(each.value), middle, told))
             top += ROW
         top += GAP
     return _figure(title, height, parts)
@@ -161,17 +152,27 @@ def _figure(title: str, height: float, parts: Sequence[str]) -> str:
 def _grid(across: Scale, upward: Scale) -> Iterator[str]:
     for tick in upward.ticks():
         y = upward(tick)
-        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield _line("grid", (LEFT, y), (WIDTH - RIGHT, y))
         yield _label(LEFT - 7, y + 4, number(tick), "end")
     base = HEIGHT - BOTTOM
-    yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>'
+    yield _line("axis", (LEFT, base), (WIDTH - RIGHT, base))
     for tick in across.ticks():
         x = across(tick)
-        yield f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}"/>'
+        yield _line("axis", (x, base), (x, base + 4))
         yield _label(x, base + 18, number(tick))
     yield _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, across.axis.label)
     turn = f'transform="translate(13 {(TOP + base) / 2:.0f}) rotate(-90)"'
     yield f'<text class="name" text-anchor="middle" {turn}>{text(upward.axis.label)}</text>'
+
+
+def _line(kind: str, start: Point, end: Point) -> str:
+    (x1, y1), (x2, y2) = start, end
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
+
+
+def _mark(colour: int, x: float, y: float, told: str) -> str:
+    title = f"<title>{text(told)}</title>"
+    return f'<circle class="mark s{colour}" cx="{x:.1f}" cy="{y:.1f}" r="3.3">{title}</circle>'
 
 
 def _label(x: float, y: float, shown: str, anchor: str = "middle") -> str:

@@ -79,15 +79,16 @@ class Record:
         lines = [line for line in self.metrics if _is_number(line, name)]
         return [(line["epoch"], line[name]) for line in lines if _is_number(line, "epoch")]
 
-    def told(self, *names: str) -> Any:
-        """Returns a value of the summary, or None: told("seconds", "training")."""
-        value: Any = self.summary or {}
-        for name in names:
-            value = value.get(name) if isinstance(value, dict) else None
-        return value
+    def told(self, *names: str) -> float | None:
+        """Returns a number of the summary, or None: told("seconds", "training")."""
+        *parts, last = names
+        inner: Any = self.summary or {}
+        for name in parts:
+            inner = inner.get(name)
+            inner = inner if isinstance(inner, dict) else {}
+        return inner[last] if _is_number(inner, last) else None
 
     def evaluate(self, sets: Sequence[AnalogySet | SimilaritySet]) -> None:
-        """Asks the sets of its vectors, if it has some."""
         if self.is_language_model or not (self.path / VECTORS).is_file():
             return
         vectors: Any = load_vectors(self.path)

@@ -3,7 +3,7 @@ its run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,16 +44,14 @@ def overview(runs: Sequence[Record]) -> str:
     fact("training loss, nats per prediction", lambda run: _decimal(run.told("final_loss")))
     fact("validation loss", lambda run: _decimal(run.told("validation", "loss")))
     fact("validation perplexity", lambda run: _decimal(run.told("validation", "perplexity"), 2))
-    for name in {name: None for run in runs for name in run.analogies}:
-        found = [run.analogies.get(name) for run in runs]
-        facts[f"{name}, answered right"] = [
-            NOTHING if each is None else _percent(each.accuracy) for each in found
-        ]
-    for name in {name: None for run in runs for name in run.similarity}:
-        pairs = [run.similarity.get(name) for run in runs]
-        facts[f"{name}, Spearman"] = [
-            NOTHING if each is None else _decimal(each.spearman) for each in pairs
-        ]
+    for name in _named(run.analogies for run in runs):
+        own = (run.analogies.get(name) for run in runs)
+        shares = (None if each is None else each.accuracy for each in own)
+        facts[f"{name}, answered right"] = [*map(_percent, shares)]
+    for name in _named(run.similarity for run in runs):
+        pairs = (run.similarity.get(name) for run in runs)
+        found = (None if each is None else each.spearman for each in pairs)
+        facts[f"{name}, Spearman"] = [*map(_decimal, found)]
     rows = [[text(name), *values] for name, values in facts.items()]
     return _section("Runs", _table(["", *_heads(runs)], rows))
 
@@ -66,7 +64,7 @@ def curves(runs: Sequence[Record]) -> str:
     def over_words(title: str, name: str, label: Axis) -> str:
         return line_chart(title, _series(runs, [run.curve(name) for run in runs]), worked, label)
 
-    losses = {run.settings.get("loss") for run in runs}
+    losses = {str(run.settings.get("loss")) for run in runs}
     speeds = _series(runs, [run.speed() for run in runs])
     charts = [
         over_words("Training loss", "loss", nats),
@@ -84,14 +82,13 @@ def curves(runs: Sequence[Record]) -> str:
 
 def vocabulary(runs: Sequence[Record]) -> str:
     """How many words there are, and how often they occur by rank."""
-    rows = []
-    for name, shown in (
-        ("words of the corpus", lambda run: _whole(run.told("words", "read"))),
-        ("distinct words kept", lambda run: _whole(len(run.counts) or None)),
-        ("share of the corpus left out", _left_out),
-        ("the rarest occurs", lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None)),
-    ):
-        rows.append([name, *map(shown, runs)])
+    told: dict[str, Callable[[Record], str]] = {
+        "words of the corpus": lambda run: _whole(run.told("words", "read")),
+        "distinct words kept": lambda run: _whole(len(run.counts) or None),
+        "share of the corpus left out": _left_out,
+        "the rarest occurs": lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None),
+    }
+    rows = [[name, *map(shown, runs)] for name, shown in told.items()]
     rank = Axis("rank of the word", log=True, whole=True)
     occurrences = _series(runs, [_zipf(run.counts) for run in runs])
     shares = _series(runs, [_zipf(run.counts, of_text=True) for run in runs])
@@ -104,11 +101,9 @@ def vocabulary(runs: Sequence[Record]) -> str:
 
 def scores(runs: Sequence[Record]) -> str:
     """What the sets say of the vectors, with 95 % intervals."""
-    names = {name: None for run in runs for name in run.analogies}
-    parts = [_analogies(runs, name) for name in names]
-    pairs = {name: None for run in runs for name in run.similarity}
-    if pairs:
-        parts.append(_similarity(runs, list(pairs)))
+    parts = [_analogies(runs, name) for name in _named(run.analogies for run in runs)]
+    if pairs := _named(run.similarity for run in runs):
+        parts.append(_similarity(runs, pairs))
     if not parts:
         return ""
     note = "With 95 % intervals, bootstrapped from the questions or pairs."
@@ -117,14 +112,13 @@ def scores(runs: Sequence[Record]) -> str:
 
 def settings(runs: Sequence[Record]) -> str:
     """Every setting: those that differ between the runs first."""
-    names = {name: None for run in runs for name in run.settings}
-    values = {name: [_value(run.settings.get(name)) for run in runs] for name in names}
-    apart = [
-        [f"<code>{text(name)}</code>", *own] for name, own in values.items() if len({*own}) > 1
-    ]
-    same = [
-        [f"<code>{text(name)}</code>", own[0]] for name, own in values.items() if len({*own}) == 1
-    ]
+    apart, same = [], []
+    for name in _named(run.settings for run in runs):
+        head, own = f"<code>{text(name)}</code>", [_value(run.settings.get(name)) for run in runs]
+        if len({*own}) > 1:
+            apart.append([head, *own])
+        else:
+            same.append([head, own[0]])
     content, said = "", "All settings"
     if len(runs) > 1:
         content = '<p class="faint">All settings are the same.</p>'
@@ -137,11 +131,8 @@ def settings(runs: Sequence[Record]) -> str:
 
 def _validation(runs: Sequence[Record]) -> list[str]:
     kinds = {"validation_loss": "nats per prediction", "validation_perplexity": "perplexity"}
-    charts = []
-    for name, label in kinds.items():
-        series = _series(runs, [run.validation(name) for run in runs])
-        charts.append(line_chart("Validation", series, Axis("epoch"), Axis(label)))
-    return charts
+    lines = ((_series(runs, [run.validation(name) for run in runs]), kinds[name]) for name in kinds)
+    return [line_chart("Validation", each, Axis("epoch"), Axis(label)) for each, label in lines]
 
 
 def _analogies(runs: Sequence[Record], name: str) -> str:
@@ -149,7 +140,7 @@ def _analogies(runs: Sequence[Record], name: str) -> str:
         i: dict(run.analogies[name].parts()) for i, run in enumerate(runs) if name in run.analogies
     }
     drawn, rows = [], []
-    for part in {part: None for parts in found.values() for part in parts}:
+    for part in _named(found.values()):
         estimates, cells = [], [text(part)]
         for place, parts in found.items():
             own = parts.get(part)
@@ -189,6 +180,11 @@ def _similarity(runs: Sequence[Record], names: Sequence[str]) -> str:
     return _chart_and_table(chart, _table(["", *_heads(runs)], rows), len(runs))
 
 
+def _named(values: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names in any of them, each once, in their order."""
+    return list(dict.fromkeys(name for each in values for name in each))
+
+
 def _estimate(
     value: float, ends: Interval | None, place: int, run: Record, times: float = 1
 ) -> Estimate:
@@ -222,7 +218,7 @@ def _left_out(run: Record) -> str:
 def _epochs(run: Record) -> str:
     if run.summary is None:
         return "not ended"
-    return text(f"{number(run.told('epochs_done'))} of {run.told('epochs')}")
+    return text(f"{number(run.told('epochs_done'))} of {number(run.told('epochs'))}")
 
 
 def _heads(runs: Sequence[Record]) -> list[str]:
@@ -270,15 +266,15 @@ def _percent(share: float | None) -> str:
 
 
 def _decimal(value: float | None, digits: int = 4) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, (int, float)) else NOTHING
+    return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def _whole(value: float | None) -> str:
-    return f"{value:,.0f}" if isinstance(value, (int, float)) else NOTHING
+    return NOTHING if value is None else f"{value:,.0f}"
 
 
 def _duration(seconds: float | None) -> str:
-    if not isinstance(seconds, (int, float)):
+    if seconds is None:
         return NOTHING
     if seconds < 60:
         return f"{seconds:.1f} s"

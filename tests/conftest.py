@@ -37,6 +37,9 @@ def pytest_configure() -> None:
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     os.environ["XDG_CONFIG_HOME"] = str(home / "config")
     os.environ["NUMBA_CACHE_DIR"] = str(home / "kernels")
+    # PyTorch's threads wait for each other by spinning. Where others want the cores too, all of a
+    # core's time goes into that: tests take 30 times as long.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

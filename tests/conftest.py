@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 HOME = "W2V_TESTS_HOME"  # of the session, which its workers inherit
+KEPT = pytest.StashKey[Path]()
+PACKAGE = Path(__file__).parents[1] / "w2v"
+COMPILED = ("kernels", "sampling", "system", "tree")  # the rooms that compile, and what keeps it
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Gives the session a home and caches of its own, before anything reads where they are: the
     user's stay as they are and change nothing here. Kernels are compiled once for all tests."""
     if HOME in os.environ:
@@ -37,11 +42,38 @@ def pytest_configure() -> None:
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     os.environ["XDG_CONFIG_HOME"] = str(home / "config")
     os.environ["NUMBA_CACHE_DIR"] = str(home / "kernels")
+    # PyTorch's threads wait for each other by spinning. Where others want the cores too, all of a
+    # core's time goes into that: tests take 30 times as long.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    if hasattr(config, "cache"):
+        with suppress(OSError):
+            kept = config.stash[KEPT] = kept_kernels(config.cache)
+            shutil.copytree(kept, home / "kernels")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(HOME), ignore_errors=True)
+    if hasattr(config, "workerinput"):
+        return
+    home = Path(os.environ.pop(HOME))
+    with suppress(KeyError, OSError):
+        for entry in (home / "kernels").glob("*.kernel"):
+            if not (kept := config.stash[KEPT] / entry.name).exists():
+                shutil.copy(entry, kept)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def kept_kernels(cache: pytest.Cache) -> Path:
+    """Where the kernels of the sessions before are, in pytest's own cache: those of the very same
+    source, whatever w2v's cache goes by."""
+    digest = hashlib.sha256()
+    for room in COMPILED:
+        for file in sorted((PACKAGE / room).rglob("*.py")):
+            digest.update(file.read_bytes())
+    kept = cache.mkdir(f"kernels-{digest.hexdigest()[:16]}")
+    for other in kept.parent.glob("kernels-*"):
+        if other != kept:
+            shutil.rmtree(other, ignore_errors=True)
+    return kept
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -105,7 +105,7 @@ def test_a_language_model(left: Any) -> None:
 def test_several_losses(corpus: Path) -> None:
     found = w2v.compare(
         corpus,
-        {"neg": {"negatives": np.int64(2)}, "hsigmoid": {}},
+        {"neg": {"negatives": np.int64(5)}, "hsigmoid": {}},
         output=Path("table"),
         **{name: value for name, value in SMALL.items() if name != "progress"},
     )

@@ -17,9 +17,8 @@ from w2v.losses.table import LOSSES
 
 SHELLS = ("bash", "zsh", "fish")
 BASH = """
-source <(w2v completion bash)
 COMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
-_w2v_completion w2v; printf '%s\\n' "${{COMPREPLY[@]}}"
+_w2v_completion w2v; printf '%s\\n' "${{COMPREPLY[@]}}"; echo NEXT
 """
 
 
@@ -40,29 +39,31 @@ def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def bash(line: str) -> list[str]:
-    script = BASH.format(words=" ".join(f"'{word}'" for word in line.split(" ")))
-    done = subprocess.run(
-        [shutil.which("bash") or "", "--norc", "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()
+def bash(*lines: str) -> list[list[str]]:
+    """What is offered behind each line."""
+    words = (" ".join(f"'{word}'" for word in line.split(" ")) for line in lines)
+    asked = "".join(BASH.format(words=each) for each in words)
+    told = _said("bash", "--norc", f"source <(w2v completion bash)\n{asked}")
+    return [part.split() for part in told.split("NEXT\n")[:-1]]
 
 
-def fish(line: str) -> list[str]:
-    script = f"w2v completion fish | source; complete -C '{line}'"
-    done = subprocess.run(
-        [shutil.which("fish") or "", "--no-config", "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [entry.split("\t")[0] for entry in done.stdout.splitlines()]
+def fish(*lines: str) -> list[list[str]]:
+    asked = "".join(f"; complete -C '{line}'; echo NEXT" for line in lines)
+    told = _said("fish", "--no-config", f"w2v completion fish | source{asked}")
+    parts = told.split("NEXT\n")[:-1]
+    return [[entry.split("\t")[0] for entry in part.splitlines()] for part in parts]
 
 
-def zsh(line: str) -> list[str]:
+def _said(shell: str, option: str, script: str) -> str:
+    command = [shutil.which(shell) or "", option, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def zsh(*lines: str) -> list[list[str]]:
+    return [_in_zsh(line) for line in lines]
+
+
+def _in_zsh(line: str) -> list[str]:
     """What a terminal shows when TAB is pressed twice behind the line."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -101,11 +102,11 @@ COMPLETE = {"bash": bash, "zsh": zsh, "fish": fish}
 def test_verbs_options_losses_and_files(shell: str, w2v: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell}")
-    complete = COMPLETE[shell]
-    assert "train" in " ".join(complete("w2v tr"))
-    assert {"--loss", "--lowercase"} <= set(complete("w2v train --lo"))
-    assert set(LOSSES) <= set(complete("w2v train --loss "))
-    files = complete("w2v train corpus-of")
+    lines = "w2v tr", "w2v train --lo", "w2v train --loss ", "w2v train corpus-of"
+    verbs, options, losses, files = COMPLETE[shell](*lines)
+    assert "train" in " ".join(verbs)
+    assert {"--loss", "--lowercase"} <= set(options)
+    assert set(LOSSES) <= set(losses)
     # bash falls back on names of files where nothing is offered
     assert files == [] if shell == "bash" else "corpus-of-mine.txt" in " ".join(files)
 

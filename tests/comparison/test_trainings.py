@@ -94,7 +94,7 @@ def test_from_python(tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
     compared = Comparison(
         tmp_path / "corpus.txt",
-        {"neg": {"negatives": "3"}, "tree": {"loss": "hsigmoid"}},
+        {"neg": {"noise_power": "0.5"}, "tree": {"loss": "hsigmoid"}},
         {"dim": "4", "threads": "1", "epochs": "1", "min_count": "1"},
         output=tmp_path / "compared",
         questions=tmp_path / "q.txt",
@@ -104,7 +104,7 @@ def test_from_python(tmp_path: Path) -> None:
         ("neg", "neg", "done"),
         ("tree", "hsigmoid", "done"),
     ]
-    assert [row["settings"].get("negatives") for row in compared.rows] == [3, None]
+    assert [row["settings"].get("noise_power") for row in compared.rows] == [0.5, None]
     assert all(row["accuracy"] in (0, 1) for row in compared.rows)
     heading, *lines = compared.table().splitlines()
     assert heading.split()[:4] == ["name", "loss", "status", "accuracy"]

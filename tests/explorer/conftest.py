@@ -50,7 +50,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> package.Run:
     """A small run of word vectors that know the demo's words."""
     output = tmp_path_factory.mktemp("runs") / "demo"
-    return package.train(DEMO, dim=40, epochs=2, threads=1, negatives=4, output=output)
+    return package.train(DEMO, dim=16, epochs=2, threads=1, output=output)
 
 
 @pytest.fixture(scope="session")

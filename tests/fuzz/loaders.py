@@ -6,12 +6,13 @@ A new loader is one line in LOADERS.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,22 @@ def check_facts(facts: dict[str, Any]) -> None:
     json.dumps(facts)
 
 
+class WhenNeeded(Mapping[str, bytes]):
+    """Files that are written when a test first looks at them: every worker collects all tests."""
+
+    def __init__(self, write: Callable[..., dict[str, bytes]], **settings: str) -> None:
+        self._files = functools.cache(functools.partial(write, **settings))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._files()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files())
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+
 def _loaders() -> Iterator[Loader]:
     yield from _vector_loaders()
     for name, data in {
@@ -239,9 +256,9 @@ def _loaders() -> Iterator[Loader]:
             lambda folder, name=name: load_set(folder / name),
             check_set,
         )
-    yield Loader("cache entry", _cached_files(), _load_cached, check_cached)
+    yield Loader("cache entry", WhenNeeded(_cached_files), _load_cached, check_cached)
     refusals = (DamagedCheckpoint,)
-    files = _checkpoint_files()
+    files: Mapping[str, bytes] = WhenNeeded(_checkpoint_files)
     yield Loader("checkpoint", files, load_checkpoint, check_checkpoint, refusals=refusals)
     yield Loader(
         "forged checkpoint",
@@ -260,7 +277,7 @@ def _loaders() -> Iterator[Loader]:
     if find_spec("tokenizers"):
         kinds["subwords"] = {"subwords": "260"}
     for kind, settings in kinds.items():
-        files = _language_model_files(**settings)
+        files = WhenNeeded(_language_model_files, **settings)
         yield Loader(
             f"language model {kind}", files, load_language_model, check_language_model, 10_000
         )

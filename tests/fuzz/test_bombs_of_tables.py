@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import feather, parquet
+from pyarrow import compute, feather, parquet
 from safetensors.numpy import save_file
 
 from tests.fuzz.test_bombs_of_vectors import loaded
@@ -23,73 +24,83 @@ def zeros(n: int, kind: pa.DataType | None = None) -> pa.Array:
     return pa.array(np.broadcast_to(np.zeros(1, np.float32), n).copy(), kind or pa.float32())
 
 
+LONG = "x" * 900_000
+
+
+def same_words(times: int) -> pa.Array:
+    return pa.array([LONG] * times)
+
+
+def one_word(times: int, word: str = LONG) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(np.zeros(times, np.int32), [word])
+
+
+def other_words() -> pa.Array:
+    words = compute.binary_join_element_wise(pa.array(map(str, range(1000))), LONG, "")
+    return pa.DictionaryArray.from_arrays(np.arange(1000, dtype=np.int32), words)
+
+
+def views() -> pa.Array:
+    places = np.array([[len(LONG), 0x78787878, 0, 0]] * 100_000, np.int32)  # all the same
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(LONG.encode())]
+    return pa.Array.from_buffers(pa.string_view(), 100_000, buffers)
+
+
+def short(n: int) -> pa.Array:
+    return pa.array([[0.5]] * n, pa.list_(pa.float32()))
+
+
+def giant_lists(first: int, n: int) -> dict[str, pa.Array]:
+    lists = pa.ListArray.from_arrays([0, first, n], zeros(n))
+    return {"word": pa.array(["a", "b"]), "vector": lists}
+
+
+# each made when it is written: all together take gigabytes
+PARQUET: dict[str, Callable[[], dict[str, pa.Array]]] = {
+    "giant_lists": lambda: giant_lists(9, 20 * MILLION),
+    "long_words": lambda: {"word": same_words(1000), "vector": short(1000)},
+    "equal_words": lambda: {"word": one_word(20_000), "vector": short(20_000)},
+    "many_rows": lambda: {
+        "word": one_word(20 * MILLION, "a"),
+        "vector": pa.FixedSizeListArray.from_arrays(zeros(20 * MILLION), 1),
+    },
+}
+ARROW: dict[str, Callable[[], dict[str, pa.Array]]] = {
+    "giant_lists": lambda: giant_lists(50 * MILLION, 100 * MILLION),
+    "long_words": lambda: {"word": same_words(1000), "vector": short(1000)},
+    "dictionary": lambda: {"word": other_words(), "vector": short(1000)},
+    "one_word": lambda: {"word": one_word(100_000), "vector": short(100_000)},
+    "views": lambda: {"word": views(), "vector": short(100_000)},
+}
+
+
 def parquet_bombs(folder: Path) -> list[Path]:
-    long = "x" * 900_000
-    few = pa.array(["a", "b"])
-    vectors = pa.array([[0.5]] * 20_000, pa.list_(pa.float32()))
-    lists = pa.ListArray.from_arrays
-    tables = {
-        "giant_lists": {"word": few, "vector": lists([0, 9, 20 * MILLION], zeros(20 * MILLION))},
-        "long_words": {"word": pa.array([long] * 1000), "vector": vectors[:1000]},
-        "equal_words": {
-            "word": pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), [long]),
-            "vector": vectors,
-        },
-        "many_rows": {
-            "word": pa.DictionaryArray.from_arrays(np.zeros(20 * MILLION, np.int32), ["a"]),
-            "vector": pa.FixedSizeListArray.from_arrays(zeros(20 * MILLION), 1),
-        },
-    }
     paths = []
-    for name, columns in tables.items():
+    for name, make in PARQUET.items():
+        table = pa.table(make())
         for codec in ("zstd", "gzip") if name == "long_words" else ("zstd",):
             paths.append(folder / f"{name}.{codec}.parquet")
-            dictionary = name != "long_words"
             parquet.write_table(
-                pa.table(columns),
+                table,
                 paths[-1],
                 compression=codec,
                 compression_level=1,
-                use_dictionary=dictionary,
+                use_dictionary=name != "long_words",
             )
     return paths
 
 
 def arrow_bombs(folder: Path) -> list[Path]:
-    long = "x" * 900_000
-    lists = pa.ListArray.from_arrays([0, 50 * MILLION, 100 * MILLION], zeros(100 * MILLION))
-    vectors = pa.array([[0.5]] * 1000, pa.list_(pa.float32()))
-    places = np.array([[len(long), 0x78787878, 0, 0]] * 100_000, np.int32)  # all the same
-    buffers = [None, pa.py_buffer(places), pa.py_buffer(long.encode())]
-    views = pa.Array.from_buffers(pa.string_view(), 100_000, buffers)
-    wide = pa.array([[0.5]] * 100_000, pa.list_(pa.float32()))
-    tables = {
-        "giant_lists": {"word": pa.array(["a", "b"]), "vector": lists},
-        "long_words": {"word": pa.array([long] * 1000), "vector": vectors},
-        "dictionary": {
-            "word": pa.DictionaryArray.from_arrays(
-                np.arange(1000, dtype=np.int32), [f"{i}{long}" for i in range(1000)]
-            ),
-            "vector": vectors,
-        },
-        "one_word": {
-            "word": pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), [long]),
-            "vector": wide,
-        },
-        "views": {"word": views, "vector": wide},
-    }
     paths = []
-    for name, columns in tables.items():
-        for codec in ("zstd", "lz4", "uncompressed"):
-            # the others' contents are read alike, whatever they were compressed by
-            if name not in {"lz4": ("giant_lists",), "uncompressed": ("one_word", "views")}.get(
-                codec, tables
-            ):
-                continue
+    # the others' contents are read alike, whatever they were compressed by
+    few = {"lz4": ("giant_lists",), "uncompressed": ("one_word", "views")}
+    for name, make in ARROW.items():
+        table = pa.table(make())
+        for codec in ("zstd", *(each for each, names in few.items() if name in names)):
             paths.append(folder / f"{name}.{codec}.arrow")
-            feather.write_feather(pa.table(columns), paths[-1], compression=codec)
-            data = bytearray(paths[-1].read_bytes())
-            assert len(data) < 20 << 20, (name, codec, len(data))
+            feather.write_feather(table, paths[-1], compression=codec)
+            size = paths[-1].stat().st_size
+            assert size < 20 << 20, (name, codec, size)
     return paths
 
 

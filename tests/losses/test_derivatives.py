@@ -30,25 +30,20 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def layer_losses() -> dict[str, Loss]:
+def layer_loss(name: str, more: str = "") -> Loss:
     """[N] of hidden and the layer's first parameter."""
-    found: dict[str, Loss] = {}
-    for name in LOSSES:
-        layer = make(name)
-        first = next(name for name, _ in layer.named_parameters())
+    layer = make(name)
+    first = next(name for name, _ in layer.named_parameters())
 
-        def loss(hidden: Tensor, rows: Tensor, layer=layer, first=first, more=()) -> Tensor:
-            return torch.func.functional_call(layer, {first: rows}, (hidden, TARGET, *more))
+    def loss(hidden: Tensor, rows: Tensor) -> Tensor:
+        if more == "nll and log_prob":
+            return torch.func.functional_call(
+                Both(layer), {f"layer.{first}": rows}, (hidden, TARGET)
+            )
+        shared = (torch.tensor([1, 0, 1, 1]),) if more == "rows shared" else ()
+        return torch.func.functional_call(layer, {first: rows}, (hidden, TARGET, *shared))
 
-        def shared(hidden: Tensor, rows: Tensor, loss=loss) -> Tensor:
-            return loss(hidden, rows, more=(torch.tensor([1, 0, 1, 1]),))
-
-        def others(hidden: Tensor, rows: Tensor, layer=layer, first=first) -> Tensor:
-            methods = Both(layer)
-            return torch.func.functional_call(methods, {f"layer.{first}": rows}, (hidden, TARGET))
-
-        found |= {name: loss, f"{name}, rows shared": shared, f"{name}, nll and log_prob": others}
-    return found
+    return loss
 
 
 class Both(torch.nn.Module):
@@ -90,34 +85,42 @@ def function_losses() -> dict[str, Loss]:
         "adaptive": lambda h, w: (
             adaptive_log_softmax_with_loss(h, TARGET, w[:6], [(down, small)], [5]).output
         ),
-        "hsigmoid": lambda h, w: hsigmoid_loss(h, TARGET, V, w, w[:, 1])[:, 0],
-        "hsigmoid, paths": lambda h, w: hsigmoid_loss(h, TARGET, V, w, None, codes, codes > 2)[
-            :, 0
-        ],
-        "nce": lambda h, w: tf.nce_loss(w, w[:, 0], TARGET, h, 3, V, sampled_values=drawn),
+        "hsigmoid of Paddle": lambda h, w: hsigmoid_loss(h, TARGET, V, w, w[:, 1])[:, 0],
+        "hsigmoid of Paddle, paths": lambda h, w: hsigmoid_loss(
+            h, TARGET, V, w, None, codes, codes > 2
+        )[:, 0],
+        "nce of TensorFlow": lambda h, w: tf.nce_loss(
+            w, w[:, 0], TARGET, h, 3, V, sampled_values=drawn
+        ),
         "sampled softmax": lambda h, w: tf.sampled_softmax_loss(
             w, None, TARGET, h, 3, V, sampled_values=drawn
         ),
     }
 
 
-ALL = layer_losses() | function_losses()
+FUNCTIONS = function_losses()
+ALL = [name + more for name in LOSSES for more in ("", ", rows shared", ", nll and log_prob")]
+ALL += FUNCTIONS
+
+
+def loss_of(name: str) -> Loss:
+    return FUNCTIONS[name] if name in FUNCTIONS else layer_loss(*name.split(", "))
 
 
 def inputs(name: str) -> tuple[Tensor, Tensor]:
     base = name.split(",")[0]
-    wide = (V, D) if name in function_losses() else next(make(base).parameters()).shape
+    wide = (V, D) if name in FUNCTIONS else next(make(base).parameters()).shape
     return normal(N, D).requires_grad_(), (normal(*wide, seed=1) * 0.7).requires_grad_()
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_first_second_and_repeated(name: str) -> None:
-    loss, given = ALL[name], inputs(name)
+    loss, given = loss_of(name), inputs(name)
     assert gradcheck(loss, given, fast_mode=True)
     assert gradgradcheck(loss, given, fast_mode=True, atol=1e-4)
     for kind in (torch.float64, torch.float32):
         some = [x.detach().to(kind).requires_grad_() for x in given]
-        if kind == torch.float32 and name in function_losses():
+        if kind == torch.float32 and name in FUNCTIONS:
             continue
         value = loss(*some)
         for reduced in (value.mean(), value.sum(), (value * torch.arange(N)).sum()):
@@ -132,7 +135,7 @@ def test_first_second_and_repeated(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_hessians_and_penalties(name: str) -> None:
-    loss, (hidden, rows) = ALL[name], inputs(name)
+    loss, (hidden, rows) = loss_of(name), inputs(name)
 
     def total(h: Tensor) -> Tensor:
         return loss(h, rows.detach()).square().sum()
@@ -161,7 +164,7 @@ def test_hessians_and_penalties(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_functional_and_forward_derivatives(name: str) -> None:
-    loss, (hidden, rows) = ALL[name], inputs(name)
+    loss, (hidden, rows) = loss_of(name), inputs(name)
     hidden, rows = hidden.detach(), rows.detach()
     wanted = jacobian(lambda h: loss(h, rows), hidden)
     for found in (

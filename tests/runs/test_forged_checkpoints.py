@@ -127,7 +127,7 @@ LIES: list[Any] = [
         (
             {**LM, "valid": "corpus.txt", "schedule": "plateau", "lr": "20"},
             ("schedule", "watchers"),
-            3,
+            2,
         ),
     ],
 )

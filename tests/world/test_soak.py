@@ -22,13 +22,6 @@ WORDS = ["--dim", "16", "--threads", "1", "--min-count", "1", "--exchange-words"
 KEPT = ("vectors.npy", "vocab.tsv")
 
 
-def tools() -> tuple[str, str]:
-    ip, tc = shutil.which("ip"), shutil.which("tc")
-    if os.geteuid() or ip is None or tc is None:
-        pytest.skip("only root can make networks, with ip and tc")
-    return ip, tc
-
-
 @pytest.mark.parametrize("settings", [WORDS, LM], ids=["words", "lm"])
 def test_twenty_kills_change_no_byte(ranks, corpus, tmp_path, settings):
     given = [*settings, "--checkpoint-every", "0.2k", "--epochs", "3"]
@@ -80,32 +73,89 @@ def is_rank(entry: Path, parent: int, rank: int) -> bool:
         return False
 
 
+class Networks:
+    """Two networks that a link joins: 1 Gb/s, 5 ms, of 1000 packets one is lost; by netem where the
+    kernel has it, otherwise by a process."""
+
+    ends = ("w2va", "10.77.0.1/24"), ("w2vb", "10.77.0.2/24")
+
+    def __init__(self) -> None:
+        if os.geteuid() or shutil.which("ip") is None:
+            pytest.skip("only root can make networks, with ip")
+        self.names = [f"w2v{os.getpid()}{side}" for side in "ab"]
+        self.inside = [["ip", "netns", "exec", name] for name in self.names]
+        self.forwarder: subprocess.Popen | None = None
+        for name in self.names:
+            if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
+                pytest.skip("no networks can be made here")
+        for inside in self.inside:
+            subprocess.run([*inside, "ip", "link", "set", "lo", "up"], check=True)
+        if not self.by_kernel():
+            self.by_process()
+
+    def by_kernel(self) -> bool:
+        (one, _), (other, _) = self.ends
+        link = ["ip", "link", "add", one, "netns", self.names[0], "type", "veth", "peer", "name"]
+        if subprocess.run([*link, other, "netns", self.names[1]], capture_output=True).returncode:
+            return False
+        for inside, (device, address) in zip(self.inside, self.ends, strict=True):
+            subprocess.run([*inside, "ip", "addr", "add", address, "dev", device], check=True)
+            subprocess.run([*inside, "ip", "link", "set", device, "up"], check=True)
+            worse = ["netem", "rate", "1gbit", "delay", "5ms", "loss", "0.1%"]
+            tc = [*inside, "tc", "qdisc", "add", "dev", device, "root", *worse]
+            if subprocess.run(tc, capture_output=True).returncode:
+                subprocess.run([*self.inside[0], "ip", "link", "del", one], check=True)
+                return False
+        return True
+
+    def by_process(self) -> None:
+        given = [
+            each for name, end in zip(self.names, self.ends, strict=True) for each in (name, *end)
+        ]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        script = [sys.executable, str(Path(__file__).with_name("link.py")), *given]
+        self.forwarder = subprocess.Popen(script, stderr=subprocess.PIPE, **pipes)
+        if self.forwarder.stdout.readline() != "ready\n":
+            why = self.forwarder.communicate()[1].splitlines()[-1]
+            self.close()
+            pytest.skip(f"the kernel has no netem, and no TUN device could be made: {why}")
+
+    def cut(self) -> None:
+        if self.forwarder is not None:
+            self.forwarder.send_signal(signal.SIGUSR1)
+        else:
+            down = ["ip", "link", "set", self.ends[0][0], "down"]
+            subprocess.run([*self.inside[0], *down], check=True)
+
+    def sent_again(self) -> list[int]:
+        """How many segments of TCP each side has sent again."""
+        found = []
+        for inside in self.inside:
+            read = [*inside, "cat", "/proc/net/snmp"]
+            text = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+            names, values = (line.split() for line in text.splitlines() if line[:4] == "Tcp:")
+            found.append(int(values[names.index("RetransSegs")]))
+        return found
+
+    def close(self) -> str:
+        """Returns what the process says."""
+        said = ""
+        if self.forwarder is not None and self.forwarder.poll() is None:
+            said = self.forwarder.communicate("", timeout=60)[0].strip()
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], check=True)
+        return said
+
+
 @pytest.fixture
 def networks():
-    """The prefixes of commands in two networks that a link joins: 1 Gb/s, 5 ms, of 1000 packets one
-    is lost; where the kernel knows how."""
-    ip, tc = tools()
-    names = [f"w2v{os.getpid()}{side}" for side in "ab"]
-    for name in names:
-        if subprocess.run([ip, "netns", "add", name], capture_output=True).returncode:
-            pytest.skip("no networks can be made here")
-    link = [ip, "link", "add", "w2va", "netns", names[0], "type", "veth", "peer", "name", "w2vb"]
-    subprocess.run([*link, "netns", names[1]], check=True)
-    for number, (name, device) in enumerate(zip(names, ("w2va", "w2vb"), strict=True), 1):
-        inside = [ip, "netns", "exec", name]
-        subprocess.run(
-            [*inside, ip, "addr", "add", f"10.77.0.{number}/24", "dev", device], check=True
-        )
-        for each in (device, "lo"):
-            subprocess.run([*inside, ip, "link", "set", each, "up"], check=True)
-        worse = ["netem", "rate", "1gbit", "delay", "5ms", "loss", "0.1%"]
-        subprocess.run([*inside, tc, "qdisc", "add", "dev", device, "root", *worse])
-    yield [[ip, "netns", "exec", name] for name in names]
-    for name in names:
-        subprocess.run([ip, "netns", "del", name], check=True)
+    made = Networks()
+    yield made
+    again = made.sent_again()
+    print(f"sent again: {again}; packets passed and lost by a process: {made.close() or '-'}")
 
 
-def start_apart(networks, *arguments: object) -> list[subprocess.Popen]:
+def start_apart(networks: Networks, *arguments: object) -> list[subprocess.Popen]:
     told = {"WORLD_SIZE": "2", "MASTER_ADDR": "10.77.0.1", "W2V_PATIENCE": "8"}
     told |= {"MASTER_PORT": str(processes.free_port()), "OMP_NUM_THREADS": "1"}
     return [
@@ -116,13 +166,15 @@ def start_apart(networks, *arguments: object) -> list[subprocess.Popen]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank, network in enumerate(networks)
+        for rank, network in enumerate(networks.inside)
     ]
 
 
 @pytest.mark.parametrize("settings", [WORDS, LM], ids=["words", "lm"])
 def test_two_hosts_finish(networks, corpus, tmp_path, settings):
+    began = time.monotonic()
     ends = processes.end(start_apart(networks, corpus, *settings, "--output", tmp_path / "run"))
+    print(f"{time.monotonic() - began:.1f} s")
     assert [end.status for end in ends] == [0, 0], ends
     assert (ends[0].out, ends[1].out, ends[1].err) == (f"{tmp_path / 'run'}\n", "", "")
 
@@ -135,7 +187,7 @@ def test_a_link_that_is_cut_ends_both(networks, corpus, tmp_path):
     while not list(run.glob("checkpoints/step-*")):
         assert started[0].poll() is None
         time.sleep(0.05)
-    subprocess.run([*networks[0], tools()[0], "link", "set", "w2va", "down"], check=True)
+    networks.cut()
     cut = time.monotonic()
     ends = processes.end(started)
     assert [end.status for end in ends] == [1, 1] and time.monotonic() - cut < 60

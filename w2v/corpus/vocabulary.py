@@ -107,6 +107,10 @@ class Vocabulary:
             self._places = {known: place for place, known in enumerate(self.words)}
         return self._places.get(word)
 
+    def forget(self) -> None:
+        """Gives back what `index` holds, 110 bytes a word, until it is asked again."""
+        self._places = None
+
     def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
         """Returns the words that occur at least `min_count` times, at most the `max_vocab` most
         frequent of them (0: no limit). Ids stay what they were: the rest is cut off the end.

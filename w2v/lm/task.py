@@ -12,7 +12,7 @@ from w2v.lm.vocabulary import EOS, UNK, TokenVocabulary
 from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
-from w2v.system.memory import Demand, available_memory
+from w2v.system.memory import Demand, available_memory, return_freed_memory
 from w2v.system.ranks import place_or_alone
 from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
@@ -113,6 +113,9 @@ class LanguageModelTask(Task):
             validation = LanguageModelValidation(
                 engine, text.valid, tokens, schedule, self.reporter
             )
+        for vocabulary in (tokens.vocabulary, store.vocabulary):
+            vocabulary.forget()
+        return_freed_memory()
         self.reporter.stage(
             f"training {config.lm.arch}, {len(tokens):,} tokens x {config.model.dim}, loss"
             f" {config.training.loss}, {engine.where}, {config.training.optimizer}, learning rate"

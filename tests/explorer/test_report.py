@@ -100,8 +100,11 @@ def test_a_summary_that_says_something_else(folder: Path, tmp_path: Path) -> Non
     run = tmp_path / "odd"
     shutil.copytree(folder / "neg", run)
     odd = {"epochs_done": "three", "epochs": [3], "seconds": 7, "words_per_second": True}
-    odd |= {"words": {"read": "many", "left_out": {}}, "validation": ["x"], "final_loss": None}
+    odd |= {"words": {"read": "many", "left_out": {}}, "validation": ["x"], "final_loss": 10**400}
     (run / "summary.json").write_text(json.dumps(odd))
+    lines = ((0.1, "1" + 400 * "0", 1, "0.5"), (0.2, 5, 1, "1e308"), (0.3, 6, 2, "-1e308"))
+    form = '{"fraction": %s, "words": %s, "seconds": %s, "loss": %s}\n'
+    (run / "metrics.jsonl").write_text("".join(form % line for line in lines))
     w2v.report(run, tmp_path / "r.html")
     assert "n/a of n/a" in shown(tmp_path / "r.html")
 

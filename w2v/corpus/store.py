@@ -215,10 +215,9 @@ class TokenStoreBuilder:
         self._pending_entries = self._pending_bytes = 0
         size, distinct = self._words.nbytes, len(self._words)
         if size > LONG_BYTES and size > LONG_ON_AVERAGE * distinct:
-            raise InputError(
-                f"the corpus has {distinct:,} distinct words of {size // distinct:,} bytes on"
-                " average so far: is it plain text? Words stand between whitespace"
-            )
+            many = f"{distinct:,} distinct words of {size // distinct:,} bytes on average so far"
+            remedy = "is it plain text? Words stand between whitespace"
+            raise InputError(f"the corpus has {many}: {remedy}")
 
     def merged(self) -> tuple[pa.Array, np.ndarray]:
         """Returns the distinct words of all chunks, the line end among them, and their counts, 0

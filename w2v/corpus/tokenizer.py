@@ -213,10 +213,9 @@ def _check_lengths(words: pa.Array, name: str) -> None:
     longest = pc.max(pc.binary_length(words)).as_py() or 0
     if longest > MAX_WORD_BYTES:
         word = words[pc.index(pc.binary_length(words), longest).as_py()].as_py()
-        raise InputError(
-            f"{name} has a word of {longest:,} bytes ({shown(word)}), and words are at most"
-            f" {MAX_WORD_BYTES:,} bytes long: is it a plain text corpus?"
-        )
+        what = f"{name} has a word of {longest:,} bytes ({shown(word)})"
+        most = f"words are at most {MAX_WORD_BYTES:,} bytes long"
+        raise InputError(f"{what}, and {most}: is it a plain text corpus?")
 
 
 def _lowered(words: pa.Array) -> pa.Array:

@@ -162,10 +162,8 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
             try:
                 weights.append(float(field if b"_" not in field else b""))  # 1_0 is 10 in Python
             except ValueError:
-                where, found = (
-                    f"{vocab_file}, line {number}",
-                    short(field.decode("utf-8", "replace")),
-                )
+                found = short(field.decode("utf-8", "replace"))
+                where = f"{vocab_file}, line {number}"
                 raise ValueError(f"{where}: {found} is not a weight") from None
     return weights
 

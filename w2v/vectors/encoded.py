@@ -42,9 +42,8 @@ def check_encoded(path: str | Path) -> Callable[[IO[bytes], Rows, int], None]:
     one, and for a pipe if the format cannot go into one."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
-        raise InputError(
-            f"cannot tell the format of {path} from its extension; use one of {', '.join(WRITERS)}"
-        )
+        remedy = f"use one of {', '.join(WRITERS)}"
+        raise InputError(f"cannot tell the format of {path} from its extension; {remedy}")
     if suffix == ".npy" and is_special(path):
         raise InputError(f"{path} is no file, and .npy begins with the number of rows; name a file")
     return WRITERS[suffix]

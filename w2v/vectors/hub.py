@@ -148,9 +148,8 @@ def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
     with opened(folder / MATRIX, stream) as file:
         if TENSOR not in file.keys():  # noqa: SIM118 (no mapping)
             have = ", ".join(sorted(file.keys())[:5])
-            raise InputError(
-                f"{stream.name} has no tensor `{TENSOR}`, but {have:.200}: it is another model"
-            )
+            what = f"has no tensor `{TENSOR}`, but {have:.200}"
+            raise InputError(f"{stream.name} {what}: it is another model")
         n_rows = rows_of(file, TENSOR, stream)
         by_file = cut_by_file(folder)
         words = (_file_words if by_file else _words)(folder / TOKENIZER, n_rows)

@@ -50,50 +50,53 @@ def load_vectors(
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if os.path.isdir(path):  # False, too, for a name that is too long
-        file, begun = path / "vectors.npy", ("config.yaml", "format_version")
-        if not file.is_file() and is_hub(path):
-            with _opened(path / MATRIX, limit, encoding_errors) as stream:
-                words, matrix, counts = gather(read_hub(path, stream), stream)
-            found = WordVectors(words, matrix, counts, str(path), stream.warnings)
-            if cut_by_file(path):
-                from w2v.settings.build import build_config  # YAML takes 15 ms
-                from w2v.settings.config import IN_MEMORY
+        return _load_folder(path, limit, encoding_errors)
+    with _opened(path, limit, encoding_errors) as stream:
+        mapped = stream.sample.startswith(b"\x93NUMPY")
+        table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
+        fasttext, ngrams = is_fasttext(stream.sample), None
+        if (mapped or table or tensors or fasttext) and stream.size is None:
+            what = "such a file cannot be read from a pipe, nor compressed"
+            raise InputError(f"{path}: {what}; save it, or decompress it first")
+        if not mapped:
+            if table or tensors:
+                found = gather((read_table if table else read_tensors)(path, stream), stream)
+            elif fasttext:
+                parts, ngrams = read_fasttext(path, stream)
+                found = gather(parts, stream)
+            else:
+                found = (*read_stream(stream, path), None)
+            vectors = WordVectors(*found, str(path), stream.warnings)
+            vectors.ngrams = ngrams
+            return vectors
+    return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
 
-                cut = {"corpus": (IN_MEMORY,), "tokenizer": str(path / TOKENIZER)}
-                found.config = build_config(cut)
-            return found
-        if not file.is_file():
-            if all((path / name).is_file() for name in begun):
-                what = "is a run that has not come to its end, so it has no vectors yet"
-                raise InputError(f"{path} {what}; go on with it: `resume` {path}")
-            what = "is a folder without vectors.npy, neither a run's nor for sentence-transformers"
-            raise InputError(f"{path} {what}; name a run directory or a vector file")
+
+def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
+    """The vectors of a run, or of a folder for sentence-transformers."""
+    if (path / "vectors.npy").is_file():
         check_version(path)
-        vectors = load_arrays(file, path / "vocab.tsv", str(path), limit, encoding_errors)
+        vectors = load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, errors)
         vectors.run = path.absolute()
         if (path / NGRAMS).is_file():
             vectors.ngrams = _run_ngrams(path, vectors)
         return vectors
-    with _opened(path, limit, encoding_errors) as stream:
-        mapped = stream.sample.startswith(b"\x93NUMPY")
-        table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
-        fasttext = is_fasttext(stream.sample)
-        if (mapped or table or tensors or fasttext) and stream.size is None:
-            what = "such a file cannot be read from a pipe, nor compressed"
-            raise InputError(f"{path}: {what}; save it, or decompress it first")
-        if table or tensors:
-            read = read_table if table else read_tensors
-            words, matrix, counts = gather(read(path, stream), stream)
-            return WordVectors(words, matrix, counts, str(path), stream.warnings)
-        if fasttext:
-            parts, ngrams = read_fasttext(path, stream)
-            found = WordVectors(*gather(parts, stream), str(path), stream.warnings)
-            found.ngrams = ngrams
-            return found
-        if not mapped:
-            words, matrix = read_stream(stream, path)
-            return WordVectors(words, matrix, source=str(path), warnings=stream.warnings)
-    return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
+    if is_hub(path):
+        with _opened(path / MATRIX, limit, errors) as stream:
+            found = gather(read_hub(path, stream), stream)
+            vectors = WordVectors(*found, str(path), stream.warnings)
+        if cut_by_file(path):
+            from w2v.settings.build import build_config  # YAML takes 15 ms
+            from w2v.settings.config import IN_MEMORY
+
+            cut = {"corpus": (IN_MEMORY,), "tokenizer": str(path / TOKENIZER)}
+            vectors.config = build_config(cut)
+        return vectors
+    if all((path / name).is_file() for name in ("config.yaml", "format_version")):
+        what = "is a run that has not come to its end, so it has no vectors yet"
+        raise InputError(f"{path} {what}; go on with it: `resume` {path}")
+    what = "is a folder without vectors.npy, neither a run's nor for sentence-transformers"
+    raise InputError(f"{path} {what}; name a run directory or a vector file")
 
 
 @contextmanager

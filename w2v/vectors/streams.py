@@ -63,10 +63,8 @@ def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray
     if not text:
         return read_binary(stream, header)
     if layout is None and (other := decide(lines)[0]) is not None:
-        raise InputError(
-            f"{path}: its header says {header.dim} dimensions, but line 2 has {other.dim} numbers;"
-            " correct the header"
-        )
+        what = f"its header says {header.dim} dimensions, but line 2 has {other.dim} numbers"
+        raise InputError(f"{path}: {what}; correct the header")
     layout = layout or Layout(header.dim)
     if (why := doubt(lines, layout, headed=True)) is not None:
         raise InputError(f"{path} {why}")

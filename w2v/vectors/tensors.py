@@ -63,10 +63,9 @@ def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
         names = sorted(file.keys())
         if not {"vectors", "words"} <= set(names):
             have = ", ".join(names[:5]) or "none"
-            raise InputError(
-                f"{stream.name} has no tensors `vectors` and `words`, but {have:.200}; of what"
-                " sentence-transformers saved, name the folder"
-            )
+            what = f"has no tensors `vectors` and `words`, but {have:.200}"
+            remedy = "of what sentence-transformers saved, name the folder"
+            raise InputError(f"{stream.name} {what}; {remedy}")
         n_words = rows_of(file, "vectors", stream)
         if file.get_slice("words").get_shape() > [MANY_WORD_BYTES + MEAN_WORD_BYTES * n_words]:
             raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
@@ -89,10 +88,9 @@ def rows_of(file: Any, name: str, stream: VectorStream) -> int:
     tensor = file.get_slice(name)
     shape, kind = tensor.get_shape(), tensor.get_dtype()
     if len(shape) != 2 or min(shape) < 1 or kind not in ("F64", "F32", "F16", "I8"):
-        raise InputError(
-            f"{stream.name}: its tensor `{name}` is {kind} {shape}, not numbers [words, dimensions]"
-            " in float64, float32, float16 or int8; save it as float32"
-        )
+        wanted = "numbers [words, dimensions] in float64, float32, float16 or int8"
+        what = f"its tensor `{name}` is {kind} {shape}, not {wanted}"
+        raise InputError(f"{stream.name}: {what}; save it as float32")
     return int(shape[0])
 
 
@@ -103,9 +101,8 @@ def column(
     tensor = file.get_slice(name)
     shape, found = tensor.get_shape(), tensor.get_dtype()
     if len(shape) != 1 or found != kind or size not in (None, shape[0]):
-        raise InputError(
-            f"{stream.name}: its tensor `{name}` is {found} {shape}, not {kind} [{size or 'n'}]"
-        )
+        what = f"is {found} {shape}, not {kind} [{size or 'n'}]"
+        raise InputError(f"{stream.name}: its tensor `{name}` {what}")
     return file.get_tensor(name)  # type: ignore[no-any-return]
 
 

@@ -12,6 +12,7 @@ from w2v.explorer.page import text
 WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BOTTOM = 66, 22, 12, 44  # around the plot
 MOST_POINTS = 400  # of one line: more cannot be seen
+FARTHEST = 1e300  # the distance of two such points is a number still
 ROW, GAP = 13, 12  # of intervals: the height of a run, and between sections
 NAMES = 190  # the width of their names
 
@@ -180,11 +181,11 @@ def _label(x: float, y: float, shown: str, anchor: str = "middle") -> str:
 
 
 def _drawable(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
-    """Finite points, positive where the axis asks for it; of too many a part."""
+    """Points that can be drawn, positive where the axis asks for it; of too many a part."""
     good = [
         (a, b)
         for a, b in points
-        if math.isfinite(a) and math.isfinite(b) and (a > 0 or not x.log) and (b > 0 or not y.log)
+        if abs(a) < FARTHEST and abs(b) < FARTHEST and (a > 0 or not x.log) and (b > 0 or not y.log)
     ]
     every = math.ceil(len(good) / MOST_POINTS) if good else 1
     last = [] if (len(good) - 1) % every == 0 else good[-1:]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from w2v.evaluation.similarity import SimilarityResult
 from w2v.runs.directory import CONFIG, VECTORS, VERSION, VOCABULARY, metrics_of, summary_of
 from w2v.settings.groups import LANGUAGE_MODEL
 from w2v.settings.yamlfile import read_settings
+from w2v.system.json import real_number
 from w2v.vectors.loading import check_version, load_vectors
 
 Point = tuple[float, float]
@@ -118,8 +119,10 @@ def _read_run(path: Path, name: str) -> Record:
 
 
 def _is_number(line: dict[str, Any], name: str) -> bool:
-    value = line.get(name)
-    return isinstance(value, (int, float)) and type(value) is not bool and math.isfinite(value)
+    with suppress(ValueError):
+        real_number(line.get(name))
+        return True
+    return False
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

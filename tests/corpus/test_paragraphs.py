@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.conftest import lines_of
+from tests.examples import examples
 from w2v.corpus import read_memory
 from w2v.settings.groups import CorpusSettings
 
@@ -28,7 +29,9 @@ def paragraphs(text: str) -> list[list[str]]:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(50),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(texts=st.lists(st.text("ab \n\r\u3000", min_size=1), min_size=1), size=st.integers(1, 40))
 def test_paragraphs_of_files(texts, size, tmp_path, read):

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2v
+from tests.examples import examples
 from w2v.corpus import neighbours, read_memory, store
 from w2v.corpus.joining import joined
 from w2v.settings.build import build_config
@@ -88,7 +89,7 @@ TEXTS = st.lists(
 ).filter(lambda lines: any(lines))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     lines=TEXTS,
     scoring=st.sampled_from(["word2phrase", "gensim", "npmi"]),
@@ -132,7 +133,7 @@ def test_pairs_scores_and_text_are_those_of_the_definition(
     assert after.n_words == sum(counts.values())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     lines=TEXTS,
     chosen=st.lists(

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.corpus import read_corpus
 from w2v.corpus.store import TokenStoreBuilder
 from w2v.errors import InputError, RunError
@@ -29,7 +30,7 @@ TEXTS = st.text(
     alphabet=st.one_of(st.sampled_from(SPACES + LETTERS + "\n\n\n"), st.characters(codec="utf-8"))
 )
 PROPERTY = settings(
-    max_examples=150,
+    max_examples=examples(50),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import w2v
 from tests.corpus.conftest import lines_of
+from tests.examples import examples
 from w2v.corpus.words import split_words
 from w2v.errors import InputError
 from w2v.settings.groups import CorpusSettings
@@ -22,7 +23,7 @@ WORDS = CorpusSettings(tokenizer="words")
 # what joins and what separates, in several scripts, and characters that go with the one before
 ALPHABET = "ab1é .,'’:·_-\"«\n\t\u3000。！妄想カーひ한국א\u0301\u200d\u00ad👍🇩½\ufeff\x85"
 PROPERTY = settings(
-    max_examples=150,
+    max_examples=examples(50),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

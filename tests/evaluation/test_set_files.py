@@ -13,6 +13,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set, parse_set
 from w2v.vectors import WordVectors
@@ -203,7 +204,7 @@ PAIR = st.tuples(WORD, WORD, st.integers(0, 1000).map(lambda n: n / 100))
     st.sampled_from(["pair", "id", "notes", "speech", "raters", "names"]),
     st.sampled_from(["\n", "\r\n", "\r"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_tables_are_read_to_the_same_pairs_or_refused(pairs, mark, quoting, kind, end):
     file = io.StringIO()
     style = csv.QUOTE_MINIMAL if mark in " :" else quoting

@@ -95,19 +95,31 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An entry that is as it should be."""
+    folder = tmp_path_factory.mktemp("sound")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(folder))
+        _folders.cache_clear()
+        assert not is_found()
+    _folders.cache_clear()
+    (entry,) = folder.iterdir()
+    return entry
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_entry_is_compiled_anew_and_mended(cache: Path, damage: str) -> None:
-    assert not is_found() and is_found()
-    (entry,) = cache.iterdir()
+def test_a_damaged_entry_is_compiled_anew_and_mended(sound: Path, cache: Path, damage: str) -> None:
+    entry = cache / sound.name
+    shutil.copy(sound, entry)
+    assert is_found()
     DAMAGES[damage](entry)
     assert not is_found() and is_found()
     assert [*cache.iterdir()] == [entry] and kernel_note() is None
 
 
-def test_a_folder_in_the_place_of_an_entry(cache: Path) -> None:
-    assert not is_found()
-    (entry,) = cache.iterdir()
-    entry.unlink()
+def test_a_folder_in_the_place_of_an_entry(sound: Path, cache: Path) -> None:
+    entry = cache / sound.name
     entry.mkdir()
     assert not is_found() and entry.name in str(kernel_note())
 

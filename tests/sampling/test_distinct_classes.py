@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.sampling.test_samplers import SURE, seeded
 from w2v.sampling.candidates import poisson
 from w2v.sampling.samplers import LogUniformSampler, UniformSampler, UnigramSampler
@@ -91,7 +92,7 @@ def test_nearly_all_classes_of_a_steep_distribution(wanted):
     assert float(p.sum()) == pytest.approx(wanted, rel=2e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.data())
 def test_distinct_property(data):
     weights = data.draw(

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.settings.test_build import CORPUS
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -69,7 +70,7 @@ def from_anywhere(config: Config) -> Config:
     return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, corpus=corpus))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(30))
 @given(COMMON, LOSS_OPTIONS)
 @example({"corpus": ("\x85", "naïve\u2028\n")}, {"loss": "hsigmoid"})
 @example({"corpus": ("yes", "1e3", "- x: y", "~")}, {"loss": "nce", "nce_log_z": "0"})

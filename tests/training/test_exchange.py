@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulated_ranks import on_ranks
 from w2v.kernels.cpu.merge import merge_ranks
 from w2v.training import by_message, in_memory, sections, shared_rows
@@ -114,7 +115,7 @@ def test_changes_are_summed_and_damped(
         assert gave == sent
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     per_epoch=st.integers(1, 3000),
     epochs=st.integers(1, 30),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.vectors.test_damaged_files import MATRIX, WORDS
 from w2v.errors import InputError, RunError
 from w2v.vectors import load_vectors, save_vectors
@@ -75,7 +76,7 @@ class TestArrays:
 
 
 @given(st.binary(max_size=60), st.integers(0, 130))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_random_damage_of_npy(content, place):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "v.npy"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.errors import InputError, RunError
 from w2v.vectors import WordVectors, load_vectors, write_vectors
 from w2v.vectors.binary import write_binary
@@ -230,7 +231,7 @@ FLAWS = st.one_of(
     st.lists(FLAWS, min_size=1, max_size=3),
     st.sampled_from(["v.bin", "v.txt", "v.glove", "v"]),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_random_damage(kind, flaws, name):
     data = CONTENT[kind]
     for what, place, content in flaws:
@@ -249,7 +250,7 @@ def test_random_damage(kind, flaws, name):
     st.booleans(),
     st.sampled_from(["v.bin", "v.txt", "v.glove", "v", "v.npy"]),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_random_bytes(data, with_header, name):
     valid_or_refused((b"2 3\n" if with_header else b"") + data, name)
 

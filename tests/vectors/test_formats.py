@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.examples import examples
 from tests.vectors.numbers import reads_as_number
 from w2v.errors import InputError
 from w2v.vectors import WordVectors, load_vectors, save_vectors
@@ -42,7 +43,8 @@ def test_round_trip(name, content):
         try:
             saved = save_vectors(path, words, matrix, counts, FOLDER if name == FOLDER else None)
         except InputError as error:  # what it holds is looked at below
-            assert "no word remains" in str(error) and not path.exists()
+            number_like = "glove" in name.lower() and "would be read as others" in str(error)
+            assert (number_like or "no word remains" in str(error)) and not path.exists()
             return
         # a file without a header whose words all read as numbers might have none, and is refused
         assume("glove" not in name.lower() or not all(map(reads_as_number, saved.words)))
@@ -136,7 +138,7 @@ def test_smaller_numbers(name, dtype, tmp_path):
 
 
 @given(npst.arrays(np.float32, (2, 3), elements=st.floats(width=32, allow_nan=False)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_whatever_is_saved_in_eight_bits_is_read(matrix):
     if not np.isfinite(matrix).all():
         return

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.errors import InputError
 from w2v.vectors import WordVectors, load_vectors
 
@@ -110,7 +111,7 @@ def same_or_refused(data, words, rows) -> bool:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda each: each.__name__)
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_ordinary_words_are_read_in_every_layout(layout, data):
     """Where the numbers are such as vectors hold: with a point, several a line."""
     words, rows = data.draw(tables(st.text("abcdexyzäß日", min_size=1, max_size=6)))
@@ -121,7 +122,7 @@ def test_ordinary_words_are_read_in_every_layout(layout, data):
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda each: each.__name__)
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_odd_words_are_read_or_refused(layout, data):
     words, rows = data.draw(tables(PART if layout is not by_a_spreadsheet else PUNCTUATED))
     same_or_refused(text_of(data.draw, layout(data.draw, words, rows), words, rows), words, rows)
@@ -129,7 +130,7 @@ def test_odd_words_are_read_or_refused(layout, data):
 
 @pytest.mark.parametrize("layout", [with_decimal_commas, with_row_numbers])
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_what_has_two_meanings_is_refused(layout, data):
     words, rows = data.draw(tables(st.text("abcdexyz", min_size=1, max_size=6)))
     rows = [["%.4f" % (float(number) + 0.0005) for number in row] for row in rows]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.vectors import WordVectors
 from w2v.vectors.queries import (
     QueryError,
@@ -84,7 +85,7 @@ def test_equal_similarities_stay_in_the_order_of_frequency(monkeypatch):
 @given(
     st.lists(st.integers(-2, 2), min_size=2, max_size=30), st.integers(1, 12), st.integers(1, 40)
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_ties_against_a_stable_sort(values, k, block):
     # Whole angles of a circle give many equal cosines.
     matrix = np.array([[1.0, 0.0]] + [[np.cos(v), np.sin(v)] for v in values], np.float32)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import w2v
+from tests.examples import examples
 from tests.vectors.numbers import reads_as_number
 from w2v.errors import InputError, RunError
 from w2v.vectors import check_format, load_vectors, save_vectors, write_vectors
@@ -63,7 +64,7 @@ def test_round_trip(name, content):
 
 
 @given(word_vectors(ODD, False, VALUE | st.integers(-3, 3)), st.sampled_from(KINDS), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_odd_words_come_back_or_are_refused(content, form, counted):
     """Those that the format cannot hold are left out, as the result says; what would be read as
     something else is refused in a sentence, and leaves no file."""

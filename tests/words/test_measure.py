@@ -19,7 +19,7 @@ from w2v.tree import huffman
 from w2v.words.autograd import AutogradEngine
 from w2v.words.fused import HogwildEngine
 
-V, DIM = 40, 20  # as in the kernels' tests: the same machine code
+V, DIM = 40, 12  # as in the kernels' tests: the same machine code
 COUNTS = 1 + 2000 // np.arange(1, V + 1)
 FEW_ROWS = [name for name, entry in LOSSES.items() if entry.fused]
 NOISY = [name for name in FEW_ROWS if name != "hsigmoid"]

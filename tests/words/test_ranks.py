@@ -29,7 +29,7 @@ BOTH = {"loss": "hsigmoid+neg", "model": "cbow"}
 
 def engine_of(words: int, threads: int = 1, **more: object) -> HogwildEngine:
     """Of a text whose words come by pairs, so that there is something to learn."""
-    given = {"dim": 20, "sample": 0.01, "threads": threads, "epochs": 2, **more}
+    given = {"dim": 12, "sample": 0.01, "threads": threads, "epochs": 2, **more}
     config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
     random = np.random.default_rng(5)
     drawn = random.choice(V // 2, words // 2, p=COUNTS[::2] / COUNTS[::2].sum())

@@ -27,7 +27,7 @@ def engine_of(
     threads: int, deterministic: bool = True, words: int = 12 * BLOCK, **settings: object
 ) -> HogwildEngine:
     given = {
-        "dim": "20",
+        "dim": "12",
         "sample": "0.01",
         "threads": threads,
         "deterministic": deterministic,
@@ -177,13 +177,13 @@ def test_the_state_has_the_layers_names_and_shapes() -> None:
     for options in (*LOSSES, {"loss": "hsigmoid"}, {"loss": "sampled-softmax"}):
         engine = engine_of(1, **options)
         layer = make_layer(
-            engine.config.training.loss, 20, torch.from_numpy(COUNTS), engine.config.loss
+            engine.config.training.loss, 12, torch.from_numpy(COUNTS), engine.config.loss
         )
         expected = {
             f"output.{name}": tuple(array.shape) for name, array in layer.state_dict().items()
         }
         found = {name: array.shape for name, array in engine.state().items()}
-        assert found == {"input": (V, 20), **expected}
+        assert found == {"input": (V, 12), **expected}
 
 
 def test_the_learnt_log_z_starts_at_log_v() -> None:
@@ -194,13 +194,13 @@ def test_the_learnt_log_z_starts_at_log_v() -> None:
 def test_a_state_that_does_not_fit_is_refused() -> None:
     engine = engine_of(1)
     with pytest.raises(ValueError, match=r"the state lacks 'output.weight'"):
-        engine.load_state({"input": np.zeros((V, 20), np.float32)})
+        engine.load_state({"input": np.zeros((V, 12), np.float32)})
     with pytest.raises(
         ValueError,
-        match=r"output.weight is float32 \[299, 20\] in the state, here float32 \[300, 20\]",
+        match=r"output.weight is float32 \[299, 12\] in the state, here float32 \[300, 12\]",
     ):
         engine.load_state(
-            {name: np.zeros((V - (name != "input"), 20), np.float32) for name in engine.state()}
+            {name: np.zeros((V - (name != "input"), 12), np.float32) for name in engine.state()}
         )
 
 
@@ -214,7 +214,7 @@ def test_one_thread_is_deterministic_anyway() -> None:
 
 def test_rounds_take_memory_for_every_thread() -> None:
     plain, rounds = (engine_of(3, deterministic=on).config for on in (False, True))
-    row = 128 + 4  # and a count of its uses
+    row = 64 + 4  # and a count of its uses
     assert (
         memory_bytes(rounds, 100_000) - memory_bytes(plain, 100_000)
         == 2 * 3 * (100_000 - 2 * 1024) * row

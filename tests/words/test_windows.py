@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from w2v.kernels.cpu.random import survives
 from w2v.settings.build import build_config
 from w2v.training.engine import block_seeds
@@ -85,7 +86,7 @@ def test_the_hash_is_uniform():
     assert ((counts - 2000) ** 2 / 2000).sum() < 99 + 5 * (2 * 99) ** 0.5
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(50))
 @given(
     st.lists(st.integers(-1, 6), min_size=1, max_size=60),
     st.integers(0, 60),

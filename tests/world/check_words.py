@@ -17,7 +17,7 @@ pieces.SMALLEST_PIECE = 3000  # so that each rank has some
 
 
 def context(world: World, name: str, *corpora: str, **more: object) -> Context:
-    given = {"dim": 20, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1, **more}
+    given = {"dim": 12, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1, **more}
     texts = {name: str(value) for name, value in given.items()}
     path = str(Path(folder, name))
     config = build_config({"corpus": corpora or (corpus,), "output": path, **texts})
@@ -37,7 +37,7 @@ with World.join() as world:
     planned = plan(context(world, "none", exchange_words="5k")).as_dict()
     assert (planned["ranks"], planned["exchange_words"]) == (2, 5000)
     assert 0 < planned["efficiency"] <= 1 and planned["training_seconds"] > 0
-    assert planned["bytes_per_word"] > 299 * 2 * 128 / 5000  # all rows of both tables, each time
+    assert planned["bytes_per_word"] > 299 * 2 * 64 / 5000  # all rows of both tables, each time
     assert not Path(folder, "none").exists()
 
     with pytest.raises(InputError if world.rank == 0 else Elsewhere) as told:

@@ -50,7 +50,7 @@ def test_two_ranks_train_word_vectors(
     assert sum(json.loads(line)["predictions"] for line in lines) == summary["predictions"]
 
     monkeypatch.setenv("W2V_CACHE_DIR", caches[1])
-    given = {"dim": 20, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1}
+    given = {"dim": 12, "epochs": 2, "sample": 0.01, "min_count": 2, "threads": 1}
     alone = w2v.train(text, **given, output=tmp_path / "alone")
     assert len(list_entries()) == 1
     # ids, counts and words are the same bytes

@@ -115,8 +115,11 @@ def command(
                 _tell_before(settings, reporter)
             if not dry_run:
                 return _train(context, reporter, quiet=quiet, json=json)
-            plan = run.plan(context)
+            with _to_stdout(settings, False) as written:
+                plan = run.plan(replace(context, config=written))
         if first:
+            if written is not settings:
+                plan = replace(plan, output="standard output")
             _print_plan(plan, json)
         return 0
 

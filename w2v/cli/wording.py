@@ -19,4 +19,4 @@ def as_options(message: str) -> str:
 
 def option(name: str) -> str:
     """Returns the option of a setting: "--min-count" of "min_count", CORPUS of "corpus"."""
-    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")
+    return {"corpus": "CORPUS", "runs": "RUN"}.get(name, "--" + name.replace("_", "-"))

@@ -12,6 +12,7 @@ from w2v.errors import InputError, RunError, shown
 from w2v.runs.checkpoint import tensor_chunks
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
+from w2v.system.files import named
 from w2v.system.memory import available_memory
 from w2v.system.packages import told_if_missing
 from w2v.vectors.loading import check_version
@@ -56,7 +57,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     """Returns the language model in a run directory, on the device that `device` names. Raises
     InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
     no such device, and RunError if there is not enough memory for it."""
-    folder = Path(run)
+    folder = named(run, "the run")
     _check_folder(folder)
     config = build_config({}, folder / "config.yaml")
     if config.only_vectors:

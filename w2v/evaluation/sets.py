@@ -27,6 +27,7 @@ from w2v.evaluation.analogies import Question, Section
 from w2v.evaluation.columns import DECIDING_LINES, Columns, Pair, find_columns
 from w2v.system.compression import SUFFIXES, Decompressed
 from w2v.system.fields import is_number, quotes, split, without_mark
+from w2v.system.files import named
 
 MAX_SET_BYTES = 16 << 20
 LONGEST_LINE = 1 << 16
@@ -79,7 +80,7 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
     one set of analogies."""
     if path == "-":
         return parse_set(_read(Path("/dev/stdin")), "stdin", "/dev/stdin")
-    path = Path(path)
+    path = named(path, "the set")
     if path.is_dir():
         return _load_folder(path)
     return parse_set(_read(path), _stem(path), str(path))

@@ -39,7 +39,7 @@ def path(name: str, value: Any) -> str:
     """Returns the path as a text, if it is one that the system can be asked for."""
     try:
         text = os.fsdecode(value)
-        if "\0" not in os.fsencode(text).decode("latin-1"):
+        if text and "\0" not in os.fsencode(text).decode("latin-1"):
             return text
     except (TypeError, UnicodeError):
         pass

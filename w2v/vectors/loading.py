@@ -15,6 +15,7 @@ from pathlib import Path
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system import compression
+from w2v.system.files import named
 from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather
@@ -44,7 +45,7 @@ def load_vectors(
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
     """
-    path = Path(path)
+    path = named(path, "the vectors")
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if path.is_dir():

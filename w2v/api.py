@@ -24,6 +24,7 @@ from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.config import IN_MEMORY
 from w2v.settings.keywords import plain, with_keywords
 from w2v.system import arguments
+from w2v.system.files import check_working_directory, named
 from w2v.trained import Run, carry_out, told
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def train(
     from w2v.training.task import Context
 
     given = plain(settings)
+    check_working_directory()
     lines = None
     if corpus is not None and is_in_memory(corpus):
         lines, given["corpus"] = corpus, (IN_MEMORY,)
@@ -84,7 +86,7 @@ def train(
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
-        run = Path(arguments.path("resume", resume))
+        run = named(arguments.path("resume", resume), "the run")
         if lines is not None:
             del given["corpus"]
         settled = told(resumed_config(run, given), listener.note)
@@ -113,10 +115,10 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     Raises:
         InputError: there is nothing of the kind, or it is damaged.
     """
-    name = arguments.path("path", path)
+    name = named(arguments.path("path", path), "what to load")
     from w2v.vectors import is_hub, load_vectors
 
-    if (Path(name) / "model.safetensors").is_file() and not is_hub(Path(name)):
+    if (name / "model.safetensors").is_file() and not is_hub(name):
         from w2v.lm.saved import load_language_model
 
         return load_language_model(name)

@@ -31,6 +31,8 @@ def test_a_recipe_may_name_stdout(w2v: Run, corpus: str, tmp_path: Path) -> None
     done = w2v("train", "--config", "recipe.yaml", *QUICK)
     assert done.returncode == 0, done.stderr
     assert done.stdout == w2v("train", corpus, *QUICK, "--output", "-").stdout != ""
+    planned = w2v("train", "--config", "recipe.yaml", *QUICK, "--dry-run", "--json")
+    assert json.loads(planned.stdout)["output"] == "standard output"
 
 
 def test_vectors_on_stdout_leave_no_room_for_json(w2v: Run, corpus: str) -> None:

@@ -241,6 +241,19 @@ class TestKeyedVectors:
         assert wv.rank("king", "queen") == 1 and wv.closer_than("king", "paris")[0] == "queen"
         with pytest.raises(ZeroDivisionError):
             wv.n_similarity(["king"], [])
+        near = sum(x for _, x in wv.most_similar("king", topn=2))
+        relative = wv.relative_cosine_similarity("king", "man", topn=2)
+        assert relative == pytest.approx(cosine / near)
+        for nothing in (
+            lambda: wv.doesnt_match(["kin"]),
+            lambda: wv.most_similar_cosmul([], "king"),
+        ):
+            with pytest.raises(ValueError, match="cannot"):
+                nothing()
+        wv.init_sims(replace=True)
+        np.testing.assert_allclose(np.linalg.norm(wv.vectors, axis=1), 1, rtol=1e-6)
+        assert wv.similarity("king", "man") == pytest.approx(cosine)
+        assert str(wv) == "KeyedVectors<vector_size=3, 5 keys>"
 
     def test_means(self, wv):
         mean = wv.get_mean_vector(["king", "kin", "man"], [1, 5, 3], pre_normalize=False)

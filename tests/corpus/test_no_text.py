@@ -48,6 +48,7 @@ FOREIGN = {
     "a.png": (PICTURE, "picture"),
     "noise": (NOISE, "binary"),
     "utf16.txt": (TEXT.encode("utf-16"), "UTF-16.*iconv"),
+    "utf32.txt": (TEXT.encode("utf-32"), "UTF-32.*iconv"),
     "zipped.csv": (zipped(), "zip archive.*unpack"),
     "utf16.jsonl": ('{"text": "a"}'.encode("utf-16"), "UTF-16.*iconv"),
 }

@@ -149,3 +149,9 @@ def test_a_column_needs_a_table(folder):
 )
 def test_table_format(name, expected):
     assert table_format(name) == expected
+
+
+def test_a_link_that_leads_nowhere_is_called_one(tmp_path):
+    (tmp_path / "link.txt").symlink_to("nowhere.txt")
+    with pytest.raises(InputError, match=r"link\.txt is a link to nowhere\.txt"):
+        resolve_sources([str(tmp_path / "link.txt")])

@@ -204,7 +204,7 @@ def test_half_a_character_spelt_in_json(errors, tmp_path, read):
 
 BROKEN = {
     "a.jsonl": ('{"text": "a"}\n{"text": "b"}\n{"text": "c}\n{"text": "d"}\n', 3),
-    "b.jsonl": ('{"text": "a"}\n\n{"text": \n', 4),
+    "b.jsonl": ('{"text": "a"}\n\n{"text": \n', 3),
     "c.jsonl": ('{"text": "a"}\n7\n', 2),
     "d.jsonl": ('{"text": "a"}\n{"text": ["b"]}\n', 2),
     "e.json": ('[{"text": "a"},\n{"text": "b"},\n{"text" "c"}]', 3),

@@ -25,6 +25,7 @@ from w2v.cli.options import Command, long_names
 from w2v.cli.output import flush, say, set_up_streams, silence, takes
 from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
+from w2v.system.files import WORKING_DIRECTORY_GONE
 from w2v.system.memory import short_memory
 from w2v.system.ranks import leave_ranks, place_or_alone
 
@@ -198,5 +199,5 @@ def _os_message(error: OSError) -> str:
     try:
         os.getcwd()
     except OSError:
-        return "the working directory is not there any more; change to one that is"
+        return WORKING_DIRECTORY_GONE
     return what

@@ -57,14 +57,14 @@ def set_up_streams() -> None:
 
 def as_options(message: str) -> str:
     """Returns what the library says with every `setting` as the option that a command line knows it
-    by: --min-count, CORPUS."""
+    by: --min-count, CORPUS, RUN."""
     # what a run can be gone on with is worth a whole command
     message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
     return _SETTING.sub(lambda found: _option(found[1]), message)
 
 
 def _option(name: str) -> str:
-    return "CORPUS" if name == "corpus" else "--" + name.replace("_", "-")
+    return {"corpus": "CORPUS", "runs": "RUN"}.get(name, "--" + name.replace("_", "-"))
 
 
 def is_terminal(stream: Any) -> bool:

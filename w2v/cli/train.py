@@ -22,7 +22,6 @@ with --sentences paragraph by blank lines. Files may be compressed (.gz .bz2 .xz
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -54,6 +53,7 @@ from w2v.errors import InputError
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.groups import OutputSettings, all_settings
+from w2v.system.files import check_working_directory, named
 
 if TYPE_CHECKING:
     from w2v.training.report import Plan, RunSummary
@@ -84,14 +84,14 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> int:
-    # fails at once if the working directory was removed: Numba and PyTorch cannot do without one
-    os.getcwd()
+    check_working_directory()
     given |= {"corpus": tuple(corpus) if corpus else None}  # type: ignore[dict-item]
     others = {"--config": config is not None, "--dry-run": dry_run}
     from w2v.training.world import World
 
     with World.join() as world:
-        run_before, done, first = None if resume is None else Path(resume), None, world.rank == 0
+        run_before, done = None if resume is None else named(resume, "the run"), None
+        first = world.rank == 0
         with world.step():
             if run_before is None:
                 settings = build_config(given, config)
@@ -115,8 +115,11 @@ def command(
                 _tell_before(settings, reporter)
             if not dry_run:
                 return _train(context, reporter, quiet=quiet, json=json)
-            plan = run.plan(context)
+            with _to_stdout(settings, False) as written:
+                plan = run.plan(replace(context, config=written))
         if first:
+            if written is not settings:
+                plan = replace(plan, output="standard output")
             _print_plan(plan, json)
         return 0
 

@@ -228,5 +228,7 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
     """Returns what to raise where the table `name` has no such column."""
-    choice = ", ".join(map(str, names))
-    return InputError(f"{name} has no column {column!r}; choose one with `column`: {choice}")
+    choice = (
+        f"; choose one with `column`: {', '.join(map(str, names))}" if names else ", nor another"
+    )
+    return InputError(f"{name} has no column {column!r}{choice}")

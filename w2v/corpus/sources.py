@@ -182,6 +182,10 @@ def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Sou
 
 
 def _not_found(argument: str) -> str:
+    if os.path.islink(argument):
+        return (
+            f"no such corpus: {argument} is a link to {os.readlink(argument)}, which leads nowhere"
+        )
     folder, name = os.path.split(argument)
     try:
         names = os.listdir(folder or ".")

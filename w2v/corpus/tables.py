@@ -206,15 +206,18 @@ def _records(texts: Iterator[str], name: str) -> Iterator[Row]:
                 continue
         except json.JSONDecodeError as error:
             problem, place = error.msg, error.pos
-        except (RecursionError, ValueError) as error:  # too deep, or a number of too many digits
-            problem = str(error)
+        except RecursionError:
+            problem = "it is nested too deeply"
+        except ValueError:
+            problem = "a number has too many digits"
         if at == len(text) and complete:
             return
         too_long = len(text) - at > RECORD_BYTES
         if too_long and (not problem or place >= len(text) or problem.startswith("Unterminated")):
             problem = f"a record has more than {RECORD_BYTES >> 20} MiB: cut its text into several"
         if complete or too_long:
-            where = f"line {line + text.count(chr(10), at, place)}: {problem}"
+            lines = text[at:place].rstrip().count("\n")  # not that of what should not follow
+            where = f"line {line + lines}: {problem}"
             raise InputError(f"{name} cannot be read as json: {where}")
         # twice as much each time, since the record is read from its beginning again
         parts = [text[at:]]

@@ -16,7 +16,7 @@ BINARY_INVALID_SHARE = 0.3
 BINARY_INVALID_LEAST = 8
 # NUL counts here; a few of them in a text are blanks, wherever they are.
 CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
-UTF_16 = "is in UTF-16, not UTF-8: take `encoding` utf-16, or iconv -f UTF-16 -t UTF-8 first"
+ELSE = "is in UTF-{0}, not UTF-8: take `encoding` utf-{0}, or iconv -f UTF-{0} -t UTF-8 first"
 UNPACK = "unpack it, and name the text files in it"
 FOREIGN = {
     b"PK\x03\x04": f"is a zip archive (perhaps a .docx or .epub): {UNPACK}",
@@ -24,8 +24,10 @@ FOREIGN = {
     b"Rar!\x1a\x07": f"is a rar archive: {UNPACK}",
     **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "is a picture, not text"),
     b"%PDF-": "is a PDF: turn it into text first, e.g. by pdftotext",
-    b"\xff\xfe": UTF_16,
-    b"\xfe\xff": UTF_16,
+    b"\xff\xfe\0\0": ELSE.format(32),
+    b"\0\0\xfe\xff": ELSE.format(32),
+    b"\xff\xfe": ELSE.format(16),
+    b"\xfe\xff": ELSE.format(16),
     b"ARROW1": "is an Arrow table: name it .arrow, or give the `column` of a pipe",
     b"PAR1": "is a parquet table: name it .parquet, or give the `column` of a pipe",
     b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. by gzip -d",

@@ -16,7 +16,6 @@ files may be compressed, and where less than half of the lines fit the set is re
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import islice, permutations
@@ -28,6 +27,7 @@ from w2v.evaluation.analogies import Question, Section
 from w2v.evaluation.columns import DECIDING_LINES, Columns, Pair, find_columns
 from w2v.system.compression import SUFFIXES, Decompressed
 from w2v.system.fields import is_number, quotes, split, without_mark
+from w2v.system.files import named
 
 MAX_SET_BYTES = 16 << 20
 LONGEST_LINE = 1 << 16
@@ -80,8 +80,8 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
     one set of analogies."""
     if path == "-":
         return parse_set(_read(Path("/dev/stdin")), "stdin", "/dev/stdin")
-    path = Path(path)
-    if os.path.isdir(path):  # False, too, for a name that is too long
+    path = named(path, "the set")
+    if path.is_dir():
         return _load_folder(path)
     return parse_set(_read(path), _stem(path), str(path))
 

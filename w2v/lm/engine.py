@@ -271,7 +271,7 @@ class LanguageModelEngine(Engine):
             with working_precision(lm.precision, self.device), promised():
                 rows, state = self.model.hidden(inputs, self._state)
                 losses = self.model.output(rows.flatten(0, 1), targets.flatten())
-            self._state = self.model.detach(state)
+            self._state = tuple(part.detach() for part in state)
             losses.sum().backward()
             total += losses.detach().sum(dtype=torch.float64)
         return self._update(total, lr, (stop - start) * self.columns.columns)

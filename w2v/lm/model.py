@@ -101,8 +101,3 @@ class Network(nn.Module):
         if self.projection is not None:
             rows = self.projection(rows)
         return rows, state
-
-    @staticmethod
-    def detach(state: State) -> State:
-        """Returns the state, cut off from the graph that made it."""
-        return tuple(part.detach() for part in state)

@@ -15,6 +15,7 @@ from w2v.runs.checkpoint import MISFITS, map_tensors, tensor_chunks
 from w2v.settings.build import build_config, build_group
 from w2v.settings.config import Config
 from w2v.settings.groups import TrainingSettings
+from w2v.system.files import named
 from w2v.system.memory import available_memory
 from w2v.system.packages import told_if_missing
 from w2v.vectors.loading import check_version
@@ -57,7 +58,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     """Returns the language model in a run directory, on the device that `device` names. Raises
     InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
     no such device, and RunError if there is not enough memory for it."""
-    folder = Path(run)
+    folder = named(run, "the run")
     build_group(TrainingSettings, {"device": device})
     _check_folder(folder)
     config = build_config({}, folder / "config.yaml")

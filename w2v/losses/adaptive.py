@@ -182,15 +182,13 @@ def check_sorted(counts: Tensor) -> None:
 
 
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
-    """The cutoffs as numbers. ValueError: one is no whole number, is not above the one before it,
-    or lies outside 1 … num_classes - 1."""
+    """The cutoffs, one at least, as numbers. ValueError: one is no whole number, is not above the
+    one before it, or lies outside 1 … num_classes - 1."""
     listed = ", ".join(map(str, cutoffs))[:60]
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
     except ValueError:
         raise ValueError(f"cutoffs are {listed}, they must be whole numbers") from None
-    if not numbers:
-        raise ValueError("there are no cutoffs, one or more is needed")
     if numbers[-1] >= num_classes:
         last = short(numbers[-1])
         raise ValueError(f"cutoffs: {last} is not below the number of classes, {num_classes}")

@@ -88,7 +88,8 @@ def template() -> str:
     for name, setting in all_settings().items():
         if name in settings_of(OutputSettings):
             continue
-        told = f" [{setting.default_text}]" if setting.default_text else ""
+        depends = setting.default_text is not None or setting.lm is not None
+        told = f" [{setting.told_default}]" if depends else ""
         value = "" if setting.default is None else json.dumps(setting.default)
         lines += ["", f"# {setting.help}{told}"]
         lines += [f"# {name.replace('_', '-')}: {value}".rstrip()]

@@ -42,7 +42,7 @@ def path(name: str, value: Any) -> str:
         text = os.fsdecode(value)
         os.lstat(text)
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if text and error.errno != errno.ENAMETOOLONG:
             return text
     except (TypeError, ValueError):  # a NUL, or what no file system can hold
         pass

@@ -21,9 +21,10 @@ DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def without_mark(data: bytes, name: str) -> bytes:
-    """The beginning of a file without its byte-order mark; refuses UTF-16."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name} is in UTF-16: save it as UTF-8")
+    """The beginning of a file without its byte-order mark; refuses UTF-16 and UTF-32."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        width = 32 if b"\0\0" in data[:4] else 16
+        raise InputError(f"{name} is in UTF-{width}: save it as UTF-8")
     return data.removeprefix(BYTE_ORDER_MARK)
 
 

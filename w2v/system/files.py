@@ -16,15 +16,41 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError, RunError, shown
 
 HUB = "hf://"  # what begins so is no path, but an address
+WORKING_DIRECTORY_GONE = "the working directory is not there any more; change to one that is"
 _UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
 
 
 def absolute(name: str) -> str:
     """Returns the path as an absolute one; "-" and addresses stay as they are."""
     return name if name == "-" or name.startswith(HUB) else os.path.abspath(name)
+
+
+def named(path: str | os.PathLike[str], what: str) -> Path:
+    """Returns the path of what the user named, which need not be there. Raises InputError for a
+    name that nothing can have, or to which no way leads."""
+    if not os.fspath(path):
+        raise InputError(f"the name of {what} is empty: give a path")
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"cannot open {shown(os.fspath(path))}: {reason}; check the path"
+        ) from None
+    return Path(path)
+
+
+def check_working_directory() -> None:
+    """Raises RunError if it was removed: Numba and PyTorch cannot do without one."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise RunError(WORKING_DIRECTORY_GONE) from None
 
 
 def sync_file(path: Path) -> None:

@@ -38,8 +38,9 @@ def patience(default: float) -> float:
     return seconds
 
 
-def _while_signals_come(work: Callable[[], Value]) -> Value:
-    """Returns what `work` does, in a thread: here, outside of Python, no handler would run."""
+def _in_thread(work: Callable[[], Value]) -> Future[Value]:
+    """Returns what `work` is going to return: here, outside of Python, no signal's handler would
+    run."""
     found = Future[Value]()
 
     def do() -> None:
@@ -49,7 +50,7 @@ def _while_signals_come(work: Callable[[], Value]) -> Value:
             found.set_exception(error)
 
     threading.Thread(target=do, daemon=True).start()
-    return found.result()
+    return found
 
 
 class Board:
@@ -74,7 +75,7 @@ class Board:
             if Board._server is None:
                 more = {"timeout": waits, "wait_for_workers": False}
                 given = host, int(port), None, serves
-                Board._server = _while_signals_come(lambda: dist.TCPStore(*given, **more))
+                Board._server = _in_thread(lambda: dist.TCPStore(*given, **more)).result()
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(f"{where} cannot meet the others at {host}:{port}: {why}") from error
@@ -87,7 +88,7 @@ class Board:
         self.store.set(f"host/{place.rank}", socket.gethostname())
         for rank in range(place.size):
             try:
-                _while_signals_come(partial(self.store.wait, [f"host/{rank}"], waits))
+                _in_thread(partial(self.store.wait, [f"host/{rank}"], waits)).result()
             except Exception as error:
                 what = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
                 raise RunError(f"{what}: start it too, on a machine that gets there") from error
@@ -143,13 +144,6 @@ def _of_agent() -> bool:
 
 def _answer(question: Callable[[], Value]) -> Value | None:
     """The store's answer, None if it is out of reach."""
-    answers: list[Value] = []
-
-    def ask() -> None:
-        with suppress(Exception):
-            answers.append(question())
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(STORE_SECONDS)
-    return answers[0] if answers else None
+    with suppress(Exception):
+        return _in_thread(question).result(STORE_SECONDS)
+    return None

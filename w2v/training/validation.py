@@ -126,11 +126,10 @@ class Validation(ABC, Generic[S]):
         """The arrays of the result."""
         return self._kept if self._keeps_best and self._at_stop is None else self.arrays()
 
-    def summary(self) -> dict[str, Any] | None:
-        """What summary.json says of the result; None before the first measurement."""
+    def summary(self) -> dict[str, Any]:
+        """What summary.json says of the result, after `finish`."""
         found = self._at_stop or (self.best if self._keeps_best else self._last)
-        if found is None:
-            return None
+        assert found is not None
         score, epoch = found
         return {"file": self._path, "epoch": epoch, **self.figures(score), "seconds": self.seconds}
 

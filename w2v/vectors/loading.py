@@ -16,7 +16,7 @@ from pathlib import Path
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system import compression
-from w2v.system.files import read_plain
+from w2v.system.files import named, read_plain
 from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather
@@ -46,7 +46,7 @@ def load_vectors(
         encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
             U+FFFD into it.
     """
-    path = Path(path)
+    path = named(path, "the vectors")
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit} is out of range; read at least one word")
     if os.path.isdir(path):  # False, too, for a name that is too long

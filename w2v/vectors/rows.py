@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,8 +53,10 @@ class WordRows:
         if matrix.ndim != 2 or len(words) != len(matrix):
             raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
         self.words = words if isinstance(words, list) else list(words)
+        if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
+            raise InputError("`words` must be texts")
         self.matrix = matrix
-        self.counts = None if counts is None else np.asarray(counts, np.int64)
+        self.counts = None if counts is None else _whole(counts, len(words))
         self.source = source
         self.warnings = tuple(warnings)
 
@@ -175,6 +177,14 @@ class WordRows:
                 order = order[values[order] > -np.inf]
                 best[q] = rows[order], values[order]
         return best
+
+
+def _whole(counts: Any, length: int) -> np.ndarray:
+    found = np.asarray(counts)
+    right = found.shape == (length,) and found.dtype.kind in "iuf"
+    if not right or not ((found >= 0) & (found < 2**63)).all():
+        raise InputError(f"`counts` must be {length} numbers of 0 or more, one for each word")
+    return found.astype(np.int64, copy=False)
 
 
 def _unit(rows: np.ndarray, norms: np.ndarray) -> np.ndarray:

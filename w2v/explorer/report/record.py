@@ -19,6 +19,7 @@ from w2v.evaluation.similarity import SimilarityResult
 from w2v.runs.directory import CONFIG, VECTORS, VERSION, VOCABULARY, metrics_of, summary_of
 from w2v.settings.groups import LANGUAGE_MODEL
 from w2v.settings.yamlfile import read_settings
+from w2v.system.files import named
 from w2v.system.json import real_number
 from w2v.vectors.loading import check_version, load_vectors
 
@@ -100,8 +101,9 @@ class Record:
                 self.similarity[each.name] = vectors.evaluate(each, intervals=True)
 
 
-def read_runs(paths: Sequence[Path]) -> list[Record]:
+def read_runs(given: Sequence[str | Path]) -> list[Record]:
     """Returns the records of run directories, with names that differ."""
+    paths = [named(path, "a run") for path in given]
     shown = _names([path.resolve() for path in paths])
     return [_read_run(path, name) for path, name in zip(paths, shown, strict=True)]
 

@@ -27,7 +27,7 @@ def write_report(
 ) -> bytes:
     """Returns the page; `questions` are files of sets in the place of those that come with w2v."""
     sets = [load_set(each) for each in questions] or default_sets()
-    found = read_runs([Path(run) for run in runs])
+    found = read_runs(runs)
     for run in found:
         run.evaluate(sets)
     parts = [sections.overview, sections.curves, sections.scores, sections.vocabulary]

@@ -10,8 +10,7 @@ from w2v.settings.language_model import LanguageModelSettings
 
 
 def make_body(settings: LanguageModelSettings, dim: int) -> Body:
-    """Returns the body that `settings.arch` names, over embeddings of length `dim`. Raises
-    ValueError if the settings do not fit each other."""
+    """Returns the body that `settings.arch` names, over embeddings of length `dim`."""
     if settings.arch in ("lstm", "gru"):
         return RecurrentBody(settings, dim)
     if settings.arch == "transformer":

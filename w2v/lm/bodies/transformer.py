@@ -33,11 +33,7 @@ class Transformer(Body):
         super().__init__()
         self.width, self.heads, self.context = settings.hidden, settings.heads, settings.context
         self.dropout = settings.dropout
-        if self.width % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide the width {self.width}")
         self.rotary = settings.positions == "rotary"
-        if self.rotary and (number := self.width // self.heads) % 2:
-            raise ValueError(f"rotary positions need an even number per head, not {number}")
         self.widen = nn.Linear(dim, self.width, bias=False) if dim != self.width else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(self.width, self.heads, self.dropout) for _ in range(settings.layers)

@@ -47,6 +47,9 @@ def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path)
     rows = dict(line.split("\t") for line in first.stdout.splitlines())
     assert list(rows) == ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
     assert w2v("eval", run, "--text", "text.gz").stdout == first.stdout
+    (tmp_path / "text.utf16").write_text(TEXT + "\n", encoding="utf-16")
+    again = w2v("eval", run, "--text", "text.utf16", "--encoding", "utf-16")
+    assert again.stdout == first.stdout
     assert w2v("eval", run, "--text", "-", stdin=TEXT).stdout == first.stdout
     assert w2v("eval", run, "--text", "text.jsonl", "--column", "t").stdout == first.stdout
     twice = json.loads(w2v("eval", run, "--text", "text.txt", "--text", "text.gz", "--json").stdout)
@@ -92,6 +95,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
             "w1\n",
             "--device tpu is not one of auto, cpu, cuda",
         ),
+        (["run", "--text", "-", "--encoding", "x"], "the king\n", "--encoding 'x' is no encoding"),
         (
             ["run", "--text", "-", "--encoding-errors", "x"],
             "w1\n",

@@ -22,9 +22,9 @@ known words only.)
 With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
 as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
 is counted; an <eos> stands before the first token. A word that the model does not know is scored as
-<unk>; oov says how many those are (and any <unk> written in the text). What is not UTF-8 is
-replaced unless --encoding-errors strict is given. Perplexities of models with different
-vocabularies cannot be compared. Piped output has a name and a value per line.
+<unk>; oov says how many those are (and any <unk> written in the text). Bytes that are not in its
+--encoding are replaced unless --encoding-errors strict is given. Perplexities of models with
+different vocabularies cannot be compared. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -103,6 +103,9 @@ def command(
         typer.Option(metavar="NAME", help="the column with the text of .jsonl, .csv and .parquet"),
     ] = None,
     device: Device = "auto",
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="what the --text is written in")
+    ] = "utf-8",
     encoding_errors: EncodingErrors = "",
     quiet: Quiet = False,
     json: Json = False,
@@ -123,7 +126,7 @@ def command(
         if "-" in text and sys.stdin is None:
             raise InputError("--text - reads stdin, which is closed; name a file, or pipe one in")
         lm = open_language_model(model, device, quiet)
-        values = _score(lm, text, column, encoding_errors or "replace", quiet)
+        values = _score(lm, text, (column, encoding, encoding_errors or "replace"), quiet)
         if json:
             print_json(values)
         else:
@@ -213,12 +216,13 @@ def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> Non
 
 
 def _score(
-    model: LanguageModel, text: list[str], column: str | None, errors: str, quiet: bool
+    model: LanguageModel, text: list[str], how: tuple[str | None, str, str], quiet: bool
 ) -> dict[str, Any]:
-    """The perplexity on the texts, one after another, and its parts."""
+    """The perplexity on the texts, one after another, and its parts; `how` they are read are the
+    arguments of `corpus_settings`."""
     from w2v.corpus import read_corpus
 
-    settings = model.corpus_settings(column, errors)
+    settings = model.corpus_settings(*how)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
         told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),

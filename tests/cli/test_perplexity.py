@@ -6,11 +6,13 @@ import gzip
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.language_runs import write_run
+from w2v.errors import InputError
 from w2v.lm.saved import load_language_model
 
 from .conftest import Run
@@ -54,6 +56,15 @@ def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path)
     assert w2v("eval", run, "--text", "text.jsonl", "--column", "t").stdout == first.stdout
     twice = json.loads(w2v("eval", run, "--text", "text.txt", "--text", "text.gz", "--json").stdout)
     assert twice["tokens"] == 24
+
+
+def test_the_library_checks_the_encoding(templates: Path) -> None:
+    model, lines = load_language_model(templates / next(iter(LAYERS))), TEXT.split("\n")
+    by_default: Any = {"encoding": None, "encoding_errors": None}
+    assert model.perplexity(lines, **by_default).nats == model.perplexity(lines).nats
+    for wrong in ({"encoding": "x"}, {"encoding": ""}, {"encoding_errors": "x"}):
+        with pytest.raises(InputError, match=f"`{next(iter(wrong))}`"):
+            model.perplexity(lines, **wrong)
 
 
 def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) -> None:

@@ -137,9 +137,10 @@ class LanguageModel:
         self, column: str | None, encoding: str, encoding_errors: str
     ) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
-        asked: Any = {"encoding": encoding, "encoding_errors": encoding_errors}
-        build_config({"corpus": (IN_MEMORY,), **asked})  # refuses what there is not
-        return replace(self.config.corpus, column=column, **asked)
+        asked = {"encoding": encoding, "encoding_errors": encoding_errors}
+        checked = build_config({"corpus": (IN_MEMORY,), **asked}).corpus
+        found: Any = {name: getattr(checked, name) for name in asked}
+        return replace(self.config.corpus, column=column, **found)
 
     def stream(self) -> TokenStream:
         """Returns a text that has only begun, for `score` to go on with."""

@@ -6,11 +6,13 @@ import gzip
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.language_runs import write_run
+from w2v.errors import InputError
 from w2v.lm.saved import load_language_model
 
 from .conftest import Run
@@ -47,10 +49,22 @@ def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path)
     rows = dict(line.split("\t") for line in first.stdout.splitlines())
     assert list(rows) == ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
     assert w2v("eval", run, "--text", "text.gz").stdout == first.stdout
+    (tmp_path / "text.utf16").write_text(TEXT + "\n", encoding="utf-16")
+    again = w2v("eval", run, "--text", "text.utf16", "--encoding", "utf-16")
+    assert again.stdout == first.stdout
     assert w2v("eval", run, "--text", "-", stdin=TEXT).stdout == first.stdout
     assert w2v("eval", run, "--text", "text.jsonl", "--column", "t").stdout == first.stdout
     twice = json.loads(w2v("eval", run, "--text", "text.txt", "--text", "text.gz", "--json").stdout)
     assert twice["tokens"] == 24
+
+
+def test_the_library_checks_the_encoding(templates: Path) -> None:
+    model, lines = load_language_model(templates / next(iter(LAYERS))), TEXT.split("\n")
+    by_default: Any = {"encoding": None, "encoding_errors": None}
+    assert model.perplexity(lines, **by_default).nats == model.perplexity(lines).nats
+    for wrong in ({"encoding": "x"}, {"encoding": ""}, {"encoding_errors": "x"}):
+        with pytest.raises(InputError, match=f"`{next(iter(wrong))}`"):
+            model.perplexity(lines, **wrong)
 
 
 def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) -> None:
@@ -92,6 +106,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
             "w1\n",
             "--device tpu is not one of auto, cpu, cuda",
         ),
+        (["run", "--text", "-", "--encoding", "x"], "the king\n", "--encoding 'x' is no encoding"),
         (
             ["run", "--text", "-", "--encoding-errors", "x"],
             "w1\n",

@@ -22,9 +22,9 @@ known words only.)
 With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
 as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
 is counted; an <eos> stands before the first token. A word that the model does not know is scored as
-<unk>; oov says how many those are (and any <unk> written in the text). What is not UTF-8 is
-replaced unless --encoding-errors strict is given. Perplexities of models with different
-vocabularies cannot be compared. Piped output has a name and a value per line.
+<unk>; oov says how many those are (and any <unk> written in the text). Bytes that are not in its
+--encoding are replaced unless --encoding-errors strict is given. Perplexities of models with
+different vocabularies cannot be compared. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -100,6 +100,9 @@ def command(
         typer.Option(metavar="NAME", help="the column with the text of .jsonl, .csv and .parquet"),
     ] = None,
     device: Device = "auto",
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="what the --text is written in")
+    ] = "utf-8",
     encoding_errors: EncodingErrors = "",
     quiet: Quiet = False,
     json: Json = False,
@@ -118,7 +121,7 @@ def command(
         if "-" in text:
             open_stdin("--text - reads", "name a file, or pipe one in", typed=True)
         lm = open_language_model(model, device, quiet)
-        score = _score(lm, text, column, encoding_errors or "replace", quiet)
+        score = _score(lm, text, (column, encoding, encoding_errors or "replace"), quiet)
         print_json(score) if json else print_values(score)
         return
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
@@ -203,10 +206,11 @@ def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> Non
 
 
 def _score(
-    model: LanguageModel, text: list[str], column: str | None, errors: str, quiet: bool
+    model: LanguageModel, text: list[str], how: tuple[str | None, str, str], quiet: bool
 ) -> dict[str, Any]:
-    """The perplexity on the texts, one after another, and its parts."""
-    settings = model.corpus_settings(column, errors)
+    """The perplexity on the texts, one after another, and its parts; `how` they are read are the
+    arguments of `corpus_settings`."""
+    settings = model.corpus_settings(*how)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
         told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),

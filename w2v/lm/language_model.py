@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
 from w2v.lm.perplexity import Progress, TextScore, TokenStream, bounded_exp
 from w2v.lm.vocabulary import TokenVocabulary
-from w2v.settings.config import Config
+from w2v.settings.build import build_config
+from w2v.settings.config import IN_MEMORY, Config
 from w2v.settings.groups import CorpusSettings
 from w2v.system import arguments
 from w2v.system.arguments import asks, number, optional
@@ -83,7 +84,12 @@ class LanguageModel:
 
     @asks(column=optional(arguments.text))
     def perplexity(
-        self, text: object, *, column: str | None = None, encoding_errors: str = "replace"
+        self,
+        text: object,
+        *,
+        column: str | None = None,
+        encoding: str = "utf-8",
+        encoding_errors: str = "replace",
     ) -> TextScore:
         """Returns the score of a text read as one stream, whose `perplexity` is exp(nats / tokens);
         `float` of it is the perplexity.
@@ -96,13 +102,14 @@ class LanguageModel:
                 another; or the text itself, of any kind that a model can be trained on: an iterable
                 of lines, say.
             column: which one of a table or of .jsonl, .csv and .parquet files; None: "text".
-            encoding_errors: what happens to bytes that are not UTF-8: "replace" or "strict".
+            encoding: what the text is written in, whatever that of the training was.
+            encoding_errors: what happens to bytes that are not in it: "replace" or "strict".
 
         Raises:
             InputError: the text cannot be read, or the model knows no word of it.
             RunError: the model gives NaN or infinity.
         """
-        settings = self.corpus_settings(column, encoding_errors)
+        settings = self.corpus_settings(column, encoding, encoding_errors)
         if is_in_memory(text):
             name, store = "the text", read_memory(text, settings)
         else:
@@ -126,11 +133,14 @@ class LanguageModel:
         words = store.n_words + store.n_lines
         return scoring.score_ids(self.network, ids, eos, unk, words=words, progress=progress)
 
-    @asks(encoding_errors=arguments.one_of(("strict", "replace")))
-    def corpus_settings(self, column: str | None, encoding_errors: str) -> CorpusSettings:
+    def corpus_settings(
+        self, column: str | None, encoding: str, encoding_errors: str
+    ) -> CorpusSettings:
         """Returns how a text must be read to be scored."""
-        own = replace(self.config.corpus, column=column, encoding_errors=encoding_errors)
-        return replace(own, encoding="utf-8")
+        asked = {"encoding": encoding, "encoding_errors": encoding_errors}
+        checked = build_config({"corpus": (IN_MEMORY,), **asked}).corpus
+        found: Any = {name: getattr(checked, name) for name in asked}
+        return replace(self.config.corpus, column=column, **found)
 
     def stream(self) -> TokenStream:
         """Returns a text that has only begun, for `score` to go on with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,18 @@ class LanguageModelTask(Task):
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
+
+    def own_rows(self, name: str, shape: Sequence[int]) -> slice:
+        # imports PyTorch
+        from w2v.lm.engine import OUTPUT_ROWS, deals_out
+        from w2v.losses.sharded import Shard
+
+        world = self.context.world
+        of_output = name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
+        if not shape or not of_output or not deals_out(self.config, shape[0], world.size):
+            return slice(None)
+        shard = Shard.of(world, shape[0])
+        return slice(shard.low, shard.high)
 
     def demands(self, vocabulary: int) -> list[Demand]:
         from w2v.lm import cost  # imports PyTorch

@@ -14,6 +14,7 @@ from torch import nn
 from w2v.errors import RunError
 from w2v.losses import sharded
 from w2v.losses.sharded import Shard
+from w2v.runs import rows
 
 HERE = Path(__file__).parent
 
@@ -56,6 +57,27 @@ def test_the_rows_of_all_ranks_come_to_the_first(shape, monkeypatch):
     assert np.array_equal(first.on_first(parts[0]), whole)
     other = Shard.of(SimpleNamespace(rank=1, size=2, deal=lambda given: [given[1]] * 2), 23)
     assert other.on_first(parts[1]).shape == (0, *shape)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_rank_is_sent_its_own_rows_of_a_checkpoint_alone(shape, monkeypatch):
+    """By the first, in pieces; the ranks have 9, 8 and none of 17 rows."""
+    monkeypatch.setattr(rows, "CHUNK", 4 * 4 * max(1, *shape, 1))
+    whole = np.random.default_rng(0).random((17, *shape), np.float32)
+    edges, sent = np.array([[0, 9], [9, 17], [17, 17]]), []
+
+    def world(rank, deal):
+        return SimpleNamespace(rank=rank, size=3, agree=lambda own: edges, deal=deal)
+
+    first = world(0, lambda parts: sent.append(parts) or [parts[0]] * 3)
+    assert not len(rows.hand_out(first, whole, slice(0, 9), whole[:0]))
+    for rank, (low, high) in enumerate(edges):
+        assert sum(parts[rank].nbytes for parts in sent) == (whole[low:high].nbytes if rank else 0)
+        pieces = iter([parts[rank] for parts in sent])
+        other = world(rank, lambda parts, pieces=pieces: [next(pieces)])
+        if rank:
+            found = rows.hand_out(other, None, slice(low, high), whole[:0])
+            assert np.array_equal(found, whole[low:high])
 
 
 def test_a_full_disk_is_told(monkeypatch):

@@ -89,3 +89,16 @@ sys.argv = ["w2v", "train", "corpus.txt"]
 run()
 """
     assert "PyTorch is not installed: pip install torch" in refused(processes.run(2, "-c", code))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(["--loss", "hsigmoid"], "--loss hsigmoid"), (["--tied"], "--tied"), (["--loss", "nce"], "")],
+)
+def test_output_rows_that_every_rank_holds_are_told(ranks, corpus, more, told):
+    size = ["--batch-size", 3, "--bptt", 3, "--dry-run"]  # V > 2 * 9
+    first, second = ranks(2, "train", corpus, *LM, *size, *more)
+    assert (first.status, second.status, second.err) == (0, 0, "")
+    notes = [line for line in first.err.splitlines() if "output rows" in line]
+    assert len(notes) == bool(told), first.err
+    assert all(told in note for note in notes)

@@ -46,9 +46,9 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     return (
         LIBRARY_BYTES
         + 4 * (1 + states) * (everything - output + own)
-        + 4 * (output if own < output else 0)  # put together to be measured and written
         + 4 * (everything if config.validation.valid is not None else 0)
-        + 4 * 2 * dense
+        # dealt out ones are put together where a run goes on, before there are gradients
+        + 4 * max(2 * dense, output if own < output else 0)
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES if on_cpu else DEVICE_BYTES)
         + 4 * 4 * tokens * loss.negatives(config.loss)

@@ -186,8 +186,8 @@ class LanguageModelEngine(Engine):
         for name, tensor in tensors.items():
             expected[name] = tensor.detach().cpu().numpy()
             if shard is not None and name in self._dealt:
-                rows = np.broadcast_to(expected[name][:1], (shard.classes, *tensor.shape[1:]))
-                expected[name] = rows
+                many = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
+                expected[name] = np.broadcast_to(expected[name][:1], (many, *tensor.shape[1:]))
         check_state(kept, expected)
         start = self.model.start(self.columns.columns)
         names = [f"{CARRY}{place}" for place in range(len(start))]
@@ -207,9 +207,9 @@ class LanguageModelEngine(Engine):
                 given = kept[name]
                 if shard is not None and name in self._dealt:
                     if name in OUTPUT_ROWS and self.world.rank == 0:
-                        self._rows[name] = np.array(given)
-                    given, tensor = given[shard.low : shard.high], tensor[:-1]
-                tensor.copy_(torch.from_numpy(np.array(given)))
+                        self._rows[name] = np.require(given, requirements="W")
+                    given, tensor = given[: shard.rows], tensor[:-1]
+                tensor.copy_(torch.from_numpy(np.require(given, requirements="W")))
         self._whole = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +78,18 @@ class LanguageModelTask(Task):
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
 
+    def own_rows(self, name: str, shape: Sequence[int]) -> slice:
+        # imports PyTorch
+        from w2v.lm.engine import OUTPUT_ROWS, deals_out
+        from w2v.losses.sharded import Shard
+
+        world = self.context.world
+        of_output = name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
+        if not shape or not of_output or not deals_out(self.config, shape[0], world.size):
+            return slice(None)
+        shard = Shard.of(world, shape[0])
+        return slice(shard.low, shard.high)
+
     def demands(self, vocabulary: int) -> list[Demand]:
         from w2v.lm import cost  # imports PyTorch
         from w2v.training.device import find_device, free_memory
@@ -95,8 +108,9 @@ class LanguageModelTask(Task):
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"
 
     def job(self, text: Text) -> Job:
+        from w2v.lm import cost
         from w2v.lm.columns import Source  # imports PyTorch
-        from w2v.lm.engine import LanguageModelEngine
+        from w2v.lm.engine import LanguageModelEngine, deals_out
         from w2v.lm.validation import LanguageModelValidation
 
         assert isinstance(text, TokenText)
@@ -107,6 +121,13 @@ class LanguageModelTask(Task):
             source = Source(text.ids, None, tokens.eos)
         world = self.context.world
         engine = LanguageModelEngine(config, source, tokens.counts, world)
+        dealt = cost.with_loss(replace(config, lm=replace(config.lm, tied=False)), "softmax")
+        size = len(tokens)
+        never = config.lm.tied or not LOSSES[config.training.loss].draws_noise
+        if never and deals_out(dealt, size, world.size) > deals_out(config, size, world.size):
+            kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
+            what = f"each of the {world.size} ranks holds all {size:,} output rows"
+            self.reporter.note(f"{what}: {kind} are not dealt out; those of softmax would be")
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None
         if text.valid is not None:

@@ -7,6 +7,7 @@ disk, and nobody holds the rows of another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from w2v.errors import RunError
-from w2v.runs.checkpoint import UNSOUND, Rows, all_finite, tensor_chunks, write_file
+from w2v.runs.checkpoint import CHUNK, UNSOUND, Rows, all_finite, tensor_chunks, write_file
 from w2v.training.engine import Engine, Part
 from w2v.training.handout import Rest
 from w2v.training.result import TrainingResult
@@ -57,6 +58,24 @@ def _sent(world: World, source: int, own: Iterator[bytes | memoryview]) -> Itera
         if not world.agree([len(sent)]).any():
             return
         yield world.deal([sent, *[sent[:0]] * (world.size - 1)])[source].data
+
+
+def hand_out(world: World, array: np.ndarray | None, own: slice, like: np.ndarray) -> np.ndarray:
+    """The way back, of one tensor, which is of the first rank: returns the rows `own` of it, there
+    none. like: of the same shape and type, without rows."""
+    edges = world.agree([own.start, own.stop]).astype(int).tolist()
+    most, width = max(high - low for low, high in edges), like.itemsize * math.prod(like.shape[1:])
+    found = np.empty((own.stop - own.start if array is None else 0, *like.shape[1:]), like.dtype)
+    step = max(1, CHUNK // max(1, width))
+    for at in range(0, most, step):
+        sent = [like] * world.size
+        if array is not None:
+            sent[1:] = [array[low + at : min(high, low + at + step)] for low, high in edges[1:]]
+        parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in sent]
+        piece = world.deal(parts)[0]
+        if array is None:
+            found[at : at + step].reshape(-1).view(np.uint8)[:] = piece
+    return found
 
 
 class Follower:

@@ -7,7 +7,7 @@ Rank 0 alone reads and writes the run's directory, reports, and decides.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.directory import OWNER
 from w2v.runs.output import Output, claimed, default_name, numbered
 from w2v.runs.resume import comparable, resumed_config
+from w2v.runs.rows import hand_out
 from w2v.settings.config import Config
 from w2v.system.json import read_object
 from w2v.system.versions import made_with
@@ -140,8 +141,11 @@ def check_same_text(world: World, text: Text) -> None:
     world.settle(error)
 
 
-def shared(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Returns rank 0's checkpoint, on all ranks."""
+def shared(
+    world: World, checkpoint: Checkpoint | None, own_rows: Callable[[str, Sequence[int]], slice]
+) -> Checkpoint | None:
+    """Returns rank 0's checkpoint, on all ranks; on others its tensors have their `own_rows(name,
+    shape)` alone."""
     if world.size == 1:
         return checkpoint
     head: dict[str, Any] | None = None
@@ -156,8 +160,12 @@ def shared(world: World, checkpoint: Checkpoint | None) -> Checkpoint | None:
         return None
     found: dict[str, np.ndarray] = {}
     for name, (kind, shape) in head["kinds"].items():
-        array = np.array(tensors[name]) if tensors else np.empty(shape, kind)
-        world.share(array.reshape(-1).view(np.uint8))
+        given, rows = tensors.get(name), own_rows(name, shape)
+        if rows != slice(None):
+            array = hand_out(world, given, rows, np.empty((0, *shape[1:]), kind))
+        else:
+            array = np.empty(shape, kind) if given is None else np.array(given)
+            world.share(array.reshape(-1).view(np.uint8))
         if world.rank:
             found[name] = array
     if world.rank == 0:

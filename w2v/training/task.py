@@ -14,7 +14,7 @@ import math
 import pkgutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,6 +180,11 @@ class Task(ABC):
     def read(self, earlier: Checkpoint | None) -> Text:
         """Returns the texts; `earlier` is the checkpoint to go on from. Raises InputError where
         they cannot be used."""
+
+    def own_rows(self, name: str, shape: Sequence[int]) -> slice:
+        """Returns which rows of a tensor of a checkpoint this rank needs, if not the first, which
+        has it: all, or on each rank some."""
+        return slice(None)
 
     @abstractmethod
     def demands(self, vocabulary: int) -> list[Demand]:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import torch
 
-import w2v.lm.engine
+import w2v.lm.dealing
 from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine
 from w2v.settings.build import build_config
@@ -48,7 +48,7 @@ def trained(given: dict[str, str], world: World) -> tuple[dict[str, np.ndarray],
     """The state, with output rows `own` of a layer that is dealt out; and the loss."""
     engine = LanguageModelEngine(build_config(COMMON | given), *text(), world)
     if world.size > 1:
-        assert (engine._shard is not None) == (w2v.lm.engine.SHARD_FROM == 0)
+        assert (engine._shard is not None) == (w2v.lm.dealing.SHARD_FROM == 0)
     blocks, loss = Blocks(engine.bounds(), 1), 0.0
     for number in range(len(blocks)):
         loss += engine.train(blocks[number], engine.config.training.lr).loss
@@ -68,7 +68,7 @@ runs += [(torch.float32, 1e-5, given | plain) for given in SETTINGS + SHARDED[:2
 for place, (dtype, tolerance, given) in enumerate(runs):
     torch.set_default_dtype(dtype)
     dealt = place % len(SETTINGS + SHARDED) >= len(SETTINGS)
-    w2v.lm.engine.SHARD_FROM = 0 if dealt else 1000
+    w2v.lm.dealing.SHARD_FROM = 0 if dealt else 1000
     (alone, whole, _), (together, part, own) = trained(given, World.alone()), trained(given, world)
     assert alone.keys() == together.keys()
     for name, array in alone.items():

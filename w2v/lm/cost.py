@@ -11,7 +11,8 @@ import torch
 
 from w2v.lm.bodies import make_body
 from w2v.lm.columns import Source
-from w2v.lm.engine import LanguageModelEngine, deals_out
+from w2v.lm.dealing import deals_out
+from w2v.lm.engine import LanguageModelEngine
 from w2v.losses.math.score_sums import DEVICE_BYTES
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config

@@ -29,14 +29,13 @@ from torch import Tensor, nn
 from w2v.errors import InputError, RunError
 from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
+from w2v.lm.dealing import deals_out
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.lm.saved import model_arrays
-from w2v.losses.layers import layer_class
 from w2v.losses.math.numbers import promised
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
-from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device
@@ -48,24 +47,6 @@ from w2v.training.world import World
 
 CARRY = "carry."  # begins the names of the body's state in a checkpoint
 OUTPUT_ROWS = "output.weight", "output.bias"  # the parameters that can be dealt out
-# A layer is dealt out to ranks from so many rows per token of a step on. 3 hidden rows travel for
-# each token then, and otherwise 2 gradients for each output row, or, of a layer that draws noise
-# words, that of each token's row and every rank's of these; smaller messages cost about as much.
-SHARD_FROM = 2
-
-
-def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
-    """Whether so many ranks deal out the output rows of V = vocabulary tokens."""
-    lm, options, rows = config.lm, config.loss, vocabulary
-    loss = LOSSES[config.training.loss]
-    if ranks == 1 or lm.tied or not issubclass(layer_class(loss.name), FullLayer):
-        return False
-    if loss.draws_noise:
-        negatives = loss.negatives(loss.with_negatives(options, vocabulary - 1))
-        rows = ranks * lm.accumulate * negatives
-    # of sparse softmax the highest scores of every rank travel too
-    more = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
-    return rows > SHARD_FROM * (1 + more) * config.training.batch_size * lm.bptt * lm.accumulate
 
 
 class LanguageModelEngine(Engine):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -80,7 +80,8 @@ class LanguageModelTask(Task):
 
     def own_rows(self, name: str, shape: Sequence[int]) -> slice:
         # imports PyTorch
-        from w2v.lm.engine import OUTPUT_ROWS, deals_out
+        from w2v.lm.dealing import deals_out
+        from w2v.lm.engine import OUTPUT_ROWS
         from w2v.losses.sharded import Shard
 
         world = self.context.world
@@ -108,9 +109,9 @@ class LanguageModelTask(Task):
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"
 
     def job(self, text: Text) -> Job:
-        from w2v.lm import cost
         from w2v.lm.columns import Source  # imports PyTorch
-        from w2v.lm.engine import LanguageModelEngine, deals_out
+        from w2v.lm.dealing import each_holds_all
+        from w2v.lm.engine import LanguageModelEngine
         from w2v.lm.validation import LanguageModelValidation
 
         assert isinstance(text, TokenText)
@@ -121,12 +122,9 @@ class LanguageModelTask(Task):
             source = Source(text.ids, None, tokens.eos)
         world = self.context.world
         engine = LanguageModelEngine(config, source, tokens.counts, world)
-        dealt = cost.with_loss(replace(config, lm=replace(config.lm, tied=False)), "softmax")
-        size = len(tokens)
-        never = config.lm.tied or not LOSSES[config.training.loss].draws_noise
-        if never and deals_out(dealt, size, world.size) > deals_out(config, size, world.size):
+        if each_holds_all(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
-            what = f"each of the {world.size} ranks holds all {size:,} output rows"
+            what = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"
             self.reporter.note(f"{what}: {kind} are not dealt out; those of softmax would be")
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None

@@ -1,0 +1,42 @@
+"""Which output layers ranks deal out among each other, row by row, and which each holds whole."""
+
+from __future__ import annotations
+
+from w2v.losses.layers import layer_class
+from w2v.losses.softmax import FullLayer
+from w2v.losses.table import LOSSES
+from w2v.settings.config import Config
+
+# A layer is dealt out to ranks from so many rows per token of a step on. 3 hidden rows travel for
+# each token then, and otherwise 2 gradients for each output row, or, of a layer that draws noise
+# words, that of each token's row and every rank's of these; smaller messages cost about as much.
+SHARD_FROM = 2
+
+
+def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
+    """Whether so many ranks deal out the output rows of V = vocabulary tokens."""
+    lm, options, rows = config.lm, config.loss, vocabulary
+    loss = LOSSES[config.training.loss]
+    if ranks == 1 or not _may_deal_out(config):
+        return False
+    if loss.draws_noise:
+        negatives = loss.negatives(loss.with_negatives(options, vocabulary - 1))
+        rows = ranks * lm.accumulate * negatives
+    # of sparse softmax the highest scores of every rank travel too
+    more = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
+    return rows > (1 + more) * _rows_worth_dealing_out(config)
+
+
+def each_holds_all(config: Config, vocabulary: int, ranks: int) -> bool:
+    """Whether each of so many ranks holds all output rows of V = vocabulary tokens only because of
+    the loss, or of `tied`."""
+    many = ranks > 1 and vocabulary > _rows_worth_dealing_out(config)
+    return many and not _may_deal_out(config)
+
+
+def _may_deal_out(config: Config) -> bool:
+    return not config.lm.tied and issubclass(layer_class(config.training.loss), FullLayer)
+
+
+def _rows_worth_dealing_out(config: Config) -> float:
+    return SHARD_FROM * config.training.batch_size * config.lm.bptt * config.lm.accumulate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -108,9 +108,8 @@ class LanguageModelTask(Task):
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"
 
     def job(self, text: Text) -> Job:
-        from w2v.lm import cost
         from w2v.lm.columns import Source  # imports PyTorch
-        from w2v.lm.engine import LanguageModelEngine, deals_out
+        from w2v.lm.engine import SHARD_FROM, LanguageModelEngine, deals_out
         from w2v.lm.validation import LanguageModelValidation
 
         assert isinstance(text, TokenText)
@@ -121,11 +120,11 @@ class LanguageModelTask(Task):
             source = Source(text.ids, None, tokens.eos)
         world = self.context.world
         engine = LanguageModelEngine(config, source, tokens.counts, world)
-        dealt = cost.with_loss(replace(config, lm=replace(config.lm, tied=False)), "softmax")
-        size = len(tokens)
-        never = config.lm.tied or not LOSSES[config.training.loss].draws_noise
-        if never and deals_out(dealt, size, world.size) > deals_out(config, size, world.size):
-            kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
+        lm, size = config.lm, len(tokens)
+        large = size > SHARD_FROM * config.training.batch_size * lm.bptt * lm.accumulate
+        never = lm.tied or not LOSSES[config.training.loss].draws_noise
+        if world.size > 1 and large and never and not deals_out(config, size, world.size):
+            kind = "`tied` ones" if lm.tied else f"those of `loss` {config.training.loss}"
             what = f"each of the {world.size} ranks holds all {size:,} output rows"
             self.reporter.note(f"{what}: {kind} are not dealt out; those of softmax would be")
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)

@@ -8,7 +8,6 @@ import select
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -60,11 +59,7 @@ def _said(shell: str, option: str, script: str) -> str:
 
 
 def zsh(*lines: str) -> list[list[str]]:
-    return [_in_zsh(line) for line in lines]
-
-
-def _in_zsh(line: str) -> list[str]:
-    """What a terminal shows when TAB is pressed twice behind the line."""
+    """What a terminal shows when TAB is pressed twice behind each line."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TERM"] = "dumb"
@@ -72,26 +67,27 @@ def _in_zsh(line: str) -> list[str]:
     try:
         ready = "autoload -Uz compinit; compinit -u -D; setopt NO_BEEP; PS1=; LISTMAX=1000\n"
         os.write(terminal, ready.encode())
-        os.write(terminal, b"eval \"$(w2v completion zsh)\"; echo RE''ADY\n")
-        _read(terminal, "READY")
-        os.write(terminal, f"{line}\t\t".encode())
-        return _read(terminal, None).split()
+        os.write(terminal, b"eval \"$(w2v completion zsh)\"; echo E''ND\n")
+        _read(terminal)
+        # the keys behind wait for what TAB does: ^U takes the line back
+        return [_asked(terminal, f"{line}\t\t\x15echo E''ND\n").split() for line in lines]
     finally:
         os.write(terminal, b"\x03\x04exit\n")
         os.close(terminal)
         os.waitpid(pid, 0)
 
 
-def _read(terminal: int, until: str | None) -> str:
-    """What the terminal shows: up to a text, or until it has been quiet for three seconds."""
-    text, end = "", time.monotonic() + 60
-    while time.monotonic() < end:
-        wait = 60.0 if until else (20.0 if not text.count("\n") else 3.0)
-        if not select.select([terminal], [], [], wait)[0]:
-            break
+def _asked(terminal: int, keys: str) -> str:
+    os.write(terminal, keys.encode())
+    return _read(terminal)
+
+
+def _read(terminal: int) -> str:
+    """What the terminal shows up to END."""
+    text = ""
+    while "END" not in text:
+        assert select.select([terminal], [], [], 120)[0], text
         text += os.read(terminal, 1 << 16).decode("utf-8", "replace")
-        if until and until in text:
-            break
     return text
 
 

@@ -161,6 +161,7 @@ def test_other_errors_stay_what_they_are(monkeypatch):
         OSError("could not load"),
         ImportError("cannot allocate"),
         RuntimeError("thread"),
+        SystemError("error return without exception set"),
     ):
         with pytest.raises(MemoryError), short_memory():
             raise error

@@ -72,10 +72,10 @@ def _field(path: Path, name: str, unit: int) -> int | None:
 @contextmanager
 def short_memory() -> Iterator[None]:
     """A library that could not be loaded within a limit on this process's memory (`ulimit -v`),
-    which says anything then, is a MemoryError."""
+    which says anything then (SystemError: that it failed and not why), is a MemoryError."""
     try:
         yield
-    except (ImportError, OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, SystemError) as error:
         other = isinstance(error, OSError) and error.errno not in (None, errno.ENOMEM)
         if other or isinstance(error, W2VError) or not _limited():
             raise

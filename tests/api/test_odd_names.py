@@ -45,7 +45,9 @@ def test_a_report_of_no_path_is_refused(given):
         w2v.report(*given)
 
 
-@pytest.mark.parametrize("counts", [[1], [1, -1], [1, np.nan], [1, 1e300], ["1", "2"], 3, [[1, 2]]])
+@pytest.mark.parametrize(
+    "counts", [[1], [1, -1], [1, np.nan], [1, 1e300], [2, 1.5], ["1", "2"], 3, [[1, 2]]]
+)
 def test_counts_that_do_not_fit_the_words_are_refused(counts):
     with pytest.raises(w2v.InputError, match="`counts`"):
         w2v.WordVectors(["a", "b"], np.eye(2), counts)

@@ -182,8 +182,8 @@ class WordRows:
 def _whole(counts: Any, length: int) -> np.ndarray:
     found = np.asarray(counts)
     right = found.shape == (length,) and found.dtype.kind in "iuf"
-    if not right or not ((found >= 0) & (found < 2**63)).all():
-        raise InputError(f"`counts` must be {length} numbers of 0 or more, one for each word")
+    if not right or not ((found >= 0) & (found < 2**63) & (found == np.floor(found))).all():
+        raise InputError(f"`counts` must be {length} whole numbers of 0 or more, one for each word")
     return found.astype(np.int64, copy=False)
 
 

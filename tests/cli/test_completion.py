@@ -69,8 +69,9 @@ def zsh(*lines: str) -> list[list[str]]:
         os.write(terminal, ready.encode())
         os.write(terminal, b"eval \"$(w2v completion zsh)\"; echo E''ND\n")
         _read(terminal)
-        # the keys behind wait for what TAB does: ^U takes the line back
-        return [_asked(terminal, f"{line}\t\t\x15echo E''ND\n").split() for line in lines]
+        # The keys behind wait for what TAB does: ^A ^K take the line back. (^U is for the terminal
+        # until zsh has taken it over, which would take the TABs back too.)
+        return [_asked(terminal, f"{line}\t\t\x01\x0becho E''ND\n").split() for line in lines]
     finally:
         os.write(terminal, b"\x03\x04exit\n")
         os.close(terminal)

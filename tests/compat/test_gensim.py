@@ -1,5 +1,4 @@
-"""gensim's classes on this library: parameters, attributes, going on with training, queries,
-files."""
+"""gensim's classes on this library: parameters, attributes, going on with training, corpora."""
 
 import bz2
 import pickle
@@ -18,7 +17,6 @@ from w2v.compat.gensim import (
     Word2Vec,
 )
 from w2v.errors import InputError
-from w2v.vectors import load_vectors, save_vectors
 
 OPTIONS = {"vector_size": 8, "min_count": 1, "workers": 1, "sample": 0, "epochs": 2}
 
@@ -193,137 +191,6 @@ class TestTraining:
         (tmp_path / "pickle").write_bytes(pickle.dumps({"a": 1}))
         with pytest.raises(InputError, match="pickles"):
             Word2Vec.load(tmp_path / "pickle")
-
-
-WORDS = ["king", "queen", "man", "woman", "paris"]
-ROWS = np.array([[1, 0, 2], [1, 2, 2], [3, 0, 0.5], [3, 6, 0.5], [0, 0, -1]], np.float32)
-
-
-@pytest.fixture
-def wv():
-    found = KeyedVectors(3)
-    found.add_vectors(WORDS, ROWS, {"count": np.array([9, 8, 7, 6, 5])})
-    return found
-
-
-class TestKeyedVectors:
-    def test_looking_up(self, wv):
-        np.testing.assert_array_equal(wv["king"], ROWS[0])
-        np.testing.assert_array_equal(wv[["queen", 0]], ROWS[[1, 0]])
-        assert "king" in wv and "kin" not in wv and 4 in wv and 5 not in wv
-        assert np.linalg.norm(wv.get_vector("woman", norm=True)) == pytest.approx(1)
-        for look_up in (wv.get_vector, wv.most_similar, wv.get_index, wv.distances):
-            with pytest.raises(KeyError):
-                look_up("kin")
-        with pytest.raises(ValueError, match="read-only"):
-            wv["king"][0] = 3
-
-    def test_neighbours(self, wv):
-        found = wv.most_similar(positive=["king", "woman"], negative=["man"], topn=1)
-        assert found[0][0] == "queen"
-        assert wv.most_similar("king", "man") == wv.most_similar(["king"], ["man"])
-        assert wv.most_similar([("king", 2.0)])[0][0] == "queen"
-        assert wv.similar_by_vector(ROWS[0], topn=1)[0] == ("king", pytest.approx(1, abs=1e-6))
-        assert wv.similar_by_word("king") == wv.most_similar("king")
-        assert {word for word, _ in wv.most_similar("king", restrict_vocab=2)} == {"queen"}
-        assert wv.most_similar("king", topn=None).shape == (5,)
-        assert wv.most_similar("king", topn=0) == []
-        assert wv.most_similar_cosmul(["king", "woman"], "man", topn=1)[0][0] == "queen"
-        assert wv.doesnt_match(["king", "queen", "paris"]) == "paris"
-        assert wv.most_similar_to_given("king", ["paris", "queen"]) == "queen"
-
-    def test_similarities_and_distances(self, wv):
-        cosine = ROWS[0] @ ROWS[2] / np.linalg.norm(ROWS[0]) / np.linalg.norm(ROWS[2])
-        assert wv.similarity("king", "man") == pytest.approx(cosine)
-        assert wv.distance("king", "king") == 0
-        assert wv.n_similarity(["king"], ["man"]) == wv.similarity("king", "man")
-        np.testing.assert_allclose(wv.distances("king", ["man"]), [1 - cosine], rtol=1e-5)
-        assert wv.rank("king", "queen") == 1 and wv.closer_than("king", "paris")[0] == "queen"
-        with pytest.raises(ZeroDivisionError):
-            wv.n_similarity(["king"], [])
-        near = sum(x for _, x in wv.most_similar("king", topn=2))
-        relative = wv.relative_cosine_similarity("king", "man", topn=2)
-        assert relative == pytest.approx(cosine / near)
-        for nothing in (
-            lambda: wv.doesnt_match(["kin"]),
-            lambda: wv.most_similar_cosmul([], "king"),
-        ):
-            with pytest.raises(ValueError, match="cannot"):
-                nothing()
-        wv.init_sims(replace=True)
-        np.testing.assert_allclose(np.linalg.norm(wv.vectors, axis=1), 1, rtol=1e-6)
-        assert wv.similarity("king", "man") == pytest.approx(cosine)
-        assert str(wv) == "KeyedVectors<vector_size=3, 5 keys>"
-
-    def test_means(self, wv):
-        mean = wv.get_mean_vector(["king", "kin", "man"], [1, 5, 3], pre_normalize=False)
-        np.testing.assert_allclose(mean, (ROWS[0] + 3 * ROWS[2]) / 4)
-        with pytest.raises(KeyError):
-            wv.get_mean_vector(["kin"], ignore_missing=False)
-        for keys, weights in (([], None), (["king"], [1, 2])):
-            with pytest.raises(ValueError):
-                wv.get_mean_vector(keys, weights)
-
-    def test_adding_and_changing(self, wv):
-        wv["rome"] = np.ones(3)
-        wv.add_vectors(["king", "oslo"], np.full((2, 3), 2.0))
-        assert len(wv) == 7 and wv["king"][1] == 0 and wv["oslo"][1] == 2
-        assert wv.get_vecattr("king", "count") == 9 and wv.get_vecattr("oslo", "count") == 0
-        wv[["king", "bonn"]] = np.full((2, 3), 4.0)
-        assert wv["king"].tolist() == wv["bonn"].tolist() == [4, 4, 4]
-        wv.set_vecattr("bonn", "size", 3)
-        assert wv.get_vecattr("bonn", "size") == 3
-        np.testing.assert_allclose(np.linalg.norm(wv.get_normed_vectors(), axis=1), 1, rtol=1e-6)
-        wv.vectors[0] = [1, 0, 0]
-        wv.fill_norms(force=True)
-        assert wv.norms[0] == 1
-
-    @pytest.mark.parametrize("binary", [False, True])
-    def test_word2vec_files(self, wv, tmp_path, binary):
-        wv.save_word2vec_format(tmp_path / "v", tmp_path / "vocab", binary=binary)
-        found = KeyedVectors.load_word2vec_format(tmp_path / "v", tmp_path / "vocab", binary)
-        assert found.index_to_key == WORDS and found.get_vecattr("man", "count") == 7
-        np.testing.assert_array_equal(found.vectors, ROWS)
-        assert load_vectors(tmp_path / "v").words == WORDS
-        assert len(KeyedVectors.load_word2vec_format(tmp_path / "v", limit=2)) == 2
-        half = KeyedVectors.load_word2vec_format(tmp_path / "v", datatype=np.float16)
-        assert half.vectors.dtype == np.float16
-        wv.save(tmp_path / "kv")
-        again = KeyedVectors.load(tmp_path / "kv", mmap="r")
-        assert again.key_to_index == wv.key_to_index and again.get_vecattr("man", "count") == 7
-
-    def test_runs_of_the_command_line_are_read(self, tmp_path):
-        (tmp_path / "run").mkdir()
-        save_vectors(tmp_path / "run" / "vectors.npy", WORDS, ROWS)
-        (tmp_path / "run" / "vectors.vocab.tsv").rename(tmp_path / "run" / "vocab.tsv")
-        assert KeyedVectors.load_word2vec_format(tmp_path / "run").index_to_key == WORDS
-
-    def test_evaluation(self, wv, tmp_path):
-        (tmp_path / "q").write_text(
-            ": royal\nman king woman queen\nman king woman paris\n: none\na b c d\n"
-        )
-        score, sections = wv.evaluate_word_analogies(tmp_path / "q")
-        assert score == 0.5
-        assert sections[0]["correct"] == [("MAN", "KING", "WOMAN", "QUEEN")]
-        assert [each["section"] for each in sections] == ["royal", "none", "Total accuracy"]
-        score, _ = wv.evaluate_word_analogies(tmp_path / "q", dummy4unknown=True)
-        assert score == pytest.approx(1 / 3)
-        pairs = [("king", "queen", 9), ("king", "man", 5), ("queen", "paris", 1), ("a", "b", 3)]
-        (tmp_path / "s").write_text("".join(f"{a}\t{b}\t{c}\n" for a, b, c in pairs))
-        pearson, spearman, unknown = wv.evaluate_word_pairs(tmp_path / "s")
-        assert spearman[0] == pytest.approx(1) and spearman[1] == pytest.approx(0, abs=1e-3)
-        assert 0.9 < pearson[0] < 1 and 0 < pearson[1] < 0.3
-        assert unknown == 25
-        for wrong, evaluate in (("s", wv.evaluate_word_analogies), ("q", wv.evaluate_word_pairs)):
-            with pytest.raises(ValueError):
-                evaluate(tmp_path / wrong)
-
-    def test_p_values_are_those_of_the_t_test(self):
-        """Figures of scipy.stats.pearsonr."""
-        from w2v.compat.gensim.keyed_vectors import p_value
-
-        for r, n, expected in ((0.5, 10, 0.141111), (-0.3, 100, 2.42546e-3), (0.2, 3, 0.871811)):
-            assert p_value(r, n) == pytest.approx(expected, rel=1e-3)
 
 
 class TestSentences:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from time import time
 from typing import Any, Protocol
 
 from w2v.errors import InputError, RunError
@@ -84,27 +85,41 @@ class File:
 
 
 class TensorBoard:
-    """The numbers of every line under their names, over the words that were read, as PyTorch writes
-    them. `earlier`: the lines of a run that goes on, None for a new one; they are written again in
-    the place of all that its other process wrote, which may be less, or more."""
+    """The numbers of every line under their names, over the words that were read, by TensorBoard's
+    own writer. `earlier`: the lines of a run that goes on, None for a new one; they are written
+    again in the place of all that its other process wrote, which may be less, or more."""
 
     def __init__(self, folder: str, earlier: Lines | None) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # a second, and no requirement of w2v
+        # no requirement of w2v; the writer of torch.utils.tensorboard would slow the training by 2 %
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self.what, self._words = f"`tensorboard` {folder}", 0
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         try:
-            self._writer = SummaryWriter(folder, purge_step=None if earlier is None else 0)
+            self._writer = EventFileWriter(folder)
+            if earlier is not None:  # readers drop what they have read of the steps from 0 on
+                start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+                self._writer.add_event(self._event(step=0, wall_time=time(), session_log=start))
             self.write(earlier or ())
         except OSError as error:
             raise RunError(f"{self.what} cannot be written: {error.strerror or error}") from None
 
     def write(self, lines: Lines) -> None:
+        value_of = self._summary.Value
         for line in lines:
             # a measurement of the validation text does not say how many words were read before
             self._words = line.get("words", self._words)
-            for name, value in line.items():
-                if isinstance(value, (int, float)) and name != "words":
-                    self._writer.add_scalar(name, value, self._words)
+            numbers = {
+                name: value
+                for name, value in line.items()
+                if isinstance(value, (int, float)) and name != "words"
+            }
+            values = [value_of(tag=name, simple_value=value) for name, value in numbers.items()]
+            summary = self._summary(value=values)
+            self._writer.add_event(
+                self._event(step=self._words, wall_time=time(), summary=summary)
+            )
         self._writer.flush()
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ class TensorBoard:
     again in the place of all that its other process wrote, which may be less, or more."""
 
     def __init__(self, folder: str, earlier: Lines | None) -> None:
-        # no requirement of w2v; the writer of torch.utils.tensorboard would slow the training by 2 %
+        # no requirement of w2v; the one of torch.utils.tensorboard slows the training by 2 %
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -117,9 +117,7 @@ class TensorBoard:
             }
             values = [value_of(tag=name, simple_value=value) for name, value in numbers.items()]
             summary = self._summary(value=values)
-            self._writer.add_event(
-                self._event(step=self._words, wall_time=time(), summary=summary)
-            )
+            self._writer.add_event(self._event(step=self._words, wall_time=time(), summary=summary))
         self._writer.flush()
 
     def close(self) -> None:

@@ -73,7 +73,7 @@ def test_vocab_in_a_pipeline(corpus: str, tmp_path: Path) -> None:
     ("content", "arguments", "message"),
     [
         (None, ["none.txt"], "no such corpus: none.txt"),
-        (b"", ["c.txt"], "the corpus holds no word: c.txt is empty"),
+        (b"", ["c.txt"], "the corpus contains no words: c.txt is empty"),
         (
             b"a b a\n",
             ["c.txt"],

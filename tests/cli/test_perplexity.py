@@ -76,7 +76,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
-        (["run", "--text", "-"], "", "the corpus holds no word: "),
+        (["run", "--text", "-"], "", "the corpus contains no words: "),
         (["run", "--text", "-"], "nothing known here\n", "run knows no word of -: "),
         (["run", "--text", "none.txt"], "", "none.txt; check the path"),
         (["run", "--text", "-"], b"\0\1\2\3" * 100, "standard input looks like a binary file"),

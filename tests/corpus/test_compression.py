@@ -108,7 +108,7 @@ def test_a_compressed_binary_file(tmp_path, read):
 
 def test_an_empty_compressed_file_has_no_words(tmp_path, read):
     (tmp_path / "a.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="holds no word"):
+    with pytest.raises(InputError, match="contains no words"):
         read(tmp_path / "a.gz")
 
 

@@ -1,7 +1,8 @@
-"""What a message of Arrow's format claims to hold, which Arrow itself only says by unpacking it.
+"""Reads the unpacked size that a message of the Arrow format claims, without unpacking it (which is
+the only way that Arrow itself offers).
 
-A message is a flatbuffer (tables whose fields are found through a list of offsets) and a body; in
-compressed bodies each buffer begins with its length once it is unpacked.
+A message is a flatbuffer (tables whose fields are found through a list of offsets) and a body; in a
+compressed body each buffer begins with its unpacked length.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from w2v.errors import InputError
 
-CONTINUED = b"\xff\xff\xff\xff"  # what a message begins with, but in old files
-END = b"ARROW1"  # of a file, behind the length of its index
+CONTINUED = b"\xff\xff\xff\xff"  # a message begins with it, except in old files
+END = b"ARROW1"  # ends a file, after the length of its index
 DICTIONARY, BATCH = 2, 3  # kinds of messages
 KIND, HEADER = 1, 2  # fields of a message
 DATA = 1  # field of a dictionary: its batch
@@ -24,8 +25,8 @@ NOT_COMPRESSED = -1  # in place of a buffer's length
 
 
 def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
-    """Yields for each message of a file or a stream how many bytes its buffers have once they are
-    unpacked, and in the file. Raises InputError if the index or a message is damaged."""
+    """Yields (unpacked bytes, bytes in the file) of the buffers of each message of a file or a
+    stream. Raises InputError if the index or a message is damaged."""
     import pyarrow
 
     if memoryview(data)[: len(END)] == END:
@@ -56,8 +57,8 @@ def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
 
 
 def message_claims(metadata: Any, body: Any, name: str) -> int:
-    """Returns how many bytes the buffers of a message have once they are unpacked. Raises
-    InputError if it is damaged."""
+    """Returns the total unpacked size in bytes of the buffers of a message. Raises InputError if
+    the message is damaged."""
     data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
     with _told(name):
         message = _follow(data, 0)
@@ -87,7 +88,7 @@ def _told(name: str) -> Iterator[None]:
 
 
 def _field(data: memoryview, table: int, number: int) -> int:
-    """Returns where a field of a table is, 0 if it is left out."""
+    """Returns the offset of a field of a table, 0 if the field is absent."""
     offsets = table - unpack_from("<i", data, table)[0]
     place = 4 + 2 * number
     if place >= unpack_from("<H", data, offsets)[0]:

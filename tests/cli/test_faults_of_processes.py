@@ -267,11 +267,8 @@ def test_a_killed_run(kind: str, corpus: str, process: Run, tmp_path: Path) -> N
     done = process(*verb)
     what = "model" if kind == "lm" else "vectors"
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == f"w2v {verb[0]}: run is a run that has not come to its end, so it has no {what} yet; go"
-        " on with it: w2v train --resume run\n"
-    )
+    assert done.stderr.startswith(f"w2v {verb[0]}: run is ") and f"no {what} yet" in done.stderr
+    assert done.stderr.endswith(": w2v train --resume run\n")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,11 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
             "w1\n",
             "--device tpu is not one of auto, cpu, cuda",
         ),
-        (["run", "--text", "-", "--encoding", "x"], "the king\n", "--encoding 'x' is no encoding"),
+        (
+            ["run", "--text", "-", "--encoding", "x"],
+            "the king\n",
+            "--encoding 'x' is not a text encoding",
+        ),
         (
             ["run", "--text", "-", "--encoding-errors", "x"],
             "w1\n",

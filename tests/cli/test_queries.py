@@ -200,7 +200,7 @@ def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> No
         ),
         (
             ["-o", "w.txt", "--format", "npy"],
-            "--format npy needs a file name that ends in .npy, not w.txt",
+            "--format npy needs a file name ending in .npy, not w.txt",
         ),
         (["-o", "none/w.txt"], "--output none/w.txt: the folder none does not exist"),
         (["-o", "taken.txt"], "--output taken.txt exists already"),

@@ -137,13 +137,7 @@ def test_what_cannot_be_read_is_refused_by_all(
 ) -> None:
     stdin(b"a b\n")
     told = refusals(2, lambda ranks: read("-", ranks=ranks))
-    assert (
-        told
-        == [
-            "standard input can be read by one process only, and there are 2: give regular files instead"
-        ]
-        * 2
-    )
+    assert "standard input can be read by one process only" in told[0] and len({*told}) == 1
     texts = [tmp_path / "0.txt", tmp_path / "1.txt"]
     for number, path in enumerate(texts):
         path.write_text("a b c\n" * (10 + number))

@@ -176,7 +176,7 @@ def test_a_recipe_names_it_from_its_own_folder(tmp_path):
     assert build_config({}, recipe).corpus.tokenizer == "words"
     with pytest.raises(InputError, match=r"`tokenizer` bert-base is not one of .* \.json file"):
         build_config({"corpus": ("a",), "tokenizer": "bert-base"})
-    with pytest.raises(InputError, match="both cut words"):
+    with pytest.raises(InputError, match="both split words"):
         build_config({"corpus": ("a",), "model": "lm", "subwords": 300, "tokenizer": "a.json"})
 
 

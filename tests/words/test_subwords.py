@@ -252,7 +252,7 @@ def test_many_threads_learn_as_one_does() -> None:
         ({"subwords": "3-6", "model": "lm"}, "`subwords` 3-6: `model` lm takes a number"),
         ({"subwords": "3-6", "buckets": "2Q"}, "`buckets` 2Q is not a whole number"),
         ({"subwords": "3-6", "buckets": "0"}, "`buckets` 0 is below 1"),
-        ({"subwords": "3-6", "init": "x", "freeze": "true"}, "with `subwords` no vector stays"),
+        ({"subwords": "3-6", "init": "x", "freeze": "true"}, "no vector stays"),
     ],
 )
 def test_what_cannot_be(settings: dict[str, str], message: str) -> None:

@@ -107,7 +107,7 @@ def _check_sources(reader: Reader, ranks: Ranks) -> None:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A directory that all ranks can see. `entry`: on rank 0, the cache entry being built, if any."""
+    """A directory that all ranks see; `entry` is the cache entry being built, on rank 0 only."""
 
     path: Path
     entry: NewEntry | None
@@ -115,7 +115,7 @@ class _Folder:
 
 
 def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
-    """Makes a folder in the cache, or else a temporary one; either is removed when `stack` exits."""
+    """Makes a folder in the cache or a temporary one; it is removed when `stack` exits."""
     warnings = []
     if key is not None:
         try:

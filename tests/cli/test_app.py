@@ -202,7 +202,7 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
             1,
             "w2v losses: x.txt: No such file or directory",
         ),
-        (MemoryError(), 1, "w2v losses: out of memory; a smaller --dim or --max-vocab needs less"),
+        (MemoryError(), 1, "w2v losses: out of memory; reduce --dim or --max-vocab"),
         (KeyboardInterrupt(), 130, "w2v losses: interrupted"),
         (Interrupted(signal.SIGTERM), 143, "w2v losses: terminated"),
         (

@@ -34,7 +34,7 @@ def test_vocab_counts(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert (
         done.stderr
         == f"{sum(words.values()):,} words, {len(words)} distinct; {len(found)} of these occur at"
-        f" least 5 times and are {100 * kept / sum(words.values()):.1f} % of the text\n"
+        f" least 5 times and make up {100 * kept / sum(words.values()):.1f} % of the text\n"
     )
 
 

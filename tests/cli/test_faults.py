@@ -36,7 +36,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (128 + number, "run\n"), err
     assert err.splitlines()[-1].endswith(
-        "the vectors learnt so far are in run; go on with: w2v train --resume run"
+        "the vectors learnt so far are in run; resume with: w2v train --resume run"
     )
     assert names(tmp_path / "run") == WHOLE
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -175,12 +175,15 @@ def test_a_finished_run_says_that_it_is(w2v: Run, corpus: str, tmp_path: Path) -
     done = w2v("train", "--resume", "run")
     assert not (tmp_path / ".run.lock").exists()
     assert (done.returncode, done.stdout) == (0, "run\n")
-    assert done.stderr == "run is finished, after 6 epochs; --epochs may grow\n"
+    assert done.stderr == "run is finished, after 6 epochs; increase --epochs to go on\n"
     grown = w2v("train", "--resume", "run", "--epochs", "8", "--quiet", "--json")
     assert grown.returncode == 0 and '"epochs_done": 8.0' in grown.stdout
     for options in (["--config", "x.yaml"], ["--dry-run"]):
         refused = w2v("train", "--resume", "run", *options)
-        assert refused.returncode == 2 and f"{options[0]} beside --resume" in refused.stderr
+        assert (
+            refused.returncode == 2
+            and f"{options[0]} cannot be combined with --resume" in refused.stderr
+        )
 
 
 def test_a_stream_has_no_checkpoints(w2v: Run, corpus: str) -> None:

@@ -149,7 +149,7 @@ def test_a_signal(kind: str, number: int, corpus: str, tmp_path: Path) -> None:
     with training(tmp_path, kind) as running:
         assert running.end(number) == (128 + number, "run\n")
     what = "model learnt so far is" if kind == "lm" else "vectors learnt so far are"
-    assert running.lines[-1].endswith(f"the {what} in run; go on with: w2v train --resume run")
+    assert running.lines[-1].endswith(f"the {what} in run; resume with: w2v train --resume run")
     assert names(tmp_path / "run") == whole(kind)
     assert names(tmp_path) == ["corpus.txt", "run"]
     reconcile(tmp_path / "run")

@@ -108,7 +108,7 @@ def test_skipped_lines_are_told(w2v: Run, model: str, tmp_path: Path) -> None:
     rows = "king\tqueen\t3\nman\twoman\t2\nthe\tking\t\nparis\tberlin\t1\n"
     (tmp_path / "s.tsv").write_text(rows)
     done = w2v("eval", model, "s.tsv")
-    assert "\t3\t3\n" in done.stdout and "warning: 1 line of s is no pair" in done.stderr
+    assert "\t3\t3\n" in done.stdout and "warning: 1 line of s is not a pair" in done.stderr
     (tmp_path / "s.tsv").write_text("word1\tword2\tscore\n" + rows.replace("king\t\n", "king\t4\n"))
     assert w2v("eval", model, "s.tsv").stderr == ""
 

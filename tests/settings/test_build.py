@@ -158,7 +158,7 @@ def test_a_bad_yaml_value_is_told_even_if_overridden(tmp_path: Path) -> None:
             "line 1: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not supported",
         ),
         ("dim: \x07", "is not YAML: special characters are not allowed"),
-        ("[" * 5000, "is not YAML"),
+        ("[" * 5000, "nested too deeply"),
         ("dim:", "has no value: give a whole number"),
         ("lowercase: 7", "is neither true nor false"),
         ("seed: 2019-01-01", "seed in"),

@@ -1,2 +1,2 @@
-"""The command line: one file per verb, which parses, calls the library and prints. Only this
+"""The command line: one module per verb, which parses, calls the library and prints. Only this
 package prints."""

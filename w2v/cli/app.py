@@ -144,8 +144,7 @@ def _guarded(given: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Runs a verb and returns its exit code. click's own runner is not used because it catches
-    exceptions."""
+    """Runs a verb and returns its exit code. (click's own runner would catch exceptions.)"""
     program = typer.main.get_command(app)
     if os.environ.get(VARIABLE):  # the shell requests completions
         from typer.completion import completion_init  # type: ignore[attr-defined]

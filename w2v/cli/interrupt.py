@@ -106,7 +106,7 @@ def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iter
         stop.set()
         if tells:
             how = "a second signal ends at once, without saving"
-            say(f"stopping and saving the training so far ({how})")
+            say(f"stopping: saving what was learnt so far ({how})")
 
     with handling(handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield stop

@@ -110,8 +110,7 @@ def binary_pipe() -> BinaryIO:
 
 
 def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
-    """Returns the file that --output names, after checking that it can be written; None if results
-    go to stdout."""
+    """Returns the file that --output names, checked to be writable; None if it is stdout."""
     if output is None or output == "-":
         return None
     check_writable(output, overwrite=overwrite)
@@ -143,8 +142,7 @@ def print_json(value: object) -> None:
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None
 ) -> None:
-    """Prints a table in a terminal, with numbers aligned to the right, or else tab-separated lines;
-    None is printed as n/a."""
+    """Prints a table in a terminal, or else tab-separated lines; None is printed as n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(cell) for cell in row))
@@ -207,16 +205,14 @@ def say(text: str = "") -> None:
 
 
 def silence(descriptor: int) -> None:
-    """Redirects a broken stdout or stderr to /dev/null, so that the interpreter's final flush does
-    not fail."""
+    """Redirects a broken stdout or stderr to /dev/null, for the interpreter's final flush."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def takes(stream: Any) -> bool:
-    """Returns whether the stream can be flushed; it cannot if the disk is full or its reader is
-    gone."""
+    """Returns whether the stream can be flushed: not if the disk is full or its reader gone."""
     try:
         if stream is not None and not stream.closed:
             stream.flush()

@@ -125,8 +125,7 @@ def command(
 
 
 def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bool) -> int:
-    """Trains, prints the result, and returns the exit code. Of several ranks, only the first one
-    prints."""
+    """Trains, prints the result (only on the first rank), and returns the exit code."""
     from w2v import run
 
     settings, first = context.config, context.world.rank == 0

@@ -55,8 +55,7 @@ class Job:
 
 
 def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
-    """Runs a job in a separate process, which is stopped gently once `stop` is set, and returns its
-    row with the results."""
+    """Runs a job in a separate process, stopped gently once `stop` is set. Returns its row."""
     ours, theirs = Pipe()
     row = job.row
     with ours:
@@ -116,8 +115,7 @@ def _messages(
 
 
 class _Forwarder:
-    """The child's Reporter: forwards all calls to the parent's Reporter, with the contender's name
-    before strings."""
+    """The child's Reporter: forwards calls to the parent's, with `name` before strings."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection, self._name = connection, name

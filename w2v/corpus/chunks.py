@@ -167,8 +167,7 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
-    """Returns the offset just after the last whitespace character of `text`, or 0 if there is none
-    from `start` on."""
+    """Returns the offset after the last whitespace of `text`, 0 if none from `start` on."""
     if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
     # A character may straddle `start`, with at most 2 of its bytes before it. The last whitespace

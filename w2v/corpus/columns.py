@@ -228,7 +228,6 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
 
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
-    """Returns the error to raise when the table `name` has no such column; `names` are those it
-    has."""
+    """Returns the error for a missing column of the table `name`, whose columns are `names`."""
     choice = f"choose one with `column`: {', '.join(map(str, names))}" if names else "it has none"
     return InputError(f"{name} has no column {column!r}; {choice}")

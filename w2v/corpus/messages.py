@@ -57,8 +57,7 @@ def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
 
 
 def message_claims(metadata: Any, body: Any, name: str) -> int:
-    """Returns the total unpacked size in bytes of the buffers of a message. Raises InputError if
-    the message is damaged."""
+    """Returns the unpacked bytes of a message's buffers. Raises InputError if it is damaged."""
     data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
     with _told(name):
         message = _follow(data, 0)

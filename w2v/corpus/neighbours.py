@@ -103,8 +103,7 @@ def stretches(ids: np.ndarray, bridges: Bridges) -> Iterator[np.ndarray]:
 
 
 class PairCounts(NamedTuple):
-    """The P pairs that occur at least `min_count` times, and `distinct`, the number of all distinct
-    pairs."""
+    """P frequent pairs, and the number of all distinct pairs."""
 
     first: np.ndarray  # int64 [P], ids
     bridge: np.ndarray  # int64 [P], see Bridges

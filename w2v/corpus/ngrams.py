@@ -22,8 +22,7 @@ BLOCK_WORDS = 20_000  # words processed at a time, so that the arrays stay small
 
 
 class Ngrams(NamedTuple):
-    """The n-grams of `shortest` to `longest` characters, in `buckets` buckets; none if `longest` is
-    0."""
+    """N-grams of `shortest` to `longest` (0: no n-grams) characters, in `buckets` buckets."""
 
     shortest: int
     longest: int

@@ -49,8 +49,7 @@ def _parts(source: Source, reading: Reading, size: int) -> Iterator[Source]:
 
 
 def _line_end(file: IO[bytes], start: int, length: int) -> int | None:
-    """Returns the offset after the first line end from `start` on, None if that is the file's
-    end."""
+    """Returns the offset after the first line end from `start` on, None at the file's end."""
     file.seek(start)
     while start < length and (block := file.read(LOOKED_AT)):
         if (place := block.find(b"\n")) >= 0:

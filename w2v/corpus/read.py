@@ -180,8 +180,7 @@ class Reader:
     warnings: list[str] = field(default_factory=list)
 
     def read_alone(self, key: str | None) -> TokenStore:
-        """Reads the corpus in this process alone. With a `key`, the store comes from the cache or
-        is added to it."""
+        """Reads the corpus in one process; with a `key`, from the cache, or adding it there."""
         if key is not None:
             if (store := load_entry(key)) is not None:
                 return store

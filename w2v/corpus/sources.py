@@ -227,8 +227,7 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
 
 
 def _shards(folder: str) -> list[str]:
-    """Returns the files of a data set in order; other files in its folder are cached results of
-    `map`."""
+    """Returns the files of a data set in order, without other files (caches of `map`)."""
     try:
         files = read_object(Path(folder, "state.json"))["_data_files"]
         names = [os.path.basename(each["filename"]) for each in files]

@@ -65,8 +65,7 @@ class TokenStore:
         release_pages(self.ids, start, stop)
 
     def close(self) -> None:
-        """Drops the reference to the ids. A temporary file of ids vanishes with the last view of
-        them."""
+        """Drops the ids; a temporary file of ids vanishes with the last view of them."""
         self.ids = np.empty(0, dtype=ID_TYPE)
 
     def __enter__(self) -> TokenStore:

@@ -24,8 +24,7 @@ MARK = "\ufeff"  # the byte-order mark
 
 
 def segments(text: str) -> list[str]:
-    """Splits a text at word boundaries; a line end is always a segment of its own. Raises RunError
-    if `regex` is not installed."""
+    """Splits a text at word boundaries and line ends. Raises RunError if `regex` is missing."""
     return list(_compiled(r"(?sw).+?\b").findall(text))
 
 

@@ -28,8 +28,7 @@ Interval = tuple[float, float]
 
 
 def accuracy_interval(correct: Sequence[int], covered: Sequence[int]) -> Interval | None:
-    """Returns the interval of Σ correct / Σ covered over sections [S], None if nothing is
-    covered."""
+    """Returns the interval of Σ correct / Σ covered over sections [S], None if that is 0 / 0."""
     n = np.asarray(covered, np.int64)
     if n.sum() == 0:
         return None
@@ -82,8 +81,8 @@ def near_one(values: np.ndarray) -> np.ndarray:
 
 
 def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns Pearson's correlations [B] of x and y ([n] or [B, n]) with weights [B, n]; NaN if x
-    or y is constant."""
+    """Returns weighted Pearson correlations [B] of x and y, [n] or [B, n]; NaN if one is constant.
+    The weights are [B, n]."""
     total = weights.sum(axis=1, keepdims=True)
     # Rounding can make the mean of a constant differ from it, which must not count as variance.
     held, defined = weights > 0, True

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 
 class WordMatcher:
-    """Looks words up among the first `restrict_vocab` words of the vectors (0: all). `case` is
-    "fold" or "exact"."""
+    """Looks words up among the first `restrict_vocab` words (0: all), with `case` fold or exact."""
 
     def __init__(self, vectors: WordRows, restrict_vocab: int = 0, case: str = "fold") -> None:
         if restrict_vocab < 0:

@@ -219,8 +219,7 @@ def _parse_sections(text: str, form: Form, name: str, source: str) -> tuple[Sect
 
 
 def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
-    """Makes the section of a file of pairs: a question "a is to b as c is to d" for every two
-    pairs."""
+    """Makes a section of a file of pairs: "a is to b as c is to d" for every two pairs."""
     pairs = []
     for number, line in _lines(text):
         if len(words := form.words(line)) != 2:

@@ -34,8 +34,7 @@ class UniformSampler(Sampler):
 
 
 class LogUniformSampler(Sampler):
-    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, for ids in order of descending
-    frequency."""
+    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, if ids are ranks."""
 
     def probability(self, ids: Tensor) -> Tensor:
         return (ids.double() + 1).reciprocal_().log1p_().div_(math.log1p(self.range_max))

@@ -68,8 +68,7 @@ class Config:
         return {name: value for name, value in values.items() if name not in self.unused}
 
     def saved_values(self) -> dict[str, Any]:
-        """Returns the content of config.yaml: all values except those of the output, with absolute
-        paths."""
+        """Returns the content of config.yaml: all values but the output's, with absolute paths."""
         left_out, known = settings_of(groups.OutputSettings), groups.all_settings()
         values = {name: value for name, value in self.as_dict().items() if name not in left_out}
         for name, value in values.items():

@@ -32,8 +32,7 @@ _WORDS_FOR_BOOL |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 
 class BadValue(ValueError):
-    """Raised for a value that a setting does not accept; the message names the setting and the
-    value."""
+    """Raised for a value that a setting does not accept; the message names both."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ class Setting:
 
     @property
     def range_text(self) -> str:
-        """The allowed range in words: "1 or more", "above 0", "0 to 1"; empty if there is no
-        limit."""
+        """The allowed range in words: "1 or more", "above 0", "0 to 1"; "" if unlimited."""
         # the limit of 64-bit integers is not worth mentioning
         high = self.high if self.high is not None and self.high < 2**62 else None
         if self.low is not None and high is not None:
@@ -172,8 +170,7 @@ class Setting:
 
 
 def setting(default: Any, help: str, **facts: Any) -> Any:
-    """Returns a dataclass field with the declaration of a setting; `facts` are further fields of
-    `Setting`."""
+    """Returns a dataclass field that declares a setting; `facts` are other fields of `Setting`."""
     return dataclasses.field(default=default, metadata={_KEY: {"help": help, **facts}})
 
 
@@ -243,8 +240,7 @@ def _checked_text(text: str, where: str) -> str:
 
 
 def _split(value: object) -> object:
-    """Splits a list given as "2000,10000" on the command line or [2000, 10000] in YAML into
-    strings."""
+    """Splits a list, "2000,10000" on the command line or [2000, 10000] in YAML, into strings."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)):
         items = [items]

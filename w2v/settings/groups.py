@@ -130,8 +130,7 @@ class ModelSettings:
 
     @property
     def ngram_lengths(self) -> tuple[int, int] | None:
-        """The lengths in characters of the shortest and the longest n-grams; None if there are
-        none."""
+        """The lengths in characters of the shortest and longest n-grams; None without n-grams."""
         shortest, _, longest = self.subwords.partition("-")
         return (int(shortest), int(longest)) if longest else None
 

@@ -32,7 +32,7 @@ def parse_interval(text: str) -> Interval:
         if amount > 0:
             return Interval(amount, unit in WORDS)
     known = "give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
-    raise ValueError(f"{text!r} is no interval: {known}")
+    raise ValueError(f"{text!r} is not an interval: {known}")
 
 
 def checked_interval(text: str) -> str:
@@ -62,4 +62,4 @@ def checked_subwords(text: str) -> str:
     if re.fullmatch("[0-9]{1,9}", text.strip()):
         return str(int(text))
     known = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
-    raise ValueError(f"{text!r} is no range of lengths: {known}")
+    raise ValueError(f"{text!r} is not a range of lengths: {known}")

@@ -100,8 +100,7 @@ class Keywords(TypedDict, total=False):
 
 
 def with_keywords(function: Function) -> Function:
-    """A decorator that replaces `**settings` by all settings in the function's signature and
-    docstring."""
+    """A decorator that lists all settings in a function's signature and docstring."""
     own = inspect.signature(function)
     settings = [each for name, each in all_settings().items() if name in Keywords.__annotations__]
     parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]

@@ -74,8 +74,7 @@ def texts(name: str, value: Any) -> str | list[Any]:
 
 
 def each_text(name: str, value: Any) -> Iterator[str | list[str]]:
-    """Returns an iterator over texts: strings or lists of words. Each is checked when it is
-    reached."""
+    """Returns an iterator over texts, strings or lists of words, which checks each."""
     try:
         if not isinstance(value, (str, bytes, bytearray)):
             return map(partial(_text_or_words, name), iter(value))

@@ -19,8 +19,7 @@ def available_cores(root: Path = Path("/")) -> int:
 
 
 def _quota(folder: Path) -> float | None:
-    """Returns a group's quota in cores, None if it has none. Its files have microseconds per
-    period."""
+    """Returns a group's quota in cores, None if none; its files have microseconds per period."""
     for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((folder / n).read_text() for n in names).split())

@@ -21,8 +21,7 @@ DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def without_mark(data: bytes, name: str) -> bytes:
-    """Returns the beginning of a file without its byte-order mark. Raises InputError for UTF-16 and
-    UTF-32."""
+    """Removes a byte-order mark from a file's beginning; raises InputError for UTF-16 and -32."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         width = 32 if b"\0\0" in data[:4] else 16
         raise InputError(f"{name} is in UTF-{width}: save it as UTF-8")

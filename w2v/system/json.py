@@ -35,8 +35,7 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Converts a value to what JSON can represent: NaN and infinity (an overflown perplexity)
-    become null."""
+    """Converts a value for JSON: NaN and infinity (an overflown perplexity) become null."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -87,8 +87,7 @@ def _content(descriptor: int) -> str:
 
 
 def _lock(descriptor: int, path: Path, owner: str) -> bool:
-    """Locks a descriptor. Returns False if that is not supported; raises InputError if another
-    descriptor holds the lock."""
+    """Locks a descriptor; returns False if unsupported, raises InputError if another has it."""
     import fcntl
 
     try:

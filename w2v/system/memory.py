@@ -96,8 +96,7 @@ def _limited() -> bool:
 
 
 def return_freed_memory() -> None:
-    """Returns freed memory to the system. Without this, glibc keeps it, about 40 MB after reading a
-    corpus."""
+    """Returns freed memory to the system; glibc would keep about 40 MB after reading a corpus."""
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # the C library is not glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -139,8 +139,7 @@ def read_words(
 
 
 def _counts(fields: list[str], path: Path) -> np.ndarray:
-    """Returns the counts [V] int64. Raises InputError unless all are digits and their sum fits
-    int64."""
+    """Returns the counts [V] int64. Raises InputError for non-digits, or a sum beyond int64."""
     digits = "".join(fields)
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
         found = enumerate(fields, 1)

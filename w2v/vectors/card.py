@@ -55,8 +55,7 @@ vectors.to_gensim()  # gensim's KeyedVectors
 
 
 def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | SimilarityResult]) -> Card:
-    """Returns the card of vectors. `results` maps the names of test sets to the vectors' results on
-    them."""
+    """Returns the card of vectors; `results` maps names of test sets to the results on them."""
     settings = _settings(vectors)
     scores = [row for name, result in results.items() if (row := _score(name, result))]
     parts = []

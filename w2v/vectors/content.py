@@ -225,8 +225,7 @@ class Part(NamedTuple):
 def gather(
     parts: Iterable[Part], stream: VectorStream
 ) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Joins parts. Returns the words, the matrix [V, D] float32 and, if all parts have them, the
-    counts [V]."""
+    """Joins parts: returns words, matrix [V, D] float32, and counts [V] if all parts have them."""
     found = None
     for raw, rows, counts in parts:
         dim = rows.shape[1]

@@ -92,8 +92,7 @@ def encode_batches(
 
 
 def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:
-    """Returns the projections of the rows [n, D] on the unit vector `common` [D], or 0 if that is
-    None."""
+    """Returns the projections of rows [n, D] on the unit vector `common` [D], or 0 for None."""
     if common is None:
         return 0.0
     return np.outer(np.einsum("ij,j->i", rows, common), common)  # float64, without threads

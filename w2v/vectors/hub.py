@@ -80,8 +80,7 @@ def write_hub(
 
 
 def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns the content of tokenizer.json, for a corpus split by a tokenizer file, and the row of
-    each token."""
+    """Returns what `_tokenizer` does, for a corpus that was split by a tokenizer file."""
     content: dict[str, Any] = deepcopy(load_tokenizer(card.tokenizer).content)
     model, added = content["model"], content.get("added_tokens") or []
     vocabulary, rank = model["vocab"], {word: row for row, word in enumerate(words)}

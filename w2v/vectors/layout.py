@@ -108,8 +108,7 @@ def names_columns(line: str, layout: Layout) -> bool:
 
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
-    """Returns why the words that the layout yields cannot be words, with a remedy; None if they
-    can."""
+    """Returns why the layout is probably wrong, with a remedy; None if it is plausible."""
     found = [each for line in lines if (each := cut(line, layout))]
     rows = [each for each in found if len(each[1]) == layout.dim]
     words, half = [word for word, _ in rows], len(rows) / 2

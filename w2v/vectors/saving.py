@@ -215,8 +215,7 @@ def write_vectors(
 
 
 def check_words(path: Path, words: Sequence[str], dim: int) -> None:
-    """Raises the InputError that `save_vectors` would raise for these words, before their vectors
-    are known."""
+    """Raises the InputError that `save_vectors` would raise for these words with any vectors."""
     ones = np.ones((len(words), 1), np.float32)
     whole = Content([*words], ones, None, check_format(path), "float32", None, [])
     content = storable(whole)

@@ -44,8 +44,7 @@ def write_tensors(
 
 @contextmanager
 def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
-    """Opens the tensors in the file at `path`, which `stream` reads. Raises InputError if the file
-    is damaged."""
+    """Opens the tensors of the file that `stream` reads. Raises InputError if it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     if int.from_bytes(stream.sample[:8], "little") > MAX_HEADER:

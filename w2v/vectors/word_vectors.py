@@ -45,8 +45,7 @@ def _set(name: str, value: Any) -> Any:
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
-    """A mapping from words, most frequent first, to their vectors. See `WordRows` for its
-    attributes."""
+    """A mapping from words, most frequent first, to vectors; see `WordRows` for attributes."""
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__

@@ -99,7 +99,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (
             ["run", "--ci", "--text", "-"],
             "w1\n",
-            "--ci is for questions and pairs, and a --text is one stream",
+            "--ci is for questions and pairs, but --text is one stream",
         ),
         (
             ["run", "--text", "-", "--device", "tpu"],

@@ -19,13 +19,13 @@ PADDED = "the     0.25   -1.500\nof      3.00    4.500\nking   -2.00    0.125\n"
 @pytest.mark.parametrize("verb", ["info", "nearest", "eval", "export"])
 def test_the_rule_for_vectors_stands_in_the_help(w2v: Run, verb: str) -> None:
     said = " ".join(w2v(verb, "--help").stdout.split())
-    for part in ("blanks or tabs", "commas or semicolons", "first 200 lines", "decimal commas"):
+    for part in ("spaces or tabs", "commas or semicolons", "first 200 lines", "decimal commas"):
         assert part in said
 
 
 def test_the_rule_for_sets_stands_in_the_help(w2v: Run) -> None:
     said = " ".join(w2v("eval", "--help").stdout.split())
-    for part in ("tabs, semicolons, commas, colons", "first 1000 lines", "is a remark", "(BATS)"):
+    for part in ("tabs, semicolons, commas, colons", "first 1000 lines", "are comments", "(BATS)"):
         assert part in said
 
 

@@ -126,7 +126,7 @@ def test_the_recipe_that_is_shipped() -> None:
 
 
 def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:
-    with pytest.raises(InputError, match="w2v compare trains them, w2v train takes one"):
+    with pytest.raises(InputError, match="for w2v compare; w2v train trains one"):
         build_config({}, recipe)
 
 

@@ -93,7 +93,7 @@ def test_a_run_that_has_not_ended(folder: Path, tmp_path: Path) -> None:
     w2v.report(run, tmp_path / "r.html")
     (run / "metrics.jsonl").unlink()
     w2v.report(run, tmp_path / "r.html")
-    assert "no run has a line of metrics" in shown(tmp_path / "r.html").lower()
+    assert "no run has metrics" in shown(tmp_path / "r.html").lower()
 
 
 def test_a_summary_that_says_something_else(folder: Path, tmp_path: Path) -> None:

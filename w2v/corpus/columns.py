@@ -42,7 +42,7 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
     from pyarrow import parquet
 
     name, left = source.name, source.size or 0
-    with _told(name, "parquet"):
+    with _as_input_error(name, "parquet"):
         kind = _kind_of(column, parquet.read_schema(path), name)
         # Repeated text stays dictionary-encoded: kilobytes of file can be gigabytes of rows.
         dictionaries = [] if _is_list(kind) else [column]
@@ -66,7 +66,7 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
 
 
 @contextmanager
-def _told(name: str, form: str) -> Iterator[None]:
+def _as_input_error(name: str, form: str) -> Iterator[None]:
     """Turns the errors that Arrow raises for a damaged file into InputError."""
     import pyarrow
 
@@ -101,7 +101,7 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
     from pyarrow import ipc
 
     name, done = source.name, 0
-    with _told(name, "arrow"):
+    with _as_input_error(name, "arrow"):
         # The batches are read from a plain file: pages read through a memory map would count as
         # this process's memory.
         with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:

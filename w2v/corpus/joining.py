@@ -150,7 +150,7 @@ def _first_ones(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     does unless the span overlaps the one taken last."""
     taken = np.ones(len(starts), dtype=bool)
     overlaps = np.flatnonzero(starts[1:] < np.maximum.accumulate(ends)[:-1]) + 1
-    for place in overlaps.tolist():  # few of many
+    for place in overlaps.tolist():  # only a few spans overlap
         before = place - 1
         while not taken[before]:
             before -= 1

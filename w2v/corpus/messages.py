@@ -32,7 +32,7 @@ def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
     if memoryview(data)[: len(END)] == END:
         yield from _of_file(data, name)
         return
-    with _told(name):
+    with _as_input_error(name):
         for each in pyarrow.ipc.MessageReader.open_stream(data):
             body = memoryview(each.body or b"")
             yield message_claims(each.metadata, body, name), body.nbytes
@@ -40,7 +40,7 @@ def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
 
 def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
     data = memoryview(data).cast("B")
-    with _told(name):
+    with _as_input_error(name):
         (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
         index = data[max(0, len(data) - len(END) - 4 - length) :]
         table = _follow(index, 0)
@@ -59,7 +59,7 @@ def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
 def message_claims(metadata: Any, body: Any, name: str) -> int:
     """Returns the unpacked bytes of a message's buffers. Raises InputError if it is damaged."""
     data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
-    with _told(name):
+    with _as_input_error(name):
         message = _follow(data, 0)
         (kind,) = unpack_from("<B", data, _field(data, message, KIND))
         if kind not in (DICTIONARY, BATCH):
@@ -79,7 +79,7 @@ def message_claims(metadata: Any, body: Any, name: str) -> int:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _as_input_error(name: str) -> Iterator[None]:
     try:
         yield
     except (error, IndexError, OverflowError) as problem:

@@ -48,7 +48,7 @@ class Source:
     name: str
     path: str | None  # absolute; None for standard input
     format: str
-    size: int | None = None  # None where the content does not last (pipes, devices)
+    size: int | None = None  # None for pipes and devices, which cannot be read again
     mtime_ns: int | None = None
     # inode and ctime: a file can be replaced by another one of the same size and mtime
     stamp: tuple[int, ...] = ()

@@ -189,7 +189,7 @@ class TrainingSettings:
         metavar="auto|cpu|cuda[:N]",
         read=checked_device,
     )
-    batch_size: int = setting(  # 0: as the length of the text suggests
+    batch_size: int = setting(  # resolved to 0: chosen by the length of the text
         AUTO,
         "autograd: words of the text per step; lm: columns of the text read in parallel",
         low=1,

@@ -11,7 +11,7 @@ from w2v.explorer import page
 from w2v.explorer.report import sections
 from w2v.explorer.report.record import read_runs
 
-MOST_RUNS = 10  # as many as there are colours
+MOST_RUNS = 10  # the number of distinguishable colours
 
 
 def check_report(path: str | Path, runs: Sequence[str | Path]) -> None:

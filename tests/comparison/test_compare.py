@@ -149,6 +149,7 @@ def test_word_vectors_are_compared_by_analogies(
             "--output none/c cannot be made: No such file or directory",
         ),
         ([*LM[:-1], "damaged", "--losses", "nce"], "damaged/compare.json is damaged"),
+        ([*LM[:-1], "deep", "--losses", "nce"], "deep/compare.json is damaged"),
         ([*LM[:-1], "odd", "--losses", "nce"], "a value of 'nce' has the wrong type"),
     ],
 )
@@ -160,6 +161,8 @@ def test_input_errors(
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "compare.json").write_text("[" * 100_000)
     odd = {"name": "nce", "loss": "nce", "status": "done", "tokens_per_second": "fast"}
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "compare.json").write_text(json.dumps({"rows": [odd], "others": []}))

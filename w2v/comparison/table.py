@@ -13,6 +13,7 @@ from w2v.errors import InputError, shown
 from w2v.losses.table import BASELINE
 from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
+from w2v.system.json import read_object
 
 Number = int | float | None
 ABSENT = "n/a"
@@ -129,7 +130,7 @@ def load_table(folder: Path) -> dict[str, Row]:
     known = {field.name for field in fields(Row)}
     found = {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_object(path)
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in known}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))

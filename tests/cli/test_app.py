@@ -63,7 +63,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
 
 def test_help_of_train_shows_type_default_and_range() -> None:
     text = " ".join(CliRunner().invoke(app, ["train", "--help"], terminal_width=100).stdout.split())
-    assert "--dim INT length of the vectors [1 to 1048576; default: 100; lm 200]" in text
+    assert "--dim INT dimension of the vectors [1 to 1048576; default: 100; lm 200]" in text
     assert "--lr FLOAT" in text
     assert (
         "[above 0; default: 0.025 for skip-gram, 0.05 for cbow; adagrad 0.1, sparse-adam 0.01; lm:"
@@ -146,7 +146,7 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
                 " sampled-softmax, hsigmoid+neg (did you mean nce?)"
             ),
         ),
-        (["train"], "w2v train: no corpus: name a text file, a folder, or - for standard input"),
+        (["train"], "w2v train: no corpus: give a text file, a folder, or - for standard input"),
         (
             ["train", "--dim", "x", "--epochs", "0", "a"],
             (
@@ -202,7 +202,7 @@ def test_unknown_keys_of_a_yaml_file(w2v: Run, tmp_path: Path) -> None:
             1,
             "w2v losses: x.txt: No such file or directory",
         ),
-        (MemoryError(), 1, "w2v losses: out of memory; a smaller --dim or --max-vocab needs less"),
+        (MemoryError(), 1, "w2v losses: out of memory; reduce --dim or --max-vocab"),
         (KeyboardInterrupt(), 130, "w2v losses: interrupted"),
         (Interrupted(signal.SIGTERM), 143, "w2v losses: terminated"),
         (

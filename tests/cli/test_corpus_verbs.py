@@ -34,7 +34,7 @@ def test_vocab_counts(w2v: Run, corpus: str, tmp_path: Path) -> None:
     assert (
         done.stderr
         == f"{sum(words.values()):,} words, {len(words)} distinct; {len(found)} of these occur at"
-        f" least 5 times and are {100 * kept / sum(words.values()):.1f} % of the text\n"
+        f" least 5 times and make up {100 * kept / sum(words.values()):.1f} % of the text\n"
     )
 
 
@@ -73,7 +73,7 @@ def test_vocab_in_a_pipeline(corpus: str, tmp_path: Path) -> None:
     ("content", "arguments", "message"),
     [
         (None, ["none.txt"], "no such corpus: none.txt"),
-        (b"", ["c.txt"], "the corpus holds no word: c.txt is empty"),
+        (b"", ["c.txt"], "the corpus contains no words: c.txt is empty"),
         (
             b"a b a\n",
             ["c.txt"],

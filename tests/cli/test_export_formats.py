@@ -72,7 +72,7 @@ def test_the_projector(w2v: Run, model: str, tmp_path: Path) -> None:
         (["-o", "w.txt", "--dtype", "float16"], "text cannot hold --dtype float16"),
         (["-o", "w.npy", "--dtype", "int8"], "npy cannot hold --dtype int8"),
         (["-o", "w.npy", "--dtype", "double"], "--dtype double is not one of float32"),
-        (["-o", "-", "--format", "projector"], "more than one file"),
+        (["-o", "-", "--format", "projector"], "several files"),
         (["-o", "-", "--format", "text", "--dtype", "int8"], "text cannot hold --dtype int8"),
         (["-o", "w.parquet.gz"], ".parquet"),
         (["-o", "w"], "--format"),

@@ -119,7 +119,7 @@ def test_a_learning_rate_that_is_too_high_is_told(w2v, corpus, tmp_path):
 
 def test_ctrl_c_saves_measures_and_says_how_to_go_on(corpus, valid, tmp_path):
     text = interrupted(tmp_path, corpus, *SMALL, "--valid", valid, "--output", "run")
-    assert "the model learnt so far is in run; go on with: w2v train --resume run" in text
+    assert "the model learnt so far is in run; resume with: w2v train --resume run" in text
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["interrupted"]
     assert summary["validation"]["perplexity"] > 1

@@ -115,7 +115,7 @@ def test_somebody_who_waits_for_each_answer_gets_it(model: str, tmp_path: Path) 
     ("arguments", "message"),
     [
         (["-", "-"], "MODEL and WORD cannot both be -: there is only one stdin"),
-        (["v.bin", "king", "-"], "'king -' ends with '-'; put a word after it"),
+        (["v.bin", "king", "-"], "'king -' ends with '-'; add a word after it"),
         (["v.bin", "king", "-k", "0"], "invalid value for '--k' / '-k': "),
         (["none.bin", "king"], "cannot open none.bin: No such file or directory; check the path"),
         (["v.bin"], "missing argument 'WORD"),

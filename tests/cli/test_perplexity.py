@@ -76,7 +76,7 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
-        (["run", "--text", "-"], "", "the corpus holds no word: "),
+        (["run", "--text", "-"], "", "the corpus contains no words: "),
         (["run", "--text", "-"], "nothing known here\n", "run knows no word of -: "),
         (["run", "--text", "none.txt"], "", "none.txt; check the path"),
         (["run", "--text", "-"], b"\0\1\2\3" * 100, "standard input looks like a binary file"),
@@ -99,14 +99,18 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (
             ["run", "--ci", "--text", "-"],
             "w1\n",
-            "--ci is for questions and pairs, and a --text is one stream",
+            "--ci is for questions and pairs, but --text is one stream",
         ),
         (
             ["run", "--text", "-", "--device", "tpu"],
             "w1\n",
             "--device tpu is not one of auto, cpu, cuda",
         ),
-        (["run", "--text", "-", "--encoding", "x"], "the king\n", "--encoding 'x' is no encoding"),
+        (
+            ["run", "--text", "-", "--encoding", "x"],
+            "the king\n",
+            "--encoding 'x' is not a text encoding",
+        ),
         (
             ["run", "--text", "-", "--encoding-errors", "x"],
             "w1\n",

@@ -96,7 +96,7 @@ def test_a_set_without_a_covered_question(w2v: Run, model: str, tmp_path: Path) 
     done = w2v("eval", model, "q.txt")
     assert done.returncode == 0
     assert "q\ttotal\tn/a\t0\t0\t1\n" in done.stdout
-    assert done.stderr == "warning: no question of q has all its words among the vectors\n"
+    assert done.stderr == "warning: no question of q has vectors for all its words\n"
     assert (
         json.loads(w2v("eval", model, "q.txt", "--json").stdout)["analogies"]["q"]["accuracy"]
         is None
@@ -200,7 +200,7 @@ def test_export_to_another_extension(w2v: Run, model: str, tmp_path: Path) -> No
         ),
         (
             ["-o", "w.txt", "--format", "npy"],
-            "--format npy needs a file name that ends in .npy, not w.txt",
+            "--format npy needs a file name ending in .npy, not w.txt",
         ),
         (["-o", "none/w.txt"], "--output none/w.txt: the folder none does not exist"),
         (["-o", "taken.txt"], "--output taken.txt exists already"),

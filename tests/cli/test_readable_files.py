@@ -19,13 +19,13 @@ PADDED = "the     0.25   -1.500\nof      3.00    4.500\nking   -2.00    0.125\n"
 @pytest.mark.parametrize("verb", ["info", "nearest", "eval", "export"])
 def test_the_rule_for_vectors_stands_in_the_help(w2v: Run, verb: str) -> None:
     said = " ".join(w2v(verb, "--help").stdout.split())
-    for part in ("blanks or tabs", "commas or semicolons", "first 200 lines", "decimal commas"):
+    for part in ("spaces or tabs", "commas or semicolons", "first 200 lines", "decimal commas"):
         assert part in said
 
 
 def test_the_rule_for_sets_stands_in_the_help(w2v: Run) -> None:
     said = " ".join(w2v("eval", "--help").stdout.split())
-    for part in ("tabs, semicolons, commas, colons", "first 1000 lines", "is a remark", "(BATS)"):
+    for part in ("tabs, semicolons, commas, colons", "first 1000 lines", "are comments", "(BATS)"):
         assert part in said
 
 
@@ -108,7 +108,7 @@ def test_skipped_lines_are_told(w2v: Run, model: str, tmp_path: Path) -> None:
     rows = "king\tqueen\t3\nman\twoman\t2\nthe\tking\t\nparis\tberlin\t1\n"
     (tmp_path / "s.tsv").write_text(rows)
     done = w2v("eval", model, "s.tsv")
-    assert "\t3\t3\n" in done.stdout and "warning: 1 line of s is no pair" in done.stderr
+    assert "\t3\t3\n" in done.stdout and "warning: 1 line of s is not a pair" in done.stderr
     (tmp_path / "s.tsv").write_text("word1\tword2\tscore\n" + rows.replace("king\t\n", "king\t4\n"))
     assert w2v("eval", model, "s.tsv").stderr == ""
 

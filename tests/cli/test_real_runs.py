@@ -108,7 +108,7 @@ def test_dry_run_leaves_nothing(w2v: Run, corpus: str, tmp_path: Path) -> None:
     ("content", "arguments", "message"),
     [
         (None, ["none.txt"], "no such corpus: none.txt"),
-        (b"", ["c.txt"], "the corpus holds no word: c.txt is empty"),
+        (b"", ["c.txt"], "the corpus contains no words: c.txt is empty"),
         (b"a b\n" * 3, ["c.txt"], "no word reaches --min-count 5"),
         (b"\x7fELF\x02\x01\x01" + bytes(1000), ["c.txt"], "c.txt"),
         (

@@ -94,7 +94,7 @@ def test_a_full_disk_behind_stdout_is_named(shell, corpus, tmp_path, unbuffered)
 
 
 def test_a_working_directory_that_is_gone(shell, corpus, tmp_path):
-    told = "the working directory is not there any more; change to one that is\n"
+    told = "the working directory no longer exists; change to another directory\n"
     absolute = f"{tmp_path}/{corpus} --output {tmp_path}/run {SMALL}"
     for arguments in (f"train {absolute}", "vocab ../corpus.txt"):
         done = shell(f"mkdir gone && cd gone && rmdir ../gone && {W2V} {arguments}")

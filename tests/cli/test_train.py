@@ -209,7 +209,7 @@ def test_the_first_signal_keeps_what_was_learnt(
     out, err = capfd.readouterr()
     assert out == "out.bin\n"
     assert err.splitlines() == [
-        "stopping: what was learnt so far is being saved (once more ends at once, without saving)",
+        "stopping: saving what was learnt so far (a second signal ends at once, without saving)",
         (
             f"w2v train: stopped by {name} in epoch 3 of 5, after 47.2 % of the words; "
             "the vectors learnt so far are in out.bin"

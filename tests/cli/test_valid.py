@@ -89,7 +89,7 @@ def test_a_text_that_cannot_be_measured_is_one_line_and_status_2(
 
 def test_ctrl_c_measures_what_was_learnt(corpus, valid, tmp_path) -> None:
     text = interrupted(tmp_path, corpus, *SMALL, "--valid", valid, "--output", "run")
-    assert "go on with: w2v train --resume run" in text
+    assert "resume with: w2v train --resume run" in text
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["interrupted"]
     assert summary["validation"]["epoch"] == pytest.approx(summary["epochs_done"], abs=1e-5)

@@ -53,7 +53,7 @@ def test_other_settings_are_not_mixed(verb: Verb, stand_in: StandIn) -> None:
     verb(*LM, "--losses", "nce", "--dim", "8")
     status, out, err = verb(*LM, "--losses", "nce,softmax", "--dim", "9")
     assert (status, out, stand_in.trained) == (2, "", ["nce"])
-    assert "w2v compare: c/nce was trained with dim 8, now it is 9: add --overwrite" in err
+    assert "w2v compare: c/nce was trained with dim 8, not 9: add --overwrite" in err
 
 
 def test_a_failure_is_a_row(verb: Verb, stand_in: StandIn) -> None:
@@ -70,7 +70,7 @@ def test_a_failure_is_a_row(verb: Verb, stand_in: StandIn) -> None:
 def test_an_interrupted_run_is_trained_anew(verb: Verb, stand_in: StandIn) -> None:
     stand_in.interrupted = True
     status, out, _ = verb(*LM, "--losses", "nce")
-    assert out.split("\t")[-1] == "interrupted: stopped before its end\n"
+    assert out.split("\t")[-1] == "interrupted: stopped before the end\n"
     stand_in.interrupted = False
     status, out, _ = verb(*LM, "--losses", "nce")
     assert (status, out.split("\t")[-1], stand_in.trained) == (0, "done\n", ["nce", "nce"])
@@ -132,27 +132,25 @@ def test_word_vectors_are_compared_by_analogies(
         ),
         (
             ["text.txt", "--losses", "neg", "--questions", "pairs.txt"],
-            "--questions pairs.txt holds pairs of words",
+            "--questions pairs.txt contains pairs of words",
         ),
-        (["-", "--losses", "neg"], "standard input can be read once only"),
-        (["pipe", "--losses", "neg"], "pipe can be read once only"),
+        (["-", "--losses", "neg"], "standard input can be read only once"),
+        (["pipe", "--losses", "neg"], "pipe can be read only once"),
         ([*LM, "--losses", "sofmax"], "no loss 'sofmax': did you mean softmax?"),
         (LM, "nothing to compare"),
         (
             [*LM, "--losses", "nce", "--plot", "x.gif"],
-            "--plot x.gif: name a file that ends in .png .svg .pdf",
+            "--plot x.gif: name a file ending in .png .svg .pdf",
         ),
         ([*LM[:-1], "text.txt", "--losses", "nce"], "--output text.txt is a file"),
-        (
-            [*LM[:-1], "full", "--losses", "nce"],
-            "--output full holds other things than a comparison",
-        ),
+        ([*LM[:-1], "full", "--losses", "nce"], "--output full is not empty and has no comparison"),
         (
             [*LM[:-1], "none/c", "--losses", "nce"],
             "--output none/c cannot be made: No such file or directory",
         ),
         ([*LM[:-1], "damaged", "--losses", "nce"], "damaged/compare.json is damaged"),
-        ([*LM[:-1], "odd", "--losses", "nce"], "a value of 'nce' is of another kind"),
+        ([*LM[:-1], "deep", "--losses", "nce"], "deep/compare.json is damaged"),
+        ([*LM[:-1], "odd", "--losses", "nce"], "a value of 'nce' has the wrong type"),
     ],
 )
 def test_input_errors(
@@ -163,6 +161,8 @@ def test_input_errors(
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "compare.json").write_text("[" * 100_000)
     odd = {"name": "nce", "loss": "nce", "status": "done", "tokens_per_second": "fast"}
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "compare.json").write_text(json.dumps({"rows": [odd], "others": []}))
@@ -176,7 +176,7 @@ def test_questions_without_a_question(verb: Verb, stand_in: StandIn, tmp_path: P
     words = ["text.txt", "--losses", "nce", "--questions", "none.txt", "--output", "c"]
     status, _, err = verb(*words)
     assert (status, stand_in.jobs) == (2, [])
-    assert "--questions none.txt holds no question" in err
+    assert "--questions none.txt has no questions" in err
 
 
 def test_speedups_are_over_the_full_softmax() -> None:

@@ -86,7 +86,7 @@ def test_notes_are_for_what_has_no_effect(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("losses", "text", "message"),
     [
-        (None, "dim: 5\n", "nothing to compare: name losses, such as `losses` softmax,nce"),
+        (None, "dim: 5\n", "nothing to compare: give losses, such as `losses` softmax,nce"),
         ([], "losses: {}\n", "nothing to compare"),
         (["neg", "nce", "neg"], "dim: 5\n", "`losses` names neg twice"),
         (["neg", "sofmax"], "dim: 5\n", "no loss 'sofmax': did you mean softmax?"),
@@ -126,7 +126,7 @@ def test_the_recipe_that_is_shipped() -> None:
 
 
 def test_a_list_of_losses_is_nothing_for_one_run(recipe: Path) -> None:
-    with pytest.raises(InputError, match="w2v compare trains them, w2v train takes one"):
+    with pytest.raises(InputError, match="for w2v compare; w2v train trains one"):
         build_config({}, recipe)
 
 

@@ -54,7 +54,7 @@ def children() -> set[int]:
 def test_a_training_is_stopped_softly(tmp_path: Path) -> None:
     stop = threading.Event()
     row = train_apart(job(tmp_path, TEXT), Watching(stop.set), stop)
-    assert (row.status, row.problem) == ("interrupted", "stopped before its end")
+    assert (row.status, row.problem) == ("interrupted", "stopped before the end")
     assert 5e6 < (row.peak_memory_bytes or 0) < 5e9
     assert any((tmp_path / "run" / "checkpoints").iterdir())
     row = train_apart(replace(job(tmp_path, TEXT), resume=True), Watching(stop.set), stop)
@@ -69,7 +69,7 @@ def test_a_killed_child_is_told_in_one_line(tmp_path: Path) -> None:
         os.kill(child, signal.SIGKILL)
 
     row = train_apart(job(tmp_path, TEXT), Watching(kill), threading.Event())
-    assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for want of memory")
+    assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for lack of memory")
 
 
 def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
     stop = threading.Event()
     threading.Timer(2, stop.set).start()
     row = train_apart(job(tmp_path, TEXT), SilentReporter(), stop)
-    assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to keep")
+    assert (row.status, row.problem) == ("interrupted", "stopped before there was anything to save")
     assert not (tmp_path / "run").exists()
 
 

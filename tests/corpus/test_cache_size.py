@@ -67,5 +67,5 @@ def test_size_cap(text, size, monkeypatch):
 @pytest.mark.parametrize("text", ["big", "-1", "5X", "1e9", "9" * 19, "1." + "0" * 400])
 def test_a_wrong_size_cap(text, monkeypatch, corpus, read):  # noqa: F811
     monkeypatch.setenv("W2V_CACHE_SIZE", text)
-    with pytest.raises(InputError, match=f"W2V_CACHE_SIZE={re.escape(text[:60])} is no size"):
+    with pytest.raises(InputError, match=f"W2V_CACHE_SIZE={re.escape(text[:60])} is not a size"):
         read(corpus, use_cache=True)

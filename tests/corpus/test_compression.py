@@ -71,7 +71,7 @@ def test_zstd_skippable_frames(tmp_path, read, check):
 def test_cut_short(suffix, kept, tmp_path, read):
     data = COMPRESS[suffix](random.Random(1).randbytes(20_000).hex().encode())
     (tmp_path / f"corpus{suffix}").write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(InputError, match=rf"corpus\{suffix} is cut short"):
+    with pytest.raises(InputError, match=rf"corpus\{suffix} is truncated"):
         read(tmp_path / f"corpus{suffix}")
 
 
@@ -84,7 +84,7 @@ def test_damaged(suffix, tmp_path, read):
     for place in range(len(data) // 2, len(data) // 2 + 50):
         data[place] ^= 0x5A
     (tmp_path / f"corpus{suffix}").write_bytes(data)
-    with pytest.raises(InputError, match=rf"corpus\{suffix} is (damaged|cut short)"):
+    with pytest.raises(InputError, match=rf"corpus\{suffix} is (damaged|truncated)"):
         read(tmp_path / f"corpus{suffix}")
 
 
@@ -108,7 +108,7 @@ def test_a_compressed_binary_file(tmp_path, read):
 
 def test_an_empty_compressed_file_has_no_words(tmp_path, read):
     (tmp_path / "a.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="holds no word"):
+    with pytest.raises(InputError, match="contains no words"):
         read(tmp_path / "a.gz")
 
 

@@ -110,10 +110,10 @@ def test_its_words_are_those_of_a_file(verbs):
         (f"{TRAIN}#n", "holds int64, not text"),
         ("hf://datasets/own/set/test#text", "Available splits: ['train']"),
         ("hf://datasets/own/set:big/train#text", "Available: ['default']"),
-        ("hf://datasets/own/none/train#text", "there is no such data set"),
+        ("hf://datasets/own/none/train#text", "no such data set"),
         ("hf://datasets/own/gated/train#text", "is gated: accept its terms"),
-        ("hf://datasets/own", "give hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"),
-        ("hf://models/own/set/train", "give hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"),
+        ("hf://datasets/own", "hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"),
+        ("hf://models/own/set/train", "hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"),
     ],
 )
 def test_what_is_missing_is_told_in_a_line(entry, told, verbs):

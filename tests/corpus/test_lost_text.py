@@ -40,7 +40,7 @@ def test_max_vocab_is_no_loss():
 @pytest.mark.parametrize("mark", [",", ".", "!?", "»", "，", "。", "”", "..."])
 def test_words_that_end_in_punctuation(mark):
     (sentence,) = told({"king": 90, f"king{mark}": 10}, min_count=1)
-    assert f"10 % of the words end in punctuation, such as 'king{mark}' beside 'king'" in sentence
+    assert f"10 % of the words end in punctuation, such as 'king{mark}' next to 'king'" in sentence
     assert "`tokenizer` words" in sentence
     assert told({"king": 96, f"king{mark}": 4}, min_count=1) == []
     assert told({"king": 90, f"queen{mark}": 10}, min_count=1) == []  # abbreviations, perhaps

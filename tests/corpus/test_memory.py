@@ -200,10 +200,10 @@ def test_a_generator_is_read_once_and_not_held(same):
         (5, "is of type int"),
         (b"a b", "is of type bytes"),
         (pa.array([1, 2]), "holds int64, not text"),
-        ([], "holds no word: it is empty"),
-        ([" ", ""], "holds no word: it is empty"),
-        ([[], []], "holds no word: it is empty"),
-        (iter(()), "holds no word: it is empty"),
+        ([], "contains no words: it is empty"),
+        ([" ", ""], "contains no words: it is empty"),
+        ([[], []], "contains no words: it is empty"),
+        (iter(()), "contains no words: it is empty"),
     ],
 )
 def test_what_is_no_corpus(corpus, message):

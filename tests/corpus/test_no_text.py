@@ -79,7 +79,7 @@ def test_in_a_folder_it_is_passed_over_and_counted(by, tmp_path, read, own_folde
 def test_a_folder_of_nothing_else_is_refused(tmp_path, read):
     (tmp_path / "a.png").write_bytes(PICTURE)
     (tmp_path / "b.png").write_bytes(PICTURE)
-    with pytest.raises(InputError, match=r"holds no word: 2 files .*a\.png is a picture"):
+    with pytest.raises(InputError, match=r"contains no words: 2 files .*a\.png is a picture"):
         read(tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_nul_bytes_are_blanks_wherever_they_are(place, tmp_path, read, check):
         (tmp_path / f"a.{suffix}").write_text(f"text\n{text}\n" if suffix == "csv" else text)
     store = read(tmp_path / "a.txt")
     check(store, text)
-    assert store.warnings == ("1 NUL byte in the text taken as blanks",)
+    assert store.warnings == ("1 NUL byte in the text read as spaces",)
 
 
 def test_runs_in_a_folder_are_passed_over(tmp_path, read):
@@ -101,7 +101,7 @@ def test_runs_in_a_folder_are_passed_over(tmp_path, read):
     store = read(tmp_path)
     assert lines_of(store) == LINES * 10
     (warning,) = store.warnings
-    assert warning == f"{tmp_path / 'run'} is a run, not text: passed over"
+    assert warning == f"{tmp_path / 'run'} is a run, not text: skipped"
     with pytest.warns(UserWarning, match="is a run"):
         again = w2v.train(tmp_path, output=tmp_path / "again", **given)
     assert again.summary["words"]["read"] == store.n_words

@@ -193,7 +193,7 @@ def test_nul_bytes_far_into_a_text_are_blanks(tmp_path, read, check):
     (tmp_path / "corpus.txt").write_text(text)
     store = read(tmp_path / "corpus.txt")
     check(store, text)
-    assert store.warnings == ("3 NUL bytes in the text taken as blanks",)
+    assert store.warnings == ("3 NUL bytes in the text read as spaces",)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_nul_bytes_far_into_a_text_are_blanks(tmp_path, read, check):
 )
 def test_a_corpus_without_words(content, tmp_path, read, own_folders):
     (tmp_path / "corpus.txt").write_bytes(content)
-    with pytest.raises(InputError, match=r"holds no word: .*corpus\.txt is empty"):
+    with pytest.raises(InputError, match=r"contains no words: .*corpus\.txt is empty"):
         read(tmp_path / "corpus.txt", use_cache=True)
     assert list((own_folders.cache / "corpora").iterdir()) == []
 
@@ -234,7 +234,7 @@ def test_latin_1_is_text_with_a_warning(tmp_path, read):
     )
     store = read(tmp_path / "corpus.txt")
     assert store.warnings == (
-        "250 invalid UTF-8 sequences replaced by U+FFFD (`encoding_errors` strict refuses them)",
+        "250 invalid UTF-8 sequences replaced by U+FFFD (`encoding_errors` strict rejects them)",
     )
 
 

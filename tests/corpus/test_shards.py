@@ -137,14 +137,12 @@ def test_what_cannot_be_read_is_refused_by_all(
 ) -> None:
     stdin(b"a b\n")
     told = refusals(2, lambda ranks: read("-", ranks=ranks))
-    assert (
-        told == ["standard input can be read by one process only, and there are 2: name files"] * 2
-    )
+    assert "standard input can be read by one process only" in told[0] and len({*told}) == 1
     texts = [tmp_path / "0.txt", tmp_path / "1.txt"]
     for number, path in enumerate(texts):
         path.write_text("a b c\n" * (10 + number))
     told = refusals(2, lambda ranks: read(texts[ranks.rank], ranks=ranks))
-    assert told[0] == told[1] and "rank 1 sees another corpus than rank 0" in told[0]
+    assert told[0] == told[1] and "rank 1 sees a different corpus from rank 0" in told[0]
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"fine words\n" * 30 + b"caf\xe9\n" + b"fine words\n" * 30)
     told = refusals(3, lambda ranks: read(bad, encoding_errors="strict", ranks=ranks))
@@ -152,7 +150,7 @@ def test_what_cannot_be_read_is_refused_by_all(
     blank = tmp_path / "blank.txt"
     blank.write_text(" \n" * 300)
     assert {*refusals(2, lambda ranks: read(blank, ranks=ranks))} == {
-        f"the corpus holds no word: {blank} is empty"
+        f"the corpus contains no words: {blank} is empty"
     }
 
 

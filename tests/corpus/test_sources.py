@@ -75,13 +75,13 @@ def test_pipes_do_not_last(folder):
 def test_a_file_named_twice_is_read_twice_with_a_warning(folder):
     sources, warnings = resolve_sources(["a", "a/y.txt"])
     assert [source.name for source in sources] == ["a/y.txt", "a/z.txt", "a/y.txt"]
-    assert warnings == [f"{folder}/a/y.txt is named 2 times and read as often"]
+    assert warnings == [f"{folder}/a/y.txt is named 2 times and will be read as often"]
 
 
 @pytest.mark.parametrize(
     ("corpus", "message"),
     [
-        ([], "no corpus is named"),
+        ([], "no corpus given"),
         (["b.text"], r"no such corpus: b\.text; did you mean b\.txt\?"),
         (["a/z.tx"], r"no such corpus: a/z\.tx; did you mean a/z\.txt\?"),
         (["qqqqqqqqq"], "no such corpus: qqqqqqqqq; check the path"),
@@ -99,7 +99,7 @@ def test_errors(corpus, message, folder):
 
 def test_an_empty_folder(folder):
     (folder / "empty" / ".git").mkdir(parents=True)
-    with pytest.raises(InputError, match="empty holds no file to read"):
+    with pytest.raises(InputError, match="empty has no files to read"):
         resolve_sources(["empty"])
 
 

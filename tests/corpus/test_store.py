@@ -42,7 +42,7 @@ def test_ids_cut_short_by_another_process(tmp_path):
         builder = TokenStoreBuilder(file, str(tmp_path))
         builder.add(chunk())
         file.truncate(4)
-        with pytest.raises(SpoolError, match="cut short by another process"):
+        with pytest.raises(SpoolError, match="truncated by another process"):
             builder.finish(1)
 
 

@@ -145,7 +145,7 @@ def test_no_such_table(name, tmp_path, read, capfd):
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
 def test_an_empty_table_has_no_words(name, tmp_path, read):
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(InputError, match="holds no word"):
+    with pytest.raises(InputError, match="contains no words"):
         read(tmp_path / name)
 
 

@@ -30,7 +30,7 @@ def test_lost_text_is_told_once(verb, tmp_path, monkeypatch, capfd):
     (lost,) = warnings(told, "left out")
     assert "44 % of the text, 80 of 180 words" in lost and "--min-count 5" in lost
     (marked,) = warnings(told, "punctuation")
-    assert "11 %" in marked and "'king,' beside 'king'" in marked and "--tokenizer words" in marked
+    assert "11 %" in marked and "'king,' next to 'king'" in marked and "--tokenizer words" in marked
     pytest.importorskip("regex")
     assert (
         main(

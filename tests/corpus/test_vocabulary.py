@@ -105,7 +105,7 @@ def test_words_with_blanks_are_read_back(tmp_path):
 
 @pytest.mark.parametrize("word", ["a\tb", "", "a\nb"])
 def test_a_word_that_no_reader_could_read_back_is_not_saved(word, tmp_path):
-    with pytest.raises(ValueError, match="is empty or holds a tab"):
+    with pytest.raises(ValueError, match="is empty or contains a tab"):
         Vocabulary(["fine", word, "too"], np.array([3, 2, 1])).save(tmp_path / "vocab.tsv")
     assert list(tmp_path.iterdir()) == []
 
@@ -133,7 +133,7 @@ def test_missing_final_newline_and_crlf(text, tmp_path):
     [
         (b"a\t3\nb\n", r"line 2: 'b' is not a vocabulary line \(word, tab, count"),
         (b"a\t3\n\nb\t1\n", "line 2: '' is not"),
-        (b"a 3\nb c 1\n", r"line 2: 'b c 1' is not a vocabulary line \(word, blank or tab, count"),
+        (b"a 3\nb c 1\n", r"line 2: 'b c 1' is not a vocabulary line \(word, space or tab, count"),
         (b"a\t3\n\t1\n", "line 2: .* is not"),
         (b"a\tmany\n", "line 1: the count 'many' is not a whole number of at least 1"),
         (b"a\t0\n", "line 1: the count '0'"),
@@ -141,7 +141,7 @@ def test_missing_final_newline_and_crlf(text, tmp_path):
         (b"a\t1.5\n", "line 1: the count '1.5'"),
         (b"a\t99999999999999999999\n", "line 1: the count"),
         ("a\t٣\n".encode(), "line 1: the count"),
-        (b"a\t3\nb\t2\na\t1\n", "line 3: 'a' stands on line 1 already"),
+        (b"a\t3\nb\t2\na\t1\n", "line 3: 'a' is already on line 1"),
         (b"a\t3\nb\t4\n", "line 2: the count 4 is higher"),
         (b"a\t3\n\xff\t1\n", "not valid UTF-8 at byte 4"),
     ],

@@ -100,7 +100,7 @@ def test_sentences_and_parts_of_speech_are_no_words():
         (": s\n:) happy :( sad\na b c\n", "line 3 has 3 words"),
         ("a\tb\nc\td\te\nf\tg\n", "line 2 has 3 fields"),
         ("a|b|3\nc|d|4\n", "neither"),
-        ("x" * 70_000 + " b 3\n", "no set"),
+        ("x" * 70_000 + " b 3\n", "not a set"),
     ],
 )
 def test_what_is_refused(text, said):
@@ -163,7 +163,7 @@ def test_pairs_are_asked_two_by_two(tmp_path):
     assert [section.name for section in found.sections] == ["E01 [male - female]", "E02"]
     assert VECTORS.evaluate(found).total == 12
     (tmp_path / "BATS" / "s.tsv").write_text("a\tb\t1\n")
-    with pytest.raises(InputError, match=r"s\.tsv is no set of analogies"):
+    with pytest.raises(InputError, match=r"s\.tsv is not a set of analogies"):
         load_set(tmp_path / "BATS")
     many = "".join(f"a{i}\tb{i}\n" for i in range(1001))
     with pytest.raises(InputError, match="1,001 pairs"):

@@ -245,6 +245,6 @@ def test_counts_beyond_64_bits(count: str, tmp_path: Path) -> None:
 def test_counts_whose_sum_is_beyond_64_bits(tmp_path: Path) -> None:
     path = tmp_path / "v.vocab.tsv"
     path.write_text("".join(f"{i}\t{'9' * 18}\n" for i in range(10)))
-    assert "add up to more than any corpus has" in refused(lambda: Vocabulary.load(path))
+    assert "add up to more than" in refused(lambda: Vocabulary.load(path))
     (tmp_path / "v.npy").write_bytes(_npy(np.ones((10, 2), np.float32)))
-    assert "add up to more than any corpus has" in refused(lambda: load_vectors(tmp_path / "v.npy"))
+    assert "add up to more than" in refused(lambda: load_vectors(tmp_path / "v.npy"))

@@ -20,14 +20,14 @@ PEAK = 450 << 20
 REFUSED = {
     "no end": "no whitespace in 1 MiB",
     "chinese": "no whitespace in 1 MiB.*--tokenizer words",
-    "blanks": "holds no word",
-    "lines": "holds no word",
+    "blanks": "contains no words",
+    "lines": "contains no words",
     "marks": "no whitespace in 1 MiB",
     "long words": "bytes on average|no whitespace",
     "json text": "line 1: .* 16 MiB",
     "json list": "line 1: .* 16 MiB",
     "json depth": "line 1: ",
-    "json nulls": "holds no word: .* rows without a text",
+    "json nulls": "contains no words: .* rows without a text",
     "csv text": "line 2 has more than 16 MiB",
     "csv fields": "line 2 has more than 16 MiB",
     "csv quoted": "line .*: field larger than",
@@ -69,7 +69,7 @@ def test_kilobytes_of_parquet(dictionary: bool, tmp_path: Path) -> None:
     assert (tmp_path / "a.parquet").stat().st_size < 200_000
     peak, told = told_by(None, tmp_path, "a.parquet")
     assert peak < PEAK
-    assert bool(told) != dictionary and ("nothing shrinks to" in told or dictionary)
+    assert bool(told) != dictionary and ("impossible compression" in told or dictionary)
 
 
 def test_windows_of_gigabytes(tmp_path: Path) -> None:

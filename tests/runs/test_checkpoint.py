@@ -228,7 +228,7 @@ def test_intervals(text, expected):
     "text", ["", "5", "m", "-1s", "0s", "0M", "0.0001k", "1e3s", "infs", "5 minutes", "٣s", "1d"]
 )
 def test_what_is_no_interval(text):
-    with pytest.raises(ValueError, match="is no interval: give a time such as 30s"):
+    with pytest.raises(ValueError, match="is not an interval: give a time such as 30s"):
         parse_interval(text)
 
 

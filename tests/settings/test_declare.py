@@ -88,13 +88,13 @@ def test_good_values(name: str, value: object, expected: object) -> None:
         (
             "count",
             "9223372036854775808",
-            "--count 9223372036854775808 is beyond 64 bits: give a whole number, 1 to 9",
+            "--count 9223372036854775808 exceeds 64 bits: give a whole number, 1 to 9",
         ),
-        ("name", "a\0b", "--name 'a\\x00b' holds a NUL or half a character: give another name"),
+        ("name", "a\0b", "--name 'a\\x00b' contains NUL or half a character: give another name"),
         (
             "files",
             ["\ud800"],
-            "--files '\\ud800' holds a NUL or half a character: give another name",
+            "--files '\\ud800' contains NUL or half a character: give another name",
         ),
         ("count", "2.0", "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
         ("count", 2.0, "--count 2.0 is not a whole number: give a whole number, 1 to 9"),
@@ -114,14 +114,14 @@ def test_good_values(name: str, value: object, expected: object) -> None:
         ("kind", "larg", "--kind larg is not one of small, large (did you mean large?)"),
         ("kind", "xyz", "--kind xyz is not one of small, large"),
         ("level", "nan", "--level nan is not one of auto or a number"),
-        ("level", False, "--level false is not a text: put it in quotes"),
+        ("level", False, "--level false is not a string: put it in quotes"),
         ("lower", "maybe", "--lower maybe is neither true nor false"),
         ("lower", 2, "--lower 2 is neither true nor false"),
-        ("name", "", "--name is empty: give a text"),
-        ("name", {"a": 1}, "--name {'a': 1} is not a text: put it in quotes"),
-        ("files", ["a", 3], "--files: 3 is not a name: give a text or a list of texts"),
-        ("files", [""], "--files: '' is not a name: give a text or a list of texts"),
-        ("files", 3, "--files 3 is not a text or a list of texts"),
+        ("name", "", "--name is empty: give a string"),
+        ("name", {"a": 1}, "--name {'a': 1} is not a string: put it in quotes"),
+        ("files", ["a", 3], "--files: 3 is not a name: give a string or a list of strings"),
+        ("files", [""], "--files: '' is not a name: give a string or a list of strings"),
+        ("files", 3, "--files 3 is not a string or a list of strings"),
     ],
 )
 def test_bad_values(name: str, value: object, message: str) -> None:
@@ -132,7 +132,7 @@ def test_bad_values(name: str, value: object, message: str) -> None:
 
 def test_integers_too_long_to_print() -> None:
     with pytest.raises(
-        BadValue, match=r"^--count beyond 10\^60 is beyond 64 bits: give a whole number, 1 to 9$"
+        BadValue, match=r"^--count above 10\^60 exceeds 64 bits: give a whole number, 1 to 9$"
     ):
         SETTINGS["count"].convert(10**5000, "--count")
     with pytest.raises(

@@ -73,7 +73,7 @@ def test_what_the_kernels_cannot_do_autograd_does_and_says_why(
     assert (config.training.engine, config.why_engine) == ("autograd", why)
     message = problem_of({**CUDA, **given, "engine": "triton"})
     named = why.removesuffix(" needs it").removesuffix(" need it")
-    assert message == f"`engine` triton cannot do {named}: use `engine` autograd or auto"
+    assert message == f"`engine` triton does not support {named}: use `engine` autograd or auto"
 
 
 def test_without_triton_autograd_trains_and_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,20 +96,20 @@ def test_several_ranks_have_no_fused_kernels_on_gpus(monkeypatch: pytest.MonkeyP
         "a run over 2 ranks needs it",
     )
     message = problem_of({**CUDA, "engine": "triton"})
-    assert message.startswith("`engine` triton cannot do a run over 2 ranks: ")
+    assert message.startswith("`engine` triton does not support a run over 2 ranks: ")
 
 
 @pytest.mark.parametrize("given", [{}, {"engine": "triton"}])
 def test_a_gpu_is_not_deterministic(given: dict[str, str]) -> None:
     message = problem_of({**CUDA, **given, "deterministic": True})
-    assert message.startswith("`deterministic`: a GPU adds in no fixed order; leave it out")
+    assert message.startswith("`deterministic`: a GPU adds numbers in no fixed order; leave it out")
 
 
 def test_other_refusals_name_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     triton = {**CORPUS, "engine": "triton"}
     for more, what in (({"device": "cpu"}, "`device` cpu"), ({"model": "lm"}, "`model` lm")):
         message = problem_of({**triton, **more})
-        assert message == f"`engine` triton cannot do {what}: use `engine` autograd or auto"
+        assert message == f"`engine` triton does not support {what}: use `engine` autograd or auto"
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     assert of(build_config({**triton, "device": "cpu"})) == ("triton", "sgd", 0.025)
     notes = build_config({**triton, "batch_size": "5", "exchange_words": "9"}).notes
@@ -218,9 +218,11 @@ def test_a_run_goes_on_with_the_other_engine_and_is_told_so(tmp_path: Path) -> N
 def test_other_engines_are_other_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"`engine` autograd cannot be changed \(it is hogwild\)"):
         resumed_config(run_with(tmp_path), {"engine": "autograd"})
-    with pytest.raises(InputError, match="`engine` triton cannot do `subwords` 3-4"):
+    with pytest.raises(InputError, match="`engine` triton does not support `subwords` 3-4"):
         resumed_config(run_with(tmp_path, subwords="3-4"), {"device": "cuda"})
-    with pytest.raises(InputError, match=r"deterministic in .*: a GPU adds in no fixed order"):
+    with pytest.raises(
+        InputError, match=r"deterministic in .*: a GPU adds numbers in no fixed order"
+    ):
         resumed_config(run_with(tmp_path, deterministic="true"), {"device": "cuda"})
     with pytest.raises(InputError, match=r"`engine` hogwild cannot be changed \(it is autograd\)"):
         resumed_config(run_with(tmp_path, loss="softmax"), {"engine": "hogwild"})

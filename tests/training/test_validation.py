@@ -203,10 +203,10 @@ BAD = [
         "`output_bias`: `loss` am-softmax has no biases",
     ),
     ({"arch": "transformer", "heads": "5"}, "`heads` 5 does not divide the layers' width, 12"),
-    ({"arch": "transformer", "heads": "4"}, "an odd number"),
-    ({"engine": "hogwild"}, "`engine` hogwild cannot do `model` lm"),
+    ({"arch": "transformer", "heads": "4"}, "heads of even width"),
+    ({"engine": "hogwild"}, "`engine` hogwild does not support `model` lm"),
     ({"output": "vectors.txt"}, "a language model is more than vectors"),
-    ({"model": "skip-gram", "optimizer": "adamw"}, "`optimizer` adamw is for `model` lm only"),
+    ({"model": "skip-gram", "optimizer": "adamw"}, "`optimizer` adamw is only for `model` lm"),
 ]
 
 

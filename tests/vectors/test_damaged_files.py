@@ -147,7 +147,7 @@ def test_trailing_garbage(kind):
 
 
 def test_messages_say_what_and_what_to_do():
-    assert "line 3 has 'x' where a number belongs" in refused(b"2 2\na 1 2\nb 1 x\n")
+    assert "line 3 has 'x' in place of a number" in refused(b"2 2\na 1 2\nb 1 x\n")
     assert "line 3 has 1 numbers" in refused(b"2 2\na 1 2\nb 1\n")
     assert "header says 3 dimensions, but line 2 has 5" in refused(
         b"2 3\na 1 2 3 4 5\nb 1 2 3 4 5\n"
@@ -271,7 +271,7 @@ def test_a_last_line_without_its_end_is_warned_about(kind, end, tmp_path):
     assert len(vectors.warnings) == (end == b"")
     if not end:
         assert (
-            "does not end with a line end, its last number may be cut short" in vectors.warnings[0]
+            "does not end with a line end, its last number may be incomplete" in vectors.warnings[0]
         )
         assert load_vectors(tmp_path / "v", limit=2).words == WORDS[:2]
 
@@ -295,7 +295,7 @@ def test_two_xz_streams_with_padding_are_one_text(tmp_path):
     (tmp_path / "v.txt.xz").write_bytes(parts)
     assert load_vectors(tmp_path / "v.txt.xz").words == WORDS
     (tmp_path / "v.txt.xz").write_bytes(parts[:-4] + b"garbage")
-    with pytest.raises(InputError, match=r"is (damaged|cut short)"):
+    with pytest.raises(InputError, match=r"is (damaged|truncated)"):
         load_vectors(tmp_path / "v.txt.xz")
 
 

@@ -88,7 +88,7 @@ def test_odd_words_come_back_or_are_refused(content, form, counted):
 def test_what_would_be_read_otherwise_is_refused(words, tmp_path):
     """Such words are no loss of a run either: they are refused before it trains."""
     for name in ("v.glove", "v.glove.gz"):
-        with pytest.raises(InputError, match=f"{words[0]!r}, {words[1]!r} .* glove"):
+        with pytest.raises(InputError, match=f"glove .* {words[0]!r}, {words[1]!r}"):
             save_vectors(tmp_path / name, words, np.ones((2, 3), np.float32))
     with pytest.raises(InputError, match="glove"):
         w2v.train([words] * 9, min_count=1, output=tmp_path / "v.glove", progress=False)

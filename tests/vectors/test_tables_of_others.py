@@ -161,8 +161,8 @@ def text(words):
     ("tensors", "said"),
     [
         ({"embeddings": ROWS}, "no tensors `vectors` and `words`, but embeddings"),
-        ({"vectors": ROWS, "words": text(WORDS[:5])}, "not one word for each of its 6"),
-        ({"vectors": ROWS, "words": text(WORDS)[:-1]}, "not one word for each of its 6"),
+        ({"vectors": ROWS, "words": text(WORDS[:5])}, "one word for each of 6"),
+        ({"vectors": ROWS, "words": text(WORDS)[:-1]}, "one word for each of 6"),
         ({"vectors": ROWS[0], "words": text(WORDS)}, r"F32 \[3\]"),
         ({"vectors": ROWS[:, :0], "words": text(WORDS)}, r"\[6, 0\]"),
         ({"vectors": ROWS.astype(int), "words": text(WORDS)}, "I64"),

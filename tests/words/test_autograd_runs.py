@@ -101,7 +101,7 @@ class Listener(SilentReporter):
         ),
         (
             {"loss": "neg", "engine": "autograd"},
-            "1 threads; engine autograd with adagrad: as `engine` says",
+            "1 threads; engine autograd with adagrad: given by `engine`",
         ),
         (
             {"model": "cbow", "optimizer": "adagrad"},

@@ -121,7 +121,7 @@ def test_the_command_line_reads_what_vocab_writes(tmp_path: Path) -> None:
     ("text", "more", "told"),
     [
         ("", {}, "no word"),
-        ("x\t3\ny\t2\n", {}, "no word of the text"),
+        ("x\t3\ny\t2\n", {}, "none of the text's words"),
         ("w1\t3\n", {}, "two"),
         ("w1\t3\nw2\t4\n", {}, "line 2"),
         ("w1 w2\n", {}, "line 1"),

@@ -244,7 +244,7 @@ def test_what_cannot_be_started_from(train, folder):
         ({"freeze": "true"}, r"`freeze` needs `init`"),
         (
             {"init": "v.bin", "freeze": "true", "engine": "hogwild"},
-            r"`engine` hogwild cannot do `freeze`",
+            r"`engine` hogwild does not support `freeze`",
         ),
     ]:
         with pytest.raises(InputError, match=message):

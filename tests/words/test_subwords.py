@@ -246,13 +246,13 @@ def test_many_threads_learn_as_one_does() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"subwords": "6-3"}, "`subwords` '6-3' is no range of lengths"),
-        ({"subwords": "0-3"}, "`subwords` '0-3' is no range"),
+        ({"subwords": "6-3"}, "`subwords` '6-3' is not a range of lengths"),
+        ({"subwords": "0-3"}, "`subwords` '0-3' is not a range"),
         ({"subwords": "8000"}, "`subwords` 8000: `model` skip-gram takes lengths such as 3-6"),
         ({"subwords": "3-6", "model": "lm"}, "`subwords` 3-6: `model` lm takes a number"),
         ({"subwords": "3-6", "buckets": "2Q"}, "`buckets` 2Q is not a whole number"),
         ({"subwords": "3-6", "buckets": "0"}, "`buckets` 0 is below 1"),
-        ({"subwords": "3-6", "init": "x", "freeze": "true"}, "with `subwords` no vector stays"),
+        ({"subwords": "3-6", "init": "x", "freeze": "true"}, "no vector stays"),
     ],
 )
 def test_what_cannot_be(settings: dict[str, str], message: str) -> None:

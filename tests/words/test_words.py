@@ -139,7 +139,7 @@ def test_too_few_words(train, folder, lines, settings, message):
 @pytest.mark.parametrize("lines", [[], [[]], [[]] * 50])
 def test_no_words(train, folder, lines):
     (folder / "corpus.txt").write_text("\n" * len(lines))
-    with pytest.raises(InputError, match="holds no word"):
+    with pytest.raises(InputError, match="contains no words"):
         train(["corpus.txt"])
     assert [path.name for path in folder.iterdir()] == ["corpus.txt"]
 

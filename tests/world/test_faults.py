@@ -89,7 +89,7 @@ def test_a_request_to_one_rank_stops_all(ranks, corpus, unbroken, tmp_path):
     given = ("train", corpus, *LM, *more, "--output", run)
     first, second = ranks(2, *given, fault=(1, 4, "SIGINT"))
     assert (first.status, second.status, second.out, second.err) == (130, 130, "", "")
-    assert first.out == f"{run}\n" and "go on with: w2v train --resume" in first.err
+    assert first.out == f"{run}\n" and "resume with: w2v train --resume" in first.err
     assert json.loads((run / "summary.json").read_text())["interrupted"]
     assert [end.status for end in ranks(2, "train", "--resume", run, "--quiet")] == [0, 0]
     assert same_bytes(run, whole)

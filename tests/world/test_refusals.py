@@ -34,7 +34,7 @@ def test_texts_must_be_the_same(ranks, corpus, tmp_path):
     more = [*LM, "--output", str(tmp_path / "run")]
     each = [["train", str(corpus), *more], ["train", str(other), *more]]
     line = refused(ranks(2, each=each))
-    assert "rank 1 sees another corpus than rank 0" in line
+    assert "rank 1 sees a different corpus from rank 0" in line
 
 
 def test_a_corpus_that_only_one_rank_lacks(ranks, corpus, tmp_path):

@@ -40,7 +40,7 @@ def test_two_ranks_train_word_vectors(
     given = {"script": str(HERE / "check_words.py"), "environment": {"W2V_CACHE_DIR": caches[0]}}
     one, other = ranks(2, text, tmp_path, **given)
     assert (one.status, other.status) == (0, 0), one.err + other.err
-    assert one.out.startswith("rank 1 sees another corpus than rank 0 (") and other.out == ""
+    assert one.out.startswith("rank 1 sees a different corpus from rank 0 (") and other.out == ""
     for first, again in (("first", "again"), ("rounds", "rounds-again")):
         vectors = [(tmp_path / name / "vectors.npy").read_bytes() for name in (first, again)]
         assert vectors[0] == vectors[1]

@@ -1,2 +1,1 @@
-"""The command line: one file per verb, which parses, calls the library and prints. Only this
-package prints."""
+"""The command line, the only package that prints: one module per verb."""

@@ -1,4 +1,4 @@
-"""One question on the command line, or many from stdin: what the verbs that answer them share."""
+"""Answers one question from the command line, or many from stdin, for verbs that query vectors."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from w2v.vectors import WordVectors
 
 
-# the rows of a table, and what --json prints
+# the rows of a table, and the object that --json prints
 Answer = tuple[list[tuple[Cell, ...]], dict[str, Any]]
 
 
 class Questions(NamedTuple):
-    """A verb's kind of question: the verb's name and what it asks for, in the plural; the answers'
-    headings (without any, each row is one line of text); what --json has beside the query and the
-    error where there is no answer; and what answers many texts, each with an error if need be."""
+    """The kind of question that a verb answers."""
 
     verb: str
-    wanted: str
-    headings: tuple[str, ...]
-    missing: dict[str, Any]
-    answer: Callable[[WordVectors, list[str]], Iterable[Answer | InputError]]
+    wanted: str  # what the verb asks for, in the plural
+    headings: tuple[str, ...]  # of the answers; if empty, each row is a line of text
+    missing: dict[str, Any]  # printed by --json for a question that cannot be answered
+    answer: Callable[[WordVectors, list[str]], Iterable[Answer | InputError]]  # for many texts
 
 
 def answer_each(
@@ -40,12 +38,12 @@ def answer_each(
     *,
     json: bool,
 ) -> int:
-    """Prints the answers to the texts that the command line's `words` make, or with - to each line
-    of stdin, and returns the exit code: 2 if a word of the command line, or all of stdin, could not
-    be answered. `model` is what the user named, and --encoding-errors."""
+    """Answers `texts`, made from the `words` of the command line, or each line of stdin if `words`
+    is -. Returns the exit code: 2 if a text, or all lines of stdin, could not be answered. `model`
+    holds the MODEL argument and --encoding-errors."""
     streaming, batches = list(words) == ["-"], iter([texts])
     if streaming:
-        use, remedy = f"- reads {questions.wanted} from", "name words, or pipe them in"
+        use, remedy = f"- reads {questions.wanted} from", "give words, or pipe them in"
         batches = _lines(open_stdin(use, remedy, typed=True).read1)
         if model[0] == "-":
             raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
@@ -56,7 +54,7 @@ def answer_each(
             if isinstance(answer, InputError):
                 failed += 1
                 say(f"{questions.verb}: {answer}")
-                if json and streaming:  # every line of a stream has its own
+                if json and streaming:  # print an object for every line of a stream
                     print_json({"query": text, **questions.missing, "error": str(answer)})
                 continue
             answered += 1
@@ -76,7 +74,7 @@ def answer_each(
 def each_alone(
     answer: Callable[[WordVectors, str], Answer],
 ) -> Callable[[WordVectors, list[str]], Iterator[Answer | InputError]]:
-    """Returns what answers many texts one after the other."""
+    """Returns a function that answers many texts one by one with `answer`."""
 
     def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | InputError]:
         from w2v.vectors.queries import QueryError
@@ -91,16 +89,16 @@ def each_alone(
 
 
 def parts(text: str) -> list[str]:
-    """Returns what stands between tabs, if there are any, else between blanks."""
+    """Splits a text at tabs if it has any, else at spaces."""
     return [part for part in text.split("\t" if "\t" in text else " ") if part.strip(" ")]
 
 
 def _lines(read: Callable[[int], bytes]) -> Iterator[list[str]]:
-    """Yields the lines that are not empty, see `batches_of_lines`."""
+    """Yields the non-empty lines, in the batches of `batches_of_lines`."""
     first = True
     for lines in batches_of_lines(read, MAX_WORD_BYTES):
         if first:
             lines[0], first = lines[0].removeprefix(BYTE_ORDER_MARK), False
-        # Other blanks, such as U+00A0, may be part of a word.
+        # Other whitespace, such as U+00A0, may be part of a word.
         texts = (line.decode("utf-8", "replace").strip(" \t\r") for line in lines)
         yield [text for text in texts if text]

@@ -1,6 +1,6 @@
-"""The `w2v` program: its verbs, and the line on stderr and the exit code that every error becomes.
+"""The `w2v` program: its verbs, and the translation of errors to a line on stderr and an exit code.
 
-Exit codes: 0 done, 1 failed at run time, 2 the user's input, 130 by Ctrl-C, 143 by SIGTERM.
+Exit codes: 0 success, 1 run-time failure, 2 wrong input by the user, 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from w2v.system.files import WORKING_DIRECTORY_GONE
 from w2v.system.memory import short_memory
 from w2v.system.ranks import leave_ranks, place_or_alone
 
-# typer brings its own copy of click or uses the installed one; this is the usage error of the one
-# in use.
+# typer has its own copy of click or uses the installed one; this is the UsageError of the copy in
+# use.
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Each is a module of its own, in the order of --help.
+# Each verb is a module; the order is that of --help.
 VERBS = ["train", "eval", "score", "generate", "compare", "nearest"]
 VERBS += ["similarity", "odd-one-out", "vectors", "embed", "classes"]
 VERBS += ["phrases", "vocab", "info", "export", "map", "report", "cache", "losses"]
 VERBS += ["config", "completion"]
 DISTRIBUTIONS = {"yaml": "pyyaml", "tokenizers": "'w2v[subwords]'", "matplotlib": "'w2v[plot]'"}
 DISTRIBUTIONS |= {"datasets": "'w2v[hub]'"}
-TAKE_WORDS = ("nearest", "similarity", "odd-one-out", "vectors", "generate")  # as arguments
+TAKE_WORDS = ("nearest", "similarity", "odd-one-out", "vectors", "generate")  # words as arguments
 
 app = typer.Typer(
     name="w2v",
@@ -53,8 +53,8 @@ app = typer.Typer(
 for verb in VERBS:
     module = import_module(f"w2v.cli.{verb.replace('-', '_')}")
     reads_vectors = module.command.__annotations__.get("model") == "Model"
-    told = f"{module.__doc__}\n{VECTOR_FILES}" if reads_vectors else module.__doc__
-    app.command(name=verb, help=told, cls=Command)(module.command)
+    text = f"{module.__doc__}\n{VECTOR_FILES}" if reads_vectors else module.__doc__
+    app.command(name=verb, help=text, cls=Command)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -78,8 +78,8 @@ def start(context: typer.Context, version: Version = False) -> None:
       w2v eval vectors.bin
       w2v nearest vectors.bin king - man + woman
 
-    Results go to stdout, as a table in a terminal and tab-separated in a pipe, and as JSON with
-    --json; everything else goes to stderr. w2v VERB --help explains each verb.
+    Results go to stdout, as a table in a terminal, tab-separated in a pipe, or as JSON with --json;
+    everything else goes to stderr. w2v VERB --help explains a verb.
     """
     if context.invoked_subcommand is None:
         say(context.get_help())
@@ -87,12 +87,12 @@ def start(context: typer.Context, version: Version = False) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code; failures are reported in a line on stderr."""
+    """Runs the program and returns its exit code; reports a failure in a line on stderr."""
     set_up_streams()
     try:
         return _guarded(list(sys.argv[1:] if arguments is None else arguments))
     finally:
-        if not takes(sys.stderr):  # the interpreter would make a status of its own of it
+        if not takes(sys.stderr):  # otherwise the interpreter would change the exit status
             silence(2)
 
 
@@ -103,7 +103,7 @@ def _guarded(given: list[str]) -> int:
         if rank:
             return 0
         leave_ranks()
-        say(f"note: {name} works in one process, rank 0 of the {size}")
+        say(f"note: {name} runs in one process, rank 0 of the {size}")
     try:
         with leaving(), short_memory():
             status = _run(given)
@@ -118,7 +118,7 @@ def _guarded(given: list[str]) -> int:
     except Elsewhere as error:
         return error.exit_status
     except (Interrupted, W2VError) as error:
-        if not rank or not isinstance(error, Interrupted):  # all ranks get the signal
+        if not rank or not isinstance(error, Interrupted):  # all ranks receive the signal
             say(f"{name}: {error}")
         return error.exit_status
     except UsageError as error:
@@ -133,7 +133,7 @@ def _guarded(given: list[str]) -> int:
         say(f"{name}: {not_installed(error)}")
         return 1
     except MemoryError:
-        say(f"{name}: out of memory; a smaller --dim or --max-vocab needs less")
+        say(f"{name}: out of memory; reduce --dim or --max-vocab")
         return 1
     except Exception as error:
         if os.environ.get("W2V_TRACEBACK"):
@@ -144,10 +144,9 @@ def _guarded(given: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Returns the verb's exit code; click's own runner would not let exceptions through as they
-    are."""
+    """Runs a verb and returns its exit code. (click's own runner would catch exceptions.)"""
     program = typer.main.get_command(app)
-    if os.environ.get(VARIABLE):  # a shell asks for completions
+    if os.environ.get(VARIABLE):  # the shell requests completions
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
@@ -161,19 +160,19 @@ def _run(arguments: list[str]) -> int:
 
 
 def _name(arguments: Sequence[str]) -> str:
-    """Returns how messages begin: "w2v train", or "w2v" as long as there is no verb."""
+    """Returns the prefix of messages: "w2v train", or "w2v" if there is no verb."""
     return f"w2v {arguments[0]}" if arguments and arguments[0] in VERBS else "w2v"
 
 
 def _usage_message(error: Any, arguments: Sequence[str]) -> str:
-    """Returns one line on a command line that cannot be understood, with the nearest valid name."""
+    """Returns a message of one line about a usage error, with the nearest valid name, if any."""
     remedy = f"see {_name(arguments)} --help"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         guess = nearest_name(option, long_names(error.ctx.command.params))
         if not guess and arguments[0] in TAKE_WORDS:
             word = next((each for each in arguments if each.startswith(option)), option)
-            remedy = f"a word that begins with - goes last, behind --: … -- {shlex.quote(word)}"
+            remedy = f"put words that begin with - last, after --: … -- {shlex.quote(word)}"
         return f"no such option {option}; " + (f"did you mean {guess}?" if guess else remedy)
     message = " ".join(error.format_message().split()).rstrip(".")
     if message.startswith("No such command") and arguments:
@@ -184,7 +183,7 @@ def _usage_message(error: Any, arguments: Sequence[str]) -> str:
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    """Returns what to install; w2v does without packages as long as nobody needs them."""
+    """Returns a message that names the package to install."""
     module = (error.name or str(error)).partition(".")[0]
     package = DISTRIBUTIONS.get(module, module)
     return f"this needs {module}, which is not installed: pip install {package}"
@@ -194,7 +193,7 @@ def _os_message(error: OSError) -> str:
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
     if isinstance(error.filename, (str, bytes)):
         return f"{os.fsdecode(error.filename)}: {what}"
-    if error.errno in FULL or not takes(sys.stdout):  # files are written under their names
+    if error.errno in FULL or not takes(sys.stdout):  # errors of other files have a name
         return f"cannot write to standard output: {what}"
     try:
         os.getcwd()

@@ -1,8 +1,8 @@
-"""List or clear the cache of tokenised corpora.
+"""List or clear the cache of tokenized corpora.
 
-Piped output of list has the columns source, words, bytes, last use. The cache is the folder that
-W2V_CACHE_DIR names, else w2v under XDG_CACHE_HOME or ~/.cache. W2V_CACHE_SIZE, such as 5G, limits
-its size.
+Piped output of list has the columns source, words, bytes, last use. The cache is the folder in
+W2V_CACHE_DIR, else w2v under XDG_CACHE_HOME or ~/.cache. W2V_CACHE_SIZE, such as 5G, limits its
+size.
 
 \b
   w2v cache
@@ -32,7 +32,7 @@ def command(
 ) -> None:
     if action not in ACTIONS:
         guess = nearest(action, ACTIONS)
-        remedy = f"did you mean {guess}?" if guess else "there are list and clear"
+        remedy = f"did you mean {guess}?" if guess else "use list or clear"
         raise InputError(f"no action {action!r}: {remedy}")
     from w2v.corpus import cache
 

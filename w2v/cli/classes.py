@@ -1,7 +1,7 @@
-"""Group the words into classes of similar ones, by k-means on vectors of length 1.
+"""Group the words into classes of similar words, by k-means on unit vectors.
 
-Printed are a word and the number of its class, most frequent words first; class 0 is the largest.
-It needs scikit-learn: pip install 'w2v[map]'.
+Prints each word with the number of its class, most frequent words first; class 0 is the largest.
+Needs scikit-learn: pip install 'w2v[map]'.
 
 \b
   w2v classes vectors.bin -k 500 -o classes.tsv
@@ -21,9 +21,9 @@ from w2v.system.files import atomic_file
 
 def command(
     model: Model,
-    k: Annotated[int, whole("--k", "-k", min=1, help="how many classes")] = 500,
+    k: Annotated[int, whole("--k", "-k", min=1, help="number of classes")] = 500,
     seed: Annotated[
-        int, whole(min=0, max=2**32 - 1, help="the same seed makes the same classes")
+        int, whole(min=0, max=2**32 - 1, help="the same seed gives the same classes")
     ] = 1,
     output: Output = None,
     encoding_errors: EncodingErrors = "strict",

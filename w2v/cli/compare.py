@@ -1,16 +1,15 @@
-"""Train the same model under several losses and compare them.
+"""Train the same model with several losses and compare them.
 
-For each loss the table has validation perplexity (of word vectors: the share of analogies answered
-right), seconds per epoch, tokens per second, speed-up over the full softmax if that is one of them,
-peak memory, and status; of word vectors the share of the analogies that could be asked; and the
-settings that are not the same for all. Piped, it is tab-separated, with memory in bytes.
+For each loss the table has the validation perplexity (of word vectors: the share of analogies
+answered right), seconds per epoch, tokens per second, speed-up over the full softmax if that is
+among the losses, peak memory, and status; for word vectors also the share of analogies whose words
+are all known; and any settings that differ. Piped output is tab-separated, with memory in bytes.
 
-Each loss is trained in a process of its own, in a run directory in the --output folder, beside
-compare.tsv, compare.json and compare.png. One that fails says so in its row, and the others go on;
-the exit code is then 1. The same command again keeps what is finished and goes on with what was
-stopped.
+Each loss is trained in a separate process, in its own run directory in the --output folder, next to
+compare.tsv, compare.json and compare.png. If one fails, its row says so, the others continue, and
+the exit code is 1. Repeating the command keeps finished runs and resumes stopped ones.
 
-Settings that differ between the losses stand in the --config file:
+Give settings that differ between the losses in the --config file:
 losses: {softmax: {}, nce: {negatives: 512}, hsigmoid: {lr: 0.15}}
 
 \b
@@ -43,7 +42,7 @@ folder = option(
     "--output",
     "-o",
     metavar="DIR",
-    help="the folder of the runs and the table [default: MODEL-compare]",
+    help="folder for the runs and the table [default: MODEL-compare]",
 )
 
 
@@ -51,24 +50,20 @@ folder = option(
 def command(
     corpus: Annotated[list[str] | None, Argument(metavar="CORPUS", hidden=True)] = None,
     losses: Annotated[
-        str | None,
-        option(metavar="A,B,…", help="what to compare [default: all that --config lists]"),
+        str | None, option(metavar="A,B,…", help="losses to compare [default: all in --config]")
     ] = None,
     questions: Annotated[
         str | None,
         option(
-            metavar="FILE",
-            help="compare word vectors by these analogies [default: those of the demo]",
+            metavar="FILE", help="analogies to compare word vectors by [default: those of the demo]"
         ),
     ] = None,
     output: Annotated[str | None, folder] = None,
     plot: Annotated[
         str | None,
-        option(
-            metavar="FILE", help="the picture, .png or .svg [default: compare.png in the folder]"
-        ),
+        option(metavar="FILE", help="the plot, .png or .svg [default: compare.png in the folder]"),
     ] = None,
-    overwrite: Annotated[bool, option("--overwrite", help="train every loss anew")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="train all losses again")] = False,
     no_cache: NoCache = False,
     config: Recipe = None,
     quiet: Quiet = False,
@@ -88,10 +83,10 @@ def command(
     try:
         draw(compared.results, picture)
         reporter.note(f"plot in {picture}")
-    except RunError as problem:  # the table stands without it
+    except RunError as problem:  # the table is complete without it
         reporter.note(f"no plot: {problem}")
     if stop.is_set():
-        say("w2v compare: stopped; the same command goes on with what is not finished")
+        say("w2v compare: stopped; repeat the command to resume unfinished runs")
         return 128 + stop.signal_number
     return 1 if any(row.status == "failed" for row in compared.results) else 0
 

@@ -1,8 +1,8 @@
-"""Print the script that completes verbs, options and their values in a shell.
+"""Print a script for a shell that completes verbs, options and their values.
 
 \b
   w2v completion bash >> ~/.bashrc
-  w2v completion zsh >> ~/.zshrc                      # behind compinit
+  w2v completion zsh >> ~/.zshrc                      # after compinit
   w2v completion fish > ~/.config/fish/completions/w2v.fish
 """
 
@@ -15,7 +15,7 @@ from typer import Argument
 from w2v.cli.output import print_line
 from w2v.errors import InputError
 
-VARIABLE = "_W2V_COMPLETE"  # set by the scripts when they ask for completions
+VARIABLE = "_W2V_COMPLETE"  # set by the scripts to request completions
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -25,5 +25,5 @@ def command(
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     if shell not in SHELLS:
-        raise InputError(f"there is no completion for {shell}; name one of {', '.join(SHELLS)}")
+        raise InputError(f"no completion for {shell}; use one of {', '.join(SHELLS)}")
     print_line(get_completion_script(prog_name="w2v", complete_var=VARIABLE, shell=shell))

@@ -1,7 +1,7 @@
-"""Print what a file of settings may hold: every setting, what it means, and its default.
+"""Print a template for a file of settings: every setting, its meaning and its default.
 
-With --schema it is a JSON Schema, by which editors check and complete such files: save it, and name
-it in the first line of a recipe.
+With --schema, print a JSON Schema with which editors check and complete such files: save it, and
+refer to it in the first line of a recipe.
 
 \b
   w2v config > recipe.yaml

@@ -1,15 +1,15 @@
-"""Turn lines of text into vectors, made of those of their words.
+"""Turn lines of text into vectors, computed from the vectors of their words.
 
-A line's words are found as in the text that a run was trained on, else between whitespace. Its
-vector is the mean of theirs, or with --pooling sif the smooth inverse frequency (words of
-probability p weigh a / (a + p), a = 1e-3, and what all lines have in common is taken away), which
-needs counts: a run directory, or an .npy file. Unknown words take part if the model has n-grams,
-which give them a vector. A line without any word that has one is a row of zeros, and a warning says
-how many these are.
+A line is split into words as the run's training text was, or at whitespace if MODEL is not a run.
+Its vector is the mean of their vectors, or with --pooling sif, smooth inverse frequency, the mean
+with weights a / (a + p) for words of probability p, a = 1e-3, minus the component that all lines
+share. sif needs counts: a run directory, or an .npy file. Unknown words are left out, unless the
+model has n-grams, which give them vectors. A line without any known word becomes a row of zeros,
+and a warning states how many these are.
 
-Without --output, or with -, a line of D values comes out for each line, with tabs between them, or
-with --json an object with text and vector. The extension of a FILE names the format: .npy (the rows
-alone), .parquet or .jsonl (text and vector).
+Without --output, or with -, prints for each line D tab-separated values, or with --json an object
+with text and vector. The extension of FILE names the format: .npy (only the vectors), .parquet or
+.jsonl (text and vector).
 
 \b
   w2v embed wiki-skip-gram-neg lines.txt -o lines.npy
@@ -40,19 +40,19 @@ from w2v.system.fields import without_mark
 def command(
     model: Model,
     text: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="the lines, perhaps compressed; - is stdin")
+        str, typer.Argument(metavar="[FILE|-]", help="lines of text, may be compressed; - is stdin")
     ] = "-",
     output: Output = None,
     pooling: Annotated[
-        str, choice(("mean", "sif"), "how the vectors of a line's words are joined")
+        str, choice(("mean", "sif"), "how the vectors of a line's words are combined")
     ] = "mean",
     encoding_errors: EncodingErrors = "strict",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    # Before NumPy is loaded: its products are small here, and on a busy machine their threads would
-    # wait for each other four times as long as one takes.
+    # Must precede the import of NumPy. Its products are small here; on a busy machine, waiting for
+    # several threads would take four times as long as using one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
     from w2v.vectors.encoding import encode_batches
@@ -66,7 +66,7 @@ def command(
     with _opened(text) as read, ConsoleReporter(quiet=quiet or output is None) as reporter:
         vectors = open_model(model, encoding_errors=encoding_errors)
         batches = _lines(read, text, encoding_errors, reporter)
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if stdout is not None:
                 write = write_jsonl if json else write_tsv
@@ -75,7 +75,7 @@ def command(
                     stdout.flush()
             elif written is not None:
                 n = vectors.embed(chain.from_iterable(batches), written, pooling)
-    for each in told:
+    for each in caught:
         say(f"warning: {each.message}")
     if not quiet:
         say_made(vectors)
@@ -85,7 +85,7 @@ def command(
 
 @contextmanager
 def _opened(text: str) -> Iterator[Callable[[int], bytes]]:
-    """Opens a file, or stdin, for `batches_of_lines`."""
+    """Opens a file or stdin; yields its read function for `batches_of_lines`."""
     if text == "-":
         yield open_stdin("the lines come from", "name a file, or pipe them in").read1
         return
@@ -103,7 +103,7 @@ def _opened(text: str) -> Iterator[Callable[[int], bytes]]:
 def _lines(
     read: Callable[[int], bytes], name: str, errors: str, reporter: ConsoleReporter
 ) -> Iterator[list[str]]:
-    """Yields the lines that are there, many at a time."""
+    """Yields the decoded lines in the batches of `batches_of_lines`."""
     done = 0
     for raw in batches_of_lines(read):
         if not done:
@@ -115,7 +115,7 @@ def _lines(
                 n for n, line in enumerate(raw) if line != line.decode("utf-8", "replace").encode()
             )
             problem = f"line {done + good + 1:,} of {'stdin' if name == '-' else name} is not UTF-8"
-            raise InputError(f"{problem}; mend it, or take `encoding_errors` replace") from None
+            raise InputError(f"{problem}; correct it, or use `encoding_errors` replace") from None
         done += len(lines)
         reporter.working("embedding", done, None, "lines")
         yield lines

@@ -1,28 +1,28 @@
 """Evaluate word vectors, or a language model on a text.
 
 SETS are files of questions (questions-words.txt) or of word pairs with scores (WordSim-353),
-recognised by their content, also compressed; - is stdin, and a folder is one set (BATS). Without
-any, the two small sets of w2v's demo are used. Piped output has the columns set, section or
-measure, value, correct, covered, total; --ci adds the two ends of the value's 95 % interval. With
---with several models are compared: the columns are set, section or measure, a value per model.
+recognized by their content, possibly compressed; - is stdin, and a folder is one set (BATS). The
+default is the two small sets of w2v's demo. Piped output has the columns set, section or measure,
+value, correct, covered, total; --ci adds both ends of the 95 % interval of the value. With --with,
+several models are compared: the columns are set, section or measure, and a value per model.
 
-What separates the columns of a set is decided by its first 1000 lines and holds for the whole file:
-tabs, semicolons, commas, colons (not of questions) or blanks; quotes are those of spreadsheets.
-Similarities: two words, side by side, are the first two columns of text, but row numbers and tags
-(N, V) are none; the score is the first number behind them, or the column that a heading calls mean,
-average, score or gold. More columns may follow. Lines without a pair are skipped and counted.
-Questions: four words a line, under headings (a colon, a blank, a name) or without; a/b are two
-right answers. Lines of a word, a tab and its answers are asked two by two. A line that begins with
-# is a remark. A set that less than half of the lines fit is refused.
+The separator of a set is detected in its first 1000 lines and holds for the whole file: tabs,
+semicolons, commas, colons (not in questions) or spaces; fields may be quoted as in spreadsheets.
+Similarities: the words are the first two columns of text, adjacent, not counting row numbers and
+tags (N, V); the score is the first number after them, or the column whose heading is mean, average,
+score or gold. More columns may follow. Lines without a pair are skipped and counted. Questions:
+four words per line, with or without headings (a colon, a space, a name); a/b are two right answers.
+In a file of lines with a word, a tab and its answers, every two lines make a question. Lines that
+begin with # are comments. A set is rejected if fewer than half of its lines fit.
 
-If the model has n-grams, they give unknown words of similarities a vector, and a note says how many
-pairs that concerns; --no-oov leaves these out, as they are of other models. (Questions are asked of
-known words only.)
+If the model has n-grams, these give vectors to unknown words in similarity sets, and a note says
+how many pairs have such words; --no-oov leaves these pairs out, as for other models. (Questions are
+scored only if all their words are known.)
 
-With --text FILE the perplexity of a language model is measured: exp(nats / tokens) of the text read
-as one stream, every token scored once and given all before it. Each line end is a token, <eos>, and
-is counted; an <eos> stands before the first token. A word that the model does not know is scored as
-<unk>; oov says how many those are (and any <unk> written in the text). Bytes that are not in its
+With --text FILE, measure the perplexity of a language model: exp(nats / tokens) of the text read as
+one stream, in which every token is scored once, given all before it. Each line end is a token,
+<eos>, and counts; an <eos> precedes the first token. Words that the model does not know are scored
+as <unk>; oov is their number (including any <unk> in the text). Bytes that are invalid in the
 --encoding are replaced unless --encoding-errors strict is given. Perplexities of models with
 different vocabularies cannot be compared. Piped output has a name and a value per line.
 
@@ -58,8 +58,8 @@ Results = tuple[dict[str, "AnalogyResult"], dict[str, "SimilarityResult"]]
 
 INTERVAL = "95 % interval"
 PUBLIC_SETS = (
-    "no SETS were given, so these are the small ones of w2v's demo, on countries and the like;"
-    " public ones are Google's questions-words.txt, BATS, WordSim-353, SimLex-999 and MEN"
+    "no SETS were given: these are the small sets of w2v's demo, about countries and the like;"
+    " public sets are Google's questions-words.txt, BATS, WordSim-353, SimLex-999 and MEN"
 )
 
 
@@ -71,14 +71,12 @@ def command(
     ] = "add",
     restrict_vocab: Annotated[
         int,
-        whole(
-            min=0, help="answer analogies with only this many of the most frequent words; 0 for all"
-        ),
+        whole(min=0, help="analogies: use only this many of the most frequent words; 0 for all"),
     ] = 30000,
     case: Annotated[str, choice(("fold", "exact"), "ignore the case of words, or not")] = "fold",
     others: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="MODEL", help="show this one beside it; may be repeated"),
+        typer.Option("--with", metavar="MODEL", help="another model to compare; may be repeated"),
     ] = None,
     ci: Annotated[
         bool, typer.Option("--ci", help="add 95 % intervals, bootstrapped from questions or pairs")
@@ -86,23 +84,21 @@ def command(
     oov: Annotated[
         bool,
         typer.Option(
-            "--oov/--no-oov", help="score pairs with unknown words too, by the model's n-grams"
+            "--oov/--no-oov", help="score pairs with unknown words, too, by the model's n-grams"
         ),
     ] = True,
     text: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE", help="measure a language model on a file, folder or glob; - is stdin"
+            metavar="FILE", help="a file, folder or glob to test a language model on; - is stdin"
         ),
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="the column with the text of .jsonl, .csv and .parquet"),
+        typer.Option(metavar="NAME", help="the text column of .jsonl, .csv and .parquet files"),
     ] = None,
     device: Device = "auto",
-    encoding: Annotated[
-        str, typer.Option(metavar="NAME", help="what the --text is written in")
-    ] = "utf-8",
+    encoding: Annotated[str, typer.Option(metavar="NAME", help="encoding of the --text")] = "utf-8",
     encoding_errors: EncodingErrors = "",
     quiet: Quiet = False,
     json: Json = False,
@@ -113,10 +109,10 @@ def command(
                 "SETS are for word vectors and --text for language models: give one of them"
             )
         if others:
-            raise InputError("--with is for word vectors, and --text for one model: omit one")
+            raise InputError("--with is for word vectors and --text for one model: omit one")
         if ci:
             raise InputError(
-                "--ci is for questions and pairs, and a --text is one stream of tokens: omit it"
+                "--ci is for questions and pairs, but --text is one stream of tokens: omit it"
             )
         if "-" in text:
             open_stdin("--text - reads", "name a file, or pipe one in", typed=True)
@@ -136,7 +132,7 @@ def command(
         named[name] = each
         if isinstance(each, SimilaritySet) and (skipped := each.skipped - each.headed) > 0:
             lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
-            what = f"{skipped} {lines} of {name} {are} no pair of words with a score"
+            what = f"{skipped} {lines} of {name} {are} not a pair of words with a score"
             say(f"warning: {what} and {were} skipped")
     options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case, "oov": oov}
     found: dict[str, Results] = {}
@@ -152,7 +148,7 @@ def command(
             _warn(what, result, "question" if is_analogies else "pair")
             if not is_analogies and result.oov and not quiet:
                 pairs = f"{result.oov:,} of {result.covered:,} pairs of {what}"
-                say(f"note: {pairs} hold a word of which only n-grams are known; see --no-oov")
+                say(f"note: {pairs} have a word known only by its n-grams; see --no-oov")
         found[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)
@@ -170,7 +166,7 @@ def command(
 
 
 def _values(results: Results, ci: bool) -> dict[str, Any]:
-    """Returns what --json prints of a model."""
+    """Returns the results of a model for --json."""
     analogies, similarity = results
     return {
         "analogies": {name: result.as_dict(ci) for name, result in analogies.items()},
@@ -179,7 +175,7 @@ def _values(results: Results, ci: bool) -> dict[str, Any]:
 
 
 def _print_side_by_side(found: dict[str, Results]) -> None:
-    """A line for each section and measure, with a column for each model."""
+    """Prints a line for each section and measure, with a column for each model."""
     rows: dict[tuple[str, str], list[Cell]] = {}
     terminal = is_terminal(sys.stdout)
     for analogies, similarity in found.values():
@@ -196,20 +192,20 @@ def _print_side_by_side(found: dict[str, Results]) -> None:
 
 
 def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> None:
-    """Says that few questions or pairs of a set are covered."""
+    """Warns if fewer than half of a set's questions or pairs are covered."""
     covered, total = result.covered, result.total
     if not covered:
-        say(f"warning: no {what} of {name} has all its words among the vectors")
+        say(f"warning: no {what} of {name} has vectors for all its words")
     elif 2 * covered < total:
         share = f"{covered:,} of {total:,} {what}s ({100 * covered / total:.1f} %)"
-        say(f"warning: only {share} of {name} have all their words among the vectors")
+        say(f"warning: only {share} of {name} have vectors for all their words")
 
 
 def _score(
     model: LanguageModel, text: list[str], how: tuple[str | None, str, str], quiet: bool
 ) -> dict[str, Any]:
-    """The perplexity on the texts, one after another, and its parts; `how` they are read are the
-    arguments of `corpus_settings`."""
+    """Measures the perplexity on the concatenated texts. Returns it with other values by name.
+    `how` has the arguments of `corpus_settings`."""
     settings = model.corpus_settings(*how)
     with (
         ConsoleReporter(quiet=quiet) as reporter,

@@ -6,21 +6,21 @@ The extension of FILE names the format:
   .txt .vec         word2vec text: a line `V D`, then a word and its values per line
   .bin              word2vec binary
   .glove            GloVe text: as .txt without the first line
-  .npy              NumPy matrix; the words go to NAME.vocab.tsv beside it
+  .npy              NumPy matrix; the words go to NAME.vocab.tsv next to it
   .parquet          table: word, count, vector (a list); .arrow .feather are Arrow's file format
-  .safetensors      vectors, words (UTF-8, a line each), counts
+  .safetensors      vectors, words (UTF-8, one per line), counts
 
-The first three also with .gz, .bz2, .xz or .zst behind it. The others are named by --format.
-fasttext is the .bin of fastText, which keeps n-grams: there, and in gensim, unknown words have the
-vectors that they have here; all other formats hold the vocabulary alone. Two are folders:
-projector, for TensorBoard's embedding projector, and sentence-transformers, for this library,
-model2vec and the Hugging Face hub, with a model card of the run's settings and its scores.
+The first three formats may be followed by .gz, .bz2, .xz or .zst. Others need --format. fasttext is
+the .bin of fastText, which keeps n-grams: in fastText and gensim, unknown words get the same
+vectors as here; all other formats have only the vocabulary. Two formats are folders: projector, for
+TensorBoard's embedding projector, and sentence-transformers, for this library, model2vec and the
+Hugging Face hub, with a model card of the run's settings and scores.
 
---dtype float16 halves tables, tensors, .npy and sentence-transformers; int8 makes a quarter of
-tables and tensors, with a scale for each word.
+--dtype float16 halves the size of tables, safetensors, .npy and sentence-transformers; int8, with a
+scale for each word, quarters that of tables and safetensors.
 
-Words that the format cannot hold are left out, and a warning says how many: in text empty ones, and
-those with tabs, line ends or blanks.
+Words that the format cannot represent are left out with a warning: in text formats, empty ones and
+those with tabs, line ends or spaces.
 
 \b
   w2v export wiki-skip-gram-neg -o vectors.bin
@@ -64,7 +64,7 @@ def command(
         ),
     ] = None,
     dtype: Annotated[
-        str, choice(("float32", "float16", "int8"), "the type of the numbers")
+        str, choice(("float32", "float16", "int8"), "number type of the vectors")
     ] = "float32",
     limit: Annotated[
         int | None, whole(min=1, help="write only the first (most frequent) words")
@@ -81,7 +81,7 @@ def command(
         kind = format or "text"
         if kind != "text" and is_terminal(sys.stdout):
             raise InputError(
-                f"--format {kind} is not for a terminal; name a file with -o, or pipe the output"
+                f"--format {kind} cannot go to a terminal; name a file with -o, or pipe the output"
             )
         stdout = binary_stdout()
     else:

@@ -1,15 +1,15 @@
-"""Write text with a language model, word by word.
+"""Generate text with a language model, word by word.
 
-PROMPT is what the text begins with; - is stdin. Without it the text begins as after a line end.
+PROMPT is the beginning of the text; - is stdin. By default, the text begins as after a line end.
 <eos> ends a line and counts as a word. Words of the prompt that the model does not know are read as
-<unk>; <unk> is never written unless --unk is given. Several texts (--number) are separated by an
-empty line; text i is the one that --seed SEED + i - 1 gives.
+<unk>; <unk> is never generated unless --unk is given. Several texts (--number) are separated by an
+empty line; text i is that of --seed SEED + i - 1.
 
-Each word is drawn from the model's probabilities to the power 1 / --temperature, from the --top-k
-most probable words, then from the fewest that have probability --top-p together. With neither,
-hsigmoid walks its tree and adaptive-softmax draws from its head, then from a cluster: --temperature
-then applies to each of these decisions (--top-p 1 makes it apply to the words). --temperature 0 or
---top-k 1 takes the most probable word.
+Each word is drawn with the model's probabilities to the power 1 / --temperature, from the --top-k
+most probable words, and of these from the fewest with a total probability of --top-p. Without both
+options, hsigmoid draws at each node of its tree and adaptive-softmax from its head, then from a
+cluster: --temperature then applies to each of these draws (--top-p 1 makes it apply to the words).
+--temperature 0 or --top-k 1 chooses the most probable word.
 
 \b
   w2v generate wiki-lm "the king of"
@@ -38,20 +38,23 @@ def command(
     prompt: Annotated[str | None, typer.Argument(metavar="[PROMPT]", hidden=True)] = None,
     words: Annotated[
         int,
-        whole(min=1, help="how many words to write, or parts of words if the vocabulary has those"),
+        whole(
+            min=1, help="number of words to generate, or of subwords if the vocabulary has those"
+        ),
     ] = 50,
     temperature: Annotated[
-        float, real(min=0.0, help="below 1, likely words come more often; 0 takes the likeliest")
+        float,
+        real(min=0.0, help="below 1, probable words are preferred; 0: always the most probable"),
     ] = 1.0,
     top_k: Annotated[
         int | None, whole(min=1, help="draw from only this many of the most probable words")
     ] = None,
     top_p: Annotated[
         float | None,
-        real(help="draw from only the words that make up this share of the probability"),
+        real(help="draw from only the most probable words with this total probability"),
     ] = None,
     seed: Annotated[int, whole(min=0, max=2**62, help="seed of the random numbers")] = 1,
-    number: Annotated[int, whole(min=1, help="how many texts to write")] = 1,
+    number: Annotated[int, whole(min=1, help="number of texts to generate")] = 1,
     unk: Annotated[bool, typer.Option("--unk", help="allow <unk> in the text")] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -65,7 +68,7 @@ def command(
     from w2v.lm.generation import Sampling  # imports PyTorch
 
     sampling = Sampling(temperature, top_k, top_p, None if unk else model.vocabulary.unk)
-    seen = quiet or is_terminal(sys.stderr)  # there a bar appears
+    seen = quiet or is_terminal(sys.stderr)  # a terminal shows a progress bar instead
     with ConsoleReporter(quiet=quiet) as reporter, told_if_slow("writing", quiet=seen):
         for place in range(number):
 

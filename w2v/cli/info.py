@@ -1,8 +1,8 @@
 """Describe a run directory or a vector file.
 
-Prints how many words it has, their dimension, and how it was trained. With --metrics the lines that
-a run, finished or not, has in its metrics.jsonl come out as a table: a column for each of their
-names, which the first line gives, and as JSON a list.
+Prints the number of words, the dimension, and how it was trained. With --metrics, prints the
+metrics.jsonl of a run, finished or not, as a table with a header line and a column for each metric,
+or as a JSON list.
 
 \b
   w2v info vectors.bin
@@ -29,7 +29,7 @@ FIRST_WORDS = 8
 def command(
     model: Model,
     metrics: Annotated[
-        str | None, choice(("csv", "tsv", "json"), "print what was measured while a run trained")
+        str | None, choice(("csv", "tsv", "json"), "print what was measured during training")
     ] = None,
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
@@ -61,8 +61,8 @@ def _print_metrics(model: str, kind: str) -> None:
     from w2v.runs.directory import METRICS, metrics_of
 
     if not (Path(model) / METRICS).is_file():
-        reason = f"has no {METRICS}, which a run writes" if Path(model).is_dir() else "is no run"
-        raise InputError(f"{model} {reason}; name a run directory that w2v train wrote")
+        reason = f"has no {METRICS}, as a run has" if Path(model).is_dir() else "is not a run"
+        raise InputError(f"{model} {reason}; name a run directory written by w2v train")
     lines = metrics_of(Path(model))
     if kind == "json":
         print_json(lines)
@@ -76,7 +76,7 @@ def _print_metrics(model: str, kind: str) -> None:
 
 
 def _run_facts(folder: Path) -> dict[str, Any]:
-    """Returns what the run directory says about its run, without what is missing or damaged."""
+    """Returns the summary and settings of a run directory, without missing or damaged parts."""
     from w2v.settings.declare import BadValue
     from w2v.settings.groups import all_settings
     from w2v.system.json import read_object
@@ -93,7 +93,7 @@ def _run_facts(folder: Path) -> dict[str, Any]:
         pairs, _ = read_settings(folder / "config.yaml")
         facts["settings"] = {}
         for name, value in pairs:
-            with suppress(BadValue):  # of another version: shown as it stands
+            with suppress(BadValue):  # written by another version: shown unchanged
                 value = known[name].convert(value, name) if name in known else value
             facts["settings"][name] = list(value) if isinstance(value, tuple) else value
     return facts

@@ -1,11 +1,12 @@
-"""Ctrl-C, SIGTERM and SIGHUP: during training the first asks the run to end and keep what it has,
-a later one ends at once; at other times the first does.
+"""Handles Ctrl-C, SIGTERM and SIGHUP. During training, the first signal makes the run save its
+state and end, and a second one ends it at once; at other times, the first one ends it at once.
 
-What comes within AGAIN_SECONDS of a request is the same one: `timeout` sends its signal to the
-process and to its group, and supervisors, sudo and terminals do the like.
+Signals within AGAIN_SECONDS of a request belong to the same request: `timeout` sends its signal to
+the process and to its group, and so do supervisors, sudo and terminals.
 
-The exception may be lost (in a callback of Python's import system, say), or leave a lock behind
-that somebody waits for: a program of its own is ended a few seconds later in any case.
+The exception that ends the program may be lost (in a callback of Python's import system, say), or
+leave a lock held that another thread waits for. The process is therefore ended a few seconds later
+in any case, if it belongs to this program.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from typing import Any, NoReturn
 
 from w2v.cli.output import say
 
-GRACE_SECONDS = 10.0  # for the way out: the step that is being trained, temporary files
+GRACE_SECONDS = 10.0  # time to end the current training step and to remove temporary files
 AGAIN_SECONDS = 2.0
-_owned = False  # whether the process is this program's, to be ended whatever its threads do
-_asked = -math.inf  # when the latest request came
+_owned = False  # whether the process belongs to this program, which may then end it
+_asked = -math.inf  # time of the latest request
 _left: int | None = None  # the signal that ends the program
 
 
 class Interrupted(BaseException):
-    """A signal ends the program. Like KeyboardInterrupt it is not an Exception, so that nothing
-    swallows it by mistake."""
+    """Raised when a signal ends the program. Like KeyboardInterrupt, it is not an Exception, so
+    that `except Exception` does not catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__("interrupted" if number == signal.SIGINT else "terminated")
@@ -39,16 +40,16 @@ class Interrupted(BaseException):
 
 
 def own_process() -> None:
-    """From now on `leave` ends the process even if its exception is lost, and a lost one is not
-    reported."""
+    """Declares that the process belongs to this program: from now on, `leave` ends it even if the
+    exception is lost, and Python does not report lost exceptions."""
     global _owned
     _owned = True
 
-    def tell(unraisable: Any) -> None:
+    def report(unraisable: Any) -> None:
         if not isinstance(unraisable.exc_value, Interrupted):
             sys.__unraisablehook__(unraisable)
 
-    sys.unraisablehook = tell
+    sys.unraisablehook = report
 
 
 def leave(number: int) -> NoReturn:
@@ -69,9 +70,9 @@ def leave(number: int) -> NoReturn:
 
 @contextmanager
 def leaving() -> Iterator[None]:
-    """While the block runs, Ctrl-C and SIGTERM unwind the stack, so that temporary files go away.
-    An error that comes of it (a compiler's callback turns the exception into one of its own, or
-    loses it) is the same to the caller."""
+    """For the duration of the block, Ctrl-C and SIGTERM raise Interrupted, which unwinds the stack
+    so that temporary files are removed. The caller gets Interrupted even if other code (a callback
+    of a compiler, say) converts it to another exception or loses it."""
     global _asked, _left
     _asked, _left = -math.inf, None
     with handling(lambda number, frame: leave(number), signal.SIGINT, signal.SIGTERM):
@@ -86,16 +87,16 @@ def leaving() -> Iterator[None]:
 
 
 class Stop(threading.Event):
-    """Is set by the first signal, and remembers which one it was."""
+    """An event that is set by the first signal, whose number it stores."""
 
     signal_number: int = signal.SIGINT
 
 
 @contextmanager
 def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iterator[Stop]:
-    """While the block runs, the first signal sets the Stop, a later one raises Interrupted, and so
-    does the first while `may_wait` says that there is nothing to keep yet. `tells`: the Stop is
-    said at once; ranks say it when they have agreed."""
+    """For the duration of the block, the first signal sets the Stop and a later one raises
+    Interrupted; so does the first while `may_wait` returns False, since there is nothing to save
+    yet. `tells`: whether to print a message at once; several ranks print it once they agree."""
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
@@ -104,8 +105,8 @@ def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iter
         stop.signal_number = number
         stop.set()
         if tells:
-            how = "once more ends at once, without saving"
-            say(f"stopping: what was learnt so far is being saved ({how})")
+            how = "a second signal ends at once, without saving"
+            say(f"stopping: saving what was learnt so far ({how})")
 
     with handling(handle, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield stop
@@ -113,8 +114,8 @@ def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iter
 
 @contextmanager
 def handling(handle: Callable[[int, Any], None], *numbers: int) -> Iterator[None]:
-    """While the block runs, `handle` gets these signals, each request once, but for those that are
-    ignored, as under nohup and in background jobs."""
+    """For the duration of the block, calls `handle` for these signals, once per request. Signals
+    that are ignored, as under nohup and in background jobs, stay ignored."""
     before = {}
 
     def once(number: int, frame: Any) -> None:
@@ -124,7 +125,7 @@ def handling(handle: Callable[[int, Any], None], *numbers: int) -> Iterator[None
             _asked = now
             handle(number, frame)
 
-    with suppress(ValueError):  # not in the main thread: signals are somebody else's
+    with suppress(ValueError):  # only the main thread can set signal handlers
         for number in numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, once)

@@ -1,4 +1,4 @@
-"""Stdin for the verbs that read it, and its lines, in batches of as many as are there already."""
+"""Reads stdin and other streams by lines, in batches of as many lines as are available."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LONGEST_LINE = 64 << 20
 
 
 def open_stdin(use: str, remedy: str, *, typed: bool = False) -> io.BufferedReader:
-    """Returns stdin for bytes. Raises InputError if it is closed, or a terminal where nobody is
-    expected to type; `use` says what is read from it, `remedy` what else to do."""
+    """Returns stdin as a binary stream. Raises InputError if it is closed, or is a terminal unless
+    `typed` input is allowed. The message is "`use` stdin, which is closed; `remedy`"."""
     if sys.stdin is None or (is_terminal(sys.stdin) and not typed):
         what = "closed" if sys.stdin is None else "a terminal"
         raise InputError(f"{use} stdin, which is {what}; {remedy}")
@@ -26,10 +26,10 @@ def open_stdin(use: str, remedy: str, *, typed: bool = False) -> io.BufferedRead
 def batches_of_lines(
     read: Callable[[int], bytes], longest: int = LONGEST_LINE
 ) -> Iterator[list[bytes]]:
-    """Yields the lines that are there, without their ends: many at a time from a file, each at once
-    when somebody types. `read` gives as many bytes as there are, up to a number.
+    """Yields batches of the lines available so far, without line ends: many lines from a file, one
+    at a time if they are typed. `read(n)` returns the available bytes, at most n.
 
-    Empty lines count; what follows the last line end is a line unless it is empty. Raises
+    Empty lines are included; text after the last line end is a line unless it is empty. Raises
     InputError for a line of more than `longest` bytes.
     """
     begun: list[bytes] = []
@@ -39,7 +39,7 @@ def batches_of_lines(
         begun.append(first)
         length += len(first)
         if length > longest:
-            raise InputError(f"a line is longer than {longest:,} bytes: break it")
+            raise InputError(f"a line is longer than {longest:,} bytes: split it")
         if others:
             yield [b"".join(begun), *others[:-1]]
             begun, length = [others[-1]], len(others[-1])

@@ -1,6 +1,6 @@
-"""List the output layers that --loss selects.
+"""List the output layers that can be selected with --loss.
 
-For each of them: which rows of the output matrix it scores for a target word t, how, and its
+Prints for each which rows of the output matrix it scores for a target word t, how, and its
 settings; with LOSS also its formula and paper. Piped output has the columns loss, rows, link,
 probabilities, settings.
 
@@ -32,7 +32,7 @@ def command(
 ) -> None:
     if loss is not None and loss not in LOSSES:
         guess = nearest(loss, LOSSES)
-        remedy = f"did you mean {guess}?" if guess else f"there are {', '.join(LOSSES)}"
+        remedy = f"did you mean {guess}?" if guess else f"use one of {', '.join(LOSSES)}"
         raise InputError(f"no loss {loss!r}: {remedy}")
     facts = [_facts(entry) for entry in LOSSES.values() if loss in (None, entry.name)]
     if json:

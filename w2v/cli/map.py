@@ -1,11 +1,11 @@
-"""Draw a map of the words, to look at in a browser.
+"""Draw a map of the words as a web page.
 
-FILE becomes one page that loads nothing: search it, click a word for its true neighbours, ask
-analogies, colour the words by class or frequency. Beside it a .parquet of the same name has the
-columns word, count, x, y for other programs. Words lie where t-SNE puts them if openTSNE is
-installed (pip install 'w2v[map]'), else along two principal components, which keep few neighbours
-together. Printed are the two files, how many words, the method, and the share of the 10 nearest
-words that are among the 10 nearest on the map.
+FILE becomes a self-contained page: search it, click a word to see its true neighbours, ask
+analogies, colour the words by class or frequency. A .parquet file of the same name has the columns
+word, count, x, y for other programs. The layout is by t-SNE if openTSNE is installed (pip install
+'w2v[map]'), else by two principal components, which keep few neighbours together. Prints the two
+files, the number of words, the method, and the share of the 10 nearest words that are among the 10
+nearest on the map.
 
 \b
   w2v map wiki-skip-gram-neg -o map.html
@@ -33,7 +33,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="the page; - is stdout")
     ],
-    words: Annotated[int, whole(min=1, help="draw so many of the most frequent words")] = 20000,
+    words: Annotated[int, whole(min=1, help="draw this many of the most frequent words")] = 20000,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="the page's heading [default: MODEL's name]")
     ] = None,
@@ -55,7 +55,7 @@ def command(
         table = str(table_path(file))
         check_writable(table, overwrite=overwrite)
     if method == "auto" and chosen == "pca" and not quiet:
-        say("openTSNE is not installed, so that the map is drawn by PCA: pip install 'w2v[map]'")
+        say("openTSNE is not installed: the map is drawn by PCA (pip install 'w2v[map]')")
     vectors = open_model(model, encoding_errors=encoding_errors)
     if is_terminal(sys.stderr) and not quiet:
         say(f"drawing {min(words, len(vectors)):,} words; 20,000 take about a minute")

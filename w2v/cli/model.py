@@ -1,5 +1,5 @@
-"""Opens the MODEL argument, which several verbs have: a run directory, a vector file, or - for
-vectors on stdin; and the RUN argument of those that need a language model."""
+"""Opens the MODEL argument of several verbs (a run directory, a vector file, or - for vectors on
+stdin), and the RUN argument of the verbs that need a language model."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
     from w2v.vectors import WordVectors
 
-# The last paragraph of --help for verbs that read vectors; `w2v.vectors.layout` has the whole rule.
+# The last paragraph of --help for verbs that read vectors; see `w2v.vectors.layout` for all rules.
 VECTOR_FILES = """
-Files of vectors are word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
+Vector files may be word2vec's text and binary and GloVe's text, also as .gz, .bz2, .xz or .zst,
 NAME.npy with its words in NAME.vocab.tsv, Parquet and Arrow (columns word and vector, a list; or
-the only ones of text and of lists), safetensors, fastText's .bin, and folders for
-sentence-transformers that w2v wrote. A line of text is a word and its numbers, as many in
-every line. What separates them is decided by the first 200 lines and holds for the whole file:
-blanks or tabs, one or several, or commas or semicolons, with quotes as in spreadsheets. Blanks
-around a word are no part of it; between blanks a word may hold some itself, if it does not end in a
-number. A first line of two numbers (words, dimensions) or of column names is optional. Of equal
-words the first counts. Lines that do not fit, and what has two meanings (decimal commas, row
-numbers, a matrix without words, a set of similarities), are refused. Runs with --subwords and
-fastText's .bin give unknown words a vector, the mean of those of their n-grams, if known words have
-trained any of these; a note tells.
+the only columns of text and of lists), safetensors, fastText's .bin, and folders that w2v wrote for
+sentence-transformers. A line of text has a word and its numbers, equally many in all lines. The
+separator is detected in the first 200 lines and holds for the whole file: spaces or tabs, one or
+several, or commas or semicolons, with quotes as in spreadsheets. Spaces around a word are not part
+of it; if spaces separate, a word may contain some, but must not end in a number. A first line of
+two numbers (words, dimensions) or of column names is optional. If a word is repeated, its first
+vector is used. Lines that do not fit are rejected, and so are ambiguous files (decimal commas, row
+numbers, a matrix without words, a set of similarities). In runs with --subwords and fastText's
+.bin, an unknown word has a vector, the mean of those of its n-grams, if known words have trained
+any of these; a note says so.
 """
 
 
 def open_model(
     model: str, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
-    """Returns the words and vectors that `model` names."""
+    """Loads the words and vectors that `model` names, and prints any warnings about the file."""
     from w2v.vectors import load_vectors
 
     if model == "-":
@@ -46,14 +46,14 @@ def open_model(
 
 
 def say_made(vectors: WordVectors) -> None:
-    """Says which unknown words had a vector made of their n-grams, if any did."""
+    """Prints a note about unknown words that got vectors from their n-grams, if any."""
     if (said := vectors.made_of_ngrams()) is not None:
         say(f"note: {said}")
 
 
 def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
-    """Returns the language model in the run directory `run`, on the device that --device names.
-    Says that this takes a while, unless `quiet`."""
+    """Loads the language model in the run directory `run`, onto the device that --device names.
+    Unless `quiet`, prints a message if this takes long."""
     with told_if_slow(f"loading PyTorch and {run}", quiet=quiet):
         from w2v.lm.saved import load_language_model
 

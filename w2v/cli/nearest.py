@@ -1,9 +1,9 @@
 """Find the words nearest to a word, or to a sum of words.
 
-Several words are several queries, but words joined by + or - are one, and so is a quoted text: a
-word of the file, blanks and all, or else such a sum. A word that begins with - goes last, behind
---. With - in place of words, queries are read from stdin, one per line; one that cannot be answered
-is reported, and the others go on. Piped output has the columns query, word, cosine similarity.
+Several words are several queries, but words joined by + or - are one query, and so is a quoted
+text: a word that contains spaces, or such a sum. Put words that begin with - last, after --. With -
+in place of words, queries are read from stdin, one per line; any that cannot be answered is
+reported, and the others are answered. Piped output has the columns query, word, cosine similarity.
 
 \b
   w2v nearest vectors.bin paris berlin
@@ -33,12 +33,12 @@ SIGNS = ("+", "-")
 def command(
     model: Model,
     words: Annotated[list[str], typer.Argument(metavar="WORD", hidden=True)],
-    k: Annotated[int, whole("--k", "-k", min=1, help="how many neighbours")] = 10,
+    k: Annotated[int, whole("--k", "-k", min=1, help="number of neighbours")] = 10,
     method: Annotated[
         str, choice(("add", "mul"), "rank by the cosine to the sum, or by 3CosMul")
     ] = "add",
     restrict_vocab: Annotated[
-        int, whole(min=0, help="answer with only this many of the most frequent words; 0 for all")
+        int, whole(min=0, help="consider only this many of the most frequent words; 0 for all")
     ] = 0,
     min_similarity: Annotated[
         float | None, real(help="leave out words that are less similar")
@@ -64,8 +64,8 @@ def command(
 
 
 def split_queries(words: Sequence[str]) -> list[str]:
-    """Returns the queries in the command line's words: a sign joins the words beside it, all others
-    stand alone."""
+    """Groups the words of the command line into queries: a sign joins the words on both sides of
+    it; all others are separate queries."""
     queries: list[list[str]] = []
     for word in words:
         after_sign = bool(queries) and len(queries[-1]) > 1 and queries[-1][-1] in SIGNS

@@ -1,7 +1,7 @@
-"""Print the word that fits the others least: whose cosine to the mean of all is the lowest.
+"""Print the word that fits the others least: the one with the lowest cosine to the mean of all.
 
-With - in place of words, sets of words are read from stdin, one per line, with tabs or blanks
-between them; one that cannot be answered is reported, and the others go on. Piped output has the
+With - in place of words, sets of words are read from stdin, one per line, separated by tabs or
+spaces; any that cannot be answered is reported, and the others are answered. Piped output has the
 columns words, odd one out.
 
 \b

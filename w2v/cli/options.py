@@ -1,8 +1,8 @@
 """Turns settings (dataclass fields) into command-line options, which --help shows in sections, and
-holds the options that several verbs share.
+defines the options that several verbs share.
 
-The values of settings reach click as plain texts: w2v.settings converts and checks all of them at
-once.
+click treats the values of settings as plain strings; w2v.settings converts and checks all of them
+at once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_w
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
-LONGEST_METAVAR = 60  # longer lists of choices stand in the text beside it, where they are wrapped
+LONGEST_METAVAR = 60  # longer lists of choices are shown in the help text, where they are wrapped
 
-# The sections of --help by group of settings. Those of the losses' own settings are made from the
-# table of losses; an option without a section comes under the last heading.
+# The sections of --help by group of settings. The sections of settings of particular losses are
+# derived from the table of losses; options without a section are listed last.
 RUNS = "Runs"
 SECTIONS = {
     "corpus": "Input",
@@ -49,25 +49,25 @@ Quiet = Annotated[
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="where to write; - is stdout")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an existing output")]
 NoCache = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="read the corpus afresh, and do not keep it tokenised",
+        help="do not use the cache of tokenized corpora",
         rich_help_panel=SECTIONS["corpus"],
     ),
 ]
 Recipe = Annotated[
     str | None,
     typer.Option(
-        "--config", metavar="FILE", help="take settings from a YAML file; options win over it"
+        "--config", metavar="FILE", help="read settings from a YAML file; options override it"
     ),
 ]
 
 
 def choice(names: Sequence[str], help: str, *flags: str) -> Any:
-    """Returns an option that takes one of these names."""
+    """Returns an option whose value must be one of these names."""
 
     def check(option: typer.CallbackParam, value: str | None) -> str | None:
         if value not in names and value != option.default:
@@ -82,8 +82,7 @@ def choice(names: Sequence[str], help: str, *flags: str) -> Any:
 EncodingErrors = Annotated[
     str,
     choice(
-        ("strict", "replace"),
-        "refuse words that are not UTF-8, or replace the bytes that are wrong",
+        ("strict", "replace"), "reject words that are not valid UTF-8, or replace the invalid bytes"
     ),
 ]
 Model = Annotated[
@@ -96,18 +95,18 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda[:N]",
-        help="where to compute; auto is the first GPU if there is one",
+        help="where to compute; auto is the first GPU, if any",
     ),
 ]
 
 
 class Command(typer.core.TyperCommand):
-    """A verb whose options are listed in sections."""
+    """A click command whose help lists options in sections."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = long_names(self.params)
         for word in takewhile(lambda each: each != "--", args):
-            # one hyphen, as word2vec.c has it: it would be read as -o and "utput", or as -h
+            # word2vec.c's options have one hyphen; click would read -output as -o utput
             if re.fullmatch("-[a-zA-Z][a-zA-Z_-]+", word) and (guess := renamed(word, known)):
                 raise InputError(f"no such option {word}; did you mean {guess}?")
         rest: list[str] = super().parse_args(ctx, args)
@@ -126,12 +125,12 @@ class Command(typer.core.TyperCommand):
         sections["Other" if sections.keys() - {"Arguments"} else "Options"] = others
         for heading, records in sections.items():
             with formatter.section(heading):
-                # padded, so that the texts of all sections begin in the same column
+                # padded, so that the help texts of all sections are aligned
                 formatter.write_dl([(name.ljust(30), text) for name, text in records])
 
 
 def long_names(parameters: Iterable[Any]) -> list[str]:
-    """Returns the options of a verb, and how its help calls its arguments."""
+    """Returns the long options of a verb, and the names of its arguments in the help."""
     names = [
         name for each in parameters for name in (*each.opts, *each.secondary_opts, each.metavar)
     ]
@@ -139,8 +138,8 @@ def long_names(parameters: Iterable[Any]) -> list[str]:
 
 
 def setting_parameter(setting: Setting) -> inspect.Parameter:
-    """Returns a keyword parameter that Typer makes the setting's option from; its value is None
-    when the option is not given."""
+    """Returns the keyword parameter from which Typer makes the option of a setting. Its value is
+    None if the option is not given."""
     choices = setting.choices
     names = [setting.option, *(["-o"] if setting.name == "output" else [])]
     kind: Any = str | None
@@ -152,7 +151,7 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
         metavar=_metavar(setting),
         show_default=False,
         rich_help_panel=_section(setting),
-        # None: names of files
+        # None: the shell completes file names
         autocompletion=(lambda: [*choices]) if choices is not None else None,
     )
     return inspect.Parameter(
@@ -166,8 +165,9 @@ def setting_parameter(setting: Setting) -> inspect.Parameter:
 def with_settings(
     settings: Iterable[Setting],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function's `**given` becomes one option for each setting. Its own options
-    come behind them in --help, but for those with a section of their own, which come first."""
+    """Returns a decorator that replaces the function's `**given` by one option per setting. In
+    --help, the function's own options come after these, except for options in other sections, which
+    come first."""
     generated = [setting_parameter(setting) for setting in settings if setting.flag]
     panels = {_panel(each) for each in generated} | {None}
 
@@ -189,7 +189,7 @@ def with_settings(
 
 
 def _panel(parameter: inspect.Parameter) -> str | None:
-    """Returns the section that the parameter's option says it belongs to."""
+    """Returns the section of --help of the parameter's option, if it has one."""
     (option,) = parameter.annotation.__metadata__
     section: str | None = option.rich_help_panel
     return section

@@ -1,8 +1,9 @@
-"""Prints results on stdout and everything for people on stderr.
+"""Prints results on stdout and messages on stderr.
 
-Results are tables in a terminal, tab-separated lines without a heading in a pipe, and JSON with
---json. A terminal obeys some characters, and words, names and messages may come from anybody's
-files: there they are shown by their numbers. A pipe gets every text as it is.
+Results are printed as tables in a terminal, as tab-separated lines without a header in a pipe, and
+as JSON with --json. Words, names and messages may come from untrusted files with control
+characters: in a terminal, which would obey these, they are shown as escapes. A pipe gets all text
+unchanged.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from w2v.system.files import check_writable
 from w2v.system.json import plain
 
 Cell = str | int | float | None
-SHOWN = 20  # rows in a terminal of what is a file elsewhere
+SHOWN = 20  # rows of a long result printed in a terminal
 
-# Controls but tab and newline, what turns the direction of text, separators of lines and
-# paragraphs, invisible marks and tags.
+# Control characters except tab and newline, those that change the writing direction, line and
+# paragraph separators, invisible marks and tags.
 _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f]"
 )
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`")
-_LONE = re.compile("[\ud800-\udfff]")  # parts of file names that are not UTF-8
+_LONE = re.compile("[\ud800-\udfff]")  # surrogates, which stand for invalid UTF-8 in file names
 
 
 def set_up_streams() -> None:
-    """Makes pipes UTF-8 whatever the locale says; file names that are not UTF-8 come out as they
-    are."""
+    """Sets the encoding of pipes to UTF-8 whatever the locale is; file names that are not valid
+    UTF-8 are printed unchanged."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
-        except OSError:  # closed: the next file would get its number, and what is printed
+        except OSError:  # if closed, the next file opened would get its number and the output
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for stream, on_terminal, piped in (
         (sys.stdin, "replace", "replace"),
@@ -56,9 +57,9 @@ def set_up_streams() -> None:
 
 
 def as_options(message: str) -> str:
-    """Returns what the library says with every `setting` as the option that a command line knows it
-    by: --min-count, CORPUS, RUN."""
-    # what a run can be gone on with is worth a whole command
+    """Replaces every `setting` in a message of the library by its name on the command line:
+    --min-count, CORPUS, RUN."""
+    # the way to resume a run is shown as a whole command
     message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
     return _SETTING.sub(lambda found: _option(found[1]), message)
 
@@ -68,28 +69,27 @@ def _option(name: str) -> str:
 
 
 def is_terminal(stream: Any) -> bool:
-    """Whether people look at the stream."""
+    """Returns whether the stream is an open terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def seen(text: str, stream: Any) -> str:
-    """Returns the text with the characters that a terminal would obey as escapes like \\u001b, if
-    the stream is one."""
+    """Returns the text, for a terminal with control characters replaced by escapes like \\u001b."""
     return _escaped(_OBEYED, text) if is_terminal(stream) else text
 
 
 def binary_stdout() -> BinaryIO:
-    """Returns stdout for bytes of UTF-8; a terminal does not obey them. Raises InputError if it is
-    closed."""
+    """Returns stdout as a stream for UTF-8 bytes; in a terminal, control characters are escaped.
+    Raises InputError if it is closed."""
     if sys.stdout is None:
         raise InputError(
-            "results go to stdout, which is closed; name a file with -o, or pipe them on"
+            "results go to stdout, which is closed; name a file with -o, or pipe the output"
         )
     return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
 
 
 class _Seen(io.RawIOBase):
-    """Bytes for the terminal that stdout is."""
+    """A binary stream that prints to a terminal, with control characters escaped."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -103,14 +103,14 @@ class _Seen(io.RawIOBase):
 
 
 def binary_pipe() -> BinaryIO:
-    """Returns stdout for bytes that are not for people."""
+    """Returns stdout as a binary stream. Raises InputError if it is closed or a terminal."""
     if sys.stdout is None or is_terminal(sys.stdout):
-        raise InputError("-o - is for a pipe: name a file with -o, or pipe the page on")
+        raise InputError("-o - is for a pipe: name a file with -o, or pipe the output")
     return sys.stdout.buffer
 
 
 def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
-    """Returns what --output names if that is a file, checked; None: results go to stdout."""
+    """Returns the file that --output names, checked to be writable; None if it is stdout."""
     if output is None or output == "-":
         return None
     check_writable(output, overwrite=overwrite)
@@ -118,12 +118,12 @@ def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
 
 
 def print_written(output: str, json: bool, **facts: object) -> None:
-    """Says which file was written; with `json` also what is known of it."""
+    """Prints the name of a file that was written, with `json` as an object with `facts`."""
     print_json({"output": output, **facts}) if json else print_line(output)
 
 
 def flush() -> None:
-    """Lets the reader of stdout have what was printed."""
+    """Flushes stdout, if it is open."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
@@ -136,14 +136,13 @@ def print_line(text: str) -> None:
 def print_json(value: object) -> None:
     """Prints one JSON document on one line; NaN and infinity become null."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
-    print_line(_escaped(_LONE, text))  # with them the line would not be JSON
+    print_line(_escaped(_LONE, text))  # raw surrogates would not be valid JSON
 
 
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str | None = None
 ) -> None:
-    """Prints a table in a terminal, with numbers aligned to the right, and tab-separated lines
-    otherwise; None is n/a."""
+    """Prints a table in a terminal, or else tab-separated lines; None is printed as n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(cell) for cell in row))
@@ -170,7 +169,7 @@ def print_table(
 
 
 def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: int) -> None:
-    """Prints the first of so many rows in a terminal, as `print_table` does, and all otherwise."""
+    """Prints the first SHOWN of `total` rows as a table in a terminal, or else all of them."""
     if not is_terminal(sys.stdout):
         for row in rows:
             print("\t".join(_tsv(str(cell)) for cell in row))
@@ -182,7 +181,7 @@ def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: 
 
 
 def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
-    """Prints keys and values, a pair per line: aligned in a terminal, `key<TAB>value` otherwise."""
+    """Prints one key and value per line: aligned in a terminal, else as `key<TAB>value`."""
     if not is_terminal(sys.stdout):
         for key, cell in values.items():
             print(f"{key}\t{_tsv(cell)}")
@@ -194,28 +193,26 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
 
 
 def say(text: str = "") -> None:
-    """Prints one line for people on stderr, with settings as options. A stderr that takes no more
-    (its reader or terminal is gone, the disk is full) does not end the work."""
-    if sys.stderr is not None:  # closed; print would turn to stdout
+    """Prints a message on stderr, with settings named as options. Ignores errors: a stderr that
+    cannot be written (its reader or terminal is gone, the disk is full) must not end the work."""
+    if sys.stderr is not None:  # None if closed; print would then write to stdout
         line = seen(as_options(text), sys.stderr)
         with suppress(OSError, ValueError):
             try:
                 print(line, file=sys.stderr, flush=True)
-            except RuntimeError:  # a signal's handler speaks in the middle of another line
+            except RuntimeError:  # called in a signal handler while another line is being printed
                 os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="replace"))
 
 
 def silence(descriptor: int) -> None:
-    """Points a closed stdout or stderr to nowhere, so that the interpreter's last flush does not
-    complain."""
+    """Redirects a broken stdout or stderr to /dev/null, for the interpreter's final flush."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def takes(stream: Any) -> bool:
-    """Whether what was printed to the stream has got there; it has not if the disk is full or the
-    reader gone."""
+    """Returns whether the stream can be flushed: not if the disk is full or its reader gone."""
     try:
         if stream is not None and not stream.closed:
             stream.flush()
@@ -225,7 +222,7 @@ def takes(stream: Any) -> bool:
 
 
 def human_bytes(count: int) -> str:
-    """Returns a size such as 382.1 MB, in decimal units like `ls --si`."""
+    """Formats a size as 382.1 MB, in decimal units like `ls --si`."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
@@ -235,7 +232,7 @@ def human_bytes(count: int) -> str:
 
 
 def human_seconds(seconds: float | None) -> str:
-    """Returns a time such as 8.3 s, 2:05 min or 3:10:00 h, and ? for one that is not known."""
+    """Formats a duration as 8.3 s, 2:05 min or 3:10:00 h, or ? if it is unknown."""
     if seconds is None or not math.isfinite(seconds):
         return "?"
     if seconds < 60:
@@ -247,7 +244,7 @@ def human_seconds(seconds: float | None) -> str:
 
 
 def human_count(number: float) -> str:
-    """Returns a number with three digits, such as 4.20 M, 310 k or 87."""
+    """Formats a number with three digits, such as 4.20 M, 310 k or 87."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             scaled = number / limit
@@ -256,17 +253,17 @@ def human_count(number: float) -> str:
 
 
 def _escaped(which: re.Pattern[str], text: str) -> str:
-    """Returns the text with the characters in question as JSON escapes."""
+    """Replaces the characters that match `which` by JSON escapes."""
     return which.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _is_quantity(cell: Cell) -> bool:
-    """Whether a cell is a number, which may have a unit ("97.7 %"), or n/a."""
+    """Returns whether a cell is a number, possibly with a unit ("97.7 %"), or None."""
     return cell[:1].isdigit() if isinstance(cell, str) else not isinstance(cell, bool)
 
 
 def _is_name(cell: Cell) -> bool:
-    """Whether a cell holds names, one a line, that are short enough not to be broken."""
+    """Returns whether a cell consists of names, one per line, short enough not to be wrapped."""
     return isinstance(cell, str) and " " not in cell and max(map(len, cell.split("\n"))) <= 20
 
 

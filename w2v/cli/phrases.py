@@ -1,7 +1,7 @@
-"""Find phrases, words that stand together more often than by chance: new_york.
+"""Find phrases, words that occur together more often than by chance: new_york.
 
-Piped output, and the file that -o writes, have the columns phrase, its parts (separated by blanks),
-count, score and pass, the best of each pass first. Such a file is what w2v train --phrases takes.
+Piped output and the file that -o writes have the columns phrase, its parts (separated by spaces),
+count, score and pass, sorted by score within each pass. w2v train --phrases reads such a file.
 
 \b
   w2v phrases corpus.txt -o phrases.tsv
@@ -22,7 +22,7 @@ from w2v.settings.build import build_config, build_group
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, PhraseSettings
 
-LEFT_OUT = ("max_sentence", "max_vocab", "vocab")  # nothing is trained
+LEFT_OUT = ("max_sentence", "max_vocab", "vocab")  # settings for training only
 
 
 @with_settings(

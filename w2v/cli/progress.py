@@ -1,4 +1,4 @@
-"""Shows the progress of a long run on stderr: as a bar in a terminal, else as a plain line per
+"""Shows the progress of long tasks on stderr: as a bar in a terminal, else as a plain line per
 interval, so that logs stay readable."""
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
 
 INTERVAL = 10.0  # seconds between plain lines
-DELAY = 2.0  # seconds before a bar appears: what is over sooner needs none
+DELAY = 2.0  # seconds before a bar appears: shorter tasks need none
 
 
 @contextmanager
 def told_if_slow(text: str, *, quiet: bool) -> Iterator[None]:
-    """Says what is happening in the block if that takes longer than DELAY, unless `quiet`."""
+    """Prints `text` if the block takes longer than DELAY, unless `quiet`."""
     timer = threading.Timer(DELAY, say, [text])
     timer.daemon = True
     if not quiet:
@@ -44,8 +44,8 @@ def told_if_slow(text: str, *, quiet: bool) -> Iterator[None]:
 
 
 class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"]):
-    """Shows on stderr what a run reports, or with `quiet` only warnings. As a context manager it
-    removes the bar before anything else is printed."""
+    """Prints the reports of a run on stderr, or with `quiet` only warnings. As a context manager,
+    it removes the progress bar at the end of the block."""
 
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.training_began = False
@@ -91,7 +91,7 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
     def read(
         self, names: Sequence[str], settings: CorpusSettings, *, use_cache: bool
     ) -> TokenStore:
-        """Returns a corpus, and tells what is odd about it."""
+        """Reads a corpus, and prints its warnings."""
         from w2v.corpus import read_corpus  # imports pyarrow
 
         store = read_corpus(names, settings, use_cache=use_cache, progress=self.reading)
@@ -111,8 +111,8 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
         )
 
     def working(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Shows how far something other than training is: `done` of `total` units, None if nobody
-        knows. It may be called often."""
+        """Shows the progress of a task other than training: `done` of `total` units (None if
+        unknown). May be called often."""
         if total is None:
             self._show(what, None, f"{human_count(done)} {unit}")
         else:
@@ -135,7 +135,7 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
             from tqdm import tqdm
 
             self.close()
-            tqdm.monitor_interval = 0  # no thread of its own: every refresh is ours
+            tqdm.monitor_interval = 0  # no monitor thread: the bar is refreshed only here
             shape = f"{what} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
             options: dict[str, Any] = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
             self._bar, self._bar_of = tqdm(total=1000, bar_format=shape, **options), what
@@ -148,5 +148,5 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
         if self._bar is None:
             say(text)
         else:
-            with suppress(OSError):  # the terminal has gone away
+            with suppress(OSError):  # the terminal has been closed
                 self._bar.write(seen(as_options(text), sys.stderr), file=sys.stderr)

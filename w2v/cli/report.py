@@ -1,8 +1,9 @@
-"""Report what training runs did and came to, as a page.
+"""Report on training runs, as a web page.
 
-FILE shows one run or several beside each other: settings, loss and learning rate over training,
-validation, speed, vocabulary, and scores of word vectors with 95 % intervals. It loads nothing and
-prints well. The sets that come with w2v are asked, or those that --questions names.
+FILE shows one run, or several side by side: settings, loss and learning rate during training,
+validation, speed, vocabulary, and scores of word vectors with 95 % intervals. The page is
+self-contained and can be printed. The scores are those on the sets included in w2v, or on those
+that --questions names.
 
 \b
   w2v report wiki-skip-gram-neg -o report.html
@@ -27,7 +28,7 @@ def command(
     questions: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE", help="ask this set of analogies or word pairs; several may be given"
+            metavar="FILE", help="a set of analogies or word pairs to evaluate; may be repeated"
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="the page's heading")] = None,

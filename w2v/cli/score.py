@@ -1,10 +1,10 @@
 """Print the log-probability of each line under a language model.
 
-Lines are read from stdin. For each of them one line comes out: log P(line), how many tokens it has,
-and how many of these are <unk>; with --tokens also every token and its log-probability. The tokens
-of a line are its words and the <eos> at its end; words outside the vocabulary count as <unk>. Each
-line starts afresh, as after an <eos>; --continuous reads all lines as one text, as w2v eval --text
-does. Logarithms are natural (nats) unless --base says otherwise.
+Lines are read from stdin. Prints for each line log P(line), its number of tokens, and how many of
+these are <unk>; with --tokens also every token with its log-probability. The tokens of a line are
+its words and the <eos> at its end; words outside the vocabulary count as <unk>. Each line is scored
+independently, as after an <eos>; --continuous reads all lines as one text, like w2v eval --text.
+Logarithms are natural (nats) unless --base is given.
 
 \b
   w2v score wiki-lm < lines.txt
@@ -36,13 +36,11 @@ def command(
     text: Annotated[str, Argument(metavar="[-]", hidden=True)] = "-",
     base: Annotated[str, Option(metavar="e|2|10|FLOAT", help="the base of the logarithms")] = "e",
     tokens: Annotated[
-        bool, Option("--tokens", help="print every token's log-probability too")
+        bool, Option("--tokens", help="also print the log-probability of every token")
     ] = False,
     continuous: Annotated[
         bool,
-        Option(
-            "--continuous", help="read all lines as one text, with what was read before in mind"
-        ),
+        Option("--continuous", help="read all lines as one text, each given the lines before it"),
     ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -50,7 +48,7 @@ def command(
 ) -> None:
     unit = _log_of(base)
     if text != "-":
-        raise InputError(f"the lines come from stdin: w2v score {run} < {text}")
+        raise InputError(f"lines are read from stdin: w2v score {run} < {text}")
     stdin = open_stdin("the lines come from", "pipe them in", typed=True)
     model = open_language_model(run, device, quiet)
     from w2v.corpus.texts import check_text  # imports pyarrow
@@ -59,7 +57,7 @@ def command(
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
     stream = model.stream() if continuous else None
     done = 0
-    # Lines on a terminal show the progress.
+    # On a terminal, the output itself shows the progress.
     with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
         for raw in batches_of_lines(stdin.read1):
             if not done:

@@ -1,8 +1,8 @@
 """Print the cosine of two words, from -1 to 1.
 
 A and B may be expressions such as "king - man + woman". With - in place of them, pairs are read
-from stdin, one per line: two words between a tab, or a blank; one that cannot be answered is
-reported, and the others go on. Piped output has the columns a, b, cosine similarity.
+from stdin, one per line, separated by a tab or a space; any that cannot be answered is reported,
+and the others are answered. Piped output has the columns a, b, cosine similarity.
 
 \b
   w2v similarity vectors.bin paris rome
@@ -43,6 +43,6 @@ def _answer(vectors: WordVectors, text: str) -> Answer:
 
     pair = parts(text)
     if len(pair) != 2:
-        raise QueryError(f"{shown(text)} is no pair; give two words, with a tab between them")
+        raise QueryError(f"{shown(text)} is not a pair; give two words, separated by a tab")
     cells = (pair[0], pair[1], vectors.similarity(*pair))
     return [cells], dict(zip(FIELDS, cells, strict=True))

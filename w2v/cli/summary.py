@@ -1,4 +1,4 @@
-"""What `w2v train` says of a run that has ended."""
+"""The messages of `w2v train` about a run that has ended."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 def stopped(summary: RunSummary, stop: Stop) -> str:
-    """Returns the sentence on a run that a signal has ended."""
+    """Returns the message about a run that was stopped by a signal."""
     share = 100 * summary.epochs_done / summary.epochs
     epoch = min(summary.epochs, int(summary.epochs_done) + 1)
     how = (
         "Ctrl-C" if stop.signal_number == signal.SIGINT else signal.Signals(stop.signal_number).name
     )
     if not summary.interrupted:
-        return f"w2v train: stopped by {how} when training had ended; {summary.output} is whole"
+        return f"w2v train: stopped by {how} after training; {summary.output} is complete"
     what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
-    learnt = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
+    saved = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
-    go_on = f"; go on with: w2v train --resume {summary.output}" if summary.checkpoint else ""
-    return f"w2v train: stopped by {how} in {where}; {learnt}{go_on}"
+    resume = f"; resume with: w2v train --resume {summary.output}" if summary.checkpoint else ""
+    return f"w2v train: stopped by {how} in {where}; {saved}{resume}"
 
 
 def tell(summary: RunSummary, settings: Config) -> None:
-    """Says what became of the words, what was learnt, and how fast."""
+    """Prints how many words were trained and left out, the loss, the speed and the validation."""
     words = summary.words
     times = (
         f"{human_seconds(summary.seconds.training)} training,"
@@ -62,7 +62,7 @@ def _why_left_out(settings: Config) -> str:
     corpus = settings.corpus
     if corpus.vocab is not None:
         return "not in --vocab"
-    if settings.start.init is not None:  # the words may be those of the run that it names
+    if settings.start.init is not None:  # the vocabulary may be that of the `init` run
         return "left out"
     return "below --min-count or beyond --max-vocab" if corpus.max_vocab else "below --min-count"
 
@@ -73,8 +73,8 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     words = summary.words
     beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
     say(
-        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, line ends among"
-        f" them; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
+        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, including line"
+        f" ends; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
     say(
@@ -92,6 +92,6 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
 
 
 def _as_seen_from_here(path: str) -> str:
-    """Returns a file's path, relative if it is below the working directory."""
+    """Returns a path, relative if it is below the working directory."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative

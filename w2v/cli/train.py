@@ -1,13 +1,13 @@
 """Train word vectors or a language model on text.
 
-Prints the path of what was written: a run directory, or a file of vectors if --output ends in one
-of their extensions; --output - writes vectors to stdout as text.
+Prints the path of the output: a run directory, or a vector file if --output has the extension of
+one; --output - writes vectors to stdout as text.
 
 CORPUS is one or more files, folders, globs or data sets of the Hugging Face hub, named
 hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN; - is stdin. Words are separated by whitespace, with
 --tokenizer words by Unicode's word boundaries, or by a tokenizer.json; sentences by line ends, or
-with --sentences paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst), and tables
-(.jsonl .csv .tsv .parquet .arrow) are read with --column.
+with --sentences paragraph by blank lines. Files may be compressed (.gz .bz2 .xz .zst); --column
+selects the column of tables (.jsonl .csv .tsv .parquet .arrow).
 
 \b
   w2v train corpus.txt
@@ -69,7 +69,7 @@ def command(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="go on with a run that was stopped or killed; only --epochs may grow",
+            help="resume a run that was stopped or killed; --epochs may be increased",
             rich_help_panel=RUNS,
         ),
     ] = None,
@@ -77,7 +77,7 @@ def command(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="read the corpus, estimate memory and time, and train nothing"
+            "--dry-run", help="read the corpus and estimate memory and time, without training"
         ),
     ] = False,
     quiet: Quiet = False,
@@ -102,10 +102,10 @@ def command(
             if first:
                 if not quiet:
                     epochs = settings.training.epochs
-                    say(f"{resume} is finished, after {epochs} epochs; --epochs may grow")
+                    say(f"{resume} is finished, after {epochs} epochs; increase --epochs to go on")
                 print_json(done) if json else print_line(str(run_before))
             return 0
-        from w2v import run  # only now: what is wrong above is told sooner
+        from w2v import run  # imported late, so that the errors above are reported sooner
         from w2v.training.task import Context
 
         with ConsoleReporter(quiet=quiet or not first) as reporter:
@@ -125,8 +125,7 @@ def command(
 
 
 def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bool) -> int:
-    """Trains, says what came of it, and returns the exit code; of several ranks only the first one
-    says anything."""
+    """Trains, prints the result (only on the first rank), and returns the exit code."""
     from w2v import run
 
     settings, first = context.config, context.world.rank == 0
@@ -155,14 +154,14 @@ def _print_result(summary: RunSummary, json: bool, stop: Stop, *, streams: bool)
         if not streams:
             print_json(summary.as_dict()) if json else print_line(summary.output)
         flush()
-    except OSError:  # the terminal was closed, or Ctrl-C has ended the pipe's other end too
+    except OSError:  # the terminal was closed, or Ctrl-C also ended the reader of the pipe
         if not stop.is_set():
             raise
         silence(1)
 
 
 def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
-    """Says what may surprise in the settings."""
+    """Prints notes about settings whose effect may surprise."""
     from w2v.vectors import FORMATS, named_format
 
     for note in settings.notes:
@@ -179,38 +178,36 @@ def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
 
 
 def _finished(run: Path, settings: Config) -> dict[str, Any] | None:
-    """Returns the summary of a run that has nothing left to do."""
+    """Returns the summary of a run that is finished, else None."""
     from w2v.runs.output import claimed
     from w2v.runs.resume import finished
 
-    # not while it is at work; and what a kill has left behind goes
+    # claimed: fails if the run is still training, and removes leftovers of a killed process
     with claimed(settings, run):
         return finished(run, settings)
 
 
 def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> Config:
-    """Returns the settings of a run to go on with. Beside --resume the user gave `given`, which are
-    settings, and `others`, which are further options: InputError where they are of no use."""
+    """Returns the settings of a run to resume. `given` are settings, and `others` further options,
+    that the user gave with --resume. Raises InputError for those that are not allowed."""
     from w2v.runs.resume import resumed_config
 
     for option in (option for option, present in others.items() if present):
         raise InputError(
-            f"{option} beside --resume says nothing: the settings are those of the run; omit it"
+            f"{option} cannot be combined with --resume, which uses the run's settings; omit it"
         )
     return resumed_config(run, given)
 
 
 @contextmanager
 def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
-    """Gives the settings; with `--output -` those that write word2vec text to a temporary file,
-    which exists while the block runs."""
+    """Yields the settings; for `--output -`, with an output in word2vec text format to a temporary
+    file that exists for the duration of the block."""
     if settings.output.output != "-":
         yield settings
         return
     if json:
-        raise InputError(
-            "--output - writes vectors to stdout, where --json puts its object; choose one of them"
-        )
+        raise InputError("--output - and --json both write to stdout: omit one of them")
     binary_stdout()
     if settings.checkpoints.checkpoint_every is not None:
         raise InputError(

@@ -1,8 +1,7 @@
-"""Print the vectors of words: a line for each, the word and its values, with blanks between them.
+"""Print the vectors of words: a line for each, the word and its values, separated by spaces.
 
-With - in place of words, they are read from stdin, one per line; one that has no vector is
-reported, and the others go on. The values are read back as they were; --json prints an object per
-word.
+With - in place of words, they are read from stdin, one per line; any without a vector is reported,
+and the others are printed. The values are printed exactly; --json prints an object per word.
 
 \b
   w2v vectors vectors.bin paris rome
@@ -33,5 +32,5 @@ def command(
 
 
 def _answer(vectors: WordVectors, word: str) -> Answer:
-    values = [float(str(value)) for value in vectors[word]]  # the shortest that is read back
+    values = [float(str(value)) for value in vectors[word]]  # the shortest exact representation
     return [(word, *values)], {"word": word, "vector": values}

@@ -1,6 +1,6 @@
 """Count the words of a corpus, most frequent first.
 
-Piped output, and the file that -o writes, have the columns word and count.
+Piped output and the file that -o writes have the columns word and count.
 
 \b
   w2v vocab corpus.txt | head
@@ -20,7 +20,7 @@ from w2v.settings.build import build_config
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings
 
-LEFT_OUT = ("max_sentence", "vocab")  # settings that counting has no use for
+LEFT_OUT = ("max_sentence", "vocab")  # settings without effect on counting
 
 
 @with_settings(each for name, each in settings_of(CorpusSettings).items() if name not in LEFT_OUT)
@@ -48,7 +48,7 @@ def command(
     if not quiet:
         say(
             f"{words:,} words, {distinct:,} distinct; {len(vocabulary):,} of these occur at least"
-            f" {settings.min_count} times and are {100 * kept / words:.1f} % of the text"
+            f" {settings.min_count} times and make up {100 * kept / words:.1f} % of the text"
         )
     rows = zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)
     if file is not None:

@@ -1,1 +1,1 @@
-"""The same model under several losses: one process each, one table, one plot."""
+"""Compares losses: trains the same model with each, one process per loss, and tabulates results."""

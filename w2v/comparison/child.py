@@ -1,6 +1,6 @@
-"""One contender in a process of its own, so that its memory and its failure are its own: a fresh
-interpreter, which imports nothing of the program that compares. Its job and its reports go through
-a pipe."""
+"""Trains one contender in a separate process, which isolates its memory use and its failures. The
+process is a fresh interpreter that does not import the calling program; it receives its job and
+sends its reports through a pipe."""
 
 from __future__ import annotations
 
@@ -38,25 +38,24 @@ from w2v.vectors import load_vectors
 
 POLL_SECONDS = 0.05
 PROGRESS_SECONDS = 0.1  # between two reports of progress
-GRACE_SECONDS = 5.0  # in which a child whose parent is gone may save what it has learnt
+GRACE_SECONDS = 5.0  # a child whose parent has died gets this long to save its state
 START = "import sys; from w2v.comparison.child import main; main(int(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained for a row of the table."""
+    """A training job for one row of the table."""
 
     row: Row
-    config: Config  # with the run directory
-    resume: bool  # go on with what is there
+    config: Config  # including the run directory
+    resume: bool  # whether to resume the run in that directory
     use_cache: bool
     questions: AnalogySet | None  # for word vectors
-    demo_questions: bool = False  # whether they are the demo's, for want of the user's own
+    demo_questions: bool = False  # whether these are the demo's, because the user gave none
 
 
 def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
-    """Returns the job's row, filled by a process of its own, which ends softly once `stop` is
-    set."""
+    """Runs a job in a separate process, stopped gently once `stop` is set. Returns its row."""
     ours, theirs = Pipe()
     row = job.row
     with ours:
@@ -81,20 +80,20 @@ def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
             raise
         finally:
             status = process.wait()
-            if status < 0:  # it could not tidy up
+            if status < 0:  # killed by a signal, it could not clean up
                 _sweep(Path(str(job.config.output.output)))
     if row.status != job.row.status:
         return row
     if stop.is_set():
-        nothing = "stopped before there was anything to keep"
+        nothing = "stopped before there was anything to save"
         return replace(row, status="interrupted", problem=nothing)
     problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-    why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+    why = ", perhaps for lack of memory" if status == -signal.SIGKILL else ""
     return replace(row, status="failed", problem=problem + why)
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what a killed child has left of its attempts to write the run."""
+    """Removes the temporary files that a killed child has left."""
     with suppress(InputError), locked(folder) as alone:
         if alone:
             clean_up(folder)
@@ -103,21 +102,20 @@ def _sweep(folder: Path) -> None:
 def _messages(
     job: Job, connection: Connection, process: subprocess.Popen[bytes], stop: threading.Event
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """What the child says of its job, until it has ended."""
-    told = False
+    """Sends the job to the child, and yields the child's messages until it ends."""
+    terminated = False
     with suppress(EOFError, OSError):
         connection.send(job)
         while True:
-            if stop.is_set() and not told:
+            if stop.is_set() and not terminated:
                 process.terminate()
-                told = True
+                terminated = True
             if connection.poll(POLL_SECONDS):
                 yield connection.recv()
 
 
-class _Told:
-    """The Reporter of the child, which sends all that it is told to the parent's, with the
-    contender's name before texts."""
+class _Forwarder:
+    """The child's Reporter: forwards calls to the parent's, with `name` before strings."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection, self._name = connection, name
@@ -126,12 +124,12 @@ class _Told:
         self.training_began = False
 
     def send(self, kind: str, *values: object) -> None:
-        """Calls a method of the parent's Reporter; "row" fills the row."""
-        with suppress(OSError), self._lock:  # without the parent, the run is being stopped
+        """Calls a method of the parent's Reporter; "row" updates fields of the row instead."""
+        with suppress(OSError), self._lock:  # if the parent is gone, this process is ending anyway
             self._connection.send((kind, values))
 
     def failed(self, problem: str) -> None:
-        """Says in the row why there is no result."""
+        """Marks the row as failed, with the reason."""
         self.send("row", {"status": "failed", "problem": problem})
 
     def training(self, progress: Progress) -> None:
@@ -142,27 +140,27 @@ class _Told:
             self.send("row", {"peak_memory_bytes": peak_memory()})
 
     def __getattr__(self, kind: str) -> Any:
-        def tell(*values: Any) -> None:
+        def forward(*values: Any) -> None:
             named = (f"{self._name}: {each}" if isinstance(each, str) else each for each in values)
             self.send(kind, *named)
 
-        return tell
+        return forward
 
 
 def main(descriptor: int) -> None:
-    """The child: does the job that comes through the pipe, and ends."""
+    """Runs in the child: does the job that comes through the pipe `descriptor`, and ends."""
     os.set_inheritable(descriptor, False)
     connection, stop = Connection(descriptor), threading.Event()
     job: Job = connection.recv()
-    told = _Told(connection, job.row.name)
+    reporter = _Forwarder(connection, job.row.name)
 
     def end(*_: object) -> None:
-        if stop.is_set() or not told.training_began:
+        if stop.is_set() or not reporter.training_began:
             raise KeyboardInterrupt
         stop.set()
 
     def end_with_parent() -> None:
-        connection.poll(None)  # until the parent has closed its end
+        connection.poll(None)  # blocks until the parent has closed its end
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
         os._exit(1)
@@ -170,18 +168,18 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        told.send("row", _result(job, told, stop))
+        reporter.send("row", _result(job, reporter, stop))
     except W2VError as error:
-        told.failed(str(error))
+        reporter.failed(str(error))
     except MemoryError:
-        told.failed("out of memory")
+        reporter.failed("out of memory")
     except Exception as error:
-        told.failed(f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
+        reporter.failed(f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _result(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
-    """Trains what is not finished yet, and returns what fills its row."""
-    summary = _train(job, told, stop)
+def _result(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, Any]:
+    """Trains unless the run is finished already, and returns the values of its row."""
+    summary = _train(job, reporter, stop)
     folder, questions = Path(summary["output"]), job.questions
     figures = figures_of(summary, folder)
     if questions is not None and not summary["interrupted"]:
@@ -190,12 +188,12 @@ def _result(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
         if answers.covered < answers.total / 2:
             covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
             whose = ", which are about the demo corpus" if job.demo_questions else ""
-            remedy = "name questions on words of your text with `questions`"
-            told.warn(f"only {covered}{whose}, have all their words among the vectors: {remedy}")
+            remedy = "give questions about words of your text with `questions`"
+            reporter.warn(f"all words are known in only {covered}{whose}: {remedy}")
     return figures
 
 
-def _train(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
+def _train(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, Any]:
     config, folder = job.config, None
     _wait_for_earlier(Path(str(config.output.output)))
     if job.resume:
@@ -204,13 +202,14 @@ def _train(job: Job, told: _Told, stop: threading.Event) -> dict[str, Any]:
         with claimed(config, folder):
             if summary := finished(folder, config):
                 return {**summary, "output": str(folder)}
-    done = run(Context(config, told, stop, job.use_cache, folder))
-    told.send("row", {"peak_memory_bytes": peak_memory()})
+    done = run(Context(config, reporter, stop, job.use_cache, folder))
+    reporter.send("row", {"peak_memory_bytes": peak_memory()})
     return done.as_dict()
 
 
 def _wait_for_earlier(folder: Path) -> None:
-    """A child of a comparison that was killed may be at its end still."""
+    """Waits, for a limited time, until no other process locks the run: a child of a comparison that
+    was killed may still be saving it."""
     deadline = time.monotonic() + 2 * GRACE_SECONDS
     while time.monotonic() < deadline:
         with suppress(InputError), locked(folder):
@@ -219,13 +218,13 @@ def _wait_for_earlier(folder: Path) -> None:
 
 
 def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Returns what a run's summary says for its row. All seconds are of training itself, without
-    validation."""
+    """Returns the values of a row from the summary of its run. All seconds are those of training
+    alone, without validation."""
     epochs, seconds = summary["epochs_done"], summary["seconds"]["training"]
     stopped = summary["interrupted"]
     return {
         "status": "interrupted" if stopped else "done",
-        "problem": "stopped before its end" if stopped else None,
+        "problem": "stopped before the end" if stopped else None,
         "perplexity": (summary.get("validation") or {}).get("perplexity"),
         "curve": read_curve(folder, summary),
         "epochs": epochs,
@@ -235,8 +234,8 @@ def figures_of(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, float], ...]:
-    """Returns (seconds of training, validation perplexity) of every validation of a run, which says
-    after which epoch it was: when that was, the lines about training around it tell."""
+    """Returns (seconds of training, validation perplexity) for each validation of a run. Entries of
+    validations name only the epoch; its time is interpolated from the entries of training."""
     times, values = {0.0: 0.0}, []  # seconds by epoch; (epoch, perplexity)
     for entry in metrics_of(folder):
         if "validation_perplexity" in entry:
@@ -249,8 +248,8 @@ def read_curve(folder: Path, summary: dict[str, Any]) -> tuple[tuple[float, floa
 
 
 def peak_memory() -> int:
-    """Returns the most bytes that this process has had resident. On Linux `getrusage` would include
-    those of the process that started it."""
+    """Returns the peak resident memory of this process in bytes. On Linux, `getrusage` would
+    include the memory of the parent process before exec."""
     try:
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,8 +1,8 @@
-"""Trains the contenders one after another, each in a process and a run directory of its own.
+"""Trains the contenders one after another, each in its own process and run directory.
 
-The output folder holds a run directory by each contender's name, and the table of what is finished.
-Finished runs of the same settings are kept, those that were stopped or killed go on from their last
-checkpoint, and what failed is trained anew.
+The output folder contains a run directory for each contender, with its name, and the table of
+results. Finished runs with the same settings are kept, stopped or killed ones are resumed from
+their last checkpoint, and failed ones are trained again from the start.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ PathLike = str | os.PathLike[str]
 
 @dataclass
 class Comparison:
-    """The same model on the same corpus under several losses. Raises InputError if the settings are
-    wrong."""
+    """A comparison of the same model on the same corpus with several losses. Raises InputError if
+    the settings are wrong."""
 
     corpus: PathLike | Sequence[PathLike] | None = None  # None: the one in `config`
-    losses: Losses = None  # names, or settings by name; None: those that `config` lists
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of all of them
+    losses: Losses = None  # names, or name -> settings; None: those that `config` lists
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of all contenders
     config: PathLike | None = None  # a YAML file
     output: PathLike | None = None  # the folder; None: MODEL-compare
     questions: PathLike | None = None  # analogies for word vectors; None: the demo's
-    overwrite: bool = False  # train all anew
+    overwrite: bool = False  # whether to train all again
     use_cache: bool = True
     reporter: Reporter = field(default_factory=SilentReporter)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -62,11 +62,11 @@ class Comparison:
         self.folder = Path(self.output or f"{model}-compare")
 
     def run(self) -> Compared:
-        """Trains what is not done yet. The table is saved after each run. Raises InputError if the
-        texts or the folder cannot be used, or a finished run has other settings, and RunError if
-        the table cannot be written."""
+        """Trains the contenders that are not finished, and saves the table after each. Raises
+        InputError if the texts or the folder cannot be used, or a finished run has other settings,
+        and RunError if the table cannot be written."""
         if place_or_alone().size > 1:
-            raise InputError("a comparison works in one process: start it without torchrun")
+            raise InputError("a comparison runs in one process: start it without torchrun")
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)
@@ -79,8 +79,8 @@ class Comparison:
                 f"`{name}` ({', '.join(f'{row} {values[row][name]}' for row in values)})"
                 for name in unlike
             )
-            why = "give all the same to compare losses alone"
-            self.reporter.note(f"they differ in {' and '.join(parts)}: {why}")
+            why = "to compare only losses, give all the same values"
+            self.reporter.note(f"the runs differ in {' and '.join(parts)}: {why}")
         questions = self._questions()
         earlier = self._earlier()
         rows = [earlier.get(each.name) or Row(each.name, each.loss) for each in self.contenders]
@@ -89,12 +89,12 @@ class Comparison:
             before = rows[place]
             if before.status == "done":
                 where = self.folder / each.name
-                self.reporter.note(f"{each.name}: kept from {where} (`overwrite` trains it anew)")
+                self.reporter.note(f"{each.name}: kept from {where} (`overwrite` trains it again)")
             elif not self.stop.is_set():
                 self.reporter.stage(f"{each.name} ({place + 1} of {len(rows)})")
                 job = self._job(each, before, questions)
                 rows[place] = job.row
-                save_table(self.folder, rows, others)  # a run that is killed can be gone on with
+                save_table(self.folder, rows, others)  # so that a killed run can be resumed
                 rows[place] = train_apart(job, self.reporter, self.stop)
             save_table(self.folder, rows, others)
         return Compared(with_differences(with_speedups(rows)), self.is_lm, self.folder)
@@ -103,27 +103,27 @@ class Comparison:
         if self.is_lm:
             if self.questions is not None:
                 why = "language models are compared by perplexity"
-                self.reporter.note(f"`questions` is for word vectors: {why}")
+                self.reporter.note(f"`questions` is ignored: {why}")
             return None
         if self.questions is None:
-            why = "name a set on words of your text with `questions`"
+            why = "give a set about words of your text with `questions`"
             self.reporter.note(f"the questions are those of the demo corpus: {why}")
             return next(each for each in default_sets() if isinstance(each, AnalogySet))
         found = load_set(os.fspath(self.questions))
         if not isinstance(found, AnalogySet):
-            problem = f"`questions` {self.questions} holds pairs of words with scores"
+            problem = f"`questions` {self.questions} contains pairs of words with scores"
             raise InputError(f"{problem}: name a set of analogies")
         if not any(section.questions for section in found.sections):
-            raise InputError(f"`questions` {self.questions} holds no question: name another set")
+            raise InputError(f"`questions` {self.questions} has no questions: name another set")
         return found
 
     def _earlier(self) -> dict[str, Row]:
-        """Makes the output folder and looks for earlier runs: their rows by name."""
+        """Makes the output folder, or returns the rows of earlier runs in it by name."""
         folder, named = self.folder, f"`output` {self.folder}"
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{named} is a file: name a folder for the runs")
         if folder.is_dir() and any(folder.iterdir()) and not (folder / TABLE_JSON).is_file():
-            raise InputError(f"{named} holds other things than a comparison: name another folder")
+            raise InputError(f"{named} is not empty and has no comparison: name another folder")
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -139,8 +139,8 @@ class Comparison:
         return earlier
 
     def _job(self, each: Contender, before: Row, questions: AnalogySet | None) -> Job:
-        """What is to be trained; goes on with the run that `before` is of, if it was stopped or
-        killed and its settings were the same."""
+        """Returns the job for a contender: resume the run of the row `before` if it was stopped or
+        killed and had the same settings; else train from the start."""
         row = Row(each.name, each.loss, "training", settings=settings_asked(each))
         folder = self.folder / each.name
         begun = before.status in ("interrupted", "training") and before.settings == row.settings
@@ -151,11 +151,11 @@ class Comparison:
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:
-    """Raises InputError for what could not be compared: different models, language models without a
-    validation text, files that are not there, or a corpus that can be read once only."""
+    """Raises InputError for contenders that cannot be compared: different models, language models
+    without a validation text, missing files, or a corpus that can be read only once."""
     configs = [each.config for each in contenders]
     if len({config.model.model for config in configs}) > 1:
-        raise InputError("one model is compared under several losses: give all the same `model`")
+        raise InputError("losses are compared with one model: give all the same `model`")
     for config in configs:
         texts, valid = list(config.corpus.corpus), config.validation.valid
         if valid is not None:
@@ -164,20 +164,20 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
             raise InputError("`model` lm needs `valid`, the text whose perplexity is compared")
         for source in resolve_sources(texts, config.corpus.column)[0]:
             if not source.lasting:
-                problem = f"{source.name} can be read once only: save it to a file"
+                problem = f"but {source.name} can be read only once: save it to a file"
                 raise InputError(f"texts are read once per loss, {problem}")
 
 
 def check_same(each: Contender, row: Row, output: Path) -> None:
-    """Raises InputError for the first setting of a finished run that is another one now."""
+    """Raises InputError for the first setting that differs from that of a finished run."""
     before, now = row.settings or {}, settings_asked(each)
     for name in [*now, *before]:
         if before.get(name) != now.get(name):
-            changed = f"was trained with {name} {before.get(name)}, now it is {now.get(name)}"
-            remedy = "add `overwrite` to train all anew, or name another `output`"
+            changed = f"was trained with {name} {before.get(name)}, not {now.get(name)}"
+            remedy = "add `overwrite` to train all again, or name another `output`"
             raise InputError(f"{output / each.name} {changed}: {remedy}")
 
 
 def settings_asked(each: Contender) -> Any:
-    """All settings of a contender by name, as they come back from compare.json."""
+    """Returns all settings of a contender by name, as they would be read back from compare.json."""
     return json.loads(json.dumps(each.config.saved_values()))

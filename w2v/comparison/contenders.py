@@ -1,15 +1,16 @@
-"""What is compared: a name and the complete configuration of each run.
+"""Resolves what is compared to a name and a complete configuration for each run.
 
-Losses come by name, or by names with settings, from Python or from a YAML file beside the settings
-that all of them share:
+Losses are given as names, or as names with settings, in Python or in a YAML file next to the
+settings that all of them share:
 
     model: lm
     losses:
       hsigmoid: {lr: 0.15}
       nce: {negatives: 512, lr: 0.1}
-      nce-64: {loss: nce, negatives: 64}      # `loss` where the name is not a loss's
+      nce-64: {loss: nce, negatives: 64}      # `loss`, because the name is not that of a loss
 
-What is given for all wins over a name's own settings in the file, and these over its other ones.
+Settings given for all contenders outside the file override a name's own settings in the file, and
+these override the file's common settings.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from w2v.settings.declare import settings_of
 from w2v.settings.elsewhere import nearest
 from w2v.settings.groups import loss_settings, losses_with
 
-DECIDED = ("loss", "output", "overwrite")  # settings that a comparison itself decides on
+DECIDED = ("loss", "output", "overwrite")  # settings that the comparison itself sets
 NAME = re.compile(r"(?!\.)[\w.+-]{1,64}")  # becomes a folder's name
 
 Losses = str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None
@@ -53,8 +54,9 @@ def read_contenders(
     file cannot be used, a name is unknown or given twice, or a setting is wrong.
 
     Args:
-        losses: names, also as "softmax,nce", or settings by name; None: all that the file lists.
-        given: settings of all contenders, None = not given.
+        losses: names, also as "softmax,nce", or name -> settings; None: all that the file lists.
+        given: settings of all contenders; None as a value means not given.
+        path: a YAML file, or None.
     """
     common, own = _read_file(path) if path is not None else ([], {})
     if isinstance(losses, str):
@@ -67,10 +69,10 @@ def read_contenders(
     for name, _, place in (*common, *options):
         if name in DECIDED:
             what = "`losses` for" if name == "loss" else f"`{name}` of"
-            raise InputError(f"{place}: several losses are trained; give {what} the comparison")
+            raise InputError(f"{place} cannot be set here; give {what} the comparison")
     names = list(losses or own)
     if not names:
-        named = "name losses, such as `losses` softmax,nce,hsigmoid"
+        named = "give losses, such as `losses` softmax,nce,hsigmoid"
         listed = "list them under `losses` in the `config` file"
         raise InputError(f"nothing to compare: {named}, or {listed}")
     if twice := [name for name in names if names.count(name) > 1]:
@@ -91,7 +93,7 @@ def read_contenders(
 
 
 def _alone(config: Config, name: str) -> Config:
-    """Returns the configuration with a `tensorboard` folder of its own, where there is one."""
+    """Returns the configuration with its own subfolder of the `tensorboard` folder, if given."""
     folder = config.checkpoints.tensorboard
     if folder is None:
         return config
@@ -111,7 +113,7 @@ def _config(
     if not NAME.fullmatch(name):
         remedy = "use letters, digits, dots and hyphens"
         raise InputError(f"{name!r} cannot be the name of a folder: {remedy}")
-    # a setting that other losses have, given for all, is no mistake
+    # a setting for all contenders that only other losses have is no mistake
     elsewhere = set(loss_settings()) - set(settings_of(LOSSES[loss].options))
     given = [each for each in common if each[0] not in elsewhere]
     given += [each for each in own if each[0] != "loss"]
@@ -120,7 +122,7 @@ def _config(
 
 
 def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, list[Given]]]:
-    """The settings of all contenders, and the settings of each by its name."""
+    """Returns the settings for all contenders, and the own settings of each by its name."""
     from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
 
     pairs, problems = read_settings(path)
@@ -141,7 +143,7 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, lis
             names = value if isinstance(value, list) else [value]
             own |= {str(each): [] for each in names}
             if not all(isinstance(each, str) for each in names):
-                kinds = "neither a list of names nor a mapping of them"
+                kinds = "neither a list of names nor a mapping from names to settings"
                 problems.append(f"losses in {path} is {kinds}")
     if problems:
         raise InputError("; ".join(problems))

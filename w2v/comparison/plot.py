@@ -1,5 +1,5 @@
-"""The picture of a comparison by matplotlib: validation perplexity against wall time (or accuracy
-of word vectors), PNG, SVG or PDF."""
+"""Plots a comparison with matplotlib: validation perplexity (or the accuracy of word vectors)
+against training time, as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from w2v.system.files import atomic_file
 from w2v.system.packages import told_if_missing
 
 FORMATS = (".png", ".svg", ".pdf")
-# Okabe and Ito's colours, which also colour-blind people tell apart, and a marker for each.
+# Okabe and Ito's colours, which colour-blind people can distinguish, with a marker for each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D00")
 MARKERS = "os^Dv<>P"
 
 
 def check_plot(path: str) -> None:
-    """Raises InputError for a file name that names no format of pictures."""
+    """Raises InputError if the extension of `path` is not one of FORMATS."""
     if Path(path).suffix.lower() not in FORMATS:
-        raise InputError(f"`plot` {path}: name a file that ends in {' '.join(FORMATS)}")
+        raise InputError(f"`plot` {path}: name a file ending in {' '.join(FORMATS)}")
 
 
 def draw(rows: Sequence[Row], path: str | Path) -> None:
-    """Writes the picture of the rows that have a figure; the extension of `path` names the format.
-    Raises RunError if matplotlib is missing or fails, there is nothing to draw, or the file cannot
-    be written."""
-    # it tells everybody that it looks for fonts
+    """Plots the rows that have a result to `path`, whose extension names the format. Raises
+    RunError if matplotlib is missing or fails, there is nothing to draw, or the file cannot be
+    written."""
+    # matplotlib logs warnings while it searches for fonts
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with told_if_missing():
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
     curves = [(row, curve) for row in rows if (curve := row.curve or _end(row))]
     if not curves:
-        raise RunError("no run has a figure to draw")
+        raise RunError("no run has a result to draw")
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     styles = cycle(zip(COLOURS, MARKERS, strict=True))
@@ -61,13 +61,13 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
             figure.savefig(file, format=suffix, dpi=150)
     except RunError:
         raise
-    except Exception as error:  # whatever a foreign library does, the table stands
+    except Exception as error:  # a failed plot must not lose the table
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise RunError(f"matplotlib failed: {problem}") from None
 
 
 def _end(row: Row) -> tuple[tuple[float, float], ...]:
-    """The only point of word vectors: all seconds of training, accuracy."""
+    """Returns the only point of word vectors: (total seconds of training, accuracy)."""
     if row.accuracy is None or row.seconds_per_epoch is None or row.epochs is None:
         return ()
     return ((row.seconds_per_epoch * row.epochs, row.accuracy),)

@@ -1,5 +1,4 @@
-"""The rows of a comparison, and the files that hold them: compare.tsv and compare.json in the
-output folder."""
+"""The table of a comparison, and its files compare.tsv and compare.json in the output folder."""
 
 from __future__ import annotations
 
@@ -14,6 +13,7 @@ from w2v.errors import InputError, shown
 from w2v.losses.table import BASELINE
 from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
+from w2v.system.json import read_object
 
 Number = int | float | None
 ABSENT = "n/a"
@@ -22,28 +22,28 @@ TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
 
 @dataclass(frozen=True)
 class Row:
-    """What came out under one loss. status: waiting, training, done, interrupted or failed."""
+    """The results of one contender."""
 
     name: str
     loss: str
-    status: str = "waiting"
-    perplexity: float | None = None  # of a language model, the best epoch's
-    accuracy: float | None = None  # of word vectors on analogies that can be asked, 0 to 1
-    coverage: float | None = None  # of the analogies: the share that can be asked, 0 to 1
+    status: str = "waiting"  # or training, done, interrupted, failed
+    perplexity: float | None = None  # on the validation text; language models only
+    accuracy: float | None = None  # on covered analogies, 0 to 1; word vectors only
+    coverage: float | None = None  # share of analogies whose words are all known, 0 to 1
     seconds_per_epoch: float | None = None
     tokens_per_second: float | None = None
     speedup: float | None = None  # over the full softmax, if it is among the losses
-    peak_memory_bytes: int | None = None  # resident; without a GPU's
+    peak_memory_bytes: int | None = None  # resident; not on a GPU
     problem: str | None = None
-    differing: dict[str, Any] | None = None  # settings that are not the same for all rows
-    epochs: float | None = None  # trained
-    settings: dict[str, Any] | None = None  # asked for, by name
-    # (seconds of training, validation perplexity), one per epoch
+    differing: dict[str, Any] | None = None  # settings that are not the same in all rows
+    epochs: float | None = None  # trained so far
+    settings: dict[str, Any] | None = None  # requested, by name
+    # (seconds of training, validation perplexity), one per validation
     curve: tuple[tuple[float, float], ...] = ()
 
 
 COLUMNS = tuple(field.name for field in fields(Row))[:-4]
-# of what stands in compare.json
+# The types of the values in compare.json.
 KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "loss", "status"), str),
     **dict.fromkeys(("perplexity", "accuracy", "coverage", "speedup", "epochs"), Number),
@@ -54,19 +54,19 @@ KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison has found, kept in its `folder`."""
+    """The results of a comparison."""
 
     results: list[Row]
-    is_lm: bool
-    folder: Path
+    is_lm: bool  # whether language models, rather than word vectors, are compared
+    folder: Path  # with the table and the run directories
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The figures of each loss as plain values, ready for JSON."""
+        """The results of each contender as plain values for JSON."""
         return [asdict(row) for row in self.results]
 
     def table(self) -> str:
-        """The rows as a table of text."""
+        """Returns the rows as a table in plain text."""
         lines = _lines(self.results)
         kept = [
             number
@@ -80,8 +80,8 @@ class Compared:
 
 
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
-    """Returns the rows with their speed over that of the first full softmax that is done; None
-    without one."""
+    """Returns the rows with `speedup`: their speed divided by that of the first finished full
+    softmax; None if there is none."""
     done = [row for row in rows if row.loss == BASELINE and row.status == "done"]
     full = done[0].tokens_per_second if done else None
 
@@ -92,8 +92,9 @@ def with_speedups(rows: Sequence[Row]) -> list[Row]:
 
 
 def with_differences(rows: Sequence[Row]) -> list[Row]:
-    """Returns the rows with the settings in which they differ, but for those that losses, or the
-    engines that they need, have of their own: where there are any, more than losses is compared."""
+    """Returns the rows with `differing`, the settings in which they differ, apart from those that
+    belong to particular losses or follow from them. If there are any, the comparison is not one of
+    losses alone."""
     own = {"loss", "output_bias", *loss_settings()}
     asked = [row.settings for row in rows if row.settings is not None]
     names = [name for name in dict.fromkeys(chain(*asked)) if name not in own]
@@ -106,8 +107,8 @@ def with_differences(rows: Sequence[Row]) -> list[Row]:
 
 
 def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) -> None:
-    """Writes compare.json and compare.tsv (with a heading) into the folder, the rows with their
-    speed-ups. Of `others`, rows of earlier comparisons in the folder, only compare.json knows."""
+    """Writes compare.json and compare.tsv (with a header) into the folder, with speedups. `others`,
+    rows of earlier comparisons in the folder, go only into compare.json."""
     rows = with_differences(with_speedups(rows))
     saved = {"rows": list(map(asdict, rows)), "others": list(map(asdict, others))}
     document = {"format_version": 1, **saved}
@@ -121,7 +122,7 @@ def save_table(folder: Path, rows: Sequence[Row], others: Sequence[Row] = ()) ->
 
 
 def load_table(folder: Path) -> dict[str, Row]:
-    """Returns the rows of earlier comparisons by name, none if there was none. Raises InputError if
+    """Returns the rows of earlier comparisons in the folder by name, if any. Raises InputError if
     compare.json is damaged."""
     path = folder / TABLE_JSON
     if not path.is_file():
@@ -129,13 +130,13 @@ def load_table(folder: Path) -> dict[str, Row]:
     known = {field.name for field in fields(Row)}
     found = {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_object(path)
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in known}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
             own = Row(**values, curve=curve)
             if not all(isinstance(getattr(own, name), kinds) for name, kinds in KINDS.items()):
-                raise ValueError(f"a value of {shown(own.name)} is of another kind")
+                raise ValueError(f"a value of {shown(own.name)} has the wrong type")
             found[own.name] = own
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         problem = f"{path} is damaged ({' '.join(str(error).split())})"
@@ -144,7 +145,7 @@ def load_table(folder: Path) -> dict[str, Row]:
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
-    """A heading and a line of texts for each row; last come the settings that differ."""
+    """Returns a header and a line of cells for each row; the settings that differ come last."""
     unlike = list((rows[0].differing or {}) if rows else ())
     found = [vars(row) | (row.differing or {}) for row in rows]
     names = [*COLUMNS, *unlike]

@@ -1,7 +1,7 @@
-"""From a corpus to ids: reads text from files, folders, pipes, tables or memory, and splits, counts
-and numbers its words.
+"""Turns a corpus into word ids: reads text from files, folders, pipes, tables or memory, and
+splits, counts and numbers its words.
 
-Importing this package loads NumPy at most: Arrow and `datasets` come in when a corpus is read.
+Importing this package loads only NumPy: Arrow and `datasets` are imported when a corpus is read.
 """
 
 from w2v.corpus.memory import is_in_memory

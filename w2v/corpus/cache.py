@@ -1,13 +1,13 @@
 """The cache of token stores, so that a corpus is split and counted only once.
 
     $W2V_CACHE_DIR, else $XDG_CACHE_HOME/w2v, else ~/.cache/w2v
-      corpora/KEY/manifest.json   sources, numbers, checksum; its time is that of the last use
+      corpora/KEY/manifest.json   sources, sizes, checksum; its mtime is the time of the last use
                   ids.i32 counts.i64 words.txt
 
-KEY is a hash of each file's absolute path, inode, size and times, of how it is read and the format
-version. Entries are written under a temporary name, synced and renamed, so that concurrent
-processes see whole entries only. Nothing here fails a run: what goes wrong becomes a warning, and
-the ids live in a temporary file instead.
+KEY is a hash of each file's absolute path, inode, size and times, of the reading options and of
+the format version. Entries are written under a temporary name, synced and renamed, so that
+concurrent processes see only complete entries. A cache failure never fails a run: it becomes a
+warning, and the ids go into a temporary file instead.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from w2v.system.compiled import kernel_note
 from w2v.system.files import sync_directory, sync_file, user_caches
 from w2v.system.json import read_object, whole_number
 
-# Raise it whenever the tokeniser or an entry's files change: old entries then age out.
+# Increase this whenever the tokenizer or an entry's file format changes: old entries then age out.
 FORMAT_VERSION = 3
 DEFAULT_SIZE_CAP = 20 << 30
 TEMPORARY_PREFIX = ".building-"
-STALE_SECONDS = 3600.0  # a temporary directory untouched for so long is a killed process's
+STALE_SECONDS = 3600.0  # a temporary directory unmodified for this long was left by a dead process
 COUNT_BYTES = 8
 MANIFEST, IDS, COUNTS, WORDS = "manifest.json", "ids.i32", "counts.i64", "words.txt"
 
 
 class CacheUnavailable(RunError):
-    """Says why an entry cannot be made."""
+    """Raised, with the reason, when a cache entry cannot be created."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One cached corpus: `last_used` is in seconds since the epoch."""
+    """One cached corpus of `words` running words; `last_used` is in seconds since the epoch."""
 
     name: str
     sources: tuple[str, ...]
@@ -73,7 +73,7 @@ class _Manifest:
 
 
 def cache_directory() -> Path:
-    """Returns where the cache is, or would be; CacheUnavailable: there is no home directory."""
+    """Returns the cache directory, which need not exist. Raises CacheUnavailable without a home."""
     given = os.environ.get("W2V_CACHE_DIR")
     found = Path(os.path.expanduser(given)) if given else user_caches()
     if found is None:
@@ -83,28 +83,29 @@ def cache_directory() -> Path:
 
 
 def size_cap() -> int:
-    """Returns the bytes that the cache may take: $W2V_CACHE_SIZE as bytes or like "500M", "5G",
-    "1.5T" (powers of 1024). Raises InputError if the variable is no such size."""
+    """Returns the maximum size of the cache in bytes: $W2V_CACHE_SIZE, in bytes or like "500M",
+    "5G", "1.5T" (powers of 1024). Raises InputError if the variable is not such a size."""
     text = os.environ.get("W2V_CACHE_SIZE", "").strip()
     if not text:
         return DEFAULT_SIZE_CAP
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if match is None or len(match[1]) > 18:
         remedy = 'give bytes, or a number with a unit like "5G"'
-        raise InputError(f"W2V_CACHE_SIZE={text[:60]} is no size: {remedy}")
+        raise InputError(f"W2V_CACHE_SIZE={text[:60]} is not a size: {remedy}")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def entry_key(sources: Sequence[Source], reading: Reading) -> str:
-    """Returns the name of the entry that holds these sources, read so."""
+    """Returns the name of the cache entry for these sources, read with these options."""
     files = [(each.path, each.format, each.size, each.mtime_ns, *each.stamp) for each in sources]
     described = json.dumps([FORMAT_VERSION, files, reading.described()])
     return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def load_entry(key: str) -> TokenStore | None:
-    """Returns the cached store, or None if there is none or a damaged one, which is removed. A key
-    that `entry_key` cannot have made, which might lead elsewhere, names none."""
+    """Returns the cached store, or None if there is none or it is damaged; a damaged entry is
+    removed. A key that `entry_key` cannot have made (it could be a path out of the cache) gives
+    None."""
     try:
         directory = _corpora() / key
     except CacheUnavailable:
@@ -116,8 +117,8 @@ def load_entry(key: str) -> TokenStore | None:
     except (OSError, ValueError):
         _remove(directory)
         return None
-    # Finer than utime's own clock, which ticks every few milliseconds: two uses in a row stay in
-    # order. A read-only cache still serves.
+    # utime's own clock ticks only every few milliseconds; an explicit time keeps two uses in a row
+    # in order. A read-only cache can still be read, so failure to set the time is ignored.
     now = time.time_ns()
     with suppress(OSError):
         os.utime(directory / MANIFEST, ns=(now, now))
@@ -125,8 +126,8 @@ def load_entry(key: str) -> TokenStore | None:
 
 
 def _load(directory: Path) -> TokenStore:
-    """Raises OSError or ValueError for a damaged entry, ValueError before anything is allocated
-    where its files have not the sizes that the manifest says."""
+    """Raises OSError or ValueError for a damaged entry. File sizes are checked against the manifest
+    before any memory is allocated."""
     manifest = _read_manifest(directory)
     files = [directory / name for name in (IDS, COUNTS, WORDS)]
     if not all(file.is_file() for file in files):
@@ -134,7 +135,7 @@ def _load(directory: Path) -> TokenStore:
     n_ids, distinct = manifest.n_words + manifest.n_lines, manifest.distinct
     ids_size, counts_size, text_size = (file.stat().st_size for file in files)
     if not (0 < ids_size == n_ids * ID_TYPE.itemsize and 0 < counts_size == distinct * COUNT_BYTES):
-        raise ValueError("a file has another size than the manifest says")
+        raise ValueError("a file's size differs from the manifest")
     if text_size < 2 * distinct:
         raise ValueError("there are fewer words than the manifest says")
     text = (directory / WORDS).read_bytes()
@@ -143,25 +144,25 @@ def _load(directory: Path) -> TokenStore:
         ids = map_ids(file, n_ids)
     vocabulary, warnings = Vocabulary(PackedWords(text), counts), tuple(manifest.warnings)
     store = TokenStore(ids, vocabulary, manifest.n_words, manifest.n_lines, warnings)
-    told = [manifest.sources, manifest.warnings]
+    shown_to_user = [manifest.sources, manifest.warnings]
     sound = text[-1:] == b"\n" and counts.sum() == manifest.n_words
-    if not sound or _checksum(store, text, told) != manifest.checksum:
-        raise ValueError("the content is not what the manifest says")
+    if not sound or _checksum(store, text, shown_to_user) != manifest.checksum:
+        raise ValueError("the content does not match the manifest's checksum")
     return store
 
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry in the making: the ids go into `file`, which lies in `directory`."""
+    """A cache entry being built: the ids are written to `file`, which is in `directory`."""
 
     key: str
     directory: Path
     file: IO[bytes]
 
     def commit(self, store: TokenStore, sources: Sequence[Source]) -> str | None:
-        """Makes the entry of `store`, whose ids are in `file`, unless another process has made it
-        meanwhile, and removes the least recently used ones until the cache is within its size.
-        Returns why it cannot, if so."""
+        """Publishes the entry for `store`, whose ids are in `file`, unless another process has
+        published it meanwhile, and removes the least recently used entries until the cache is
+        within its size limit. Returns the reason if the entry cannot be published, else None."""
         text = store.vocabulary.packed.text
         names = [source.path or source.name for source in sources]
         sizes = (store.n_words, store.n_lines, len(store.vocabulary))
@@ -170,7 +171,7 @@ class NewEntry:
         manifest = _Manifest(FORMAT_VERSION, names, *sizes, checksum, warnings)
         size = store.ids.nbytes + len(text) + store.vocabulary.counts.nbytes
         if size > size_cap():
-            return f"its {size:,} bytes are more than the whole cache may have (W2V_CACHE_SIZE)"
+            return f"its {size:,} bytes exceed the size limit of the cache (W2V_CACHE_SIZE)"
         try:
             (self.directory / WORDS).write_bytes(text)
             store.vocabulary.counts.tofile(self.directory / COUNTS)
@@ -189,7 +190,7 @@ class NewEntry:
 
 @contextmanager
 def new_entry(key: str) -> Iterator[NewEntry]:
-    """Opens an entry to fill, of which without a commit nothing stays behind. Raises
+    """Opens a new entry to be filled; unless it is committed, all its files are removed. Raises
     CacheUnavailable when the cache directory cannot be written."""
     try:
         _corpora().mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ def new_entry(key: str) -> Iterator[NewEntry]:
         with file:
             yield NewEntry(key, directory, file)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)  # a committed one has another name
+        shutil.rmtree(directory, ignore_errors=True)  # a committed entry has been renamed
 
 
 def list_entries() -> list[CacheEntry]:
@@ -217,13 +218,13 @@ def list_entries() -> list[CacheEntry]:
 
 
 def clear() -> int:
-    """Removes all entries, and what killed processes left, and returns the bytes freed. Running
-    processes keep their ids: an open file outlives its name."""
+    """Removes all entries and the leftovers of killed processes, and returns the bytes freed.
+    Running processes keep their ids: an open file survives its removal."""
     return sum(_remove(directory) for directory in [*_entry_directories(), *_stale_directories()])
 
 
 def _unwritable(error: OSError) -> str:
-    kernels = kernel_note()  # one line about caches, even where nothing can be written
+    kernels = kernel_note()  # appended here so that all cache problems make one line
     more = f"; {kernels}" if kernels else ""
     return f"the cache {_corpora()} cannot be written: {error.strerror}{more}"
 
@@ -255,9 +256,9 @@ def _size_of(directory: Path) -> int:
 
 
 def _remove(directory: Path) -> int:
-    """Removes an entry, by a rename at once for all readers, and returns the bytes freed."""
+    """Removes an entry, atomically for other processes (by a rename); returns the bytes freed."""
     size = 0
-    with suppress(OSError):  # not ours to remove, or removed meanwhile
+    with suppress(OSError):  # no permission to remove it, or it was removed meanwhile
         grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
         try:
             found = _size_of(directory)
@@ -280,7 +281,7 @@ def _shrink(keep: str) -> None:
 
 
 def _read_manifest(directory: Path) -> _Manifest:
-    """Raises OSError or ValueError when there is no manifest of this format."""
+    """Raises OSError or ValueError if the manifest is missing or not of this format."""
     fields = read_object(directory / MANIFEST)
     if fields.keys() != _Manifest.__dataclass_fields__.keys():
         raise ValueError("a manifest of another format")
@@ -289,14 +290,14 @@ def _read_manifest(directory: Path) -> _Manifest:
         whole_number(number)
     for texts in (manifest.sources, manifest.warnings):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ValueError("sources and warnings are lists of texts")
+            raise ValueError("sources and warnings must be lists of strings")
     if manifest.format != FORMAT_VERSION:
         raise ValueError(f"format {shown(manifest.format)}")
     return manifest
 
 
-def _checksum(store: TokenStore, text: bytes, told: list[list[str]]) -> int:
-    """CRC-32 of words, counts and ids, and of what the manifest tells people."""
+def _checksum(store: TokenStore, text: bytes, shown_to_user: list[list[str]]) -> int:
+    """Returns the CRC-32 of words, counts and ids, and of the manifest's sources and warnings."""
     counts = np.ascontiguousarray(store.vocabulary.counts)
-    start = zlib.crc32(json.dumps(told).encode("ascii"), zlib.crc32(text))
+    start = zlib.crc32(json.dumps(shown_to_user).encode("ascii"), zlib.crc32(text))
     return ids_checksum(store.ids, zlib.crc32(counts.data, start))

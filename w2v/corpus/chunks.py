@@ -1,8 +1,8 @@
-"""Cuts text at whitespace into chunks of UTF-8, the unit of work of the tokeniser.
+"""Cuts text at whitespace into chunks of UTF-8, the tokenizer's unit of work.
 
-A chunk may begin and end inside a line, and may hold many small files; a line end is made only
-where a source ends without one. So memory is bounded by the chunk and the longest word, whatever
-the length of the lines.
+A chunk may begin and end inside a line, and may hold many small files; a line end is added only
+where a source ends without one. Memory is therefore bounded by the chunk size and the longest word,
+whatever the length of the lines.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from w2v.corpus.texts import SAMPLE_BYTES, NoTextError, check_text, in_utf8
 from w2v.errors import InputError
 from w2v.system.limits import MAX_WORD_BYTES
 
-# Whitespace as in str.split(), and NUL, in UTF-8.
+# The whitespace of str.split(), and NUL, in UTF-8.
 WHITESPACE = re.compile(
     rb"[\x00\t\n\v\f\r\x1c-\x20]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
 )
 NEAR_BYTES = 1 << 10
-LINES_BYTES = 1 << 18  # of lines that a file says how to cut, which takes 100 times as much
-# Where a word ends in scripts that have no blanks: 。！？
+LINES_BYTES = 1 << 18  # a chunk for a tokenizer file, which takes 100 times its size in memory
+# The marks after which a word ends in scripts written without spaces: 。！？
 STOPS = [mark.encode() for mark in "\u3002\uff01\uff1f"]
 
-# What WikiExtractor puts around a document
+# The lines that WikiExtractor puts around each document.
 TAG, TAGS = b"<doc ", re.compile(rb"^(?:<doc [^\n]*>|</doc>)[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 LONGEST_TAG = 1 << 16
 
-# A name for messages, the place in the source where its text begins, and the pieces of that.
+# A name for messages, the offset in the source where its text begins, and the text in pieces.
 Text = tuple[str, int, Iterator[bytes]]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Text that begins and ends at a word's edge. `spans` tells where it comes from: (offset in
-    `data`, source name, offset in the source's decompressed text), ascending."""
+    """A piece of text that begins and ends at a word boundary. `spans` holds its origin: (offset
+    in `data`, source name, offset in the source's decompressed text), ascending."""
 
     data: bytes
     spans: tuple[tuple[int, str, int], ...]
 
     def locate(self, offset: int) -> tuple[str, int]:
-        """Returns the source's name and the offset in it of the byte at `offset` of `data`."""
+        """Returns the source's name and the offset in it for the byte of `data` at `offset`."""
         start, name, base = next(span for span in reversed(self.spans) if span[0] <= offset)
         return name, base + offset - start
 
@@ -58,12 +58,12 @@ def read_chunks(
     advance: Advance,
     notices: Notices,
 ) -> Iterator[Chunk]:
-    """Yields the text of all sources in order, in chunks of about `chunk_bytes`. Of a text whose
-    first line is such a tag, lines that are <doc …> or </doc> are left out.
+    """Yields the text of all sources in order, in chunks of about `chunk_bytes`. If a text begins
+    with a <doc …> tag, its lines that are <doc …> or </doc> tags are left out.
 
-    `advance` gets the number of raw bytes of each read. A file that is no text is passed over and
-    noted, unless the user named it. Raises InputError if a source cannot be read, is damaged or no
-    text, or has a word of more than 1 MiB.
+    `advance` is called with the number of raw bytes of each read. A file that is not text is
+    skipped and noted in `notices`, unless the user named it. Raises InputError if a source cannot
+    be read, is damaged, is not text, or has a word of more than 1 MiB.
     """
 
     def text(source: Source) -> Iterator[bytes]:
@@ -89,7 +89,7 @@ def read_chunks(
         except NoTextError as error:
             if source.named:
                 raise
-            if not source.begin:  # once for the file
+            if not source.begin:  # note a file once, not once for each of its parts
                 notices.passed_over.append(str(error))
 
     texts = ((source.name, source.begin, text(source)) for source in sources)
@@ -101,9 +101,9 @@ def _is_json(source: Source) -> bool:
 
 
 def without_tags(pieces: Iterable[bytes], reading: Reading, notices: Notices) -> Iterator[bytes]:
-    """Yields a text without the lines that are tags, which are counted; a document ends a
-    paragraph."""
-    rest, inside = b"", False  # inside: whether the rest goes on with a line
+    """Yields the text without its tag lines, which are counted in `notices`; the end of a document
+    also ends a paragraph."""
+    rest, inside = b"", False  # inside: whether `rest` continues a line
     for piece in chain(pieces, [b""]):
         text = rest + piece
         end = text.rfind(b"\n") + 1
@@ -118,8 +118,8 @@ def without_tags(pieces: Iterable[bytes], reading: Reading, notices: Notices) ->
 
 
 def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Iterator[Chunk]:
-    """Yields the texts in order, in chunks of about `chunk_bytes`, with a line end at the end of
-    each text, or the end of a paragraph. Raises InputError for a word of more than 1 MiB."""
+    """Yields the texts in order, in chunks of about `chunk_bytes`; each text ends with a line end,
+    or a paragraph end if paragraphs are read. Raises InputError for a word of more than 1 MiB."""
     buffer = bytearray()
     spans: list[tuple[int, str, int]] = []
     edge: Callable[[bytearray, int], int] = last_stop if reading.words else last_edge
@@ -139,7 +139,7 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
                 data = bytes(memoryview(buffer)[:cut])
                 yield Chunk(data, tuple(spans))
                 del buffer[:cut]
-                # Most cuts lie in the newest source: its newest piece has filled the buffer.
+                # Keep only the spans of the text that is still in the buffer.
                 first = max(place for place, span in enumerate(spans) if span[0] <= cut)
                 spans = [
                     (max(0, start - cut), source, base + max(0, cut - start))
@@ -148,8 +148,8 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
                 begun = max(0, begun - cut)
             elif len(buffer) - begun > MAX_WORD_BYTES:
                 raise InputError(
-                    f"{name} has no whitespace in {MAX_WORD_BYTES >> 20} MiB of text, and words are"
-                    " shorter: is it plain text? In a script without blanks take `tokenizer` words"
+                    f"{name} has no whitespace in {MAX_WORD_BYTES >> 20} MiB of text: is it plain"
+                    " text? For a script without spaces, use `tokenizer` words"
                 )
             searched = len(buffer)
         if reading.paragraphs:
@@ -167,12 +167,11 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def last_edge(text: bytes | bytearray, start: int = 0) -> int:
-    """Returns the offset behind the last whitespace character of `text`, 0 if there is none from
-    `start` on."""
+    """Returns the offset after the last whitespace of `text`, 0 if none from `start` on."""
     if edge := max(text.rfind(b" ", start), text.rfind(b"\n", start)) + 1:
         return edge
-    # A character may straddle `start`: at most 2 of its bytes lie before. Most often it is near the
-    # end, and looking through all of the text takes longer.
+    # A character may straddle `start`, with at most 2 of its bytes before it. The last whitespace
+    # is usually near the end, so the end is searched first: searching everything is slower.
     for begin in (len(text) - NEAR_BYTES, 0):
         edge = 0
         for match in WHITESPACE.finditer(text, max(start - 2, begin, 0)):
@@ -183,8 +182,8 @@ def last_edge(text: bytes | bytearray, start: int = 0) -> int:
 
 
 def last_stop(text: bytes | bytearray, start: int = 0) -> int:
-    """Returns the same or, if there is none, the offset behind the last full stop of a script that
-    has no blanks: a word's edge, too, where words are found by Unicode's boundaries."""
+    """Returns `last_edge` or, if that is 0, the offset just after the last full stop of a script
+    written without spaces, which is also a word boundary under Unicode's rules."""
     if edge := last_edge(text, start):
         return edge
     places = [text.rfind(stop, max(start - 2, 0)) for stop in STOPS]
@@ -192,8 +191,8 @@ def last_stop(text: bytes | bytearray, start: int = 0) -> int:
 
 
 def last_line(text: bytes | bytearray, start: int = 0) -> int:
-    """Returns the offset behind the last line end; in a longer line that of the last blank, which
-    for many tokenizers is part of the word behind it, or the offset behind a full stop."""
+    """Returns the offset just after the last line end. Inside a long line: the offset of the last
+    space, which many tokenizers attach to the following word, or just after the last full stop."""
     if end := text.rfind(b"\n") + 1:
         return end
     edge = last_stop(text, start)

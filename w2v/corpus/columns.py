@@ -1,4 +1,4 @@
-"""Columns of text in Arrow's tables and in parquet files, whose pages are read one at a time."""
+"""Reads text columns of Arrow tables and of parquet files, a batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from w2v.errors import InputError
 from w2v.system.packages import told_if_missing
 
 PIECE_BYTES = 1 << 20
-TOGETHER_BYTES = 16 << 20  # of rows that are decoded together
-PARQUET_ROWS, FEW_ROWS = 1024, 64  # decoded at a time, and where they may be long
+TOGETHER_BYTES = 16 << 20  # at most this much text is decoded in one step
+PARQUET_ROWS, FEW_ROWS = 1024, 64  # rows decoded at a time: usually, and if rows may be long
 HUB_ROWS = 100
-LONG_COLUMN_BYTES = 64 << 20  # of a row group
-# What no column shrinks to; without a limit few bytes could ask for any amount of memory.
+LONG_COLUMN_BYTES = 64 << 20  # of a column in one row group
+# No real column compresses by more than this; without a limit, a tiny file could claim any amount
+# of memory.
 SHRINKS_TO = 1000
 PARQUET_MARK, ARROW_MARK = b"PAR1", b"ARROW1"
-STREAM_MARK = b"\xff\xff\xff\xff"  # of Arrow's IPC
+STREAM_MARK = b"\xff\xff\xff\xff"  # starts an Arrow IPC stream
 
-Value = bytes | list[Any] | None  # UTF-8, or its words, or nothing
+Value = bytes | list[Any] | None  # UTF-8 text, a list of words or integers, or a missing value
 
 
 def is_plain(source: Source) -> bool:
-    """Returns whether the source is parquet or Arrow as it lies there, not compressed as a
-    whole."""
+    """Returns whether the file itself is parquet or Arrow, not a compressed copy of one."""
     with opened(source) as file:
         return file.read(len(ARROW_MARK)).startswith((PARQUET_MARK, ARROW_MARK, STREAM_MARK))
 
 
 def read_parquet(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
     """Yields the values of a column of the file at `path`, which is the source or a copy of it.
-    Raises InputError if there is no such column, or it is no text, or the file is damaged."""
+    Raises InputError if the column is missing or not text, or the file is damaged."""
     import pyarrow
     from pyarrow import parquet
 
     name, left = source.name, source.size or 0
-    with _told(name, "parquet"):
+    with _as_input_error(name, "parquet"):
         kind = _kind_of(column, parquet.read_schema(path), name)
-        # Text that repeats stays a dictionary: kilobytes of file can be gigabytes of rows.
+        # Repeated text stays dictionary-encoded: kilobytes of file can be gigabytes of rows.
         dictionaries = [] if _is_list(kind) else [column]
         options: Any = {"read_dictionary": dictionaries, "pre_buffer": False}
         with (
@@ -66,8 +66,8 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
 
 
 @contextmanager
-def _told(name: str, form: str) -> Iterator[None]:
-    """What Arrow raises of a damaged file becomes a sentence."""
+def _as_input_error(name: str, form: str) -> Iterator[None]:
+    """Turns the errors that Arrow raises for a damaged file into InputError."""
     import pyarrow
 
     try:
@@ -80,8 +80,7 @@ def _told(name: str, form: str) -> Iterator[None]:
 
 
 def _kind_of(column: str, schema: Any, name: str) -> Any:
-    """Returns the type of a table's column. Raises InputError if there is none, or it is no
-    text."""
+    """Returns the type of a table's column. Raises InputError if it is missing or not text."""
     if column not in schema.names:
         raise no_column(name, column, schema.names)
     kind = schema.field(column).type
@@ -90,20 +89,21 @@ def _kind_of(column: str, schema: Any, name: str) -> Any:
 
 
 def check_claims(name: str, what: str, size: int, packed: int) -> None:
-    """Raises InputError if so many bytes in memory cannot have come from those in the file."""
+    """Raises InputError if `size` unpacked bytes are implausible for `packed` bytes in the file."""
     if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * packed):
         what = f"{size:,} bytes of {what} in {packed:,}"
-        raise InputError(f"{name} claims to hold {what}, which nothing shrinks to: is it damaged?")
+        raise InputError(f"{name} claims to hold {what}, an impossible compression: is it damaged?")
 
 
 def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
-    """Yields the values of a column of Arrow's IPC, stream or file; raises as `read_parquet`."""
+    """Yields the values of a column of an Arrow IPC stream or file; raises as `read_parquet`."""
     import pyarrow
     from pyarrow import ipc
 
     name, done = source.name, 0
-    with _told(name, "arrow"):
-        # the pages of a map that have been read would count as this process's memory
+    with _as_input_error(name, "arrow"):
+        # The batches are read from a plain file: pages read through a memory map would count as
+        # this process's memory.
         with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:
             whole = file.read(len(ARROW_MARK)) == ARROW_MARK
             file.seek(0)
@@ -128,9 +128,9 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
 
 
 def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[Value]:
-    """Yields the values of a column, the address's own if it names one, of a data set on the hub,
-    of which a row group is in memory. Raises InputError if there is no such config, split or
-    column, or it holds no text, and RunError if the hub cannot be reached."""
+    """Yields the values of a column of a data set on the hub, holding one row group in memory. A
+    column named in the address takes precedence over `column`. Raises InputError if the config,
+    split or column is missing or not text, and RunError if the hub cannot be reached."""
     name, config, revision, split, own = parsed(entry)
     column = own or column
     with told_if_missing():
@@ -145,7 +145,8 @@ def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[V
 
 
 def _checked(values: Any) -> Any:
-    """Returns the values, whose offsets a file may have made up; invalid UTF-8 is told later."""
+    """Returns the values after checking their offsets, which a damaged file may have wrong. Text
+    becomes binary first, since invalid UTF-8 is reported later."""
     import pyarrow
 
     if values.type == pyarrow.string():
@@ -157,8 +158,8 @@ def _checked(values: Any) -> Any:
 
 
 def text_values(values: Any) -> Iterator[Value]:
-    """Yields the values of an Arrow column of text, which are decoded together if they are short,
-    or of lists of words."""
+    """Yields the values of an Arrow column of text or of lists. Dictionary-encoded text is decoded
+    row by row if it is long."""
     import pyarrow
 
     if not pyarrow.types.is_dictionary(values.type):
@@ -177,7 +178,7 @@ def text_values(values: Any) -> Iterator[Value]:
 
 
 def text_bytes(values: Any) -> int:
-    """Returns how many bytes the values of an Arrow column of text have, one by one."""
+    """Returns the total length in bytes of the values of an Arrow text column, repeats included."""
     import pyarrow
     import pyarrow.compute as pc
 
@@ -185,7 +186,7 @@ def text_bytes(values: Any) -> int:
         words = values.dictionary.cast(pyarrow.large_binary())
         lengths = pc.binary_length(words).take(values.indices)
     elif pyarrow.types.is_string_view(values.type):
-        # they may overlap, and each begins with its length
+        # views may overlap in the data buffer, but each one begins with its length
         views = np.frombuffer(values.buffers()[1], np.int32).reshape(-1, 4)
         lengths = pyarrow.array(views[values.offset :][: len(values), 0])
     else:
@@ -201,8 +202,8 @@ def _is_list(kind: Any) -> bool:
 
 
 def check_is_text(kind: Any, what: str, lists: bool = False) -> None:
-    """Raises InputError where the type of an Arrow column, named as `what`, is not text, or, where
-    these may be, lists of words or integers."""
+    """Raises InputError unless the Arrow type `kind` is text or, with `lists`, a list of words or
+    of integers. `what` names the column in the message."""
     import pyarrow
 
     if lists and _is_list(kind):
@@ -213,12 +214,12 @@ def check_is_text(kind: Any, what: str, lists: bool = False) -> None:
         kind = kind.value_type
     texts = (pyarrow.null(), pyarrow.string(), pyarrow.large_string(), pyarrow.string_view())
     if kind not in texts:
-        raise InputError(f"{what} holds {kind}, not text; choose another one with `column`")
+        raise InputError(f"{what} holds {kind}, not text; choose another column with `column`")
 
 
 def as_bytes(values: Any, what: str) -> list[bytes]:
-    """Returns the non-null values of an Arrow column as UTF-8, which may be invalid. Raises
-    InputError where `what`, as messages name the column, holds no text."""
+    """Returns the non-null values of an Arrow column as bytes, not necessarily valid UTF-8. Raises
+    InputError if the column, called `what` in messages, is not text."""
     import pyarrow
 
     check_is_text(values.type, what)
@@ -227,8 +228,6 @@ def as_bytes(values: Any, what: str) -> list[bytes]:
 
 
 def no_column(name: str, column: str, names: Sequence[str]) -> InputError:
-    """Returns what to raise where the table `name` has no such column."""
-    choice = (
-        f"; choose one with `column`: {', '.join(map(str, names))}" if names else ", nor another"
-    )
-    return InputError(f"{name} has no column {column!r}{choice}")
+    """Returns the error for a missing column of the table `name`, whose columns are `names`."""
+    choice = f"choose one with `column`: {', '.join(map(str, names))}" if names else "it has none"
+    return InputError(f"{name} has no column {column!r}; {choice}")

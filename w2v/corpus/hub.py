@@ -1,5 +1,5 @@
-"""Texts on the Hugging Face hub, streamed by `datasets`: no socket is opened for what is not named
-so.
+"""Texts on the Hugging Face hub, streamed by `datasets`. The network is used only for corpora with
+an address of this form:
 
     hf://datasets/NAME[:CONFIG][@REVISION]/SPLIT[#COLUMN]
     hf://datasets/Salesforce/wikitext:wikitext-2-raw-v1/train#text
@@ -42,15 +42,16 @@ class Address(NamedTuple):
 
 
 def pinned(entry: str) -> str:
-    """Returns the address with the commit that is its newest now; whatever is none, or has one,
-    stays. Raises InputError if there is no such data set, RunError if the hub cannot be reached."""
+    """Returns a hub address pinned to its current newest commit. Anything else, and an address that
+    names a commit, is returned unchanged. Raises InputError if the data set does not exist,
+    RunError if the hub cannot be reached."""
     if not entry.startswith(HUB):
         return entry
     address = parsed(entry)
     if address.revision and COMMIT.fullmatch(address.revision):
         return entry
     with told_if_missing():
-        import datasets  # noqa: F401  # it reads the address later
+        import datasets  # noqa: F401  # needed later: fail now if it is not installed
         from huggingface_hub import HfApi
     with told_of_hub(entry):
         commit = HfApi().dataset_info(address.name, revision=address.revision, timeout=30).sha
@@ -58,15 +59,15 @@ def pinned(entry: str) -> str:
 
 
 def parsed(entry: str) -> Address:
-    """Returns the parts of an address. Raises InputError if it is none."""
+    """Returns the parts of an address. Raises InputError if `entry` is not one."""
     if match := ADDRESS.fullmatch(entry):
         return Address(*match.groups())
-    raise InputError(f"{entry} is no address of a data set: give {FORM}")
+    raise InputError(f"{entry} is not an address of a data set: write {FORM}")
 
 
 @contextmanager
 def told_of_hub(entry: str) -> Iterator[None]:
-    """What the libraries raise becomes a sentence."""
+    """Turns the errors of the hub's libraries into InputError or RunError."""
     try:
         yield
     except (InputError, RunError):
@@ -79,7 +80,7 @@ def told_of_hub(entry: str) -> Iterator[None]:
             raise InputError(f"{entry} is gated: {remedy}") from None
         if any(kind in MISSING for kind in kinds):
             remedy = f"or it is private (log in with hf auth login); addresses are {FORM}"
-            raise InputError(f"{entry}: there is no such data set, {remedy}") from None
+            raise InputError(f"{entry}: no such data set, {remedy}") from None
         reason = reason if len(reason) < LONGEST else f"{reason[:LONGEST]}…"
         if any(kind in NETWORK for kind in kinds):
             problem = f"{entry} cannot be read from the hub: {reason}"

@@ -1,4 +1,4 @@
-"""Describes the text that a run reads, so that one can tell later whether it is the same."""
+"""Describes the text that a run reads, so that a resumed run can check that it is the same."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from w2v.system.files import absolute
 
 
 def describe(store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Returns plain values that, but for `files`, two corpora share only if they are the same text
-    with the same vocabulary."""
+    """Returns plain values for a checkpoint. Apart from `files`, two corpora share them only if
+    they are the same text with the same vocabulary."""
     return {
         "files": list(map(list, store.sources)),
         "key": store.key,
@@ -34,8 +34,8 @@ def digest(vocabulary: Vocabulary) -> str:
 
 
 def check_description(description: object) -> Mapping[str, Any]:
-    """Returns what a checkpoint says of its text. Raises ValueError where it is not what `describe`
-    gives."""
+    """Returns a checkpoint's description of its text. Raises ValueError if it does not have the
+    form that `describe` returns."""
     kinds: dict[str, type] = dict.fromkeys(("words", "lines", "ids", "vocabulary"), int)
     kinds |= {"vocabulary_sha256": str, "files": list}
     if (
@@ -44,31 +44,30 @@ def check_description(description: object) -> Mapping[str, Any]:
         or any(not 0 <= description[name] < 2**63 for name, kind in kinds.items() if kind is int)
         or not isinstance(description.get("key", 0), str | None)
     ):
-        raise ValueError("it describes no text")
+        raise ValueError("the description of the text is incomplete")
     for file in description["files"]:
         path, *numbers = file if isinstance(file, list) and len(file) == 3 else [None]
         numbered = all(number is None or type(number) is int for number in numbers)
         if not isinstance(path, str) or "\0" in path or not numbered:
-            raise ValueError("a file has a path, a size and a time")
+            raise ValueError("each file must have a path, a size and a time")
     return description
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Returns a phrase on what is not the same any more, or None if all is."""
+    """Returns a phrase naming the first difference between two descriptions, or None."""
     whats = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
     for name, what in whats.items():
         if then[name] != now[name]:
             return f"{then[name]:,} {what} then, {now[name]:,} now"
     if then["ids"] != now["ids"]:
-        return "as many words, but others or in another order"
+        return "the same number of words, but different words or a different order"
     if then["vocabulary_sha256"] != now["vocabulary_sha256"]:
-        return "other words in the vocabulary"
+        return "different words in the vocabulary"
     return None
 
 
 def changed_files(then: Mapping[str, Any]) -> list[str]:
-    """Returns a phrase on each file of a corpus that is not as it was, such as "a.txt has
-    vanished"."""
+    """Returns a phrase for each file of a corpus that has changed, such as "a.txt has vanished"."""
     found = []
     for path, size, mtime in then["files"]:
         if size is None:
@@ -84,7 +83,7 @@ def changed_files(then: Mapping[str, Any]) -> list[str]:
 
 
 def memory_text(then: Mapping[str, Any]) -> str | None:
-    """Returns the name of the text from memory that is described, or None for files and pipes."""
+    """Returns the name of the text if it came from memory, None if from files or a pipe."""
     for name, size, _ in then["files"]:
         if size is None and absolute(name) != name and name != STANDARD_INPUT_NAME:
             return str(name)

@@ -1,7 +1,7 @@
-"""The same text with phrases joined: several words become one.
+"""Rewrites a text with phrases joined: several words become one.
 
-Joining goes from left to right, takes the longest phrase that begins at a word, and goes on behind
-it. Phrases do not go over a line end.
+Joining goes from left to right, takes the longest phrase that begins at a word, and continues after
+it. A phrase never spans a line end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIEVE_BITS = 22
 
 
 def joined(store: TokenStore, phrases: Mapping[Parts, str]) -> TokenStore:
-    """Returns the text with `phrases` (parts, and the word that they become) joined, and closes
+    """Returns the text with `phrases` (parts -> the word that replaces them) joined, and closes
     `store`. Raises RunError if the disk for temporary files is full."""
     import pyarrow as pa  # takes 0.1 s
 
@@ -44,7 +44,7 @@ def joined(store: TokenStore, phrases: Mapping[Parts, str]) -> TokenStore:
 
 
 def _renumber(file: IO[bytes], size: int, ranks: np.ndarray) -> None:
-    """Replaces ids by ranks in place; -1 stays, as the last of the ranks."""
+    """Replaces ids by ranks in place; -1 stays, since it indexes the last element of `ranks`."""
     for start in range(0, size, PART_IDS):
         wanted = min(PART_IDS, size - start) * ID_TYPE.itemsize
         part = np.frombuffer(os.pread(file.fileno(), wanted, start * ID_TYPE.itemsize), ID_TYPE)
@@ -52,7 +52,7 @@ def _renumber(file: IO[bytes], size: int, ranks: np.ndarray) -> None:
 
 
 def _joined_parts(ids: np.ndarray, trie: _Trie) -> Iterator[np.ndarray]:
-    """Yields the text's ids joined, some millions at a time."""
+    """Yields the ids of the joined text, a few million at a time."""
     rest, read = ids[:0], 0
     for part in id_parts(ids):
         read += len(part)
@@ -72,21 +72,21 @@ def _joined_parts(ids: np.ndarray, trie: _Trie) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class _Trie:
-    """Phrases as a tree of words. An edge's key is its node and the letter of its word; letters
-    number the words that occur in phrases."""
+    """A trie of phrases. Its letters are numbers of the words that occur in phrases; the key of an
+    edge is node * size + letter."""
 
     letters: np.ndarray  # int64 [V + 1], -1: in no phrase; the last is the line end's
     size: int  # of the alphabet
     edges: np.ndarray  # int64 [E], keys, sorted
-    nodes: np.ndarray  # int64 [E], where each edge leads
-    sieve: np.ndarray  # bool [2^SIEVE_BITS], at the hash of every edge: few others pass it
-    words: np.ndarray  # int64 [nodes], the id that the way to a node becomes; -1: no phrase
-    longest: int  # parts of a phrase
-    new: list[str]  # words that the vocabulary has not yet, from id V
+    nodes: np.ndarray  # int64 [E], the node that each edge leads to
+    sieve: np.ndarray  # bool [2^SIEVE_BITS], true at the hash of every edge: rejects most others
+    words: np.ndarray  # int64 [nodes], id of the phrase that ends at the node; -1: none does
+    longest: int  # the largest number of parts of a phrase
+    new: list[str]  # joined words that the vocabulary lacks; their ids begin at V
 
     @classmethod
     def of(cls, words: list[str], phrases: Mapping[Parts, str]) -> _Trie:
-        """Returns those of the phrases whose parts are all among the words."""
+        """Builds the trie of those phrases whose parts are all among `words`."""
         wanted = {part for parts, word in phrases.items() for part in (*parts, word)}
         id_of = {word: place for place, word in enumerate(words) if word in wanted}
         known = {parts: word for parts, word in phrases.items() if all(p in id_of for p in parts)}
@@ -114,13 +114,13 @@ class _Trie:
         return cls(letters, len(letter_of), *table, longest, new)
 
     def find(self, stretch: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns the phrases that begin before `stop`: their places, their numbers of words, and
-        the ids that they become. None of them overlap."""
+        """Returns the phrases that begin before `stop`: their positions, their lengths in words,
+        and the ids that replace them. They do not overlap."""
         letters = self.letters[stretch]
         at = np.flatnonzero(letters[:stop] >= 0)
         node, start = np.zeros(len(at), dtype=np.int64), at
         size, word = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
-        alive = np.arange(len(at))  # the places whose words so far lead to a node
+        alive = np.arange(len(at))  # the positions whose words so far lead to a node
         for depth in range(self.longest):
             alive = alive[start[alive] + depth < len(stretch)]
             letter = letters[start[alive] + depth]
@@ -141,16 +141,16 @@ class _Trie:
 
 
 def _hashes(keys: np.ndarray) -> np.ndarray:
-    """Returns SIEVE_BITS of each key, mixed by multiplication."""
+    """Returns a hash of SIEVE_BITS bits of each key (multiplicative hashing)."""
     return (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - SIEVE_BITS)
 
 
 def _first_ones(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Whether each of the spans, which are sorted by start, is taken when they are gone through
-    from left to right and those that overlap a taken one are not."""
+    """Returns for each span, sorted by start, whether a greedy pass from left to right takes it: it
+    does unless the span overlaps the one taken last."""
     taken = np.ones(len(starts), dtype=bool)
     overlaps = np.flatnonzero(starts[1:] < np.maximum.accumulate(ends)[:-1]) + 1
-    for place in overlaps.tolist():  # few of many
+    for place in overlaps.tolist():  # only a few spans overlap
         before = place - 1
         while not taken[before]:
             before -= 1

@@ -1,11 +1,11 @@
-"""A corpus from memory: lines of text, lists of tokens or of integers, columns of tables.
+"""Reads a corpus from memory: lines of text, lists of tokens or of integers, columns of tables.
 
     is_in_memory(["the cat sat", "on the mat"])    # True: lines; a list of existing files is not
 
-Whatever it is becomes one stream of rows, read once and never held as a whole: a text row goes
-through the same tokeniser as a file's, the tokens of a list are taken as they are, an integer's
-word is its decimal digits. Tables are known by the module of their type, so that pandas, Polars
-and `datasets` are not imported here.
+Every kind of corpus becomes one stream of rows, read once and never held as a whole. Text goes
+through the same tokenizer as the text of a file; the tokens of a list are used unchanged; an
+integer becomes the word of its decimal digits. Tables are recognized by the module of their type,
+so that pandas, Polars and `datasets` are not imported here.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ Encode = Callable[[], "EncodedChunk"]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "datasets")
 SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
-ROWS = 1000  # of a table taken at a time
-TOKENS = 4096  # of a row taken at a time
-FORBIDDEN = "\t\n"  # in a token: they end the fields and the lines of a vocabulary's file
+ROWS = 1000  # rows of a table read at a time
+TOKENS = 4096  # tokens of a row read at a time
+FORBIDDEN = "\t\n"  # in a token: they separate the fields and lines of a vocabulary file
 
 
 def is_in_memory(corpus: object) -> bool:
-    """Whether `corpus` is the text itself rather than the names of files.
+    """Returns whether `corpus` is the text itself rather than the names of files.
 
-    A `str` or a path-like object alone is a file, a folder, a glob or "-". A list or tuple of
-    strings is text, a line each, unless every entry names an existing file or folder, is a glob
-    with matches, or is "-"; with a path-like object among them all are names. Everything else is
-    text. Raises InputError if some in a list of single words look like names of files, which others
-    are not.
+    A single `str` or path-like object is a file, a folder, a glob or "-". A list or tuple of
+    strings is text, one line each, unless every entry names an existing file or folder, is a glob
+    with matches, or is "-"; if any entry is a path-like object, all are names. Everything else is
+    text. Raises InputError for a list of single words of which some, but not all, look like names
+    of files.
     """
     if isinstance(corpus, (str, os.PathLike)):
         return False
@@ -81,14 +81,14 @@ def encoders(
     advance: Advance,
     notices: Notices,
 ) -> Iterator[Encode]:
-    """Reads the corpus once and yields what remains to be done to encode it, a chunk of about
-    `size` bytes at a time, which `advance` gets. A text of a table is a paragraph of its own, as a
-    list of tokens is. Raises InputError if there is no such column, or a row or a token is of
-    another kind."""
+    """Reads the corpus once and yields functions that encode it, one for each chunk of about `size`
+    bytes; `advance` is called with the size of each. Each text of a table and each list of tokens
+    is a paragraph. Raises InputError if the column is missing, or a row or a token is of another
+    kind than the ones before."""
     from w2v.corpus.tokenizer import encode_chunk, encode_tokens
 
     rows = _rows(corpus, column, notices)
-    if reading.encoding != UTF_8 and _library(corpus) in (None, "pandas"):  # Arrow has UTF-8
+    if reading.encoding != UTF_8 and _library(corpus) in (None, "pandas"):  # Arrow is UTF-8 already
         rows = _decoded(rows, reading, notices)
     first = next(rows, "")
     rows = chain([first], rows)
@@ -111,8 +111,8 @@ def encoders(
 
 
 def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
-    """Yields the rows of the corpus: str, bytes, or iterables of tokens, and no missing values,
-    which are counted."""
+    """Yields the rows of the corpus: str, bytes, or iterables of tokens. Missing values are skipped
+    and counted in `notices`."""
     library, kind = _library(corpus), type(corpus).__name__
     if library == "datasets" and hasattr(corpus, "with_format"):
         if isinstance(corpus, Mapping):
@@ -145,7 +145,7 @@ def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
 
 
 def _is_iterable(value: object) -> bool:
-    """Whether it can be gone through; an array without dimensions only looks so."""
+    """Returns whether it can be iterated over; a 0-d array has `__iter__` but raises."""
     return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
@@ -159,7 +159,7 @@ def _values(column: Any) -> Iterator[Any]:
     import pyarrow
 
     if not hasattr(column, "type"):
-        raise InputError(f"the corpus is a {type(column).__name__}: give a column of it")
+        raise InputError(f"the corpus is a {type(column).__name__}: pass one of its columns")
     nested = pyarrow.types.is_nested(column.type)
     for start in range(0, len(column), ROWS):
         part = column.slice(start, ROWS)
@@ -167,7 +167,7 @@ def _values(column: Any) -> Iterator[Any]:
 
 
 def _decoded(rows: Iterable[Any], reading: Reading, notices: Notices) -> Iterator[Any]:
-    """Yields the rows, those of bytes as UTF-8."""
+    """Yields the rows with those of type bytes converted to UTF-8."""
     for number, row in enumerate(rows, 1):
         if isinstance(row, bytes):
             row = b"".join(in_utf8([row], f"line {number} of the corpus", reading, notices))
@@ -175,7 +175,8 @@ def _decoded(rows: Iterable[Any], reading: Reading, notices: Notices) -> Iterato
 
 
 def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:
-    """Yields rows of text in UTF-8, with `end` behind each that does not end so."""
+    """Yields rows of text in UTF-8, each followed by `end` unless it already ends with a newline
+    and `end` is one newline."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, (str, bytes)):
             raise InputError(f"line {number} of the corpus is {shown(row)}, not text as line 1 is")
@@ -187,10 +188,10 @@ def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:
 
 
 def _token_lists(rows: Iterable[Any], line_end: list[str]) -> Iterator[list[str]]:
-    """Yields the tokens of the rows, a few at a time, and a line end behind each row."""
+    """Yields the tokens of the rows, up to TOKENS at a time, and `line_end` after each row."""
     for line, row in enumerate(rows, 1):
         if isinstance(row, (str, bytes, Mapping)) or not _is_iterable(row):
-            remedy = "give lines of text alone, or lists of tokens or integers alone"
+            remedy = "pass only lines of text, or only lists of tokens or integers"
             raise InputError(f"line {line} of the corpus is {shown(row)}: {remedy}")
         tokens, before = iter(row), 0
         while part := list(islice(tokens, TOKENS)):
@@ -209,8 +210,8 @@ def _checked_tokens(tokens: list[Any], line: int, before: int) -> list[str]:
     sound = (_is_integer(type(token)) if integers else _is_word(token) for token in tokens)
     odd = list(sound).index(False)
     problem = f"token {before + odd + 1} of line {line} is {shown(tokens[odd])}"
-    strings = "strings that are not empty and hold no tab or line break"
-    raise InputError(f"{problem}: tokens are {strings}, or all of a line are integers")
+    strings = "non-empty strings without tabs and line breaks"
+    raise InputError(f"{problem}: the tokens of a line must be {strings}, or all integers")
 
 
 def _is_integer(kind: type) -> bool:

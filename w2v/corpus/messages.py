@@ -1,7 +1,8 @@
-"""What a message of Arrow's format claims to hold, which Arrow itself only says by unpacking it.
+"""Reads the unpacked size that a message of the Arrow format claims, without unpacking it (which is
+the only way that Arrow itself offers).
 
-A message is a flatbuffer (tables whose fields are found through a list of offsets) and a body; in
-compressed bodies each buffer begins with its length once it is unpacked.
+A message is a flatbuffer (tables whose fields are found through a list of offsets) and a body; in a
+compressed body each buffer begins with its unpacked length.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 
 from w2v.errors import InputError
 
-CONTINUED = b"\xff\xff\xff\xff"  # what a message begins with, but in old files
-END = b"ARROW1"  # of a file, behind the length of its index
+CONTINUED = b"\xff\xff\xff\xff"  # a message begins with it, except in old files
+END = b"ARROW1"  # ends a file, after the length of its index
 DICTIONARY, BATCH = 2, 3  # kinds of messages
 KIND, HEADER = 1, 2  # fields of a message
 DATA = 1  # field of a dictionary: its batch
@@ -24,14 +25,14 @@ NOT_COMPRESSED = -1  # in place of a buffer's length
 
 
 def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
-    """Yields for each message of a file or a stream how many bytes its buffers have once they are
-    unpacked, and in the file. Raises InputError if the index or a message is damaged."""
+    """Yields (unpacked bytes, bytes in the file) of the buffers of each message of a file or a
+    stream. Raises InputError if the index or a message is damaged."""
     import pyarrow
 
     if memoryview(data)[: len(END)] == END:
         yield from _of_file(data, name)
         return
-    with _told(name):
+    with _as_input_error(name):
         for each in pyarrow.ipc.MessageReader.open_stream(data):
             body = memoryview(each.body or b"")
             yield message_claims(each.metadata, body, name), body.nbytes
@@ -39,7 +40,7 @@ def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
 
 def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
     data = memoryview(data).cast("B")
-    with _told(name):
+    with _as_input_error(name):
         (length,) = unpack_from("<I", data, max(0, len(data) - len(END) - 4))
         index = data[max(0, len(data) - len(END) - 4 - length) :]
         table = _follow(index, 0)
@@ -56,10 +57,9 @@ def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
 
 
 def message_claims(metadata: Any, body: Any, name: str) -> int:
-    """Returns how many bytes the buffers of a message have once they are unpacked. Raises
-    InputError if it is damaged."""
+    """Returns the unpacked bytes of a message's buffers. Raises InputError if it is damaged."""
     data, body = memoryview(metadata).cast("B"), memoryview(body or b"").cast("B")
-    with _told(name):
+    with _as_input_error(name):
         message = _follow(data, 0)
         (kind,) = unpack_from("<B", data, _field(data, message, KIND))
         if kind not in (DICTIONARY, BATCH):
@@ -79,7 +79,7 @@ def message_claims(metadata: Any, body: Any, name: str) -> int:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _as_input_error(name: str) -> Iterator[None]:
     try:
         yield
     except (error, IndexError, OverflowError) as problem:
@@ -87,7 +87,7 @@ def _told(name: str) -> Iterator[None]:
 
 
 def _field(data: memoryview, table: int, number: int) -> int:
-    """Returns where a field of a table is, 0 if it is left out."""
+    """Returns the offset of a field of a table, 0 if the field is absent."""
     offsets = table - unpack_from("<i", data, table)[0]
     place = 4 + 2 * number
     if place >= unpack_from("<H", data, offsets)[0]:

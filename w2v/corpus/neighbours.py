@@ -1,10 +1,11 @@
-"""Pairs of words that stand side by side in a text, and how often each of them does.
+"""Counts the pairs of adjacent words of a text.
 
-With connectors ("of", "the") a pair may have a bridge of them between its words, "bank of america";
-connectors neither begin nor end a pair. Pairs lie inside a line.
+If there are connectors ("of", "the"), a row of them, a bridge, may stand between the two words of a
+pair, as in "bank of america"; a connector neither begins nor ends a pair. Pairs do not span lines.
 
-Memory is bounded: first words are taken in ranges of RANGE_WORDS running words, and the text is
-read once for each of them. The count is exact, whatever the number of ranges.
+Memory is bounded: the first words of pairs are divided into ranges that together occur about
+RANGE_WORDS times, and the text is read once for each range. The counts are exact, whatever the
+number of ranges.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ import numpy as np
 from w2v.corpus.store import TokenStore, id_parts
 from w2v.system.cores import available_cores
 
-RANGE_WORDS = 8 << 20  # some 150 MB a thread
-MAX_BRIDGE = 8  # connectors in a row, or fewer if there are many; more separate as a line end does
+RANGE_WORDS = 8 << 20  # about 150 MB per thread
+MAX_BRIDGE = 8  # connectors in a bridge (fewer if there are many kinds); a longer row makes no pair
 
 
 @dataclass(frozen=True)
 class Bridges:
-    """The rows of connectors that occur between two words of a text. A row's code is a number, in
-    the base of the connectors and one, with a digit for each of them; its place among the sorted
-    codes is its bridge, and the first place is that of no row."""
+    """The rows of connectors that occur between two words of a text. The code of a row is a number
+    to the base (number of connectors + 1) with one digit for each connector; a bridge is an index
+    into the sorted codes. Bridge 0, with code 0, is the empty row."""
 
-    digits: np.ndarray  # int64 [V + 1], 0 for words; the last is the line end's, which is one
-    codes: np.ndarray  # int64 [B], sorted, the first is 0
+    digits: np.ndarray  # int64 [V + 1], 0 for other words and, last, for the line end
+    codes: np.ndarray  # int64 [B], sorted; the first is 0
 
     @classmethod
     def of(cls, store: TokenStore, connectors: frozenset[str]) -> Bridges:
@@ -53,7 +54,7 @@ class Bridges:
 
     @cached_property
     def longest(self) -> int:
-        """The connectors of the longest row: its code fits 63 bits."""
+        """The largest number of connectors in a row, such that the code fits 63 bits."""
         return min(MAX_BRIDGE, int(63 / np.log2(self.base))) if self.base > 1 else 0
 
     def row(self, bridge: int) -> list[int]:
@@ -65,15 +66,15 @@ class Bridges:
         return found[::-1]
 
     def find(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the words of a stretch of ids that are no connectors, int64 [n], -1 for a line
-        end, and the bridges between each two of them, int64 [n - 1], -1 where they are no pair."""
+        """Returns the words of a stretch of ids without its connectors, int64 [n], -1 for a line
+        end, and the bridge between each two of them, int64 [n - 1], -1 if they are not a pair."""
         words, codes = self._codes(stretch)
         linked = np.flatnonzero(codes > 0)
         codes[linked] = np.searchsorted(self.codes, codes[linked])
         return words, codes
 
     def _codes(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the same with the bridges' codes."""
+        """Returns what `find` does, with codes in place of bridges."""
         if self.base == 1:
             words, codes = stretch.astype(np.int64), np.zeros(max(len(stretch) - 1, 0), np.int64)
         else:
@@ -90,8 +91,8 @@ class Bridges:
 
 
 def stretches(ids: np.ndarray, bridges: Bridges) -> Iterator[np.ndarray]:
-    """Yields the text in stretches, each beginning with the last word of the one before and the
-    connectors behind it, so that no pair is missed."""
+    """Yields the text in stretches, each beginning with the last word of the previous one and the
+    connectors after that word, so that no pair is missed."""
     rest = ids[:0]
     for part in id_parts(ids):
         stretch = np.concatenate([rest, part])
@@ -102,7 +103,7 @@ def stretches(ids: np.ndarray, bridges: Bridges) -> Iterator[np.ndarray]:
 
 
 class PairCounts(NamedTuple):
-    """The pairs that occur at least so often, and the number of all distinct ones."""
+    """P frequent pairs, and the number of all distinct pairs."""
 
     first: np.ndarray  # int64 [P], ids
     bridge: np.ndarray  # int64 [P], see Bridges
@@ -112,8 +113,8 @@ class PairCounts(NamedTuple):
 
 
 def count_pairs(store: TokenStore, bridges: Bridges, min_count: int) -> PairCounts:
-    """Returns the pairs of a text that occur at least `min_count` times, by first word, bridge and
-    second word."""
+    """Returns the pairs of a text that occur at least `min_count` times, sorted by first word,
+    bridge and second word."""
     size, kinds = len(store.vocabulary), len(bridges.codes)
     borders = _ranges(store.vocabulary.counts, size * kinds)
     count = partial(_count_range, store.ids, bridges, size, min_count)
@@ -128,8 +129,8 @@ def count_pairs(store: TokenStore, bridges: Bridges, min_count: int) -> PairCoun
 
 
 def _ranges(counts: np.ndarray, followers: int) -> list[int]:
-    """Returns the borders of ranges of first words: as few as memory allows, but one for every
-    core, and none whose keys exceed 64 bits."""
+    """Returns the borders of the ranges of first words: as few as memory allows, but at least one
+    per core, and none whose keys exceed 64 bits."""
     total = int(counts.sum())
     number = max(-(-total // RANGE_WORDS), available_cores())
     ends = np.searchsorted(np.cumsum(counts), np.arange(1, number) * (total / number)) + 1
@@ -141,8 +142,9 @@ def _ranges(counts: np.ndarray, followers: int) -> list[int]:
 def _count_range(
     ids: np.ndarray, bridges: Bridges, size: int, min_count: int, low: int, high: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Counts the pairs whose first word is low … high - 1. Keys are numbers of three digits: first
-    word less `low`, bridge, second word."""
+    """Counts the pairs whose first word is low … high - 1. A pair's key combines (first word - low,
+    bridge, second word) as the digits of one number. Returns keys and counts of the pairs that
+    occur at least `min_count` times, and the number of all distinct pairs."""
     kinds = len(bridges.codes)
     keys, counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     gathered = [(keys, counts)]
@@ -168,7 +170,7 @@ def _merged(gathered: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, 
 
 
 def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the distinct of the sorted keys, and the sum of each one's counts."""
+    """Returns the distinct ones among sorted keys, and the sum of the counts of each."""
     if not len(keys):
         return keys, counts
     begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))

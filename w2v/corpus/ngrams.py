@@ -1,11 +1,11 @@
-"""The character n-grams of words, in buckets, as fastText has them.
+"""The character n-grams of words, hashed into buckets as in fastText.
 
-A word stands between "<" and ">". Its n-grams are all runs of `shortest` to `longest` characters of
-that, by their first character and then by length, but for "<" and ">" alone; the end of a line,
-"</s>", has none, and (not so in fastText) no word of more than 10,000 characters has any. The
-bucket of an n-gram is FNV-1a, 32 bits, of its UTF-8 bytes, modulo the number of buckets:
-h = 2166136261, then h = (h xor byte) * 16777619 for each byte. fastText takes a byte as a signed
-number, so those above 127 also flip the upper 24 bits.
+A word is enclosed in "<" and ">". Its n-grams are all substrings of `shortest` to `longest`
+characters, ordered by first character and then by length, except "<" and ">" alone. The line end
+"</s>" has none, nor (unlike in fastText) does a word of more than 10,000 characters. The bucket of
+an n-gram is the 32-bit FNV-1a hash of its UTF-8 bytes modulo the number of buckets:
+h = 2166136261, then h = (h xor byte) * 16777619 for each byte. As in fastText, a byte is
+sign-extended to 32 bits, so that a byte above 127 also flips the upper 24 bits.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ import numpy as np
 LINE_END = "</s>"
 SEED, PRIME = np.uint32(2166136261), np.uint32(16777619)
 LONGEST_WORD = 10_000  # characters
-BLOCK_WORDS = 20_000  # whose n-grams are found at a time, so that the arrays stay small
+BLOCK_WORDS = 20_000  # words processed at a time, so that the arrays stay small
 
 
 class Ngrams(NamedTuple):
-    """Runs of `shortest` to `longest` characters, in so many buckets; none if `longest` is 0."""
+    """N-grams of `shortest` to `longest` (0: no n-grams) characters, in `buckets` buckets."""
 
     shortest: int
     longest: int
     buckets: int
 
     def has(self, word: str) -> bool:
-        """Returns whether a word has n-grams at all: it is long enough, and not "</s>"."""
+        """Returns whether a word has any n-grams: it is long enough, and not "</s>"."""
         shortest = max(self.shortest, 1 if word else 2)
         return not _has_none(word) and shortest <= min(self.longest, len(word) + 2)
 
     def ids(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the buckets of the n-grams of all words, one word after the other, int32, and
-        where each word's begin and end: those of word i are ids[starts[i] : starts[i + 1]], starts
-        [N + 1] int64. A word may hold the surrogates that Python has for bytes that are no UTF-8.
+        """Returns (starts, ids): the buckets of the n-grams of N words are concatenated in `ids`,
+        int32; those of word i are ids[starts[i] : starts[i + 1]], with `starts` int64 [N + 1].
+        Words may contain surrogates, which Python uses for bytes that are not valid UTF-8.
         """
         blocks = range(0, len(words), BLOCK_WORDS)
         parts = [self._block(words[at : at + BLOCK_WORDS]) for at in blocks]
@@ -45,7 +45,7 @@ class Ngrams(NamedTuple):
         return np.cumsum(counts), ids
 
     def _block(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Returns how many n-grams each word has, [N] int64, and their buckets."""
+        """Returns the number of n-grams of each word, int64 [N], and their buckets, int32."""
         silent = [_has_none(word) for word in words]
         marked = [b"<%b>" % _utf8(word[:LONGEST_WORD]) for word in words]
         data = np.frombuffer(b"".join(marked), np.uint8)
@@ -55,7 +55,7 @@ class Ngrams(NamedTuple):
         lengths = np.diff(word_ends, prepend=0)
         signed = data.view(np.int8).astype(np.int32).view(np.uint32)
 
-        # Of the n-grams with each character: the shortest's length, and how many there are.
+        # Of the n-grams that begin at each character: the smallest length, and their number.
         place, ends = np.arange(len(begins)), np.repeat(word_ends, lengths)
         lowest = np.full(len(begins), max(1, self.shortest))
         if self.shortest <= 1:

@@ -1,8 +1,8 @@
-"""What the pages of a parquet file claim to hold, which cannot be asked otherwise: pyarrow repeats
-what the file says of a column as a whole, which its pages need not keep to, and ends the process
-where some of that is damaged.
+"""Reads the sizes that the pages of a parquet file claim, without unpacking them. pyarrow reports
+only the sizes of whole columns, which the pages may contradict, and some damaged files crash the
+process inside pyarrow.
 
-Its footer and the headers of its pages are structures of Thrift's compact protocol.
+The footer and the page headers are structures of Thrift's compact protocol.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ GROUPS, COLUMNS, METADATA = 4, 1, 3  # fields of the footer, of a row group, of 
 VALUES, PACKED, FIRST_PAGE, DICTIONARY = 5, 7, 9, 11  # fields of a column's metadata
 PAGE_SIZE, PAGE_PACKED, PAGE, PAGE_V2 = 2, 3, 5, 8  # fields of a page's header
 PAGE_VALUES = 1  # field of both kinds of pages
-FOOTER_END = 8  # bytes: the footer's length, and the mark
+FOOTER_END = 8  # bytes at the end of the file: the footer's length and the magic number
 DEEPEST = 20
 TRUE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT, UUID = 1, 3, 7, 8, 9, 10, 12, 13  # kinds of values
 
 
 class Claim(NamedTuple):
-    """What a column of a row group takes: bytes of its pages once they are unpacked, bytes in the
-    file, numbers or texts."""
+    """The claimed sizes of a column in one row group."""
 
-    size: int
-    packed: int
-    values: int
+    size: int  # unpacked bytes of its pages
+    packed: int  # bytes in the file
+    values: int  # numbers or texts
 
 
 def claims(data: Any, schema: Any, columns: Collection[str], name: str) -> Iterator[list[Claim]]:
-    """Yields for each row group what these columns claim, those of their lists included. Raises
-    InputError if the file is damaged.
+    """Yields for each row group the claims of `columns`, including the element columns of lists.
+    Raises InputError if the file is damaged.
 
     Args:
         data: the whole file.
-        schema: what pyarrow made of it.
+        schema: its schema, as read by pyarrow.
     """
     data = memoryview(data).cast("B")
     leaves = [place for place in range(len(schema)) if _leads(schema.column(place).path, columns)]
@@ -51,7 +50,7 @@ def claims(data: Any, schema: Any, columns: Collection[str], name: str) -> Itera
 
 
 def _leads(path: str, columns: Collection[str]) -> bool:
-    parts = path.split(".")  # NAME.list.element of a list; a name may have dots itself
+    parts = path.split(".")  # NAME.list.element for a list; a name may itself contain dots
     return any(".".join(parts[:end]) in columns for end in range(1, len(parts) + 1))
 
 
@@ -65,16 +64,16 @@ def _claim(data: memoryview, column: Any) -> Claim:
         size += header[PAGE_SIZE]
         values += page.get(PAGE_VALUES, 0)
         if min(header[PAGE_SIZE], header[PAGE_PACKED], values) < 0:
-            raise ValueError("less than nothing")
+            raise ValueError("a negative size")
         place = begin + header[PAGE_PACKED]
     return Claim(size, column[PACKED], max(values, column[VALUES]))
 
 
 def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, int]:
-    """Returns a value of Thrift, structures as dictionaries by the numbers of their fields, and the
-    place behind it."""
+    """Returns the Thrift value at `place` and the offset after it. A structure becomes a dictionary
+    {field number: value}."""
     if depth > DEEPEST or not 0 <= place < len(data):  # a list may claim any number of items
-        raise ValueError("too deep, or outside the file")
+        raise ValueError("nested too deeply, or outside the file")
     if kind <= BYTE:
         return data[place], place + 1
     if kind < DOUBLE:
@@ -84,7 +83,7 @@ def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, in
         return None, place + (8 if kind == DOUBLE else 16)
     if kind == BINARY:
         length, place = _varint(data, place)
-        return None, place + length  # no text is asked for
+        return None, place + length  # no caller needs the text
     if kind == STRUCT:
         return _struct(data, place, depth + 1)
     if kind in (LIST, SET):
@@ -94,7 +93,7 @@ def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, in
             item, place = _value(data, head & 15, place, depth + 1)
             items.append(item)
         return items, place
-    raise ValueError("a map, which parquet does not have, or nothing that is known")
+    raise ValueError("a map, which parquet does not use, or an unknown type")
 
 
 def _struct(data: memoryview, place: int, depth: int) -> tuple[dict[int, Any], int]:
@@ -107,7 +106,7 @@ def _struct(data: memoryview, place: int, depth: int) -> tuple[dict[int, Any], i
         else:
             coded, place = _varint(data, place)
             number = (coded >> 1) ^ -(coded & 1)
-        if (kind := head & 15) < BYTE:  # true and false are kinds of their own
+        if (kind := head & 15) < BYTE:  # true and false are types of their own, without data
             fields[number] = kind == TRUE
         else:
             fields[number], place = _value(data, kind, place, depth)
@@ -122,4 +121,4 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         place, shift = place + 1, shift + 7
         if byte < 128:
             return number, place
-    raise ValueError("a number without an end")
+    raise ValueError("an unterminated number")

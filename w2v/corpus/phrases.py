@@ -1,17 +1,17 @@
-"""Phrases: words that stand together more often than chance would have it, such as "new york",
-which become one word, "new_york".
+"""Finds phrases: words that occur together more often than by chance, such as "new york", which
+become one word, "new_york".
 
-Two words a b (with connectors between them: "bank of america") are a phrase if their score is above
-`threshold`. With n(a), n(b), n(ab) occurrences in a text of N words, and D the number of distinct
-words and pairs together:
+Two words a b (perhaps with connectors between them: "bank of america") are a phrase if their score
+is above `threshold`. With n(a), n(b), n(ab) occurrences in a text of N words, and D the number of
+distinct words plus that of distinct pairs:
 
-    word2phrase   (n(ab) - min_count) / n(a) / n(b) · N, in float32 as word2phrase.c has it
+    word2phrase   (n(ab) - min_count) / n(a) / n(b) · N, in float32 as in word2phrase.c
     gensim        (n(ab) - min_count) / (n(a) · n(b)) · D, the default of gensim's Phrases
     npmi          log(p(ab) / (p(a) p(b))) / -log p(ab), from -1 to 1, where p = n / N
 
-A pass reads the text with the phrases of the passes before joined, so that the second one finds
-"new_york times". Text is joined from left to right: what has become part of a phrase is not looked
-at again in the same pass. Unlike in word2phrase.c, no phrase goes over a line end.
+Each pass reads the text with the phrases of earlier passes joined, so that the second one finds
+"new_york times". Text is joined from left to right: a word that has become part of a phrase is not
+considered again in the same pass. Unlike in word2phrase.c, no phrase spans a line end.
 
 Sources: Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
 Compositionality", section 4; Bouma 2009, "Normalized (Pointwise) Mutual Information".
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from w2v.settings.groups import PhraseSettings
 
 THRESHOLDS = {"word2phrase": 100.0, "gensim": 10.0, "npmi": 0.5}
-MAX_BYTES = 1 << 30  # of a file of phrases
+MAX_BYTES = 1 << 30  # of a phrase file
 MAX_PARTS = 64
 MAX_PASSES = 16
 
 
 class Phrase(NamedTuple):
-    """A phrase: the words that become `word`, which may be phrases of an earlier pass."""
+    """A phrase: `parts` are replaced by `word`; a part may be a phrase of an earlier pass."""
 
     word: str
     parts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Phrase(NamedTuple):
 
 @dataclass(frozen=True)
 class Phrases:
-    """The phrases of a text, in the order of the passes, the best first."""
+    """The phrases of a text, ordered by pass and, within a pass, from the highest score."""
 
     entries: tuple[Phrase, ...]
 
@@ -68,20 +68,20 @@ class Phrases:
 
     @property
     def passes(self) -> list[dict[tuple[str, ...], str]]:
-        """What each pass joins: the word that parts become."""
+        """For each pass, a mapping parts -> word."""
         levels = sorted({phrase.level for phrase in self})
         return [{each.parts: each.word for each in self if each.level == level} for level in levels]
 
     def join(self, tokens: Iterable[str]) -> list[str]:
-        """Returns the words of one line with its phrases joined."""
+        """Returns the words of one line with all phrases in it joined."""
         line = list(tokens)
         for mapping in self.passes:
             line = _join(line, mapping)
         return line
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a line for each: word, parts (separated by blanks), count, score, pass; separated
-        by tabs. Raises RunError if it cannot be written."""
+        """Writes a line per phrase with tab-separated fields: word, parts (separated by spaces),
+        count, score, pass. Raises RunError if the file cannot be written."""
         with atomic_file(path) as file:
             for row in self.rows():
                 file.write(("\t".join(map(str, row)) + "\n").encode())
@@ -92,15 +92,15 @@ class Phrases:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Phrases:
-        """Reads what `save` wrote. Raises InputError if the file cannot be read, or a line is none
-        of a phrase; the line's number is named."""
+        """Reads what `save` wrote. Raises InputError if the file cannot be read, or, naming the
+        line, if a line is not a phrase or repeats one."""
         text = whole_text(path, f"the phrases {path}", MAX_BYTES)
         lines = text.removesuffix("\n").split("\n") if text else []
         found = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
         seen: dict[tuple[int, tuple[str, ...]], int] = {}
         for number, each in enumerate(found, 1):
             if (first := seen.setdefault((each.level, each.parts), number)) != number:
-                what = f"{shown(' '.join(each.parts))} stands on line {first} already"
+                what = f"{shown(' '.join(each.parts))} is already on line {first}"
                 raise InputError(f"{path} line {number}: {what}")
         return cls(tuple(found))
 
@@ -116,13 +116,13 @@ def _parsed(line: str, place: str) -> Phrase:
     except ValueError:
         sound = False
     if not sound:
-        wanted = "word, parts separated by blanks, count, score, pass"
-        raise InputError(f"{place}: {shown(line)} is no phrase ({wanted}, separated by tabs)")
+        wanted = "word, parts separated by spaces, count, score, pass"
+        raise InputError(f"{place}: {shown(line)} is not a phrase ({wanted}, separated by tabs)")
     return found
 
 
 def _join(line: list[str], mapping: dict[tuple[str, ...], str]) -> list[str]:
-    """One pass over one line, as `joined` goes over a text."""
+    """Returns a line with the phrases of one pass joined, by the rules of `joined`."""
     longest = max(map(len, mapping), default=0)
     firsts = {parts[0] for parts in mapping}
     found, place = [], 0
@@ -137,7 +137,7 @@ def _join(line: list[str], mapping: dict[tuple[str, ...], str]) -> list[str]:
 
 
 def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) -> Phrases:
-    """Returns the phrases of a text, and closes it.
+    """Returns the phrases of a text, and closes `store`.
 
     Raises:
         RunError: the disk for temporary files is full.
@@ -148,7 +148,7 @@ def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) ->
         bridges = Bridges.of(store, connectors)
         pairs = count_pairs(store, bridges, min_count)
         scores = score_pairs(store, bridges, pairs, min_count, settings.scoring)
-        # the first of equal scores is the one of the more frequent words
+        # a stable sort, so that among equal scores the pair of more frequent words comes first
         chosen = np.flatnonzero(scores > threshold)
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
         rows = {number: bridges.row(number) for number in set(pairs.bridge[chosen].tolist())}
@@ -166,24 +166,26 @@ def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) ->
 
 
 def threshold_of(settings: PhraseSettings) -> float:
-    """Returns the score that a phrase must exceed. Raises InputError if there can be no such
-    threshold, or the delimiter would cut words in two."""
+    """Returns the score that a phrase must exceed. Raises InputError if `threshold` is outside the
+    range of the score, or `delimiter` is empty or contains whitespace, which would split words."""
     if settings.delimiter.split() != [settings.delimiter]:
-        raise InputError(f"`delimiter` {settings.delimiter!r} holds whitespace: take another one")
+        problem = "is empty or contains whitespace: choose another one"
+        raise InputError(f"`delimiter` {settings.delimiter!r} {problem}")
     threshold = settings.threshold
     if threshold is None:
         return THRESHOLDS[settings.scoring]
     if settings.scoring == "npmi" and not -1 <= threshold <= 1:
-        raise InputError(f"`threshold` {threshold:g}: `scoring` npmi lies between -1 and 1")
+        raise InputError(f"`threshold` {threshold:g} is not between -1 and 1, as `scoring` npmi is")
     if settings.scoring != "npmi" and threshold <= 0:
-        raise InputError(f"`threshold` {threshold:g} is not above 0, as `scoring` needs it")
+        problem = f"must be above 0 with `scoring` {settings.scoring}"
+        raise InputError(f"`threshold` {threshold:g} {problem}")
     return threshold
 
 
 def score_pairs(
     store: TokenStore, bridges: Bridges, pairs: PairCounts, min_count: int, scoring: str
 ) -> np.ndarray:
-    """Returns the scores [P] of counted pairs, see the module's docstring."""
+    """Returns the scores [P] of counted pairs by the formulas of the module's docstring."""
     counts = store.vocabulary.counts
     first, second = counts[pairs.first], counts[pairs.second]
     if scoring == "word2phrase":
@@ -214,7 +216,7 @@ CONNECTORS = {
 
 
 def connector_words(given: tuple[str, ...]) -> frozenset[str]:
-    """Returns the connectors: those of a language if its code is given, else the words."""
+    """Returns the connectors, with each language code in `given` replaced by that language's."""
     return frozenset(
         word
         for each in given

@@ -1,5 +1,5 @@
-"""Cuts a corpus into pieces that can be read apart from each other: of small files several, of
-large ones of plain text parts that end at a line end, of all else whole files."""
+"""Cuts a corpus into pieces that can be read independently: several small files, a part of a large
+plain-text file that ends at a line end, or a whole file of any other kind."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from w2v.corpus.sources import Source, opened
 from w2v.system.compression import MAGIC_BYTES, compression
 
 PIECE_BYTES, SMALLEST_PIECE = 64 << 20, 1 << 20
-PIECES_PER_RANK = 4  # so that no rank has much more than another
-LOOKED_AT = 1 << 16  # bytes read at a time when a line end is looked for
+PIECES_PER_RANK = 4  # at least, so that no rank gets much more than another
+LOOKED_AT = 1 << 16  # bytes read at a time while searching for a line end
 
 Piece = list[Source]  # whole files, or a part of one
 
 
 def cut_pieces(sources: Sequence[Source], reading: Reading, ranks: int) -> list[Piece]:
-    """Returns the pieces for so many ranks, all of about the same size, in the order of the
-    text."""
+    """Returns the pieces for `ranks` ranks, of about equal size, in the order of the text."""
     total = sum(source.size or 0 for source in sources)
     size = max(SMALLEST_PIECE, min(PIECE_BYTES, total // (PIECES_PER_RANK * ranks)))
     pieces: list[Piece] = []
@@ -37,7 +36,7 @@ def cut_pieces(sources: Sequence[Source], reading: Reading, ranks: int) -> list[
 
 
 def _parts(source: Source, reading: Reading, size: int) -> Iterator[Source]:
-    """Yields the parts of a file: behind line ends, where it is plain text in UTF-8."""
+    """Yields the parts of a file, cut after line ends if it is plain text in UTF-8, else whole."""
     begin, length = 0, source.size or 0
     plain = source.format == "text" and reading.encoding == UTF_8 and not reading.paragraphs
     if plain and length > size:
@@ -50,7 +49,7 @@ def _parts(source: Source, reading: Reading, size: int) -> Iterator[Source]:
 
 
 def _line_end(file: IO[bytes], start: int, length: int) -> int | None:
-    """Returns the place behind the first line end from `start` on, None if that is the end."""
+    """Returns the offset after the first line end from `start` on, None at the file's end."""
     file.seek(start)
     while start < length and (block := file.read(LOOKED_AT)):
         if (place := block.find(b"\n")) >= 0:

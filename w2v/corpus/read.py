@@ -1,9 +1,9 @@
-"""Makes a TokenStore of a corpus: of files, from the cache or by reading them once, or from memory.
+"""Builds a TokenStore from files (or from the cache, if they have been read before) or from memory.
 
-The calling thread reads and decompresses, a pool of threads splits, encodes and counts the chunks,
-and the results are added in corpus order; so the outcome does not depend on the number of threads.
-What cannot be read twice (standard input, FIFOs, generators) needs no copy of its text either: the
-ids are that copy.
+The calling thread reads and decompresses, a thread pool splits, encodes and counts the chunks, and
+the results are added in corpus order, so that they do not depend on the number of threads. Sources
+that cannot be read twice (standard input, FIFOs, generators) need no copy of their text: all later
+passes use the ids.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 
-# Measured: 2 to 4 MiB are quickest (a chunk's dictionary stays in the cache); each one in flight
-# takes some 15 MB.
+# Measured: 2 to 4 MiB are fastest (a chunk's dictionary fits the CPU cache); each chunk in flight
+# takes about 15 MB.
 CHUNK_BYTES = 2 << 20
 
 
@@ -52,16 +52,15 @@ def read_corpus(
 
     Args:
         corpus: files, folders, globs and `-`, see `resolve_sources`.
-        use_cache: whether the cache is looked into and keeps the corpus; else the ids live in a
-            nameless temporary file.
-        progress: called with the bytes read so far and in all (None when a pipe is among the
-            sources).
-        threads: threads that split text; None: as many as this process may use.
-        chunk_bytes: text worked on at a time, per thread.
-        ranks: the processes that read it together, if there are several.
+        use_cache: whether to look the corpus up in the cache and to store it there; if not, the ids
+            are kept in an unnamed temporary file.
+        progress: called with the bytes read so far and the total (None if a source is a pipe).
+        threads: number of threads that split text; None: as many as this process may use.
+        chunk_bytes: size of the pieces of text that a thread works on.
+        ranks: the processes that read the corpus together, if there are several.
 
     Raises:
-        InputError: nothing can be read, or a file is unreadable, no text or damaged.
+        InputError: the corpus has no words, or a file is unreadable, damaged or not text.
         RunError: a file changed while it was read, a device failed, or the temporary disk is full.
     """
     with nullcontext() if ranks is None else ranks.step():
@@ -88,21 +87,21 @@ def read_corpus(
     else:
         store = reader.read_alone(cached)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
-    told = (*warnings, *store.warnings)  # the cache holds only those about the text
-    store = replace(store, key=key, sources=tuple(described), warnings=told)
+    warned = (*warnings, *store.warnings)  # the cache keeps only warnings about the text itself
+    store = replace(store, key=key, sources=tuple(described), warnings=warned)
     with nullcontext() if ranks is None else ranks.step():
         return with_phrases(store, settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:
-    """Returns the text that the cache holds under `key`, or None."""
+    """Returns the text cached under `key`, with phrases joined as the settings say, or None."""
     store = load_entry(key)
     return None if store is None else with_phrases(store, settings)
 
 
 def with_phrases(store: TokenStore, settings: CorpusSettings) -> TokenStore:
-    """Returns the text with the phrases of a file joined, if the settings name one. Raises
-    InputError if it is no such file, RunError if the disk for temporary files is full."""
+    """Returns the text with the phrases of `settings.phrases`, if any, joined. Raises InputError if
+    that is not a phrase file, RunError if the disk for temporary files is full."""
     if settings.phrases is None:
         return store
     from w2v.corpus.joining import joined  # only needed here
@@ -122,15 +121,15 @@ def read_memory(
     threads: int | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> TokenStore:
-    """Returns what `read_corpus` would for a file with the same lines, of a corpus from memory,
-    which is read once and not cached.
+    """Reads a corpus from memory, once and without the cache. Returns what `read_corpus` would for
+    a file with the same lines.
 
     Args:
         corpus: an iterable, such as a generator, of lines of text (a string with line breaks is
-            several lines), of lists of tokens (taken as they are, but for `lowercase`) or of lists
-            of integers (their words are their digits); or a column of pandas, Polars, Arrow or
-            `datasets` of such values, whose missing values are skipped; or a table of one of these.
-        column: which column of a table; None: that of the settings, else "text".
+            several lines), of lists of tokens (used unchanged, except for `lowercase`) or of lists
+            of integers (which become the words of their digits); or a column of such values from
+            pandas, Polars, Arrow or `datasets`, whose missing values are skipped; or a table.
+        column: the column of a table to read; None: the one in the settings, else "text".
     """
     column = settings.column if column is None else column
     reading, advance = Reading.of(settings), _counting(progress, None)
@@ -144,7 +143,7 @@ def read_memory(
 
 
 def _counting(progress: Progress | None, total: int | None) -> Advance:
-    """Returns a function that adds up the bytes that were read and reports them."""
+    """Returns a function that adds up the bytes read and reports the sum to `progress`."""
     done = 0
 
     def advance(size: int) -> None:
@@ -158,7 +157,7 @@ def _counting(progress: Progress | None, total: int | None) -> Advance:
 
 @contextmanager
 def _frugal_arrow() -> Iterator[None]:
-    """Takes Arrow's memory from the system. Its own pool keeps what was freed, 50 to 100 MB."""
+    """Makes Arrow use the system allocator: Arrow's own pool keeps 50 to 100 MB of freed memory."""
     import pyarrow
 
     usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
@@ -171,17 +170,17 @@ def _frugal_arrow() -> Iterator[None]:
 
 @dataclass
 class Reader:
-    """Reads a corpus into a file of ids, and files again when the first place was too small."""
+    """Reads a corpus into a file of ids: in the cache or, if it fails there, a temporary file."""
 
-    # what remains to be done of some sources, a chunk at a time
+    # yields for each chunk of the given sources a function that encodes it
     encoders: Callable[[Sequence[Source], Notices], Iterator[Encode]]
     reading: Reading
     threads: int
-    sources: Sequence[Source] = ()  # files; none for text from memory
+    sources: Sequence[Source] = ()  # empty for text from memory
     warnings: list[str] = field(default_factory=list)
 
     def read_alone(self, key: str | None) -> TokenStore:
-        """Returns the store, with a key from the cache or so that the cache keeps it."""
+        """Reads the corpus in one process; with a `key`, from the cache, or adding it there."""
         if key is not None:
             if (store := load_entry(key)) is not None:
                 return store
@@ -194,13 +193,13 @@ class Reader:
                     return store
             except (CacheUnavailable, SpoolError) as error:
                 self.warnings.append(f"the corpus is not cached: {error}")
-        # the store's memory map holds it open; without a name nobody can leave it behind
+        # The store's memory map keeps the file open; without a name it cannot be left behind.
         with told_when_full(), tempfile.TemporaryFile() as file:
             return self.read(file, tempfile.gettempdir())
 
     @_frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
-        """Returns the store over `file`, an empty file in `folder`."""
+        """Reads the corpus into `file`, an empty file in `folder`, and returns the store."""
         notices = Notices()
         builder = TokenStoreBuilder(file, folder, paragraphs=self.reading.paragraphs)
         self.encode(builder, self.sources, notices)
@@ -214,7 +213,8 @@ class Reader:
     def encode(
         self, builder: TokenStoreBuilder, sources: Sequence[Source], notices: Notices
     ) -> None:
-        """Adds the text of the sources to `builder`, and what is met in it to `notices`."""
+        """Adds the text of the sources to `builder`, and what was skipped or replaced in it to
+        `notices`."""
 
         def add(chunk: EncodedChunk) -> None:
             builder.add(chunk)
@@ -226,8 +226,7 @@ class Reader:
             try:
                 for encode in self.encoders(sources, notices):
                     waiting.append(pool.submit(encode))
-                    # One chunk waits beside those worked on: no thread idles, and memory stays
-                    # bounded.
+                    # One more chunk than threads: no thread idles, and memory stays bounded.
                     while len(waiting) > self.threads + 1:
                         add(waiting.popleft().result())
                 while waiting:

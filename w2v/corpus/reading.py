@@ -1,5 +1,5 @@
-"""How text is read, whatever it comes from, and what readers come across that the user should
-know."""
+"""The options for reading text from any kind of source, and counts of what readers skipped or
+replaced, for the user to know."""
 
 from __future__ import annotations
 
@@ -17,18 +17,15 @@ DEFAULT_COLUMN, UTF_8 = "text", "utf-8"
 
 @dataclass(frozen=True)
 class Reading:
-    """What the settings say. column: of tables. strict: whether bytes that are not UTF-8 are
-    refused. words: whether words are found by Unicode's boundaries. cutter: what cuts lines into
-    words, if a file says how. paragraphs: whether lines go on
-    until a blank one. encoding: what the text is written in, by Python's name."""
+    """How to read a text, from the settings of a corpus."""
 
-    column: str = DEFAULT_COLUMN
+    column: str = DEFAULT_COLUMN  # to read from tables
     lowercase: bool = False
-    strict: bool = False
-    words: bool = False
-    cutter: FileTokenizer | None = None
-    paragraphs: bool = False
-    encoding: str = UTF_8
+    strict: bool = False  # whether to reject invalid bytes instead of replacing them
+    words: bool = False  # whether words are delimited by Unicode's word boundaries
+    cutter: FileTokenizer | None = None  # splits lines into words, if a tokenizer file is given
+    paragraphs: bool = False  # whether a sentence continues over line ends until a blank line
+    encoding: str = UTF_8  # of text files, under Python's name
 
     @classmethod
     def of(cls, settings: CorpusSettings) -> Reading:
@@ -44,63 +41,59 @@ class Reading:
 
     @property
     def cuts(self) -> bool:
-        """Whether what stands between blanks need not be one word."""
+        """Whether text between spaces may be more than one word."""
         return self.words or self.cutter is not None
 
     def described(self) -> dict[str, Any]:
-        """Returns plain values that differ where a text has other words."""
+        """Returns plain values that differ whenever the options can give a text different words."""
         return {**vars(self), "cutter": self.cutter and self.cutter.digest}
 
 
 def cutter_of(settings: CorpusSettings) -> FileTokenizer | None:
-    """Returns what cuts lines into words, if the settings name a file that says how."""
+    """Returns the tokenizer of the file that the settings name, or None if they name none."""
     if settings.tokenizer_file is None:
         return None
-    from w2v.corpus.tokenizer_file import load_tokenizer  # for few corpora
+    from w2v.corpus.tokenizer_file import load_tokenizer  # rarely needed
 
     return load_tokenizer(settings.tokenizer_file)
 
 
 @dataclass
 class Notices:
-    """passed_over: why files were, a sentence each. missing: rows of tables without a text. nul,
-    invalid: NUL bytes taken as blanks, and UTF-8 sequences replaced. foreign: characters of another
-    encoding replaced. tags: lines that are tags around a document."""
+    """What was skipped or replaced while a text was read."""
 
-    passed_over: list[str] = field(default_factory=list)
-    missing: int = 0
-    nul: int = 0
-    invalid: int = 0
-    foreign: int = 0
-    tags: int = 0
+    passed_over: list[str] = field(default_factory=list)  # one reason for each file skipped
+    missing: int = 0  # rows of tables whose text is null
+    nul: int = 0  # NUL bytes, read as spaces
+    invalid: int = 0  # invalid UTF-8 sequences replaced
+    foreign: int = 0  # characters replaced that are invalid in another `encoding`
+    tags: int = 0  # tag lines around documents left out
 
     def add(self, other: Notices) -> None:
-        """Adds what was come across later in the text."""
+        """Adds the notices of a later part of the text."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     def sentences(self) -> list[str]:
-        """Returns what to tell of them."""
-        first = (
-            f"in folders passed over, the first: {self.passed_over[0]}" if self.passed_over else ""
-        )
-        replaced = "replaced by U+FFFD (`encoding_errors` strict refuses them)"
-        told = (
+        """Returns a sentence for the user about each kind that occurred."""
+        first = f"in folders skipped, the first: {self.passed_over[0]}" if self.passed_over else ""
+        replaced = "replaced by U+FFFD (`encoding_errors` strict rejects them)"
+        sentences = (
             (len(self.passed_over), "file", first),
             (self.missing, "row", "without a text (null) left out"),
             (self.tags, "line", "of <doc> tags left out"),
             (self.invalid, "invalid UTF-8 sequence", replaced),
             (self.foreign, "character", f"not valid in `encoding` {replaced}"),
-            (self.nul, "NUL byte", "in the text taken as blanks"),
+            (self.nul, "NUL byte", "in the text read as spaces"),
         )
-        return [f"{counted(number, noun)} {what}" for number, noun, what in told if number]
+        return [f"{counted(number, noun)} {what}" for number, noun, what in sentences if number]
 
 
 def no_word(names: Sequence[str], notices: Notices) -> str:
-    """Returns what to say of sources that hold no word."""
+    """Returns the message for a corpus, with sources of these names, that has no words."""
     first, *more = names or ["it"]
     named = f"{first} and {len(more)} more are" if more else f"{first} is"
-    return f"the corpus holds no word: {'; '.join(notices.sentences() or [f'{named} empty'])}"
+    return f"the corpus contains no words: {'; '.join(notices.sentences() or [f'{named} empty'])}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""The same text with other ids."""
+"""Maps the ids of a text to those of another vocabulary."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from w2v.system.files import temporary_file
 
 
 def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
-    """Returns the same text with the ids of another vocabulary, and closes `store`. Other words get
-    the id V, so that they are left out. Raises RunError if the disk for temporary files is full."""
+    """Returns the same text with the ids of `vocabulary` (V words), and closes `store`. Words that
+    `vocabulary` lacks get the id V, so that training skips them. Raises RunError if the disk for
+    temporary files is full."""
     unknown = len(vocabulary)
     ids_of = {word: place for place, word in enumerate(vocabulary.words)}
     mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)

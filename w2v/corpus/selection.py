@@ -1,5 +1,5 @@
-"""The vocabulary of a run: what `min_count` and `max_vocab` leave of a corpus's words, and whether
-that is much of its text."""
+"""Selects the vocabulary of a run by `min_count` and `max_vocab` or from a file, and warns if it
+covers too little of the text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from w2v.system.files import whole_text
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
 
-LOST_SHARE = 0.2  # of the running words below `min_count`, from which on it is told
-MARKED_SHARE = 0.05  # of the running words that end in punctuation; prose has 10 to 15 %
-FREQUENT = 100_000  # among so many of the words pairs such as "king" and "king," are looked for
+LOST_SHARE = 0.2  # warn if more of the running words are below `min_count`
+MARKED_SHARE = 0.05  # warn if more of them end in punctuation; unsplit prose has 10 to 15 %
+FREQUENT = 100_000  # search this many words for pairs such as "king" and "king,"
 MARKS = ",.;:!?)]}\"'»”’…、。，．！？；：）」』"
 
 
 def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocabulary:
     """Returns the words of a corpus that occur at least `min_count` times, at most the `max_vocab`
-    most frequent of them. Raises InputError if there is none."""
+    most frequent ones. Raises InputError if there are none."""
     chosen = vocabulary.truncated(settings.min_count, settings.max_vocab)
     if not len(chosen):
         highest = int(vocabulary.counts[0])
@@ -38,11 +38,13 @@ def select_vocabulary(vocabulary: Vocabulary, settings: CorpusSettings) -> Vocab
 
 
 def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
-    """Returns the words of a file, and a sentence on those that the text lacks, "" if none.
+    """Returns the vocabulary in a file, and a sentence on its words that the text lacks ("" if
+    none).
 
-    The file's first line says what it is. Words with counts, as `w2v vocab` writes them, are kept
-    with these; of one word a line without blanks and tabs, those of the text with its counts.
-    Raises InputError if the file is neither, or the text has none of its words.
+    The first line determines the kind of file. Words with counts, as `w2v vocab` writes them, are
+    all kept, with these counts. Of a list with one word per line, only the words of the text are
+    kept, with the text's counts. Raises InputError if the file is neither, or the text has none of
+    its words.
     """
     content = whole_text(path, f"the vocabulary {path}")
     plain = parsed_list(content, path)
@@ -50,41 +52,41 @@ def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
     words = plain or (listed.words if listed else [])
     known = sorted(place for word in words if (place := text.index(word)) is not None)
     if not known:
-        what = "holds no word" if not words else "has no word of the text"
+        what = "has no words" if not words else "has none of the text's words"
         raise InputError(f"`vocab` {path} {what}; is it the list for this corpus?")
     note = ""
     if missing := len(words) - len(known):
-        fate = " and are left out" if plain else ": nothing trains them"
+        fate = " and are left out" if plain else ": their vectors will not be trained"
         note = f"{missing:,} of the {len(words):,} words of `vocab` {path} are not in the text"
         note += fate
     return listed or Vocabulary([text.words[place] for place in known], text.counts[known]), note
 
 
 def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
-    """Returns a sentence where much of a text falls below `min_count`, and one where many words end
-    in punctuation, with what to do."""
+    """Returns warnings, with remedies, for a text of which much is below `min_count`, or of which
+    many words end in punctuation."""
     counts, found = vocabulary.counts, []
     total, kept = int(counts.sum()), int(counts[counts >= settings.min_count].sum())
     by_whitespace = settings.tokenizer == "whitespace"
     if 0 < kept < (1 - LOST_SHARE) * total:
-        tokenizer = ", or `tokenizer` words if whitespace does not separate its words"
+        tokenizer = ", or use `tokenizer` words if whitespace does not separate its words"
         found.append(
             f"{100 - 100 * kept / total:.0f} % of the text, {total - kept:,} of {total:,} words,"
-            f" are left out: they occur less often than `min_count` {settings.min_count}; take a"
+            f" are left out: they occur less often than `min_count` {settings.min_count}; use a"
             f" smaller `min_count` or more text{tokenizer if by_whitespace else ''}"
         )
     if by_whitespace and (pair := _marked_pair(vocabulary)):
         marked, word, share = pair
         found.append(
-            f"{100 * share:.0f} % of the words end in punctuation, such as {shown(marked)} beside"
-            f" {shown(word)}, and are words of their own; `tokenizer` words leaves it out"
+            f"{100 * share:.0f} % of the words end in punctuation, such as {shown(marked)} next to"
+            f" {shown(word)}, and count as separate words; `tokenizer` words drops the punctuation"
         )
     return found
 
 
 def _marked_pair(vocabulary: Vocabulary) -> tuple[str, str, float] | None:
-    """Returns a word that ends in punctuation, the same word without, and how many of the running
-    words are such; None where they are few."""
+    """Returns a word that ends in punctuation, the same word without it, and the share of running
+    words that end so; None if that share is small."""
     words = list(vocabulary.words[:FREQUENT])
     marked = [place for place, word in enumerate(words) if len(word) > 1 and word[-1] in MARKS]
     share = float(vocabulary.counts[np.array(marked, int)].sum() / vocabulary.counts.sum())

@@ -1,12 +1,13 @@
-"""Several ranks (processes that train one model) read a corpus together.
+"""Reads a corpus jointly in several ranks (processes that train one model).
 
-The text is cut into pieces: of small files several, of large ones of plain text a part that ends at
-a line end, of all else (compressed files, tables, texts in other encodings, paragraphs) whole
-files. Piece i is rank (i mod N)'s. Each rank splits and counts its pieces as one process would; the
-dictionaries are added up, each word by one rank, and all ranks learn the sums. So the vocabulary
-and the ids are, byte for byte, those of one process, and the ids one file that all ranks map.
+The text is cut into pieces: several small files, a part of a large plain-text file that ends at a
+line end, or a whole file of any other kind (compressed files, tables, other encodings, text read in
+paragraphs). Rank (i mod N) gets piece i. Each rank splits and counts its pieces as a single process
+would. Then the dictionaries are merged: one rank adds up the counts of each word, and all ranks
+receive the sums. The vocabulary and the ids are therefore byte for byte those of a single process,
+and the ids are one file that all ranks map into memory.
 
-Where the ranks share no directory, one process of every machine reads everything.
+If the ranks share no directory, one process per machine reads the whole corpus.
 """
 
 from __future__ import annotations
@@ -41,32 +42,31 @@ COPIED_IDS = 1 << 22
 
 
 class Ranks(Protocol):
-    """What is asked of the processes of a run, see `w2v.training.world`; all but `step` are
-    collectives."""
+    """The communication that reading needs between the processes of a run, see
+    `w2v.training.world`. All methods except `step` are collective operations."""
 
     rank: int
     size: int
 
     def told(self, value: Any) -> Any:
-        """Returns rank 0's value."""
+        """Broadcasts: returns rank 0's value on every rank."""
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
-        """Returns the arrays of all ranks."""
+        """All-gathers: returns the arrays of all ranks, in order."""
 
     def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Gives part r to rank r, and returns what the ranks gave to this one."""
+        """All-to-all: sends part r to rank r, and returns the parts that this rank received."""
 
     def step(self) -> AbstractContextManager[None]:
-        """All ranks come through the block, or an error of one is an error of all."""
+        """A block that either all ranks complete, or that raises on all if it raises on one."""
 
 
 def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
-    """Returns the store, the same one on all ranks; with a key it comes from the cache, or goes
-    there.
+    """Returns the same store on all ranks. With a `key`, it comes from the cache or is added to it.
 
     Raises:
-        InputError: the ranks see different files, or as one process would.
-        RunError: as one process would.
+        InputError: the ranks see different files, or for the reasons that `read_corpus` names.
+        RunError: for the reasons that `read_corpus` names.
     """
     _check_sources(reader, ranks)
     found = None if key is None else load_entry(key)
@@ -80,7 +80,7 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
         if shared is not None:
             return _Shards(reader, ranks, shared).read()
     store: TokenStore | None = None
-    for first in (True, False):  # the others of a machine find it in the cache
+    for first in (True, False):  # the other ranks of a machine then find it in the cache
         with ranks.step():
             if first == (hosts.index(here) == ranks.rank):
                 store = reader.read_alone(key)
@@ -92,7 +92,7 @@ def _check_sources(reader: Reader, ranks: Ranks) -> None:
     with ranks.step():
         if passing := next((each for each in reader.sources if not each.lasting), None):
             what = f"{passing.name} can be read by one process only, and there are {ranks.size}"
-            raise InputError(f"{what}: name files")
+            raise InputError(f"{what}: give regular files instead")
     sizes = [(each.format, each.size) for each in reader.sources]
     described = zlib.crc32(json.dumps([sizes, asdict(reader.reading)]).encode())
     numbers = [len(sizes), sum(each.size or 0 for each in reader.sources), described]
@@ -101,13 +101,13 @@ def _check_sources(reader: Reader, ranks: Ranks) -> None:
         for rank, own in enumerate(every):
             if own != every[0]:
                 there, here = (f"{each[0]} files, {each[1]} bytes" for each in (own, every[0]))
-                problem = f"rank {rank} sees another corpus than rank 0 ({there}, …; {here}, …)"
+                problem = f"rank {rank} sees a different corpus from rank 0 ({there}; {here})"
                 raise InputError(f"{problem}: give all ranks the same files")
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """A directory that all ranks see. entry: on rank 0, what the cache will keep."""
+    """A directory that all ranks see; `entry` is the cache entry being built, on rank 0 only."""
 
     path: Path
     entry: NewEntry | None
@@ -115,7 +115,7 @@ class _Folder:
 
 
 def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
-    """Makes a folder in the cache, or a temporary one, which is gone when the stack is left."""
+    """Makes a folder in the cache or a temporary one; it is removed when `stack` exits."""
     warnings = []
     if key is not None:
         try:
@@ -131,7 +131,8 @@ def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
 
 @contextmanager
 def _shared_folder(key: str | None, ranks: Ranks) -> Iterator[_Folder | None]:
-    """Gives a folder of rank 0 for as long as the block lasts, or None if not all ranks see it."""
+    """Provides a folder made by rank 0 for the duration of the block, or None if some rank cannot
+    see it."""
     with ExitStack() as stack:
         folder, token = None, secrets.token_hex()
         with ranks.step():
@@ -148,14 +149,14 @@ def _shared_folder(key: str | None, ranks: Ranks) -> Iterator[_Folder | None]:
 
 
 class _Shards:
-    """One rank's part of the reading."""
+    """One rank's part of reading the corpus."""
 
     def __init__(self, reader: Reader, ranks: Ranks, folder: _Folder) -> None:
         self._reader, self._ranks, self._folder = reader, ranks, folder
         with ranks.step():
             self._pieces = cut_pieces(reader.sources, reader.reading, ranks.size)
         self._own = self._pieces[ranks.rank :: ranks.size]
-        self._sizes: list[int] = []  # ids of each own piece
+        self._sizes: list[int] = []  # number of ids of each of this rank's pieces
         self._notices: list[Notices] = []
 
     def read(self) -> TokenStore:
@@ -179,7 +180,7 @@ class _Shards:
         n_words = int(vocabulary.counts.sum())
         warnings = (*self._folder.warnings, *notices.sentences())
         store = TokenStore(ids, vocabulary, n_words, n_lines, warnings)
-        with ranks.step():  # the others have the file, whatever becomes of its name
+        with ranks.step():  # the other ranks have the file open, so that it may be renamed
             entry = self._folder.entry
             if entry is not None and (problem := entry.commit(store, reader.sources)):
                 more = f"the corpus is not cached: {problem}"
@@ -196,7 +197,7 @@ class _Shards:
                 source.check_unchanged()
 
     def _all_notices(self) -> Notices:
-        """Returns what all ranks came across, in the order of the text."""
+        """Returns the notices of all ranks, in the order of the text."""
         own = json.dumps([asdict(each) for each in self._notices]).encode()
         every = [json.loads(each.tobytes()) for each in self._ranks.gather(_bytes(own))]
         found = Notices()
@@ -205,7 +206,7 @@ class _Shards:
         return found
 
     def _assembled(self, file: IO[bytes], length: int) -> np.ndarray:
-        """Returns the ids of the whole text: one file, into which all ranks have written theirs."""
+        """Returns the ids of the whole text, from one file into which every rank writes its own."""
         ranks, path = self._ranks, self._folder.path / IDS
         every = ranks.gather(np.array(self._sizes, np.int64))
         sizes = [every[i % len(every)][i // len(every)] for i in range(len(self._pieces))]
@@ -223,7 +224,7 @@ class _Shards:
 
 @contextmanager
 def told_when_full() -> Iterator[None]:
-    """Where there is no other place for the ids that cannot be written, it is a RunError."""
+    """Turns a failure to write the ids into a RunError, where there is no other place to try."""
     try:
         yield
     except (SpoolError, OSError) as error:
@@ -237,14 +238,14 @@ def _bytes(data: bytes) -> np.ndarray:
 
 
 def _summed(words: pa.Array, counts: np.ndarray, ranks: Ranks) -> tuple[pa.Array, np.ndarray]:
-    """Returns the words of all ranks [d], each once, and the sums of their counts; every word is
-    added up by the rank that its bytes point to."""
+    """Returns the distinct words [d] of all ranks and the sums [d] of their counts. The counts of a
+    word are added up by rank (sum of its bytes mod N)."""
     import pyarrow as pa
 
     there = np.flatnonzero(counts)
     words, counts = words.take(pa.array(there)), counts[there]
     data, lengths = _unpacked(words)
-    # no word is empty
+    # reduceat needs non-empty words, which all of them are
     starts = np.cumsum(lengths) - lengths
     owner = np.add.reduceat(data, starts, dtype=np.uint32) % ranks.size if len(words) else starts
     parts = [np.flatnonzero(owner == rank) for rank in range(ranks.size)]
@@ -262,7 +263,7 @@ def _summed(words: pa.Array, counts: np.ndarray, ranks: Ranks) -> tuple[pa.Array
 
 
 def _unpacked(words: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the bytes of the words, one after the other, and the length of each."""
+    """Returns the concatenated bytes of the words, and the length of each word."""
     _, offsets, data = words.buffers()
     ends = np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1]
     text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
@@ -270,7 +271,7 @@ def _unpacked(words: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _packed(texts: Sequence[np.ndarray], lengths: Sequence[np.ndarray]) -> pa.Array:
-    """Returns the words of all texts, see `_unpacked`."""
+    """Returns the words of several results of `_unpacked`, in order."""
     import pyarrow as pa
 
     ends = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
@@ -279,8 +280,8 @@ def _packed(texts: Sequence[np.ndarray], lengths: Sequence[np.ndarray]) -> pa.Ar
 
 
 def _ids(words: pa.Array, all_words: pa.Array, ids_of: np.ndarray) -> np.ndarray:
-    """Returns the ids of the words; `ids_of` are those of all words. What stands nowhere has
-    any."""
+    """Returns the ids of `words`, given the ids `ids_of` of `all_words`. A word that does not occur
+    gets an arbitrary id."""
     import pyarrow.compute as pc
 
     places = pc.fill_null(pc.index_in(words, value_set=all_words), 0).to_numpy()

@@ -1,8 +1,9 @@
-"""Finds what is to be read: files, folders, globs, FIFOs, and standard input, which is named `-`.
+"""Resolves the names of a corpus to sources: files, folders, globs, FIFOs, and standard input
+(`-`).
 
-The list is deterministic: arguments keep their order, a folder gives its files sorted by path
-(recursively, without hidden ones), a glob gives its matches sorted. What a source's bytes mean is
-settled later, in `chunks` and `tables`.
+The order is deterministic: arguments keep their order, a folder yields its files sorted by path
+(recursively, without hidden files), a glob yields its matches sorted. The content of a source is
+interpreted later, in `chunks` and `tables`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from w2v.system.json import read_object
 
 Advance = Callable[[int], None]
 
-# what a name leaves open: WikiExtractor's files are texts with tags, or lines of JSON
+# WikiExtractor's files, wiki_00 and so on, may be text with tags or lines of JSON.
 EXTRACTED, EXTRACTED_NAME = "extracted", re.compile(r"wiki_\d+")
 ON_HUB = "hub"
 STANDARD_INPUT = "-"
@@ -36,34 +37,34 @@ STANDARD_INPUT_NAME = "standard input"
 TABLE_FORMATS = dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")
 TABLE_FORMATS |= {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".arrow": "arrow"}
 RUN_FILES = {"config.yaml", "format_version"}  # in every run's folder
-# in the folders that `save_to_disk` of `datasets` makes: of one split, and of several
+# The files that mark a folder made by `save_to_disk` of `datasets`: for one split, and for several.
 SPLIT_FILES, SPLITS_FILE = {"state.json", "dataset_info.json"}, "dataset_dict.json"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read, as it was when the corpus was resolved."""
+    """One source of text, with its size and times when the corpus was resolved."""
 
     name: str
     path: str | None  # absolute; None for standard input
     format: str
-    size: int | None = None  # None where the content does not last (pipes, devices)
+    size: int | None = None  # None for pipes and devices, which cannot be read again
     mtime_ns: int | None = None
-    # inode and time of the last change: other text can have the size and the time of the old one
+    # inode and ctime: a file can be replaced by another one of the same size and mtime
     stamp: tuple[int, ...] = ()
-    named: bool = True  # by the user, not met in a folder or by a pattern
-    # a part of a file: its bytes from `begin` on, up to `end` (None: the file's)
+    named: bool = True  # by the user, rather than found in a folder or by a glob
+    # a part of a file: its bytes from `begin` up to `end` (None: the end of the file)
     begin: int = 0
     end: int | None = None
 
     @property
     def lasting(self) -> bool:
-        """Whether its content stays, so that its ids may be cached: of a regular file, and of a
-        commit on the hub."""
+        """Whether the content can be read again, so that its ids may be cached: true for a regular
+        file and for a commit on the hub."""
         return self.size is not None or self.format == ON_HUB
 
     def check_unchanged(self) -> None:
-        """Raises RunError when a regular file has another size or time by now."""
+        """Raises RunError if a regular file has changed its size or mtime, or has vanished."""
         if self.path is None or self.size is None:
             return
         try:
@@ -94,9 +95,9 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[bytes]:
-    """Yields the decompressed bytes of `source` in pieces of `piece_bytes`. `advance` gets the
-    number of raw bytes of each read. Raises InputError if the source cannot be opened, or its
-    compressed data are damaged or cut short, and RunError if the device fails."""
+    """Yields the decompressed bytes of `source` in pieces of `piece_bytes`. `advance` is called
+    with the number of raw bytes of each read. Raises InputError if the source cannot be opened, or
+    its compressed data are damaged or truncated, and RunError if the device fails."""
     with opened(source) as file:
         size, plain = source.size, source.begin > 0
         if plain:
@@ -109,8 +110,8 @@ def read_pieces(source: Source, piece_bytes: int, advance: Advance) -> Iterator[
 
 
 def table_format(name: str) -> str | None:
-    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text, and
-    EXTRACTED where either may be."""
+    """Returns the format of a table by its file name ("a.jsonl.gz": "json"), None for text, or
+    EXTRACTED for a file of WikiExtractor, which may be either."""
     stem = name.lower()
     for suffix in compression.SUFFIXES:
         stem = stem.removesuffix(suffix)
@@ -122,16 +123,17 @@ def table_format(name: str) -> str | None:
 def resolve_sources(
     corpus: Sequence[str], column: str | None = None
 ) -> tuple[list[Source], list[str]]:
-    """Returns the sources that `corpus` names, in reading order, and warnings about them: files,
-    folders, globs (for shells or YAML files that did not expand them), data sets of the hub, and
-    `-`. Without a `column` everything but a table is plain text. Folders of runs are passed over.
+    """Returns the sources that `corpus` names, in reading order, and warnings about them. Names may
+    be files, folders, globs (which a YAML file or some shells do not expand), data sets of the hub
+    and `-`. Sources whose name does not show a table are plain text, but with `column` a pipe may
+    be a table. The folders of runs are skipped.
 
     Raises:
-        InputError: a name matches nothing, a folder holds no file or cannot be read, `-` is given
-            twice, or a column is named although no source is a table.
+        InputError: a name matches nothing, a folder has no files or cannot be read, `-` is given
+            twice, or `column` is given although no source is a table.
     """
     if not corpus:
-        raise InputError("no corpus is named: give a file, a folder, a glob or - for stdin")
+        raise InputError("no corpus given: name a file, a folder, a glob, or - for standard input")
     runs: list[str] = []
     sources = [each for name in corpus for each in _resolve_one(os.fspath(name), column, runs)]
     if column is not None and all(source.format == "text" for source in sources):
@@ -141,15 +143,15 @@ def resolve_sources(
     if repeated[None] > 1:
         raise InputError("standard input (-) is named twice: it can be read only once")
     often = [(path, times) for path, times in repeated.items() if times > 1]
-    warnings = [f"{path} is named {times} times and read as often" for path, times in often]
+    warnings = [f"{path} is named {times} times and will be read as often" for path, times in often]
     if runs:
         more = f" and {len(runs) - 1} more are runs" if len(runs) > 1 else " is a run"
-        warnings.append(f"{runs[0]}{more}, not text: passed over")
+        warnings.append(f"{runs[0]}{more}, not text: skipped")
     return sources, warnings
 
 
 def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Source]:
-    """Returns the sources that one name stands for, and adds the folders of runs to `runs`."""
+    """Returns the sources that one name stands for, and adds any folders of runs to `runs`."""
     if argument == STANDARD_INPUT:
         return [Source(STANDARD_INPUT_NAME, None, "text" if column is None else "sniff")]
     if argument.startswith(HUB):
@@ -161,9 +163,9 @@ def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Sou
         matches = [argument]
     elif glob.has_magic(argument):
         matches = _sorted(set(glob.glob(argument, recursive=True)))
-        # ** follows links to folders, in circles too: of several ways to a file the shortest counts
-        ways = sorted(matches, key=len)
-        first = {os.path.realpath(path): path for path in reversed(ways)}
+        # ** follows links to folders, even in cycles: keep only the shortest path to each file
+        by_length = sorted(matches, key=len)
+        first = {os.path.realpath(path): path for path in reversed(by_length)}
         matches = [path for path in matches if first[os.path.realpath(path)] == path]
         if not matches:
             remedy = "check the pattern, or quote a name that holds * ? ["
@@ -177,14 +179,14 @@ def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Sou
         elif len(matches) == 1 or os.path.isfile(match):
             paths.append(match)
     if not paths:
-        raise InputError(f"{argument} holds no file to read (hidden files are skipped)")
+        raise InputError(f"{argument} has no files to read (hidden files are skipped)")
     return [_describe(path, column, named=paths == [argument]) for path in paths]
 
 
 def _not_found(argument: str) -> str:
     if os.path.islink(argument):
         return (
-            f"no such corpus: {argument} is a link to {os.readlink(argument)}, which leads nowhere"
+            f"no such corpus: {argument} is a link to {os.readlink(argument)}, which does not exist"
         )
     folder, name = os.path.split(argument)
     try:
@@ -197,12 +199,14 @@ def _not_found(argument: str) -> str:
 
 
 def _files_in(folder: str, runs: list[str]) -> list[str]:
+    """Returns the files in a folder, sorted, and adds the folders of runs in it to `runs`."""
+
     def refuse(error: OSError) -> None:
         problem = f"the folder {error.filename} cannot be read: {error.strerror}"
         raise InputError(f"{problem}; check its permissions")
 
     paths: list[str] = []
-    shards: dict[str, tuple[str, ...]] = {}  # and what they are sorted by
+    shards: dict[str, tuple[str, ...]] = {}  # files of data sets -> their sort keys
     for directory, folders, names in os.walk(folder, onerror=refuse):
         if directory != folder and RUN_FILES.issubset(names):
             runs.append(directory)
@@ -223,7 +227,7 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
 
 
 def _shards(folder: str) -> list[str]:
-    """Returns the files of one data set in their order; others beside them are results of `map`."""
+    """Returns the files of a data set in order, without other files (caches of `map`)."""
     try:
         files = read_object(Path(folder, "state.json"))["_data_files"]
         names = [os.path.basename(each["filename"]) for each in files]
@@ -244,7 +248,7 @@ def _describe(path: str, column: str | None, *, named: bool) -> Source:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     table = table_format(path)
     absolute = os.path.abspath(path)
-    # What lies under /dev or /proc has another content each time, whatever its status says.
+    # Files under /dev and /proc may change with each read, even if they look like regular files.
     passing = not stat.S_ISREG(status.st_mode) or absolute.startswith(("/dev/", "/proc/"))
     if table is None:
         table = "sniff" if column is not None and passing else "text"

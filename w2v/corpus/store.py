@@ -1,10 +1,10 @@
 """The token store: a corpus as word ids in a memory-mapped file, and its vocabulary.
 
-While the text is read, each chunk's words get the codes of the chunk's own dictionary, which are
-written out at once. The dictionaries are merged when they have grown as large as the merged one: so
-merging costs a constant per word of a chunk's dictionary, and memory is bounded by the distinct
-words of the corpus. At the end, when the order by count is known, the codes on disk are replaced by
-ids in place, chunk by chunk.
+While the text is read, the words of each chunk are encoded with the chunk's own dictionary, and the
+codes are written out at once. Pending dictionaries are merged when together they are as large as
+the merged one, so that merging costs amortized constant time per entry, and memory is bounded by
+the number of distinct words. At the end, when the order by count is known, the codes on disk are
+replaced by ids in place, chunk by chunk.
 """
 
 from __future__ import annotations
@@ -31,41 +31,41 @@ if TYPE_CHECKING:
 
 ID_TYPE = np.dtype(np.int32)
 LINE_END_ID = -1
-PART_IDS = 1 << 22  # looked at, and held in memory, at a time
+PART_IDS = 1 << 22  # ids processed, and held in memory, at a time
 MAPPED_AROUND = 2 << 20  # bytes that reading a single id may map
-# Dictionary entries gathered before they are merged: some 20 MB, if the words are short.
+# Dictionary entries gathered before they are merged: about 20 MB, if the words are short.
 MERGE_ENTRIES = 1 << 20
 MERGE_BYTES = 64 << 20
-# Each chunk counts as so many more: what little is kept of it hinders the rest from being freed.
+# Each chunk counts as this many more entries: the little that is kept of a chunk prevents the rest
+# of its memory from being freed.
 CHUNK_ENTRIES = 1 << 14
-# Distinct words that are longer than this on average, and more bytes in all, are no words.
+# If the distinct words take more bytes, and are longer on average, the text is not plain text.
 LONG_BYTES, LONG_ON_AVERAGE = 64 << 20, 256
-# What a distinct word takes while dictionaries are merged and sorted (measured).
+# Memory per distinct word while dictionaries are merged and sorted (measured).
 ENTRY_BYTES = 140
 
 
 @dataclass(eq=False)
 class TokenStore:
-    """A corpus as `ids`, int32 [n_words + n_lines], memory-mapped: places in the full vocabulary,
-    and -1 at every line end (empty lines keep theirs, a missing final newline counts as one)."""
+    """A corpus as `ids`, int32 [n_words + n_lines], memory-mapped: indices into its vocabulary,
+    and -1 at every line end (including those of empty lines and a missing final one)."""
 
     ids: np.ndarray
     vocabulary: Vocabulary  # every word, by count descending, ties by UTF-8 bytes
     n_words: int  # ids >= 0
     n_lines: int  # line ends
     warnings: tuple[str, ...] = ()  # what the user should know about the corpus
-    # (path or name, bytes, time in ns) of what was read, as it was; None where it does not last
+    # (path or name, bytes, mtime in ns) of each source when it was read; None for pipes and memory
     sources: tuple[tuple[str, int | None, int | None], ...] = ()
-    known_words: int | None = None  # of the n_words: in the vocabulary; None: all of them
-    key: str | None = None  # its name in the cache; None for what does not last
+    known_words: int | None = None  # how many of the n_words are in the vocabulary; None: all
+    key: str | None = None  # the name of its cache entry; None if it cannot be cached
 
     def release(self, start: int, stop: int) -> None:
-        """Says that ids start … stop - 1 are not needed soon, see `release_pages`."""
+        """Declares that ids start … stop - 1 are not needed soon, see `release_pages`."""
         release_pages(self.ids, start, stop)
 
     def close(self) -> None:
-        """Lets go of the ids. Their file, where it is a temporary one, is gone with the last view
-        of them."""
+        """Drops the ids; a temporary file of ids vanishes with the last view of them."""
         self.ids = np.empty(0, dtype=ID_TYPE)
 
     def __enter__(self) -> TokenStore:
@@ -76,12 +76,12 @@ class TokenStore:
 
 
 def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
-    """Makes pages of memory-mapped ids, or rows, start … stop - 1 stop counting as this process's
-    memory.
+    """Releases the pages of memory-mapped ids, or rows, start … stop - 1, so that they no longer
+    count as this process's memory.
 
-    Reading one id maps all pages around it that the system has at hand, up to 2 MiB: those before
-    `start`, mapped again after they had been given back, go as well. Who still needs them gets them
-    back without reading the disk.
+    Reading one id may map all cached pages around it, up to 2 MiB. The pages before `start`, which
+    may have been mapped again after their release, are therefore released as well. Pages that are
+    still needed are mapped again from the page cache, without reading the disk.
     """
     mapping = getattr(ids, "_mmap", None)
     if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -94,7 +94,7 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
 
 
 def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields all of the ids, some millions at a time, and gives back the pages of those passed."""
+    """Yields all ids, PART_IDS at a time, and releases the pages of each part after its use."""
     for start in range(0, len(ids), PART_IDS):
         part = np.ascontiguousarray(ids[start : start + PART_IDS])
         yield part
@@ -102,25 +102,23 @@ def id_parts(ids: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def ids_checksum(ids: np.ndarray, start: int = 0) -> int:
-    """Returns the CRC-32 of the ids, `start` being that of what comes before them. It finds what a
-    disk or another program damaged, not an attack."""
+    """Returns the CRC-32 of the ids; `start` is the CRC-32 of the data before them. It detects
+    accidental damage, not an attack."""
     for part in id_parts(ids):
         start = zlib.crc32(part.data, start)
     return start
 
 
 class SpoolError(Exception):
-    """Says that the ids could not be written to `folder`, and why. `read_corpus` catches it, which
-    knows another place."""
+    """Raised when the ids cannot be written to `folder`. The reader then tries another folder."""
 
     def __init__(self, folder: str, error: OSError) -> None:
-        super().__init__(f"cannot write the corpus' ids to {folder}: {error.strerror or error}")
+        super().__init__(f"cannot write the word ids to {folder}: {error.strerror or error}")
 
 
 class TokenStoreBuilder:
-    """Gathers encoded chunks in corpus order into `file`, which is empty, open for reading and
-    writing, and lies in `folder`, and turns them into a TokenStore. With `paragraphs` only lines
-    without words end what is before them."""
+    """Builds a TokenStore from encoded chunks, added in corpus order. `file`, in `folder`, must be
+    empty and open for reading and writing. With `paragraphs`, only a blank line ends a sentence."""
 
     def __init__(
         self,
@@ -145,10 +143,10 @@ class TokenStoreBuilder:
         self._pending_entries = self._pending_bytes = 0
 
     def add(self, chunk: EncodedChunk) -> None:
-        """Appends the chunk's words to the corpus. Raises SpoolError when the disk is full, and
-        InputError when the words are so many and so long that they can be none."""
+        """Appends the chunk's words to the corpus. Raises SpoolError if the disk is full, and
+        InputError if the words are so many and so long that the text cannot be plain text."""
         codes, counts = chunk.codes, chunk.counts
-        if not len(chunk.words):  # nothing but punctuation; Arrow would lose the empty dictionary
+        if not len(chunk.words):  # only punctuation; Arrow would drop the empty dictionary
             return
         if self._paragraphs:
             codes, counts = self._joined(chunk)
@@ -165,8 +163,8 @@ class TokenStoreBuilder:
             self._merge()
 
     def _joined(self, chunk: EncodedChunk) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the chunk's codes, of whose line ends only every second one behind a word stays,
-        and their counts."""
+        """Returns the chunk's codes and counts after dropping all line ends except the second one
+        after a word, which ends a paragraph."""
         import pyarrow.compute as pc
 
         from w2v.corpus.tokenizer import LINE_END
@@ -190,13 +188,13 @@ class TokenStoreBuilder:
             raise SpoolError(self._folder, error) from error
 
     def _merge(self) -> None:
-        """Adds the pending dictionaries to the merged one, whose codes stay, and writes their
-        mappings into it."""
+        """Adds the pending dictionaries to the merged one, whose codes do not change, and writes
+        the mappings from their codes to those of the merged one to the file of mappings."""
         import pyarrow as pa
 
-        entries, remedy = len(self._counts) + self._pending_entries, "clean it of what are no words"
-        told = f"reading up to {entries:,} distinct words so far"
-        check_free(told, entries * ENTRY_BYTES, f"read less text at once, or {remedy}")
+        entries, remedy = len(self._counts) + self._pending_entries, "remove what are not words"
+        task = f"reading up to {entries:,} distinct words so far"
+        check_free(task, entries * ENTRY_BYTES, f"read less text at once, or {remedy}")
         # 64-bit offsets: the distinct words may exceed 2 GiB.
         known = [] if self._words is None else [self._words]
         chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
@@ -216,12 +214,12 @@ class TokenStoreBuilder:
         size, distinct = self._words.nbytes, len(self._words)
         if size > LONG_BYTES and size > LONG_ON_AVERAGE * distinct:
             many = f"{distinct:,} distinct words of {size // distinct:,} bytes on average so far"
-            remedy = "is it plain text? Words stand between whitespace"
+            remedy = "is it plain text? Words are separated by whitespace"
             raise InputError(f"the corpus has {many}: {remedy}")
 
     def merged(self) -> tuple[pa.Array, np.ndarray]:
-        """Returns the distinct words of all chunks, the line end among them, and their counts, 0
-        for what is no word. Raises SpoolError when the disk is full."""
+        """Returns the distinct elements of all chunks, including the line end, and their counts; 0
+        for elements that do not occur. Raises SpoolError if the disk is full."""
         import pyarrow as pa
 
         if self._pending:
@@ -230,8 +228,8 @@ class TokenStoreBuilder:
         return pa.array([], pa.large_string()) if words is None else words, self._counts
 
     def finish(self, threads: int, warnings: Iterable[str] = ()) -> TokenStore | None:
-        """Returns the finished store over the file, or None when there was no word. Raises
-        SpoolError when the disk is full."""
+        """Returns the finished store over the file, or None if there were no words. Raises
+        SpoolError if the disk is full."""
         vocabulary, ids_of, n_lines = ranked(*self.merged())
         n_words = int(vocabulary.counts.sum())
         if n_words == 0:
@@ -242,7 +240,7 @@ class TokenStoreBuilder:
 
     def renumber(self, ids_of: np.ndarray, threads: int) -> None:
         """Replaces codes by ids in place: ids = ids_of[mapping of the chunk][codes]. Raises
-        SpoolError when the disk is full."""
+        SpoolError if the disk is full."""
         try:
             self._renumber(ids_of, threads)
         except OSError as error:
@@ -269,7 +267,7 @@ def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
     size = int(stop - start) * ID_TYPE.itemsize
     data = os.pread(file.fileno(), size, int(start) * ID_TYPE.itemsize)
     if len(data) < size:
-        raise OSError("the file of ids was cut short by another process")
+        raise OSError("the file of ids was truncated by another process")
     return np.frombuffer(data, ID_TYPE)
 
 
@@ -282,8 +280,8 @@ def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
 
 
 def ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:
-    """Returns the vocabulary, the id of every code (int32, -1 for the line end), and the number of
-    lines."""
+    """Sorts words by count. Returns the vocabulary, the id of every code (int32, -1 for the line
+    end), and the number of lines."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -295,7 +293,7 @@ def ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray,
     order = pc.sort_indices(table, sort_keys=keys).to_numpy()
     line_end = pc.index(words, LINE_END).as_py()
     n_lines = int(counts[line_end]) if line_end >= 0 else 0
-    # Left over are the words: not the line end, nor "", which no code stands for.
+    # Keep only words: neither the line end nor elements that do not occur, such as "".
     order = order[(order != line_end) & (counts[order] > 0)]
     ranks = np.full(len(words), LINE_END_ID, dtype=ID_TYPE)
     ranks[order] = np.arange(len(order), dtype=ID_TYPE)

@@ -1,9 +1,9 @@
-"""Text columns of .jsonl, .json, .csv, .tsv, .parquet and .arrow files, read as streams.
+"""Reads a text column of .jsonl, .json, .csv, .tsv, .parquet and .arrow files as a stream.
 
-A value of the column is one document: its own newlines are line ends, and its end is a line end. A
-list of words, or of integers, is a line of them. Missing values (null, a row that ends before the
-column) are no documents; they are counted. A record of JSON and a row of CSV may have 16 MiB. A
-table of parquet or Arrow from a pipe, or a compressed one, is spooled to a temporary file first.
+Each value of the column is one document: the newlines in it are line ends, and so is its end. A
+list of words or of integers is one line. Missing values (null, or a row that ends before the
+column) are skipped and counted. A JSON record or CSV row may have at most 16 MiB. A parquet or
+Arrow table that comes through a pipe or is compressed is first copied to a temporary file.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from w2v.errors import InputError, shown
 from w2v.system.files import temporary_file
 
 PIECE_BYTES = 1 << 20
-GATHERED_BYTES = 1 << 16  # of short documents, handed on together
+GATHERED_BYTES = 1 << 16  # short documents are passed on together
 RECORD_BYTES = 16 << 20
 SNIFF_BYTES = 1 << 12
-SOUGHT_ROWS = 1000  # of JSON, after which a column that none of them has is missing
-BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # records of JSON; an array of them is as good as lines
+SOUGHT_ROWS = 1000  # if none of the first records of JSON has the column, it is missing
+BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # between JSON records, in an array or one per line
 
 BINARY = {"parquet": read_parquet, "arrow": read_arrow, ON_HUB: read_hub}
 
-Row = tuple[int, Any]  # the number of its line from 1, and its value
+Row = tuple[int, Any]  # line number, from 1, and value
 
 
 def read_documents(
     source: Source, reading: Reading, advance: Advance, notices: Notices
 ) -> Iterator[bytes]:
-    """Yields the documents of one table in UTF-8, each ended by a newline. Raises InputError if the
-    file is no such table, or has no such column, or the column holds no text, and RunError if a
-    pipe's content does not fit the temporary folder."""
+    """Yields the documents of one table in UTF-8, each ending with a newline. Raises InputError if
+    the file is not a table of its format, or the column is missing or not text, and RunError if
+    there is no room for the temporary copy of a pipe."""
     end, gathered, size = b"\n\n" if reading.paragraphs else b"\n", [], 0
     for document in _documents(source, reading, advance, notices):
         if document is None:
@@ -100,31 +100,32 @@ def _documents(
         if isinstance(value, (str, list)):
             kind_of_all = kind_of_all or type(value)
             if not isinstance(value, kind_of_all):
-                what = f"holds {shown(value)}; texts and lists cannot be mixed"
+                what = f"holds {shown(value)}; a column must hold only texts or only lists"
                 raise InputError(f"{where}, {what}")
         if isinstance(value, str):
             yield _encoded(value, f"{name} line {line}", reading.strict)
         elif value is None or isinstance(value, list):
             yield _line(value, where, reading)
         else:
-            what = f"holds {shown(value)}, not text; choose another one with `column`"
+            what = f"holds {shown(value)}, not text; choose another column with `column`"
             raise InputError(f"{where}, {what}")
 
 
 def _line(value: Value, where: str, reading: Reading) -> bytes | None:
-    """Returns a document in UTF-8; of a list of words a line, which is cut into these again."""
+    """Returns a document in UTF-8. A list of words becomes a line, from which the tokenizer will
+    recover the same words."""
     if not isinstance(value, list):
         return value
     if reading.cuts:
         remedy = "leave out `tokenizer`"
-        raise InputError(f"{where} holds lists of words, which are not cut again: {remedy}")
+        raise InputError(f"{where} holds lists, which are already split into words: {remedy}")
     if sound := all(type(word) in (bytes, str, int) for word in value):
         line = b" ".join([_word(word, where, reading.strict) for word in value])
         text = line.replace(b"\0", b"\n").decode("utf-8", "replace")
         parts = text.split()
         sound = not value or (len(parts) == len(value) and parts == text.split(" "))
     if not sound:
-        shape = "words are texts that are not empty and hold no blanks, or integers"
+        shape = "words must be non-empty strings without whitespace, or integers"
         raise InputError(f"{where} holds the list {shown(value)}: {shape}")
     return line
 
@@ -134,7 +135,7 @@ def _word(word: bytes | str | int, where: str, strict: bool) -> bytes:
 
 
 def _sniffed(data: bytes) -> str:
-    """Returns the format of what came through a pipe without a telling name, by its content."""
+    """Returns the format of a pipe's content, which has no file name to show it."""
     head = data[:SNIFF_BYTES].removeprefix(codecs.BOM_UTF8).lstrip()
     if head.startswith(PARQUET_MARK):
         return "parquet"
@@ -146,7 +147,7 @@ def _sniffed(data: bytes) -> str:
 
 
 def _decoded(pieces: Iterator[bytes], name: str, strict: bool) -> Iterator[str]:
-    """Yields UTF-8 as text, in which surrogates stand for invalid bytes."""
+    """Decodes UTF-8. Invalid bytes become surrogates, or raise InputError if `strict`."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict" if strict else "surrogateescape")
     begun = 0
     for piece in chain(pieces, [b""]):
@@ -160,7 +161,8 @@ def _decoded(pieces: Iterator[bytes], name: str, strict: bool) -> Iterator[str]:
 
 
 def _encoded(value: str, where: str, strict: bool) -> bytes:
-    """Returns the bytes of the file; JSON can spell half a character as well, which is invalid."""
+    """Encodes `value`, restoring the bytes that `_decoded` made surrogates. An escape in JSON can
+    also spell half a surrogate pair, which is invalid."""
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
@@ -178,7 +180,7 @@ def _json(texts: Iterator[str], name: str, column: str, _: str) -> Iterator[Row]
     rows = 0
     for rows, (line, record) in enumerate(_records(texts, name), 1):
         if not isinstance(record, dict):
-            problem = f"line {line}: {shown(record)} is no object"
+            problem = f"line {line}: {shown(record)} is not an object"
             raise InputError(f"{name} cannot be read as json: {problem}")
         if rows <= SOUGHT_ROWS:
             names |= dict.fromkeys(record)
@@ -190,7 +192,7 @@ def _json(texts: Iterator[str], name: str, column: str, _: str) -> Iterator[Row]
 
 
 def _records(texts: Iterator[str], name: str) -> Iterator[Row]:
-    """Yields the values of lines of JSON, or of an array."""
+    """Yields the records of JSON lines or of a JSON array, with their line numbers."""
     decode = json.JSONDecoder().raw_decode
     text, at, line, complete = "", 0, 1, False
     while True:
@@ -216,10 +218,10 @@ def _records(texts: Iterator[str], name: str) -> Iterator[Row]:
         if too_long and (not problem or place >= len(text) or problem.startswith("Unterminated")):
             problem = f"a record has more than {RECORD_BYTES >> 20} MiB: cut its text into several"
         if complete or too_long:
-            lines = text[at:place].rstrip().count("\n")  # not that of what should not follow
+            lines = text[at:place].rstrip().count("\n")  # blame the line before, if a record ended
             where = f"line {line + lines}: {problem}"
             raise InputError(f"{name} cannot be read as json: {where}")
-        # twice as much each time, since the record is read from its beginning again
+        # Double the text each time, because an incomplete record is parsed again from its start.
         parts = [text[at:]]
         for part in texts:
             parts.append(part)
@@ -250,7 +252,7 @@ def _csv(texts: Iterator[str], name: str, column: str, separator: str) -> Iterat
         for row in reader:
             if len(row) > len(header):
                 what = f"has {len(row)} fields, the first line {len(header)}"
-                remedy = f"put texts that hold a {'tab' if separator != ',' else 'comma'} in quotes"
+                remedy = f"quote texts that contain a {'tab' if separator != ',' else 'comma'}"
                 raise InputError(f"{name} line {reader.line_num} {what}; {remedy}")
             if row:
                 yield reader.line_num, row[place] if place < len(row) else None

@@ -1,4 +1,5 @@
-"""What is text, judged by its first bytes, and what else it is, if it is none."""
+"""Checks by a source's first bytes whether it is text, recognizes other kinds of files, and
+converts text of other encodings to UTF-8."""
 
 from __future__ import annotations
 
@@ -11,39 +12,39 @@ from w2v.errors import InputError
 
 SAMPLE_BYTES = 1 << 16
 BINARY_CONTROL_SHARE = 0.1
-# Above what Latin-1 text has of invalid bytes (1-10 %), below what random bytes have (about 50 %).
+# Latin-1 text has 1-10 % of bytes that are invalid in UTF-8, random bytes have about 50 %.
 BINARY_INVALID_SHARE = 0.3
 BINARY_INVALID_LEAST = 8
-# NUL counts here; a few of them in a text are blanks, wherever they are.
+# NUL counts as a control character here, although a few of them in a text are read as spaces.
 CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
-ELSE = "is in UTF-{0}, not UTF-8: take `encoding` utf-{0}, or iconv -f UTF-{0} -t UTF-8 first"
-UNPACK = "unpack it, and name the text files in it"
+ELSE = "is in UTF-{0}, not UTF-8: use `encoding` utf-{0}, or run iconv -f UTF-{0} -t UTF-8 first"
+UNPACK = "unpack it and name the text files in it"
 FOREIGN = {
     b"PK\x03\x04": f"is a zip archive (perhaps a .docx or .epub): {UNPACK}",
     b"7z\xbc\xaf\x27\x1c": f"is a 7z archive: {UNPACK}",
     b"Rar!\x1a\x07": f"is a rar archive: {UNPACK}",
     **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "is a picture, not text"),
-    b"%PDF-": "is a PDF: turn it into text first, e.g. by pdftotext",
+    b"%PDF-": "is a PDF: convert it to text first, e.g. with pdftotext",
     b"\xff\xfe\0\0": ELSE.format(32),
     b"\0\0\xfe\xff": ELSE.format(32),
     b"\xff\xfe": ELSE.format(16),
     b"\xfe\xff": ELSE.format(16),
-    b"ARROW1": "is an Arrow table: name it .arrow, or give the `column` of a pipe",
-    b"PAR1": "is a parquet table: name it .parquet, or give the `column` of a pipe",
-    b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. by gzip -d",
-    b"\x04\x22\x4d\x18": "is compressed by lz4: decompress it first, e.g. by lz4 -d",
+    b"ARROW1": "is an Arrow table: rename it to .arrow or, for a pipe, give a `column`",
+    b"PAR1": "is a parquet table: rename it to .parquet or, for a pipe, give a `column`",
+    b"\x1f\x9d": "is compressed by compress: decompress it first, e.g. with gzip -d",
+    b"\x04\x22\x4d\x18": "is compressed by lz4: decompress it first, e.g. with lz4 -d",
 }
 TAR_MARK, TAR_PLACE = b"ustar", 257
 
 
 class NoTextError(InputError):
-    """A file is something else than text."""
+    """Raised for a source that is not text."""
 
 
 def check_text(sample: bytes, name: str, strict: bool) -> None:
-    """Raises NoTextError when `sample`, the start of a source, is UTF-16 or no text at all. With
-    `strict` invalid UTF-8 will be refused, and its place named, so that here it is no sign of a
-    binary file."""
+    """Raises NoTextError if `sample`, the start of a source, is UTF-16 or not text at all. With
+    `strict`, invalid UTF-8 does not count as a sign of a binary file here: it is rejected later, by
+    an error that names its position."""
     for start, what in FOREIGN.items():
         if sample.startswith(start):
             raise NoTextError(f"{name} {what}")
@@ -55,15 +56,15 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
         invalid = sample.decode("utf-8", "replace").count("\ufffd") - sample.count(b"\xef\xbf\xbd")
         binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
     if binary:
-        problem = "looks like a binary file or another encoding; the corpus must be UTF-8 text"
-        raise NoTextError(f"{name} {problem}, or have its `encoding` named")
+        problem = "looks like a binary file or another encoding"
+        raise NoTextError(f"{name} {problem}; the corpus must be UTF-8 text, or set its `encoding`")
 
 
 def in_utf8(
     pieces: Iterable[bytes], name: str, reading: Reading, notices: Notices
 ) -> Iterator[bytes]:
-    """Yields the pieces of a text in UTF-8, whatever it is written in. Raises InputError for what
-    is not in that encoding, or counts it as replaced."""
+    """Converts the pieces of a text from `reading.encoding` to UTF-8. Invalid bytes raise
+    InputError if `reading.strict`, else they are replaced and counted in `notices`."""
     if reading.encoding == UTF_8:
         yield from pieces
         return
@@ -79,7 +80,7 @@ def in_utf8(
             if isinstance(error, UnicodeDecodeError):
                 place = f" at byte {begun + len(piece) - len(error.object) + error.start}"
             problem = f"{name} is not valid {reading.encoding}{place}"
-            remedy = "name its `encoding`, or take `encoding_errors` replace"
+            remedy = "set its `encoding`, or use `encoding_errors` replace"
             raise InputError(f"{problem}; {remedy}") from None
         begun += len(piece)
         notices.foreign += text.count("\ufffd")
@@ -87,6 +88,6 @@ def in_utf8(
 
 
 def invalid_utf8(name: str, offset: int, reason: str) -> InputError:
-    """Returns what to raise for the byte at `offset` of what `name` is."""
+    """Returns the error to raise for an invalid byte at `offset` in `name`."""
     problem = f"{name} is not valid UTF-8 at byte {offset} ({reason})"
-    return InputError(f"{problem}; name its `encoding`, or take `encoding_errors` replace")
+    return InputError(f"{problem}; set its `encoding`, or use `encoding_errors` replace")

@@ -1,15 +1,14 @@
-"""Splits text at Unicode whitespace, encodes and counts its words, a chunk at a time, by NumPy and
-Arrow.
+"""Splits text into words, and encodes and counts them, a chunk at a time, with NumPy and Arrow.
 
-What a word is, `w2v.corpus.words` says. A line end is "\\n" alone; "\\r", U+0085, U+2028 and the
-like are whitespace inside a line.
+`w2v.corpus.words` defines what a word is. Only "\\n" is a line end; "\\r", U+0085, U+2028 and
+others are whitespace inside a line.
 
-No object per word is made. All whitespace but "\\n" is overwritten by blanks, and the text is cut
-behind every blank and on both sides of every "\\n", so that it becomes an Arrow string array
-without being copied: "the cat\\n" has the elements "the ", "cat", "\\n". The blanks are trimmed off
-the distinct elements only, after the encoding. The element "\\n", which no word can be, marks the
-line ends; the element " " stands for repeated whitespace and is dropped. Word boundaries, too, are
-looked for in the distinct elements only.
+No Python object is made per word. All whitespace except "\\n" is overwritten with spaces, and the
+text is cut after every space and on both sides of every "\\n", which makes it an Arrow string array
+without copying it: "the cat\\n" has the elements "the ", "cat", "\\n". Only the distinct elements
+are trimmed, after dictionary encoding. The element "\\n", which cannot be a word, marks a line end;
+the element " " comes from repeated whitespace and is dropped. Word boundaries, too, are searched
+for only in the distinct elements.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from w2v.system.limits import MAX_WORD_BYTES
 
 LINE_END, LINE_END_NUMBER = "\n", -1
 
-# All ASCII whitespace but "\n", and NUL, which ends strings in C readers of the vectors.
+# All ASCII whitespace except "\n", and NUL, at which C programs that read the vectors would stop.
 _BLANKS = b"\x00\t\v\f\r\x1c\x1d\x1e\x1f"
 _TO_BLANK = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
 _BLANK, _NEWLINE = 0x20, 0x0A
@@ -42,17 +41,17 @@ _REPLACEMENT = "\ufffd"
 class EncodedChunk:
     """The words of one chunk."""
 
-    codes: np.ndarray  # int32 [n], places in `words`
-    words: pa.Array  # [d] strings, which may repeat, with LINE_END and perhaps "" among them
-    counts: np.ndarray  # int64 [d], how often each code stands in `codes`; "" stands nowhere
-    invalid: int  # UTF-8 sequences that were replaced
-    nul: int  # NUL bytes
+    codes: np.ndarray  # int32 [n], indices into `words`
+    words: pa.Array  # [d] strings, not necessarily distinct, including LINE_END and perhaps ""
+    counts: np.ndarray  # int64 [d], how often each code occurs in `codes`; that of "" is 0
+    invalid: int  # number of invalid UTF-8 sequences replaced
+    nul: int  # number of NUL bytes
 
 
 def encode_chunk(chunk: Chunk, reading: Reading) -> EncodedChunk:
-    """Splits, encodes and counts one chunk. Releases the GIL for nearly all of its time. Invalid
-    UTF-8 is replaced by U+FFFD; if it is to be refused, an InputError names its source and offset.
-    Raises InputError for a word of more than 1 MiB, too."""
+    """Splits, encodes and counts one chunk, releasing the GIL for nearly all of the time. Invalid
+    UTF-8 is replaced by U+FFFD or, if `reading.strict`, raises InputError with its source and
+    offset. A word of more than 1 MiB also raises InputError."""
     text, invalid = _valid_text(chunk, reading.strict)
     nul = text.count(0)
     if reading.cutter is None:
@@ -71,7 +70,7 @@ def encode_chunk(chunk: Chunk, reading: Reading) -> EncodedChunk:
 
 
 def _cut_at_blanks(text: bytes) -> tuple[np.ndarray, pa.Array]:
-    """Returns codes [m] and elements of valid UTF-8, see the module's docstring."""
+    """Returns codes [m] and distinct words of valid UTF-8, see the module's docstring."""
     encoded = _elements(_blanked(text)).dictionary_encode()
     # The elements end in at most one blank.
     words = pc.ascii_rtrim(encoded.dictionary, " ")
@@ -81,7 +80,7 @@ def _cut_at_blanks(text: bytes) -> tuple[np.ndarray, pa.Array]:
 
 
 def _cut_by_file(text: bytes, cutter: FileTokenizer, lower: bool) -> tuple[np.ndarray, pa.Array]:
-    """Returns codes [m] and words of valid UTF-8 as a file says."""
+    """Returns codes [m] and words of valid UTF-8, split by a tokenizer file."""
     whole, end = text.decode(), np.array([LINE_END_NUMBER])
     lines = lines_of(whole.lower() if lower else whole)
     found = [part for numbers in cutter.cut(lines) for part in (numbers, end)]
@@ -91,17 +90,17 @@ def _cut_by_file(text: bytes, cutter: FileTokenizer, lower: bool) -> tuple[np.nd
 
 
 def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """Returns codes [m] and words of the same text, with each element's words in its place."""
+    """Replaces each element by the words in it. Returns codes [m] and words of the same text."""
     whole = pc.or_(pc.ascii_is_alnum(elements), pc.equal(elements, LINE_END))
     cut = np.flatnonzero(~whole.to_numpy(zero_copy_only=False))
     texts = elements.take(pa.array(cut)).to_pylist()
-    # A line end behind each of them: it is a segment of its own, whatever stands beside it.
+    # A line end after each element separates them: it is always a segment of its own.
     found = segments("".join([text + LINE_END for text in texts]))
     encoded = pa.array(found, pa.string()).dictionary_encode()
     parts = encoded.indices.to_numpy()
     kept = np.array([is_word(each) for each in encoded.dictionary.to_pylist()], bool)[parts]
     ends = parts == pc.index(encoded.dictionary, LINE_END).as_py()
-    # element e becomes `lengths[e]` of the `values` from `first[e]` on
+    # element e is replaced by values[first[e] : first[e] + lengths[e]]
     before = np.concatenate([[0], np.cumsum(kept)[ends]])
     first, lengths = np.arange(len(elements)), np.ones(len(elements), np.int64)
     first[cut], lengths[cut] = len(elements) + before[:-1], np.diff(before)
@@ -117,16 +116,16 @@ def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarra
 
 
 def encode_tokens(tokens: Sequence[str], reading: Reading) -> EncodedChunk:
-    """Encodes and counts tokens, which are words as they are, but for LINE_END. Raises InputError
-    for one of more than 1 MiB, or of unpaired surrogates, which UTF-8 cannot hold, if these are to
-    be refused."""
+    """Encodes and counts tokens; each one except LINE_END is a word, unchanged. Unpaired
+    surrogates, which UTF-8 cannot represent, are replaced or, if `reading.strict`, raise
+    InputError, as does a token of more than 1 MiB."""
     invalid = 0
     try:
         values = pa.array(tokens, pa.large_string())
     except UnicodeEncodeError:
         if reading.strict:
             problem = "a token has unpaired surrogates, which are not valid Unicode"
-            remedy = "mend it, or take `encoding_errors` replace"
+            remedy = "fix it, or use `encoding_errors` replace"
             raise InputError(f"{problem}; {remedy}") from None
         raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
         sound = [word.decode("utf-8", "replace") for word in raw]
@@ -141,7 +140,7 @@ def encode_tokens(tokens: Sequence[str], reading: Reading) -> EncodedChunk:
 
 
 def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
-    """Returns the chunk's text as valid UTF-8 and the number of sequences replaced for that."""
+    """Returns the chunk's text as valid UTF-8 and the number of invalid sequences replaced."""
     data = chunk.data
     if data.isascii():
         return data, 0
@@ -158,12 +157,12 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
             name, offset = chunk.locate(error.start)
             raise invalid_utf8(name, offset, error.reason) from None
     text = data.decode("utf-8", "replace")
-    # U+FFFD that the text had already is no replacement.
+    # A U+FFFD that was in the text already does not count as a replacement.
     return text.encode(), text.count(_REPLACEMENT) - data.count(_REPLACEMENT.encode())
 
 
 def _blanked(text: bytes) -> bytes | np.ndarray:
-    """Returns the valid UTF-8 with a blank for every byte of whitespace other than "\\n"."""
+    """Returns valid UTF-8 with every byte of whitespace other than "\\n" replaced by a space."""
     characters = np.frombuffer(text, dtype=np.uint8)
     plain = np.count_nonzero(characters == _BLANK) + np.count_nonzero(characters == _NEWLINE)
     if plain < np.count_nonzero(characters <= _BLANK):
@@ -195,8 +194,8 @@ def _blank(characters: np.ndarray, at: np.ndarray, length: int) -> None:
 
 
 def _elements(text: bytes | np.ndarray) -> pa.Array:
-    """The Arrow string array of the text's elements (see the module's docstring), sharing the
-    text's memory."""
+    """Returns the Arrow string array of the text's elements (see the module's docstring), which
+    shares the text's memory."""
     characters = np.frombuffer(text, dtype=np.uint8)
     size = len(characters)
     newline = characters == _NEWLINE
@@ -209,19 +208,19 @@ def _elements(text: bytes | np.ndarray) -> pa.Array:
 
 
 def _check_lengths(words: pa.Array, name: str) -> None:
-    """Raises InputError if a word is too long for what reads vectors."""
+    """Raises InputError if a word is longer than the readers of vector files accept."""
     longest = pc.max(pc.binary_length(words)).as_py() or 0
     if longest > MAX_WORD_BYTES:
         word = words[pc.index(pc.binary_length(words), longest).as_py()].as_py()
         what = f"{name} has a word of {longest:,} bytes ({shown(word)})"
         most = f"words are at most {MAX_WORD_BYTES:,} bytes long"
-        raise InputError(f"{what}, and {most}: is it a plain text corpus?")
+        raise InputError(f"{what}, and {most}: is it plain text?")
 
 
 def _lowered(words: pa.Array) -> pa.Array:
-    """`str.lower()` of each element. Arrow's kernel would differ where lower case has another
-    length or depends on the neighbours (U+0130, final sigma): words beyond ASCII go through
-    Python."""
+    """Returns `str.lower()` of each element. Non-ASCII words go through Python, because Arrow's
+    kernel differs where the lower case has another length or depends on neighbouring characters
+    (U+0130, final sigma)."""
     lower = pc.ascii_lower(words)
     wide = np.flatnonzero(~pc.string_is_ascii(words).to_numpy(zero_copy_only=False))
     if not len(wide):

@@ -1,8 +1,8 @@
-"""Words as a tokenizer.json of Hugging Face's `tokenizers` makes them: the tokens of a line, as it
-cuts them for any model, without what it puts before and behind a text for its own one.
+"""Splits lines into words with a tokenizer.json of Hugging Face's `tokenizers`: the words are the
+tokens of a line, without the special tokens that the tokenizer adds around a text for its model.
 
-The file may be anybody's. The library gets what has been checked here, never the file itself: of a
-hostile one it takes all memory, or panics.
+The file may come from anybody. The library is given only content that has been checked here, never
+the file itself: with a malicious file it can exhaust memory or panic.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from w2v.system.json import read_object
 from w2v.system.packages import told_if_missing
 
 MAX_BYTES = 64 << 20  # of a file: half a million tokens
-BATCH_BYTES = 1 << 16  # of lines handed over at a time; the library keeps 100 bytes for each token
-GROWS_BY = 1024  # a text becomes at most so many times as long before it is cut
+BATCH_BYTES = 1 << 16  # of lines passed at a time; the library keeps 100 bytes for each token
+GROWS_BY = 1024  # the normalizer may make a text at most this many times as long
 ADDED_BYTES, AFFIX_BYTES, WORD_PIECE = 1 << 20, 64, 10_000
 NEVER_USED = ("truncation", "padding", "post_processor", "decoder")
 MODELS = ("BPE", "WordPiece", "WordLevel", "Unigram")
@@ -38,12 +38,12 @@ STEPS = {
         *("Punctuation", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit"),
     ),
 }
-TO_BLANKS = dict.fromkeys(map(ord, "\t\n\0"), " ")  # they separate words and lines in files
+TO_BLANKS = dict.fromkeys(map(ord, "\t\n\0"), " ")  # these separate words and lines in files
 Result = TypeVar("Result")
 
 
 class FileTokenizer:
-    """What one file cuts. `content` is what was read, `digest` its digest."""
+    """The tokenizer of one file. `content` is the checked JSON, `digest` its SHA-256."""
 
     def __init__(self, path: str, content: dict[str, Any]) -> None:
         tokenizers, text = library(), json.dumps(content)
@@ -52,7 +52,7 @@ class FileTokenizer:
         self._tokenizer = self._safely(lambda: tokenizers.Tokenizer.from_str(text))
 
     def cut(self, lines: Iterable[str]) -> Iterator[np.ndarray]:
-        """Yields the numbers of the tokens of each line, int64."""
+        """Yields for each line the numbers (ids) of its tokens, int64."""
         batch, size = [], 0
         for line in lines:
             batch.append(line)
@@ -63,8 +63,8 @@ class FileTokenizer:
         yield from self._numbers(batch)
 
     def words(self, numbers: Iterable[int]) -> list[str]:
-        """Returns the tokens of these numbers, with blanks for tabs and line ends in them; "" for
-        one that is whitespace."""
+        """Returns the tokens with these numbers. Tabs, line ends and NUL in a token are replaced by
+        spaces; a token of only whitespace becomes ""."""
         found = (self._tokenizer.id_to_token(number) for number in numbers)
         return [word.strip() and word.translate(TO_BLANKS) for word in found]
 
@@ -87,7 +87,7 @@ class FileTokenizer:
         try:
             return work()
         except BaseException as error:
-            # a panic of the library is no Exception
+            # a panic of the (Rust) library is a BaseException
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 why = " ".join(str(error).split())[:200]
                 raise InputError(f"`tokenizer` {self.path} cannot be used: {why}") from None
@@ -95,15 +95,15 @@ class FileTokenizer:
 
 
 def lines_of(text: str) -> list[str]:
-    """Returns the lines of a text as the tokenizer gets them: without line ends, NUL and
-    byte-order marks, which whitespace is for other tokenizers, too."""
+    """Returns the lines of a text as the tokenizer is given them: without line ends and byte-order
+    marks, and with spaces for NUL, as for the other tokenizers."""
     plain = text.replace("\0", " ").replace("\ufeff", "")
     return [line.removesuffix("\r") for line in plain.split("\n")]
 
 
 def load_tokenizer(path: str) -> FileTokenizer:
-    """Reads a tokenizer.json, once as long as it stays as it is. Raises InputError if the file is
-    missing or holds what is not known here, and RunError if `tokenizers` is not installed."""
+    """Reads a tokenizer.json; an unchanged file is read only once. Raises InputError if the file is
+    missing or has unsupported content, and RunError if `tokenizers` is not installed."""
     library()
     try:
         status = os.stat(path)
@@ -118,8 +118,8 @@ def _loaded(path: str, *_: int) -> FileTokenizer:
 
 
 def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], limit: int) -> Result:
-    """Returns what `check` makes of the object in a file. Raises InputError if it cannot be read,
-    or the check raises ValueError."""
+    """Returns the result of `check` for the JSON object in a file. Raises InputError if the file
+    cannot be read or `check` raises ValueError."""
     try:
         return check(read_object(Path(path), limit))
     except OSError as error:
@@ -132,18 +132,19 @@ def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], li
 def library() -> Any:
     """Returns the module `tokenizers`. Raises RunError if it is not installed."""
     with told_if_missing():
-        import tokenizers  # only needed where a tokenizer.json is read or made
+        import tokenizers  # only needed to read or make a tokenizer.json
     return tokenizers
 
 
 def _checked(content: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the library may have of the content; ValueError where it must not."""
+    """Returns the content without the parts that are never used. Raises ValueError if the rest is
+    unsupported or unsafe."""
     content |= dict.fromkeys(NEVER_USED)
     model = content.get("model")
     if not isinstance(model, dict):
         raise ValueError("it has no model")
     if (kind := model.get("type", _kind_of_old(model))) not in MODELS:
-        raise ValueError(f"its model {shown(kind)} is none of {', '.join(MODELS)}")
+        raise ValueError(f"its model {shown(kind)} is not one of {', '.join(MODELS)}")
     if model.get("dropout") not in (None, 0, 0.0):
         raise ValueError("its dropout makes words random")
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
@@ -167,7 +168,7 @@ def _checked(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind_of_old(model: dict[str, Any]) -> str:
-    """Returns the kind of a model in a file of the time when it was not named."""
+    """Returns the kind of a model in an old file, which does not name it."""
     if "merges" in model:
         return "BPE"
     return "Unigram" if isinstance(model.get("vocab"), list) else "WordPiece"
@@ -187,7 +188,7 @@ def _steps(step: Any, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _growth(step: dict[str, Any]) -> int:
-    """Returns how many times as long a step can make a text."""
+    """Returns the factor by which a step can lengthen a text, at most."""
     match step["type"]:
         case "Replace":
             return 1 + len(str(step.get("content")).encode("utf-8", "replace"))
@@ -199,26 +200,26 @@ def _growth(step: dict[str, Any]) -> int:
 
 
 def _longest_replacement(charsmap: Any) -> int:
-    """Returns the length in bytes of the longest text that a character becomes. A map is the size
-    of a trie, uint32, the trie, and texts that end in NUL.
+    """Returns the length in bytes of the longest replacement of a character. A map consists of the
+    size of a trie (uint32), the trie, and replacement texts that end in NUL.
 
-    From the unit u at place q of the trie, if its top bit is not set, the way leads to the place
-    (q ^ offset of u) ^ (next byte), and if its bit 8 is, the unit at (q ^ offset of u) is where a
-    text begins: the library looks there, whether that is within the map or not.
+    If the top bit of the unit u at position q of the trie is not set, the next unit is at position
+    (q ^ offset of u) ^ (next byte). If bit 8 is set, the unit at (q ^ offset of u) holds the offset
+    of a text. The library reads these positions without checking that they are within the map.
     """
     data = base64.b64decode(charsmap if isinstance(charsmap, str) else "", validate=True)
     size = int.from_bytes(data[:4], "little")
     texts = data[4 + size :]
     texts.decode()
     if not size or size % 4 or not texts:
-        raise ValueError("its precompiled_charsmap is cut short")
+        raise ValueError("its precompiled_charsmap is truncated")
     trie = np.frombuffer(data, "<u4", size // 4, 4)
     leads = trie >> 31 == 0
     bases = np.arange(len(trie)) ^ ((trie >> 10) << ((trie & (1 << 9)) >> 6))
     if (bases[leads] | 255).max(initial=0) >= len(trie):
-        raise ValueError("its precompiled_charsmap leads out of itself")
+        raise ValueError("its precompiled_charsmap points outside itself")
     places = trie[bases[leads & (trie >> 8 & 1 == 1)]] & 0x7FFFFFFF
     starts = np.frombuffer(texts, np.uint8)[places[places < len(texts)]]
     if (places >= len(texts)).any() or (starts & 0xC0 == 0x80).any():
-        raise ValueError("its precompiled_charsmap has other texts")
+        raise ValueError("its precompiled_charsmap does not point to its texts")
     return max(1, *map(len, texts.split(b"\0")))

@@ -1,7 +1,7 @@
 """The vocabulary: distinct words and their counts, most frequent first, saved as TSV
 ("word\\tcount\\n").
 
-Words are kept as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes a word
+Words are stored as one block of UTF-8 text with offsets (`PackedWords`), about 20 bytes per word
 instead of 60 or more for Python strings: a corpus may have many millions of distinct words.
 """
 
@@ -16,14 +16,14 @@ import numpy as np
 from w2v.errors import InputError, shown
 from w2v.system.files import atomic_file, whole_text
 
-# Lines written or words decoded at a time: bounds the memory of the Python strings.
+# Lines written or words decoded at a time, which bounds the memory of the Python strings.
 BLOCK = 1 << 16
 
 
 class PackedWords(Sequence[str]):
-    """An immutable sequence of words that hold no newline, over UTF-8 `text` with one newline
-    behind each word. Word i's bytes are `ends[i] : ends[i + 1] - 1` of it; without `ends` [V + 1]
-    they are all of the text's words."""
+    """An immutable sequence of words without newlines, stored as UTF-8 `text` with one newline
+    after each word. The bytes of word i are text[ends[i] : ends[i + 1] - 1], with `ends` int64
+    [V + 1]; by default, the sequence has all words of the text."""
 
     def __init__(self, text: bytes, ends: np.ndarray | None = None) -> None:
         if ends is None:
@@ -38,11 +38,11 @@ class PackedWords(Sequence[str]):
 
     @property
     def text(self) -> bytes:
-        """The words as UTF-8, one newline behind each."""
+        """The words as UTF-8, with a newline after each."""
         return self._text[self._ends[0] : self._ends[-1]]
 
     def longest(self) -> int:
-        """Returns the place of the longest word, in bytes. There must be one."""
+        """Returns the index of the longest word, by bytes. The sequence must not be empty."""
         return int(np.diff(self._ends).argmax())
 
     def __len__(self) -> int:
@@ -102,56 +102,57 @@ class Vocabulary:
         return self.index(word) is not None
 
     def index(self, word: str) -> int | None:
-        """Returns the word's id, its rank by count from 0, or None for an unknown word."""
+        """Returns the word's id (its rank by count, from 0), or None for an unknown word."""
         if self._places is None:
             self._places = {known: place for place, known in enumerate(self.words)}
         return self._places.get(word)
 
     def forget(self) -> None:
-        """Gives back what `index` holds, 110 bytes a word, until it is asked again."""
+        """Frees the lookup table of `index`, 110 bytes per word; the next `index` rebuilds it."""
         self._places = None
 
     def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
         """Returns the words that occur at least `min_count` times, at most the `max_vocab` most
-        frequent of them (0: no limit). Ids stay what they were: the rest is cut off the end.
+        frequent of them (0: no limit). Ids do not change, since words are cut off only at the end.
         """
-        # Counts fall, their negatives rise: searchsorted finds where they pass -min_count.
+        # The negated counts ascend, as searchsorted requires.
         size = int(np.searchsorted(-self.counts, -min_count, side="right"))
         if max_vocab:
             size = min(size, max_vocab)
         return Vocabulary(self.words[:size], self.counts[:size])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes "word\\tcount\\n" lines in UTF-8, whole or not at all. Raises RunError if the file
-        cannot be written, and ValueError if a word is empty or holds a tab or a line break."""
+        """Writes "word\\tcount\\n" lines in UTF-8, atomically. Raises RunError if the file cannot
+        be written, and ValueError if a word is empty or contains a tab or a line break."""
         with atomic_file(path) as file:
             self.write(file)
 
     def write(self, file: IO[bytes]) -> None:
-        """Writes the same to an open file, and raises ValueError as `save`."""
+        """Writes the same lines as `save` to an open file; raises ValueError as `save` does."""
         for start in range(0, len(self), BLOCK):
             words = list(self.words[start : start + BLOCK])
             joined = "".join(words)
             if not all(words) or "\t" in joined or "\n" in joined:
                 broken = next(word for word in words if not word or "\t" in word or "\n" in word)
-                raise ValueError(f"the word {broken!r} is empty or holds a tab or a line break")
+                raise ValueError(f"the word {broken!r} is empty or contains a tab or a line break")
             pairs = zip(words, self.counts[start : start + BLOCK].tolist(), strict=True)
             file.write("".join([f"{word}\t{count}\n" for word, count in pairs]).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
-        """Reads what `save` wrote, or the file of word2vec.c's -save-vocab ("word count").
+        """Reads a file written by `save`, or by word2vec.c's -save-vocab ("word count").
 
-        word2vec.c puts its sentence mark `</s>` first, whatever its count: in files with blanks the
-        words are sorted by count (ties keep their order), and words of count 0 are left out. Raises
-        InputError if the file cannot be read, or a line is no word and count, names a word twice,
-        or has a higher count than the line before; the line's number is named.
+        word2vec.c writes its sentence mark `</s>` first, whatever its count. Words separated from
+        their counts by a space are therefore sorted by count (ties keep their order), and words
+        with count 0 are left out. Raises InputError if the file cannot be read or, with the line
+        number, if a line is not a word and a count, repeats a word, or has a higher count than the
+        line before.
         """
         return cls.parsed(whole_text(path, f"the vocabulary {path}"), path)
 
     @classmethod
     def parsed(cls, text: str, path: object) -> Vocabulary:
-        """Returns what `load` does, of a file's text."""
+        """Returns the vocabulary in the text of a file, as `load` does; `path` is for messages."""
         tabs = "\t" in text.partition("\n")[0]
         words, counts = _parsed(text, tabs, path)
         if not tabs:
@@ -161,15 +162,16 @@ class Vocabulary:
         rises = np.flatnonzero(counts[1:] > counts[:-1])
         if len(rises):
             number = int(rises[0]) + 2
-            problem = f"the count {counts[number - 1]} is higher than the line before has"
-            remedy = "a vocabulary is sorted by count, highest first"
+            problem = f"the count {counts[number - 1]} is higher than that of the line before"
+            remedy = "sort the vocabulary by count, highest first"
             raise InputError(f"{path} line {number}: {problem}; {remedy}")
         return cls(words, counts)
 
 
 def parsed_list(text: str, path: object) -> list[str] | None:
-    """Returns the words of a file of one word a line, None if its first line is blank or holds a
-    blank or tab. Raises InputError if a later one does, or names a word twice, with its number."""
+    """Returns the words of a file with one word per line, or None if its first line is empty or
+    contains a space or tab. Raises InputError, with the line number, if a later line is or does, or
+    repeats a word."""
     line_of: dict[str, int] = {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         word = line.removesuffix("\r")
@@ -179,32 +181,30 @@ def parsed_list(text: str, path: object) -> list[str] | None:
             problem = f"{shown(line)} is not one word, as line 1 is"
             raise InputError(f"{path} line {number}: {problem}")
         if line_of.setdefault(word, number) != number:
-            problem = f"{shown(word)} stands on line {line_of[word]} already"
+            problem = f"{shown(word)} is already on line {line_of[word]}"
             raise InputError(f"{path} line {number}: {problem}")
     return list(line_of)
 
 
 def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]:
-    """Words and counts of a vocabulary's lines. Only those of word2vec.c, with a blank between word
-    and count, may have counts of 0."""
+    """Returns the words and counts of a vocabulary's lines. Only word2vec.c's files, which have a
+    space between word and count, may have counts of 0."""
     line_of: dict[str, int] = {}
     counts = []
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
         problem = None
         if not word or "\t" in word or (not tabs and word.split() != [word]):
-            expected = "word, tab, count" if tabs else "word, blank or tab, count"
-            problem = f"{shown(line)} is not a vocabulary line ({expected}: words and how often"
-            problem += " they occur, most frequent first)"
-        # beyond 18 digits it might not fit 64 bits
+            expected = "word, tab, count" if tabs else "word, space or tab, count"
+            problem = f"{shown(line)} is not a vocabulary line ({expected}; most frequent first)"
+        # a number of more than 18 digits might not fit 64 bits
         elif not (count.isascii() and count.isdigit() and len(count) <= 18) or int(count) < tabs:
             problem = f"the count {shown(count)} is not a whole number of at least {int(tabs)}"
         elif line_of.setdefault(word, number) != number:
-            problem = f"{shown(word)} stands on line {line_of[word]} already"
+            problem = f"{shown(word)} is already on line {line_of[word]}"
         if problem is not None:
             raise InputError(f"{path} line {number}: {problem}")
         counts.append(int(count))
     if sum(counts) >= 1 << 63:
-        problem = "add up to more than any corpus has words"
-        raise InputError(f"the counts of the vocabulary {path} {problem}")
+        raise InputError(f"the counts of the vocabulary {path} add up to more than 64 bits hold")
     return list(line_of), np.array(counts, dtype=np.int64)

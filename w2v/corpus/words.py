@@ -1,10 +1,10 @@
-"""What the words of a text are: by whitespace, by Unicode's word boundaries, or by a file.
+"""Defines the words of a text, by the setting `tokenizer`:
 
-whitespace  what stands between whitespace, as `str.split()` has it, or NUL, without the byte-order
-            marks (U+FEFF) before it, which files that were joined have in the middle
-words       of that, the parts between the default word boundaries of Unicode (UAX #29) that hold a
-            letter or a digit: "don't", "3.14" and "e.g" are words, "well-known" is two; punctuation
-            and emoji are left out; of Chinese, and of Japanese kana other than katakana, every
+whitespace  the text between whitespace (that of `str.split()`, and NUL), without leading byte-order
+            marks (U+FEFF), which concatenated files have in the middle
+words       as above, further split at the default word boundaries of Unicode (UAX #29); only parts
+            with a letter or a digit are kept: "don't", "3.14" and "e.g" are words, "well-known" is
+            two; punctuation and emoji are left out; in Chinese, and in Japanese hiragana, every
             character is a word
 FILE.json   the tokens of each line, see `w2v.corpus.tokenizer_file`
 """
@@ -24,26 +24,25 @@ MARK = "\ufeff"  # the byte-order mark
 
 
 def segments(text: str) -> list[str]:
-    """Returns what is between word boundaries; a line end is always by itself. Raises RunError if
-    `regex` is not installed."""
+    """Splits a text at word boundaries and line ends. Raises RunError if `regex` is missing."""
     return list(_compiled(r"(?sw).+?\b").findall(text))
 
 
 def is_word(segment: str) -> bool:
-    """Returns whether a segment holds a letter or a digit."""
+    """Returns whether a segment contains a letter or a digit."""
     return _compiled(r"[\p{L}\p{N}]").search(segment) is not None
 
 
 @functools.cache
 def _compiled(pattern: str) -> Any:
     with told_if_missing():
-        import regex  # only where words are found so
+        import regex  # only needed for `tokenizer` words
     return regex.compile(pattern)
 
 
 def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
-    """Returns the words of a text as a corpus with these settings would have them; None: those of
-    the defaults."""
+    """Returns the words that a corpus with these settings would have for this text. None stands for
+    the default settings."""
     if settings is not None and (cutter := cutter_of(settings)):
         return cutter.split(text.lower() if settings.lowercase else text)
     words = [word.lstrip(MARK) for word in text.replace("\0", " ").split()]

@@ -1,1 +1,1 @@
-"""How good word vectors are: analogy and similarity sets."""
+"""Evaluates word vectors on sets of analogies and word similarities."""

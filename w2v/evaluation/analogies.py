@@ -1,14 +1,14 @@
-"""Analogy questions "a is to b as c is to d": how often the vectors name d first.
+"""Evaluates analogy questions "a is to b as c is to d": how often is d the vectors' best answer?
 
 On unit vectors, over the first `restrict_vocab` words without a, b and c:
     add: argmax_x  cos(x, b) - cos(x, a) + cos(x, c)          (Mikolov et al. 2013, arXiv:1301.3781)
     mul: argmax_x  s(x, b) s(x, c) / (s(x, a) + 1e-6),  s = (1 + cos) / 2  (ACL W14-1618)
 
-The counting is that of word2vec's compute-accuracy.c: a question with a word outside the vocabulary
-is not covered, exactly the three rows of a, b, c are excluded, and an answer is right when its
-folded spelling is d's. Of several answers b/b'/… the first that is known stands for them, and each
-of d/d'/… is right. Sections whose name starts with "gram" are syntactic, the others semantic;
-questions before any section header count in neither total.
+The rules are those of word2vec's compute-accuracy.c: a question with an unknown word is not
+covered, only the rows of a, b and c are excluded, and an answer is right if its folded spelling is
+that of d. Of alternatives b/b'/…, the first known one is used; each of d/d'/… is a right answer.
+Sections whose names start with "gram" are syntactic, the others semantic; questions before any
+section header count in neither total.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 METHODS = ("add", "mul")
 RIGHT, WRONG, UNCOVERED = 1, 0, -1
 COSMUL_EPSILON = 1e-6
-BLOCK_SCORES = 16 << 20  # of one block of questions: 64 MB, at which matrix products run fast
+BLOCK_SCORES = 16 << 20  # scores per block of questions: 64 MB, large enough for fast products
 Question = tuple[str, str, str, str]
 
 
 class Section(NamedTuple):
-    """One section of a set, with its questions (a, b, c, d). Questions before any header (`headed`
-    is off) have the set's name."""
+    """One section of a set, with its questions (a, b, c, d). Questions before any header form a
+    section with the set's name and `headed` False."""
 
     name: str
     questions: tuple[Question, ...]
@@ -42,65 +42,64 @@ class Section(NamedTuple):
 
     @property
     def kind(self) -> str | None:
-        """Returns "syntactic", "semantic", or None when the file does not say."""
+        """ "syntactic" or "semantic", or None if the section has no header."""
         kind = "syntactic" if self.name.lower().startswith("gram") else "semantic"
         return kind if self.headed else None
 
 
 class Tally(NamedTuple):
-    """Questions answered right, asked, and there."""
+    """Counts of questions."""
 
-    correct: int = 0
-    covered: int = 0
+    correct: int = 0  # answered right
+    covered: int = 0  # with all words known
     total: int = 0
 
     @property
     def accuracy(self) -> float | None:
-        """correct / covered, or None when nothing is covered."""
+        """correct / covered, or None if no question is covered."""
         return self.correct / self.covered if self.covered else None
 
 
 @dataclass(frozen=True)
 class AnalogyResult:
-    """What came out of one set: for each section its name, its kind and its tally, in the order of
-    the file."""
+    """The result on one set: the name, kind and tally of each section, in the order of the file."""
 
     sections: tuple[tuple[str, str | None, Tally], ...]
 
     def tally(self) -> Tally:
-        """All sections together."""
+        """Returns the sums over all sections."""
         return Tally(*map(sum, zip(*(tally for _, _, tally in self.sections), strict=True)))
 
     @property
     def accuracy(self) -> float | None:
-        """The share of right answers, or None when no question is covered."""
+        """The share of right answers among covered questions, or None if none is covered."""
         return self.tally().accuracy
 
     @property
     def covered(self) -> int:
-        """How many questions have all their words among the vectors."""
+        """The number of questions whose words all have vectors."""
         return self.tally().covered
 
     @property
     def total(self) -> int:
-        """How many questions there are."""
+        """The number of all questions."""
         return self.tally().total
 
     def interval(self) -> Interval | None:
-        """The 95 % interval of the accuracy, see `bootstrap`."""
+        """Returns the 95 % confidence interval of the accuracy, see `bootstrap`."""
         tallies = [tally for _, _, tally in self.sections]
         return accuracy_interval([t.correct for t in tallies], [t.covered for t in tallies])
 
     def parts(self) -> list[tuple[str, AnalogyResult]]:
-        """Each section, the semantic ones, the syntactic ones, and all, by name."""
+        """Returns (name, result) of each section, then of "semantic", "syntactic" and "total"."""
         found = [(section[0], AnalogyResult((section,))) for section in self.sections]
         for kind in ("semantic", "syntactic"):
             found.append((kind, AnalogyResult(tuple(s for s in self.sections if s[1] == kind))))
         return [*found, ("total", self)]
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
-        """Plain values for JSON; an accuracy is a fraction, or None when no question is covered.
-        With `intervals` its 95 % interval [low, high] stands under its name and `_ci`."""
+        """Returns plain values for JSON. An accuracy is a fraction, or None if no question is
+        covered. With `intervals`, key NAME_ci holds the 95 % interval [low, high] of NAME."""
         *parts, semantic, syntactic, _ = self.parts()
         values = self._figures(intervals)
         for kind, part in (semantic, syntactic):
@@ -122,7 +121,7 @@ class AnalogyResult:
 def evaluate_analogies(
     vectors: WordRows, sections: Sequence[Section], **options: Any
 ) -> AnalogyResult:
-    """Asks every question of `sections`; the options are those of `answer`."""
+    """Evaluates all questions of `sections`; the options are those of `answer`."""
     questions = [question for section in sections for question in section.questions]
     marks = answer(vectors, questions, **options)
     results, stop = [], 0
@@ -142,7 +141,7 @@ def answer(
     restrict_vocab: int = 30000,
     case: str = "fold",
 ) -> np.ndarray:
-    """Returns for each question RIGHT, WRONG, or UNCOVERED where a word is not known, [Q] int8; the
+    """Returns for each question RIGHT, WRONG, or UNCOVERED if a word is unknown, [Q] int8. The
     options are those of `WordVectors.evaluate`."""
     matcher = WordMatcher(vectors, restrict_vocab, case)
     looked_up = []
@@ -161,8 +160,8 @@ def answer(
 
 
 def _answers(vectors: WordRows, matcher: WordMatcher, rows: np.ndarray, method: str) -> np.ndarray:
-    """The row that answers each question, given as rows [Q, 3] of a, b and c: of equal spellings
-    the one that stands for them, [Q] int64; -1 where a, b and c are all words that take part."""
+    """Answers questions given as rows [Q, 3] of a, b and c. Returns the row of each answer, [Q]
+    int64: of equal spellings, their representative; -1 if there are no words except a, b and c."""
     unit = vectors.unit(slice(0, matcher.n_rows))
     same = matcher.representatives()
     answers = np.empty(len(rows), np.int64)
@@ -189,7 +188,7 @@ def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
 
 
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """3CosMul without its constant factor 1/2: with t = 1 + cos it is t_b t_c / (t_a + 2e-6). A
+    """Returns 3CosMul without its constant factor 1/2: t_b t_c / (t_a + 2e-6) with t = 1 + cos. A
     last column of ones in `unit` makes the products 1 + cos without another pass over them."""
     scores, other = np.matmul(unit[b], unit.T), np.matmul(unit[c], unit.T)
     scores *= other

@@ -1,15 +1,16 @@
-"""Bootstrap confidence intervals of what an evaluation found, at 95 %.
+"""Computes 95 % bootstrap confidence intervals of evaluation results.
 
 The questions of a set are resampled with replacement 1000 times; the interval reaches from the
-2.5th to the 97.5th percentile of the results (Efron & Tibshirani 1993, chapter 13). It says nothing
-about other training runs. The seed is fixed: the same vectors and set give the same interval.
+2.5th to the 97.5th percentile of the results (Efron & Tibshirani 1993, chapter 13). It does not
+cover the variation between training runs. The seed is fixed, so that the same vectors and set give
+the same interval.
 
-Accuracy: questions are resampled within their section; of n_s questions with a share p_s of right
-answers a resample has Binomial(n_s, p_s) right ones, which is drawn directly.
+Accuracy: questions are resampled within their section. Of n_s questions with a share p_s of right
+answers, a resample has Binomial(n_s, p_s) right ones, which is drawn directly.
 
-Correlations: pairs are resampled. A resample is the number of times w_i that pair i is in it; the
-rank of a value is then the sum of the w of smaller ones plus (1 + the w of all equal to it) / 2,
-and no resample needs to be sorted.
+Correlations: pairs are resampled. A resample is represented by the number of times w_i that it
+contains pair i; the rank of a value is then the sum of the w of smaller values plus (1 + the sum of
+the w of equal values) / 2, so that no resample needs to be sorted.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import numpy as np
 LEVEL = 0.95
 RESAMPLES = 1000
 SEED = 1
-BLOCK_WEIGHTS = 1 << 20  # weights of pairs at a time: 8 MB in each of some six arrays
+BLOCK_WEIGHTS = 1 << 20  # weights of pairs at a time: 8 MB in each of about six arrays
 
 Interval = tuple[float, float]
 
 
 def accuracy_interval(correct: Sequence[int], covered: Sequence[int]) -> Interval | None:
-    """Interval of Σ correct / Σ covered over sections [S]; None when nothing is covered."""
+    """Returns the interval of Σ correct / Σ covered over sections [S], None if that is 0 / 0."""
     n = np.asarray(covered, np.int64)
     if n.sum() == 0:
         return None
@@ -37,9 +38,9 @@ def accuracy_interval(correct: Sequence[int], covered: Sequence[int]) -> Interva
 
 
 def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None, Interval | None]:
-    """Intervals of Spearman's and of Pearson's correlation of the pairs x [n], y [n]; None where
-    the correlation itself is not defined (n < 2, or one of them constant). Resamples in which it is
-    not defined are left out.
+    """Returns the intervals of Spearman's and Pearson's correlation of x [n] and y [n]; None if the
+    correlation is undefined (n < 2, or x or y constant). Resamples in which it is undefined are
+    left out.
     """
     n = len(x)
     if n < 2 or x.min() == x.max() or y.min() == y.max():
@@ -66,8 +67,8 @@ def _percentiles(values: np.ndarray) -> Interval | None:
 
 
 def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average ranks [B, n] of `values` [n] in resamples that hold each of them `weights` [B, n]
-    times."""
+    """Returns the average ranks [B, n] of `values` [n] in B resamples that contain each value
+    `weights` [B, n] times."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(group, kind="stable")
     held = np.add.reduceat(weights[:, order], np.cumsum(sizes) - sizes, axis=1)
@@ -75,15 +76,15 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def near_one(values: np.ndarray) -> np.ndarray:
-    """The values times a power of 2, so that their products neither over- nor underflow."""
+    """Scales the values by a power of 2, so that their products neither overflow nor underflow."""
     return np.ldexp(values, -np.frexp(np.abs(values).max())[1])  # type: ignore[no-any-return]
 
 
 def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pearson's correlations [B] of x and y ([n] or [B, n]) with weights [B, n]; NaN where one of
-    them is constant."""
+    """Returns weighted Pearson correlations [B] of x and y, [n] or [B, n]; NaN if one is constant.
+    The weights are [B, n]."""
     total = weights.sum(axis=1, keepdims=True)
-    # The mean of a constant is not always that constant: what is left by rounding is no spread.
+    # Rounding can make the mean of a constant differ from it, which must not count as variance.
     held, defined = weights > 0, True
     for v in (x, y):
         defined &= np.where(held, v, -np.inf).max(axis=1) > np.where(held, v, np.inf).min(axis=1)

@@ -1,12 +1,12 @@
-"""Which columns of a table of word pairs hold the two words and the score.
+"""Detects which columns of a table of word pairs hold the two words and the score.
 
-One separator holds for the whole file, tabs, semicolons, commas, colons or blanks, and so do the
-columns: those that fit most of its first lines. The words are the first two columns of text, side
-by side; row numbers, and tags that repeat (parts of speech, relations), are none. The score is the
-first column of numbers behind them, or the one whose heading says mean, average, score or gold;
-where none stands behind them, the only one before. Further columns may be empty, but a line that
-alone has more of them than all others is no row of the table. A decimal comma is read where commas
-do not separate, or stand in quotes. What could be meant in two ways is refused.
+The whole file has one separator (tabs, semicolons, commas, colons or spaces) and the same columns:
+those that fit most of its first lines. The words are the first two columns of text, which must be
+adjacent; row numbers, and repeated tags (parts of speech, relations), do not count. The score is
+the first column of numbers after them, or the one whose heading contains mean, average, score or
+gold; if there is none after them, the only one before. Further columns may be empty, but a single
+line with more columns than all others is not a row of the table. Decimal commas are read if commas
+do not separate columns, or in quotes. Ambiguous tables are rejected.
 """
 
 from __future__ import annotations
@@ -21,29 +21,28 @@ from w2v.system.fields import DECIMAL_COMMA, is_number, quotes, split
 
 DECIDING_LINES = 1000
 MARKS = "\t;,: "
-FEW_ROWS = 3  # of which none stands out
-MAX_COLUMNS = 100  # among which the words and the score are
-# A column of tags: few different ones in many lines, all short.
+FEW_ROWS = 3  # too few to recognize a row with too many columns
+MAX_COLUMNS = 100  # only these are searched for words and scores
+# A column of tags has at most TAGS distinct values of TAG_LETTERS in TAG_LINES lines or more.
 TAG_LETTERS, TAGS, TAG_LINES = 4, 8, 20
-PROSE_BLANKS = 3  # in the cells of a column of sentences
+PROSE_BLANKS = 3  # a column whose cells have more spaces contains sentences
 MEAN = re.compile(r"\b(mean|average|avg|score|gold)\b", re.IGNORECASE)
 
 Pair = tuple[str, str, float]
 
 
 class Columns(NamedTuple):
-    """The separator, whether fields may be quoted, the columns of the words and of the score,
-    whether scores have a decimal comma, and how many columns there are."""
+    """The layout of a table of word pairs."""
 
-    mark: str
-    quoted: bool
-    words: tuple[int, int]
-    score: int
-    comma: bool
-    width: int
+    mark: str  # the separator
+    quoted: bool  # whether fields may be quoted
+    words: tuple[int, int]  # columns of the words
+    score: int  # column of the score
+    comma: bool  # whether scores have a decimal comma
+    width: int  # number of columns
 
     def pair(self, line: str) -> Pair | None:
-        """The pair of a line, None for a line that is none, such as the columns' names."""
+        """Returns the pair in a line, or None if it has none, as a line of column names."""
         row = _cells(line, self.mark, self.quoted)
         if len(row) <= max(*self.words, self.score) or any(row[self.width :]):
             return None
@@ -53,8 +52,8 @@ class Columns(NamedTuple):
 
 
 def find_columns(lines: Sequence[str], source: str) -> Columns | None:
-    """The columns of the first separator that fits most lines; None where that is not half of
-    them."""
+    """Returns the columns for the separator that fits most lines; None if that is less than half of
+    them. Raises InputError if the table is ambiguous; `source` names it in the message."""
     best, most, unclear = None, 0, False
     for mark in MARKS:
         quoted = mark not in " :" and quotes(lines, mark)
@@ -73,7 +72,7 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         if fits > most:
             best, most = columns, fits
     if unclear and 2 * most < len(lines):
-        what = "it cannot be told which of its columns of words are the pairs"
+        what = "it is unclear which of its columns of words are the pairs"
         raise InputError(f"{source}: {what}; keep two words and a score in each line")
     if best is None or 2 * most < len(lines):
         return None
@@ -100,14 +99,15 @@ def _score(cell: str, comma: bool) -> float | None:
 
 
 def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
-    """The columns of the words, two if they are clear, and of the score; None if there are none."""
+    """Returns the columns of words (two, unless it is unclear which) and the column of the score;
+    None if they are not found."""
     words, numbers, tags = [], [], set()
     for place in range(min(MAX_COLUMNS, max(map(len, rows)))):
         cells = [row[place] for row in rows if len(row) > place and row[place]]
         if 2 * len(cells) < len(rows):
             continue
         are_numbers = [_score(cell, comma) is not None for cell in cells]
-        # without the first, which may be the column's name, or with it
+        # without the first cell, which may be the column's name, or with it
         if any(2 * sum(each) > len(each) for each in (are_numbers[1:], are_numbers)):
             numbers.append(place)
         elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
@@ -133,6 +133,7 @@ def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int]
 
 
 def _are_tags(cells: Sequence[str]) -> bool:
-    """Whether these are parts of speech, relations, or the like: one letter, or few short ones."""
+    """Returns whether these are tags, such as parts of speech: single letters, or few distinct
+    short strings."""
     few = len(cells) >= TAG_LINES and len(set(cells)) <= TAGS
     return max(map(len, cells)) <= (TAG_LETTERS if few else 1)

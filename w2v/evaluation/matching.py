@@ -1,8 +1,7 @@
-"""Which row of the vectors a set's word means: by its exact spelling, or by its spelling in
-capitals.
+"""Finds the row of the vectors for a word of a test set, by its exact or its folded spelling.
 
-Folding is compute-accuracy's and gensim's: both sides through `upper()`, and of several words that
-become the same the most frequent one (the first) stands for all.
+Case is folded as in compute-accuracy.c and gensim: `upper()` is applied to both words, and of
+several words that become equal, the most frequent one (the first) represents all.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WordMatcher:
-    """Looks words up among the first `n_rows` words of the vectors."""
+    """Looks words up among the first `restrict_vocab` words (0: all), with `case` fold or exact."""
 
     def __init__(self, vectors: WordRows, restrict_vocab: int = 0, case: str = "fold") -> None:
         if restrict_vocab < 0:
@@ -30,28 +29,28 @@ class WordMatcher:
         self._fold = str.upper if case == "fold" else str
         self._words = vectors.words
         self._keys = [self._fold(word) for word in vectors.words[: self.n_rows]]
-        # Reversed, so that of equal keys the first, most frequent one wins.
+        # Reversed, so that the first of equal keys, the most frequent word, wins.
         self._row_of = dict(zip(reversed(self._keys), range(self.n_rows - 1, -1, -1), strict=True))
 
     @cached_property
     def spelling(self) -> Callable[[str], str]:
-        """Spells a word that is none of them as they are: in lower case if all of them are so, and
-        case does not matter."""
+        """A function that spells an unknown word like the vocabulary: in lower case if all words
+        are, and case is folded; else unchanged."""
         lower = self._fold is str.upper and all(word == word.lower() for word in self._words)
         return str.lower if lower else str
 
     def row(self, word: str) -> int | None:
-        """The row that stands for `word`, or None when it does not take part."""
+        """Returns the row of `word`, or None if it is unknown."""
         return self._row_of.get(self._fold(word))
 
     def rows(self, words: str) -> list[int]:
-        """The rows of several words between slashes; of the whole, if it is a word itself."""
+        """Returns the rows of the known ones among words separated by slashes; if the whole string
+        is a known word, its row only."""
         whole = self.row(words)
         if whole is not None:
             return [whole]
         return [row for word in words.split("/") if (row := self.row(word)) is not None]
 
     def representatives(self) -> np.ndarray:
-        """For every row the one that stands for its spelling, [n_rows] int64: equal numbers are
-        equal words."""
+        """Returns for each row the row that represents its folded spelling, [n_rows] int64."""
         return np.fromiter(map(self._row_of.__getitem__, self._keys), np.int64, self.n_rows)

@@ -1,17 +1,17 @@
-"""Question and similarity sets on disk, told apart by their content, and the two that come with the
-package.
+"""Reads analogy and similarity sets from disk, distinguished by their content, and the two sets
+included in the package.
 
 Analogies: lines of four words, under `: section` headings (questions-words.txt) or without any
-(Microsoft's set). Tabs, semicolons, commas or blanks separate in the whole file; only between
-blanks a word can hold none. Several right answers stand with slashes between them. A file of pairs,
-each a word, a tab and its answers, asks every two of them (BATS); a folder is read file by file, as
-the sections of one set. A heading is a colon with a blank, a letter or nothing behind it.
+(Microsoft's set). The whole file has one separator: tabs, semicolons, commas or spaces; in all but
+the last case, words may contain spaces. Several right answers are separated by slashes. A file of
+pairs, each a word, a tab and its answers, gives a question for every two pairs (BATS); each file of
+a folder is a section of one set. A heading is a colon, followed by a space, a letter or nothing.
 
-Similarity: lines of two words and a score, or rows of a wider table: `columns` has the rule. Lines
-that are no such pair (column names) are skipped and counted.
+Similarity: lines of two words and a score, or rows of a wider table, see `columns`. Lines that are
+not such a pair (column names) are skipped and counted.
 
-In both, empty lines and lines that start with "#" are left out (pairs of a word with "#" are read),
-files may be compressed, and where less than half of the lines fit the set is refused.
+In both, empty lines and lines that start with "#" are left out (except for pairs with a word "#…"),
+files may be compressed, and a set is rejected if fewer than half of its lines fit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from w2v.system.files import named
 
 MAX_SET_BYTES = 16 << 20
 LONGEST_LINE = 1 << 16
-MAX_PAIRS = 1000  # to be asked two by two
+MAX_PAIRS = 1000  # of a file whose pairs are combined into questions
 SET_SUFFIXES = (".txt", ".tsv", ".csv")
 
 
@@ -43,8 +43,8 @@ class AnalogySet(NamedTuple):
 
 
 class SimilaritySet(NamedTuple):
-    """A set of word pairs (word, word, score); `skipped` lines of the file were no pair, of which
-    the first has the names of the columns if it is `headed`."""
+    """A set of word pairs (word, word, score). `skipped` is the number of lines that are not pairs;
+    `headed` says that the first of these has the column names."""
 
     name: str
     pairs: tuple[Pair, ...]
@@ -53,22 +53,21 @@ class SimilaritySet(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line that holds something, and its number in the file."""
+    """A line that is not blank, and its number in the file."""
 
     number: int
     text: str
 
 
 class Form(NamedTuple):
-    """What separates the words of questions or pairs, how many there are in a line, and whether
-    they may be quoted."""
+    """The form of the lines of questions or pairs."""
 
-    mark: str
-    n_words: int
-    quoted: bool
+    mark: str  # the separator
+    n_words: int  # words in a line
+    quoted: bool  # whether words may be quoted
 
     def words(self, line: str) -> list[str]:
-        """The words of a line; less where they do not fit."""
+        """Returns the non-empty words of a line; none if its quotation marks do not match."""
         try:
             return [word for word in split(line, self.mark, self.quoted) if word]
         except ValueError:
@@ -76,8 +75,8 @@ class Form(NamedTuple):
 
 
 def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
-    """Reads the set at `path`, "-" being standard input; of a folder all its files are sections of
-    one set of analogies."""
+    """Reads the set at `path`, or from standard input if that is "-". The files of a folder are the
+    sections of one set of analogies. Raises InputError if it cannot be read or is not a set."""
     if path == "-":
         return parse_set(_read(Path("/dev/stdin")), "stdin", "/dev/stdin")
     path = named(path, "the set")
@@ -87,7 +86,7 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
 
 
 def default_sets() -> list[AnalogySet | SimilaritySet]:
-    """The sets that come with the package, in the order of their names."""
+    """Returns the sets included in the package, sorted by name."""
     folder = resources.files("w2v.evaluation").joinpath("sets")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith((".txt", ".tsv")))
     return [parse_set(folder.joinpath(name).read_bytes(), Path(name).stem, name) for name in names]
@@ -107,13 +106,14 @@ def _load_folder(folder: Path) -> AnalogySet:
         data = _read(path)
         size += len(data)
         if size > MAX_SET_BYTES:
-            raise InputError(f"{folder} holds more than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+            most = MAX_SET_BYTES >> 20
+            raise InputError(f"{folder} is larger than {most} MiB, so it is not a set")
         found = parse_set(data, _stem(path), str(path), of_folder=True)
         if not isinstance(found, AnalogySet):
-            raise InputError(f"{path} is no set of analogies, as a folder's files must be")
+            raise InputError(f"{path} is not a set of analogies, as the files of a folder must be")
         sections += found.sections
     if not sections:
-        raise InputError(f"cannot read the set {folder}: it is a folder without .txt or .tsv files")
+        raise InputError(f"cannot read the set {folder}: the folder has no .txt, .tsv or .csv file")
     return AnalogySet(folder.name, tuple(sections))
 
 
@@ -124,15 +124,15 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise InputError(f"cannot read the set {path}: {error.strerror}; check the path") from None
     if len(data) > MAX_SET_BYTES:
-        raise InputError(f"{path} is larger than {MAX_SET_BYTES >> 20} MiB, so it is no set")
+        raise InputError(f"{path} is larger than {MAX_SET_BYTES >> 20} MiB, so it is not a set")
     return data
 
 
 def parse_set(
     data: bytes, name: str, source: str, of_folder: bool = False
 ) -> AnalogySet | SimilaritySet:
-    """The set in `data`; `source` is what error messages call it. In a file `of_folder` blanks may
-    separate pairs, too."""
+    """Parses a set called `name`; error messages call it `source`. In a file of a folder
+    (`of_folder`), pairs may also be separated by spaces. Raises InputError if it is not a set."""
     try:
         text = without_mark(data, source).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -142,7 +142,9 @@ def parse_set(
     text = text if "\n" in text else text.replace("\r", "\n")
     first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
     if max(map(len, first), default=0) > LONGEST_LINE:
-        raise InputError(f"{source} has a line of more than {LONGEST_LINE:,} letters: it is no set")
+        raise InputError(
+            f"{source} is not a set: it has a line of more than {LONGEST_LINE:,} characters"
+        )
     plain = [line for line in first if not line.startswith("#") and not _is_heading(line)]
     headed = any(map(_is_heading, first))
     form, questions = _form(plain, 4, "\t;, ")
@@ -155,13 +157,13 @@ def parse_set(
         return AnalogySet(name, (_asked_by_twos(text, form, name, source),))
     raise InputError(
         f"{source} is neither a set of analogies (lines of four words, sections headed by ': name')"
-        " nor of similarities (lines of two words and a score, between tabs, semicolons, commas,"
-        " colons or blanks, the same in all lines)"
+        " nor of similarities (lines of two words and a score, separated by tabs, semicolons,"
+        " commas, colons or spaces, the same in all lines)"
     )
 
 
 def _lines(text: str) -> Iterator[Line]:
-    """The lines that hold something and are no remark."""
+    """Yields the lines that are neither blank nor comments."""
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip(" \r") if raw else ""
         if line and not line.startswith("# ") and line != "#" and not line.isspace():
@@ -177,7 +179,7 @@ def _is_heading(line: str) -> bool:
 
 
 def _form(lines: Sequence[str], n_words: int, marks: str) -> tuple[Form, int]:
-    """The first separator with so many words in most lines, and how many these are."""
+    """Returns the form with `n_words` words in most lines, and the number of these lines."""
     best, most = Form(" ", n_words, False), 0
     for mark in marks:
         form = Form(mark, n_words, mark != " " and quotes(lines, mark))
@@ -217,7 +219,7 @@ def _parse_sections(text: str, form: Form, name: str, source: str) -> tuple[Sect
 
 
 def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
-    """The section of a file of pairs: "a is to b as c is to d" for every two of them."""
+    """Makes a section of a file of pairs: "a is to b as c is to d" for every two pairs."""
     pairs = []
     for number, line in _lines(text):
         if len(words := form.words(line)) != 2:
@@ -225,7 +227,6 @@ def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
             raise InputError(f"{source}: {what}; correct it")
         pairs.append(words)
     if len(pairs) > MAX_PAIRS:
-        most = f"at most {MAX_PAIRS:,} are asked two by two"
-        raise InputError(f"{source} has {len(pairs):,} pairs, and {most}")
+        raise InputError(f"{source} has {len(pairs):,} pairs; at most {MAX_PAIRS:,} are allowed")
     questions = ((a, b, c, d) for (a, b), (c, d) in permutations(pairs, 2))
     return Section(name, tuple(questions), headed=False)

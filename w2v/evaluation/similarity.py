@@ -1,7 +1,8 @@
-"""Word similarity sets: how well the cosines of word pairs rank as people's scores do.
+"""Evaluates word similarity sets: how well do the cosines of word pairs correlate with human
+scores?
 
-Spearman's correlation is Pearson's of the ranks, where equal values share the mean of their ranks.
-Pairs with a word outside the vocabulary do not take part, unless n-grams give it a vector.
+Spearman's correlation is Pearson's correlation of the ranks; equal values share their mean rank.
+Pairs with an unknown word are left out, unless n-grams give it a vector.
 """
 
 from __future__ import annotations
@@ -21,21 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SimilarityResult:
-    """Correlations of cosine and score; None with fewer than two covered pairs, or when one side is
-    constant. The intervals, see `bootstrap`, are there where they were asked for and are defined.
-    """
+    """The correlations of cosines and scores, None for fewer than two covered pairs or if one side
+    is constant, and their 95 % intervals (see `bootstrap`), if requested and defined."""
 
     spearman: float | None
     pearson: float | None
     covered: int  # pairs whose words have vectors
     total: int  # pairs in the set
-    skipped: int  # lines of the file that are no pair, such as column names
+    skipped: int  # lines of the file that are not pairs, such as column names
     spearman_ci: Interval | None = None
     pearson_ci: Interval | None = None
     oov: int = 0  # covered pairs with a word outside the vocabulary, whose n-grams give it a vector
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
-        """Plain values for JSON; with `intervals` [low, high] of each correlation."""
+        """Returns plain values for JSON, with `intervals` also [low, high] of each correlation."""
         own = asdict(self)
         return own if intervals else {k: v for k, v in own.items() if not k.endswith("_ci")}
 
@@ -50,8 +50,8 @@ def evaluate_similarity(
     intervals: bool = False,
     oov: bool = False,
 ) -> SimilarityResult:
-    """Correlates the cosines of the `pairs` (word, word, score) with the scores; the options are
-    those of `WordVectors.evaluate`, and `skipped` is passed on to the result."""
+    """Correlates the cosines of `pairs` (word, word, score) with the scores. The options are those
+    of `WordVectors.evaluate`; `skipped` is copied to the result."""
     matcher = WordMatcher(vectors, restrict_vocab, case)
     words = dict.fromkeys(word for pair in pairs for word in pair[:2])
     known = {word: row for word in words if (row := matcher.row(word)) is not None}
@@ -74,11 +74,11 @@ def evaluate_similarity(
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Pearson's correlation of x [n] and y [n]; None for n < 2, or where one is constant."""
+    """Returns Pearson's correlation of x [n] and y [n], None if n < 2 or one is constant."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return None
-    # Each brought near 1, first by a power of 2, which is exact: no sum and no square over- or
-    # underflows.
+    # Scale both to about 1, first by a power of 2, which is exact, so that no sum or square
+    # overflows or underflows.
     x, y = near_one(x), near_one(y)
     x -= x.mean()
     y -= y.mean()
@@ -88,5 +88,5 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks 1 … n of `values` [n]; equal values get the mean of the ranks that they take up."""
+    """Returns the ranks 1 … n of `values` [n]; equal values get the mean of their ranks."""
     return ranks(values, np.ones((1, len(values))))[0]  # type: ignore[no-any-return]

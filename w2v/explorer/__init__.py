@@ -1,7 +1,6 @@
-"""Pages to look at: a map of the words, and a report of runs. Each is one HTML file that asks for
-nothing else.
+"""HTML pages: a map of the words, and a report on runs. Each page is one self-contained file.
 
-page.py     a page from its parts in assets/: HTML, style, scripts, and what they show
-map/        the words of vectors in the plane, each with its true neighbours
-report/     what training runs did and came to
+page.py     assembles a page from its parts in assets/ (HTML, styles, scripts) and the data
+map/        the words of vectors in the plane, each with its true nearest neighbours
+report/     the course and results of training runs
 """

@@ -1,7 +1,7 @@
-"""A page that is one file: its parts from assets/ put together, the data inside, nothing to load.
+"""Assembles a page as one file, from the parts in assets/ and the data, that loads nothing else.
 
-The policy in its head forbids every connection, and names the only script and style by their
-digests, so that nothing that a word or a title holds could ever run.
+The content security policy in its head forbids all connections, and allows only its own script and
+style by their digests, so that no text in a word or a title can ever be executed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 
-_BYTES = re.compile("[\ud800-\udfff]")  # how Python holds bytes that were no UTF-8
+_BYTES = re.compile("[\ud800-\udfff]")  # surrogates, which Python uses for invalid UTF-8
 _UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -26,8 +26,8 @@ def page(
     scripts: Sequence[str],
     parts: Mapping[str, str],
 ) -> bytes:
-    """Returns the page that `template` becomes with the title, styles and scripts, all but the
-    title the names of files in assets/, and with `parts`, HTML by the name of its $placeholder."""
+    """Returns the page: `template` filled with the title, styles, scripts and `parts` (name of a
+    $placeholder -> HTML). `template`, `styles` and `scripts` are names of files in assets/."""
     style, script = ("\n".join(map(asset, names)) for names in (styles, scripts))
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)};"
@@ -45,18 +45,18 @@ def asset(name: str) -> str:
 
 
 def text(value: object) -> str:
-    """Returns HTML that shows the value as it stands, also as an attribute; control characters and
-    those that turn the direction of writing as visible codes."""
+    """Escapes a value for HTML text or attributes. Control characters, and those that change the
+    writing direction, become visible codes."""
     return html.escape(_UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", clean(value)))
 
 
 def clean(value: object) -> str:
-    """Returns the value as a text that UTF-8 can hold: U+FFFD for bytes that were none."""
+    """Returns the value as a string that UTF-8 can represent: surrogates become U+FFFD."""
     return _BYTES.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def in_base64(data: bytes) -> str:
-    """Returns bytes as text that can stand anywhere."""
+    """Returns bytes in base64, which needs no escaping in HTML."""
     return base64.b64encode(data).decode("ascii")
 
 

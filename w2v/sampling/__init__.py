@@ -1,1 +1,1 @@
-"""Noise words and sub-sampling: distributions, samplers, TensorFlow's candidate samplers."""
+"""Noise distributions, subsampling of frequent words, and TensorFlow's candidate samplers."""

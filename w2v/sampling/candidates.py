@@ -1,16 +1,16 @@
-"""Candidates for sampled losses: drawn from any distribution over the classes, with or without
-repeats.
+"""Draws candidate classes for sampled losses from any distribution, with or without replacement.
 
-A distribution (`w2v.sampling.samplers` has five) says how probable a class is and how to draw one;
-what is the same for all is here: sets without repeats, expected counts, accidental hits.
+A distribution (`w2v.sampling.samplers` has five) defines the probability of a class and how to draw
+one. This module has what all share: sampling without replacement, expected counts, accidental hits.
 
-The semantics are TensorFlow's (tf.random.*_candidate_sampler). The true classes only serve the
-expected counts; they are not excluded. Of a class with probability p, num_sampled candidates hold
+The semantics are TensorFlow's (tf.random.*_candidate_sampler). True classes are used only for
+expected counts; they are not excluded from the candidates. The expected count of a class with
+probability p among num_sampled candidates is
 
     p * num_sampled              if every draw counts (not unique, or no draw was rejected)
     1 - (1 - p)^num_tries        if unique: num_tries draws gave num_sampled distinct classes
 
-in the mean, computed in float64 as -expm1(num_tries * log1p(-p)), by TensorFlow in float32.
+computed in float64 as -expm1(num_tries * log1p(-p)); TensorFlow computes it in float32.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from torch import Tensor
 from w2v.sampling.given import checked_ids, checked_whole, place_of
 from w2v.system.gpu import moved
 
-RACE_CELLS = 1 << 22  # rows x classes for which arrival times are held at once
-MOST_TRIES = 2.0**62  # num_tries is an int64, whatever the rarest class asks for
+RACE_CELLS = 1 << 22  # rows x classes whose arrival times are held in memory at once
+MOST_TRIES = 2.0**62  # num_tries must fit int64, however rare the rarest class is
 LARGE_RATE = 1e9
 
 Shape = tuple[int, ...]
@@ -34,12 +34,12 @@ Generator = torch.Generator | None
 
 
 class Candidates(NamedTuple):
-    """What `sample` found."""
+    """The result of `Sampler.sample`."""
 
-    sampled: Tensor  # int64 [S], or [B, S]: a set for every row
-    true_expected_count: Tensor | None  # float64, in the shape of the true classes, if any
-    sampled_expected_count: Tensor  # float64, in the shape of `sampled`
-    num_tries: int | Tensor = 0  # how many draws it took, [B] for B sets of distinct classes
+    sampled: Tensor  # int64 [S], or [B, S] with a set for each row
+    true_expected_count: Tensor | None  # float64, same shape as the true classes, if any
+    sampled_expected_count: Tensor  # float64, same shape as `sampled`
+    num_tries: int | Tensor = 0  # number of draws; [B] for B sets of distinct classes
 
 
 class Sampler(ABC):
@@ -50,14 +50,14 @@ class Sampler(ABC):
 
     @abstractmethod
     def probability(self, ids: Tensor) -> Tensor:
-        """P(class) float64, in the shape of `ids`."""
+        """Returns P(class), float64, in the shape of `ids`."""
 
     @abstractmethod
     def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         """Returns independent draws, int64."""
 
     def support(self) -> int:
-        """How many classes have a probability above 0."""
+        """Returns how many classes have a probability above 0."""
         return self.range_max
 
     def sample(
@@ -70,17 +70,18 @@ class Sampler(ABC):
         rows: int | None = None,
         device: torch.device | str | None = None,
     ) -> Candidates:
-        """Candidates and expected counts.
+        """Draws candidates and returns them with their expected counts.
 
         Args:
-            true_classes: [B] or [B, T], None if their expected counts are not wanted yet.
-            unique: draw until num_sampled distinct classes are found, which come in that order.
-            generator: its draws are made on its own device and then moved.
-            rows: draw that many sets, one for each row: sampled is [rows, num_sampled].
-            device: of the candidates; None: where true_classes lie, or the generator, or the CPU.
+            true_classes: [B] or [B, T]; None if their expected counts are not needed.
+            num_sampled: the number S of candidates in a set.
+            unique: draw until num_sampled distinct classes are found, returned in that order.
+            generator: draws are made on its device, and then moved to `device`.
+            rows: draw this many sets, one for each row: `sampled` is then [rows, num_sampled].
+            device: of the results; None: that of true_classes, else of the generator, else the CPU.
 
         Raises:
-            ValueError: a true class is outside the range, or there are not num_sampled classes.
+            ValueError: a true class is out of range, or there are fewer than num_sampled classes.
         """
         num_sampled = checked_whole(num_sampled, "num_sampled", 1)
         ids = None
@@ -111,11 +112,11 @@ class Sampler(ABC):
         return Candidates(sampled, true, expected, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
-        """What a call of `sample` teaches for the next one."""
+        """A hook that updates the distribution after each call of `sample`."""
 
     def expected_count(self, ids: Tensor, num_sampled: int, num_tries: int | Tensor) -> Tensor:
-        """Returns how often each of `ids` is among num_sampled candidates in the mean, float64.
-        num_tries may be [len(ids)]."""
+        """Returns the expected number of occurrences of each of `ids` among num_sampled candidates,
+        float64. num_tries may be [len(ids)]."""
         p = self.probability(ids)
         if isinstance(num_tries, int):
             if num_tries == num_sampled:
@@ -128,13 +129,13 @@ class Sampler(ABC):
     def draw_distinct(
         self, rows: int, num_sampled: int, generator: Generator, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """(the first num_sampled distinct classes drawn [rows, num_sampled], how many draws that
-        took [rows])."""
+        """Returns the first num_sampled distinct classes drawn, [rows, num_sampled], and the number
+        of draws that this took, [rows]."""
         if num_sampled > (most := self.support()):
             what = f"num_sampled is {num_sampled}, but there are only {most} classes"
-            raise ValueError(f"{what} to draw without repeats")
+            raise ValueError(f"{what} to draw without replacement")
         draws = self.draw((rows, 2 * num_sampled), generator, device)
-        if rows == 1:  # a set of Python's is the cheapest for so few
+        if rows == 1:  # for so few draws, a Python dict is fastest
             order = list(dict.fromkeys(row := draws[0].tolist()))
             if len(order) >= num_sampled:
                 sampled = torch.tensor(order[:num_sampled], device=device)[None]
@@ -151,20 +152,21 @@ class Sampler(ABC):
                 missing = num_sampled - found[part, -1]
                 late[part, : int(missing.max())], more = self._race(draws[part], missing, generator)
                 tries[part] = draws.shape[1] + more
-            # rows that were finished before get class 0, behind all they need
+            # rows that are complete already get class 0 after all the draws they need
             draws = torch.cat([draws, late], 1)
             first, found = _first_occurrences(draws)
         return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
 
     def _race(self, draws: Tensor, missing: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Goes on where `draws` [rows, R] ended: (the next classes found [rows, max(missing)],
-        draws till then [rows]).
+        """Simulates further draws after `draws` [rows, R], until `missing` [rows] more classes are
+        found. Returns these classes [rows, max(missing)] and the number of further draws [rows].
 
-        Draws made at the times of a Poisson process with rate 1 are, class by class, independent
-        Poisson processes with rate p. So the classes not seen yet are found in the order of their
-        first arrivals t ~ Exp(p), and when the last one wanted arrives, at T, all others have been
-        drawn Poisson(p T) times (p (T - t) after their first). That is the distribution of going on
-        drawing, at the cost of one number per class instead of 1 / p draws for a rare one.
+        If draws are made at the times of a Poisson process with rate 1, the draws of each class are
+        independent Poisson processes with rate p. Classes not yet seen are therefore found in the
+        order of their first arrivals t ~ Exp(p). When the last missing one arrives, at time T, the
+        classes seen before have been drawn Poisson(p T) times, the new ones Poisson(p (T - t))
+        times after their first. This has the same distribution as drawing on, but costs one random
+        number per class instead of 1 / p draws for a rare class.
         """
         p = self.probability(torch.arange(self.range_max, device=draws.device))
         open_rate = p.repeat(len(draws), 1).scatter_(1, draws, 0.0)
@@ -177,8 +179,8 @@ class Sampler(ABC):
 
 
 def poisson(rate: Tensor, generator: Generator) -> Tensor:
-    """Returns Poisson numbers, int64, normal ones where the rate is so large that CUDA's 32 bits
-    would not hold them."""
+    """Draws Poisson numbers, int64. For rates above LARGE_RATE, whose numbers could exceed CUDA's
+    32 bits, a normal approximation is used."""
     small = torch.poisson(rate.clamp(0, LARGE_RATE), generator=generator)
     normal = torch.empty_like(rate).normal_(generator=generator)
     large = (rate + rate.sqrt() * normal).clamp(max=MOST_TRIES)
@@ -186,8 +188,8 @@ def poisson(rate: Tensor, generator: Generator) -> Tensor:
 
 
 def _first_occurrences(draws: Tensor) -> tuple[Tensor, Tensor]:
-    """[rows, R]: whether this draw is the row's first of its class, and how many of these there
-    have been."""
+    """Returns for each draw, [rows, R], whether it is the first of its class in the row, and the
+    number of distinct classes so far."""
     ordered, index = draws.sort(dim=1, stable=True)
     new = torch.ones_like(draws, dtype=torch.bool)
     torch.ne(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
@@ -196,18 +198,19 @@ def _first_occurrences(draws: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def compute_accidental_hits(true_classes: Tensor, sampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns where candidates [S] equal true classes [B] or [B, T]: (row of true_classes, position
-    in sampled), row by row, int64.
+    """Finds candidates [S] that equal true classes [B] or [B, T]. Returns (row of true_classes,
+    position in sampled) of each hit, row by row, int64.
 
-    A candidate that occurs several times is reported at its last position only, a true class that
-    occurs twice in a row twice: TensorFlow's answer, whose weights would be -3.4e38 for each.
+    As in TensorFlow, a candidate that occurs several times is reported only at its last position,
+    and a true class that occurs twice in a row is reported twice. (TensorFlow's third output, the
+    weight -3.4e38 for each hit, is not returned.)
     """
     num_true = 1 if true_classes.dim() == 1 else true_classes.shape[1]
     labels = true_classes.reshape(-1).contiguous()
     if not len(sampled):
         return labels[:0], labels[:0]
     ordered, index = sampled.sort(stable=True)
-    # where all candidates are greater, the first one is looked at, which is another class too
+    # If all candidates are greater, the first is compared, which is a different class anyway.
     last = torch.searchsorted(ordered, labels, right=True).sub_(1).clamp_min_(0)
     hit = (ordered.index_select(0, last) == labels).nonzero()[:, 0]
     position = index.index_select(0, last.index_select(0, hit))

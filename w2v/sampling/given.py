@@ -1,5 +1,5 @@
-"""What samplers and the faces of other systems are given: whole numbers, classes, tables of
-weights; or a sentence that says why it is none."""
+"""Checks the arguments of samplers and of the interfaces of other systems: integers, class ids,
+tensors of weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MOST = 2**63 - 1
 
 
 class Refused(ValueError, TypeError, RuntimeError):
-    """An argument that cannot be used. A ValueError, as everywhere here; code that was written for
-    PyTorch or Paddle catches what those raise."""
+    """Raised for an argument that cannot be used. It is a ValueError, as elsewhere in w2v, and also
+    a TypeError and a RuntimeError, which code written for PyTorch or Paddle may catch."""
 
 
 def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
-    """The value as an int. Refused: it is no whole number of 64 bits, or below `low`."""
+    """Returns the value as an int. Raises Refused unless it is an integer of 64 bits ≥ `low`."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -33,8 +33,8 @@ def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
 
 
 def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor:
-    """The value. Refused: it is no dense tensor of floating point in one of these shapes, where
-    words stand for any number."""
+    """Returns the value. Raises Refused unless it is a dense floating-point tensor with a shape of
+    one of these forms, in which names stand for any size."""
     if not isinstance(value, Tensor):
         raise Refused(f"{name} is a {type(value).__name__}, it must be a tensor")
     if value.is_meta or value.layout != torch.strided:
@@ -55,9 +55,9 @@ def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor
 def checked_ids(
     values: Any, num_classes: int, name: str, *, cast: bool = True, least: int = 0
 ) -> Tensor:
-    """Classes, in a tensor, an array or lists, as int64; with `cast`, floating point numbers too,
-    if they are whole. Refused: one is not in `least` … num_classes - 1, or may have been rounded to
-    what it is."""
+    """Returns classes, given as a tensor, an array or lists, as int64. With `cast`, floating-point
+    numbers with integer values are accepted too. Raises Refused if one is not in
+    `least` … num_classes - 1, or is a float so large that it may have been rounded."""
     try:
         given = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
@@ -72,7 +72,7 @@ def checked_ids(
         return ids
     low, high = (int(bound) for bound in ids.aminmax())
     if floats:
-        exact = int(2 / torch.finfo(given.dtype).eps)  # from here on whole numbers are rounded
+        exact = int(2 / torch.finfo(given.dtype).eps)  # larger integers may have been rounded
         if bool((ids != given).any()) or (high >= exact and num_classes > exact + 1):
             found = f"{name} is {given.dtype} and holds fractions or rounded numbers"
             raise Refused(f"{found}: give integers")
@@ -83,7 +83,7 @@ def checked_ids(
 
 
 def place_of(generator: torch.Generator | None, device: torch.device | str) -> torch.device:
-    """Where draws are made: on the generator's device, or on this one."""
+    """Returns the device on which draws are made: that of the generator, if given, or `device`."""
     if generator is None:
         return torch.device(device)
     if not isinstance(generator, torch.Generator):
@@ -92,6 +92,6 @@ def place_of(generator: torch.Generator | None, device: torch.device | str) -> t
 
 
 def short(value: object) -> str:
-    """A value inside a message, on one line."""
+    """Formats a value for a message, on one line of at most 60 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,11 +1,11 @@
-"""Candidate samplers: which classes stand in for all V in a sampled loss, and how often each was to
-be expected.
+"""Candidate samplers: they draw the classes that represent all V classes in a sampled loss, and
+compute their expected counts.
 
     sampler = LogUniformSampler(50_000)
     sampled, true_expected, sampled_expected, num_tries = sampler.sample(labels, 64, unique=True)
 
-The distributions are TensorFlow's (tf.random.*_candidate_sampler); `w2v.sampling.candidates` has
-what they share.
+The distributions are TensorFlow's (tf.random.*_candidate_sampler); see `w2v.sampling.candidates`
+for the code that they share.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ class UniformSampler(Sampler):
 
 
 class LogUniformSampler(Sampler):
-    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, for ids sorted by falling
-    frequency."""
+    """P(k) = log((k + 2) / (k + 1)) / log(range_max + 1): Zipf-like, if ids are ranks."""
 
     def probability(self, ids: Tensor) -> Tensor:
         return (ids.double() + 1).reciprocal_().log1p_().div_(math.log1p(self.range_max))
 
     def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
         u = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
-        # float64: float32 would reach only every second class from 2^24 on
+        # float64, because float32 would reach only every second class from 2^24 on
         return (u * math.log1p(self.range_max)).exp_().long().sub_(1).clamp_(0, self.range_max - 1)
 
 
@@ -50,16 +49,17 @@ class UnigramSampler(Sampler):
     """P(k) ~ weight(k)^distortion, drawn in O(1) by the alias method (doi 10.1145/355744.355749).
 
     Args:
-        weights: of the classes from num_reserved_ids on.
-        vocab_file: or a file whose lines end in a weight, after the last comma or tab.
-        distortion: 1 keeps the weights, 0 makes them all equal (0 too, as in TensorFlow: 0^0 = 1),
-            word2vec takes 0.75.
-        num_reserved_ids: how many ids before the first weight have weight 0.
-        num_shards, shard: only ids with id % num_shards == shard are kept, numbered anew from 0.
-        range_max: if given, how many classes there must be in the end.
+        weights: the weights of the classes from num_reserved_ids on.
+        vocab_file: instead of weights, a file whose lines end in a weight, after the last comma or
+            tab.
+        distortion: 1 keeps the weights; 0 makes all equal (also zeros, as in TensorFlow: 0^0 = 1);
+            word2vec uses 0.75.
+        num_reserved_ids: the number of ids before the first weight, which have weight 0.
+        num_shards, shard: keep only ids with id % num_shards == shard, renumbered from 0.
+        range_max: if given, the number of classes that must result.
 
     Raises:
-        ValueError: weights are negative, not finite or all 0, or one of the above cannot be.
+        ValueError: weights are negative, not finite or all 0, or another argument is invalid.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class UnigramSampler(Sampler):
         range_max: int | None = None,
     ) -> None:
         if (weights is None) == (vocab_file is None):
-            raise ValueError("weights or vocab_file: exactly one of them must be given")
+            raise ValueError("give exactly one of weights and vocab_file")
         num_reserved_ids = checked_whole(num_reserved_ids, "num_reserved_ids", 0)
         num_shards = checked_whole(num_shards, "num_shards", 1)
         if not 0 <= (shard := checked_whole(shard, "shard")) < num_shards:
@@ -93,7 +93,7 @@ class UnigramSampler(Sampler):
         super().__init__(V)
         total = float(kept.sum())
         if total == 0:
-            raise ValueError(f"all {V} weights are 0, at least one must be above")
+            raise ValueError(f"all {V} weights are 0, at least one must be positive")
         self._probability = kept / total
         self._support = int((kept > 0).sum())
         self._alias: tuple[Tensor, Tensor] | None = None
@@ -115,8 +115,9 @@ class UnigramSampler(Sampler):
         return torch.where(kept, cell, alias[cell].long())
 
     def _tables(self, device: torch.device) -> tuple[Tensor, ...]:
-        """(probability float64, accept int32, alias int32), all [V], on that device. accept is 2^31
-        below the number of 2^32 draws that keep the cell: torch indexes no unsigned numbers."""
+        """Returns (probability float64, accept int32, alias int32), all [V], on that device. accept
+        is the number of 2^32 draws that keep the cell minus 2^31, because torch cannot index
+        unsigned tensors."""
         if device not in self._on_device:
             if self._alias is None:
                 from w2v.sampling.unigram import alias_table
@@ -130,7 +131,7 @@ class UnigramSampler(Sampler):
 
 
 def _distorted(weights: Tensor, distortion: float) -> Tensor:
-    """weights^distortion, scaled so that the largest is 1 and none overflows."""
+    """Returns weights^distortion, scaled so that the largest is 1 and none overflows."""
     shape = list(weights.shape)
     if weights.dim() != 1 or not len(weights):
         raise ValueError(f"weights have shape {shape}, they must be [V] with V of 1 or more")
@@ -152,15 +153,15 @@ def _distorted(weights: Tensor, distortion: float) -> Tensor:
 
 
 def _weights_of(vocab_file: str | Path | None) -> list[float]:
-    """The last field of every line that is not blank; words may be in any encoding."""
+    """Reads the last field of every line that is not blank; words may be in any encoding."""
     weights = []
     with open(str(vocab_file), "rb") as lines:
         for number, line in enumerate(lines, 1):
             field = re.split(rb"[,\t]", line)[-1].strip().removeprefix(codecs.BOM_UTF8)
             if not line.strip():
                 continue
-            try:
-                weights.append(float(field if b"_" not in field else b""))  # 1_0 is 10 in Python
+            try:  # Python would accept 1_0 as 10
+                weights.append(float(field if b"_" not in field else b""))
             except ValueError:
                 found = short(field.decode("utf-8", "replace"))
                 where = f"{vocab_file}, line {number}"
@@ -169,10 +170,10 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
 
 
 class LearnedUnigramSampler(Sampler):
-    """P(k) ~ 1 + how often k has been a true class in the calls of `sample` before this one.
+    """P(k) ~ 1 + the number of times that k was a true class in earlier calls of `sample`.
 
-    `weights` [range_max] int64 is all the state there is; save it to go on later. (TensorFlow loses
-    it, and stops learning at a total of 2^31 - 1.)
+    `weights` [range_max] int64 is the complete state, to be saved and restored. (TensorFlow does
+    not save it, and stops learning at a total of 2^31 - 1.)
     """
 
     def __init__(self, range_max: int) -> None:
@@ -195,8 +196,8 @@ class LearnedUnigramSampler(Sampler):
 
 
 class AllCandidateSampler(Sampler):
-    """Every class once, expected count 1: a sampled loss becomes the full one. Whether unique makes
-    no difference."""
+    """Returns every class once, with expected count 1, which makes a sampled loss the full one.
+    `unique` makes no difference."""
 
     def probability(self, ids: Tensor) -> Tensor:
         return torch.ones(ids.shape, dtype=torch.float64, device=ids.device)

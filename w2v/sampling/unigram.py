@@ -1,4 +1,4 @@
-"""Noise distributions and how to draw from them.
+"""Noise distributions, alias tables to draw from them, and subsampling probabilities.
 
 unigram^power (word2vec: power 0.75): q(w) = count(w)^power / Σ count^power, drawn in O(1) by
 Walker's alias method (doi 10.1145/355744.355749).
@@ -14,27 +14,27 @@ from w2v.system.compiled import compiled
 
 
 def unigram_probabilities(counts: np.ndarray, power: float) -> np.ndarray:
-    """Returns q [V] float64: count^power, normalised, for positive counts [V]. No power overflows:
-    the largest weight is 1."""
+    """Returns q [V] float64: count^power, normalised, for positive counts [V]. The weights are
+    scaled so that the largest is 1, which prevents overflow."""
     logs = np.log(np.asarray(counts, np.float64))
     weights = np.exp(power * (logs - (logs.max() if power > 0 else logs.min())))
     return np.asarray(weights / weights.sum())
 
 
 def alias_table(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns accept [V] uint32 and alias [V] int32: after a cell c and 32 bits u were drawn
-    uniformly, the word is c where u < accept[c], else alias[c]."""
+    """Returns accept [V] uint32 and alias [V] int32. To draw a word, draw a cell c and 32 bits u
+    uniformly: the word is c if u < accept[c], else alias[c]."""
     scaled = np.asarray(probabilities, np.float64) * len(probabilities)
     accept, alias = np.ones(len(scaled)), np.arange(len(scaled), dtype=np.int32)
     _fill_alias(scaled, accept, alias)
-    # a cell that is always accepted has itself as alias, so that 2^32 - 1 does for 2^32
+    # A cell that is always accepted is its own alias, therefore 2^32 - 1 can stand for 2^32.
     return np.clip(accept * 2.0**32, 0, 2**32 - 1).astype(np.uint32), alias
 
 
 @compiled()
 def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
-    """Pairs every cell of less than average weight with one of more. `scaled` [V] has mean 1 and is
-    used up."""
+    """Pairs every cell below the average weight with one above it. `scaled` [V] has mean 1 and is
+    overwritten."""
     V = len(scaled)
     small, large = np.empty(V, np.int64), np.empty(V, np.int64)
     n_small = n_large = 0
@@ -60,8 +60,8 @@ def _fill_alias(scaled: Any, accept: Any, alias: Any) -> None:
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
-    """Returns min(1, sqrt(sample / f) + sample / f), float64 [V], with f = count / total, as in
-    word2vec.c, or 1 everywhere for sample 0."""
+    """Returns the probabilities that subsampling keeps a word: min(1, sqrt(sample / f) + sample /
+    f), float64 [V], with f = count / total, as in word2vec.c; all 1 for sample 0."""
     frequencies = np.asarray(counts, np.float64) / np.sum(counts)
     if sample == 0:
         return np.ones(len(frequencies))
@@ -70,5 +70,5 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
 
 
 def keep_thresholds(counts: np.ndarray, sample: float) -> np.ndarray:
-    """Returns `keep_probabilities` times 2^32 - 1, uint32 [V], to compare random bits with."""
+    """Returns `keep_probabilities` times 2^32 - 1, uint32 [V], for comparison with random bits."""
     return (keep_probabilities(counts, sample) * (2**32 - 1)).astype(np.uint32)

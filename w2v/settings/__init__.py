@@ -1,10 +1,10 @@
-"""All settings of a training run, declared once: command line, YAML files and the saved config.yaml
-derive from them.
+"""All settings of a training run, each declared once: the command line, YAML files and the saved
+config.yaml are derived from the declarations.
 
     from w2v.settings.build import build_config
     config = build_config({"corpus": ("corpus.txt",), "dim": "50"}, "recipe.yaml")
 
-declare: what one setting is; groups: the settings themselves; config: `Config`, a run that is
-completely described; build: from texts to a `Config`; yamlfile: settings in a YAML file; keywords:
-settings as keywords of a function; interval: "30s", "5m", "2M".
+declare: the declaration of one setting; groups: the settings; config: `Config`, the complete
+configuration of a run; build: converts given values to a `Config`; yamlfile: reads YAML files;
+keywords: settings as keyword arguments of a function; interval: parses "30s", "5m", "2M".
 """

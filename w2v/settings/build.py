@@ -1,7 +1,7 @@
-"""Makes a `Config` of what the user said: command line or keywords, then the YAML file, then the
-defaults. A configuration that comes out has one value for every setting.
+"""Builds a `Config` from what the user gave: values on the command line or as keywords override
+those of the YAML file, and these override the defaults. The result has a value for every setting.
 
-All that is wrong is reported at once.
+All problems are reported at once.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from w2v.settings.resolve import DEFAULT_LR, beyond, fused_engine, resolve
 from w2v.system.arguments import is_encoding
 from w2v.system.files import absolute
 
-MAX_PROBLEMS = 20  # told at once
+MAX_PROBLEMS = 20  # reported at once
 NO_TRITON = "Triton is not installed"
-Named = tuple[str, Any, str]  # a setting, its value, and how the user named it
+Named = tuple[str, Any, str]  # a setting, its value, and where the user gave it, for messages
 
 
 def build_config(
     given: Mapping[str, Any], yaml_path: str | os.PathLike[str] | None = None
 ) -> Config:
-    """Returns the configuration of settings by name (texts or values, None = not given), and a
-    YAML file. Raises InputError, see `config_of`, also where the file cannot be used."""
+    """Returns the configuration for settings by name (strings or values, None = not given), and a
+    YAML file. Raises InputError as `config_of` does, and if the file cannot be used."""
     from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
     named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
@@ -49,9 +49,8 @@ def build_config(
 
 
 def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
-    """Returns the configuration of named values; later ones win over earlier ones. `problems` are
-    told beside those of the values. Raises InputError where names, types or values are wrong; one
-    message tells all of them."""
+    """Returns the configuration for named values; later ones override earlier ones. Raises one
+    InputError for all wrong names, types and values, and any `problems` already found."""
     problems = list(problems)
     given = _converted(named, problems)
     _refuse([*problems, *_wrong_alone(given)])
@@ -71,14 +70,14 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     _refuse(_wrong_together(config, loss, given, lacking))
     notes, why = _notes(config, loss, given), _why_engine(config, given, lacking)
     if why == NO_TRITON:
-        told = f"engine autograd trains, since {why}, with which `device` {values['device']} is"
-        notes.append(f"{told} faster: pip install triton")
+        slower = f"`device` {values['device']} trains with engine autograd, since {why}"
+        notes.append(f"{slower}; with it training is faster: pip install triton")
     return replace(config, notes=tuple(notes), why_engine=why)
 
 
 def build_group(cls: type, given: Mapping[str, Any]) -> Any:
-    """Returns an instance of a group of settings that belongs to no run; None = not given. Raises
-    InputError as `config_of` does."""
+    """Returns an instance of a group of settings that is not part of `Config`; None = not given.
+    Raises InputError as `config_of` does."""
     known, problems, values = settings_of(cls), [], {}
     for name, value in given.items():
         try:
@@ -92,18 +91,18 @@ def build_group(cls: type, given: Mapping[str, Any]) -> Any:
 
 @dataclass
 class _Given:
-    """What the user gave: converted values by setting, and the names under which he gave them."""
+    """What the user gave: the converted value of each setting, and where it was given."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
     def note(self, names: Iterable[str], why: str) -> list[str]:
-        """Returns a sentence for each of the settings that was given."""
+        """Returns a sentence, "NAME is not used WHY", for each of these settings that was given."""
         return [f"{self.places[name]} is not used {why}" for name in names if name in self.places]
 
 
 def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
-    """Returns what can be used of named values, and adds phrases on the rest to `problems`."""
+    """Converts named values, and adds phrases about unusable ones to `problems`."""
     known, given, refused = all_settings(), _Given(), set()
     for name, value, place in named:
         if name not in known:
@@ -120,21 +119,21 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
         if converted is not None:
             given.values[name] = converted
     if not given.values.get("corpus") and "corpus" not in refused:
-        problems.append("no corpus: name a text file, a folder, or - for standard input")
+        problems.append("no corpus: give a text file, a folder, or - for standard input")
     return given
 
 
 def _wrong_alone(given: _Given) -> list[str]:
-    """Returns phrases on values that are wrong whatever the others are."""
+    """Returns phrases about values that are wrong by themselves."""
     values, places, problems = given.values, given.places, []
     problems += [
-        f"{places[name]} needs `init`: name the run or the vectors to start from"
+        f"{places[name]} needs `init`, the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
         if values.get(name) and "init" not in values
     ]
     encoding = values.get("encoding", "utf-8")
     if not is_encoding(str(encoding)):
-        what = f"{places['encoding']} {shown(encoding)} is no encoding of texts that Python knows"
+        what = f"{places['encoding']} {shown(encoding)} is not a text encoding known to Python"
         problems.append(f"{what}: try utf-8, latin-1, utf-16 or cp1252")
     return problems
 
@@ -142,19 +141,21 @@ def _wrong_alone(given: _Given) -> list[str]:
 def _wrong_together(
     config: Config, loss: LossEntry, given: _Given, lacking: list[str]
 ) -> list[str]:
-    """Returns phrases on values that do not go with each other."""
+    """Returns phrases about values that cannot be combined."""
     problems, places, training = [], given.places, config.training
     validated, patience = config.validation.valid is not None, config.validation.patience
     if patience and not validated:
-        problems.append(f"{places['patience']} {patience} needs `valid`, the text it watches")
+        problems.append(f"{places['patience']} {patience} needs `valid`, the text to validate on")
     if training.engine in FUSED and lacking:
-        what = f"`engine` {training.engine} cannot do {_listed(lacking)}"
+        what = f"`engine` {training.engine} does not support {_listed(lacking)}"
         problems.append(f"{what}: use `engine` autograd or auto")
     if training.engine == TRITON and training.deterministic:
-        what = f"{places['deterministic']}: a GPU adds in no fixed order; leave it out"
+        what = f"{places['deterministic']}: a GPU adds numbers in no fixed order; leave it out"
         problems.append(f"{what}, or train on the CPU with `engine` hogwild")
     if config.corpus.tokenizer_file and config.model.pieces and not config.only_vectors:
-        problems.append(f"{places['subwords']} and {places['tokenizer']} both cut words: omit one")
+        problems.append(
+            f"{places['subwords']} and {places['tokenizer']} both split words: omit one"
+        )
     if config.corpus.vocab is not None:
         if config.start.extend_vocab:
             problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")
@@ -167,18 +168,18 @@ def _wrong_together(
         what = f"{places['subwords']} {config.model.subwords}"
         problems.append(f"{what}: `model` {config.model.model} takes {such}, or 0")
     if config.model.ngram_lengths and config.start.freeze:
-        what = f"{places['freeze']}: n-grams are parts of old and new words alike, with `subwords`"
-        problems.append(f"{what} no vector stays as it is; omit one")
+        what = f"{places['freeze']}: with `subwords`, old and new words share n-grams"
+        problems.append(f"{what}, so that no vector stays unchanged; omit one")
     if config.only_vectors:
         if config.model.vectors != "input" and not loss.has_word_rows:
             what = f"{places['vectors']} {config.model.vectors}: `loss` {loss.name}"
-            problems.append(f"{what} has no output row for each word; use input, or another loss")
+            problems.append(f"{what} has no output row per word; use input, or another loss")
         changed = [name for name in ("vectors", "centre") if config.model.changes(name)]
         if config.model.ngram_lengths and changed:
-            what = f"{places[changed[0]]}: with `subwords` the rows of n-grams make unknown words"
-            problems.append(f"{what}, and would no longer fit the others; omit one")
+            what = f"{places[changed[0]]}: with `subwords`, n-grams give unknown words vectors"
+            problems.append(f"{what}, which would no longer fit the others; omit one")
         if training.optimizer not in DEFAULT_LR:
-            what = f"`optimizer` {training.optimizer} is for `model` {LANGUAGE_MODEL} only"
+            what = f"`optimizer` {training.optimizer} is only for `model` {LANGUAGE_MODEL}"
             problems.append(f"{what}: use {_listed([*DEFAULT_LR])}")
         return problems
     if config.lm.tied and not loss.tied:
@@ -187,13 +188,13 @@ def _wrong_together(
     if config.lm.output_bias and not loss.bias:
         problems.append(f"`output_bias`: `loss` {loss.name} has no biases; leave it out")
     if config.start.init is not None:
-        what = f"{places['init']} is for word vectors: leave it out"
-        problems.append(f"{what}, `model` {LANGUAGE_MODEL} starts by itself")
+        what = f"{places['init']} is only for word vectors, not for `model` {LANGUAGE_MODEL}"
+        problems.append(f"{what}: leave it out")
     return problems + language_model.problems(config.lm, validated)
 
 
 def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
-    """Returns sentences on settings that were given and have no effect."""
+    """Returns sentences about settings that were given but have no effect."""
     notes = []
     for name in given.places:
         if (losses := losses_with(name)) and loss.name not in losses:
@@ -206,7 +207,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += language_model.notes(config.lm.arch, given.values, given.places)
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
     if config.corpus.vocab is not None:
-        notes += given.note(groups.CHOOSE_WORDS, "beside `vocab`, which says what is kept")
+        notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
     if config.only_vectors and not config.model.ngram_lengths:
         notes += given.note(["buckets"], "without `subwords`")
     if engine != HOGWILD and config.training.exchange_words:
@@ -225,7 +226,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
 
 def _why_engine(config: Config, given: _Given, lacking: list[str]) -> str:
     if given.values.get("engine", "auto") != "auto":
-        return f"as {given.places['engine']} says"
+        return f"given by {given.places['engine']}"
     if lacking:
         return f"{_listed(lacking)} {'needs' if len(lacking) == 1 else 'need'} it"
     if config.training.engine not in FUSED:
@@ -237,8 +238,8 @@ def _refuse(problems: Sequence[str]) -> None:
     if len(problems) == 1:
         raise InputError(problems[0])
     if problems:
-        told = [*problems[:MAX_PROBLEMS], *(["…"] if len(problems) > MAX_PROBLEMS else [])]
-        raise InputError(f"{len(problems)} problems: {'; '.join(told)}")
+        listed = [*problems[:MAX_PROBLEMS], *(["…"] if len(problems) > MAX_PROBLEMS else [])]
+        raise InputError(f"{len(problems)} problems: {'; '.join(listed)}")
 
 
 def _listed(names: list[str]) -> str:
@@ -246,11 +247,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
-    """Returns the known settings in a file, and phrases on what else it holds."""
+    """Returns the known settings in a file, and phrases about its other keys."""
     from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms
 
     pairs, problems = read_settings(path)
-    several = f"losses in {path} are several: w2v compare trains them, w2v train takes one `loss`"
+    several = f"losses in {path} is for w2v compare; w2v train trains one `loss`"
     every, of_losses, found = all_settings(), loss_settings(), []
     for key, value in pairs:
         name = key.removeprefix("loss.")
@@ -258,7 +259,7 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
         if key.partition(".")[0] == "losses":
             problems += [several] if several not in problems else []
         elif name not in known:
-            # a file of nothing but unknown keys shall not cost the time of looking for near ones
+            # no suggestions beyond the limit: they would take long in a file of unknown keys
             near = known if len(problems) < MAX_PROBLEMS else ()
             problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:

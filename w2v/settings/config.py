@@ -1,4 +1,4 @@
-"""One run, completely described: what the settings come to together, and how they are saved."""
+"""The complete configuration of a run, and how it is saved."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from w2v.settings.declare import settings_of
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.files import absolute
 
-IN_MEMORY = "(in memory)"  # names a corpus that is no file
-BY_THE_TEXT = 0  # a batch size that suits the length of the text, which nobody knows before
+IN_MEMORY = "(in memory)"  # the name of a corpus that is not a file
+BY_THE_TEXT = 0  # a batch size chosen by the length of the text, once that is known
 
 
 @dataclass(frozen=True)
 class Config:
-    """One run, completely described: one value for every setting, see `w2v.settings.build`.
+    """The configuration of a run, with a value for every setting, see `w2v.settings.build`.
 
-    `loss` is the options dataclass of the loss that `training.loss` names.
+    `loss` is an instance of the options dataclass of the loss that `training.loss` names.
     """
 
     corpus: groups.CorpusSettings
@@ -33,22 +33,21 @@ class Config:
     output: groups.OutputSettings
     loss: LossOptions
     notes: tuple[str, ...] = ()  # for the user: settings that were given but have no effect
-    why_engine: str = field(default="", compare=False)  # for the user: how `engine` came about
+    why_engine: str = field(default="", compare=False)  # for the user: why `engine` was chosen
 
     @property
     def only_vectors(self) -> bool:
-        """Whether word vectors are what is trained, and all that comes out; else it is a language
-        model."""
+        """Whether the run trains word vectors, rather than a language model."""
         return self.model.model != groups.LANGUAGE_MODEL
 
     @property
     def task_class(self) -> str:
-        """The class that knows how such a run is done, module:name."""
+        """The class that carries out such a run, as module:name."""
         return "w2v.words.task:WordsTask" if self.only_vectors else "w2v.lm.task:LanguageModelTask"
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The settings that do nothing in this run."""
+        """The names of the settings that have no effect in this run."""
         validation = settings_of(groups.ValidationSettings) if self.validation.valid is None else ()
         chosen = () if self.corpus.vocab is None else groups.CHOOSE_WORDS
         hogwild = self.training.engine == groups.HOGWILD
@@ -60,7 +59,7 @@ class Config:
         return (*groups.WORD_VECTORS_ONLY, *fused, *unused, *validation, *chosen)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns every value by the name of its setting, ready for YAML and JSON."""
+        """Returns the values of all settings with an effect by name, for YAML and JSON."""
         parts = (self.corpus, self.model, self.training, self.lm, self.loss, self.validation)
         values: dict[str, Any] = {}
         for part in (*parts, self.start, self.checkpoints, self.output):
@@ -69,8 +68,7 @@ class Config:
         return {name: value for name, value in values.items() if name not in self.unused}
 
     def saved_values(self) -> dict[str, Any]:
-        """Returns what config.yaml holds: the values without those about the output, with paths
-        that hold anywhere."""
+        """Returns the content of config.yaml: all values but the output's, with absolute paths."""
         left_out, known = settings_of(groups.OutputSettings), groups.all_settings()
         values = {name: value for name, value in self.as_dict().items() if name not in left_out}
         for name, value in values.items():
@@ -82,12 +80,12 @@ class Config:
         return values
 
     def to_yaml(self) -> str:
-        """Returns the text of config.yaml: given back as a recipe it repeats the run."""
-        import yaml  # 15 ms, only needed when a run is written
+        """Returns the text of config.yaml, a recipe that repeats the run."""
+        import yaml  # takes 15 ms, and is only needed when a run is written
 
         values = self.saved_values()
         body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        # PyYAML does not escape U+0085 and the like among readable letters
+        # with allow_unicode, PyYAML fails to escape some characters, such as U+0085
         if yaml.safe_load(body) != values:
             body = yaml.safe_dump(values, sort_keys=False)
         command = "# w2v train --config config.yaml"

@@ -1,4 +1,4 @@
-"""One declaration per setting: name, type, default, help and range live on a dataclass field.
+"""Declares settings: name, type, default, help and range of each are stored on a dataclass field.
 
 The command line, the YAML files, the saved configuration and the help text are all derived from it:
 
@@ -6,9 +6,8 @@ The command line, the YAML files, the saved configuration and the help text are 
     class TrainingSettings:
         epochs: int = setting(5, "passes over the corpus", low=1, metavar="N")
 
-`settings_of(TrainingSettings)["epochs"].convert("3", "--epochs")` gives 3; a value that cannot be
-used raises `BadValue` with one phrase for the user. The caller collects these, so that everything
-wrong is told at once.
+`settings_of(TrainingSettings)["epochs"].convert("3", "--epochs")` returns 3; an unusable value
+raises `BadValue` with a phrase for the user. The caller collects these, to report them all at once.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from w2v.settings.elsewhere import nearest
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
-AUTO: Any = object()  # the default of a setting that others decide, see `w2v.settings.resolve`
+AUTO: Any = object()  # a default that depends on other settings, see `w2v.settings.resolve`
 
 _KEY = "w2v.setting"
 _WORDS_FOR_BOOL = dict.fromkeys(("true", "yes", "on", "1"), True)
@@ -33,40 +32,39 @@ _WORDS_FOR_BOOL |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 
 class BadValue(ValueError):
-    """A value that a setting refuses; the message is a phrase that names the place and the
-    value."""
+    """Raised for a value that a setting does not accept; the message names both."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known about one setting."""
+    """The declaration of one setting."""
 
     name: str
     kind: str  # "int" | "float" | "bool" | "str" | "words" (tuple[str, ...])
-    optional: bool  # None may be given: as if nothing were
-    default: Value  # None where it depends on other settings
+    optional: bool  # whether None may be given, which means not given
+    default: Value  # None if it depends on other settings
     help: str
-    lm: Value = None  # the default of language models, where it is another one
-    low: float | None = None  # the least permitted value
-    above: float | None = None  # the largest number that is too small
-    high: float | None = None  # the largest permitted value
-    choices: tuple[str, ...] | None = None  # the permitted texts
-    or_number: bool = False  # a text that is one of `choices` or a finite number
-    read: Callable[[str], Any] | None = None  # makes the value of a text, or raises a ValueError
-    or_file: str | None = None  # a text that is one of `choices` or the path of such a file
-    path: str = ""  # "read" or "written", if it names a file or a folder
-    flag: bool = True  # has an option on the command line (the corpus is an argument)
+    lm: Value = None  # the default of language models, if different
+    low: float | None = None  # smallest allowed value
+    above: float | None = None  # exclusive lower bound
+    high: float | None = None  # largest allowed value
+    choices: tuple[str, ...] | None = None  # allowed strings
+    or_number: bool = False  # whether a finite number is allowed besides `choices`
+    read: Callable[[str], Any] | None = None  # converts a string, or raises ValueError
+    or_file: str | None = None  # extension of files allowed besides `choices`
+    path: str = ""  # "read" or "written", if the value names a file or a folder
+    flag: bool = True  # whether it is a command-line option (the corpus is an argument)
     metavar: str | None = None
-    default_text: str | None = None  # how the help names the default
+    default_text: str | None = None  # the default as shown in the help
 
     @property
     def option(self) -> str:
-        """The long option of the command line, `--min-count`."""
+        """The long command-line option, such as `--min-count`."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def told_default(self) -> str:
-        """The default in words: "5; lm 1", "yes"; empty when there is nothing to say."""
+        """The default in words, such as "5; lm 1" or "yes"; empty if there is none to show."""
         if self.default_text is not None or self.default in (None, ()) or self.default is False:
             return self.default_text or ""
         text = "yes" if self.default is True else str(self.default)
@@ -74,9 +72,8 @@ class Setting:
 
     @property
     def range_text(self) -> str:
-        """The permitted range in words: "1 or more", "above 0", "0 to 1"; empty when everything is
-        permitted."""
-        # what an integer of 64 bits holds is no news for people
+        """The allowed range in words: "1 or more", "above 0", "0 to 1"; "" if unlimited."""
+        # the limit of 64-bit integers is not worth mentioning
         high = self.high if self.high is not None and self.high < 2**62 else None
         if self.low is not None and high is not None:
             return f"{_plain(self.low)} to {_plain(high)}"
@@ -85,27 +82,28 @@ class Setting:
 
     @property
     def wanted(self) -> str:
-        """What a permitted value is, for an error message: "a whole number, 1 or more"."""
+        """A description of allowed values for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
             return ", ".join(self.choices) + self._others
         nouns = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-        noun = nouns.get(self.kind, "a text" if self.kind == "str" else "a text or a list of texts")
+        words = "a string or a list of strings"
+        noun = nouns.get(self.kind, "a string" if self.kind == "str" else words)
         return f"{noun}, {self.range_text}" if self.range_text else noun
 
     @property
     def _others(self) -> str:
-        """What may be given beside the choices, for an error message."""
+        """What is allowed besides the choices, for an error message."""
         file = f" or a {self.or_file} file" if self.or_file else ""
         return " or a number" if self.or_number else file
 
     def is_path(self, value: object) -> bool:
-        """Returns whether this value of the setting names a file or a folder."""
+        """Returns whether `value`, given for this setting, names a file or a folder."""
         return bool(self.path or (self.or_file and str(value).endswith(self.or_file)))
 
     def convert(self, value: object, where: str) -> Value:
-        """Returns the value in the setting's type, from a command-line text or a YAML value.
-        `where`: how the user named the setting, for the message: "--dim" or "dim in run.yaml".
-        Raises BadValue: wrong type, out of range, not finite, not among the choices."""
+        """Converts a command-line string or a YAML value to the setting's type. `where` names the
+        setting in messages as the user did: "--dim" or "dim in run.yaml". Raises BadValue for a
+        value of the wrong type, out of range, not finite or not among the choices."""
         if value is None:
             if self.optional:
                 return None
@@ -125,7 +123,7 @@ class Setting:
         if isinstance(value, (int, str) if whole else (int, float, str)) and not isinstance(
             value, bool
         ):
-            # errors: no number, or more digits than Python converts
+            # raised for a string that is not a number, or has more digits than Python converts
             with suppress(ValueError, OverflowError):
                 if self.read is not None and isinstance(value, str):
                     number: int | float = self.read(value)
@@ -140,7 +138,7 @@ class Setting:
         if isinstance(number, float) and not math.isfinite(number):
             return "is not a finite number"
         if isinstance(number, int) and not -(2**63) <= number < 2**63:
-            return "is beyond 64 bits"
+            return "exceeds 64 bits"
         if self.above is not None and number <= self.above:
             return f"is not above {_plain(self.above)}"
         if self.low is not None and number < self.low:
@@ -151,7 +149,7 @@ class Setting:
 
     def _to_text(self, value: object, where: str) -> str:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise BadValue(f"{where} {_shown(value)} is not a text: put it in quotes")
+            raise BadValue(f"{where} {_shown(value)} is not a string: put it in quotes")
         text = value.strip() if isinstance(value, str) and self.choices is not None else str(value)
         if self.choices is None:
             if not text:
@@ -172,14 +170,13 @@ class Setting:
 
 
 def setting(default: Any, help: str, **facts: Any) -> Any:
-    """Returns a dataclass field that carries everything the command line, YAML and the help need
-    to know about a setting; `facts` are further fields of `Setting`."""
+    """Returns a dataclass field that declares a setting; `facts` are other fields of `Setting`."""
     return dataclasses.field(default=default, metadata={_KEY: {"help": help, **facts}})
 
 
 def settings_of(cls: type) -> dict[str, Setting]:
-    """Returns the settings of a dataclass by field name, in order of declaration. Its module must
-    not evaluate annotations: kinds are read from their text."""
+    """Returns the settings of a dataclass by name, in order of declaration. Its module must import
+    annotations from __future__, since kinds are parsed from the text of the annotations."""
     found = {}
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
@@ -193,16 +190,16 @@ def settings_of(cls: type) -> dict[str, Setting]:
 
 
 def _plain(value: float | None) -> str:
-    """A number as people write it: 5, 0.001, not 5.0."""
+    """Formats a number as people write it: 5, 0.001, not 5.0."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return str(value)
 
 
 def _shown(value: object) -> str:
-    """A value inside a message: short, on one line, empty text visible."""
-    if isinstance(value, int) and abs(value) >= 10**60:  # Python refuses to write very long ones
-        return "beyond 10^60" if value > 0 else "below -10^60"
+    """Formats a value for a message: on one line, at most 60 characters, "" as ''."""
+    if isinstance(value, int) and abs(value) >= 10**60:  # Python cannot print very long integers
+        return "above 10^60" if value > 0 else "below -10^60"
     text = str(value) if isinstance(value, (str, int, float)) and value != "" else repr(value)
     if isinstance(value, bool):
         text = text.lower()
@@ -222,27 +219,28 @@ def _to_bool(value: object, where: str) -> bool:
 def _to_words(value: object, where: str) -> tuple[str, ...]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)):
-        raise BadValue(f"{where} {_shown(value)} is not a text or a list of texts")
+        raise BadValue(f"{where} {_shown(value)} is not a string or a list of strings")
     for item in items:
         if not isinstance(item, str) or not item:
-            raise BadValue(f"{where}: {_shown(item)} is not a name: give a text or a list of texts")
+            wanted = "give a string or a list of strings"
+            raise BadValue(f"{where}: {_shown(item)} is not a name: {wanted}")
         _checked_text(item, where)
     return tuple(items)
 
 
 def _checked_text(text: str, where: str) -> str:
-    """Refuses what no file and no column can be called, and the system would refuse with less
-    grace."""
+    """Returns `text`. Raises BadValue for NUL and surrogates, which no name of a file or a column
+    can contain, and which would cause obscure errors later."""
     with suppress(UnicodeEncodeError):
         if "\0" not in text:
             os.fsencode(text)
             return text
     shown = _shown(repr(text))
-    raise BadValue(f"{where} {shown} holds a NUL or half a character: give another name")
+    raise BadValue(f"{where} {shown} contains NUL or half a character: give another name")
 
 
 def _split(value: object) -> object:
-    """A list given as "2000,10000" on the command line, or as [2000, 10000] in YAML, as texts."""
+    """Splits a list, "2000,10000" on the command line or [2000, 10000] in YAML, into strings."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)):
         items = [items]

@@ -1,14 +1,14 @@
-"""What word2vec.c, fastText, gensim and PyTorch's examples call the things that have a name here,
-so that their users are told it."""
+"""The names of settings and values in word2vec.c, fastText, gensim and PyTorch's examples, for
+suggestions to their users."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-NOTHING = "?"  # here; a guess would mislead
+NOTHING = "?"  # w2v has no such setting; a suggestion would mislead
 
-# Ours, then what others say, without hyphens, underscores and capitals.
+# Our name, then the names elsewhere, without hyphens and underscores, in lower case.
 SETTINGS = """
 dim: size vectorsize layer1size embeddingsize embeddingdim embsize emsize dimension
 epochs: iter niter epoch iterations numepochs nepochs
@@ -56,8 +56,8 @@ lm: languagemodel rnn rnnlm
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Returns the candidate that other systems call `name`, perhaps with its value behind a blank,
-    or the one most like it; None when nothing is near."""
+    """Returns the candidate that other systems call `name`, possibly followed by a space and a
+    value, or else the one with the most similar spelling; None if none is similar."""
     known = list(candidates)
     if ours := renamed(name, known):
         return ours
@@ -68,7 +68,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def renamed(name: str, candidates: Iterable[str]) -> str | None:
-    """Returns the candidate that `name` is another spelling of, or another system's name for."""
+    """Returns the candidate for which `name` is another spelling, or another system's name."""
     bare = {_bare(each): each for each in candidates}
     for ours in (name, NAMES_OF_VALUES.get(_bare(name)), NAMES_OF_SETTINGS.get(_bare(name))):
         ours, _, value = (ours or NOTHING).partition(" ")

@@ -1,5 +1,5 @@
-"""The settings as keywords of a function: with their types for editors and type checkers, with
-defaults and help for `help` and completion, and the values that programs have at hand."""
+"""The settings as keyword arguments of a function: their types for editors and type checkers, their
+defaults and help for `help()` and completion, and the conversion of values from programs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Keywords(TypedDict, total=False):
-    """What `w2v.train` takes: every setting in its own type; a test compares them with the
-    declarations."""
+    """The keyword arguments of `w2v.train`, with their types; a test compares them with the
+    declared settings."""
 
     column: str | None
     tokenizer: str | os.PathLike[str]
@@ -100,7 +100,7 @@ class Keywords(TypedDict, total=False):
 
 
 def with_keywords(function: Function) -> Function:
-    """Decorator: `**settings` are spelt out in the function's signature and docstring."""
+    """A decorator that lists all settings in a function's signature and docstring."""
     own = inspect.signature(function)
     settings = [each for name, each in all_settings().items() if name in Keywords.__annotations__]
     parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
@@ -113,27 +113,27 @@ def with_keywords(function: Function) -> Function:
             )
         )
     function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    told = "\n".join(map(_described, settings))
-    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings:\n{told}"
+    listed = "\n".join(map(_described, settings))
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings:\n{listed}"
     return function
 
 
 def _described(setting: Setting) -> str:
     default = setting.told_default if setting.name != "output" else "a temporary directory"
     facts = [" | ".join(setting.choices or ()), setting.range_text]
-    told = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
+    details = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
     only = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
-    text = f"{setting.name}: {only}{setting.help}{f' [{told}]' if told else ''}"
+    text = f"{setting.name}: {only}{setting.help}{f' [{details}]' if details else ''}"
     return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings with paths as texts, and numbers of NumPy and tensors as Python's own.
-    Raises InputError where what should be a path is none."""
+    """Returns the settings with path-like objects as strings, and NumPy numbers and tensors as
+    Python numbers. Raises InputError for a value that should be a path but is not."""
     known, given = all_settings(), {name: _plain(value) for name, value in settings.items()}
     for name, value in given.items():
         if value is not None and name in known and known[name].is_path(value):
-            given[name] = path(name, value)  # of any path-like object, such as a run
+            given[name] = path(name, value)  # accepts any path-like object, such as a run
     return given
 
 

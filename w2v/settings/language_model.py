@@ -14,66 +14,64 @@ SCHEDULES = ("constant", "linear", "cosine", "plateau")
 
 @dataclass(frozen=True)
 class LanguageModelSettings:
-    """What `model` lm has beside the settings of every model."""
+    """The settings that only `model` lm has."""
 
     arch: str = setting(
         "lstm",
-        "what reads the text: recurrent, attention, or a window (Bengio 2003; log-bilinear)",
+        "architecture: recurrent, attention, or a window (ffnn: Bengio 2003; lbl: log-bilinear)",
         choices=ARCHITECTURES,
     )
-    hidden: int = setting(AUTO, "width of the body's layers", low=1, default_text="`dim`")
+    hidden: int = setting(AUTO, "width of the hidden layers", low=1, default_text="`dim`")
     layers: int = setting(
-        AUTO, "layers of the body", low=1, high=64, default_text="2; transformer 4, ffnn 1"
+        AUTO, "number of hidden layers", low=1, high=64, default_text="2; transformer 4, ffnn 1"
     )
-    dropout: float = setting(
-        0.2, "share of the numbers between layers set to 0 while training", low=0, high=0.95
-    )
+    dropout: float = setting(0.2, "dropout rate between layers", low=0, high=0.95)
     variational: bool = setting(
-        False, "lstm, gru: the same dropout at all places of a segment (Gal and Ghahramani)"
+        False, "lstm, gru: use one dropout mask for a whole segment (Gal and Ghahramani)"
     )
-    tied: bool = setting(False, "output rows are the input embeddings")
+    tied: bool = setting(False, "use the input embeddings as output rows")
     output_bias: bool = setting(
         AUTO, "give every output row a bias", default_text="yes, for losses that have one"
     )
     heads: int = setting(AUTO, "transformer: attention heads", low=1, default_text="4")
     positions: str = setting(
         AUTO,
-        "transformer: rotary, or a learned score for each distance",
+        "transformer: position encoding, rotary or a learned score for each distance",
         choices=("rotary", "learned"),
         default_text="rotary",
     )
     context: int = setting(
         AUTO,
-        "how many preceding tokens one sees: in each layer (transformer), in all (ffnn, lbl)",
+        "number of preceding tokens that are seen, by each layer (transformer) or in all",
         low=1,
         default_text="transformer 256; ffnn and lbl 5",
     )
     bptt: int = setting(
-        AUTO, "tokens that gradients flow back through", low=1, default_text="35; transformer 128"
+        AUTO, "tokens per segment, for gradients too", low=1, default_text="35; transformer 128"
     )
-    accumulate: int = setting(1, "segments whose gradients make one step", low=1)
+    accumulate: int = setting(1, "segments whose gradients are added for one step", low=1)
     clip: float = setting(
         AUTO, "largest gradient norm; 0: no limit", low=0, default_text="0.25 for sgd, 1 otherwise"
     )
     weight_decay: float = setting(
-        AUTO, "adamw: share the body's matrices lose per step and rate", low=0, default_text="0.01"
+        AUTO, "adamw: weight decay of the hidden layers' matrices", low=0, default_text="0.01"
     )
     schedule: str = setting(
         AUTO,
-        "how the learning rate falls; plateau: to a quarter when `valid` does not improve",
+        "how the learning rate decays; plateau: divide by 4 when `valid` does not improve",
         choices=SCHEDULES,
         default_text="sgd: plateau with `valid`, else linear; cosine otherwise",
     )
     warmup: float = setting(
         AUTO,
-        "share of the run in which the learning rate rises from 0",
+        "fraction of the run in which the learning rate rises from 0",
         low=0,
         high=1,
         default_text="0 for sgd, 0.02 otherwise",
     )
     precision: str = setting(
         "float32",
-        "of the matrix products while training; weights stay float32",
+        "precision of matrix products in training; weights stay float32",
         choices=("float32", "bf16"),
     )
     compile: bool = setting(False, "torch.compile the body: slower start, faster steps on a GPU")
@@ -90,7 +88,7 @@ ONLY_FOR: dict[str, tuple[str, ...]] = {
 }
 
 HEADS = 4
-# By architecture, where it is not what the lstm has.
+# Defaults by architecture, where they differ from those of lstm.
 LAYERS = {"transformer": 4, "ffnn": 1, "lbl": 1}
 CONTEXT = {"transformer": 256}
 BPTT = {"transformer": 128}
@@ -98,8 +96,8 @@ LR = {"sgd": 20.0, "adagrad": 0.1, "adamw": 2e-3, "sparse-adam": 2e-3}
 
 
 def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool) -> dict[str, Any]:
-    """Returns a value for every setting of LanguageModelSettings: the given one where the
-    architecture has such a thing, else the default.
+    """Returns a value for every setting of LanguageModelSettings: the given one if the architecture
+    uses the setting, else the default.
 
     has_bias: whether the loss has output biases.
     """
@@ -123,44 +121,45 @@ def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool)
 
 
 def has(arch: str, name: str) -> bool:
-    """Whether an architecture has a setting."""
+    """Returns whether an architecture uses a setting."""
     return arch in ONLY_FOR.get(name, ARCHITECTURES)
 
 
 def fitting_heads(width: int) -> int:
-    """Returns 4 heads, or fewer where these do not divide the width into even parts."""
+    """Returns 4, 2 or 1 heads: the largest number that gives heads of even width."""
     return next((heads for heads in (HEADS, 2) if width % (2 * heads) == 0), 1)
 
 
 def unused(settings: LanguageModelSettings, optimizer: str) -> list[str]:
-    """Returns the settings that say nothing about a model of this architecture and optimizer."""
+    """Returns the settings without effect for this architecture and optimizer."""
     names = [name for name in ONLY_FOR if name != "variational" and not has(settings.arch, name)]
     return names if optimizer == "adamw" else [*names, "weight_decay"]
 
 
 def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
-    """Returns phrases on what cannot be; `validated`: whether there is a validation text."""
+    """Returns phrases about impossible combinations; `validated`: whether `valid` is given."""
     found, heads, width = [], settings.heads, settings.hidden
     if settings.arch == "transformer" and width % heads:
         what = f"`heads` {heads} does not divide the layers' width, {width}"
         found.append(f"{what}: change `heads` or `hidden`")
     elif settings.arch == "transformer" and width // heads % 2 and settings.positions == "rotary":
         found.append(
-            f"`positions` rotary turns pairs of numbers, but a head has {width // heads}, an odd"
-            " number: change `heads` or `hidden`, or use `positions` learned"
+            f"`positions` rotary needs heads of even width, but each has {width // heads}:"
+            " change `heads` or `hidden`, or use `positions` learned"
         )
     if settings.schedule == "plateau" and not validated:
-        found.append("`schedule` plateau needs `valid`, a text whose perplexity it watches")
+        found.append("`schedule` plateau needs `valid`, a text to validate on")
     return found
 
 
 def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
-    """Returns sentences on what was given without effect; `places`: how the user named it."""
-    told = [
+    """Returns sentences about settings given without effect; `places`: how the user named them."""
+    found = [
         f"{places[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
         for name, architectures in ONLY_FOR.items()
         if name in places and arch not in architectures and given[name] not in (None, False)
     ]
     usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords", "0") != "0" else {}
     idle = [name for name, value in usual.items() if given.get(name, value) != value]
-    return told + [f"{places[name]} is not used with `subwords`: they cover all" for name in idle]
+    why = "is not used with `subwords`, which cover all words"
+    return found + [f"{places[name]} {why}" for name in idle]

@@ -1,8 +1,8 @@
-"""From what the user gave to one value for every setting. All defaults that depend on something
-else are here, and those of a language model in `w2v.settings.language_model`; all others stand with
-the settings.
+"""Determines a value for every setting from what the user gave. All defaults that depend on other
+settings are here or, for language models, in `w2v.settings.language_model`; the others are declared
+with the settings.
 
-Defaults are word2vec.c's where it has the setting.
+Defaults are those of word2vec.c if it has the setting.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from w2v.system.cores import available_cores
 from w2v.system.packages import has_triton, interprets_triton
 from w2v.system.ranks import place_or_alone
 
-# By optimizer and model. word2vec.c's for sgd; the others from the demo corpus, where all losses
-# learn well at them.
+# By optimizer and model: for sgd those of word2vec.c; for the others, values at which all losses
+# learn well on the demo corpus.
 DEFAULT_LR = {
     "sgd": {"skip-gram": 0.025, "cbow": 0.05},
     "adagrad": {"skip-gram": 0.1, "cbow": 0.1},
@@ -30,25 +30,25 @@ DEFAULT_LR = {
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns every setting by name, those of the chosen loss among them.
+    """Returns the values of all settings by name, including those of the chosen loss.
 
-    given: the values of the user, converted; nothing is `None` among them that he leaves to others.
+    given: the converted values that the user gave, without any None.
     """
     is_lm = given.get("model") == LANGUAGE_MODEL
     loss = given.get("loss", LM_LOSS if is_lm else WORDS_LOSS)
     values: dict[str, Any] = {}
     for group in (*GROUPS.values(), LOSSES[loss].options):
         for name, found in settings_of(group).items():
-            # None: it depends on other settings
+            # None if the default depends on other settings
             values[name] = found.default if found.lm is None or not is_lm else found.lm
     values |= given
-    here = place_or_alone().local_size  # processes that share the cores
+    here = place_or_alone().local_size  # number of processes that share the cores
     values["threads"] = values["threads"] or max(1, available_cores() // here)
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 
 def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
-    """Returns the settings that ask for what an engine with fused kernels cannot do."""
+    """Returns the settings that an engine with fused kernels does not support."""
     if values["model"] == LANGUAGE_MODEL:
         return [f"`model` {LANGUAGE_MODEL}"]
     device, optimizer, ranks = values["device"], values["optimizer"], place_or_alone().size
@@ -70,7 +70,7 @@ def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def fused_engine(device: str) -> str:
-    """Returns which of the engines with fused kernels is the one for `device`."""
+    """Returns the engine with fused kernels for `device`."""
     return TRITON if device.startswith("cuda") else HOGWILD
 
 
@@ -83,7 +83,7 @@ def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str
     if values["optimizer"] is None:
         values["optimizer"] = "sgd" if fused else "adagrad"
     if values["lr"] is None:
-        # adamw is for language models, and refused later
+        # adamw is only for language models; `build` rejects it later
         values["lr"] = DEFAULT_LR.get(values["optimizer"], {}).get(values["model"], 0.0)
     if fused or values["batch_size"] is None:
         values["batch_size"] = BY_THE_TEXT
@@ -92,7 +92,7 @@ def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str
 
 def _resolve_lm(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     loss = LOSSES[values["loss"]]
-    # learn well under every loss, so that runs can be compared (measured: tests/bench/notes.md)
+    # these learn well with every loss, which makes runs comparable (see tests/bench/notes.md)
     usual = "adamw" if values["arch"] == "transformer" else "adagrad"
     optimizer = values["optimizer"] = values["optimizer"] or usual
     values["lr"] = values["lr"] or language_model.LR[optimizer]

@@ -1,7 +1,7 @@
-"""The settings as a JSON Schema: editors complete and check recipes by it.
+"""The settings as a JSON Schema, with which editors complete and check recipes.
 
-A value is what YAML makes of a number or a text; ranges hold for numbers. What settings ask of each
-other is checked when a run is configured, not here.
+Values are YAML's numbers or strings; ranges are checked for numbers only. Dependencies between
+settings are checked when a run is configured, not by the schema.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from w2v.settings.groups import OutputSettings, all_settings, loss_settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
-# YAML 1.1 takes 1e-3 for a text
+# YAML 1.1 reads 1e-3 as a string
 NUMERIC = {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}
 
 
 def json_schema() -> dict[str, Any]:
-    """Returns the schema of the files that `config` takes."""
+    """Returns the schema of the YAML files for `config`."""
     settings, own = all_settings(), loss_settings()
     every = _properties(settings)
     loss = {"name": {"enum": list(LOSSES)}, **_properties(own)}
@@ -31,7 +31,7 @@ def json_schema() -> dict[str, Any]:
     of_one = {"type": ["object", "null"], "properties": _properties(settings)}
     of_losses = {**of_one, "additionalProperties": False}
     every["losses"] = {
-        "description": "what w2v compare trains: names, or by name the settings of each",
+        "description": "what w2v compare trains: names, or names with the settings of each",
         "anyOf": [
             {"type": "object", "additionalProperties": of_losses},
             {"type": ["array", "string"], "items": {"type": "string"}},
@@ -47,7 +47,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _properties(settings: dict[str, Setting]) -> dict[str, Any]:
-    """Returns the properties of settings, in both spellings: min-count, min_count."""
+    """Returns the schema's properties for settings, in both spellings: min-count, min_count."""
     return {
         spelling: _property(setting)
         for name, setting in settings.items()
@@ -83,14 +83,14 @@ def _property(setting: Setting) -> dict[str, Any]:
 
 
 def template() -> str:
-    """Returns a recipe in YAML of every setting and its default, commented out."""
+    """Returns a recipe in YAML with every setting and its default, commented out."""
     lines = ["# w2v train --config recipe.yaml"]
     for name, setting in all_settings().items():
         if name in settings_of(OutputSettings):
             continue
         depends = setting.default_text is not None or setting.lm is not None
-        told = f" [{setting.told_default}]" if depends else ""
+        default = f" [{setting.told_default}]" if depends else ""
         value = "" if setting.default is None else json.dumps(setting.default)
-        lines += ["", f"# {setting.help}{told}"]
+        lines += ["", f"# {setting.help}{default}"]
         lines += [f"# {name.replace('_', '-')}: {value}".rstrip()]
     return "\n".join(lines) + "\n"

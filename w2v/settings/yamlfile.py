@@ -1,10 +1,9 @@
-"""Reads a YAML file of settings into (key, value) pairs, as strictly as a file from anywhere must
-be read.
+"""Reads a YAML file of settings into (key, value) pairs, strictly, since the file may be untrusted.
 
-Values come as texts: what a number is, its setting decides, not YAML 1.1, for which 010 is 8 and
-1:30 is 90. Refused is what YAML takes in silence, a key given twice, and what settings do not need:
-aliases, with which a few lines can stand for gigabytes, tags of types other than the plain ones,
-and files beyond `MAX_BYTES`.
+Values are read as strings, which the setting converts: in YAML 1.1, 010 would be 8 and 1:30 would
+be 90. Rejected are repeated keys, which YAML silently accepts, and what settings do not need:
+aliases, with which a few lines can expand to gigabytes, tags of other than plain types, and files
+larger than `MAX_BYTES`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from w2v.errors import InputError, shown
 from w2v.settings.declare import Setting
 from w2v.settings.groups import all_settings
 
-MAX_BYTES = 1 << 20  # a list of ten thousand corpus files
-MAX_DEPTH = 20  # of lists and mappings within each other; settings have 3
+MAX_BYTES = 1 << 20  # enough for a list of ten thousand corpus files
+MAX_DEPTH = 20  # of nested lists and mappings; settings need 3
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")
@@ -30,14 +29,14 @@ NULL_TAG = "tag:yaml.org,2002:null"
 
 
 def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], list[str]]:
-    """The keys and values of the file in its order, and the problems with its keys.
+    """Returns the keys and values of the file, in order, and phrases about problems with keys.
 
-    Keys come with underscores; those of a mapping under `loss` as `loss.negatives`, its `name` as
-    plain `loss`. A mapping under `losses` gives `losses.NAME` and `losses.NAME/lr` for each of its
-    names, which keep their hyphens. A value is a text, None, a list of values, or (which no setting
-    takes) a dict of them. Texts that the file names by relative paths are looked for beside it
-    first, then from the working directory. Raises InputError where the file cannot be read, is not
-    YAML, or is not a mapping.
+    Keys have underscores; those of a mapping under `loss` become `loss.negatives`, and its `name`
+    becomes `loss`. A mapping under `losses` becomes `losses.NAME` and `losses.NAME/lr` for each of
+    its names, which keep their hyphens. A value is a string, None, a list of values, or a dict of
+    values (which no setting accepts). Relative paths of files to read are resolved against the
+    folder of the YAML file if they exist there, else against the working directory. Raises
+    InputError if the file cannot be read, is not YAML, or is not a mapping.
     """
     text = _read_text(path)
     try:
@@ -47,9 +46,9 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark else ""
         reason = _short(error.problem or error.context)
-        raise InputError(f"`config` {path}{line}: {reason}; mend the YAML there") from None
+        raise InputError(f"`config` {path}{line}: {reason}; correct the YAML there") from None
     except RecursionError:
-        what = "is not YAML of settings: it is nested too deeply"
+        what = "is not a YAML file of settings: it is nested too deeply"
         raise InputError(f"`config` {path} {what}") from None
     except (yaml.YAMLError, ValueError) as error:
         reason = _short(getattr(error, "reason", error))
@@ -63,7 +62,7 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
 
 
 def _beside(folder: str, setting: Setting | None, value: Any) -> Any:
-    """Returns the value of a setting; paths that lead to something from the folder as absolute."""
+    """Returns the value of a setting; a relative path that exists in `folder` becomes absolute."""
     if isinstance(value, list):
         return [_beside(folder, setting, each) for each in value]
     if setting is None or setting.path == "written" or not setting.is_path(value):
@@ -95,8 +94,8 @@ def _short(reason: object) -> str:
 
 
 def _without_aliases(loader: Any) -> Any:
-    """The document's node. Aliases are refused as soon as one is met, and so is depth: each level
-    costs the scanner another look at all that is open."""
+    """Returns the document's node. Raises at the first alias, and at excessive depth, which makes
+    the scanner's time grow quadratically."""
     compose, depth = loader.compose_node, 0
 
     def compose_node(parent: Any, index: Any) -> Any:
@@ -105,7 +104,7 @@ def _without_aliases(loader: Any) -> Any:
         if depth > MAX_DEPTH:
             raise RecursionError
         if loader.check_event(yaml.AliasEvent):
-            problem = "aliases (*name) are not read here, write the value out"
+            problem = "aliases (*name) are not supported, write the value out"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=loader.peek_event().start_mark)
         node = compose(parent, index)
         depth -= 1
@@ -135,7 +134,7 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[Any, Any]]:
 
 
 def _value(node: Any) -> Any:
-    """The node's text, None, list or dict."""
+    """Returns the value of a node: a string, None, a list or a dict."""
     if isinstance(node, yaml.ScalarNode) and node.tag == NULL_TAG:
         return None
     if isinstance(node, yaml.ScalarNode) and node.tag in PLAIN_TAGS:
@@ -145,7 +144,7 @@ def _value(node: Any) -> Any:
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
         return {str(_value(key)): _value(value) for key, value in node.value}
     raise yaml.MarkedYAMLError(
-        problem=f"the tag {shown(node.tag)} is not read here", problem_mark=node.start_mark
+        problem=f"the tag {shown(node.tag)} is not supported", problem_mark=node.start_mark
     )
 
 

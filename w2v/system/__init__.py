@@ -1,1 +1,1 @@
-"""The machine: files, locks, memory, cores, limits. Knows nothing of words."""
+"""Operating-system services: files, locks, memory, cores, limits. Independent of words."""

@@ -1,5 +1,5 @@
-"""What the public functions take: an argument of another kind is told in a sentence, by name and
-value, wherever in the library it would have failed."""
+"""Checks the arguments of public functions, so that a wrong argument raises an InputError with its
+name and value, rather than some error deep inside the library."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from w2v.errors import InputError, shown
 
-Check = Callable[[str, Any], Any]  # the name and the value -> the value, or an InputError
+Check = Callable[[str, Any], Any]  # (name, value) -> the converted value; raises InputError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def asks(**checks: Check) -> Callable[[Function], Function]:
-    """Decorator: these arguments go through their checks first, if they are given."""
+    """Returns a decorator that applies these checks to the function's arguments, if given."""
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
@@ -37,50 +37,50 @@ def asks(**checks: Check) -> Callable[[Function], Function]:
 
 
 def path(name: str, value: Any) -> str:
-    """Returns the path as a text, if it is one that the system can be asked for."""
+    """Returns a path, which need not exist, as a string. Raises InputError if it is not a path."""
     try:
         text = os.fsdecode(value)
         os.lstat(text)
     except OSError as error:
         if text and error.errno != errno.ENAMETOOLONG:
             return text
-    except (TypeError, ValueError):  # a NUL, or what no file system can hold
+    except (TypeError, ValueError):  # not a path, or with NUL or surrogates
         pass
     else:
         return text
-    raise InputError(f"`{name}` {shown(value)} is no path") from None
+    raise InputError(f"`{name}` {shown(value)} is not a path") from None
 
 
 def items(name: str, value: Any, wanted: str = "list") -> list[Any]:
-    """Returns what can be gone through as a list; a single text cannot."""
+    """Returns an iterable other than a string as a list. Raises InputError, "is not a WANTED", for
+    anything else."""
     try:
         if not isinstance(value, (str, bytes, bytearray)):
             return list(value)
     except TypeError:
         pass
-    raise InputError(f"`{name}` {shown(value)} is no {wanted}") from None
+    raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
 
 
 def text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise InputError(f"`{name}` {shown(value)} is no text")
+    raise InputError(f"`{name}` {shown(value)} is not a string")
 
 
 def texts(name: str, value: Any) -> str | list[Any]:
-    """Returns a text, or a list of texts and of lists of words."""
+    """Returns a string, or a list of strings and of lists of words."""
     return value if isinstance(value, str) else list(each_text(name, value))
 
 
 def each_text(name: str, value: Any) -> Iterator[str | list[str]]:
-    """Returns what gives one text, or list of words, after the other; they are checked as they
-    come."""
+    """Returns an iterator over texts, strings or lists of words, which checks each."""
     try:
         if not isinstance(value, (str, bytes, bytearray)):
             return map(partial(_text_or_words, name), iter(value))
     except TypeError:
         pass
-    raise InputError(f"`{name}` {shown(value)} is no list") from None
+    raise InputError(f"`{name}` {shown(value)} is not a list") from None
 
 
 def _text_or_words(name: str, value: Any) -> str | list[str]:
@@ -92,25 +92,25 @@ def one_of(choices: Iterable[str]) -> Check:
     def check(name: str, value: Any) -> str:
         if isinstance(value, str) and value in choices:
             return value
-        told = shown(value).strip("'") or "''"
-        raise InputError(f"`{name}` {told} is unknown; use one of {', '.join(choices)}")
+        given = shown(value).strip("'") or "''"
+        raise InputError(f"`{name}` {given} is unknown; use one of {', '.join(choices)}")
 
     return check
 
 
 def kind(of: type | tuple[type, ...], what: str) -> Check:
-    """Returns a check for an object of a kind, which the message calls `what`."""
+    """Returns a check for instances of a type, which the message calls `what`."""
 
     def check(name: str, value: Any) -> Any:
         if isinstance(value, of):
             return value
-        raise InputError(f"`{name}` {shown(value)} is no {what}")
+        raise InputError(f"`{name}` {shown(value)} is not a {what}")
 
     return check
 
 
 def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
-    """Returns a check for a finite number of `low` to `high`."""
+    """Returns a check for a finite number from `low` to `high`."""
     limits = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
     wanted = f"{'whole ' if whole else ''}number of {limits}"
 
@@ -131,7 +131,7 @@ def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
 
 
 def is_encoding(name: str) -> bool:
-    """Returns whether Python has an encoding of texts, a piece at a time, by this name."""
+    """Returns whether Python has an incremental text encoding of this name."""
     try:
         decoder = codecs.getincrementaldecoder(name)
         return isinstance(decoder().decode(b"", True), str)

@@ -1,4 +1,4 @@
-"""The control groups of this process: with them containers limit its cores and its memory."""
+"""The control groups (cgroups) of this process, by which containers limit its cores and memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def group_folders(root: Path, controller: str) -> Iterator[Path]:
-    """Yields the folders where the limits of `controller` may be found, in both versions of
-    cgroups: those of this process's groups, and all above them up to the mount point, which may be
-    the only one that a container shows. `proc` and `sys` are looked for in `root`."""
+    """Yields the folders that may have limits of `controller`, in both versions of cgroups: the
+    groups of this process and all their ancestors up to the mount point, which may be the only one
+    visible in a container. `root` is the folder with `proc` and `sys`."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except (OSError, UnicodeDecodeError):

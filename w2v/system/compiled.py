@@ -1,12 +1,12 @@
-"""Numba functions whose machine code is kept on disk.
+"""A decorator for Numba functions that caches their machine code on disk.
 
-Numba's own cache ends the program where it can write nowhere, where a file of it is damaged and
-where the disk is full. This one then compiles anew. Each entry is one file, named by a hash of all
-that the machine code depends on, and begins with the checksum of the rest. It lies in the first of
-these folders that can be written, and is looked for in all:
+Numba's own cache raises an error if no folder is writable, a cache file is damaged or the disk is
+full; this one then compiles again. Each entry is a file, named by a hash of all that the machine
+code depends on, that begins with the checksum of the rest. Entries are written to the first of
+these folders that is writable, and read from all:
 
     $NUMBA_CACHE_DIR, else __pycache__ of the package and $XDG_CACHE_HOME/w2v or ~/.cache/w2v
-    w2v-USER in the folder for temporary files, if nobody else can write there
+    w2v-USER in the folder for temporary files, if only this user can write there
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from w2v.system.files import atomic_file, read_plain, user_caches
 
 SUFFIX = ".kernel"
 DIGEST_BYTES = 32
-KEPT = 300  # entries in a folder; older ones of earlier versions and other CPUs go
-_unsaved: list[str] = []  # why entries could not be written
+KEPT = 300  # entries in a folder; the oldest are removed
+_unsaved: list[str] = []  # reasons why entries could not be written
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Returns a decorator like `numba.njit`, with these options of it. What the function holds in
-    its closure must be plain values."""
+    """Returns a decorator like `numba.njit` with these options. The closure of the function may
+    contain only plain values, since they are part of the cache key."""
     from numba import njit  # takes a second to import
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,28 +47,28 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def kernel_note() -> str | None:
-    """Returns where compiled functions are kept, if that is not where they should be."""
+    """Returns a note for the user if compiled functions are not cached, or in an unusual place."""
     if _unsaved:
-        return f"the compiled kernel is not kept: {_unsaved[0]}"
+        return f"the compiled kernel is not cached: {_unsaved[0]}"
     _, target, elsewhere = _folders()
     if target is None:
-        return "compiled kernels can be kept nowhere: every run compiles them anew"
-    return f"compiled kernels are kept in {target}" if elsewhere else None
+        return "compiled kernels cannot be cached: every run compiles them again"
+    return f"compiled kernels are cached in {target}" if elsewhere else None
 
 
 class KernelCache:
-    """What a dispatcher of Numba's asks for machine code, and gives new machine code to."""
+    """The cache of one function, with the interface that Numba's dispatchers expect."""
 
     def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
         self._function, self._options = function, repr(sorted(options.items()))
 
     @property
     def cache_path(self) -> str | None:
-        """Where new machine code is written, for Numba's statistics."""
+        """The folder where new entries are written, for Numba's statistics."""
         return None if (folder := _folders()[1]) is None else str(folder)
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """Returns what was compiled for a signature, None where no sound entry has it."""
+        """Returns the cached machine code for a signature, or None if there is no valid entry."""
         from numba.core import compiler
 
         rebuild: Any = compiler.CompileResult._rebuild
@@ -76,7 +76,7 @@ class KernelCache:
         target.refresh()
         name = self._name(signature, target.codegen())
         for folder in _folders()[0]:
-            with suppress(Exception):  # no file, a damaged one, or what only looks like one
+            with suppress(Exception):  # the entry is missing, damaged or invalid
                 content = read_plain(folder / name)
                 if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
                     values = pickle.loads(content[DIGEST_BYTES:])
@@ -84,7 +84,7 @@ class KernelCache:
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Writes an entry, if that is possible."""
+        """Writes an entry, if possible."""
         from numba.core import serialize
 
         folder = _folders()[1]
@@ -102,7 +102,7 @@ class KernelCache:
         except RunError as error:
             _unsaved.append(str(error))
         except OSError:
-            return  # another process tidies up
+            return  # another process is removing old entries, too
 
     def _name(self, signature: Any, codegen: Any) -> str:
         import llvmlite
@@ -120,15 +120,16 @@ class KernelCache:
 
 @cache
 def _source_digest(folder: Path) -> str:
-    """A text that changes with the source of the functions there, which call each other, and of the
-    plans that they follow."""
+    """Returns a digest of the source files of a folder, whose functions call each other, and of
+    plan.py in its parent folder, whose constants they use."""
     files = sorted([*folder.glob("*.py"), *folder.parent.glob("plan.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @cache
 def _folders() -> tuple[list[Path], Path | None, bool]:
-    """Returns the folders to look into, the one to write to, and whether that is a last resort."""
+    """Returns the folders to read from, the one to write to (None: nowhere), and whether that is
+    only the last resort."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     usual = [Path(given)] if given else [Path(__file__).parents[1] / "__pycache__"]
     if not given and (own := user_caches()) is not None:
@@ -150,7 +151,8 @@ def _takes_files(folder: Path) -> bool:
 
 
 def own_temporary_folder() -> Path | None:
-    """Loading machine code runs it: so the folder must be this user's, and closed to all others."""
+    """Returns this user's folder for cached code in the folder for temporary files, or None. It
+    must belong to the user and be closed to others, because loading machine code executes it."""
     with suppress(OSError):
         user = os.getuid()
         folder = Path(tempfile.gettempdir()) / f"w2v-{user}"

@@ -1,8 +1,8 @@
-"""Compressed files as plain streams of bytes.
+"""Reads compressed files as plain streams of bytes, and writes them.
 
-The compression is known by its magic bytes, not by the file's name, so that a mis-named or
-extension-less file and a compressed pipe are read rightly too. Concatenated members (gzip, bzip2,
-xz) and frames (zstd) are one stream. However little a file holds, reading it takes bounded memory.
+The compression is recognized by magic bytes, not by the file's name, so that compressed pipes and
+files with a wrong or no extension are read correctly too. Concatenated members (gzip, bzip2, xz)
+and frames (zstd) are one stream. Reading takes bounded memory, however far the data expand.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from w2v.errors import InputError, RunError
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 MAGIC_BYTES = 6
 RAW_BUFFER_BYTES = 1 << 18
-# xz -9 needs 65 MiB, zstd -19 8 MiB and zstd --long 128 MiB; only windows chosen by hand
-# (--lzma2=dict=1GiB, --long=31) need more than this.
+# xz -9 needs 65 MiB, zstd -19 8 MiB and zstd --long 128 MiB; only explicit window sizes
+# (--lzma2=dict=1GiB, --long=31) exceed this limit.
 WINDOW_LIMIT = 256 << 20
-TOO_LARGE = ("usage limit exceeded", "requires too much memory")  # as the two libraries say it
+TOO_LARGE = ("usage limit exceeded", "requires too much memory")  # in the libraries' messages
 XZ_INPUT_BYTES = 1 << 18
-# zstd gives all output of one input at once, at most 32 kB per byte.
+# zstd returns all output for an input at once, at most 32 kB per byte of input.
 ZSTD_INPUT_BYTES = 1 << 10
 
 
 def compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
-    """Returns a file whose content goes, compressed as one of `SUFFIXES` says, into the open one;
-    the same content gives the same bytes."""
+    """Returns a file object that writes to the open `file`, compressed in the format of `suffix`
+    (one of SUFFIXES). The output is deterministic."""
     return _WRITERS[suffix](file)
 
 
@@ -46,14 +46,14 @@ class Readable(Protocol):
 
 
 class Decompressed:
-    """The bytes of an open file, decompressed if its first bytes say so: `compression` is "gzip",
-    "bzip2", "xz", "zstd", or None for a file that is read as it is.
+    """The bytes of an open file, decompressed if its first bytes show a compression. The attribute
+    `compression` is "gzip", "bzip2", "xz", "zstd", or None for a file that is not compressed.
 
     Args:
         name: the file's name for messages.
-        advance: gets the number of raw bytes of each read.
-        size: how many raw bytes there are; a file that grows while it is read might never end.
-        plain: whether they are taken as they are, whatever they begin with.
+        advance: called with the number of raw bytes of each read.
+        size: read at most this many raw bytes; a file that keeps growing might never end.
+        plain: never decompress.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class Decompressed:
         self._file: Readable = _READERS[self.compression](raw) if self.compression else raw
 
     def read(self, size: int) -> bytes:
-        """Returns `size` further bytes, fewer only at the end. Raises InputError for data that are
-        damaged or cut short, RunError when the device fails."""
+        """Returns the next `size` bytes, fewer only at the end. Raises InputError if the data are
+        damaged or truncated, and RunError if the device fails."""
         parts = []
         with _reported(self.name):
             while size and (part := self._file.read(size)):
@@ -83,39 +83,39 @@ class Decompressed:
 
 
 def compression(head: bytes) -> str | None:
-    """The compression that a file's first bytes show, None for none."""
+    """Returns the compression that a file's first bytes show, or None."""
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
     if head.startswith(b"BZh") and head[3:4].isdigit():
         return "bzip2"
     if head.startswith(b"\xfd7zXZ\x00"):
         return "xz"
-    # The second form is a skippable frame, with which pzstd's files begin.
+    # The second alternative is a skippable frame, with which files of pzstd begin.
     return "zstd" if re.match(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", head) else None
 
 
 @contextmanager
 def _reported(name: str) -> Iterator[None]:
-    """Turns what readers raise into sentences."""
+    """Turns the errors of the decompressors into InputError and RunError."""
     try:
         yield
     except EOFError:
-        problem = f"{name} is cut short: its compressed data end too early"
-        raise InputError(f"{problem}; get it again") from None
+        problem = f"{name} is truncated: its compressed data end too early"
+        raise InputError(f"{problem}; download or copy it again") from None
     except (lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise RunError(f"reading {name} failed: {error.strerror}") from error
         if any(words in str(error) for words in TOO_LARGE):
-            problem = f"{name}: to decompress it takes more than {WINDOW_LIMIT >> 20} MiB of memory"
-            remedy = "compress it again, with xz -9 or zstd without --long, or pipe its text in"
+            problem = f"decompressing {name} takes more than {WINDOW_LIMIT >> 20} MiB of memory"
+            remedy = "compress it again with xz -9 or zstd without --long, or pipe its text in"
             raise InputError(f"{problem}; {remedy}") from None
-        # gzip and bz2 report damaged data by an OSError too
+        # gzip and bz2 also raise OSError, without errno, for damaged data
         problem = f"{name} is damaged: its compressed data cannot be read ({error})"
-        raise InputError(f"{problem}; get it again") from None
+        raise InputError(f"{problem}; download or copy it again") from None
 
 
 class _RawInput(io.RawIOBase):
-    """A raw file of which at most `size` bytes are read, and each one is reported."""
+    """A raw file that reads at most `size` bytes and reports them to `advance`."""
 
     def __init__(
         self, file: IO[bytes], advance: Callable[[int], None] | None, size: int | None
@@ -136,12 +136,12 @@ class _RawInput(io.RawIOBase):
 
 
 class _Members:
-    """The members of a compressed file, xz streams or zstd frames, one after the other.
+    """Decompresses the members of a file, xz streams or zstd frames, one after another.
 
-    (lzma.LZMAFile takes no limit of memory, though a file may ask for 4 GiB, and ends in silence
-    where a second stream is damaged; zstd's own reader takes a file that is cut short for a whole
-    one.) `make` gives the decoder of a member; where it cannot limit its output, `step`, the bytes
-    read at a time, does. `padding` may stand between and behind members.
+    It replaces lzma.LZMAFile, which has no memory limit although a file may require 4 GiB, and
+    silently stops at a damaged second stream, and zstd's own reader, which accepts truncated files.
+    `make` returns a decoder for a member. `step` is the number of bytes read at a time, which also
+    bounds the output of decoders that cannot limit it. `padding` may follow each member.
     """
 
     def __init__(self, file: Readable, make: Callable[[], Any], step: int, padding: bytes) -> None:

@@ -1,5 +1,5 @@
-"""How many CPU cores this process may use: its affinity mask, cut to the quota of its cgroup (what
-containers set)."""
+"""The number of CPU cores this process may use: those of its affinity mask, limited by the CPU
+quota of its cgroup, which containers set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from w2v.system.cgroup import group_folders
 
 
 def available_cores(root: Path = Path("/")) -> int:
-    """Returns how many cores this process may use, at least 1. `root` is as in `group_folders`."""
+    """Returns the number of usable cores, at least 1; see `group_folders` on `root`."""
     known = hasattr(os, "sched_getaffinity")
     affinity = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     quotas = map(_quota, group_folders(root, "cpu"))
@@ -19,7 +19,7 @@ def available_cores(root: Path = Path("/")) -> int:
 
 
 def _quota(folder: Path) -> float | None:
-    """Returns a group's quota in cores, None without one. Files say microseconds per period."""
+    """Returns a group's quota in cores, None if none; its files have microseconds per period."""
     for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
         try:
             quota, period = map(int, " ".join((folder / n).read_text() for n in names).split())

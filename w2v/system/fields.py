@@ -1,9 +1,9 @@
-"""What a line of words and numbers is cut into: the one place that files of vectors and sets share.
+"""Splits lines of words and numbers into fields, for the readers of vectors and of test sets.
 
-A file has one separator, which is found by looking at many of its lines, never line by line. Blanks
-in a row are one separator; in tables with tabs, commas or semicolons a field may be empty, and
-quotation marks are those of spreadsheets if they fit in most of the lines looked at. Lines end
-in LF, CR LF or CR; a byte-order mark is dropped. A number has a point, not a comma.
+A file has one separator, determined from many of its lines, never line by line. Several spaces in a
+row are one separator. In tables separated by tabs, commas or semicolons, a field may be empty, and
+quotation marks have the meaning that they have in spreadsheets, if that fits most lines examined.
+Lines end in LF, CR LF or CR; a byte-order mark is dropped. A number has a decimal point, no comma.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def without_mark(data: bytes, name: str) -> bytes:
-    """The beginning of a file without its byte-order mark; refuses UTF-16 and UTF-32."""
+    """Removes a byte-order mark from a file's beginning; raises InputError for UTF-16 and -32."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         width = 32 if b"\0\0" in data[:4] else 16
         raise InputError(f"{name} is in UTF-{width}: save it as UTF-8")
@@ -29,7 +29,7 @@ def without_mark(data: bytes, name: str) -> bytes:
 
 
 def is_number(field: str) -> bool:
-    """Whether the field is a number, NaN and infinity included."""
+    """Returns whether the field is a number, including NaN and infinity."""
     if not field or field.strip(NUMBER_CHARACTERS):
         return False
     try:
@@ -40,8 +40,8 @@ def is_number(field: str) -> bool:
 
 
 def quotes(lines: Sequence[str], mark: str) -> bool:
-    """Whether fields stand in quotation marks, as spreadsheets write them: those do in more lines
-    than have others."""
+    """Returns whether fields are quoted as by spreadsheets: quotation marks are valid in more lines
+    than they are invalid in."""
     good = bad = 0
     for line in lines:
         if line.startswith('"') or f'{mark}"' in line:
@@ -54,9 +54,9 @@ def quotes(lines: Sequence[str], mark: str) -> bool:
 
 
 def split(line: str, mark: str, quoted: bool = False) -> list[str]:
-    """The fields of a line between `mark`s, without the blanks around them; a blank as the mark
-    stands for any number of blanks and tabs. Raises ValueError for quotation marks that do not
-    fit."""
+    """Returns the fields of a line separated by `mark`, without surrounding spaces and tabs; if
+    `mark` is a space, any number of spaces and tabs separates. Raises ValueError for invalid
+    quotation marks."""
     if mark == " ":
         return [field for field in line.replace("\t", " ").split(" ") if field]
     fields = line.split(mark)

@@ -1,5 +1,5 @@
-"""Files that are either whole or not there: written under a temporary name beside the target,
-synced, renamed."""
+"""Atomic files and directories, written under a temporary name next to the target, synced and
+renamed; also temporary files, and bounded reads of regular files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from typing import IO
 
 from w2v.errors import InputError, RunError, shown
 
-HUB = "hf://"  # what begins so is no path, but an address
-WORKING_DIRECTORY_GONE = "the working directory is not there any more; change to one that is"
-_UMASK = threading.Lock()  # the umask can only be read by setting it, which is the whole process's
+HUB = "hf://"  # prefix of an address on the hub, as opposed to a path
+WORKING_DIRECTORY_GONE = "the working directory no longer exists; change to another directory"
+_UMASK = threading.Lock()  # the umask, which all threads share, can be read only by setting it
 
 
 def absolute(name: str) -> str:
-    """Returns the path as an absolute one; "-" and addresses stay as they are."""
+    """Returns the absolute path; "-" and hub addresses are returned unchanged."""
     return name if name == "-" or name.startswith(HUB) else os.path.abspath(name)
 
 
 def named(path: str | os.PathLike[str], what: str) -> Path:
-    """Returns the path of what the user named, which need not be there. Raises InputError for a
-    name that nothing can have, or to which no way leads."""
+    """Returns the path of `what` (for messages), which need not exist. Raises InputError if the
+    name is empty or invalid, or its folder cannot be accessed."""
     if not os.fspath(path):
         raise InputError(f"the name of {what} is empty: give a path")
     try:
@@ -46,7 +46,7 @@ def named(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def check_working_directory() -> None:
-    """Raises RunError if it was removed: Numba and PyTorch cannot do without one."""
+    """Raises RunError if the working directory was removed: Numba and PyTorch need one."""
     try:
         os.getcwd()
     except OSError:
@@ -62,14 +62,14 @@ def sync_file(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Makes a rename inside `path` durable, where the file system can sync a directory."""
+    """Makes a rename inside `path` durable, if the file system can sync directories."""
     with suppress(OSError):
         sync_file(path)
 
 
 def default_mode(mode: int) -> int:
-    """`mode` less the process's umask: tempfile makes everything private, which a result need not
-    be."""
+    """Returns `mode` without the bits of the umask. Results get these permissions, because tempfile
+    creates private files."""
     with _UMASK:
         mask = os.umask(0)
         os.umask(mask)
@@ -85,17 +85,18 @@ def _reported(target: Path) -> Iterator[None]:
 
 
 def user_caches() -> Path | None:
-    """Returns where w2v may keep what it can make again, for this user; None: there is no home."""
+    """Returns this user's cache folder for w2v, None if there is no home directory."""
     home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    # a user without an entry in passwd has none, and `~` would be a folder here
+    # `~` stays for a user who is not in passwd; it would name a folder in the working directory
     return None if home.startswith("~") else Path(home) / "w2v"
 
 
 def read_plain(
     path: str | os.PathLike[str], limit: int = sys.maxsize - 1, *, follow: bool = False
 ) -> bytes:
-    """Returns the content of a regular file, with `follow` also through links. Raises OSError for
-    all else, at once: a pipe or a device might never end; and for more than `limit` bytes."""
+    """Returns the content of a regular file; symbolic links are followed only with `follow`. Raises
+    OSError, without waiting, for anything else (a pipe or a device might never end), and for a file
+    larger than `limit` bytes."""
     no_link = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, os.O_RDONLY | no_link | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
@@ -109,8 +110,8 @@ def read_plain(
 
 @contextmanager
 def temporary_file(*, named: bool = False) -> Iterator[IO[bytes]]:
-    """A file for as long as the block lasts; without a name not even a killed process leaves it
-    behind. Raises RunError for what goes wrong with files meanwhile: most often the disk is full.
+    """Opens a temporary file for the duration of the block; unless `named`, it vanishes even if the
+    process is killed. Turns OSError inside the block, most often a full disk, into RunError.
     """
     try:
         with (
@@ -126,11 +127,11 @@ def temporary_file(*, named: bool = False) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file open for writing that becomes `path` at the end of the block, or never existed
-    if the block raises. Raises RunError where it cannot be written (full disk, missing rights).
+    """Opens a binary file for writing that becomes `path` at the end of the block, or is removed if
+    the block raises. Raises RunError if it cannot be written (full disk, missing permissions).
 
-    A link is followed. A device or a pipe is written to directly: there is nothing to replace.
-    Without `follow` the new file takes the place of all of these.
+    A symbolic link is followed. A device or a pipe is written to directly, since it cannot be
+    replaced. With `follow=False`, the new file replaces any of these.
     """
     target = Path(os.path.realpath(path) if follow else path)
     with _reported(target):
@@ -146,7 +147,7 @@ def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterato
                 os.fsync(file.fileno())
             os.chmod(temporary, default_mode(0o666))
             os.replace(temporary, target)
-        finally:  # after the rename there is none
+        finally:  # after the rename it no longer exists
             with suppress(OSError):
                 os.unlink(temporary)
         sync_directory(target.parent)
@@ -154,10 +155,11 @@ def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterato
 
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
-    """A directory to fill that becomes `path` at the end of the block, or never existed if the
-    block raises. Raises RunError where a file in it cannot be written (full disk, missing rights).
+    """Makes a directory to fill that becomes `path` at the end of the block, or is removed if the
+    block raises. Raises RunError if a file in it cannot be written (full disk, missing
+    permissions).
 
-    `replace` lets `path` exist; its old content is removed only once the new one stands beside it.
+    With `replace`, `path` may exist; it is replaced only after the new directory is complete.
     """
     target = Path(path)
     with _reported(target):
@@ -188,8 +190,8 @@ def _put_back(retired: Path, target: Path) -> None:
 
 
 def clean_up(path: Path) -> None:
-    """Removes what a killed process left of its attempts to write `path`, where nobody else may be
-    writing, and puts back what it was about to replace."""
+    """Removes the temporary files that a killed process left while writing `path`, and restores
+    what it was about to replace. The caller must hold the lock of `path`."""
     pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.(tmp|old)")
     try:
         left = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
@@ -197,7 +199,7 @@ def clean_up(path: Path) -> None:
         return
     for entry in left:
         try:
-            if entry.is_symlink():  # not ours; what it leads to stays where it is
+            if entry.is_symlink():  # not made by w2v: remove the link, but not its target
                 entry.unlink()
                 continue
             _put_back(entry, path)
@@ -206,17 +208,17 @@ def clean_up(path: Path) -> None:
             else:
                 entry.unlink()
         except OSError:
-            continue  # not ours to remove
+            continue  # no permission to remove it
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` is a device, a FIFO or a socket, which cannot be replaced."""
+    """Returns whether `path` is a device, a FIFO or a socket, which cannot be replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def whole_text(path: str | os.PathLike[str], named: str, limit: int = sys.maxsize - 1) -> str:
-    """The UTF-8 text of a file, as `read_plain` has it. Raises InputError, which begins with
-    `named`, if there is none."""
+    """Returns the UTF-8 text of a regular file. Raises InputError, with a message that begins with
+    `named`, if it cannot be read, is larger than `limit` bytes or not valid UTF-8."""
     try:
         return read_plain(path, limit, follow=True).decode("utf-8-sig")
     except OSError as error:
@@ -226,21 +228,21 @@ def whole_text(path: str | os.PathLike[str], named: str, limit: int = sys.maxsiz
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Refuses an output that could not be written at the end, before the long part starts. Leaves
-    nothing behind. Raises InputError if `path` exists and `overwrite` is off, or its folder is
-    missing or not writable."""
+    """Checks, before a long computation, that an output can be written. Leaves nothing behind.
+    Raises InputError if `path` exists and `overwrite` is off, or its folder is missing or not
+    writable."""
     target = Path(path)
     if is_special(target):
         return
     parent, named = target.parent, f"`output` {target}"
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"{named} exists already: name another one, or add `overwrite`")
+        raise InputError(f"{named} exists already: choose another name, or add `overwrite`")
     if not os.path.isdir(parent):
         what = "is not a folder" if os.path.lexists(parent) else "does not exist"
         raise InputError(f"{named}: the folder {parent} {what}; create it first")
     try:
         probe = tempfile.mkdtemp(".tmp", f".{target.name}.", parent)
-        with suppress(FileNotFoundError):  # whoever holds the place's lock cleans it up
+        with suppress(FileNotFoundError):  # the process that holds the lock may clean it up
             os.rmdir(probe)
     except OSError as error:
         why = f"{error.strerror or error}; choose another folder or name"

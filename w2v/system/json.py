@@ -1,4 +1,4 @@
-"""Reads small JSON files that may be damaged or made by anybody, and checks their numbers."""
+"""Reads small JSON files, which may be damaged or untrusted, and checks their numbers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MAX_DEPTH = 50
 
 
 def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """Returns the object in the file. Raises OSError if it cannot be read, is no regular file, or
-    larger than `limit` bytes, and ValueError if it is no JSON, or no object."""
+    """Returns the JSON object in a file. Raises OSError if the file cannot be read, is not regular
+    or larger than `limit` bytes, and ValueError if it is not JSON, or not an object."""
     try:
         value = json.loads(read_plain(path, limit, follow=True))
     except RecursionError:
@@ -29,14 +29,13 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     for _ in range(MAX_DEPTH):
         inner = (each.values() if isinstance(each, dict) else each for each in level)
         level = [each for values in inner for each in values if isinstance(each, (dict, list))]
-    if level:  # whoever walks through it recursively must not overflow
+    if level:  # so that callers can traverse it recursively without overflow
         raise ValueError(f"{path} is nested too deeply")
     return value
 
 
 def plain(value: Any) -> Any:
-    """Returns the value as JSON can hold it, with null for NaN and infinity: a perplexity may be
-    beyond all floats."""
+    """Converts a value for JSON: NaN and infinity (an overflown perplexity) become null."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -45,14 +44,14 @@ def plain(value: Any) -> Any:
 
 
 def whole_number(value: object) -> int:
-    """Returns a value that counts something. Raises ValueError where it cannot be a count."""
+    """Returns the value if it is an int from 0 to 2^63 - 1, else raises ValueError."""
     if type(value) is not int or not 0 <= value < 1 << 63:
         raise ValueError(f"{shown(value)} is not a whole number from 0 to 2^63 - 1")
     return value
 
 
 def real_number(value: object) -> float:
-    """Returns a value that measures something. Raises ValueError where it is no finite number."""
+    """Returns the value as a float. Raises ValueError if it is not a finite number."""
     limit = sys.float_info.max
     if (type(value) is int or type(value) is float) and -limit <= value <= limit:
         return float(value)

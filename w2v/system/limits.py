@@ -1,5 +1,5 @@
-"""Limits that what is written and what is read share, far beyond every real model. They keep a
-lying header, or a file without line ends, from making one "vector" or "word" of a whole stream."""
+"""Limits common to readers and writers, far beyond every real model. They prevent a wrong header,
+or a file without line ends, from turning a whole stream into one "vector" or "word"."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A lock on an output, so that two runs never write to the same place: flock on the folder itself,
-if it exists, and on `.NAME.lock` beside it, where that can be had."""
+"""A lock on an output, which prevents two runs from writing to the same place: flock on the folder
+itself, if it exists, and on the file `.NAME.lock` next to it, if that can be created."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """While the block runs, no other process (nor thread) can lock `path`, a folder by none of its
-    names (a link to it, or `.` inside it). A killed process holds no lock.
+    """Locks `path` for the duration of the block, against other processes and threads; a folder is
+    locked under all its names (a link to it, or `.` inside it). A process that is killed releases
+    its locks.
 
-    Yields whether there is a lock: none where it cannot be had (a file system without locks).
-    Raises InputError if another run has it, and the sentence names the process, or if something
-    else is in the place of its file.
+    Yields whether there is a lock; there is none on a file system without locks. Raises InputError
+    if another run holds the lock, naming the process if known, or if the name of the lock file is
+    taken by something else.
     """
     real = Path(os.path.realpath(path)) if path.is_dir() else path
     file = real.with_name(f".{real.name}.lock")
@@ -31,23 +32,23 @@ def locked(path: Path) -> Iterator[bool]:
         descriptor = _lock_file(file, path)
         if descriptor is not None:
             stack.callback(os.close, descriptor)
-            with suppress(OSError):  # another user's, or a full disk: a lock all the same
+            with suppress(OSError):  # another user's file, or a full disk: the lock holds anyway
                 os.truncate(descriptor, 0)
-                os.fchmod(descriptor, 0o644)  # others must be able to see that it is taken
+                os.fchmod(descriptor, 0o644)  # other users must be able to read the owner
                 stack.callback(_remove, file)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         folder = _open(real, os.O_RDONLY | os.O_DIRECTORY)
         if folder is not None:
             stack.callback(os.close, folder)
-        # of a folder that cannot have a file beside it, too
+        # the folder is locked as well, since the lock file cannot always be created
         alone = folder is not None and _lock(folder, path, "")
         yield alone or descriptor is not None
 
 
 def _lock_file(file: Path, path: Path) -> int | None:
-    """An open descriptor of the file that holds its lock, None where there are no locks."""
+    """Opens and locks the lock file. Returns its descriptor, or None if locking is impossible."""
     while True:
-        # another user's lock can only be read
+        # another user's lock file can only be opened for reading
         descriptor = _open(file, os.O_RDWR | os.O_CREAT)
         descriptor = _open(file, os.O_RDONLY) if descriptor is None else descriptor
         if descriptor is None and not os.path.islink(file):
@@ -56,7 +57,7 @@ def _lock_file(file: Path, path: Path) -> int | None:
             if descriptor is not None:
                 stack.callback(os.close, descriptor)
             if descriptor is None or _is_foreign(descriptor):
-                what = "is in the place of the lock, and no run wrote it"
+                what = "has the name of the lock file, but was not written by a run"
                 raise InputError(f"{file} {what}: move it away")
             if not _lock(descriptor, path, _content(descriptor)):
                 return None
@@ -64,7 +65,7 @@ def _lock_file(file: Path, path: Path) -> int | None:
                 if os.path.samestat(os.lstat(file), os.fstat(descriptor)):
                     stack.pop_all()
                     return descriptor
-        # its owner has removed it between our two steps: try again with a new one
+        # its owner removed the file between opening and locking: try again with a new one
 
 
 def _is_foreign(descriptor: int) -> bool:
@@ -86,7 +87,7 @@ def _content(descriptor: int) -> str:
 
 
 def _lock(descriptor: int, path: Path, owner: str) -> bool:
-    """Whether the descriptor holds a lock now; InputError: another one does."""
+    """Locks a descriptor; returns False if unsupported, raises InputError if another has it."""
     import fcntl
 
     try:

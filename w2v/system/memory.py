@@ -1,4 +1,4 @@
-"""How much memory is free for this process, and giving back what it no longer needs."""
+"""Determines the memory available to this process, and returns freed memory to the system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIBRARY_BYTES, CHECKED_BYTES = 1 << 30, 64 << 20
 
 
 class Demand(NamedTuple):
-    """Bytes that a run needs somewhere, and how many are free there (None: not known)."""
+    """The bytes that a run needs in one place (`where`), and those free there (None: unknown)."""
 
     where: str
     needed: int
@@ -25,14 +25,14 @@ class Demand(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether there is enough, as far as that is known."""
+        """Whether the bytes needed are free; true if that is unknown."""
         return self.available is None or self.needed <= self.available
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Returns the bytes that can be allocated without swapping, None if the system does not tell:
-    what is free, cut to what this process's cgroup and those above it still allow. `root` is as in
-    `group_folders`."""
+    """Returns the bytes that can be allocated without swapping, None if unknown: the free memory,
+    limited by what the cgroup of this process and its ancestors still allow. See `group_folders` on
+    `root`."""
     known = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
     for folder in group_folders(root, "memory"):
         known.append(_left(folder, "memory.max", "memory.current", ""))
@@ -40,17 +40,18 @@ def available_memory(root: Path = Path("/")) -> int | None:
     return min((bytes for bytes in known if bytes is not None), default=None)
 
 
-def check_free(told: str, needed: int, remedy: str) -> None:
-    """Raises RunError, before it is taken, for memory that is not free; of little is not asked."""
+def check_free(task: str, needed: int, remedy: str) -> None:
+    """Raises RunError if `needed` bytes are not free; amounts below CHECKED_BYTES are not checked.
+    `task` begins the message."""
     available = available_memory() if needed >= CHECKED_BYTES else None
     if available is not None and needed > available:
         free = f"{available / 1e9:.1f} GB are free"
-        raise RunError(f"{told} needs {needed / 1e9:.1f} GB more memory, {free}; {remedy}")
+        raise RunError(f"{task} needs {needed / 1e9:.1f} GB more memory, {free}; {remedy}")
 
 
 def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
-    """Returns limit less usage, without cached file pages, which make room when asked to, or None
-    where the limit is "max" or a number beyond any memory."""
+    """Returns limit minus usage, not counting cached file pages, which the kernel reclaims on
+    demand; None if the limit is "max" or larger than any memory."""
     try:
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):
@@ -61,7 +62,7 @@ def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
 
 
 def _field(path: Path, name: str, unit: int) -> int | None:
-    """The number after `name` in a file of `name number` lines, times `unit`."""
+    """Returns the number after `name` in a file of `name number` lines, times `unit`, or None."""
     try:
         words = path.read_text().split()
         return int(words[words.index(name) + 1]) * unit
@@ -71,8 +72,8 @@ def _field(path: Path, name: str, unit: int) -> int | None:
 
 @contextmanager
 def short_memory() -> Iterator[None]:
-    """A library that could not be loaded within a limit on this process's memory (`ulimit -v`),
-    which says anything then (SystemError: that it failed and not why), is a MemoryError."""
+    """Raises MemoryError for a library that fails to load under a limit on this process's memory
+    (`ulimit -v`); libraries then raise all sorts of errors, such as a bare SystemError."""
     try:
         yield
     except (ImportError, OSError, RuntimeError, SystemError) as error:
@@ -83,7 +84,7 @@ def short_memory() -> Iterator[None]:
 
 
 def _limited() -> bool:
-    """Whether a limit leaves this process less than libraries take."""
+    """Returns whether a limit leaves this process less memory than libraries need."""
     try:
         import resource  # not on every system
 
@@ -95,8 +96,7 @@ def _limited() -> bool:
 
 
 def return_freed_memory() -> None:
-    """Gives memory that was freed back to the system. Otherwise glibc keeps it, 40 MB after a
-    corpus was read."""
+    """Returns freed memory to the system; glibc would keep about 40 MB after reading a corpus."""
     gc.collect()
-    with suppress(AttributeError, OSError, TypeError):  # another C library
+    with suppress(AttributeError, OSError, TypeError):  # the C library is not glibc
         ctypes.CDLL(None).malloc_trim(0)

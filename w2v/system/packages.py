@@ -1,4 +1,4 @@
-"""Packages that only some of the work needs, and that a light environment may lack."""
+"""Handles optional packages, which may not be installed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from importlib.util import find_spec
 
 from w2v.errors import RunError
 
-# by the name under which it is imported: what people call it, and how to get it
+# import name -> (usual name, how to install or avoid it)
 REMEDIES = {
-    "torch": ("PyTorch", "pip install torch (word vectors by `engine` hogwild do without)"),
+    "torch": ("PyTorch", "pip install torch (word vectors with `engine` hogwild do not need it)"),
     "tokenizers": (
         "the package tokenizers",
-        "pip install 'w2v[subwords]', or have words without `subwords` and a `tokenizer` file",
+        "pip install 'w2v[subwords]', or leave out `subwords` and the `tokenizer` file",
     ),
-    "datasets": ("the package datasets", "pip install 'w2v[hub]', or name files"),
+    "datasets": ("the package datasets", "pip install 'w2v[hub]', or give files"),
     "safetensors": ("the package safetensors", "pip install safetensors"),
-    "regex": ("the package regex", "pip install regex, or take `tokenizer` whitespace"),
+    "regex": ("the package regex", "pip install regex, or use `tokenizer` whitespace"),
     "matplotlib": ("matplotlib", "pip install 'w2v[plot]'"),
     **dict.fromkeys(("sklearn", "threadpoolctl"), ("scikit-learn", "pip install 'w2v[map]'")),
 }
@@ -26,8 +26,8 @@ REMEDIES = {
 
 @contextmanager
 def told_if_missing() -> Iterator[None]:
-    """An import that fails inside the block, because such a package is not installed, becomes a
-    RunError that says what to install."""
+    """Turns an ImportError inside the block, for one of these packages, into a RunError that says
+    what to install."""
     try:
         yield
     except ImportError as error:
@@ -38,11 +38,12 @@ def told_if_missing() -> Iterator[None]:
 
 
 def has_triton() -> bool:
-    """Whether Triton, which compiles the GPU's kernels, is installed; imports nothing."""
+    """Returns whether Triton, which compiles GPU kernels, is installed, without importing it."""
     found = find_spec("triton")
-    return found is not None and found.origin is not None  # a folder of that name has none
+    return found is not None and found.origin is not None  # a mere folder of that name has none
 
 
 def interprets_triton() -> bool:
-    """Whether Triton interprets kernels, on the CPU; it looks at this when it is imported."""
+    """Returns whether Triton interprets kernels on the CPU, by the variable that it reads at
+    import."""
     return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "on")

@@ -1,4 +1,4 @@
-"""What the bytes of a result depend on beside its settings: the processor and the libraries."""
+"""The processor and the versions of libraries, on which the exact bytes of a result depend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LIBRARIES = ("numpy", "numba", "torch", "triton")
 
 
 def made_with() -> dict[str, str]:
-    """Returns the name of the processor, and the versions of those libraries that are in use."""
+    """Returns the name of the processor, and the versions of the LIBRARIES that are loaded."""
     processor = platform.processor() or platform.machine()
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():

@@ -1,5 +1,5 @@
-"""Huffman's tree over sorted counts, compiled. Imported when a Huffman tree is built, and only
-then: Numba is heavy."""
+"""Builds a Huffman tree over sorted counts, compiled. Imported only when a tree is built, because
+importing Numba takes long."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def merge(counts: Any) -> Any:
     for new in range(V, 2 * V - 1):
         total = 0
         for second in range(2):
-            # strict: a leaf loses the tie to an inner node. Inner nodes that do not exist yet are
-            # infinitely heavy.
+            # `<`, not `<=`: on a tie the inner node is taken. Inner nodes that do not exist yet
+            # (inner >= new) count as infinitely heavy.
             if leaf >= 0 and (inner >= new or weight[leaf] < weight[inner]):
                 child = leaf
                 leaf -= 1

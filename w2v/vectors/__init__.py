@@ -1,5 +1,5 @@
 """Word vectors in memory and on disk: word2vec text and binary, GloVe text, .npy, run directories,
-tables, tensors, folders for other libraries.
+tables, tensors, and folders for other libraries.
 
 vectors = load_vectors("wiki-skip-gram-neg")       # or vectors.bin, glove.txt.gz, …
 vectors.index("paris"), vectors.matrix[3]

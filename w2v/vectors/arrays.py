@@ -1,8 +1,8 @@
-"""Vectors as a NumPy file with the words beside it: memory-mapped, opened in milliseconds, never
+"""Vectors in a NumPy file with a separate word list: memory-mapped, opened in milliseconds, never
 unpickled.
 
-The word list has one line `word` or `word<TAB>count` per row of the matrix; a run directory's
-vocab.tsv is one.
+The word list has one line `word` or `word<TAB>count` per row of the matrix, like the vocab.tsv of a
+run directory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from w2v.vectors.content import (
 )
 from w2v.vectors.word_vectors import WordVectors
 
-# NumPy's own limit for text that it evaluates as a literal, and what stands before it.
+# NumPy's own limit for the header text, which it evaluates as a literal, plus the bytes before it.
 MAX_NPY_HEADER = 10_000 + 12
 NO_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
@@ -36,8 +36,8 @@ NO_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 def load_arrays(
     matrix_path: Path, words_path: Path, source: str, limit: int | None, errors: str
 ) -> WordVectors:
-    """The matrix in `matrix_path` with the words in `words_path`; refuses files that are damaged or
-    do not belong together."""
+    """Loads the matrix in `matrix_path` and the words in `words_path`. Raises InputError if a file
+    is damaged or they do not belong together."""
     matrix = map_matrix(matrix_path)
     words, counts = read_words(words_path, len(matrix), errors)
     if len(words) != len(matrix):
@@ -57,11 +57,11 @@ def load_arrays(
 
 
 def map_matrix(path: Path) -> np.ndarray:
-    """The matrix [V, D] float32 in a .npy file, memory-mapped; other float types are converted in
-    memory."""
+    """Returns the matrix [V, D] float32 in a .npy file, memory-mapped; other float types are
+    converted in memory. Raises InputError if it is damaged or not such a matrix."""
     try:
         with open(path, "rb") as file:
-            head = io.BytesIO(file.read(MAX_NPY_HEADER))  # a length that lies reserves no memory
+            head = io.BytesIO(file.read(MAX_NPY_HEADER))  # a wrong length allocates no memory
         shape, fortran, dtype = _read_npy_header(head)
         follow = path.stat().st_size - head.tell()
     except OSError as error:
@@ -92,13 +92,13 @@ def map_matrix(path: Path) -> np.ndarray:
 
 
 def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type. Raises whatever a broken header makes NumPy
-    raise."""
+    """Returns the shape, whether the order is Fortran's, and the type. A broken header raises
+    whatever NumPy raises for it."""
     major, minor = np.lib.format.read_magic(file)
     read = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
     with warnings.catch_warnings():
-        # What Python thinks of a broken literal, and NumPy of files from Python 2, is nothing for
-        # the user.
+        # The user need not see Python's warnings about broken literals, or NumPy's about files from
+        # Python 2.
         warnings.simplefilter("ignore")
         shape, fortran, dtype = read(file)
     return tuple(map(int, shape)), fortran, dtype
@@ -107,16 +107,16 @@ def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]
 def read_words(
     path: Path, n_words: int, errors: str = "strict"
 ) -> tuple[list[str], np.ndarray | None]:
-    """The words of a word list, of which there should be so many, and their counts [V] int64 when
-    it has them."""
+    """Returns the words of a word list and their counts [V] int64, or None if it has no counts.
+    `n_words`, the expected number, only bounds the size of the file that is read."""
     limit = MANY_WORD_BYTES + (MEAN_WORD_BYTES + 20) * n_words
     try:
         data = read_plain(path, limit, follow=True)
     except OSError as error:
-        where = "they belong there, one per line, beside the matrix"
+        where = "the words of the matrix belong there, one per line"
         raise InputError(f"cannot read the words in {path}: {error.strerror}; {where}") from None
     if not data:
-        raise InputError(f"{path} is empty; it should hold one word per line")
+        raise InputError(f"{path} is empty; it should contain one word per line")
     data = without_mark(data, str(path)).removesuffix(b"\n") + b"\n"
     if b"\t" in data or data.count(b"\r\n") == data.count(b"\n"):
         data = data.replace(b"\r\n", b"\n")
@@ -133,19 +133,19 @@ def read_words(
     if b"\n" + data.translate(None, NO_SEPARATORS) != b"\n\t" * (data.count(b"\n") + 1):
         line = next(i for i, line in enumerate(text.split("\n"), 1) if line.count("\t") != 1)
         raise damaged(path, f"line {line} is not a word, a tab and a count")
-    # The separators alternate, so that words and counts do so too.
+    # The separators alternate, therefore so do words and counts.
     fields = text.replace("\t", "\n").split("\n")
     return fields[0::2], _counts(fields[1::2], path)
 
 
 def _counts(fields: list[str], path: Path) -> np.ndarray:
-    """The counts [V] int64; their sum fits int64 too."""
+    """Returns the counts [V] int64. Raises InputError for non-digits, or a sum beyond int64."""
     digits = "".join(fields)
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
         found = enumerate(fields, 1)
         line, field = next(each for each in found if not re.fullmatch("[0-9]{1,18}", each[1]))
-        raise damaged(path, f"line {line} has {shown(field)} where a count belongs")
+        raise damaged(path, f"line {line} has {shown(field)} in place of a count")
     counts = np.fromiter(map(int, fields), np.int64, len(fields))
     if counts.sum(dtype=np.float64) >= 2**63:
-        raise damaged(path, "its counts add up to more than any corpus has words")
+        raise damaged(path, "its counts add up to more than 64 bits hold")
     return counts

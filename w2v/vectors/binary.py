@@ -1,8 +1,8 @@
-"""word2vec's binary form: a line `V D`, then for every word `word`, a space, and D little-endian
+"""word2vec's binary format: a line `V D`, then for each word the word, a space, and D little-endian
 float32.
 
-word2vec.c puts a line end after each vector, gensim does not; the reader takes both. The writer
-writes word2vec.c's form, which both read.
+word2vec.c writes a line end after each vector, gensim does not; the reader accepts both. The writer
+follows word2vec.c, whose form both can read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ WRITE_ROWS = 8192
 def walk(
     data: bytes | bytearray, position: int, dim: int, n_words: int
 ) -> tuple[list[int], list[int], int]:
-    """Returns of the whole records from `position` on, at most `n_words`, where their words start
-    and end, and where the next record starts."""
+    """Finds at most `n_words` complete records from `position` on. Returns the offsets at which
+    their words start and end, and the offset of the next record."""
     starts: list[int] = []
     ends: list[int] = []
     size, newline = len(data), ord("\n")
@@ -40,13 +40,14 @@ def walk(
 
 
 def fits_binary(sample: bytes, header: Header) -> bool:
-    """Whether `sample`, a whole file, is exactly the binary records that its header says."""
+    """Returns whether `sample`, a whole file, consists of exactly the records its header claims."""
     starts, _, position = walk(sample, header.length, header.dim, header.n_words)
     return len(starts) == header.n_words and not sample[position:].strip(b"\n")
 
 
 def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.ndarray]:
-    """Words and vectors [V, D] float32, of a file whose records fit its header."""
+    """Returns the words and vectors [V, D] float32. Raises InputError if the records do not match
+    the header."""
     dim, name, skip = header.dim, stream.name, header.length
     wanted = words_to_read(header, stream, 4 * dim + 1)
     found = Storage(dim, stream, wanted)
@@ -61,24 +62,22 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         raw = [bytes(rest[a:b]) for a, b in zip(starts, ends, strict=True)]
         data = b"".join([rest[b + 1 : b + 1 + 4 * dim] for b in ends])
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
-        no_word = next(wrong, None)
+        no_word = next(wrong, None)  # index of the first record that is not one
         if no_word is None:
             offsets = [stream.start + passed + start for start in starts]
             found.append(raw, offsets, np.frombuffer(data, "<f4").reshape(len(raw), dim))
-            # the most that a word takes, with a line end and the space
+            # more than the longest record, including line end and space, is left without a record
             endless = len(rest) - position > 4 * dim + MAX_WORD_BYTES + 2
             if endless and found.read < wanted:
                 no_word = len(raw)
         if no_word is not None:
-            what = (
-                f"no word stands after vector {before + no_word} where its header says one should"
-            )
+            what = f"there is no word after vector {before + no_word}, as its header requires"
             raise damaged(name, what)
         del rest[:position]
         passed, skip = passed + position, 0
     while stream.limit is None or stream.limit > header.n_words:
         if rest.strip(b"\n"):
-            raise damaged(name, f"more data follow the {header} that its header says")
+            raise damaged(name, f"more data follow the {header} of its header")
         if not (rest := bytearray(stream.read())):
             break
     return found.finish()

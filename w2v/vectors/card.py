@@ -1,5 +1,4 @@
-"""The model card of vectors: what they were trained on and how, what they score, how they are
-opened."""
+"""Writes the model card of vectors: their training settings, their scores, and how to load them."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from w2v.vectors.rows import WordRows
 if TYPE_CHECKING:
     from w2v.evaluation.bootstrap import Interval
 
-COVERED = 5  # a fifth of a set, below which its score says little
+COVERED = 5  # show a score if at least 1 / COVERED of its set is covered
 TEXT = """---
 library_name: model2vec
 tags: [sentence-transformers, static-embeddings, word2vec, w2v]
@@ -26,12 +25,12 @@ tags: [sentence-transformers, static-embeddings, word2vec, w2v]
 
 # {name}
 
-Word vectors: {size} of {dim} dimensions, trained with w2v. A text's vector is the mean of those of
-its words.
+Word vectors: {size} of {dim} dimensions, trained with w2v. The vector of a text is the mean of the
+vectors of its words.
 {about}
 ## Use
 
-`PATH` is this folder, or what the hub calls it.
+`PATH` is this folder, or its name on the hub.
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -56,12 +55,12 @@ vectors.to_gensim()  # gensim's KeyedVectors
 
 
 def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | SimilarityResult]) -> Card:
-    """Returns the card of vectors which have these results on sets, by the names of these."""
+    """Returns the card of vectors; `results` maps names of test sets to the results on them."""
     settings = _settings(vectors)
     scores = [row for name, result in results.items() if (row := _score(name, result))]
     parts = []
     if vectors.counts is not None:
-        parts.append(f"Their words stand {vectors.counts.sum():,} times in the corpus.")
+        parts.append(f"Their words occur {vectors.counts.sum():,} times in the corpus.")
     if scores:
         parts.append(_table("Scores", "set | measure | value | 95 % interval | covered", scores))
     if settings:
@@ -79,7 +78,7 @@ def describe(vectors: WordRows, results: Mapping[str, AnalogyResult | Similarity
 
 
 def _settings(vectors: WordRows) -> dict[str, Any]:
-    """Returns the settings of the vectors' run, and what it said of itself."""
+    """Returns the settings of the vectors' run, and words read and final loss from its summary."""
     config = vectors.config
     if config is None or vectors.run is None:
         return {}
@@ -98,7 +97,7 @@ def _settings(vectors: WordRows) -> dict[str, Any]:
 
 
 def _public(value: Any) -> str:
-    """Returns a value as a card shows it: of files the names, not where they are."""
+    """Formats a value for the card: files are shown without their folders."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_public, value))
     if isinstance(value, str):
@@ -130,7 +129,7 @@ def _table(title: str, heading: str, rows: list[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Returns text that stays inside a table's cell, or a heading, whatever it holds."""
+    """Returns the text on one line and with Markdown escaped, for a table cell or a heading."""
     text = " ".join(str(value).split())
     for mark in "\\`*_|<>[]#":
         text = text.replace(mark, f"\\{mark}")

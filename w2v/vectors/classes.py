@@ -1,4 +1,4 @@
-"""Words in classes, by scikit-learn's k-means on unit vectors, which groups them by cosine."""
+"""Clusters words with scikit-learn's k-means on unit vectors, which groups them by cosine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ ROUNDS = 30
 
 
 def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
-    """Returns the class of each word, [V] int64: 0 is the largest of k. The same seed gives the
-    same classes. Needs scikit-learn, which comes with w2v[map]."""
+    """Returns the class of each word, [V] int64, numbered 0 … k - 1 from the largest class on. The
+    same seed gives the same classes. Needs scikit-learn, which is installed with w2v[map]."""
     if k > len(vectors):
         words = f"the {len(vectors):,} words of {vectors.source}"
         raise InputError(f"`k` {k:,} is more than {words}; ask for fewer classes")
     with told_if_missing():
-        from sklearn.cluster import KMeans  # a second, and not a requirement of w2v
+        from sklearn.cluster import KMeans  # takes a second, and is not a requirement of w2v
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits
     unit = vectors.unit(slice(None))
-    # The sums of several threads would depend on which is done first.
+    # With several threads, sums would depend on the order in which they finish.
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer vectors differ than k
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than k distinct vectors
         found = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
     order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
     number = np.empty(k, np.int64)

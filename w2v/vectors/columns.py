@@ -1,9 +1,9 @@
-"""Vectors as a table, which data tools open: Parquet, and Arrow's own file format.
+"""Vectors as a table for data tools: Parquet, and Arrow's own file format.
 
-Columns: word (text), count (where it is known), vector (a list of D values, float32 or float16; or
-int8, beside a column scale). Tables of others are read too: the words are the column `word` or the
-only one of text; the vectors the column `vector`, the only one of lists, or the columns of floating
-numbers whose names end in one (0, 1, 2 …), in their order.
+Columns: word (text), count (if known), vector (a list of D values of type float32, float16 or, with
+a column scale, int8). Tables written by other programs are read too: the words are the column
+`word` or the only text column; the vectors are the column `vector`, the only column of lists, or
+all columns of floating-point numbers whose names end in a digit (0, 1, 2 …), in their order.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from w2v.vectors.precision import reduced, restored
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_VALUES = 4 << 20  # written or read at a time
+BLOCK_VALUES = 4 << 20  # numbers written or read at a time
 ARROW_MARK, STREAM_MARK = b"ARROW1", b"\xff\xff\xff\xff"
 MARKS = (PARQUET_MARK, ARROW_MARK, STREAM_MARK)
 
 
 class Columns(NamedTuple):
-    """The names of the columns that are read."""
+    """The names of the columns to read."""
 
     words: str
     vectors: tuple[str, ...]
@@ -52,7 +52,7 @@ def write_table(
     kind: str,
     dtype: str = "float32",
 ) -> None:
-    """Writes to an open binary file; `kind` is "parquet" or "arrow"."""
+    """Writes a table to an open binary file; `kind` is "parquet" or "arrow"."""
     import pyarrow as pa
 
     writer: Any = None
@@ -82,15 +82,15 @@ def _writer(file: IO[bytes], schema: pa.Schema, kind: str) -> Any:
     import pyarrow.parquet as pq
 
     codecs = dict.fromkeys(schema.names, "zstd")
-    # Floating numbers hardly shrink, and where they do, they would be refused as a bomb; int8 takes
-    # four bytes in Parquet before it shrinks.
+    # Floats hardly compress, and where they do, the reader could reject them as a decompression
+    # bomb. int8 takes four bytes in Parquet unless it is compressed.
     codecs["vector.list.element"] = "zstd" if "scale" in schema.names else "none"
     return pq.ParquetWriter(file, schema, compression=codecs, use_dictionary=False)
 
 
 def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
-    """Yields the content of a table, whose first bytes are one of `MARKS`. Raises InputError if
-    there are no such columns, or the file is damaged."""
+    """Yields the content of a table whose first bytes are one of `MARKS`. Raises InputError if it
+    has no columns of words and vectors, or is damaged."""
     import pyarrow as pa
 
     read = _parquet if stream.sample.startswith(PARQUET_MARK) else _arrow
@@ -101,7 +101,7 @@ def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
                 yield _part(batch.slice(start, step), columns, stream.name)
     except MemoryError:
         remedy = "read fewer of its words with `limit`"
-        raise RunError(f"{stream.name} takes more memory than is free; {remedy}") from None
+        raise RunError(f"{stream.name} needs more memory than is free; {remedy}") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise damaged(stream.name, reason) from None
@@ -113,13 +113,13 @@ def _parquet(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch,
 
     columns = _chosen(parquet.read_schema(path), stream.name)
     size = 0
-    # Words that repeat stay a dictionary: kilobytes of file can be gigabytes of them.
+    # Repeated words stay dictionary-encoded: kilobytes of file can be gigabytes of words.
     options: Any = {"read_dictionary": [columns.words], "pre_buffer": False}
     with parquet.ParquetFile(path, **options) as table, pa.memory_map(str(path)) as content:
         data = content.read_buffer()
         groups = claims(data, table.schema, set(columns.all), stream.name)
         for group, of_columns in enumerate(groups):
-            # However few bytes its pages have, each number takes some.
+            # Count at least 8 bytes per value: a page can encode many values in few bytes.
             size += sum(max(claim.size, 8 * claim.values) for claim in of_columns)
             check_claims(stream.name, "vectors", size, len(data))
             values = max((claim.values for claim in of_columns), default=0)
@@ -149,7 +149,7 @@ def _arrow(path: Path, stream: VectorStream) -> Iterator[tuple[pa.RecordBatch, C
 
 
 def _chosen(schema: pa.Schema, name: str) -> Columns:
-    """Returns which columns are words, vectors, counts and scales."""
+    """Returns which columns hold words, vectors, counts and scales."""
     import pyarrow as pa
 
     is_a = pa.types
@@ -178,7 +178,7 @@ def _chosen(schema: pa.Schema, name: str) -> Columns:
 
 
 def _dim(batch: pa.RecordBatch, columns: Columns) -> int:
-    """Returns how many numbers a row has, on the average."""
+    """Returns the average number of values per row."""
     if len(columns.vectors) > 1:
         return len(columns.vectors)
     values = batch[columns.vectors[0]].flatten()
@@ -188,7 +188,7 @@ def _dim(batch: pa.RecordBatch, columns: Columns) -> int:
 def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:
     words = batch[columns.words]
     if text_bytes(words) > MANY_WORD_BYTES + MEAN_WORD_BYTES * len(words):
-        raise InputError(f"{name}: its words are too long to be any; give a file of vectors")
+        raise InputError(f"{name}: its words are too long; is it a file of word vectors?")
     raw = [word for word in text_values(words) if isinstance(word, bytes)]
     if len(raw) < len(words):
         raise InputError(f"{name}: a word is missing in its column {columns.words}")

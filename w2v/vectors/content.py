@@ -1,8 +1,8 @@
-"""What the readers share: the header `V D` of text and binary files, growing storage, and the
-checks on words and values.
+"""Code shared by the readers: the header `V D` of text and binary files, growing storage, and
+checks of words and values.
 
-Files are not trusted: a header is compared with the size of the file before anything is reserved
-for it, and storage otherwise grows with what was really read.
+Files are not trusted: a header is compared with the size of the file before memory is allocated for
+it; if the size is unknown, storage grows with the data actually read.
 """
 
 from __future__ import annotations
@@ -23,28 +23,29 @@ from w2v.vectors.precision import check_finite
 
 SAMPLE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 20
-# A line longer than this per value, plus room for the word, is no line of numbers.
+# A line with more bytes per value, besides the word, is not a line of numbers.
 MAX_VALUE_BYTES = 64
-# A word in memory beside its row: a Python string, and its places in a list and in a dictionary.
+# Memory for a word besides its row: a Python string, and entries in a list and a dictionary.
 WORD_BYTES = 160
 
 HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t,;]+([+-]?[0-9]{1,18})[ \t,;]*(?:\r?\n|\Z)")
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
-# Words of more bytes than these, and on the average more than those, are none: small compressed
-# files can stand for gigabytes of them. The same word again and again is no file of vectors either.
+# Reject files whose words have more bytes in total than MANY_WORD_BYTES plus MEAN_WORD_BYTES each
+# (a small compressed file can expand to gigabytes), or too many repetitions of the same words.
 MANY_WORD_BYTES, MEAN_WORD_BYTES = 32 << 20, 100
 MANY_REPEATED = 10_000
 
 
 class VectorStream:
-    """The (decompressed) bytes of one vector file, with a look at its beginning first.
+    """The (decompressed) bytes of one vector file, with its first bytes available beforehand.
 
     Attributes:
-        sample: its first bytes, which `read` gives again; the whole file when `sample_is_all`.
-        start: the bytes of the mark before them.
-        size: bytes in all, or None when that is only known at the end (compressed files, pipes).
-        limit, errors: how many words to read, None for all, and what becomes of broken ones.
-        warnings: what its reader found that the user should know, in plain sentences.
+        sample: its first bytes, which `read` returns again; the whole file if `sample_is_all`.
+        start: length in bytes of the byte-order mark before them.
+        size: total bytes, or None if known only at the end (compressed files, pipes).
+        limit: how many words to read; None: all.
+        errors: how to handle words that are not UTF-8, "strict" or "replace".
+        warnings: sentences for the user about the file, added by its reader.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class VectorStream:
         self.sample_is_all = len(data) < SAMPLE_BYTES
         sample = without_mark(data, self.name)
         self.start = len(data) - len(sample)
-        # Of a text without any LF each CR is a line's end.
+        # In a text without any LF, each CR is a line end.
         self._with_cr = b"\r" in sample and b"\n" not in sample and is_text(sample)
         self.sample = self._pending = self._with_line_ends(sample)
 
     def read(self) -> bytes:
-        """Returns some further bytes, none only at the end."""
+        """Returns the next bytes; empty only at the end."""
         chunk, self._pending = self._pending, b""
         return chunk or self._with_line_ends(self._file.read(CHUNK_BYTES))
 
@@ -71,14 +72,14 @@ class VectorStream:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether no control characters but tabs and line ends are among the bytes."""
+    """Returns whether the bytes contain no control characters except tabs and line ends."""
     return len(data.translate(None, CONTROL_BYTES)) == len(data)
 
 
 def damaged(name: object, what: str) -> InputError:
-    """Returns what to raise where a file is not what it says, or began, to be."""
-    told = "the file is cut short or damaged, or its header is wrong"
-    return InputError(f"{name}: {what}; {told}: copy or save it again")
+    """Returns the error to raise if the content of a file contradicts its header or beginning."""
+    cause = "the file is truncated or damaged, or its header is wrong"
+    return InputError(f"{name}: {what}; {cause}: copy or save it again")
 
 
 class Header(NamedTuple):
@@ -86,26 +87,27 @@ class Header(NamedTuple):
 
     n_words: int
     dim: int
-    length: int  # bytes, with the line end
+    length: int  # in bytes, including the line end
 
     def __str__(self) -> str:
         return f"{self.n_words} words of {self.dim} dimensions"
 
 
 def parse_header(sample: bytes) -> Header | None:
-    """The header at the start of `sample`, or None when the first line is not two whole numbers."""
+    """Returns the header at the start of `sample`; None if its first line is not two integers."""
     match = HEADER.match(sample)
     return Header(int(match[1]), int(match[2]), match.end()) if match else None
 
 
 def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -> int:
-    """How many words to read. Refuses a header that promises nothing, more than a file of this size
-    can hold (a word and its vector need `min_vector_bytes`), or more than fits the memory."""
+    """Returns how many words to read. Raises InputError if the header claims no words, or more than
+    a file of this size can hold (a word and its vector need at least `min_vector_bytes`), and
+    RunError if they do not fit the free memory."""
     name, n_words = stream.name, header.n_words
     wanted = min(n_words, stream.limit or n_words)
     if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
-        raise damaged(name, f"its header says {header}, which is no set of vectors")
-    if stream.size is None:  # the memory is checked while the rows come in
+        raise damaged(name, f"its header says {header}, which is impossible")
+    if stream.size is None:  # memory is then checked while the rows are read
         return wanted
     need, left = n_words * min_vector_bytes, stream.size - stream.start - header.length
     if need > left:
@@ -116,17 +118,18 @@ def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -
 
 
 def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
-    """Raises RunError for more words than fit the free memory; `have` of them are there already."""
-    needed, told = (n_words - have) * (4 * dim + WORD_BYTES), f"{n_words:,} words x {dim}"
-    check_free(f"{name}: reading {told}", needed, "read fewer of its words with `limit`")
+    """Raises RunError if `n_words` words, `have` of them read already, exceed the free memory."""
+    needed, what = (n_words - have) * (4 * dim + WORD_BYTES), f"{n_words:,} words x {dim}"
+    check_free(f"{name}: reading {what}", needed, "read fewer of its words with `limit`")
 
 
 class Storage:
-    """The different words read so far, and a float32 matrix of their rows that grows in place, by
-    a thirty-second of its size at a time, though not beyond `wanted` rows where these are known.
+    """Collects the distinct words read so far, and a float32 matrix of their rows that grows in
+    place, by 1/32 of its size at a time, but not beyond `wanted` rows if that is given.
 
     Attributes:
-        read: how many words were read, with those that stood there before.
+        words: the distinct words.
+        read: how many words have been read, including repetitions.
     """
 
     def __init__(self, dim: int, stream: VectorStream, wanted: int = 0) -> None:
@@ -146,8 +149,8 @@ class Storage:
         rows: np.ndarray,
         counts: np.ndarray | None = None,
     ) -> None:
-        """Adds words, which start at these `offsets` of the file if that says something, with their
-        rows [n, D] and their counts [n]; refuses what is not UTF-8, NaN and infinity."""
+        """Adds words with their rows [n, D] and counts [n]. `offsets` are their positions in the
+        file, for messages. Raises InputError for invalid UTF-8, NaN and infinity."""
         before, name = len(self.words), self._name
         words = decode_words(raw, self.read, offsets, name, self._stream.errors)
         remedy = "remove it or save the vectors again"
@@ -160,20 +163,21 @@ class Storage:
             self._counts.append(counts)
         self._word_bytes += sum(map(len, words))
         if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
-            what = f"more than {MEAN_WORD_BYTES} bytes on the average"
+            what = f"more than {MEAN_WORD_BYTES} bytes on average"
             such = shown(max(words, key=len), 20)
-            raise InputError(f"{name}: its words have {what} ({such}): it is no file of vectors")
+            raise InputError(f"{name}: its words have {what} ({such}): is it a file of vectors?")
         self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
-            # not more: the new rows are set to 0, and so take memory. Large ones are not copied.
+            # Grow only a little: new rows are zeroed and thus take memory. Resizing a large matrix
+            # does not copy it.
             room = max(after, min(room * 33 // 32, self._wanted))
             check_memory(room, dim, name, before)
             self._matrix.resize((room, dim), refcheck=False)
         self._matrix[before:after] = rows
 
     def _new(self, words: Sequence[str]) -> list[int] | None:
-        """Positions of the words that were not there before, None for all."""
+        """Returns the positions of the words that are new, or None if all are."""
         had = len(self._known)
         fresh = set(words)
         if len(fresh) == len(words) and self._known.isdisjoint(fresh):
@@ -187,30 +191,31 @@ class Storage:
                 self._known.add(word)
                 places.append(i)
         if self.read - had - len(places) > max(MANY_REPEATED, had):
-            what = f"most of its words stand there more than once, such as {shown(self._repeated)}"
-            raise InputError(f"{self._name}: {what}; it is no file of word vectors")
+            what = f"most of its words occur more than once, such as {shown(self._repeated)}"
+            raise InputError(f"{self._name}: {what}; is it a file of word vectors?")
         return places
 
     def finish(self) -> tuple[list[str], np.ndarray]:
-        """The words, and the matrix, shrunk to what it holds."""
+        """Returns the words and the matrix, without its spare rows."""
         if (repeated := self.read - len(self.words)) > 0:
             self._stream.warnings.append(say_repeated(repeated, self._repeated, self._name))
         self._matrix.resize((len(self.words), self._matrix.shape[1]), refcheck=False)
         return self.words, self._matrix
 
     def counts(self) -> np.ndarray | None:
-        """The counts [V] int64, if every word came with one; their sum fits int64 too."""
+        """Returns the counts [V] int64 if every word has one, else None. Raises InputError unless
+        they and their sum fit int64 and are not negative."""
         counts = np.concatenate([np.empty(0, np.int64), *self._counts])
         if len(counts) < len(self.words):
             return None
         if counts.min() < 0 or counts.sum(dtype=np.float64) >= 2**63:
-            what = "are less than zero, or add up to more than any corpus has words"
+            what = "are negative, or add up to more than 64 bits hold"
             raise InputError(f"{self._name}: its counts {what}; leave them out")
         return counts.astype(np.int64)
 
 
 class Part(NamedTuple):
-    """Words in UTF-8, their rows [n, D] float32, and their counts [n] where there are some."""
+    """Words in UTF-8, their rows [n, D] float32, and their counts [n] if known."""
 
     raw: Sequence[bytes]
     rows: np.ndarray
@@ -220,8 +225,7 @@ class Part(NamedTuple):
 def gather(
     parts: Iterable[Part], stream: VectorStream
 ) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """Words, matrix [V, D] float32 and, where all parts have them, counts [V] of what comes in
-    parts."""
+    """Joins parts: returns words, matrix [V, D] float32, and counts [V] if all parts have them."""
     found = None
     for raw, rows, counts in parts:
         dim = rows.shape[1]
@@ -244,8 +248,8 @@ def gather(
 def decode_words(
     raw: Sequence[bytes], before: int, offsets: Sequence[int] | None, name: str, errors: str
 ) -> list[str]:
-    """The words as text: those behind the first `before`, at these `offsets` of the file if that
-    says something; `errors` is "strict" or "replace"."""
+    """Decodes words from UTF-8; `errors` is "strict" (raise InputError) or "replace". For messages,
+    `before` is the number of words before these, and `offsets` their positions in the file."""
     words: list[str] = []
     try:
         for word in raw:
@@ -257,13 +261,13 @@ def decode_words(
             where = f"byte {offsets[len(words)] + place} of the file"
         raise InputError(
             f"{name}: word {before + len(words) + 1} is not valid UTF-8 ({where}"
-            f" is 0x{byte:02x}); `encoding_errors` replace reads it all the same"
+            f" is 0x{byte:02x}); `encoding_errors` replace reads it nevertheless"
         ) from None
     return words
 
 
 def say_repeated(count: int, word: str, name: str) -> str:
-    """What to tell about words that stand in a file again."""
+    """Returns the warning about `count` repetitions of words in a file, such as `word`."""
     words = "word was" if count == 1 else "words were"
     said = f"{count:,} repeated {words} left out, such as {shown(word)}"
-    return f"{name}: {said}; the first vector of each counts"
+    return f"{name}: {said}; the first vector of each is used"

@@ -1,4 +1,4 @@
-"""Writes texts and their vectors as they come: .npy (the rows alone), .parquet, .jsonl."""
+"""Writes the vectors of a stream of texts to .npy (vectors only), .parquet or .jsonl."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Rows = Iterable[tuple[Sequence[Text], np.ndarray]]
 
 
 def embed(vectors: WordRows, texts: Iterable[Text], path: str | Path, pooling: str = "mean") -> int:
-    """Writes a row for each text, as `encode` makes them, in constant memory, and returns how many
-    there are. The extension names the format: .npy holds the rows alone, [n, D] float32; .parquet
-    the columns text and vector; .jsonl the keys text and vector. Where a text is a list of words,
-    these stand there with blanks between them."""
+    """Writes the vector of each text, as `encode` computes it, in constant memory, and returns the
+    number of texts. The format follows from the extension: .npy has only the vectors, [n, D]
+    float32; .parquet the columns text and vector; .jsonl the keys text and vector. A text that is a
+    list of words is written with spaces between them."""
     write = check_encoded(path)
     written = 0
 
@@ -38,20 +38,21 @@ def embed(vectors: WordRows, texts: Iterable[Text], path: str | Path, pooling: s
 
 
 def check_encoded(path: str | Path) -> Callable[[IO[bytes], Rows, int], None]:
-    """Returns what writes the format that the path's extension names. Raises InputError for another
-    one, and for a pipe if the format cannot go into one."""
+    """Returns the function that writes the format of the path's extension. Raises InputError for
+    any other extension, and for .npy if the path is a pipe."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
         remedy = f"use one of {', '.join(WRITERS)}"
         raise InputError(f"cannot tell the format of {path} from its extension; {remedy}")
     if suffix == ".npy" and is_special(path):
-        raise InputError(f"{path} is no file, and .npy begins with the number of rows; name a file")
+        problem = "is not a regular file, and .npy begins with the number of rows"
+        raise InputError(f"{path} {problem}; name a file")
     return WRITERS[suffix]
 
 
 def write_npy(file: IO[bytes], found: Rows, dim: int) -> None:
-    """Writes [n, D] float32. How many rows there are is known in the end; NumPy leaves room for
-    that in the header."""
+    """Writes [n, D] float32. The number of rows is known only at the end; NumPy's header has room
+    to fill it in."""
     n = 0
     _npy_header(file, n, dim)
     for _, rows in found:
@@ -70,7 +71,7 @@ def _npy_header(file: IO[bytes], n: int, dim: int) -> None:
 
 def write_parquet(file: IO[bytes], found: Rows, dim: int) -> None:
     """Writes the columns text and vector, a list of D float32."""
-    import pyarrow as pa  # 0.1 s that no other format needs
+    import pyarrow as pa  # takes 0.1 s, and only this format needs it
     from pyarrow import parquet
 
     schema = pa.schema([("text", pa.string()), ("vector", pa.list_(pa.float32(), dim))])
@@ -95,14 +96,14 @@ def write_jsonl(file: IO[bytes], found: Rows, dim: int) -> None:
 
 
 def write_tsv(file: IO[bytes], found: Rows, dim: int) -> None:
-    """Writes a line for each text, its values with tabs between them."""
+    """Writes a line of tab-separated values for each text."""
     line = "\t".join(["%.9g"] * dim) + "\n"
     for _, rows in found:
         file.write("".join([line % tuple(row) for row in rows.tolist()]).encode())
 
 
 def _sound(text: Text) -> str:
-    """Returns the text, which is valid Unicode."""
+    """Returns a text, or the words of a list joined by spaces, with lone surrogates replaced."""
     whole = text if isinstance(text, str) else " ".join(text)
     return whole.encode("utf-8", "replace").decode()
 

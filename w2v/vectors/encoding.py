@@ -1,9 +1,9 @@
-"""Vectors of texts from those of their words.
+"""Computes vectors of texts from the vectors of their words.
 
-mean    the mean of the vectors of a text's words, of those that have one
+mean    the mean of the vectors of those words of a text that have one
 sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to-Beat Baseline for
-        Sentence Embeddings"): a word of probability p weighs a / (a + p), a = 1e-3, and what all
-        texts have in common, the projection on their first principal component, is taken away
+        Sentence Embeddings"): the mean with weights a / (a + p), where p is a word's probability
+        and a = 1e-3, minus its projection on the first principal component of all texts
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from w2v.vectors.rows import WordRows
 POOLINGS = ("mean", "sif")
 SIF_A = 1e-3
 BATCH_TEXTS = 4096
-BLOCK_VALUES = 1 << 20  # floats of words' rows that are summed at a time
-# Floats that are multiplied at a time. The threads of a product wait for each other, which on a
-# busy machine takes longer than a small product.
+BLOCK_VALUES = 1 << 20  # floats of word vectors summed at a time
+# Floats per matrix product. The threads of a product wait for each other, which takes longer than a
+# small product on a busy machine.
 PRODUCT_VALUES = 1 << 22
-KEPT_TOKENS = 200_000  # between whitespace whose words are remembered
+KEPT_TOKENS = 200_000  # strings between whitespace whose words are cached
 
 Text = str | Sequence[str]
 
 
 def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean") -> np.ndarray:
-    """Returns a row for each text [n, D] float32, or one vector [D] for a single string.
+    """Returns the vectors of texts, [n, D] float32, or one vector [D] for a single string.
 
-    A text is a string, whose words are found as in the text of the run that the vectors come from,
-    else between whitespace; or a list of words. Words that have no vector are left out; n-grams, if
-    they were learnt, give one to unknown words, which weigh 1 in "sif". A text without any word
-    that has one is a row of zeros, and a warning says how many these are. The common
-    component of "sif", which needs counts, is that of the texts of this call, so it stays where
-    there is only one.
+    A text is a list of words, or a string. A string is split like the corpus of the run that the
+    vectors come from, or at whitespace if they come from no run. Words without a vector are left
+    out; vectors with n-grams give unknown words a vector too, with weight 1 in "sif". A text
+    without any known word becomes a row of zeros, and a warning states how many these are. "sif"
+    needs counts; the common component is that of the texts of this call, and is not removed from a
+    single text.
     """
     encoder = _Encoder(vectors, pooling)
     given = [texts] if isinstance(texts, str) else list(texts)
@@ -58,9 +58,9 @@ def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean"
 def encode_stream(
     vectors: WordRows, texts: Iterable[Text], pooling: str = "mean"
 ) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
-    """Yields some of the texts at a time, with their rows [n, D] float32, which are those of
-    `encode`, in constant memory: the common component of "sif" is known when all texts are read,
-    so they wait in a temporary file."""
+    """Yields batches of the texts with the vectors [n, D] float32 that `encode` would return, in
+    constant memory. For "sif", all texts wait in a temporary file, since their common component is
+    known only at the end."""
     each = iter(texts)
     batches = iter(lambda: list(islice(each, BATCH_TEXTS)), [])
     return encode_batches(vectors, batches, pooling)
@@ -69,7 +69,7 @@ def encode_stream(
 def encode_batches(
     vectors: WordRows, batches: Iterable[Sequence[Text]], pooling: str = "mean"
 ) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
-    """Yields the texts of each batch, perhaps in parts, with their rows; see `encode_stream`."""
+    """Yields the texts of each batch, possibly split, with their vectors; see `encode_stream`."""
     encoder = _Encoder(vectors, pooling)
     found = (
         (part, encoder.rows(part))
@@ -92,14 +92,14 @@ def encode_batches(
 
 
 def _shared(rows: np.ndarray, common: np.ndarray | None) -> np.ndarray | float:
-    """Returns the projections of the rows [n, D] on the unit vector [D], if there is one."""
+    """Returns the projections of rows [n, D] on the unit vector `common` [D], or 0 for None."""
     if common is None:
         return 0.0
     return np.outer(np.einsum("ij,j->i", rows, common), common)  # float64, without threads
 
 
 class _Encoder:
-    """Makes rows of texts, a batch at a time, and sums up what all have in common."""
+    """Computes vectors of texts, a batch at a time, and accumulates their second moments."""
 
     def __init__(self, vectors: WordRows, pooling: str) -> None:
         self._vectors, self._rows_of = vectors, _RowsOf(vectors)
@@ -113,7 +113,7 @@ class _Encoder:
                 remedy = "use a run directory or an .npy file with counts, or `pooling` mean"
                 raise InputError(f"{vectors.source} {what}: {remedy}")
             shares = vectors.counts / max(1, vectors.counts.sum())
-            self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # the last of unknown words
+            self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # last: unknown words
 
     def rows(self, texts: Sequence[Text]) -> np.ndarray:
         """Returns the weighted means of the texts, [n, D] float32."""
@@ -145,15 +145,15 @@ class _Encoder:
         return found
 
     def _multiply(self) -> None:
-        """Adds the rows that wait to the second moments of all rows."""
+        """Adds the waiting rows to the second moments of all rows."""
         if self._waiting:
             exact = np.concatenate(self._waiting, dtype=np.float64)
             self._moments += exact.T @ exact
             self._waiting = []
 
     def _sums(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Returns the sums of the words' weighted rows, [n, D] float64, for texts of so many words
-        each."""
+        """Returns the sums of the words' weighted rows, [n, D] float64, for n texts of `counts`
+        words each."""
         text_of = np.repeat(np.arange(len(counts)), counts)
         dim = self._vectors.dim
         step = max(1, BLOCK_VALUES // max(1, dim))
@@ -174,22 +174,22 @@ class _Encoder:
         return sums
 
     def common(self) -> np.ndarray | None:
-        """Returns the first principal component [D] of all rows, None if it is to stay."""
+        """Returns the first principal component [D] of all rows, or None if none is removed."""
         self._multiply()
         if self._weights is None or self._n - self._empty < 2:
             return None
         return np.asarray(np.linalg.eigh(self._moments)[1][:, -1])
 
     def warn(self) -> None:
-        """Says how many texts had no known word."""
+        """Warns about texts without any known word."""
         if self._empty:
-            told = f"{self._empty:,} of {self._n:,} texts hold no known word: their rows are zeros"
-            warnings.warn(told, stacklevel=4)
+            texts = f"{self._empty:,} of {self._n:,} texts"
+            warnings.warn(f"{texts} contain no known word: their vectors are zeros", stacklevel=4)
 
 
 class _RowsOf(dict[str, tuple[int, ...]]):
-    """The rows of the words in what stands between whitespace, which is found once, and in texts.
-    With n-grams, unknown words have the numbers behind the last row, until `forget`."""
+    """A cache: string between whitespace -> rows of the words in it. With n-grams, unknown words
+    are given temporary row numbers after the last row, until `forget`."""
 
     def __init__(self, vectors: WordRows) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         self._unknown: dict[str, int] = {}
 
     def text(self, text: str) -> Iterable[int]:
-        """Returns those of a text in its order."""
+        """Returns the rows of a text's words, in order."""
         if self._settings is not None and self._settings.tokenizer_file:
             return self._found(text)  # its words depend on what is around them
         return chain.from_iterable(map(self.__getitem__, text.split()))
@@ -213,7 +213,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return rows
 
     def words(self, words: Iterable[str]) -> tuple[int, ...]:
-        """Returns the rows of those words that have one, or a number."""
+        """Returns the rows, or temporary numbers, of those words that have one."""
         return tuple(row for word in words if (row := self._row(word)) is not None)
 
     def _row(self, word: str) -> int | None:
@@ -223,7 +223,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return row
 
     def given(self, numbers: np.ndarray) -> np.ndarray:
-        """Returns which of these rows and numbers have a vector, bool [n]."""
+        """Returns which of these rows and temporary numbers have a vector, bool [n]."""
         found = np.ones(len(numbers), bool)
         if self._unknown and self._vectors.ngrams is not None:
             made = numbers >= len(self._vectors)
@@ -232,7 +232,7 @@ class _RowsOf(dict[str, tuple[int, ...]]):
         return found
 
     def made(self, numbers: np.ndarray) -> np.ndarray:
-        """Returns the vectors of unknown words, [n, D] float32."""
+        """Returns the vectors of unknown words by their temporary numbers, [n, D] float32."""
         words = [*self._unknown]
         distinct, place = np.unique(numbers, return_inverse=True)
         return self._vectors.of([words[each - len(self._vectors)] for each in distinct])[place]

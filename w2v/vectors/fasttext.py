@@ -1,18 +1,19 @@
-"""fastText's models (.bin): words with rows of their own, and rows of character n-grams.
+"""Reads and writes fastText models (.bin): one row per word, and rows of character n-grams.
 
 All numbers are little-endian:
     magic, version                        2 int32
     arguments                             12 int32 (see Arguments), float64: the threshold t
-    entries, words, labels                3 int32; words seen, pruned n-grams (-1: all are there),
-                                          2 int64
+    entries, words, labels                3 int32, then 2 int64: words seen, and pruned n-grams
+                                          (-1: none pruned)
     for each entry                        UTF-8, a zero byte, its count int64, 1 for a label int8
-    quantised                             int8, not read if so
+    quantised                             int8; quantised models are not supported
     input: rows, D                        2 int64, then float32 [words + buckets, D]
     output quantised                      int8
     output: rows, D                       2 int64, then float32 [words or labels, D]
 
-A word's vector is the mean of its own row and those of its n-grams. Read are skip-gram, CBOW, and
-of a classifier the words; the output is passed over, and written as zeros of negative sampling.
+A word's vector is the mean of its own row and those of its n-grams. The reader accepts skip-gram
+and CBOW models, and the words of classifiers. The output matrix is skipped when reading, and
+written as zeros, for negative sampling.
 """
 
 from __future__ import annotations
@@ -36,18 +37,19 @@ if TYPE_CHECKING:
     from w2v.settings.config import Config
 
 MAGIC = b"\xba\x16\x4f\x2f"
-VERSION = 12  # 11 had no n-grams in classifiers
+VERSION = 12  # version 11 had no n-grams in classifiers
 HEAD, FIGURES, SHAPE = struct.Struct("<4si12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
-ENTRY = struct.Struct("<qb")  # behind each word
+ENTRY = struct.Struct("<qb")  # after each word
 CBOW, SKIP_GRAM, CLASSIFIER = MODELS = (1, 2, 3)
-ALL_NGRAMS = -1  # in place of how many were pruned
+ALL_NGRAMS = -1  # in place of the number of pruned n-grams
 MOST = 2**31 - 1
-LONGEST = 99  # n-gram, in characters: those of a word grow with it, and a file may say anything
+LONGEST = 99  # characters of an n-gram: bounds the number of n-grams that a file can claim
 BLOCK_WORDS = 8192
 
 
 class Arguments(NamedTuple):
-    """How a model was trained, in fastText's order; those of n-grams say what it is."""
+    """fastText's training arguments, in the order of the file; `bucket`, `minn` and `maxn` define
+    the n-grams."""
 
     dim: int
     ws: int = 5
@@ -65,7 +67,7 @@ class Arguments(NamedTuple):
 
 
 class _File:
-    """The bytes of a file from its beginning on. Nothing is taken that is not there."""
+    """Reads a file from its beginning on; raises InputError where it ends too early."""
 
     def __init__(self, path: Path, name: str) -> None:
         with open(path, "rb") as file:
@@ -90,11 +92,11 @@ class _File:
 
     def need(self, size: int) -> None:
         if size > self.left:
-            what = f"{size:,} more bytes should follow, and {max(0, self.left):,} do"
+            what = f"{size:,} more bytes should follow, but only {max(0, self.left):,} do"
             raise self.damaged(what)
 
     def matrix(self, what: str) -> np.ndarray:
-        """Returns the next matrix, which stays in the file."""
+        """Returns the next matrix, memory-mapped."""
         rows, dim = self.take(SHAPE)
         if rows < 0 or not 1 <= dim <= MAX_DIM:
             raise self.damaged(f"its {what} has {rows:,} rows of {dim:,} numbers")
@@ -110,21 +112,21 @@ class _Words(NamedTuple):
 
 
 def is_fasttext(sample: bytes) -> bool:
-    """Returns whether a file that begins so is a model of fastText."""
+    """Returns whether a file with these first bytes is a fastText model."""
     return sample.startswith(MAGIC)
 
 
 def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], NgramRows | None]:
-    """Returns the words with their vectors, and the rows of the n-grams if there are some, which
-    stay in the file. Raises InputError if it is damaged, quantised, or of another version."""
+    """Returns the words with their vectors, and the memory-mapped rows of the n-grams, if any.
+    Raises InputError if the file is damaged, quantised, or of a newer version."""
     file = _File(path, stream.name)
     _, version, *numbers = file.take(HEAD)
     given = Arguments(*numbers)
     if version > VERSION:
-        what = f"is a fastText model of version {version}, and up to {VERSION} are read"
-        raise InputError(f"{stream.name} {what}; save its vectors as .vec with its own fastText")
+        what = f"is a fastText model of version {version}, newer than {VERSION}"
+        raise InputError(f"{stream.name} {what}; save its vectors as .vec with fastText")
     if given.model not in MODELS:
-        raise file.damaged(f"it is a fastText model of the unknown kind {given.model}")
+        raise file.damaged(f"it is a fastText model of unknown kind {given.model}")
     if version == VERSION - 1 and given.model == CLASSIFIER:
         given = given._replace(maxn=0)
     words = _read_words(file, stream, is_classifier=given.model == CLASSIFIER)
@@ -137,7 +139,7 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
     known, expected = len(words.raw), (len(words.raw) + ngrams.buckets, given.dim)
     if ngrams.buckets < 0 or rows.shape != expected:
         what = f"its input has {rows.shape[0]:,} x {rows.shape[1]:,} numbers"
-        raise file.damaged(f"{what} where {expected[0]:,} x {expected[1]:,} belong")
+        raise file.damaged(f"{what} instead of {expected[0]:,} x {expected[1]:,}")
     made = None
     if max(1, ngrams.shortest) <= ngrams.longest:
         if not ngrams.buckets or ngrams.longest > LONGEST:
@@ -150,7 +152,7 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
 
 
 def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _Words:
-    """Returns the words and their counts, with `file` behind the flag that tells quantised ones."""
+    """Returns the words and their counts, and leaves `file` after the flag for quantised models."""
     entries, known, labels, _, pruned = file.take(FIGURES)
     if known < 1 or labels < 0 or entries != known + labels:
         raise file.damaged(f"it has {entries:,} entries, {known:,} words and {labels:,} labels")
@@ -159,7 +161,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
     for number in range(entries):
         end = file.data.find(b"\0", file.at, file.at + MAX_WORD_BYTES + 1)
         if end < 0:
-            raise file.damaged(f"no word ends where its word {number + 1:,} should")
+            raise file.damaged(f"its word {number + 1:,} has no end")
         word = file.data[file.at : end]
         file.at = end + 1
         count, is_label = file.take(ENTRY)
@@ -167,7 +169,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
             raise file.damaged(f"its word {number + 1:,} is a label, or the other way round")
         word_bytes += len(word)
         if word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (number + 1):
-            raise file.damaged(f"its words have more than {MEAN_WORD_BYTES} bytes on the average")
+            raise file.damaged(f"its words have more than {MEAN_WORD_BYTES} bytes on average")
         if not is_label:
             raw.append(word)
             counts.append(count)
@@ -175,13 +177,13 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
         file.need(8 * pruned)
         file.at += 8 * pruned
     if file.flag():
-        what = "is quantised (.ftz), which is not read: use the model before fasttext quantize"
+        what = "is quantised (.ftz), which is not supported: use the model before fasttext quantize"
         raise InputError(f"{stream.name} {what}")
     if pruned > ALL_NGRAMS:
-        raise InputError(f"{stream.name} has pruned n-grams, which fastText itself does not read")
+        raise InputError(f"{stream.name} has pruned n-grams, which even fastText does not read")
     if is_classifier:
         stream.warnings.append(
-            f"{stream.name} is a classifier of fastText: its {labels:,} labels were left out"
+            f"{stream.name} is a fastText classifier: its {labels:,} labels were left out"
         )
     return _Words(raw, np.array(counts, np.int64))
 
@@ -189,7 +191,7 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
 def _parts(
     words: _Words, rows: np.ndarray, ngrams: NgramRows | None, stream: VectorStream
 ) -> Iterator[Part]:
-    """Yields the words with their vectors, some at a time."""
+    """Yields the words with their vectors, BLOCK_WORDS at a time."""
     name, stop = stream.name, min(stream.limit or len(words.raw), len(words.raw))
     for start in range(0, stop, BLOCK_WORDS):
         block = slice(start, min(start + BLOCK_WORDS, stop))
@@ -203,7 +205,7 @@ def _parts(
 
 
 def _spelt(raw: Sequence[bytes]) -> list[str]:
-    """Returns words whose n-grams are those of these bytes, whatever they say."""
+    """Decodes words such that their n-grams are those of these bytes, even if not valid UTF-8."""
     return [word.decode("utf-8", "surrogateescape") for word in raw]
 
 
@@ -215,8 +217,8 @@ def write_fasttext(
     ngrams: NgramRows | None,
     config: Config | None,
 ) -> None:
-    """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts` each
-    word has 1; what `config` does not say of the run has fastText's defaults."""
+    """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts`, each
+    word has count 1; arguments that `config` does not provide have fastText's defaults."""
     (known, dim), rows = matrix.shape, 0
     given = _arguments(dim, config)
     if ngrams is not None:

@@ -1,14 +1,14 @@
-"""Vectors as a folder that sentence-transformers and model2vec open, and that the Hugging Face hub
-shows: a text's vector is the mean of those of its words.
+"""Reads and writes vectors as a folder for sentence-transformers, model2vec and the Hugging Face
+hub, in which the vector of a text is the mean of the vectors of its words.
 
     model.safetensors    `embeddings` [V + 1, D]; the last row, zeros, is that of unknown words
-    tokenizer.json       finds the words of a text as the corpus was read; that of a run whose words
-                         are the tokens of such a file is this file, with the tokens renumbered: the
-                         words first, behind them the tokens that have no vector, whose rows are 0
+    tokenizer.json       splits a text as the corpus was split. If the corpus was split by such a
+                         file, it is that file with its tokens renumbered: first the words, then
+                         the tokens without a vector, whose rows are zeros
     config.json, modules.json, config_sentence_transformers.json
     README.md            the model card
 
-To sentence-transformers unknown words count in the mean's length, not in its direction.
+In sentence-transformers, unknown words shorten the mean, but do not change its direction.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ FILES = (
     *(MATRIX, TOKENIZER, "config.json", "modules.json", "config_sentence_transformers.json"),
     "README.md",
 )
-WORD_BOUNDARIES = r"(?y{w})\X"  # one segment of UAX #29, to the library of tokenizers
+WORD_BOUNDARIES = r"(?y{w})\X"  # one segment of UAX #29, in the regex syntax of `tokenizers`
 
 
 class Card(NamedTuple):
-    """What is known of vectors beside them: the text of a model card, and how the words of their
-    corpus were found."""
+    """The text of a model card, and the settings with which the vectors' corpus was split."""
 
     text: str
     lowercase: bool = False
@@ -53,7 +52,7 @@ class Card(NamedTuple):
 def write_hub(
     folder: Path, words: Sequence[str], matrix: np.ndarray, dtype: str, card: Card
 ) -> None:
-    """Writes the files into a folder; no word may hold whitespace."""
+    """Writes the files into `folder`. No word may contain whitespace."""
     from safetensors.numpy import save_file
 
     rows, _ = reduced(np.asarray(matrix), dtype)
@@ -81,7 +80,7 @@ def write_hub(
 
 
 def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns what tokenizer.json says, and the row of each token."""
+    """Returns what `_tokenizer` does, for a corpus that was split by a tokenizer file."""
     content: dict[str, Any] = deepcopy(load_tokenizer(card.tokenizer).content)
     model, added = content["model"], content.get("added_tokens") or []
     vocabulary, rank = model["vocab"], {word: row for row, word in enumerate(words)}
@@ -94,11 +93,11 @@ def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str
         model["vocab"] = [vocabulary[old] for old in order]
         if model.get("unk_id") is not None:
             model["unk_id"] = order.index(model["unk_id"])
-    for token in sorted(added, key=lambda token: token["id"]):  # the library numbers them so
+    for token in sorted(added, key=lambda token: token["id"]):  # the order in which they get ids
         token["id"] = rows.setdefault(token["content"], len(rows))
     if unknown := next((word for word in words if word not in rows), None):
-        what = f"{card.tokenizer} has no token {shown(unknown)}, so it is not what cut the corpus"
-        raise InputError(f"{what}: put the right file there")
+        what = f"{card.tokenizer} has no token {shown(unknown)}, so it did not split this corpus"
+        raise InputError(f"{what}: restore the original file there")
     if card.lowercase:
         steps = filter(None, [{"type": "Lowercase"}, content.get("normalizer")])
         content["normalizer"] = {"type": "Sequence", "normalizers": list(steps)}
@@ -106,14 +105,14 @@ def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str
 
 
 def _tokens(vocabulary: Any) -> list[str]:
-    """Returns the tokens of a tokenizer's model in the order of their numbers."""
+    """Returns the tokens of a tokenizer's model, ordered by their ids."""
     if isinstance(vocabulary, dict):
         return sorted(vocabulary, key=vocabulary.__getitem__)
     return [token for token, _ in vocabulary]
 
 
 def _tokenizer(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns what tokenizer.json says, and the row of each word."""
+    """Returns the content of tokenizer.json, and the row of each word."""
     unknown, known = UNKNOWN, set(words)
     while unknown in known:
         unknown = f"[{unknown}]"
@@ -138,18 +137,18 @@ def _tokenizer(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[s
 
 
 def is_hub(folder: Path) -> bool:
-    """Whether it is such a folder, and not a run's, whose settings stand in YAML."""
+    """Returns whether a folder is of this kind. A run directory is not: its config is YAML."""
     return all((folder / name).is_file() for name in (MATRIX, TOKENIZER, "config.json"))
 
 
 def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
-    """Yields the content of such a folder, whose matrix the stream reads. Raises InputError if it
-    holds another model."""
+    """Yields the content of such a folder; `stream` reads its matrix. Raises InputError if it
+    contains another kind of model."""
     with opened(folder / MATRIX, stream) as file:
         if TENSOR not in file.keys():  # noqa: SIM118 (no mapping)
             have = ", ".join(sorted(file.keys())[:5])
             what = f"has no tensor `{TENSOR}`, but {have:.200}"
-            raise InputError(f"{stream.name} {what}: it is another model")
+            raise InputError(f"{stream.name} {what}: it is another kind of model")
         n_rows = rows_of(file, TENSOR, stream)
         by_file = cut_by_file(folder)
         words = (_file_words if by_file else _words)(folder / TOKENIZER, n_rows)
@@ -163,7 +162,7 @@ def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
 
 
 def cut_by_file(folder: Path) -> bool:
-    """Whether the words are the tokens of a file that cut the corpus."""
+    """Returns whether the words are tokens of a tokenizer file that split the corpus."""
     try:
         return read_object(folder / "config.json", MANY_WORD_BYTES).get(OF_FILE) is True
     except (OSError, ValueError):
@@ -171,7 +170,7 @@ def cut_by_file(folder: Path) -> bool:
 
 
 def _file_words(path: Path, n_rows: int) -> list[bytes | None]:
-    """As `_words`, of a folder whose words are the tokens of a file."""
+    """Returns the token of each row, for a folder whose corpus was split by a tokenizer file."""
     content = load_tokenizer(str(path)).content
     tokens = _tokens(content["model"]["vocab"])
     tokens += [token["content"] for token in content.get("added_tokens") or []]
@@ -182,18 +181,18 @@ def _file_words(path: Path, n_rows: int) -> list[bytes | None]:
 
 
 def _words(path: Path, n_rows: int) -> list[bytes | None]:
-    """Returns the word of each row, None for that of unknown words and those that have none."""
+    """Returns the word of each row; None for the row of unknown words, and rows without a word."""
     try:
         limit = MANY_WORD_BYTES // 4 + MEAN_WORD_BYTES * n_rows
         model = read_object(path, limit).get("model")
         model = model if isinstance(model, dict) else {}
         vocabulary = model.get("vocab")
         if not isinstance(vocabulary, dict) or model.get("type", "WordLevel") != "WordLevel":
-            raise ValueError("its tokens are parts of words, or none")
+            raise ValueError("its tokens are not whole words")
         words: list[bytes | None] = [None] * n_rows
         for word, row in vocabulary.items():
             if type(row) is not int or not 0 <= row < n_rows or words[row] is not None:
-                raise ValueError("its numbers are not those of rows")
+                raise ValueError("its ids are not distinct row numbers")
             words[row] = word.encode("utf-8", "surrogatepass")
         unknown = vocabulary.get(model.get("unk_token"))
         if unknown is not None:
@@ -201,4 +200,4 @@ def _words(path: Path, n_rows: int) -> list[bytes | None]:
         return words
     except (OSError, ValueError, TypeError) as error:
         problem = error.strerror if isinstance(error, OSError) else str(error)[:200]
-        raise InputError(f"{path} has no words for the rows beside it: {problem}") from None
+        raise InputError(f"{path} has no words for the rows of {MATRIX}: {problem}") from None

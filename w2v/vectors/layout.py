@@ -1,16 +1,16 @@
-"""What the lines of a text file of vectors are: a word, and the numbers behind it.
+"""Detects the layout of a text file of vectors, whose lines are a word followed by numbers.
 
-One layout holds for the whole file, the one that fits most of its first lines:
+The whole file has one layout, the one that fits most of its first lines:
 
-    word 0.1 0.2     blanks or tabs, one or several; blanks around the word are no part of it
-    word 0.1,0.2     a blank or a tab, then numbers with commas between them
+    word 0.1 0.2     one or several spaces or tabs; those around the word are not part of it
+    word 0.1,0.2     a space or a tab, then numbers separated by commas
     word,0.1,0.2     commas or semicolons; "quoted" fields as spreadsheets write them
 
-A first line `V D` (number of words, dimension) or of column names is optional. Every line then has
-the same number of numbers. Between blanks a word may hold blanks itself (GloVe has `. . .`), but it
-does not end in a number, and not all words do; behind a tab or a comma the word is the first
-field, whatever it holds. What does not fit is refused, and so is what has two meanings: decimal
-commas, a column before the words, a matrix without words.
+A first line `V D` (number of words, dimension) or of column names is optional. Every other line has
+the same number of numbers. In a file separated by spaces, a word may itself contain spaces (GloVe
+has `. . .`), but must not end in a number, and not all words may contain spaces. Before a tab or a
+comma, the word is the whole first field. A file that does not fit is rejected, and so is one that
+is ambiguous: decimal commas, a column before the words, a matrix without words.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ DECIDING_LINES = 200
 
 
 class Layout(NamedTuple):
-    """How many numbers a line has, what stands between them, what ends the word (a blank, a tab, or
-    the mark), and whether fields may be quoted."""
+    """The layout of the lines of a file."""
 
-    dim: int
-    mark: str = " "
-    word_end: str = " "
-    quoted: bool = False
+    dim: int  # how many numbers a line has
+    mark: str = " "  # the separator of the numbers
+    word_end: str = " "  # what ends the word: a space, a tab, or the mark
+    quoted: bool = False  # whether fields may be quoted
 
 
-# Where two fit equally well, the earlier counts.
+# (mark, word_end); if two fit equally well, the earlier one is chosen.
 FORMS = [(" ", "\t"), (" ", " "), (",", ","), (";", ";"), (",", " ")]
 
 
 def first_lines(sample: bytes, complete: bool) -> list[str]:
-    """The first whole lines of the file that hold something, byte for character."""
+    """Returns the first complete lines of the file that are not blank, decoded as Latin-1."""
     lines = sample.split(b"\n", DECIDING_LINES)
     if not complete or len(lines) > DECIDING_LINES:
         lines.pop()
@@ -48,8 +47,8 @@ def first_lines(sample: bytes, complete: bool) -> list[str]:
 
 
 def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
-    """The word and the numbers of a line in a layout, whatever its dimension; None if it does not
-    fit. Between blanks all numbers at the end count."""
+    """Splits a line by a layout. Returns the word and the numbers, however many, or None if the
+    line does not fit. If spaces separate, all numbers at the end of the line are returned."""
     _, mark, word_end, quoted = layout
     if mark == word_end == " ":
         fields = split(line, mark)
@@ -74,8 +73,8 @@ def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
 
 
 def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None, int]:
-    """The layout of the lines and how many of them have it; of `dim` numbers where that is known.
-    None where no layout fits half of them."""
+    """Returns the layout that fits most lines, and how many it fits; None if no layout fits half of
+    them. `dim` is the number of numbers per line, if known."""
     best, most = None, (0, 0)
     for mark, word_end in FORMS:
         if not any((word_end if mark == " " else mark) in line for line in lines):
@@ -92,7 +91,7 @@ def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None,
 
 
 def names_columns(line: str, layout: Layout) -> bool:
-    """Whether a first line holds the names of the columns: no numbers, or their positions."""
+    """Returns whether a first line has the names of the columns: no numbers, or their positions."""
     if layout.mark == layout.word_end or layout.quoted:
         try:
             fields = split(line, layout.word_end, layout.quoted)
@@ -109,7 +108,7 @@ def names_columns(line: str, layout: Layout) -> bool:
 
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
-    """Why the words that the layout finds can be none, and what to do; None where they can."""
+    """Returns why the layout is probably wrong, with a remedy; None if it is plausible."""
     found = [each for line in lines if (each := cut(line, layout))]
     rows = [each for each in found if len(each[1]) == layout.dim]
     words, half = [word for word, _ in rows], len(rows) / 2
@@ -124,21 +123,22 @@ def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
         phrases = sum(" " in word for word in words)
         if phrases == len(words) or (layout.dim == 1 and phrases > half):
             what = "two words and a number are a set of similarities, for w2v eval MODEL SET"
-            return f"has blanks in its words ({words[0][:40]!r}): {what}"
+            return f"has spaces in its words ({words[0][:40]!r}): {what}"
     if (
         layout.word_end == " "
         and len(words) > 1
         and all(re.search("[,;:]$", word) for word in words)
     ):
-        return f"has a {words[0][-1]!r} behind every word: use one separator"
+        return f"has a {words[0][-1]!r} after every word: use one separator"
     if not headed and half < sum(is_number(word) and not word.isdigit() for word in words):
         return "is a matrix of numbers without words: put a word before each line"
     return None
 
 
 def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool:
-    """Whether all numbers between commas are whole ones and could be parts of numbers: most words
-    end in one, or the second, fourth … could be decimals, and are too odd to be anything else."""
+    """Returns whether the comma-separated numbers are all integers that are probably the halves of
+    numbers with decimal commas: most words end in a number, or the second, fourth … numbers look
+    like decimals."""
     numbers = [number for _, each in rows for number in each]
     if layout.mark != "," or not all(number.lstrip("+-").isdigit() for number in numbers):
         return False
@@ -155,13 +155,13 @@ def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool
 
 
 def why_none(lines: Sequence[str]) -> str:
-    """What lines that have no layout are, and what to do."""
+    """Returns what is wrong with lines that fit no layout, with a remedy."""
     if decide([re.sub(r"([0-9]),([0-9])", r"\1.\2", line) for line in lines])[0]:
         return "has decimal commas: write 0.5, not 0,5"
     if decide([re.sub(r"^[^\t,; ]*[\t,; ]", "", line) for line in lines])[0]:
         return (
-            "is no file of word vectors, or has a column before its words: remove that (two words"
-            " and a score are a set, for w2v eval MODEL SET)"
+            "is not a file of word vectors, or has a column before its words: remove that (two"
+            " words and a score are a set, for w2v eval MODEL SET)"
         )
     if lines and all(re.search(r"[ \t,][A-Za-z0-9+/]{11,}={0,2}$", line) for line in lines):
         return "has vectors in base64: write them as numbers"
@@ -172,7 +172,7 @@ def why_none(lines: Sequence[str]) -> str:
 
 
 def remarks(words: Sequence[str], dim: int, headed: bool) -> list[str]:
-    """What may be meant otherwise than it was read."""
+    """Returns warnings about content that may have been misread."""
     found = []
     first = words[:DECIDING_LINES]
     if not headed and all(word.isdigit() for word in first):

@@ -1,9 +1,9 @@
-"""Reads vectors from a run directory or a file. The content decides on the format, the name only
-when it fits two.
+"""Reads vectors from a run directory or a file. The content determines the format; the name is used
+only if the content fits two formats.
 
 Run directories and .npy files are memory-mapped; word2vec text, word2vec binary and GloVe text are
 parsed as a stream, compressed or not; tables and tensors are read in parts. Nothing is unpickled,
-and nothing is reserved because a header says so.
+and no memory is allocated on the word of a header.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from w2v.vectors.tensors import is_tensors, read_tensors
 from w2v.vectors.word_vectors import WordVectors
 
 NGRAMS = "ngrams.npy"  # in a run directory, [buckets, D]
-RUN_VERSION, VERSION_BYTES = b"1", 1 << 20  # of a run directory's layout, and of its file at most
+RUN_VERSION, VERSION_BYTES = b"1", 1 << 20  # of a run directory; largest size of that file
 
 
 def load_vectors(
     path: str | Path, *, limit: int | None = None, encoding_errors: str = "strict"
 ) -> WordVectors:
-    """The words and vectors at `path`; raises InputError where there are none or they are damaged.
-    Of equal words the first counts, and a warning says how many there are.
+    """Loads the words and vectors at `path`. Raises InputError if there are none or they are
+    damaged. If a word occurs several times, its first vector is used, and there is a warning.
 
     Args:
         path: a run directory (vectors.npy, vocab.tsv), or a file: word2vec text or binary, GloVe
             text, each also as .gz, .bz2, .xz or .zst; NAME.npy with its words in NAME.vocab.tsv;
-            Parquet, Arrow or safetensors; a model of fastText (.bin); or a folder that was written
+            Parquet, Arrow or safetensors; a fastText model (.bin); or a folder that was written
             for sentence-transformers.
-        limit: read only the first so many words.
-        encoding_errors: a word that is not UTF-8 makes "strict" refuse the file; "replace" puts
-            U+FFFD into it.
+        limit: read only this many words, from the beginning; None: all.
+        encoding_errors: for a word that is not valid UTF-8, "strict" raises InputError, "replace"
+            puts U+FFFD into it.
     """
     path = named(path, "the vectors")
     if limit is not None and limit < 1:
@@ -56,7 +56,7 @@ def load_vectors(
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
         fasttext, ngrams = is_fasttext(stream.sample), None
         if (mapped or table or tensors or fasttext) and stream.size is None:
-            what = "such a file cannot be read from a pipe, nor compressed"
+            what = "a file of this format cannot be read from a pipe or compressed"
             raise InputError(f"{path}: {what}; save it, or decompress it first")
         if not mapped:
             if table or tensors:
@@ -73,7 +73,7 @@ def load_vectors(
 
 
 def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
-    """The vectors of a run, or of a folder for sentence-transformers."""
+    """Loads the vectors of a run, or of a folder for sentence-transformers."""
     if (path / "vectors.npy").is_file():
         check_version(path)
         vectors = load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, errors)
@@ -93,16 +93,16 @@ def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
             vectors.config = build_config(cut)
         return vectors
     if all((path / name).is_file() for name in ("config.yaml", "format_version")):
-        what = "is a run that has not come to its end, so it has no vectors yet"
-        raise InputError(f"{path} {what}; go on with it: `resume` {path}")
-    what = "is a folder without vectors.npy, neither a run's nor for sentence-transformers"
+        what = "is an unfinished run, which has no vectors yet"
+        raise InputError(f"{path} {what}; resume it: `resume` {path}")
+    what = "is a folder without vectors.npy, neither a run's nor one for sentence-transformers"
     raise InputError(f"{path} {what}; name a run directory or a vector file")
 
 
 @contextmanager
 def _opened(path: Path, limit: int | None, errors: str) -> Iterator[VectorStream]:
     try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; only the opening itself may fail here)
+        file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
         remedy = "fetch it with hf download" if path.parts[:1] == ("hf:",) else "check the path"
         raise InputError(f"cannot open {path}: {error.strerror}; {remedy}") from None
@@ -118,18 +118,19 @@ def _run_ngrams(path: Path, vectors: WordVectors) -> NgramRows:
     rows, config = map_matrix(path / NGRAMS), vectors.config
     lengths = None if config is None else config.model.ngram_lengths
     if config is None or lengths is None:
-        what = f"has rows of n-grams, but {path / 'config.yaml'} says nothing of `subwords`"
+        what = f"has rows of n-grams, but {path / 'config.yaml'} does not set `subwords`"
         raise InputError(f"{path / NGRAMS} {what}; copy the run again")
     expected = config.model.buckets, vectors.dim
     if rows.shape != expected:
         of_run = f"`buckets` and `dim` of the run are {expected[0]:,} x {expected[1]:,}"
-        what = f"has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, where {of_run}"
+        what = f"has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, but {of_run}"
         raise InputError(f"{path / NGRAMS} {what}; copy the run again")
     return NgramRows(Ngrams(*lengths, config.model.buckets), rows)
 
 
 def check_version(run: Path) -> None:
-    """Refuses a run directory of a newer layout; one without the file is taken as it is."""
+    """Raises InputError for a run directory of another format version. A directory without a
+    version file is accepted."""
     path = run / "format_version"
     try:
         version = read_plain(path, VERSION_BYTES, follow=True)[:32].strip()
@@ -139,5 +140,5 @@ def check_version(run: Path) -> None:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:
         found, reads = version.decode(errors="replace"), f"this w2v reads {RUN_VERSION.decode()}"
-        remedy = "use the w2v that wrote it, or export its vectors with that"
+        remedy = "use the version of w2v that wrote it, or export its vectors with that"
         raise InputError(f"{path.parent} has format_version {found!r}, {reads}; {remedy}")

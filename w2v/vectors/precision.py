@@ -1,7 +1,7 @@
-"""Vectors in fewer bytes: float16, or int8 with a scale for each row.
+"""Vectors at reduced precision: float16, or int8 with a scale per row.
 
-int8: row ≈ scale · q with q = round(row / scale) in -127 … 127, scale = max |row| / 127; the error
-of a value is at most scale / 2.
+int8: row ≈ scale · q with q = round(row / scale) in -127 … 127 and scale = max |row| / 127; the
+error of a value is at most scale / 2.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from w2v.errors import InputError, shown
 DTYPES = ("float32", "float16", "int8")
 
 
-def check_finite(rows: np.ndarray, words: Sequence[str], told: str, remedy: str) -> None:
-    """Raises InputError, which begins with `told`, for the first of the words whose row of [n, D]
-    holds NaN or infinity."""
+def check_finite(rows: np.ndarray, words: Sequence[str], what: str, remedy: str) -> None:
+    """Raises InputError, "`what` WORD holds NaN or infinity; `remedy`", for the first word whose
+    row in `rows` [n, D] is not finite."""
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(wrong):
         word = shown(words[wrong[0]])
-        raise InputError(f"{told} {word} holds NaN or infinity; {remedy}")
+        raise InputError(f"{what} {word} holds NaN or infinity; {remedy}")
 
 
 def reduced(rows: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the rows [n, D] in the type, and their scales [n] float32 where they have some.
-    Raises InputError if the type cannot hold a value."""
+    """Converts rows [n, D] to `dtype`. Returns them with their scales [n] float32 (None except for
+    int8). Raises InputError if a value is outside the range of the type."""
     if dtype == "int8":
         largest = np.abs(rows).max(axis=1, initial=0)
         scales = (largest / 127).astype(np.float32)
-        with np.errstate(over="ignore"):  # rounded up, the largest value would become infinite
+        with np.errstate(over="ignore"):  # a scale rounded up could make 127 · scale infinite
             beyond = ~np.isfinite(scales * np.float32(127))
         scales[beyond] = np.nextafter(scales[beyond], np.float32(0))
         steps = rows / np.where(scales > 0, scales, 1)[:, None]
@@ -43,7 +43,7 @@ def reduced(rows: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None
 
 
 def restored(rows: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
-    """Returns the rows [n, D] as float32."""
+    """Converts rows [n, D] back to float32; `scales` [n] are those of int8 rows."""
     with np.errstate(over="ignore", invalid="ignore"):
         found = np.asarray(rows, np.float32)
         return found if scales is None else found * np.asarray(scales, np.float32)[:, None]

@@ -1,9 +1,9 @@
-"""Vectors for the TensorBoard embedding projector: a folder with tensors.tsv (values separated by
-tabs), metadata.tsv, a row for each word, and projector_config.pbtxt, by which
+"""Writes vectors for the TensorBoard embedding projector: a folder with tensors.tsv (tab-separated
+values), metadata.tsv (a row for each word) and projector_config.pbtxt, through which
 `tensorboard --logdir FOLDER` finds them.
 
-With counts the metadata have two columns, and then a heading, as the projector wants it; a single
-column must have none.
+With counts, the metadata have two columns and, as the projector requires, a header line; a single
+column must not have one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 FILES = ("metadata.tsv", "tensors.tsv", "projector_config.pbtxt")
 ROWS = 8192
-# what would begin another column or row
+# characters that would begin another column or row
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 CONFIG = """embeddings {
   tensor_name: "vectors"
@@ -36,7 +36,7 @@ def write_projector(
     with open(folder / "metadata.tsv", "w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
     with open(folder / "tensors.tsv", "w", encoding="ascii", newline="\n") as file:
-        form = "\t".join(["%.9g"] * matrix.shape[1]) + "\n"  # gives back every float32
+        form = "\t".join(["%.9g"] * matrix.shape[1]) + "\n"  # 9 digits restore every float32
         for start in range(0, len(matrix), ROWS):
             rows = np.asarray(matrix[start : start + ROWS]).tolist()
             file.writelines(form % tuple(row) for row in rows)

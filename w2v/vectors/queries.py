@@ -1,7 +1,7 @@
-"""The words nearest to a word, to an expression such as `king - man + woman`, or to a vector.
+"""Finds the words nearest to a word, to an expression such as `king - man + woman`, or to a vector.
 
-The unit vectors of the words are added with their signs, the sum is brought to length 1, and the
-words are ranked by their cosine to it; the words of the query never answer.
+The unit vectors of the words are added with their signs, the sum is normalized to length 1, and all
+words are ranked by their cosine to it, except the words of the query.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from w2v.evaluation.analogies import COSMUL_EPSILON, METHODS
 from w2v.system.arguments import asks, number, one_of, optional
 from w2v.vectors.rows import WordRows
 
-# Near spellings are looked for among the most frequent words only; a rarer one would hardly be
-# meant.
+# Spelling suggestions come only from the most frequent words; a rarer one is hardly ever meant.
 SUGGESTION_WORDS = 100_000
 SUGGESTIONS = 3
-LONGEST_PHRASE = 8  # blanks and all, a word in a sum has at most so many parts
+LONGEST_PHRASE = 8  # a word with spaces in an expression has at most this many parts
 
-Asked = str | Sequence[str] | np.ndarray  # a word or an expression, words to be added, a vector
+Asked = str | Sequence[str] | np.ndarray  # a word or expression, a list of words to add, a vector
 
 
 class QueryError(InputError):
-    """One query cannot be answered; the next one may."""
+    """Raised when one query cannot be answered, although others may be."""
 
 
 class UnknownWordError(QueryError, KeyError):
-    """A `word` has no vector; `suggestions` are words of it that are spelt nearly so."""
+    """Raised when `word` has no vector; `suggestions` are known words with a similar spelling."""
 
     def __init__(self, word: str, suggestions: Sequence[str], source: str) -> None:
         guesses = " or ".join(suggestions)
@@ -40,7 +39,7 @@ class UnknownWordError(QueryError, KeyError):
         self.word = word
         self.suggestions = tuple(suggestions)
 
-    __str__ = Exception.__str__  # KeyError's would put the sentence in quotation marks
+    __str__ = Exception.__str__  # KeyError.__str__ would put the message in quotation marks
 
 
 class Neighbour(NamedTuple):
@@ -51,21 +50,20 @@ class Neighbour(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What is looked for: unit vectors [T, D] float32 with their signs [T], +1 or -1, the sum of
-    these, and the rows that may not answer."""
+    """A query, resolved to vectors."""
 
-    terms: np.ndarray
-    signs: np.ndarray
-    total: np.ndarray
-    exclude: tuple[int, ...] = ()
+    terms: np.ndarray  # [T, D] float32, unit vectors
+    signs: np.ndarray  # [T] float32, +1 or -1
+    total: np.ndarray  # [D] float32, the signed sum of the terms
+    exclude: tuple[int, ...] = ()  # rows that may not be answers
 
 
 def parse_expression(
     text: str, is_word: Callable[[str], bool] = lambda text: False
 ) -> list[tuple[int, str]]:
-    """(sign, word) of each word in `word` or `word + word - word …`. Signs stand alone between
-    words: "x-ray" is one word, and so is "-" by itself, and what `is_word` of several with blanks
-    between them."""
+    """Parses `word` or `word + word - word …` into (sign, word) terms. A sign must be separated by
+    spaces: "x-ray" is one word, and so is "-" by itself. Several tokens joined by spaces are one
+    word if `is_word` says so."""
     tokens = [token for token in text.replace("\t", " ").strip("\r\n").split(" ") if token]
     if not tokens:
         remedy = "give a word, or an expression such as 'king - man + woman'"
@@ -81,23 +79,23 @@ def parse_expression(
             return terms
         if rest[0] not in ("+", "-"):
             pair = f"{shown(terms[-1][1])} and {shown(rest[0])}"
-            raise QueryError(f"{shown(text.strip())} has no + or - between {pair}; put one there")
+            raise QueryError(f"{shown(text.strip())} has no + or - between {pair}; insert one")
         sign, rest = -1 if rest[0] == "-" else 1, rest[1:]
-    raise QueryError(f"{shown(text.strip())} ends with {tokens[-1]!r}; put a word after it")
+    raise QueryError(f"{shown(text.strip())} ends with {tokens[-1]!r}; add a word after it")
 
 
 def check_words(vectors: WordRows, words: Sequence[str]) -> None:
-    """Raises UnknownWordError for a word without a vector, and a QueryError for what is no word."""
+    """Raises UnknownWordError for a word without a vector, and QueryError for a non-string."""
     for word in words:
         if not isinstance(word, str):
-            raise QueryError(f"{shown(word)} is no word; give a text")
+            raise QueryError(f"{shown(word)} is not a word; pass a string")
         if not vectors.has(word):
             raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
 
 
 def resolve(vectors: WordRows, asked: Asked) -> Query:
-    """Returns the query that a word, an expression, a list of words or a vector [D] stands for; a
-    QueryError says why it stands for none."""
+    """Returns the query for a word, an expression, a list of words or a vector [D]. Raises
+    QueryError if it is none of these, or has an unknown word."""
     if isinstance(asked, str):
 
         def known(text: str) -> bool:
@@ -116,20 +114,20 @@ def resolve(vectors: WordRows, asked: Asked) -> Query:
         raise QueryError(f"a vector of shape {list(vector.shape)} does not fit {have}")
     length = np.linalg.norm(vector)
     if not (np.isfinite(length) and length > 0):
-        raise QueryError("the vector holds only zeros, or NaN or infinity, so it has no neighbours")
+        raise QueryError("a vector of zeros, or with NaN or infinity, has no neighbours")
     unit = np.asarray(vector / length, np.float32)
     return Query(unit[None], np.ones(1, np.float32), unit)
 
 
 def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -> Query:
-    """Returns the query for a sum of (sign, word) terms."""
+    """Returns the query for a sum of (sign, word) terms; `text` is the query in messages."""
     text = text or " ".join(f"{'+' if sign > 0 else '-'} {word}" for sign, word in terms)
     words = [word for _, word in terms]
     check_words(vectors, words)
     signs = np.array([sign for sign, _ in terms], np.float32)
     unit = vectors.unit_of(words)
     total = (signs[:, None] * unit).sum(axis=0)
-    # A sum of unit vectors that cancel keeps rounding errors of about 1e-7.
+    # Unit vectors that cancel leave rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
         what = "adds up to a vector of zeros, which has no neighbours"
         raise QueryError(f"{shown(text)} {what}; use other words")
@@ -156,11 +154,11 @@ def nearest(
     when the vocabulary is smaller.
 
     Args:
-        method: "add" ranks by the cosine to the sum; "mul", 3CosMul (Levy & Goldberg 2014, ACL
-            W14-1618), by the product of s(x, w) over the words w that are added, divided by that
-            over the subtracted ones + 1e-6, where s is the cosine brought into 0 to 1.
-        restrict_vocab: only so many of the most frequent words answer, 0 = all.
-        min_similarity: words whose figure is lower do not answer.
+        method: "add" ranks words x by the cosine to the sum. "mul", 3CosMul (Levy & Goldberg 2014,
+            ACL W14-1618), ranks by Π s(x, w) over the added words w, divided by (Π s(x, w) over the
+            subtracted ones + 1e-6), where s = (1 + cosine) / 2.
+        restrict_vocab: consider only this many of the most frequent words; 0 = all.
+        min_similarity: leave out words with a lower score.
     """
     if not queries:
         return []
@@ -188,7 +186,7 @@ def nearest(
 
 
 def _product(query: Query, block: np.ndarray) -> np.ndarray:
-    """Returns 3CosMul's figure of each unit row in `block` [n, D]."""
+    """Returns the 3CosMul score [n] of each unit row in `block` [n, D]."""
     shifted = (1 + query.terms @ block.T) / 2
     added, subtracted = (shifted[query.signs == sign].prod(axis=0) for sign in (1, -1))
     return np.asarray(added / (subtracted + COSMUL_EPSILON))
@@ -197,8 +195,8 @@ def _product(query: Query, block: np.ndarray) -> np.ndarray:
 def answers(
     vectors: WordRows, asked: Iterable[Asked], k: int = 10, **options: Any
 ) -> list[list[Neighbour] | QueryError]:
-    """Returns what `nearest` does for each of many queries, from one pass over the matrix; in the
-    place of one that cannot be answered the error that says why. The options are `nearest`'s."""
+    """Returns the result of `nearest` for each of many queries, from one pass over the matrix; for
+    a query that cannot be answered, the QueryError. The options are those of `nearest`."""
     found: list[Query | QueryError] = []
     for each in asked:
         try:
@@ -211,7 +209,7 @@ def answers(
 
 
 def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
-    """Returns the cosine, -1 to 1, of what two words, expressions or vectors stand for."""
+    """Returns the cosine, from -1 to 1, of two words, expressions or vectors."""
     x, y = (resolve(vectors, each).total.astype(np.float64) for each in (a, b))
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
@@ -225,21 +223,21 @@ def analogy(
 
 
 def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
-    """Returns the word that fits the others least, whose cosine to the mean of all their unit
-    vectors is the lowest."""
+    """Returns the word that fits the others least: the one with the lowest cosine to the mean of
+    the unit vectors of all words."""
     if isinstance(words, str) or len(words) < 3:
-        raise QueryError("the odd one out is looked for among three words at least")
+        raise QueryError("finding the odd one out needs at least three words")
     check_words(vectors, words)
     unit = vectors.unit_of(words)
     blank = np.flatnonzero(~unit.any(axis=1))
     if len(blank):
-        raise QueryError(f"the vector of {shown(words[blank[0]])} is zeros, near to no word")
+        raise QueryError(f"the vector of {shown(words[blank[0]])} is zeros; leave the word out")
     return words[int((unit @ unit.mean(axis=0)).argmin())]
 
 
 def near_spellings(vectors: WordRows, word: str) -> list[str]:
-    """A few words of the vocabulary spelt nearly like `word`: other capitals first, then by
-    difflib's ratio."""
+    """Returns up to SUGGESTIONS words with a spelling similar to `word`, ranked by difflib's ratio
+    without regard to case."""
     folded = word.casefold()
     if not folded:
         return []
@@ -248,8 +246,8 @@ def near_spellings(vectors: WordRows, word: str) -> list[str]:
     for candidate in vectors.words[:SUGGESTION_WORDS]:
         if abs(len(candidate) - len(word)) <= 2:
             key = candidate.casefold()
-            # One typing error leaves the beginning or the end as it was; comparing every word would
-            # take seconds.
+            # A typing error leaves the beginning or the end unchanged; comparing with all words
+            # would take seconds.
             if key and (key[0] == first or key[-2:] == last):
                 near.setdefault(key, []).append(candidate)
     keys = difflib.get_close_matches(folded, near, n=SUGGESTIONS, cutoff=0.7)

@@ -1,7 +1,7 @@
-"""Words with one row each, and the arithmetic of their cosines, x·y / (|x| |y|).
+"""Words with one row each, and the computation of cosines, x·y / (|x| |y|).
 
-The matrix may be memory-mapped: nothing here copies all of it, and the rows are only brought to
-unit length block by block.
+The matrix may be memory-mapped: nothing here copies all of it, and rows are normalized to unit
+length block by block.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from w2v.vectors.ngrams import KEPT_WORDS, NgramRows
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
-# Floats in one block of rows or of scores: 16 MB, which stays small beside the matrix and amortises
-# the calls.
+# Floats in one block of rows or of scores: 16 MB, small compared with the matrix, but large enough
+# to amortize the calls.
 BLOCK_VALUES = 4 << 20
 
 
@@ -28,14 +28,14 @@ class WordRows:
     """Words, most frequent first, with one vector each.
 
     Attributes:
-        matrix: [V, D] float32; read-only and memory-mapped when it comes from a run directory or a
+        words: a list of V strings.
+        matrix: [V, D] float32; read-only and memory-mapped if it comes from a run directory or a
             .npy file.
-        counts: [V] int64, how often each word stood in the corpus; None where the file does not
-            say.
-        source: where the vectors come from; error messages name it.
-        warnings: what the user should know about the file, in plain sentences.
-        run: the directory of the run that they come from, if it is one.
-        ngrams: what gives unknown words vectors, if anything does.
+        counts: [V] int64, how often each word occurs in the corpus; None if unknown.
+        source: where the vectors come from, for error messages.
+        warnings: sentences for the user about the file.
+        run: the directory of the run that the vectors come from, if any.
+        ngrams: the n-grams from which unknown words get vectors, if any.
     """
 
     run: Path | None = None
@@ -54,7 +54,7 @@ class WordRows:
             raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
         self.words = words if isinstance(words, list) else list(words)
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
-            raise InputError("`words` must be texts")
+            raise InputError("`words` must be strings")
         self.matrix = matrix
         self.counts = None if counts is None else _whole(counts, len(words))
         self.source = source
@@ -65,12 +65,12 @@ class WordRows:
 
     @property
     def dim(self) -> int:
-        """Length of a vector, D."""
+        """The dimension D of the vectors."""
         return int(self.matrix.shape[1])
 
     @cached_property
     def _index_of(self) -> dict[str, int]:
-        # Reversed, so that of words that stand there twice the first, most frequent one wins.
+        # Reversed, so that the first row of a repeated word, its most frequent, wins.
         return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
 
     def index(self, word: str) -> int | None:
@@ -78,13 +78,13 @@ class WordRows:
         return self._index_of.get(word) if isinstance(word, str) else None
 
     def has(self, word: str) -> bool:
-        """Returns whether the word has a vector: it is in the vocabulary, or has learnt n-grams."""
+        """Returns whether the word has a vector: it is in the vocabulary or has trained n-grams."""
         if not isinstance(word, str) or self.ngrams is None:
             return self.index(word) is not None
         return self.index(word) is not None or self.ngrams.has(word)
 
     def of(self, words: Sequence[str]) -> np.ndarray:
-        """Returns the vectors of words that have one, [n, D] float32, as a copy."""
+        """Returns a copy of the vectors of these words, [n, D] float32; each word must have one."""
         rows = [self.index(word) for word in words]
         found = np.array(self.matrix[[row or 0 for row in rows]], np.float32)
         unknown = [place for place, row in enumerate(rows) if row is None]
@@ -93,13 +93,13 @@ class WordRows:
         return found
 
     def unit_of(self, words: Sequence[str]) -> np.ndarray:
-        """Returns the vectors of words that have one at length 1, [n, D] float32."""
+        """Returns the unit vectors of these words, [n, D] float32; each word must have one."""
         found = self.of(words)
         return _unit(found, self._lengths(found, words))
 
     @cached_property
     def config(self) -> Config | None:
-        """The settings of the run that they come from, if they are one's."""
+        """The settings of the run that the vectors come from, None if they come from no run."""
         if self.run is None or not (self.run / "config.yaml").is_file():
             return None
         from w2v.settings.build import build_config  # YAML takes 15 ms
@@ -107,7 +107,7 @@ class WordRows:
         return build_config({}, self.run / "config.yaml")
 
     def made_of_ngrams(self) -> str | None:
-        """Says which unknown words have been asked for, if there were any."""
+        """Returns a sentence about the unknown words that have been looked up, None if none."""
         asked = [] if self.ngrams is None else [*self.ngrams.asked]
         if not asked:
             return None
@@ -121,15 +121,15 @@ class WordRows:
 
     @cached_property
     def norms(self) -> np.ndarray:
-        """Euclidean lengths of the rows, [V] float64 (squares of float32 values can overflow
-        float32); raises InputError where a row holds NaN or infinity."""
+        """Euclidean norms of the rows, [V] float64 (squares of float32 values can overflow
+        float32). Raises InputError if a row contains NaN or infinity."""
         return self._lengths(self.matrix, self.words)
 
     def _lengths(self, rows: np.ndarray, words: Sequence[str]) -> np.ndarray:
         lengths = np.empty(len(rows), np.float64)
         step = max(1, BLOCK_VALUES // 4 // max(1, self.dim))
         for start in range(0, len(rows), step):
-            with np.errstate(invalid="ignore"):  # NaN is told below
+            with np.errstate(invalid="ignore"):  # NaN is reported below
                 block = np.asarray(rows[start : start + step], np.float64)
             lengths[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
         wrong = np.flatnonzero(~np.isfinite(lengths))
@@ -139,7 +139,8 @@ class WordRows:
         return lengths
 
     def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        """The chosen rows at length 1, [n, D] float32, as a copy; a row of zeros stays zero."""
+        """Returns a copy of the chosen rows normalized to length 1, [n, D] float32; a row of zeros
+        stays zero."""
         return _unit(self.matrix[rows], self.norms[rows])
 
     def neighbours(
@@ -151,13 +152,13 @@ class WordRows:
         scores: Callable[[np.ndarray], np.ndarray] | None = None,
         n_rows: int | None = None,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The k rows [≤ k] int64 with the highest cosines to each of `queries` [Q, D], unit rows,
-        and these cosines [≤ k] float32: best first, of equal ones the earlier row, and without the
-        rows that each query has in `exclude`.
+        """Returns for each of `queries` [Q, D], unit vectors, the rows [≤ k] int64 with the highest
+        cosines and these cosines [≤ k] float32, best first; ties go to the earlier row.
 
         Args:
-            scores: what to rank by instead, [Q, n] float32 for unit rows [n, D].
-            n_rows: only the first rows can be found.
+            exclude: for each query, the rows that may not be returned.
+            scores: ranks by another score: maps unit rows [n, D] to scores [Q, n] float32.
+            n_rows: consider only the first n_rows rows; None: all.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
@@ -171,8 +172,8 @@ class WordRows:
                 chosen = top(found[q], k)
                 rows = np.concatenate([best[q][0], chosen + start])
                 values = np.concatenate([best[q][1], found[q, chosen]])
-                # Earlier blocks come first and the sort is stable, so equal scores stay in the
-                # order of the rows.
+                # The sort is stable and earlier blocks come first, therefore equal scores stay in
+                # the order of the rows.
                 order = np.argsort(-values, kind="stable")[:k]
                 order = order[values[order] > -np.inf]
                 best[q] = rows[order], values[order]
@@ -183,20 +184,20 @@ def _whole(counts: Any, length: int) -> np.ndarray:
     found = np.asarray(counts)
     right = found.shape == (length,) and found.dtype.kind in "iuf"
     if not right or not ((found >= 0) & (found < 2**63) & (found == np.floor(found))).all():
-        raise InputError(f"`counts` must be {length} whole numbers of 0 or more, one for each word")
+        raise InputError(f"`counts` must be {length} whole numbers ≥ 0, one for each word")
     return found.astype(np.int64, copy=False)
 
 
 def _unit(rows: np.ndarray, norms: np.ndarray) -> np.ndarray:
     lengths = np.where(norms > 0, norms, 1.0)[:, None]
     if len(lengths) and not 1e-30 < lengths.min() <= lengths.max() < 1e30:
-        # float32 cannot hold such a length to full precision.
+        # float32 cannot represent such a length, or its reciprocal, at full precision.
         return np.asarray(rows / lengths, np.float32)
     return np.asarray(rows / lengths.astype(np.float32))
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k highest of `scores` [n], best first; of equal ones the earlier first."""
+    """Returns the positions of the k highest scores [n], best first; ties go to the earlier."""
     if k >= len(scores):
         return np.argsort(-scores, kind="stable")
     threshold = np.partition(scores, len(scores) - k)[len(scores) - k]

@@ -1,6 +1,6 @@
-"""Writes vectors in the format that the file's extension names. The file, or the folder, is whole
-or not there, and holds nothing that would be refused when it is read: words that the format cannot
-hold are left out.
+"""Writes vectors in the format that the file's extension names. The file, or folder, is written
+atomically and contains nothing that the reader would reject: words that the format cannot represent
+are left out.
 """
 
 from __future__ import annotations
@@ -32,93 +32,94 @@ from w2v.vectors.text import write_text
 if TYPE_CHECKING:
     from w2v.vectors.word_vectors import WordVectors
 
-LOOKED_AT = DECIDING_LINES + 1  # rows of text by which it is decided what it is
+LOOKED_AT = DECIDING_LINES + 1  # rows by which a reader decides on the layout of a text
 WRITE_ROWS = 8192  # rows of a matrix written at a time
-# word2vec's text and binary, GloVe's text; a matrix, whose words go to NAME.vocab.tsv beside it;
-# tables; tensors
+# word2vec's text and binary, GloVe's text; a matrix, with its words in NAME.vocab.tsv; tables;
+# tensors
 FORMATS = {".txt": "text", ".vec": "text", ".bin": "binary", ".glove": "glove", ".npy": "npy"}
 FORMATS |= {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 FORMATS |= {".safetensors": "safetensors"}
-# These are folders, which no extension names, of these files.
+# Formats that are folders, which no extension names, and their files.
 FOLDERS = {"projector": projector.FILES, "sentence-transformers": hub.FILES}
-# word2vec's binary form has the extension of fastText's
+# fastText's format is not in FORMATS: its extension, .bin, stands for word2vec's binary format.
 KINDS = (*dict.fromkeys(FORMATS.values()), "fasttext", *FOLDERS)
 COMPRESSED = ("text", "binary", "glove")  # also as .gz, .bz2, .xz, .zst
-SMALLER: dict[str, Sequence[str]] = {  # than float32
+SMALLER: dict[str, Sequence[str]] = {  # the formats that support other types than float32
     **dict.fromkeys(("npy", "sentence-transformers"), DTYPES[:2]),
     **dict.fromkeys(("parquet", "arrow", "safetensors"), DTYPES),
 }
 
 
 class Held(NamedTuple):
-    """The words that a format can hold, and in words, what it cannot."""
+    """A pattern of the words that a format can represent, and a description of the others."""
 
     words: re.Pattern[str]
     but: str
 
 
-NO_BLANKS = "empty ones and those with blanks, tabs or line ends"
-SURROGATES = "\ud800-\udfff"  # halves of characters, which UTF-8 does not have
+NO_BLANKS = "empty ones and those with spaces, tabs or line ends"
+SURROGATES = "\ud800-\udfff"  # halves of characters, which UTF-8 cannot represent
 ANY = f"[^{SURROGATES}]*"
 HELD = {
     **dict.fromkeys(COMPRESSED, Held(re.compile(f"[^ \t\n\r{SURROGATES}]+"), NO_BLANKS)),
     "npy": Held(re.compile(f"[^\t\n\r{SURROGATES}]+"), "empty ones and those with tabs, line ends"),
-    **dict.fromkeys(("parquet", "arrow"), Held(re.compile(ANY), "what is no valid text")),
+    **dict.fromkeys(("parquet", "arrow"), Held(re.compile(ANY), "invalid Unicode")),
     "fasttext": Held(re.compile(f"[^\\0 \t-\r{SURROGATES}]+"), NO_BLANKS),
     "safetensors": Held(re.compile(f"[^\n{SURROGATES}]*"), "those with line ends"),
-    # where a line is blank to JavaScript the projector leaves it out
+    # the projector skips lines that JavaScript considers blank
     "projector": Held(re.compile(rf"{ANY}[^\s\ufeff{SURROGATES}]{ANY}"), "blank ones"),
     "sentence-transformers": Held(re.compile(rf"[^\s{SURROGATES}]+"), NO_BLANKS),
 }
 
 
 class Content(NamedTuple):
-    """What a file holds, and how: the words, their rows and counts, the whole of the vectors, of
-    which fasttext and sentence-transformers say more, and what to tell about words left out."""
+    """The content of a file to be written."""
 
     words: list[str]
-    matrix: np.ndarray
-    counts: np.ndarray | None
-    kind: str
+    matrix: np.ndarray  # [V, D]
+    counts: np.ndarray | None  # [V]
+    kind: str  # the format, one of KINDS
     dtype: str
-    beside: WordVectors | None
-    warnings: list[str]
+    beside: WordVectors | None  # the complete vectors: n-grams, settings and model card
+    warnings: list[str]  # about words left out
 
 
 def check_format(path: str | Path) -> str:
-    """The format that the extension of `path` names, one of `FORMATS`."""
+    """Returns the format that the extension of `path` names, one of the values of `FORMATS`. Raises
+    InputError if it names none."""
     kind = named_format(path)
     if kind is None:
         raise InputError(
             f"cannot tell the format of {path} from its extension; use one of {', '.join(FORMATS)}"
-            f" (text also with {', '.join(compression.SUFFIXES)} behind it), or name a `format`"
+            f" (text also with {', '.join(compression.SUFFIXES)} after it), or give a `format`"
         )
     return kind
 
 
 def named_format(path: str | Path) -> str | None:
-    """The format that the extension of `path` names, or None."""
+    """Returns the format that the extension of `path` names, or None."""
     name, packed = _unpacked(path)
     kind = "glove" if name.endswith(".glove.txt") else FORMATS.get(Path(name).suffix)
     return None if packed and kind not in COMPRESSED else kind
 
 
 def _unpacked(path: str | Path) -> tuple[str, str]:
-    """The name without what it says of compression, and that."""
+    """Returns the lower-case name without its compression suffix, and that suffix, "" if none."""
     name = Path(path).name.lower()
     packed = next((suffix for suffix in compression.SUFFIXES if name.endswith(suffix)), "")
     return name.removesuffix(packed), packed
 
 
 def file_suffix(path: str | Path) -> str:
-    """The extensions of a file of vectors, in front of which a number can be put into its name."""
+    """Returns the extensions of a vector file, such as ".txt.gz": a number that makes its name
+    unique can be inserted before them."""
     name, packed = _unpacked(path)
     inner = Path(name).suffix
     return Path(path).name[-len(inner + packed) :]
 
 
 def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
-    """Refuses a format that the path, or the type of the numbers, does not fit."""
+    """Raises InputError if the format `kind` does not fit the path or the type of the numbers."""
     path = Path(path)
     allowed = SMALLER.get(kind, DTYPES[:1])
     if dtype not in allowed:
@@ -127,14 +128,14 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
         raise InputError(f"the format {kind} cannot hold `dtype` {dtype}; {remedy}")
     packed = _unpacked(path)[1]
     if packed and kind not in COMPRESSED:
-        raise InputError(f"{path}: the format {kind} is not compressed so; leave {packed} out")
+        raise InputError(f"{path}: the format {kind} cannot be compressed; leave {packed} out")
     if kind == "npy" and path.suffix.lower() != ".npy":
-        raise InputError(f"`format` npy needs a file name that ends in .npy, not {path}")
+        raise InputError(f"`format` npy needs a file name ending in .npy, not {path}")
     if kind in FOLDERS and os.path.lexists(path):
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
         if names - set(FOLDERS[kind]):
-            what = f"exists, and is no folder of the format {kind}, which alone would be replaced"
-            raise InputError(f"{path} {what}; name another one")
+            what = f"exists and is not a folder of the format {kind}, which would be replaced"
+            raise InputError(f"{path} {what}; choose another name")
 
 
 def save_vectors(
@@ -146,13 +147,15 @@ def save_vectors(
     dtype: str = "float32",
     beside: WordVectors | None = None,
 ) -> Content:
-    """Writes `words` [V] and `matrix` [V, D] float32 to `path`, in the format `kind` where the
-    extension does not say, and as numbers of the type `dtype`; `counts` [V] where the format has
-    them. Returns what the file holds, with a warning if words had to be left out. Raises InputError
-    where the extension is unknown, or the numbers hold NaN or infinity.
+    """Writes `words` [V] and `matrix` [V, D] float32 to `path` with numbers of type `dtype`, and
+    `counts` [V] if the format has room for them. Returns the content written, with a warning if
+    words had to be left out. Raises InputError if the format is unknown, or a number is NaN or
+    infinite.
 
     Args:
-        beside: the whole of them, of which fastText's format and sentence-transformers say more.
+        kind: the format; None: the one that the extension names.
+        beside: the complete vectors, for the formats that store more: n-grams and settings
+            (fasttext) or a model card (sentence-transformers).
     """
     path = Path(path)
     kind = kind or check_format(path)
@@ -168,7 +171,7 @@ def save_vectors(
                 hub.write_hub(folder, content.words, content.matrix, dtype, card)
         return content
     with ExitStack() as stack:
-        if kind == "npy":  # neither takes its place before both are written
+        if kind == "npy":  # neither file is renamed to its final name before both are written
             list_file = stack.enter_context(atomic_file(path.with_suffix(".vocab.tsv")))
             write_words(list_file, content.words, content.counts)
             list_file.flush()
@@ -180,8 +183,8 @@ def save_vectors(
 
 
 def write_matrix(file: IO[bytes], matrix: np.ndarray, dtype: str = "float32") -> None:
-    """Writes [V, D] float32 as .npy, in blocks of rows: no copy of a padded matrix, and a full disk
-    is told as such."""
+    """Writes [V, D] float32 as .npy, in blocks of rows, which avoids a copy of a padded matrix, and
+    makes a full disk raise an error that says so."""
     descr = "<f2" if dtype == "float16" else "<f4"
     header = {"descr": descr, "fortran_order": False, "shape": matrix.shape}
     np.lib.format.write_array_header_1_0(file, header)
@@ -199,10 +202,10 @@ def write_vectors(
     dtype: str = "float32",
     beside: WordVectors | None = None,
 ) -> Content:
-    """Writes to an open binary file, such as standard output, as `save_vectors` does; `kind` is a
-    format of one file."""
+    """Writes to an open binary file, such as standard output, as `save_vectors` does. Raises
+    InputError if the format `kind` consists of several files."""
     if kind == "npy" or kind in FOLDERS:
-        what = f"{kind} is more than one file, so it cannot be written to a stream"
+        what = f"{kind} consists of several files, so it cannot be written to a stream"
         raise InputError(f"{what}; use text, binary or parquet")
     check_output("", kind, dtype)
     content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
@@ -212,7 +215,7 @@ def write_vectors(
 
 
 def check_words(path: Path, words: Sequence[str], dim: int) -> None:
-    """Raises the InputError of `save_vectors` for these words, whatever their vectors will be."""
+    """Raises the InputError that `save_vectors` would raise for these words with any vectors."""
     ones = np.ones((len(words), 1), np.float32)
     whole = Content([*words], ones, None, check_format(path), "float32", None, [])
     content = storable(whole)
@@ -221,8 +224,8 @@ def check_words(path: Path, words: Sequence[str], dim: int) -> None:
 
 
 def _check_read_back(content: Content, path: Path) -> None:
-    """Refuses words that, written so, would be read as others or not at all: what a text is, its
-    reader decides by its first lines."""
+    """Raises InputError for words that would not be read back unchanged: a reader detects the
+    layout of a text from its first lines, which unusual words may mislead."""
     if content.kind not in COMPRESSED:
         return
     words, matrix = content.words[:LOOKED_AT], np.asarray(content.matrix[:LOOKED_AT])
@@ -230,8 +233,8 @@ def _check_read_back(content: Content, path: Path) -> None:
     _write(file, content._replace(words=words, matrix=matrix))
     if not reads_back(file.getvalue(), path, words, matrix):
         such = ", ".join(map(shown, words[:2]))
-        what = f"words such as {such} would be read as others, or not at all, from the format"
-        raise InputError(f"{what} {content.kind}: use another one, such as parquet or npy")
+        what = f"the format {content.kind} would not give back words such as {such}"
+        raise InputError(f"{what}: use another one, such as parquet or npy")
 
 
 def _write(file: IO[bytes], content: Content) -> None:
@@ -252,25 +255,25 @@ def _write(file: IO[bytes], content: Content) -> None:
 
 
 def write_words(file: IO[bytes], words: Sequence[str], counts: np.ndarray | None) -> None:
-    """Writes the word list that stands beside a .npy matrix: `word` or `word<TAB>count` lines."""
+    """Writes the word list of a .npy matrix: `word` or `word<TAB>count` lines."""
     if counts is None:
         lines = words
     else:
         lines = [f"{word}\t{count}" for word, count in zip(words, counts.tolist(), strict=True)]
     text = "\n".join(lines)
-    mark = "\ufeff" if text.startswith("\ufeff") else ""  # the reader drops one
+    mark = "\ufeff" if text.startswith("\ufeff") else ""  # because the reader drops the first one
     file.write(f"{mark}{text}\n".encode())
 
 
 def storable(content: Content) -> Content:
-    """Leaves out the words that the format could not give back: those that stand there before, are
-    no valid Unicode, or are what `HELD` says. Raises InputError for NaN and infinity, and where no
-    word is left."""
+    """Returns the content without the words that the format cannot represent: repeated ones, those
+    with surrogates, and those that `HELD` excludes. Raises InputError for NaN and infinity, and if
+    no word is left."""
     words, matrix, counts, kind, _, beside, _ = content
     if len(words) != len(matrix):
         raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
     for start in range(0, len(matrix), WRITE_ROWS):
-        part, remedy = slice(start, start + WRITE_ROWS), "no file of vectors may: remove it"
+        part, remedy = slice(start, start + WRITE_ROWS), "remove the word"
         check_finite(matrix[part], words[part], "the vector of", remedy)
     held, known = HELD[kind], set[str]()
     rows, left_out = [], []
@@ -283,13 +286,13 @@ def storable(content: Content) -> Content:
     warnings = []
     if left_out:
         many = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
-        why = f"the format {kind} holds no word twice, and not {held.but}"
+        why = f"the format {kind} cannot hold repeated words, nor {held.but}"
         warnings.append(f"{many} were left out: {why}")
         if not rows:
             raise InputError(f"{warnings[0]}; no word remains to be written")
         words, matrix = [words[row] for row in rows], np.asarray(matrix)[rows]
         counts = None if counts is None else counts[rows]
     if kind != "fasttext" and beside is not None and beside.ngrams is not None:
-        all_others = f"the n-grams, and so the vectors of all other words: {kind} holds none"
-        warnings.append(f"left out were {all_others}; `format` fasttext does")
+        lost = "the n-grams, and with them the vectors of unknown words, were left out"
+        warnings.append(f"{lost}: {kind} cannot hold them, but `format` fasttext can")
     return content._replace(words=words, matrix=matrix, counts=counts, warnings=warnings)

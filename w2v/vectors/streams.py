@@ -1,5 +1,5 @@
-"""Decides whether a stream of words and vectors is text or binary, and reads it: by its first
-lines, and by its name only where these fit two formats. What is to be written is read so before.
+"""Detects whether a stream of words and vectors is text or binary, and reads it. The first lines
+decide; the name decides only if they fit two formats. The writer checks its output with it, too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ FOREIGN = {
 
 
 def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
-    """Returns the words and vectors [V, D] of word2vec's text or binary, or of GloVe's text; raises
-    InputError where it is none of them."""
+    """Returns the words and vectors [V, D] of a stream in word2vec's text or binary format, or
+    GloVe's text format. Raises InputError if it is none of them."""
     sample, whole = stream.sample, stream.sample_is_all
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if not sample:
@@ -47,15 +47,15 @@ def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray
     if header is not None:
         body = sample[header.length :]
         lines = first_lines(body, whole)
-        # "7 1" may also be the first word of GloVe text with one whole number per word; only then
-        # the name decides.
+        # "7 1" may also be the first line of GloVe text with one integer per word; only in that
+        # case does the name decide.
         if ".glove" in suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
             header = None
     if header is None:
         return _read_headless(stream, path)
     layout, fits = decide(lines, header.dim)
     text = layout is not None and fits == len(lines) > 0
-    # A handful of short records can be read both ways; then, too, the name decides.
+    # A handful of short records may be valid text and binary; in that case, too, the name decides.
     if [suffix for suffix in suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
         text = text and not (whole and fits_binary(sample, header))
     else:
@@ -78,7 +78,7 @@ def _read_headless(stream: VectorStream, path: Path) -> tuple[list[str], np.ndar
     if layout is not None and names_columns(lines[0], layout):
         position = sample.index(b"\n") + 1
         stream.warnings.append(
-            f"the first line of {path}, {shown(lines[0], 40)}, was taken for names of its columns"
+            f"the first line of {path}, {shown(lines[0], 40)}, was read as column names"
         )
         lines = lines[1:]
     else:
@@ -99,8 +99,8 @@ def _remarked(
 
 
 def reads_back(data: bytes, path: Path, words: list[str], matrix: np.ndarray) -> bool:
-    """Returns whether the first words and rows of a file at `path`, written as `data`, are read as
-    these again."""
+    """Returns whether `data`, the first rows of a file to be written to `path`, would be read back
+    as these words and this matrix."""
     try:
         stream = VectorStream(compression.Decompressed(io.BytesIO(data), ""), None, None, "strict")
         if stream.sample.startswith(MARKS):

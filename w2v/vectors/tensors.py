@@ -1,5 +1,5 @@
-"""Vectors as safetensors: `vectors` [V, D] (float32, float16, or int8 beside `scales` [V]), `words`
-(uint8, UTF-8 with a line end behind each word) and `counts` [V] int64 where they are known."""
+"""Vectors as safetensors: `vectors` [V, D] (float32, float16, or int8 with `scales` [V]), `words`
+(uint8, UTF-8 with a line end after each word) and, if known, `counts` [V] int64."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from w2v.errors import InputError
 from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
-MAX_HEADER = 1 << 20  # bytes: a few tensors, and what somebody has to say of them
+MAX_HEADER = 1 << 20  # bytes: enough for a few tensors and metadata
 BLOCK_VALUES = 4 << 20
 
 
 def is_tensors(sample: bytes) -> bool:
-    """Whether a file that begins so is safetensors: the header's length, and a JSON object."""
+    """Returns whether a file with these first bytes is safetensors: a header length, then JSON."""
     return sample[4:9] == b"\0\0\0\0{"
 
 
@@ -44,8 +44,7 @@ def write_tensors(
 
 @contextmanager
 def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
-    """The tensors in the file, which is the one that the stream reads. Raises InputError if it is
-    damaged."""
+    """Opens the tensors of the file that `stream` reads. Raises InputError if it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     if int.from_bytes(stream.sample[:8], "little") > MAX_HEADER:
@@ -58,20 +57,20 @@ def opened(path: Path, stream: VectorStream) -> Iterator[Any]:
 
 
 def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
-    """Yields the content of a file. Raises InputError if there are no such tensors."""
+    """Yields the content of a file. Raises InputError if it lacks the tensors described above."""
     with opened(path, stream) as file:
         names = sorted(file.keys())
         if not {"vectors", "words"} <= set(names):
             have = ", ".join(names[:5]) or "none"
             what = f"has no tensors `vectors` and `words`, but {have:.200}"
-            remedy = "of what sentence-transformers saved, name the folder"
+            remedy = "for a model of sentence-transformers, name its folder"
             raise InputError(f"{stream.name} {what}; {remedy}")
         n_words = rows_of(file, "vectors", stream)
         if file.get_slice("words").get_shape() > [MANY_WORD_BYTES + MEAN_WORD_BYTES * n_words]:
             raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
         text = column(file, "words", stream, "U8")
         if np.count_nonzero(text == ord("\n")) != n_words or text[-1] != ord("\n"):
-            raise damaged(stream.name, f"it has not one word for each of its {n_words:,} vectors")
+            raise damaged(stream.name, f"it does not have one word for each of {n_words:,} vectors")
         raw = text.tobytes()[:-1].split(b"\n")
         scales, counts = (
             column(file, name, stream, kind, n_words) if name in names else None
@@ -83,8 +82,8 @@ def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
 
 
 def rows_of(file: Any, name: str, stream: VectorStream) -> int:
-    """Returns how many rows a matrix has. Raises InputError if it is none, or has no numbers that
-    NumPy knows."""
+    """Returns the number of rows of a matrix. Raises InputError if the tensor is not a matrix, or
+    not of a supported type."""
     tensor = file.get_slice(name)
     shape, kind = tensor.get_shape(), tensor.get_dtype()
     if len(shape) != 2 or min(shape) < 1 or kind not in ("F64", "F32", "F16", "I8"):
@@ -97,7 +96,8 @@ def rows_of(file: Any, name: str, stream: VectorStream) -> int:
 def column(
     file: Any, name: str, stream: VectorStream, kind: str, size: int | None = None
 ) -> np.ndarray:
-    """Returns a tensor of one dimension. Raises InputError if it is another one."""
+    """Returns a one-dimensional tensor of type `kind`, with `size` elements if that is given.
+    Raises InputError for any other tensor."""
     tensor = file.get_slice(name)
     shape, found = tensor.get_shape(), tensor.get_dtype()
     if len(shape) != 1 or found != kind or size not in (None, shape[0]):
@@ -107,7 +107,7 @@ def column(
 
 
 def blocks(file: Any, name: str, n_rows: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields which rows of a matrix these are, and their values."""
+    """Yields the rows of a matrix in blocks: the slice of rows, and their values."""
     tensor = file.get_slice(name)
     step = max(1, BLOCK_VALUES // tensor.get_shape()[1])
     for start in range(0, n_rows, step):

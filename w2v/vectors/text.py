@@ -1,10 +1,10 @@
-"""Reads and writes text files of vectors: one line `word x1 … xD` per word; word2vec's has a first
-line `V D`, GloVe's has none. `layout` says which other layouts are read, and which lines are
-refused.
+"""Reads and writes text files of vectors: one line `word x1 … xD` per word, in word2vec's format
+after a first line `V D`, in GloVe's format without it. See `layout` for the other layouts that are
+read, and the lines that are rejected.
 
-Only ASCII blanks separate: a word may hold U+00A0. Written with single spaces and nine significant
-digits, which give every float32 back exactly, and without the space that word2vec.c leaves at the
-end of a line.
+Only ASCII spaces and tabs are separators: a word may contain U+00A0. Lines are written with single
+spaces and nine significant digits, from which every float32 is read back exactly, and without the
+space that word2vec.c leaves at the end of a line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from w2v.vectors.layout import Layout, cut
 
 WRITE_ROWS = 4096
 NUMBER_BYTES = NUMBER_CHARACTERS.encode() + b" \t,;\n"
-# An empty field would be skipped by numpy, so that a later one could make up for it.
+# NumPy would skip an empty field, which a surplus one later on could hide.
 NO_FIELD = re.compile(rb"(?:^|[,;\n])[ \t]*(?:$|[,;\n])|[^ \t,;\n][ \t]+[^ \t,;\n]")
 COMMAS = bytes.maketrans(b",;", b"  ")
 
@@ -39,8 +39,8 @@ COMMAS = bytes.maketrans(b",;", b"  ")
 def read_text(
     stream: VectorStream, header: Header | None, layout: Layout, position: int
 ) -> tuple[list[str], np.ndarray]:
-    """Words and vectors [V, D] float32, of lines in the layout from `position` on, which is behind
-    the header, if there is one, or the names of the columns."""
+    """Reads lines of the given layout from `position` on, which is after the header or the column
+    names, if there are any. Returns the words and vectors [V, D] float32."""
     name, limit, wanted = stream.name, stream.limit, 0
     if header is not None:
         wanted = words_to_read(header, stream, 2 * layout.dim + 1)
@@ -64,16 +64,16 @@ def read_text(
 
 
 def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
-    """Whole lines, a few MB at a time, each block ending in a line end; empty lines at the file's
-    end are dropped."""
+    """Yields blocks of complete lines, a few MB at a time, each ending with a line end. Blank lines
+    at the end of the file are dropped."""
     limit = dim * MAX_VALUE_BYTES + MAX_WORD_BYTES
     rest = bytearray()
     while chunk := stream.read():
         if skip:
             chunk, skip = chunk[skip:], max(0, skip - len(chunk))
         rest += chunk
-        # Cut before the last line that holds something, so that only the end of the file can end in
-        # empty lines.
+        # Cut before the last line that is not blank, so that only the last block can end with blank
+        # lines.
         cut = rest.rfind(b"\n", 0, len(rest.rstrip(b" \t\r\n"))) + 1
         if cut:
             yield bytes(rest[:cut])
@@ -85,21 +85,22 @@ def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
     if last:
         if not rest.endswith(b"\n"):
             stream.warnings.append(
-                f"{stream.name} does not end with a line end, its last number may be cut short: "
+                f"{stream.name} does not end with a line end, its last number may be incomplete: "
                 "compare it with the original"
             )
         yield bytes(last) + b"\n"
 
 
 class _Lines:
-    """Cuts blocks of whole lines into words and numbers; `n` is the number of the next line."""
+    """Splits blocks of complete lines into words and numbers; `n` numbers the next line."""
 
     def __init__(self, layout: Layout, name: str, n: int, headed: bool) -> None:
         self._layout, self._name, self._n = layout, name, n
         self._said = "its header says" if headed else "the first lines have"
 
     def parse(self, block: bytes) -> tuple[list[bytes], list[int], np.ndarray]:
-        """Words [n], about where they stand in the block, and the numbers [n, D] of n lines."""
+        """Returns for the n lines of a block the words [n], their approximate offsets in the block,
+        and the numbers [n, D]."""
         dim = self._layout.dim
         words, starts, numbers = self._between_blanks(block) or self._line_by_line(block)
         text = b"\n".join(numbers)
@@ -113,7 +114,8 @@ class _Lines:
         return words, starts, values.reshape(len(words), dim)
 
     def _between_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
-        """The words, their places and the texts of their numbers; None where commas separate."""
+        """Splits the lines if spaces or tabs separate the fields, else returns None. Returns the
+        words, their offsets, and the texts of their numbers."""
         dim, mark, word_end, quoted = self._layout
         if mark != " " or quoted:
             return None
@@ -122,20 +124,20 @@ class _Lines:
         blank = (data == ord(" ")) | (data == ord("\t"))
         blank[line_ends] = True
         blank[line_ends - 1] |= data[line_ends - 1] == ord("\r")
-        first = np.flatnonzero(blank[:-1] > blank[1:]) + 1  # of the fields, one by one
+        first = np.flatnonzero(blank[:-1] > blank[1:]) + 1  # where each field begins
         first = first if blank[0] else np.concatenate([[0], first])
-        last = np.flatnonzero(blank[:-1] < blank[1:]) + 1  # behind each field
+        last = np.flatnonzero(blank[:-1] < blank[1:]) + 1  # where it ends
         after = np.searchsorted(first, line_ends)
         before = np.concatenate([[0], after[:-1]])
         fields = after - before
         line_starts = np.concatenate([[0], line_ends[:-1] + 1])
-        # The word is empty where a blank and D numbers are all.
+        # The word is empty if a line has only a space and D numbers.
         empty = (fields == dim) & blank[line_starts]
         self._refuse(block, np.flatnonzero((fields <= dim) & ~empty))
         numbers = first[after - dim]
         ends = np.where(empty, line_starts, last[after - dim - 1])
         starts = np.where(empty, line_starts, first[before])
-        if word_end == "\t":  # at least one stands behind the word, and none in it
+        if word_end == "\t":  # a word is followed by at least one tab, and contains none
             tabbed = (data[ends] == ord("\t")) | (data[numbers - 1] == ord("\t"))
             self._refuse(block, np.flatnonzero(~tabbed))
         places = starts.tolist()
@@ -174,20 +176,20 @@ class _Lines:
         return words, starts, numbers
 
     def _refuse(self, block: bytes, lines: Sequence[int] | np.ndarray) -> None:
-        """Raises for the first of the lines, if there is one."""
+        """Raises InputError for the first of these lines, if there are any."""
         if len(lines):
             self._check(block.split(b"\n")[lines[0]], int(lines[0]), sure=True)
 
     def _check(self, line: bytes, i: int, sure: bool = False) -> tuple[bytes, list[str]]:
-        """The word and the numbers of line i of the block; raises if it does not fit the layout, or
-        is `sure` not to."""
+        """Returns the word and the numbers of line i of the block. Raises InputError if it does not
+        fit the layout, and always if `sure`: the caller has found that it does not."""
         line = line.rstrip(b" \t\r")
         found, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
         line_n = f"line {self._n + i}"
         fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
         if found is None or len(found[1]) < dim <= len(fields):
             wrong = next((each for each in reversed(fields) if not is_number(each)), "")
-            raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} where a number belongs")
+            raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} in place of a number")
         if sure or len(found[1]) != dim:
             what = f"has {len(found[1])} numbers after the word, but {self._said} {dim}"
             raise damaged(self._name, f"{line_n} {what}")
@@ -199,7 +201,7 @@ def _text(field: bytes = b"") -> str:
 
 
 def _numbers(text: bytes) -> np.ndarray | None:
-    """The numbers as float32, or None when something else is among them."""
+    """Returns the numbers as float32, or None if the text contains anything else."""
     if text.translate(None, NUMBER_BYTES):
         return None
     with warnings.catch_warnings():
@@ -212,9 +214,9 @@ def _numbers(text: bytes) -> np.ndarray | None:
 
 
 def write_text(file: IO[bytes], words: Sequence[str], matrix: np.ndarray, header: bool) -> None:
-    """Writes the lines, after `V D` when `header` is set."""
+    """Writes the lines of all words, after a line `V D` if `header`."""
     if not header and words and words[0].startswith("\ufeff"):
-        file.write(BYTE_ORDER_MARK)  # the reader drops one
+        file.write(BYTE_ORDER_MARK)  # because the reader drops the first one
     if header:
         file.write(b"%d %d\n" % matrix.shape)
     line = "%s" + " %.9g" * matrix.shape[1]

@@ -1,4 +1,5 @@
-"""What a program does with word vectors: look up, compare, query, encode texts, evaluate, hand on.
+"""The class WordVectors: looks up, compares, queries, evaluates, saves and converts word vectors,
+and encodes texts with them.
 
 vectors = w2v.load("wiki-skip-gram-neg")
 vectors["paris"], vectors[["paris", "rome"]], "paris" in vectors
@@ -44,8 +45,7 @@ def _set(name: str, value: Any) -> Any:
 
 
 class WordVectors(WordRows, Mapping[str, np.ndarray]):
-    """A mapping from words, most frequent first, to their vectors; its attributes are those of
-    `WordRows`."""
+    """A mapping from words, most frequent first, to vectors; see `WordRows` for attributes."""
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -61,9 +61,9 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def __getitem__(self, word: Sequence[str]) -> np.ndarray: ...
 
     def __getitem__(self, word: str | Sequence[str]) -> np.ndarray:
-        """Returns the vector of a word [D], or those of a list of words [n, D]. That of an unknown
-        word is the mean of its n-grams' if these were learnt; otherwise it is an UnknownWordError,
-        which is an InputError and a KeyError."""
+        """Returns the vector [D] of a word, or the vectors [n, D] of a list of words. An unknown
+        word has the mean of the vectors of its n-grams, if these were trained; otherwise, raises
+        UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str) and (row := self.index(word)) is not None:
             return self.matrix[row]  # type: ignore[no-any-return]
         wanted = "word, nor a list of words"
@@ -73,14 +73,15 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return found[0] if isinstance(word, str) else found
 
     def __contains__(self, word: object) -> bool:
-        """Returns whether the word is in the vocabulary; `has` tells whether it has a vector."""
+        """Returns whether the word is in the vocabulary. `has` is also true for unknown words whose
+        n-grams give them a vector."""
         return isinstance(word, str) and self.index(word) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.words)
 
     def get(self, word: str, default: Any = None) -> Any:
-        """Returns the word's vector, or `default` for a word that has none."""
+        """Returns the vector of a word, or `default` if it has none."""
         return self[word] if isinstance(word, str) and self.has(word) else default
 
     def nearest(
@@ -92,15 +93,16 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         restrict_vocab: int = 0,
         min_similarity: float | None = None,
     ) -> list[Neighbour]:
-        """Returns the k words nearest to a query, best first, without the query's own words. It is
-        a word, an expression such as "king - man + woman", a list of words, which are added, or a
-        vector [D]; an unknown word is an UnknownWordError.
+        """Returns the k words nearest to a query, best first, without the query's own words. Raises
+        UnknownWordError for an unknown word.
 
         Args:
+            query: a word, an expression such as "king - man + woman", a list of words, which are
+                added, or a vector [D].
             method: "add" ranks by the cosine to the sum, "mul" by 3CosMul (ACL W14-1618), whose
-                figure then stands for the similarity.
-            restrict_vocab: only so many of the most frequent words answer, 0 = all.
-            min_similarity: words that are less similar do not answer.
+                score then takes the place of the similarity.
+            restrict_vocab: consider only this many of the most frequent words; 0 = all.
+            min_similarity: leave out words that are less similar.
         """
         found = [queries.resolve(self, query)]
         options: Any = {"restrict_vocab": restrict_vocab, "min_similarity": min_similarity}
@@ -145,19 +147,18 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         intervals: bool = False,
         oov: bool = True,
     ) -> Result | dict[str, Result]:
-        """Asks the questions of a set, or correlates with its scores.
+        """Evaluates the vectors on a set of analogies, or of word pairs with similarity scores.
 
         Args:
-            given: a file of analogies or of scored word pairs, "-" for standard input, or a set
-                that was read before; without one, the small sets that come with w2v: a dict of
-                results by name.
-            method: how analogies are answered, "add" or "mul".
-            restrict_vocab: analogies: only so many of the most frequent words take part, 0 = all.
-            case: "fold" compares words in capitals, "exact" as they stand.
-            intervals: similarities: compute the 95 % intervals as well (those of analogies are
-                computed when they are asked for).
-            oov: similarities: unknown words have the vectors that their n-grams make, if these were
-                learnt. (A question of analogies is covered if all its words are known.)
+            given: a file with such a set, "-" for standard input, or a set that has been loaded;
+                None: the small sets included in w2v, whose results are returned as a dict by name.
+            method: how analogies are answered, "add" or "mul" (see `nearest`).
+            restrict_vocab: analogies: use only this many of the most frequent words; 0 = all.
+            case: "fold" ignores the case of words, "exact" does not.
+            intervals: similarities: compute the 95 % confidence intervals as well. (Those of
+                analogies are computed on request.)
+            oov: similarities: use the n-gram vectors of unknown words, if there are any. (An
+                analogy question is covered only if all its words are known.)
         """
         options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case}
         if given is None:
@@ -172,25 +173,24 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     @asks(path=arguments.path, format=arguments.optional(one_of(KINDS)), dtype=one_of(DTYPES))
     def save(self, path: str | Path, format: str | None = None, dtype: str = "float32") -> None:
-        """Writes the vectors. Words that the format cannot hold are left out, and a warning says
-        how many these are.
+        """Writes the vectors. Words that the format cannot represent are left out, with a warning.
 
         Args:
-            format: None: what the extension names, .txt .vec .bin .glove (each also with .gz .bz2
-                .xz or .zst behind it) .npy .parquet .arrow .feather .safetensors; or one of "text",
-                "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext" (its .bin,
-                the only one that keeps n-grams), or of the folders
-                "projector" (TensorBoard's) and "sentence-transformers" (with a model card, for the
-                Hugging Face hub). Text, binary, glove and the last do not keep the counts.
-            dtype: "float16" or "int8" for a smaller file of tables and tensors.
+            format: "text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext"
+                (its .bin, the only format that keeps n-grams), or the folders "projector"
+                (TensorBoard's) and "sentence-transformers" (with a model card, for the Hugging Face
+                hub). "text", "binary", "glove" and "sentence-transformers" do not keep the counts.
+                None: by extension: .txt .vec .bin .glove (each also followed by .gz .bz2 .xz or
+                .zst) .npy .parquet .arrow .feather .safetensors.
+            dtype: "float16" or, for tables and safetensors, "int8" for a smaller file.
         """
         of = self.words, self.matrix, self.counts
         for warning in save_vectors(path, *of, format, dtype, self).warnings:
             warnings.warn(warning, stacklevel=2)
 
     def card(self) -> Card:
-        """Returns what a folder for sentence-transformers says: the settings of the run that the
-        vectors come from, and what they score on the sets that come with w2v."""
+        """Returns the model card for a sentence-transformers folder: the settings of the run that
+        the vectors come from, and their scores on the test sets included in w2v."""
         from w2v.vectors.card import describe  # reads settings
 
         return describe(self, self.evaluate(intervals=True, oov=False))
@@ -211,15 +211,15 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         seed: int = 1,
         method: str = "auto",
     ) -> WordMap:
-        """Draws a map of the most frequent `words`: a page at `path`, and a table of the places
-        beside it (map.html, map.parquet); without `path` both are only returned.
+        """Draws a map of the `words` most frequent words. Writes an HTML page to `path`, with a
+        table of the coordinates beside it (map.html, map.parquet), unless `path` is None.
 
         Args:
-            title: the page's heading; None: where the vectors come from.
+            title: the page's heading; None: the name of the file or run that was loaded.
             seed: the same seed draws the same map.
-            method: "tsne", "pca", or "auto": t-SNE if openTSNE is installed.
+            method: "tsne", "pca", or "auto" (t-SNE if openTSNE is installed, else PCA).
         """
-        from w2v.explorer.map import check_map, draw_map  # what no other method needs
+        from w2v.explorer.map import check_map, draw_map  # only needed here
 
         method = check_map(path, words, seed, method)
         drawn = draw_map(self, words, title or Path(self.source).name, seed, method)
@@ -228,7 +228,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return drawn
 
     def to_torch(self) -> torch.Tensor:
-        """Returns a copy of the matrix [V, D], as nn.Embedding.from_pretrained takes it."""
+        """Returns a copy of the matrix [V, D], for nn.Embedding.from_pretrained."""
         import torch  # takes a second
 
         return torch.from_numpy(np.array(self.matrix))
@@ -241,8 +241,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
 
     def to_gensim(self) -> Any:
-        """Returns gensim's KeyedVectors, FastTextKeyedVectors if there are n-grams, with a copy of
-        the matrix, and the counts where known."""
+        """Returns gensim's KeyedVectors, or FastTextKeyedVectors if there are n-grams, with copies
+        of the matrix and, if known, the counts."""
         _check_installed("gensim")
         from gensim.models import KeyedVectors  # not a requirement of w2v
         from gensim.models.fasttext import FastTextKeyedVectors
@@ -263,4 +263,4 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
 def _check_installed(package: str) -> None:
     if find_spec(package) is None:
-        raise InputError(f"{package} is not installed here; pip install {package}")
+        raise InputError(f"{package} is not installed; run pip install {package}")

@@ -1,4 +1,4 @@
-// What the reader does: search, click, analogies, colours, keys.
+// Handles what the reader does: search, clicks, analogies, colours, keys.
 
 const FOUND = 12;
 
@@ -8,7 +8,7 @@ const element = (name, attributes = {}, ...children) => {
   made.append(...children);
   return made;
 };
-// A word is only ever text: whatever it holds, it stays that.
+// A word is always inserted as text, never as HTML.
 const named = (word) => element("bdi", { dir: "auto" }, shown(word));
 
 const start = (words) => {
@@ -48,19 +48,19 @@ const start = (words) => {
     byId("away").hidden = !away && found.length > 0;
     byId("away").textContent = found.length
       ? `In italics: ${away === 1 ? "a word" : `${away} words`} too rare for the map.`
-      : "Its vector is all zeros, so nothing is near.";
+      : "Its vector is all zeros, so it has no neighbours.";
     byId("said").textContent = `${shown(name)}; nearest: ${found.map((other) => shown(words.words[other.word])).join(", ")}`;
     byId("name").closest("aside").scrollTop = 0;
     view.lit = { word, near, pairs: [] };
     if (fly) view.show(word, near);
   };
 
-  // The address says which word is selected, so that it can be sent to somebody.
+  // The selected word is part of the address, which can thus be shared.
   const remember = (name) => {
     try {
       history.replaceState(null, "", name ? `#${encodeURIComponent(name)}` : "#");
     } catch {
-      // a frame without an address, or a word that no address can hold
+      // a frame without an address, or a word that an address cannot contain
     }
   };
   const recall = () => {
@@ -68,7 +68,7 @@ const start = (words) => {
     try {
       name = decodeURIComponent(name);
     } catch {
-      // not written by us
+      // not written by this page
     }
     const word = name ? words.find(name) : -1;
     if (word >= 0) select(word);
@@ -108,7 +108,7 @@ const start = (words) => {
       }),
     );
     if (text && !found.length) {
-      list.append(element("li", { class: "none faint" }, "No word on the map holds this."));
+      list.append(element("li", { class: "none faint" }, "No word on the map contains this."));
     }
     showList(text !== "");
     choose(found.length ? 0 : -1);
@@ -152,7 +152,7 @@ const start = (words) => {
       const text = texts[missing];
       byId("told").textContent = text
         ? `“${shown(text)}” is not among the ${grouped(words.n)} words of this map.`
-        : "Give three words.";
+        : "Enter three words.";
       return;
     }
     const found = words.analogy(...rows, 5);
@@ -195,7 +195,7 @@ const start = (words) => {
   // The pointer -----------------------------------------------------------------------------
 
   const tip = byId("tip");
-  const held = new Map(); // pointers that are down
+  const held = new Map(); // pressed pointers
   let dragged = 0;
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -304,7 +304,7 @@ const byClass = (words) => ({
   names: words.classes.map((examples) => examples.map(shown).join(", ")),
 });
 
-// Steps of frequency, by rank; the most frequent first, as a legend is read.
+// Classes of frequency by rank, the most frequent first, as in the legend.
 const RANKS = [50, 200, 1000, 4000, 10000];
 const byFrequency = (words) => {
   const ends = [...RANKS.filter((rank) => rank < words.n), words.n];
@@ -320,6 +320,6 @@ unpacked().then(
   (data) => start(new Words(data)),
   (problem) => {
     byId("said").classList.remove("unseen");
-    byId("said").textContent = `This browser cannot unpack the map (${problem.message}); one of 2023 or later can.`;
+    byId("said").textContent = `This browser cannot unpack the map (${problem.message}); use one from 2023 or later.`;
   },
 );

@@ -1,5 +1,5 @@
 "use strict";
-// Light or dark as the system says, until the button is pressed.
+// Follows the system's light or dark theme until the button is pressed.
 
 const byId = (id) => document.getElementById(id);
 

@@ -2,7 +2,7 @@
 
 const MOST_ZOOM = 200;
 const MOST_LABELS = 200;
-const REACH = 14; // pixels between the pointer and a point that it means
+const REACH = 14; // largest distance in pixels between the pointer and a point that it selects
 
 class View {
   constructor(canvas, words) {
@@ -10,15 +10,15 @@ class View {
     this.words = words;
     this.pen = canvas.getContext("2d");
     this.zoom = 1;
-    this.x = this.y = 0.5; // the middle of what is seen
-    this.lit = null; // { word, near, pairs }: what is shown before the rest
-    this.only = null; // the group of colour that is shown before the rest
+    this.x = this.y = 0.5; // the centre of the visible part
+    this.lit = null; // { word, near, pairs }: the highlighted words
+    this.only = null; // the highlighted colour group
     this.labels = []; // { word, left, top, right, bottom } on the screen
     this.widths = new Map();
     new ResizeObserver(() => this.resized()).observe(canvas);
   }
 
-  // Groups the words by colour: group[i] is one of the names of CSS variables.
+  // Colours the words: word i has the colour of the CSS variable names[group[i]].
   paint(group = this.group, names = this.names) {
     Object.assign(this, { group, names });
     const probe = byId("said");
@@ -37,7 +37,7 @@ class View {
     this.height = this.canvas.clientHeight;
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
-    this.draw(); // at once: a new size has wiped the canvas
+    this.draw(); // at once, because resizing has cleared the canvas
   }
 
   get scale() {
@@ -52,7 +52,7 @@ class View {
     ];
   }
 
-  // Zooms so that the point of the screen stays where it is.
+  // Zooms around a point of the screen, which stays in place.
   zoomBy(factor, left = this.width / 2, top = this.height / 2) {
     const before = this.scale;
     this.zoom = Math.min(MOST_ZOOM, Math.max(0.5, this.zoom * factor));
@@ -79,7 +79,7 @@ class View {
     this.flyTo(0.5, 0.5, 1);
   }
 
-  // Brings a word to the middle, with most of `others` around it.
+  // Moves a word to the centre, with most of `others` visible around it.
   show(word, others) {
     const { x, y } = this.words;
     const far = others
@@ -107,7 +107,7 @@ class View {
     requestAnimationFrame(step);
   }
 
-  // The word that the pointer is on: its label, or the nearest point; -1 without one.
+  // The word under the pointer, by its label or by the nearest point; -1 if none.
   at(left, top) {
     const on = this.labels.find(
       (label) => left >= label.left && left <= label.right && top >= label.top && top <= label.bottom,
@@ -136,7 +136,7 @@ class View {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.fillStyle = this.ground;
     pen.fillRect(0, 0, this.width, this.height);
-    const seen = []; // words and their places on the screen
+    const seen = []; // visible words and their positions on the screen
     for (let i = 0; i < this.words.n; i++) {
       const [x, y] = this.screen(i);
       if (x > -20 && y > -20 && x < this.width + 20 && y < this.height + 20) seen.push([i, x, y]);
@@ -144,7 +144,7 @@ class View {
     this.drawPoints(seen);
     if (this.lit) this.drawLit();
     this.drawLabels(seen);
-    // for those who look from outside: readers of the page, and its tests
+    // the state, for scripts that read the page, and for tests
     Object.assign(this.canvas.dataset, { zoom: this.zoom, x: this.x, y: this.y, labels: this.labels.length });
   }
 
@@ -190,7 +190,7 @@ class View {
     }
   }
 
-  // Labels of lit words, then of frequent ones, each where no other stands yet.
+  // Draws labels of highlighted words, then of frequent ones, unless they would overlap others.
   drawLabels(seen) {
     const { pen, lit } = this;
     const taken = new Map(); // the labels in each square of the screen
@@ -237,7 +237,7 @@ class View {
   }
 }
 
-// What has room on the map, without turning the direction of what follows.
+// The text of a label: shortened, and without characters that change the writing direction.
 const short = (word) => {
   const letters = [...shown(word)];
   return letters.length > 28 ? `${letters.slice(0, 27).join("")}…` : letters.join("");

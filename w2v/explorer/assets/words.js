@@ -1,4 +1,4 @@
-// The words and what is known of them, unpacked from the bytes that packing.py describes.
+// The words and their data, unpacked from the format described in packing.py.
 
 const NOBODY = 0xffffff;
 const COSINE_STEPS = 10000;
@@ -14,7 +14,7 @@ const unpacked = async () => {
 
   let at = 4 + length;
   const plane = (size) => bytes.subarray(at, (at += size));
-  // Whole numbers whose low bytes stand together, then their next ones, …
+  // Integers stored as a plane of all low bytes, then a plane of all next bytes, …
   const numbers = (count, planes) => {
     const values = new Uint32Array(count);
     for (let p = 0; p < planes; p++) plane(count).forEach((byte, i) => (values[i] |= byte << (8 * p)));
@@ -29,7 +29,7 @@ const unpacked = async () => {
   return { ...about, x, y, kind, near, cosine, vectors: unitVectors(plane((n * dim * bits) / 8), n, dim, bits) };
 };
 
-// Rows of length 1 from rounded values: one in a byte, or two.
+// Unit vectors from quantized values, one or two per byte.
 const unitVectors = (bytes, n, dim, bits) => {
   const vectors = new Float32Array(n * dim);
   if (bits === 8) {
@@ -48,7 +48,7 @@ const unitVectors = (bytes, n, dim, bits) => {
   return vectors;
 };
 
-// A word as it can be shown: control characters, and those that turn the direction of writing, as codes.
+// A word for display: control characters, and those that change the writing direction, become codes.
 const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
 const shown = (word) =>
   word.replace(UNSEEN, (c) => `[U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
@@ -61,14 +61,14 @@ class Words {
     this.folded = this.words.slice(0, this.n).map((word) => word.toLowerCase());
   }
 
-  // The number of a word on the map as it is spelt, or else in other capitals; -1 without one.
+  // The number of a word on the map, with exactly this spelling or else ignoring case; -1 if none.
   find(text) {
     const exact = this.words.indexOf(text);
     if (exact >= 0 && exact < this.n) return exact;
     return this.folded.indexOf(text.toLowerCase());
   }
 
-  // Words that begin with a text, then words that hold it; frequent ones first.
+  // Words that begin with the text, then words that contain it; frequent ones first.
   search(text, limit) {
     const wanted = text.toLowerCase();
     const first = [];
@@ -82,7 +82,7 @@ class Words {
     return first.concat(rest).slice(0, limit);
   }
 
-  // [{ word, cosine }] of the true nearest words, best first.
+  // [{ word, cosine }] of the exact nearest words, best first.
   neighbours(word) {
     const found = [];
     for (let i = word * this.k; i < (word + 1) * this.k; i++) {
@@ -91,7 +91,7 @@ class Words {
     return found;
   }
 
-  // The words on the map nearest to b - a + c by the rounded vectors, without these three.
+  // The words on the map nearest to b - a + c by the quantized vectors, without a, b and c.
   analogy(a, b, c, limit) {
     const { dim, vectors, n } = this;
     const row = (i) => vectors.subarray(i * dim, (i + 1) * dim);

@@ -1,4 +1,4 @@
-"""Words in classes: k-means on unit vectors, by cosine."""
+"""Clusters words by k-means on unit vectors, by cosine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ ROUNDS = 30
 
 
 def classes(unit: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the class of each unit row [N, D], [N] int64, and the centres [≤ k, D] at length 1:
-    the largest class first."""
+    """Returns the class of each unit row [N, D], [N] int64, and the centres [≤ k, D] at length 1.
+    Classes are numbered from the largest on."""
     centres = _spread(unit, min(k, len(unit)), np.random.default_rng(seed))
     found = (unit @ centres.T).argmax(axis=1)
     for _ in range(ROUNDS):
@@ -30,14 +30,14 @@ def classes(unit: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _spread(unit: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
-    """Rows [k, D] to begin with, far from each other (Arthur & Vassilvitskii 2007)."""
+    """Chooses initial centres [≤ k, D] by k-means++ (Arthur & Vassilvitskii 2007)."""
     rows = [int(random.integers(len(unit)))]
     distance = np.full(len(unit), np.inf)
     while len(rows) < k:
         distance = np.minimum(distance, np.maximum(0, 2 - 2 * (unit @ unit[rows[-1]])))
         distance[rows] = 0
         total = distance.sum()
-        if not total > 1e-6:  # all words have the vectors of these
+        if not total > 1e-6:  # there are no further distinct vectors
             break
         rows.append(int(random.choice(len(unit), p=distance / total)))
     return unit[rows].copy()

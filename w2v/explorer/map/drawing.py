@@ -1,4 +1,4 @@
-"""Draws a map of words: map.html, and map.parquet beside it."""
+"""Draws a map of words: map.html, and map.parquet next to it."""
 
 from __future__ import annotations
 
@@ -21,34 +21,32 @@ if TYPE_CHECKING:
 
 WORDS = 20_000
 SHOWN = 10  # neighbours of a word on the page
-CLASSES = 10  # as many as there are colours that can be told apart
-EXAMPLES = 3  # words that stand for a class
+CLASSES = 10  # the number of distinguishable colours
+EXAMPLES = 3  # words shown for a class
 METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
 @dataclass(frozen=True)
 class WordMap:
-    """Words in the plane: `places` [N, 2] float32 of the N most frequent words. `kept`: the share
-    of their 10 nearest words, of those on the map, that are among the 10 nearest there. `method`:
-    "tsne" or "pca". `html`: the page."""
+    """A map of the N most frequent words."""
 
     words: list[str]
-    counts: np.ndarray | None
-    places: np.ndarray
-    method: str
-    kept: float
-    html: bytes
+    counts: np.ndarray | None  # int64 [N]
+    places: np.ndarray  # float32 [N, 2], the coordinates
+    method: str  # "tsne" or "pca"
+    kept: float  # share of each word's 10 nearest words that are among its 10 nearest on the map
+    html: bytes  # the page
 
     def save(self, path: str | Path) -> None:
-        """Writes the page to `path` and the table beside it."""
+        """Writes the page to `path`, and the table next to it."""
         with atomic_file(path) as file:
             file.write(self.html)
         with atomic_file(table_path(path)) as file:
             self.write_table(file)
 
     def write_table(self, file: IO[bytes]) -> None:
-        """Writes word, count (null where it is not known), x and y as parquet."""
-        import pyarrow  # 0.1 s that no other verb of vectors needs
+        """Writes a parquet table with the columns word, count (null if unknown), x and y."""
+        import pyarrow  # takes 0.1 s, and most users of vectors do not need it
         from pyarrow import parquet
 
         counts = [None] * len(self.words) if self.counts is None else self.counts
@@ -62,23 +60,23 @@ class WordMap:
 
 
 def table_path(path: str | Path) -> Path:
-    """Returns where the table of a map is: map.parquet of map.html."""
+    """Returns the path of the table of a map: map.parquet for map.html."""
     return Path(path).with_suffix(".parquet")
 
 
 def check_map(path: str | Path | None, words: int, seed: int, method: str) -> str:
-    """Returns the method, "tsne" or "pca"; InputError for settings that no map can be drawn by."""
+    """Returns the method, "tsne" or "pca". Raises InputError for unusable settings."""
     if path not in (None, "-") and Path(path).suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"`output` {path}: a map is a page, so name a file that ends in .html")
+        raise InputError(f"`output` {path}: a map is a page, so name a file ending in .html")
     if words < 1:
-        raise InputError(f"`words` {words} is out of range; ask for one word at least")
+        raise InputError(f"`words` {words} is out of range; use 1 or more")
     if not 0 <= seed < 1 << 32:
-        raise InputError(f"`seed` {seed} is out of range; take 0 to {(1 << 32) - 1}")
+        raise InputError(f"`seed` {seed} is out of range; use 0 to {(1 << 32) - 1}")
     return chosen_method(method)
 
 
 def draw_map(vectors: WordRows, words: int, title: str, seed: int, method: str) -> WordMap:
-    """Returns the map of the most frequent `words`, by the method "tsne" or "pca"."""
+    """Draws a map of the `words` most frequent words by the method "tsne" or "pca"."""
     n = min(words, len(vectors.words))
     if not n:
         raise InputError("there are no words to draw a map of")
@@ -114,10 +112,10 @@ def draw_map(vectors: WordRows, words: int, title: str, seed: int, method: str) 
 def _examples(
     words: list[str], unit: np.ndarray, found: np.ndarray, centres: np.ndarray
 ) -> list[list[str]]:
-    """For each class frequent words of it that are near its centre."""
+    """Returns for each class EXAMPLES frequent words near its centre."""
     examples = []
     for number, centre in enumerate(centres):
-        # of its most frequent tenth, those in the middle
+        # the nearest to the centre among the most frequent tenth
         rows = np.flatnonzero(found == number)
         rows = rows[: max(EXAMPLES, len(rows) // 10)]
         best = np.argsort(-(unit[rows] @ centre), kind="stable")[:EXAMPLES]

@@ -1,5 +1,5 @@
-"""A place in the plane for each word: by t-SNE (openTSNE), which keeps neighbours together, or by
-the two directions in which the vectors differ most."""
+"""Computes the coordinates of each word: by t-SNE (openTSNE), which keeps neighbours together, or
+by the first two principal components."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from w2v.errors import InputError
 from w2v.explorer.map.neighbours import Neighbours
 
 METHODS = ("auto", "tsne", "pca")
-# At a third of 30 neighbours, t-SNE keeps as many of the nearest 10 as it does at a third of 90, in
-# less time.
+# With 30 neighbours (perplexity 10), t-SNE keeps as many of the nearest 10 words together as with
+# 90 (perplexity 30), in less time.
 NEIGHBOURS = 30
-FEWEST = 10  # words that t-SNE is worth while for
-FEW = 5000  # up to here Barnes and Hut's approximation is as fast as the other
-# Rounds of gradient descent; more do not keep more neighbours.
+FEWEST = 10  # with fewer words, t-SNE is not worthwhile
+FEW = 5000  # up to this many words, the Barnes-Hut approximation is as fast as that by FFT
+# Iterations of gradient descent; more do not keep more neighbours together.
 EXAGGERATED, ROUNDS = 250, 350
 
 
 def chosen_method(method: str) -> str:
-    """Returns "tsne" or "pca"; InputError for what cannot be had."""
+    """Returns "tsne" or "pca". Raises InputError if the method is unknown or not installed."""
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
-    there = find_spec("openTSNE") is not None
-    if method == "tsne" and not there:
-        remedy = "pip install 'w2v[map]', or take `method` pca"
-        raise InputError(f"`method` tsne needs openTSNE, which is not installed here: {remedy}")
-    return ("tsne" if there else "pca") if method == "auto" else method
+    installed = find_spec("openTSNE") is not None
+    if method == "tsne" and not installed:
+        remedy = "pip install 'w2v[map]', or use `method` pca"
+        raise InputError(f"`method` tsne needs openTSNE, which is not installed: {remedy}")
+    return ("tsne" if installed else "pca") if method == "auto" else method
 
 
 def layout(unit: np.ndarray, near: Neighbours, method: str, seed: int) -> np.ndarray:
-    """Returns the places [N, 2] float32 of unit rows [N, D], whose nearest rows are `near`."""
+    """Returns the coordinates [N, 2] float32 of unit rows [N, D]; `near` are their nearest rows."""
     plane = principal(unit, 2)
     if method == "pca" or len(unit) < FEWEST:
         return plane.astype(np.float32)
-    import openTSNE  # half a second, and not a requirement of w2v
+    import openTSNE  # takes half a second, and is not a requirement of w2v
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
     start = plane / max(plane[:, 0].std(), 1e-9)
-    # words with the same vector start at different places, or they would stay together
+    # words with the same vector must start at different places, or t-SNE could not separate them
     start += np.random.default_rng(seed).normal(scale=0.01, size=start.shape)
     distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * near.cosines.astype(np.float64)))
     index = PrecomputedNeighbors(np.ascontiguousarray(near.rows), distances)
@@ -51,7 +51,7 @@ def layout(unit: np.ndarray, near: Neighbours, method: str, seed: int) -> np.nda
         np.ascontiguousarray(start * 1e-4),
         affinities,
         negative_gradient_method="bh" if few else "fft",
-        n_jobs=1,  # threads would add up in an order of their own each time
+        n_jobs=1,  # with threads, the order of additions, and thus the result, would vary
         random_state=seed,
     )
     embedding.optimize(EXAGGERATED, exaggeration=12, momentum=0.5, inplace=True)
@@ -60,14 +60,14 @@ def layout(unit: np.ndarray, near: Neighbours, method: str, seed: int) -> np.nda
 
 
 def principal(rows: np.ndarray, k: int, *, centred: bool = True) -> np.ndarray:
-    """Returns the rows [N, D] along the k directions [N, k] in which they differ most from their
-    mean, or from zero; float64."""
+    """Returns the projections [N, k] float64 of rows [N, D] on their first k principal components;
+    unless `centred`, the mean is not subtracted."""
     rows = rows.astype(np.float64)
     if centred:
         rows -= rows.mean(axis=0)
     _, directions = np.linalg.eigh(rows.T @ rows)
     directions = directions[:, ::-1][:, :k]
-    # a direction and its opposite are as good as each other: the largest part points up
+    # the sign of a direction is arbitrary: make its largest component positive
     largest = np.abs(directions).argmax(axis=0)
     directions *= np.sign(directions[largest, np.arange(directions.shape[1])])
     found = rows @ directions
@@ -75,7 +75,8 @@ def principal(rows: np.ndarray, k: int, *, centred: bool = True) -> np.ndarray:
 
 
 def kept(places: np.ndarray, near: Neighbours) -> float:
-    """Returns the share of the nearest words [N, k] that are among the k nearest on the map."""
+    """Returns the share of the nearest words `near` [N, k] that are among the k nearest on the map
+    with coordinates `places` [N, 2]."""
     k = near.rows.shape[1]
     if not k:
         return 1.0

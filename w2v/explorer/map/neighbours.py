@@ -1,4 +1,4 @@
-"""The exact nearest words of many words at once, by cosine."""
+"""Finds the exact nearest words of many words at once, by cosine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ QUERIES, ROWS = 256, 16384  # scores in one block: 16 MB
 
 
 class Neighbours(NamedTuple):
-    """For each word the rows [N, k] int64 of others and their cosines [N, k] float32, best first,
-    of equal ones the earlier row."""
+    """For N words, the rows [N, k] int64 of their nearest words and the cosines [N, k] float32,
+    best first; ties are ordered by row."""
 
     rows: np.ndarray
     cosines: np.ndarray
@@ -26,13 +26,13 @@ class Neighbours(NamedTuple):
 
 
 def nearest_inside(vectors: WordRows, n: int, k: int) -> Neighbours:
-    """Returns the k nearest of the first n words to each of them, among themselves (k < n)."""
+    """Returns for each of the first n words the k nearest ones among these n words (k < n)."""
     return _merged(vectors, slice(0, n), n, k, None)
 
 
 def nearest_of_all(vectors: WordRows, inside: Neighbours, k: int) -> Neighbours:
-    """Returns the k nearest words of the whole vocabulary to each of the first words, which are
-    known `inside` those already; fewer than k where the vocabulary is so small."""
+    """Returns for each of the first n words the k nearest ones in the whole vocabulary (fewer if
+    that is small), given the nearest ones among the n words, `inside`."""
     n = len(inside.rows)
     return _merged(vectors, slice(n, len(vectors.words)), n, k, inside.first(k))
 
@@ -40,7 +40,7 @@ def nearest_of_all(vectors: WordRows, inside: Neighbours, k: int) -> Neighbours:
 def _merged(
     vectors: WordRows, among: slice, n: int, k: int, known: Neighbours | None
 ) -> Neighbours:
-    """The k nearest to the first n words out of the rows `among` and those that are known."""
+    """Returns for each of the first n words the k nearest out of the rows `among` and `known`."""
     if known is None:
         known = Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32))
     rows, cosines = list(_blocks(known.rows)), list(_blocks(known.cosines))
@@ -66,14 +66,14 @@ def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _best(scores: np.ndarray, k: int) -> np.ndarray:
-    """Columns [Q, ≤ k] of the highest scores of each row [Q, n], in rising order; of equal scores
-    the earlier columns."""
+    """Returns the columns [Q, ≤ k] of the highest scores in each row [Q, n], in ascending order;
+    ties go to the earlier columns."""
     n = scores.shape[1]
     if n <= k:
         return np.broadcast_to(np.arange(n), scores.shape)
     chosen = np.argpartition(scores, n - k, axis=1)[:, n - k :]
-    threshold = np.take_along_axis(scores, chosen[:, :1], 1)  # the k-th stands first
-    # A partition takes any of equal scores: words with the same vector are sorted out one by one.
+    threshold = np.take_along_axis(scores, chosen[:, :1], 1)  # the k-th highest comes first
+    # A partition chooses arbitrarily among ties: rows with ties at the threshold are sorted.
     for row in np.flatnonzero((scores >= threshold).sum(axis=1) > k):
         chosen[row] = np.argsort(-scores[row], kind="stable")[:k]
     chosen.sort(axis=1)

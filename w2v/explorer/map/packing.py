@@ -1,13 +1,13 @@
-"""What a map shows in few bytes, which the page unpacks: deflated,
+"""Packs the data of a map into few bytes, which the page unpacks. The format, deflated:
 
     4 bytes   the length of the JSON text, little-endian
-    JSON      words: those of the map, and behind them others that are neighbours; counts or null;
-              k, dim, bits; what else the page says
-    planes    x low, x high, y low, y high, class: a byte a word; then by word and neighbour its
-              number, low, middle and high byte (0xffffff: none), and 10,000 times its cosine + 1,
-              low and high byte; then the rounded vectors
+    JSON      words: those of the map, then other words that are neighbours; counts or null; k, dim,
+              bits; other facts shown on the page
+    planes    x low, x high, y low, y high, class: one byte per word each; then for each word and
+              neighbour the neighbour's number, low, middle and high byte (0xffffff: none), and
+              10,000 * (cosine + 1), low and high byte; then the quantized vectors
 
-Planes of bytes deflate better than numbers of several bytes.
+Planes of single bytes compress better than numbers of several bytes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from w2v.explorer.map.neighbours import Neighbours
 
 COSINE_STEPS = 10_000
 NOBODY = 0xFFFFFF
-# Of rounded vectors, for each word: 20,000 of them leave room for the rest within 4 MB.
+# Of a quantized vector: with 20,000 words, the whole page stays within 4 MB.
 VECTOR_BYTES = 60
-FEW_BYTES = 20_000 * VECTOR_BYTES  # maps of fewer words may have more each
+FEW_BYTES = 20_000 * VECTOR_BYTES  # maps of fewer words may use more bytes per word
 
 
 def packed(
@@ -35,11 +35,11 @@ def packed(
     near: Neighbours,
     unit: np.ndarray,
 ) -> bytes:
-    """Returns the bytes: `near` counts the words in the order of about["words"], and where its
-    cosine is -inf there is nobody."""
+    """Returns the packed bytes. `near` numbers words in the order of about["words"]; a cosine of
+    -inf means no neighbour."""
     vectors, bits = rounded(unit)
-    told = {**about, "k": near.rows.shape[1], "dim": vectors.shape[1] * 8 // bits, "bits": bits}
-    text = json.dumps(told, separators=(",", ":")).encode()
+    facts = {**about, "k": near.rows.shape[1], "dim": vectors.shape[1] * 8 // bits, "bits": bits}
+    text = json.dumps(facts, separators=(",", ":")).encode()
     nobody = np.isneginf(near.cosines)
     rows = np.where(nobody, NOBODY, near.rows)
     cosines = np.rint((np.where(nobody, 0, near.cosines) + 1) * COSINE_STEPS)
@@ -56,9 +56,9 @@ def packed(
 
 
 def rounded(unit: np.ndarray) -> tuple[np.ndarray, int]:
-    """Returns unit rows [N, D] in bytes [N, n] and how many bits a value has: 8, where one stands
-    in a byte, or 4, where two do, of the directions that hold most. Rows have their own scale: who
-    reads them brings them to length 1 again."""
+    """Quantizes unit rows [N, D] to bytes [N, n]. Returns these and the bits per value: 8, or 4 for
+    values along the first principal components, packed in pairs. Each row is scaled separately, so
+    that the page must normalize it to length 1."""
     n, dim = unit.shape
     room = max(VECTOR_BYTES, FEW_BYTES // max(n, 1))
     if dim <= room:
@@ -70,13 +70,13 @@ def rounded(unit: np.ndarray) -> tuple[np.ndarray, int]:
     if unit.shape[1] % 2:
         unit = np.pad(unit, ((0, 0), (0, 1)))
     spread = np.sqrt(np.square(unit).mean(axis=1, keepdims=True))
-    # of 15 steps of 0.35 the last ones also hold what is farther out, which is little
+    # 15 steps of 0.35 standard deviations; the outermost ones also stand for the few values beyond
     steps = np.rint(unit / np.maximum(0.35 * spread, 1e-30)).clip(-7, 7).astype(np.int64) + 8
     return (steps[:, 0::2] | steps[:, 1::2] << 4).astype(np.uint8), 4
 
 
 def _grid(places: np.ndarray) -> np.ndarray:
-    """Places [N, 2] in 65,536 steps of the longer side."""
+    """Quantizes coordinates [N, 2] to 65,536 steps of the longer side."""
     low = places.min(axis=0)
     side = max(float((places.max(axis=0) - low).max()), 1e-30)
     return np.asarray(np.rint((places.astype(np.float64) - low) / side * 0xFFFF))

@@ -1,10 +1,10 @@
-"""A report of training runs: one HTML file with their settings, curves and scores, to read or to
+"""A report on training runs: one HTML page with their settings, curves and scores, to read or to
 print.
 
-record.py    what a run directory says of its run
-charts.py    pictures, as SVG
-sections.py  the parts of the page
-writing.py   the page
+record.py    reads run directories
+charts.py    draws charts as SVG
+sections.py  makes the sections of the page
+writing.py   makes the page
 """
 
 from w2v.explorer.report.writing import check_report, write_report

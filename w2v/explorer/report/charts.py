@@ -1,5 +1,5 @@
-"""Charts as SVG: lines over linear or logarithmic axes, and values with their intervals. Colours
-come from the style of the page, so that both themes and paper suit them."""
+"""Draws charts as SVG: lines over linear or logarithmic axes, and values with intervals. Colours
+are defined in the style sheet of the page, for the light and dark theme and for print."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from w2v.explorer.page import text
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 66, 22, 12, 44  # around the plot
-MOST_POINTS = 400  # of one line: more cannot be seen
-FARTHEST = 1e300  # the distance of two such points is a number still
-ROW, GAP = 13, 12  # of intervals: the height of a run, and between sections
-NAMES = 190  # the width of their names
+LEFT, RIGHT, TOP, BOTTOM = 66, 22, 12, 44  # margins of the plot
+MOST_POINTS = 400  # of one line: more would not be visible
+FARTHEST = 1e300  # the distance of two such points does not overflow
+ROW, GAP = 13, 12  # interval charts: height of a run, and space between rows
+NAMES = 190  # interval charts: width of the names
 
 Point = tuple[float, float]
 
 
 class Series(NamedTuple):
-    """A line of points in the colour of its run, with marks where there are few."""
+    """A line of points in the colour of its run, with marks if they are few."""
 
     name: str
     colour: int
@@ -28,8 +28,7 @@ class Series(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What an axis says. `whole`: it goes from zero, or a logarithmic one from 1, to the last
-    value."""
+    """An axis. If `whole`, it begins at 0, or at 1 if logarithmic, and ends at the last value."""
 
     label: str
     log: bool = False
@@ -37,7 +36,7 @@ class Axis(NamedTuple):
 
 
 class Scale:
-    """Where a value is on the page: from `start` to `end` pixels."""
+    """Maps values to positions on the page, from `start` to `end` pixels."""
 
     def __init__(self, values: Sequence[float], axis: Axis, start: float, end: float) -> None:
         self.axis, self.start, self.end = axis, start, end
@@ -58,7 +57,7 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Returns round values to be written at the axis."""
+        """Returns round values to label the axis with."""
         if not self.axis.log:
             step = _round_step((self.high - self.low) / 5)
             first = math.ceil(self.low / step - 1e-9)
@@ -86,8 +85,8 @@ def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
         line = " ".join(f"{across(a):.1f},{upward(b):.1f}" for a, b in points)
         parts.append(f'<polyline class="line s{colour}" points="{line}"/>')
         for a, b in points if len(points) <= 30 else ():
-            told = f"{name}: {y.label} {number(b)} at {x.label} {number(a)}"
-            parts.append(_mark(colour, across(a), upward(b), told))
+            tip = f"{name}: {y.label} {number(b)} at {x.label} {number(a)}"
+            parts.append(_mark(colour, across(a), upward(b), tip))
     return _figure(title, HEIGHT, parts)
 
 
@@ -101,7 +100,7 @@ class Estimate(NamedTuple):
 
 
 def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], label: str) -> str:
-    """Returns a chart of named rows of estimates, one below the other."""
+    """Draws named rows of estimates, one below the other; "" if there are none."""
     rows = [row for row in rows if row[1]]
     if not rows:
         return ""
@@ -118,20 +117,20 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
         shown = name if len(name) <= 27 else f"{name[:26]}…"
         parts.append(_label(NAMES - 10, top + tall / 2 + 4, shown, "end"))
         for each in row:
-            middle, told = top + ROW / 2, f"{each.name}: {number(each.value)}"
+            middle, tip = top + ROW / 2, f"{each.name}: {number(each.value)}"
             if each.interval:
                 low, high = each.interval
-                told += f" ({number(low)} to {number(high)})"
+                tip += f" ({number(low)} to {number(high)})"
                 bar = (across(low), middle), (across(high), middle)
                 parts.append(_line(f"line s{each.colour}", *bar))
-            parts.append(_mark(each.colour, across(each.value), middle, told))
+            parts.append(_mark(each.colour, across(each.value), middle, tip))
             top += ROW
         top += GAP
     return _figure(title, height, parts)
 
 
 def number(value: float | None) -> str:
-    """Returns a number for people: 17.4 M, 1,024, 0.0251."""
+    """Formats a number for display: 17.4 M, 1,024, 0.0251."""
     if value is None or not math.isfinite(value):
         return "n/a"
     size = abs(value)
@@ -171,8 +170,8 @@ def _line(kind: str, start: Point, end: Point) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
 
 
-def _mark(colour: int, x: float, y: float, told: str) -> str:
-    title = f"<title>{text(told)}</title>"
+def _mark(colour: int, x: float, y: float, tip: str) -> str:
+    title = f"<title>{text(tip)}</title>"
     return f'<circle class="mark s{colour}" cx="{x:.1f}" cy="{y:.1f}" r="3.3">{title}</circle>'
 
 
@@ -181,7 +180,7 @@ def _label(x: float, y: float, shown: str, anchor: str = "middle") -> str:
 
 
 def _drawable(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
-    """Points that can be drawn, positive where the axis asks for it; of too many a part."""
+    """Returns the points that can be drawn (positive on logarithmic axes), at most MOST_POINTS."""
     good = [
         (a, b)
         for a, b in points

@@ -1,4 +1,4 @@
-"""What a run directory says of its run. A run that was stopped or still goes on says less."""
+"""Reads the records of runs from their directories, also of runs that are unfinished."""
 
 from __future__ import annotations
 
@@ -25,64 +25,62 @@ from w2v.vectors.loading import check_version, load_vectors
 
 Point = tuple[float, float]
 RUN = (CONFIG, VERSION)
-SHORTEST = 0.5  # seconds
+SHORTEST = 0.5  # seconds over which a speed is computed, at least
 
 
 @dataclass
 class Record:
-    """A run. `settings`: name and value, in the order of config.yaml. `metrics`: the lines of
-    metrics.jsonl. `summary`: what it came to; None: nothing yet. `analogies`, `similarity`: scores
-    of its vectors by the set's name."""
+    """The record of a run."""
 
     path: Path
     name: str
-    settings: dict[str, Any]
-    metrics: list[dict[str, Any]]
-    summary: dict[str, Any] | None
-    counts: np.ndarray
-    analogies: dict[str, AnalogyResult] = field(default_factory=dict)
-    similarity: dict[str, SimilarityResult] = field(default_factory=dict)
+    settings: dict[str, Any]  # in the order of config.yaml
+    metrics: list[dict[str, Any]]  # the lines of metrics.jsonl
+    summary: dict[str, Any] | None  # None for an unfinished run
+    counts: np.ndarray  # of the vocabulary
+    analogies: dict[str, AnalogyResult] = field(default_factory=dict)  # by the set's name
+    similarity: dict[str, SimilarityResult] = field(default_factory=dict)  # by the set's name
 
     @property
     def unit(self) -> str:
-        """What it counts: words, or tokens of a language model."""
+        """The unit of training: "words", or "tokens" for a language model."""
         return "tokens" if self.is_language_model else "words"
 
     @property
     def is_language_model(self) -> bool:
-        """Whether it is no run of word vectors."""
+        """Whether the run trains a language model rather than word vectors."""
         return self.settings.get("model") == LANGUAGE_MODEL
 
     @cached_property
     def progress(self) -> list[dict[str, Any]]:
-        """The lines that say how training went on."""
+        """The metrics about the progress of training."""
         return [line for line in self.metrics if "fraction" in line and _is_number(line, "words")]
 
     def curve(self, name: str) -> list[Point]:
-        """Returns (words worked off, value) of the lines with a value of that name."""
+        """Returns (words processed, value) for the metrics with a value of that name."""
         return [(line["words"], line[name]) for line in self.progress if _is_number(line, name)]
 
     def speed(self) -> list[Point]:
-        """Returns (words worked off, words a second since the point before)."""
+        """Returns (words processed, words per second since the previous point)."""
         found, words, seconds = [], 0.0, 0.0
         lines = [line for line in self.progress if _is_number(line, "seconds")]
         for line in lines:
             done, passed = line["words"] - words, line["seconds"] - seconds
-            # of a moment, such as the one at the end, the speed is only noise
+            # over a very short time, as between the last two lines, the speed is only noise
             if done > 0 and passed > (SHORTEST if len(lines) > 1 else 0):
                 found.append((line["words"], done / passed))
                 words, seconds = line["words"], line["seconds"]
-        if not found and lines and lines[-1]["seconds"] > 0:  # a run of moments
+        if not found and lines and lines[-1]["seconds"] > 0:  # a very short run
             found = [(lines[-1]["words"], lines[-1]["words"] / lines[-1]["seconds"])]
         return found
 
     def validation(self, name: str) -> list[Point]:
-        """Returns (epoch, value) of the measurements on another text."""
+        """Returns (epoch, value) for the validation metrics of that name."""
         lines = [line for line in self.metrics if _is_number(line, name)]
         return [(line["epoch"], line[name]) for line in lines if _is_number(line, "epoch")]
 
     def told(self, *names: str) -> float | None:
-        """Returns a number of the summary, or None: told("seconds", "training")."""
+        """Returns a number in the summary, such as told("seconds", "training"), or None."""
         *parts, last = names
         inner: Any = self.summary or {}
         for name in parts:
@@ -102,7 +100,7 @@ class Record:
 
 
 def read_runs(given: Sequence[str | Path]) -> list[Record]:
-    """Returns the records of run directories, with names that differ."""
+    """Returns the records of run directories, with distinct names."""
     paths = [named(path, "a run") for path in given]
     shown = _names([path.resolve() for path in paths])
     return [_read_run(path, name) for path, name in zip(paths, shown, strict=True)]
@@ -110,8 +108,8 @@ def read_runs(given: Sequence[str | Path]) -> list[Record]:
 
 def _read_run(path: Path, name: str) -> Record:
     if not path.is_dir() or not all((path / each).is_file() for each in RUN):
-        what = "does not exist" if not path.exists() else "is no run directory"
-        raise InputError(f"{path} {what}; name a folder that w2v train wrote")
+        what = "does not exist" if not path.exists() else "is not a run directory"
+        raise InputError(f"{path} {what}; name a folder written by w2v train")
     check_version(path)
     pairs, _ = read_settings(path / CONFIG)
     counts = np.empty(0, np.int64)
@@ -128,7 +126,7 @@ def _is_number(line: dict[str, Any], name: str) -> bool:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The last part of each path, or as many as make them differ."""
+    """Returns the shortest suffixes of the paths, with equally many parts, that are distinct."""
     for parts in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-parts:]) for path in paths]
         if len(set(names)) == len(names):

@@ -1,5 +1,5 @@
-"""The parts of a report: tables and charts of several runs beside each other, each in the colour of
-its run."""
+"""Makes the sections of a report: tables and charts of several runs side by side, each in the
+colour of its run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING = "n/a"
 
 
 def overview(runs: Sequence[Record]) -> str:
-    """What each run is and what it came to."""
+    """Returns the section with the main settings and results of each run."""
     facts: dict[str, list[str]] = {}
 
     def fact(name: str, shown: Callable[[Record], str]) -> None:
@@ -57,8 +57,8 @@ def overview(runs: Sequence[Record]) -> str:
 
 
 def curves(runs: Sequence[Record]) -> str:
-    """Loss, learning rate, speed and validation over training."""
-    worked = Axis(f"{runs[0].unit} worked off", whole=True)
+    """Returns the section with loss, learning rate, speed and validation during training."""
+    worked = Axis(f"{runs[0].unit} processed", whole=True)
     nats = Axis("nats per prediction")
 
     def over_words(title: str, name: str, label: Axis) -> str:
@@ -73,34 +73,34 @@ def curves(runs: Sequence[Record]) -> str:
         line_chart("Speed", speeds, worked, Axis(f"{runs[0].unit} per second")),
     ]
     if not any(charts):
-        return _section("Training", '<p class="faint">No run has a line of metrics yet.</p>')
+        return _section("Training", '<p class="faint">No run has metrics yet.</p>')
     note = ""
     if len(losses) > 1:
-        note = "The runs learn by different losses, whose values do not compare."
+        note = "The runs have different losses, whose values are not comparable."
     return _section("Training", _legend(runs) + _charts(charts), note)
 
 
 def vocabulary(runs: Sequence[Record]) -> str:
-    """How many words there are, and how often they occur by rank."""
-    told: dict[str, Callable[[Record], str]] = {
+    """Returns the section with the size of the vocabulary, and word frequency by rank."""
+    facts: dict[str, Callable[[Record], str]] = {
         "words of the corpus": lambda run: _whole(run.told("words", "read")),
         "distinct words kept": lambda run: _whole(len(run.counts) or None),
         "share of the corpus left out": _left_out,
-        "the rarest occurs": lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None),
+        "count of the rarest": lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None),
     }
-    rows = [[name, *map(shown, runs)] for name, shown in told.items()]
+    rows = [[name, *map(shown, runs)] for name, shown in facts.items()]
     rank = Axis("rank of the word", log=True, whole=True)
     occurrences = _series(runs, [_zipf(run.counts) for run in runs])
     shares = _series(runs, [_zipf(run.counts, of_text=True) for run in runs])
     charts = [
         line_chart("Frequency by rank (Zipf)", occurrences, rank, Axis("occurrences", log=True)),
-        line_chart("The text that the first words make up", shares, rank, Axis("% of the text")),
+        line_chart("Share of the text covered by rank", shares, rank, Axis("% of the text")),
     ]
     return _section("Vocabulary", _table(["", *_heads(runs)], rows) + _charts(charts))
 
 
 def scores(runs: Sequence[Record]) -> str:
-    """What the sets say of the vectors, with 95 % intervals."""
+    """Returns the section with the scores of the vectors, with 95 % intervals."""
     parts = [_analogies(runs, name) for name in _named(run.analogies for run in runs)]
     if pairs := _named(run.similarity for run in runs):
         parts.append(_similarity(runs, pairs))
@@ -111,7 +111,7 @@ def scores(runs: Sequence[Record]) -> str:
 
 
 def settings(runs: Sequence[Record]) -> str:
-    """Every setting: those that differ between the runs first."""
+    """Returns the section with all settings, those that differ between the runs first."""
     apart, same = [], []
     for name in _named(run.settings for run in runs):
         head, own = f"<code>{text(name)}</code>", [_value(run.settings.get(name)) for run in runs]
@@ -176,12 +176,12 @@ def _similarity(runs: Sequence[Record], names: Sequence[str]) -> str:
                 counted = f"{each.covered:,} of {each.total:,} pairs"
                 cells[place] = _with_interval(_decimal(value), ends, 1, counted)
             rows.append([f"{text(name)}, {measure.title()}", *cells])
-    chart = interval_chart("Similarity", drawn, "Spearman's correlation with people's scores")
+    chart = interval_chart("Similarity", drawn, "Spearman's correlation with human scores")
     return _chart_and_table(chart, _table(["", *_heads(runs)], rows), len(runs))
 
 
 def _named(values: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The names in any of them, each once, in their order."""
+    """Returns the distinct keys of all mappings, in order."""
     return list(dict.fromkeys(name for each in values for name in each))
 
 
@@ -194,8 +194,8 @@ def _estimate(
 
 def _with_interval(shown: str, ends: Interval | None, times: float, counted: str) -> str:
     digits = 1 if times == 100 else 3
-    told = "" if ends is None else f"{times * ends[0]:.{digits}f} – {times * ends[1]:.{digits}f}, "
-    return f'{shown}<br><span class="faint small">{told}{counted}</span>'
+    span = f"{times * ends[0]:.{digits}f} – {times * ends[1]:.{digits}f}, " if ends else ""
+    return f'{shown}<br><span class="faint small">{span}{counted}</span>'
 
 
 def _series(runs: Sequence[Record], points: Sequence[Sequence[Point]]) -> list[Series]:
@@ -217,7 +217,7 @@ def _left_out(run: Record) -> str:
 
 def _epochs(run: Record) -> str:
     if run.summary is None:
-        return "not ended"
+        return "unfinished"
     return text(f"{number(run.told('epochs_done'))} of {number(run.told('epochs'))}")
 
 
@@ -229,7 +229,7 @@ def _heads(runs: Sequence[Record]) -> list[str]:
 
 
 def _chart_and_table(chart: str, table: str, columns: int) -> str:
-    """Side by side, or below each other where the table is wide."""
+    """Places a chart and a table side by side, or below each other if the table is wide."""
     return f'<div class="{"beside" if columns == 1 else "stacked"}">{chart}{table}</div>'
 
 
@@ -238,8 +238,8 @@ def _legend(runs: Sequence[Record]) -> str:
 
 
 def _section(title: str, content: str, note: str = "") -> str:
-    told = f'<p class="faint">{text(note)}</p>' if note else ""
-    return f"<section><h2>{text(title)}</h2>{told}{content}</section>"
+    shown = f'<p class="faint">{text(note)}</p>' if note else ""
+    return f"<section><h2>{text(title)}</h2>{shown}{content}</section>"
 
 
 def _charts(charts: Sequence[str]) -> str:
@@ -247,7 +247,7 @@ def _charts(charts: Sequence[str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table of cells and heads that are HTML."""
+    """Returns a table; its cells and headings are HTML."""
     head = "".join(f"<th>{each}</th>" for each in heads) if any(heads) else ""
     body = "".join("<tr>" + "".join(f"<td>{each}</td>" for each in row) + "</tr>" for row in rows)
     head = f"<thead><tr>{head}</tr></thead>" if head else ""

@@ -1,4 +1,4 @@
-"""Writes the report of one or several runs."""
+"""Makes the page of a report on one or several runs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from w2v.explorer import page
 from w2v.explorer.report import sections
 from w2v.explorer.report.record import read_runs
 
-MOST_RUNS = 10  # as many as there are colours
+MOST_RUNS = 10  # the number of distinguishable colours
 
 
 def check_report(path: str | Path, runs: Sequence[str | Path]) -> None:
-    """Raises InputError for what no report can be made of."""
+    """Raises InputError if a report cannot be made of these runs, or written to this path."""
     if path != "-" and Path(path).suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"`output` {path}: a report is a page, so name a file that ends in .html")
+        raise InputError(f"`output` {path}: a report is a page, so name a file ending in .html")
     if not 1 <= len(runs) <= MOST_RUNS:
-        raise InputError(f"{len(runs)} runs do not make a report: name 1 to {MOST_RUNS}")
+        raise InputError(f"a report cannot have {len(runs)} runs: name 1 to {MOST_RUNS}")
 
 
 def write_report(
     runs: Sequence[str | Path], questions: Sequence[str | Path] = (), title: str | None = None
 ) -> bytes:
-    """Returns the page; `questions` are files of sets in the place of those that come with w2v."""
+    """Returns the page; `questions` are files of test sets, by default those included in w2v."""
     sets = [load_set(each) for each in questions] or default_sets()
     found = read_runs(runs)
     for run in found:

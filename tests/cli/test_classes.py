@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError
 from w2v.vectors import WordVectors
 
 from .conftest import Run
@@ -29,7 +29,6 @@ def vectors(tmp_path: Path) -> WordVectors:
 def test_bunches_are_found_the_largest_first(
     w2v: Run, vectors: WordVectors, tmp_path: Path
 ) -> None:
-    pytest.importorskip("sklearn")
     done = w2v("classes", "v.txt", "-k", "3")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -45,7 +44,6 @@ def test_bunches_are_found_the_largest_first(
 
 
 def test_the_same_seed_makes_the_same_classes() -> None:
-    pytest.importorskip("sklearn")
     vectors = WordVectors(
         [str(i) for i in range(3000)], np.random.default_rng(1).normal(size=(3000, 20))
     )
@@ -56,7 +54,6 @@ def test_the_same_seed_makes_the_same_classes() -> None:
 
 
 def test_equal_vectors_and_more_classes_than_words(w2v: Run, vectors: WordVectors) -> None:
-    pytest.importorskip("sklearn")
     same = WordVectors(["a", "b", "c"], np.ones((3, 2)))
     assert same.classes(2).tolist() == [0, 0, 0]
     with pytest.raises(InputError, match=r"`k` 4 .* 3 words"):
@@ -64,11 +61,3 @@ def test_equal_vectors_and_more_classes_than_words(w2v: Run, vectors: WordVector
     done = w2v("classes", "v.txt")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "-k 500" in done.stderr or "--k 500" in done.stderr
-
-
-def test_scikit_learn_is_named_where_it_is_missing(
-    vectors: WordVectors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "sklearn.cluster", None)
-    with pytest.raises(RunError, match=r"scikit-learn.*pip install"):
-        vectors.classes(2)

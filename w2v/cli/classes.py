@@ -1,7 +1,6 @@
 """Group the words into classes of similar ones, by k-means on vectors of length 1.
 
 Printed are a word and the number of its class, most frequent words first; class 0 is the largest.
-It needs scikit-learn: pip install 'w2v[map]'.
 
 \b
   w2v classes vectors.bin -k 500 -o classes.tsv

@@ -1,34 +1,19 @@
-"""Words in classes, by scikit-learn's k-means on unit vectors, which groups them by cosine."""
+"""Words in classes of similar ones."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.system.packages import told_if_missing
 from w2v.vectors.rows import WordRows
-
-ROUNDS = 30
 
 
 def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
-    """Returns the class of each word, [V] int64: 0 is the largest of k. The same seed gives the
-    same classes. Needs scikit-learn, which comes with w2v[map]."""
+    """Returns the class of each word, [V] int64: 0 is the largest of k, or of fewer where fewer
+    vectors differ. The same seed gives the same classes."""
+    from w2v.explorer.map.classes import classes  # what no other method needs
+
     if k > len(vectors):
         words = f"the {len(vectors):,} words of {vectors.source}"
         raise InputError(f"`k` {k:,} is more than {words}; ask for fewer classes")
-    with told_if_missing():
-        from sklearn.cluster import KMeans  # a second, and not a requirement of w2v
-        from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits
-    unit = vectors.unit(slice(None))
-    # The sums of several threads would depend on which is done first.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer vectors differ than k
-        found = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
-    order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
-    number = np.empty(k, np.int64)
-    number[order] = np.arange(k)
-    return np.asarray(number[found])
+    return classes(vectors.unit(slice(None)), k, seed)[0]

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.explorer.map.neighbours import Neighbours
 
 METHODS = ("auto", "tsne", "pca")
@@ -21,13 +21,13 @@ EXAGGERATED, ROUNDS = 250, 350
 
 
 def chosen_method(method: str) -> str:
-    """Returns "tsne" or "pca"; InputError for what cannot be had."""
+    """Returns "tsne" or "pca". Raises InputError for others, RunError for what is not installed."""
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     there = find_spec("openTSNE") is not None
     if method == "tsne" and not there:
         remedy = "pip install 'w2v[map]', or take `method` pca"
-        raise InputError(f"`method` tsne needs openTSNE, which is not installed here: {remedy}")
+        raise RunError(f"`method` tsne needs openTSNE, which is not installed here: {remedy}")
     return ("tsne" if there else "pca") if method == "auto" else method
 
 

@@ -172,6 +172,22 @@ def test_a_file_of_fasttext_comes_out_as_it_went_in(tmp_path):
             assert np.array_equal(after.ngrams.rows, before.ngrams.rows)
 
 
+def test_ngrams_that_only_earlier_words_had_come_back(tmp_path):
+    """Rows that nothing has learnt are zeros where we write, and noise in fastText's own files."""
+    vectors = with_ngrams()
+    ngrams, learnt = vectors.ngrams.ngrams, vectors.ngrams.rows
+    _, own = ngrams.ids(vectors.words)
+    unknown = [f"{letter}xyz" for letter in "abcdefghijklmnop"]
+    for left in (set(own), {*own, *ngrams.ids(unknown[:2])[1]}):
+        rows = learnt.copy()
+        rows[[row not in left for row in range(30)]] = 0
+        vectors.ngrams = NgramRows(ngrams, rows)
+        after = vectors_of(written(vectors), tmp_path)
+        assert [after.has(word) for word in unknown] == [vectors.has(word) for word in unknown]
+        known = [word for word in unknown if vectors.has(word)]
+        assert known and np.array_equal(after[known], vectors[known])
+
+
 def test_other_formats_say_that_ngrams_are_left_out(tmp_path):
     vectors = with_ngrams()
     for name in ("v.txt", "v.parquet", "v.safetensors", "v.npy"):

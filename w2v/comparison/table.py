@@ -14,6 +14,7 @@ from w2v.errors import InputError, shown
 from w2v.losses.table import BASELINE
 from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
+from w2v.system.json import read_object, real_number
 
 Number = int | float | None
 ABSENT = "n/a"
@@ -129,15 +130,17 @@ def load_table(folder: Path) -> dict[str, Row]:
     known = {field.name for field in fields(Row)}
     found = {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_object(path)
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in known}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
+            for number in (each for each in values.values() if type(each) is int):
+                real_number(number)
             own = Row(**values, curve=curve)
             if not all(isinstance(getattr(own, name), kinds) for name, kinds in KINDS.items()):
                 raise ValueError(f"a value of {shown(own.name)} is of another kind")
             found[own.name] = own
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         problem = f"{path} is damaged ({' '.join(str(error).split())})"
         raise InputError(f"{problem}: delete it, or name another `output`") from None
     return found

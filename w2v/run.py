@@ -145,7 +145,7 @@ def _train(
             if job.validation is not None:
                 epochs = round(result.fraction * context.config.training.epochs, 6)
                 job.validation.finish(epochs, result)
-            reporter.stage(f"writing {output.path}")
+            reporter.stage("writing the result")
             summary = _summary(task, text, job, result, clock)
             path, checkpoint, learnt = output.path, None, None
             with world.step():

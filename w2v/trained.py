@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +30,8 @@ class Run:
 
     Attributes:
         path: where it is: a run directory, or the file of vectors that `output` named. Without
-            `output` it is a temporary directory that goes with this object.
+            `output` it is a temporary directory that goes with this object, and is pickled with
+            it; a corpus from memory is not.
         summary: what summary.json says: words, times, losses.
         history: what metrics.jsonl says, and a line for each epoch.
     """
@@ -37,8 +41,12 @@ class Run:
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
         self._keeps: object = None  # a temporary directory stays as long as the run that made it
+        self._own(temporary)
+
+    def _own(self, temporary: Path | None) -> None:
+        self._temporary = temporary
         if temporary is not None:
-            weakref.finalize(self, rmtree, temporary, ignore_errors=True)
+            weakref.finalize(self, _remove, temporary, os.getpid())
 
     @cached_property
     def vectors(self) -> WordVectors:
@@ -77,8 +85,8 @@ class Run:
 
         if isinstance(self._context.lines, Iterator):
             raise InputError(
-                "the corpus was an iterator, which is used up: give it again,"
-                " w2v.train(corpus, resume=run, epochs=...)"
+                "the corpus was an iterator, which is used up, or in the memory of another process:"
+                " give it again, w2v.train(corpus, resume=run, epochs=...)"
             )
         given = {} if epochs is None else plain({"epochs": epochs})
         listener = Listener(callbacks, progress)
@@ -86,6 +94,48 @@ class Run:
         after = carry_out(replace(self._context, config=config, resume=self.path), listener)
         after._keeps = self
         return after
+
+    def __copy__(self) -> Run:
+        found = object.__new__(Run)
+        vars(found).update(vars(self), _keeps=self)
+        return found
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Run:
+        found = self.__copy__()
+        for name in ("summary", "history", "vectors", "model"):
+            if name in vars(self):
+                setattr(found, name, deepcopy(vars(self)[name], memo))
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        of, files = self._context, None
+        if self._is_temporary:
+            entries = [entry for entry in self.path.rglob("*") if entry.is_file()]
+            files = {str(entry.relative_to(self.path)): entry.read_bytes() for entry in entries}
+        left = None if of.lines is None else iter(())
+        told = {"path": self.path, "summary": self.summary, "history": self.history}
+        return {**told, "of": (of.config, of.use_cache, left), "files": files}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        from w2v.training.task import Context
+
+        config, use_cache, lines = state["of"]
+        self._context = Context(config, use_cache=use_cache, lines=lines, keep_state=True)
+        self.path, self.summary, self.history = state["path"], state["summary"], state["history"]
+        self._keeps, temporary = None, None
+        if state["files"] is not None:
+            temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
+            self.path = temporary / "run"
+            self.summary = {**self.summary, "output": str(self.path)}
+        self._own(temporary)
+        for name, data in (state["files"] or {}).items():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).write_bytes(data)
+
+    @property
+    def _is_temporary(self) -> bool:
+        kept = isinstance(self._keeps, Run) and self._keeps._is_temporary
+        return kept or self._temporary is not None
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -95,6 +145,11 @@ class Run:
         what = f"{self.summary['model']}, {self.summary['loss']}"
         rows = f"{self.summary['vocabulary']:,} x {self.summary['dim']}"
         return f"Run({what}, {rows}, {done:.3g} of {asked} epochs, in {self.path})"
+
+
+def _remove(temporary: Path, process: int) -> None:
+    if os.getpid() == process:  # not that of a child by fork, which has the object too
+        rmtree(temporary, ignore_errors=True)
 
 
 def told(config: Config, tell: Callable[[str], None]) -> Config:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from w2v.cli.app import main
 from w2v.cli.output import (
     human_bytes,
     human_count,
@@ -152,3 +153,28 @@ def test_eval_in_a_terminal(tmp_path: Path) -> None:
     assert "interval" not in plain and re.search(
         r"^s +1\.0000 +1\.0000 +3 +3$", plain, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "v.txt", "-o", ""],
+        ["embed", "v.txt", "t.txt", "--output", ""],
+        ["map", "v.txt", "-o", ""],
+        ["report", "run", "-o", ""],
+        ["classes", "v.txt", "-o", ""],
+        ["phrases", "t.txt", "-o", ""],
+        ["vocab", "t.txt", "--output="],
+        ["compare", "t.txt", "-o", ""],
+        ["train", "t.txt", "-o", ""],
+        ["train", "t.txt", "--config", ""],
+        ["report", "run", "-o", "r.html", "--questions", ""],
+    ],
+)
+def test_a_name_without_a_letter_is_told_by_its_option(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = arguments[-2] if arguments[-1] == "" else "--output"
+    named = {"-o": "--output"}.get(empty, empty)
+    assert main(arguments) == 2
+    assert f"{named} is empty: " in capsys.readouterr().err

@@ -167,10 +167,10 @@ def test_a_glob_does_not_follow_links_in_circles(w2v: Run, tmp_path: Path) -> No
 def test_an_extension_that_is_no_vector_format_is_noted(
     w2v: Run, corpus: str, tmp_path: Path
 ) -> None:
-    done = w2v("train", corpus, *QUICK, "--output", "v.csv")
+    done = w2v("train", corpus, *QUICK, "--output", "v.mine")
     assert done.returncode == 0
-    assert "v.csv becomes a run directory" in done.stderr
-    assert load_vectors(tmp_path / "v.csv").dim == 8
+    assert "v.mine becomes a run directory" in done.stderr
+    assert load_vectors(tmp_path / "v.mine").dim == 8
 
 
 def test_words_beyond_max_vocab_are_not_called_rare(w2v: Run, corpus: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.comparison.conftest import LM, StandIn, Verb
 from w2v.comparison.child import read_curve
 from w2v.comparison.table import Row, load_table, save_table, with_speedups
+from w2v.errors import InputError
 
 
 def test_the_table(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
@@ -188,6 +189,20 @@ def test_speedups_are_over_the_full_softmax() -> None:
     ]
     assert [row.speedup for row in with_speedups(rows)] == [3.0, 0.1, 1.0, None]
     assert [row.speedup for row in with_speedups(rows[:2])] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"rows": [{"name": "a", "loss": "nce", "curve": [[HUGE, 1]]}], "others": []}',
+        '{"rows": [{"name": "a", "loss": "nce", "perplexity": HUGE}], "others": []}',
+        "[" * 100_000,
+    ],
+)
+def test_no_table_that_floats_or_the_stack_cannot_hold(tmp_path: Path, text: str) -> None:
+    (tmp_path / "compare.json").write_text(text.replace("HUGE", "9" * 400))
+    with pytest.raises(InputError, match=r"compare\.json is damaged"):
+        load_table(tmp_path)
 
 
 def test_a_table_comes_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.explorer.conftest import HOSTILE, ON_MAP, Called
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.explorer.map.layout import kept
 from w2v.explorer.map.neighbours import Neighbours, nearest_inside, nearest_of_all
 from w2v.explorer.map.packing import packed, rounded
@@ -156,7 +156,7 @@ def test_equal_vectors_have_a_map() -> None:
 def test_without_opentsne_a_map_is_drawn_by_pca(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     assert small(50).map().method == "pca"
-    with pytest.raises(InputError, match=r"openTSNE.*w2v\[map\]"):
+    with pytest.raises(RunError, match=r"openTSNE.*w2v\[map\]"):
         small(50).map(method="tsne")
 
 

@@ -15,7 +15,6 @@ import pytest
 
 import w2v
 from tests.forks import Fork
-from w2v.errors import InputError
 from w2v.runs.metrics import Feed, File
 from w2v.training.report import SilentReporter
 
@@ -152,7 +151,7 @@ def test_without_the_package_a_line_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("w2v.runs.metrics.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"`tensorboard` .* pip install tensorboard"):
+    with pytest.raises(w2v.RunError, match=r"`tensorboard` .* pip install tensorboard"):
         w2v.train(CORPUS, tensorboard=tmp_path / "board", output=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 

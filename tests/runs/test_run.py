@@ -284,4 +284,4 @@ def test_stages_and_warnings_reach_the_reporter(train, folder):
     train(["bad.txt"], reporter=Listener())
     assert "20 invalid UTF-8 sequences" in Listener.said[0]
     assert Listener.said[1].startswith("training 3 words x 16, skip-gram, loss neg, 1 threads")
-    assert Listener.said[2] == "writing bad-skip-gram-neg"
+    assert Listener.said[2] == "writing the result"

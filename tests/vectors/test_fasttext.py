@@ -172,6 +172,21 @@ def test_a_file_of_fasttext_comes_out_as_it_went_in(tmp_path):
             assert np.array_equal(after.ngrams.rows, before.ngrams.rows)
 
 
+def test_ngrams_that_only_earlier_words_had_come_back(tmp_path):
+    """Rows that nothing has learnt are zeros where we write, and noise in fastText's own files."""
+    vectors, ngrams = with_ngrams(), Ngrams(2, 4, 3000)
+    learnt = np.random.default_rng(2).standard_normal((3000, 3)).astype(np.float32)
+    earlier, unknown = ngrams.ids(["earlier"])[1], ["earliest", "xyz"]
+    for left, have in ((earlier, [True, False]), (np.arange(0), [False, False])):
+        rows = np.zeros_like(learnt)
+        for ids in (left, ngrams.ids(vectors.words)[1]):
+            rows[ids] = learnt[ids]
+        vectors.ngrams = NgramRows(ngrams, rows)
+        after = vectors_of(written(vectors), tmp_path)
+        assert [after.has(word) for word in unknown] == have
+        assert have[0] is False or np.array_equal(after["earliest"], vectors["earliest"])
+
+
 def test_other_formats_say_that_ngrams_are_left_out(tmp_path):
     vectors = with_ngrams()
     for name in ("v.txt", "v.parquet", "v.safetensors", "v.npy"):

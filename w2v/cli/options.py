@@ -26,6 +26,7 @@ from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_w
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT", "words": "A,B,…"}
+WANTED = {"FILE": "file", "DIR": "folder"}
 LONGEST_METAVAR = 60  # longer lists of choices are shown in the help text, where they are wrapped
 
 # The sections of --help by group of settings. The sections of settings of particular losses are
@@ -110,6 +111,10 @@ class Command(typer.core.TyperCommand):
             if re.fullmatch("-[a-zA-Z][a-zA-Z_-]+", word) and (guess := renamed(word, known)):
                 raise InputError(f"no such option {word}; did you mean {guess}?")
         rest: list[str] = super().parse_args(ctx, args)
+        for each in self.params:
+            # those that stand for settings say it themselves
+            if "" in _texts(ctx.params.get(each.name)) and each.metavar in WANTED:
+                raise InputError(f"{each.opts[0]} is empty: name a {WANTED[each.metavar]}")
         return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -127,6 +132,10 @@ class Command(typer.core.TyperCommand):
             with formatter.section(heading):
                 # padded, so that the help texts of all sections are aligned
                 formatter.write_dl([(name.ljust(30), text) for name, text in records])
+
+
+def _texts(given: Any) -> Sequence[str]:
+    return given if isinstance(given, (list, tuple)) else [given]
 
 
 def long_names(parameters: Iterable[Any]) -> list[str]:

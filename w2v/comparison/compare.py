@@ -29,6 +29,7 @@ from w2v.comparison.table import (
 from w2v.corpus.sources import resolve_sources
 from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
+from w2v.runs.output import check_folder
 from w2v.settings.groups import OutputSettings
 from w2v.system.ranks import place_or_alone
 from w2v.training.report import Reporter, SilentReporter
@@ -122,6 +123,8 @@ class Comparison:
         folder, named = self.folder, f"`output` {self.folder}"
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{named} is a file: name a folder for the runs")
+        if not folder.exists():
+            check_folder(folder)
         if folder.is_dir() and any(folder.iterdir()) and not (folder / TABLE_JSON).is_file():
             raise InputError(f"{named} is not empty and has no comparison: name another folder")
         try:

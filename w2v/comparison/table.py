@@ -13,7 +13,7 @@ from w2v.errors import InputError, shown
 from w2v.losses.table import BASELINE
 from w2v.settings.groups import loss_settings
 from w2v.system.files import atomic_file
-from w2v.system.json import read_object
+from w2v.system.json import read_object, real_number
 
 Number = int | float | None
 ABSENT = "n/a"
@@ -134,11 +134,13 @@ def load_table(folder: Path) -> dict[str, Row]:
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in known}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
+            for number in (each for each in values.values() if type(each) is int):
+                real_number(number)
             own = Row(**values, curve=curve)
             if not all(isinstance(getattr(own, name), kinds) for name, kinds in KINDS.items()):
                 raise ValueError(f"a value of {shown(own.name)} has the wrong type")
             found[own.name] = own
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         problem = f"{path} is damaged ({' '.join(str(error).split())})"
         raise InputError(f"{problem}: delete it, or name another `output`") from None
     return found

@@ -130,7 +130,7 @@ def check_tensorboard(folder: str | None) -> None:
         return
     if find_spec("tensorboard") is None:
         remedy = "pip install tensorboard, or leave it out"
-        raise InputError(f"`tensorboard` {folder} needs the package tensorboard: {remedy}")
+        raise RunError(f"`tensorboard` {folder} needs the package tensorboard: {remedy}")
     try:
         os.makedirs(folder, exist_ok=True)
     except (OSError, ValueError) as error:

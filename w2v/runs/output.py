@@ -26,6 +26,11 @@ from w2v.system.lock import locked
 from w2v.training.task import Files, Result
 from w2v.vectors import FORMATS, check_words, file_suffix, named_format, save_vectors
 
+# Of files: who names an output so wants no folder, and no vectors are written so.
+OF_FILES = re.compile(
+    r"\.(csv|tsv|jsonl?|ndjson|ya?ml|xml|html?|pdf|png|npz|mat|h5|hdf5|pth?|pkl|pickle|joblib|model|kv"
+    r"|gguf|onnx|db|sqlite|tar|tgz|zip|7z|log|md|gz|bz2|xz|zst)"
+)
 STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
 
 
@@ -98,7 +103,7 @@ class Output:
                 path = free_path(self.path, file_suffix(self.path) if self.is_file else "")
             if self.is_file:
                 saved = save_vectors(path, vocabulary.words, result.vectors, vocabulary.counts)
-                lost = f"{path} holds the words alone: a run directory keeps the n-grams too"
+                lost = "only the words were written: a run directory keeps the n-grams too"
                 return Written(path, None, [*saved.warnings, *([lost] if result.files else [])])
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
@@ -144,6 +149,8 @@ def prepare_output(config: Config) -> Output:
         raise _unusable(given, "would remove the corpus: name another one")
     if is_file:
         _check_file(config, given)
+    else:
+        check_folder(path)
     if is_special(path):
         raise _unusable(given, "is a device or a pipe: name a file, or - for vectors on stdout")
     check_writable(path, overwrite=overwrite)
@@ -156,6 +163,13 @@ def prepare_output(config: Config) -> Output:
     elif overwrite and os.path.lexists(path):
         check_removable(path)
     return Output(path, is_file, overwrite)
+
+
+def check_folder(path: Path) -> None:
+    """Refuses a name that only a file would have."""
+    if OF_FILES.fullmatch(path.suffix.lower()):
+        vectors = f"vectors are written as {' '.join(FORMATS)}"
+        raise _unusable(path, f"has the name of a file, and no folder: {vectors}")
 
 
 def _check_file(config: Config, given: str) -> None:

@@ -19,6 +19,8 @@ REMEDIES = {
     "datasets": ("the package datasets", "pip install 'w2v[hub]', or give files"),
     "safetensors": ("the package safetensors", "pip install safetensors"),
     "regex": ("the package regex", "pip install regex, or use `tokenizer` whitespace"),
+    "pandas": ("pandas", "pip install pandas"),
+    "gensim": ("gensim", "pip install gensim"),
     "matplotlib": ("matplotlib", "pip install 'w2v[plot]'"),
     **dict.fromkeys(("sklearn", "threadpoolctl"), ("scikit-learn", "pip install 'w2v[map]'")),
 }

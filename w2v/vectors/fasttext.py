@@ -45,6 +45,7 @@ ALL_NGRAMS = -1  # in place of the number of pruned n-grams
 MOST = 2**31 - 1
 LONGEST = 99  # characters of an n-gram: bounds the number of n-grams that a file can claim
 BLOCK_WORDS = 8192
+SAMPLED = 1000  # n-grams by which it is decided who wrote a file
 
 
 class Arguments(NamedTuple):
@@ -148,6 +149,10 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
         made = NgramRows(ngrams, rows[known:])
         for start in range(0, known, BLOCK_WORDS):
             made.learn(_spelt(words.raw[start : start + BLOCK_WORDS]))
+        assert made.learnt is not None
+        others = np.flatnonzero(~made.learnt)
+        if not made.rows[others[:: len(others) // SAMPLED + 1]].any(axis=1).all():
+            made.learnt = None  # ours: what no word has learnt, not even of an `init`, is zeros
     return _parts(words, rows, made, stream), made
 
 

@@ -38,6 +38,10 @@ class UnknownWordError(QueryError, KeyError):
         super().__init__(f"{shown(word)} is not in the vocabulary of {source}; {hint}")
         self.word = word
         self.suggestions = tuple(suggestions)
+        self._source = source
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.word, self.suggestions, self._source)
 
     __str__ = Exception.__str__  # KeyError.__str__ would put the message in quotation marks
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from w2v.errors import InputError
 from w2v.evaluation.analogies import METHODS, AnalogyResult, evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
+from w2v.system.packages import told_if_missing
 from w2v.vectors import classes, encoded, encoding, queries
 from w2v.vectors.hub import Card
 from w2v.vectors.precision import DTYPES
@@ -235,17 +234,17 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def to_pandas(self) -> pandas.DataFrame:
         """Returns a copy of the matrix as a DataFrame with the words as its index."""
-        _check_installed("pandas")
-        import pandas  # not a requirement of w2v
+        with told_if_missing():
+            import pandas  # not a requirement of w2v
 
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
 
     def to_gensim(self) -> Any:
         """Returns gensim's KeyedVectors, or FastTextKeyedVectors if there are n-grams, with copies
         of the matrix and, if known, the counts."""
-        _check_installed("gensim")
-        from gensim.models import KeyedVectors  # not a requirement of w2v
-        from gensim.models.fasttext import FastTextKeyedVectors
+        with told_if_missing():
+            from gensim.models import KeyedVectors  # not a requirement of w2v
+            from gensim.models.fasttext import FastTextKeyedVectors
 
         if self.ngrams is None:
             found = KeyedVectors(self.dim)
@@ -259,8 +258,3 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         if self.counts is not None:
             found.expandos["count"] = self.counts.copy()
         return found
-
-
-def _check_installed(package: str) -> None:
-    if find_spec(package) is None:
-        raise InputError(f"{package} is not installed; run pip install {package}")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from w2v.errors import InputError
+from w2v.errors import InputError, RunError
 from w2v.explorer.map.neighbours import Neighbours
 
 METHODS = ("auto", "tsne", "pca")
@@ -21,13 +21,13 @@ EXAGGERATED, ROUNDS = 250, 350
 
 
 def chosen_method(method: str) -> str:
-    """Returns "tsne" or "pca". Raises InputError if the method is unknown or not installed."""
+    """Returns "tsne" or "pca". Raises InputError if it is unknown, RunError if not installed."""
     if method not in METHODS:
         raise InputError(f"`method` {method} is unknown; use one of {', '.join(METHODS)}")
     installed = find_spec("openTSNE") is not None
     if method == "tsne" and not installed:
         remedy = "pip install 'w2v[map]', or use `method` pca"
-        raise InputError(f"`method` tsne needs openTSNE, which is not installed: {remedy}")
+        raise RunError(f"`method` tsne needs openTSNE, which is not installed: {remedy}")
     return ("tsne" if installed else "pca") if method == "auto" else method
 
 

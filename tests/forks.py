@@ -8,15 +8,17 @@ import gc
 import importlib
 import json
 import os
+import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -57,7 +59,7 @@ class Fork:
         }
         asked["environment"] = {**os.environ, **(changes or {})}
         text = json.dumps(asked).encode()
-        connection = _server()
+        connection, _ = _server()
         socket.send_fds(connection, [len(text).to_bytes(4, "little")], [*theirs, told])
         connection.sendall(text)
         for descriptor in (*theirs, told):
@@ -134,21 +136,54 @@ def run(
     return subprocess.CompletedProcess(arguments, process.wait(), *said)
 
 
+# Waits for its fork, and ends as it does. What it gets of signals stays with it.
+PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+ended, told = os.pipe()
+asked = dict(arguments=sys.argv[1:], folder=os.getcwd(), patches={{}}, code="")
+text = json.dumps({{**asked, "environment": dict(os.environ)}}).encode()
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({address!r})
+    socket.send_fds(connection, [len(text).to_bytes(4, "little")], [0, 1, 2, told])
+    connection.sendall(text)
+    os.close(told)
+    for stream in range(3):
+        os.close(stream)
+    status = int(os.read(ended, 9))
+if status < 0:
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
+
 @functools.cache
-def _server() -> socket.socket:
-    """The connection to the process that forks, which ends with this one."""
+def program() -> Path:
+    """A program `w2v`, in a folder of its own, whose processes are forks too: for shells, and for
+    others who start it."""
+    folder = Path(tempfile.mkdtemp(dir=os.environ["HOME"]))  # the tests' own, which they remove
+    (folder / "w2v").write_text(PROGRAM.format(python=sys.executable, address=_server()[1]))
+    (folder / "w2v").chmod(0o755)
+    return folder / "w2v"
+
+
+@functools.cache
+def _server() -> tuple[socket.socket, str]:
+    """The connection to the process that forks, which ends with this one, and its address."""
     ours, theirs = socket.socketpair()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # it would not be in a fork
-    command = [sys.executable, "-m", "tests.forks", str(theirs.fileno())]
-    subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]
-    )
-    theirs.close()
-    return ours
+    address = f"\0w2v-tests-{secrets.token_hex(8)}"  # in no folder
+    with theirs, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # it would not be in a fork
+        given = theirs.fileno(), listener.fileno()
+        command = [sys.executable, "-m", "tests.forks", *map(str, given)]
+        nothing = subprocess.DEVNULL
+        subprocess.Popen(command, stdin=nothing, env=environment, cwd=ROOT, pass_fds=given)
+    return ours, address
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, listener: socket.socket) -> None:
     # what the verbs import when they need it, the forks have already
     for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
         importlib.import_module(f"w2v.{name}")
@@ -157,27 +192,36 @@ def serve(connection: socket.socket) -> None:
     gc.freeze()  # a child that looks for garbage would copy all of it
     children: dict[int, tuple[int, int]] = {}  # by descriptor: process, where its status goes
     while True:
-        for ready in select.select([connection, *children], [], [])[0]:
-            if ready is not connection:
+        for ready in select.select([connection, listener, *children], [], [])[0]:
+            if isinstance(ready, int):
                 child, told = children.pop(ready)
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                os.write(told, b"%d" % status)
+                with suppress(BrokenPipeError):  # nobody waits for it any more
+                    os.write(told, b"%d" % status)
                 os.close(told)
                 os.close(ready)
                 continue
-            length, descriptors, _, _ = socket.recv_fds(connection, 4, 4)
+            asker = listener.accept()[0] if ready is listener else connection
+            length, descriptors, _, _ = socket.recv_fds(asker, 4, 4)
             if not length:
-                return
-            text = connection.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
+                if asker is connection:
+                    return
+                asker.close()
+                continue
+            text = asker.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
             if not (child := os.fork()):
-                connection.close()
+                for each in {connection, listener, asker}:
+                    each.close()
                 for descriptor in (*children, *(told for _, told in children.values())):
                     os.close(descriptor)
                 _become(json.loads(text), descriptors)
             for descriptor in descriptors[:3]:
                 os.close(descriptor)
             children[os.pidfd_open(child)] = child, descriptors[3]
-            connection.sendall(child.to_bytes(4, "little"))
+            if asker is connection:
+                connection.sendall(child.to_bytes(4, "little"))
+            else:
+                asker.close()
 
 
 def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
@@ -226,4 +270,4 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))

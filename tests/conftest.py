@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import os
@@ -74,6 +75,14 @@ def kept_kernels(cache: pytest.Cache) -> Path:
         if other != kept:
             shutil.rmtree(other, ignore_errors=True)
     return kept
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_command_line() -> None:
+    """Typer makes the verbs and options anew for each call of the program, in 25 ms."""
+    import typer.main
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -60,9 +60,9 @@ class Fork:
         asked["environment"] = {**os.environ, **(changes or {})}
         text = json.dumps(asked).encode()
         connection, _ = _server()
-        socket.send_fds(connection, [len(text).to_bytes(4, "little")], [*theirs, told])
+        socket.send_fds(connection, [len(text).to_bytes(4, "little")], [told, *theirs])
         connection.sendall(text)
-        for descriptor in (*theirs, told):
+        for descriptor in (told, *theirs):
             os.close(descriptor)
         self.pid = int.from_bytes(connection.recv(4), "little")
         assert self.pid, "the process that forks has ended"
@@ -124,11 +124,11 @@ def forked(*arguments: str, **more: Any) -> Iterator[Fork]:
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait(60)
+            process.wait(300)
 
 
 def run(
-    *arguments: str, given: str = "", timeout: float = 120, **more: Any
+    *arguments: str, given: str = "", timeout: float = 300, **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """What becomes of `w2v` with these arguments."""
     with forked(*arguments, **more) as process:
@@ -139,15 +139,16 @@ def run(
 # Waits for its fork, and ends as it does. What it gets of signals stays with it.
 PROGRAM = """#!{python} -IS
 import json, os, socket, sys
+streams = [n for n, each in enumerate((sys.stdin, sys.stdout, sys.stderr)) if each]
 ended, told = os.pipe()
-asked = dict(arguments=sys.argv[1:], folder=os.getcwd(), patches={{}}, code="")
-text = json.dumps({{**asked, "environment": dict(os.environ)}}).encode()
+asked = dict(arguments=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ))
+text = json.dumps({{**asked, "streams": streams}}).encode()
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect({address!r})
-    socket.send_fds(connection, [len(text).to_bytes(4, "little")], [0, 1, 2, told])
+    socket.send_fds(connection, [len(text).to_bytes(4, "little")], [told, *streams])
     connection.sendall(text)
     os.close(told)
-    for stream in range(3):
+    for stream in streams:
         os.close(stream)
     status = int(os.read(ended, 9))
 if status < 0:
@@ -183,10 +184,27 @@ def _server() -> tuple[socket.socket, str]:
     return ours, address
 
 
+def warm_up() -> None:
+    """Does what each process does once, such as to make what the first kernel needs that is loaded,
+    the first step of an LSTM, and the verbs with their options; a second of the processor."""
+    import torch
+    import typer.main
+    from numba.core.registry import cpu_target
+
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()
+    with torch.random.fork_rng(devices=[]):
+        torch.nn.LSTM(8, 8)(torch.zeros(3, 2, 8))[0].sum().backward()
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stdout(nothing):
+        importlib.import_module("w2v.cli.app").main(["nearest", "--help"])
+
+
 def serve(connection: socket.socket, listener: socket.socket) -> None:
     # what the verbs import when they need it, the forks have already
     for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
         importlib.import_module(f"w2v.{name}")
+    warm_up()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it
     gc.collect()
     gc.freeze()  # a child that looks for garbage would copy all of it
@@ -215,9 +233,10 @@ def serve(connection: socket.socket, listener: socket.socket) -> None:
                 for descriptor in (*children, *(told for _, told in children.values())):
                     os.close(descriptor)
                 _become(json.loads(text), descriptors)
-            for descriptor in descriptors[:3]:
+            told, *streams = descriptors
+            for descriptor in streams:
                 os.close(descriptor)
-            children[os.pidfd_open(child)] = child, descriptors[3]
+            children[os.pidfd_open(child)] = child, told
             if asker is connection:
                 connection.sendall(child.to_bytes(4, "little"))
             else:
@@ -229,31 +248,34 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     status: Any = 70
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for number, descriptor in enumerate(descriptors[:3]):
-            os.dup2(descriptor, number)
+        _, *streams = descriptors
+        given = dict(zip(asked.get("streams", range(3)), streams, strict=True))
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            before, stream = getattr(sys, name), None
+            if number in given:
+                os.dup2(given[number], number)
+                stream = os.fdopen(
+                    number,
+                    "w" if number else "r",
+                    encoding=before.encoding,
+                    errors=before.errors,
+                    buffering=1 if os.isatty(number) or number == 2 else -1,
+                )
+            else:
+                os.close(number)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         for descriptor in descriptors:
             os.close(descriptor)
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        names = "stdin", "stdout", "stderr"
-        for number, name in enumerate(names):
-            before = getattr(sys, name)
-            stream = os.fdopen(
-                number,
-                "w" if number else "r",
-                encoding=before.encoding,
-                errors=before.errors,
-                buffering=1 if os.isatty(number) or number == 2 else -1,
-            )
-            setattr(sys, name, stream)
-            setattr(sys, f"__{name}__", stream)
-        for name, value in asked["patches"].items():
+        for name, value in asked.get("patches", {}).items():
             module, _, constant = name.rpartition(".")
             setattr(importlib.import_module(module), constant, value)
         sys.argv = ["w2v", *asked["arguments"]]
-        if asked["code"]:
-            exec(asked["code"], {"__name__": "__main__"})
+        if code := asked.get("code"):
+            exec(code, {"__name__": "__main__"})
             sys.exit()
         from w2v.__main__ import run
 
@@ -264,8 +286,8 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         os._exit(status)
 
 

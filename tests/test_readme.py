@@ -45,7 +45,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ran(clone: Path, *commands: str) -> str:
     """What the commands print on stdout; they must succeed."""
     path = f"{forks.program().parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "HOME": str(clone), "W2V_CACHE_DIR": f"{clone}/cache"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "HOME": str(clone),
+        "W2V_CACHE_DIR": f"{clone}/cache",
+    }
     options: Any = {"cwd": clone, "env": environment, "text": True, "capture_output": True}
     printed = ""
     for command in commands:
@@ -64,11 +69,13 @@ def shell(clone: Path) -> str:
     assert len(commands) > 20
     printed = ran(clone, *commands[:3])
     shutil.rmtree(clone / "run")
-    text, few = clone / "data" / "demo.txt.xz", set("king queen man woman paris rome berlin".split())
-    sentences = lzma.open(text, "rt", encoding="utf-8").readlines()
+    text = clone / "data" / "demo.txt.xz"
+    few = {"king", "queen", "man", "woman", "paris", "rome", "berlin"}
+    with lzma.open(text, "rt", encoding="utf-8") as file:
+        sentences = [line for line in file if not few.isdisjoint(line.split())]
     text.unlink()
     with lzma.open(text, "wt", encoding="utf-8", preset=0) as file:
-        file.writelines(3 * [each for each in sentences if not few.isdisjoint(each.split())])
+        file.writelines(3 * sentences)
     return printed + ran(clone, *commands)
 
 

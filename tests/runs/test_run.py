@@ -74,7 +74,7 @@ def test_another_process_gives_the_same_vectors(train, zipf_lines, folder):
     here = train(zipf_lines, sample=0.01, output="here.npy")
     environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])}
     command = [sys.executable, "-c", SCRIPT, "there.npy"]
-    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=120)
+    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
     assert np.load(folder / "there.npy").tobytes() == here.matrix.tobytes()
 
 

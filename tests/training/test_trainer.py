@@ -85,7 +85,7 @@ def test_threads_share_the_blocks(threads):
 
 
 def test_threads_work_at_the_same_time():
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=300)
 
     class Meeting(FakeEngine):
         def train(self, block, lr, thread):

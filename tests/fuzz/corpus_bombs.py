@@ -17,6 +17,7 @@ from typing import Any
 import zstandard
 
 from tests.forks import forked
+from tests.peak import PROGRAM
 
 MEGABYTE = 1_000_000
 PIECES = {
@@ -87,23 +88,6 @@ def read(kind: str, megabytes: int, folder: Path, *options: str, how: str = "") 
         os.close(reader)
     maker.join()
     return peak
-
-
-# what it takes beyond what the modules do
-PROGRAM = """
-import re, sys
-from w2v.cli.app import main
-def memory(name):
-    with open("/proc/self/status") as facts:
-        return int(re.search(name + r":\\s*(\\d+) kB", facts.read())[1])
-with open("/proc/self/clear_refs", "w") as file:
-    file.write("5")  # the peak is that of now
-before = memory("VmRSS")
-status = main(sys.argv[2:])
-with open(sys.argv[1], "w") as file:
-    file.write(str(memory("VmHWM") - before))
-sys.exit(status)
-"""
 
 
 def told_by(stdin: int | None, folder: Path, *arguments: str) -> tuple[int, str]:

@@ -25,7 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def slow(function: Any) -> Any:
         def call(*values: Any, **named: Any) -> Any:
             for each in threading.enumerate():
-                if isinstance(each, threading.Timer):
+                if isinstance(each, threading.Timer) and each.interval < 1:
                     each.join()  # until it has been said
             return function(*values, **named)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,8 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CONFIG_HOME"] = str(home / "config")
     os.environ["NUMBA_CACHE_DIR"] = str(home / "kernels")
     # PyTorch's threads wait for each other by spinning. Where others want the cores too, all of a
-    # core's time goes into that: tests take 30 times as long.
+    # core's time goes into that: tests take 30 times as long. Those of runs are what runs ask for.
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(config, "cache"):
         with suppress(OSError):
             kept = config.stash[KEPT] = kept_kernels(config.cache)
@@ -76,12 +79,23 @@ def kept_kernels(cache: pytest.Cache) -> Path:
     return kept
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_command_line() -> None:
+    """Typer makes the verbs and options anew for each call of the program, in 25 ms."""
+    import typer.main
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def no_garbage_of_others() -> Iterator[None]:
     """A run collects garbage when it hands memory back. What earlier tests left (reports, compiled
-    kernels) would make that last seconds."""
+    kernels) would make that last seconds. And threads that wait for each other in tiny products
+    make tests many times slower on a busy machine."""
     gc.collect()
     gc.freeze()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # what a run has set stays
     yield
 
 

@@ -8,15 +8,17 @@ import gc
 import importlib
 import json
 import os
+import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -57,10 +59,10 @@ class Fork:
         }
         asked["environment"] = {**os.environ, **(changes or {})}
         text = json.dumps(asked).encode()
-        connection = _server()
-        socket.send_fds(connection, [len(text).to_bytes(4, "little")], [*theirs, told])
+        connection, _ = _server()
+        socket.send_fds(connection, [len(text).to_bytes(4, "little")], [told, *theirs])
         connection.sendall(text)
-        for descriptor in (*theirs, told):
+        for descriptor in (told, *theirs):
             os.close(descriptor)
         self.pid = int.from_bytes(connection.recv(4), "little")
         assert self.pid, "the process that forks has ended"
@@ -122,11 +124,11 @@ def forked(*arguments: str, **more: Any) -> Iterator[Fork]:
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait(60)
+            process.wait(300)
 
 
 def run(
-    *arguments: str, given: str = "", timeout: float = 120, **more: Any
+    *arguments: str, given: str = "", timeout: float = 300, **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """What becomes of `w2v` with these arguments."""
     with forked(*arguments, **more) as process:
@@ -134,50 +136,111 @@ def run(
     return subprocess.CompletedProcess(arguments, process.wait(), *said)
 
 
+# Waits for its fork, and ends as it does. What it gets of signals stays with it.
+PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+streams = [n for n, each in enumerate((sys.stdin, sys.stdout, sys.stderr)) if each]
+ended, told = os.pipe()
+asked = dict(arguments=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ))
+text = json.dumps({{**asked, "streams": streams}}).encode()
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({address!r})
+    socket.send_fds(connection, [len(text).to_bytes(4, "little")], [told, *streams])
+    connection.sendall(text)
+    os.close(told)
+    for stream in streams:
+        os.close(stream)
+    status = int(os.read(ended, 9))
+if status < 0:
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
+
 @functools.cache
-def _server() -> socket.socket:
-    """The connection to the process that forks, which ends with this one."""
+def program() -> Path:
+    """A program `w2v`, in a folder of its own, whose processes are forks too: for shells, and for
+    others who start it."""
+    folder = Path(tempfile.mkdtemp(dir=os.environ["HOME"]))  # the tests' own, which they remove
+    (folder / "w2v").write_text(PROGRAM.format(python=sys.executable, address=_server()[1]))
+    (folder / "w2v").chmod(0o755)
+    return folder / "w2v"
+
+
+@functools.cache
+def _server() -> tuple[socket.socket, str]:
+    """The connection to the process that forks, which ends with this one, and its address."""
     ours, theirs = socket.socketpair()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # it would not be in a fork
-    command = [sys.executable, "-m", "tests.forks", str(theirs.fileno())]
-    subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, pass_fds=[theirs.fileno()]
-    )
-    theirs.close()
-    return ours
+    address = f"\0w2v-tests-{secrets.token_hex(8)}"  # in no folder
+    with theirs, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # it would not be in a fork
+        given = theirs.fileno(), listener.fileno()
+        command = [sys.executable, "-m", "tests.forks", *map(str, given)]
+        nothing = subprocess.DEVNULL
+        subprocess.Popen(command, stdin=nothing, env=environment, cwd=ROOT, pass_fds=given)
+    return ours, address
 
 
-def serve(connection: socket.socket) -> None:
+def warm_up() -> None:
+    """Does what each process does once, such as to make what the first kernel needs that is loaded,
+    the first step of an LSTM, and the verbs with their options; a second of the processor."""
+    import torch
+    import typer.main
+    from numba.core.registry import cpu_target
+
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()
+    with torch.random.fork_rng(devices=[]):
+        torch.nn.LSTM(8, 8)(torch.zeros(3, 2, 8))[0].sum().backward()
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stdout(nothing):
+        importlib.import_module("w2v.cli.app").main(["nearest", "--help"])
+
+
+def serve(connection: socket.socket, listener: socket.socket) -> None:
     # what the verbs import when they need it, the forks have already
     for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
         importlib.import_module(f"w2v.{name}")
+    warm_up()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it
     gc.collect()
     gc.freeze()  # a child that looks for garbage would copy all of it
     children: dict[int, tuple[int, int]] = {}  # by descriptor: process, where its status goes
     while True:
-        for ready in select.select([connection, *children], [], [])[0]:
-            if ready is not connection:
+        for ready in select.select([connection, listener, *children], [], [])[0]:
+            if isinstance(ready, int):
                 child, told = children.pop(ready)
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                os.write(told, b"%d" % status)
+                with suppress(BrokenPipeError):  # nobody waits for it any more
+                    os.write(told, b"%d" % status)
                 os.close(told)
                 os.close(ready)
                 continue
-            length, descriptors, _, _ = socket.recv_fds(connection, 4, 4)
+            asker = listener.accept()[0] if ready is listener else connection
+            length, descriptors, _, _ = socket.recv_fds(asker, 4, 4)
             if not length:
-                return
-            text = connection.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
+                if asker is connection:
+                    return
+                asker.close()
+                continue
+            text = asker.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
             if not (child := os.fork()):
-                connection.close()
+                for each in {connection, listener, asker}:
+                    each.close()
                 for descriptor in (*children, *(told for _, told in children.values())):
                     os.close(descriptor)
                 _become(json.loads(text), descriptors)
-            for descriptor in descriptors[:3]:
+            told, *streams = descriptors
+            for descriptor in streams:
                 os.close(descriptor)
-            children[os.pidfd_open(child)] = child, descriptors[3]
-            connection.sendall(child.to_bytes(4, "little"))
+            children[os.pidfd_open(child)] = child, told
+            if asker is connection:
+                connection.sendall(child.to_bytes(4, "little"))
+            else:
+                asker.close()
 
 
 def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
@@ -185,31 +248,34 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     status: Any = 70
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for number, descriptor in enumerate(descriptors[:3]):
-            os.dup2(descriptor, number)
+        _, *streams = descriptors
+        given = dict(zip(asked.get("streams", range(3)), streams, strict=True))
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            before, stream = getattr(sys, name), None
+            if number in given:
+                os.dup2(given[number], number)
+                stream = os.fdopen(
+                    number,
+                    "w" if number else "r",
+                    encoding=before.encoding,
+                    errors=before.errors,
+                    buffering=1 if os.isatty(number) or number == 2 else -1,
+                )
+            else:
+                os.close(number)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         for descriptor in descriptors:
             os.close(descriptor)
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        names = "stdin", "stdout", "stderr"
-        for number, name in enumerate(names):
-            before = getattr(sys, name)
-            stream = os.fdopen(
-                number,
-                "w" if number else "r",
-                encoding=before.encoding,
-                errors=before.errors,
-                buffering=1 if os.isatty(number) or number == 2 else -1,
-            )
-            setattr(sys, name, stream)
-            setattr(sys, f"__{name}__", stream)
-        for name, value in asked["patches"].items():
+        for name, value in asked.get("patches", {}).items():
             module, _, constant = name.rpartition(".")
             setattr(importlib.import_module(module), constant, value)
         sys.argv = ["w2v", *asked["arguments"]]
-        if asked["code"]:
-            exec(asked["code"], {"__name__": "__main__"})
+        if code := asked.get("code"):
+            exec(code, {"__name__": "__main__"})
             sys.exit()
         from w2v.__main__ import run
 
@@ -220,10 +286,10 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         os._exit(status)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))

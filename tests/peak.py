@@ -1,39 +1,39 @@
-"""Runs `w2v` as a process of its own and measures its peak of memory."""
+"""Runs `w2v` as a process and measures by how much its resident memory grows."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import w2v
+from tests.forks import forked
 
-# The peak comes from the process itself: what wait4 tells of a child includes the parent's memory
-# at its fork.
+# The peak comes from the process itself, beyond what it takes with all its modules.
 PROGRAM = """
 import re, sys
 from w2v.cli.app import main
+def memory(name):
+    with open("/proc/self/status") as facts:
+        return int(re.search(name + r":\\s*(\\d+) kB", facts.read())[1])
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")  # the peak is that of now
+before = memory("VmRSS")
 status = main(sys.argv[2:])
-with open("/proc/self/status") as facts, open(sys.argv[1], "w") as file:
-    file.write(re.search(r"VmHWM:\\s*(\\d+) kB", facts.read())[1])
+with open(sys.argv[1], "w") as file:
+    file.write(str(memory("VmHWM") - before))
 sys.exit(status)
 """
 
 
 def measured(folder: Path, *arguments: str, **environment: str) -> tuple[dict[str, Any], int]:
     """What the command, run in the folder, prints with --json, and its peak of resident memory in
-    bytes (mapped files included). Fails if it does."""
+    bytes, without what modules take (mapped files included). Fails if it does."""
     out, peak = folder / "out.json", folder / "peak"
-    paths = {"PYTHONPATH": str(Path(w2v.__file__).parents[1]), "TMPDIR": str(folder)}
+    where: Any = {"folder": folder, "changes": {"TMPDIR": str(folder), **environment}}
+    given = (str(peak), *arguments, "--json")
     with open(out, "wb") as file:
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(peak), *arguments, "--json"],
-            cwd=folder,
-            env={**os.environ, **paths, **environment},
-            stdout=file,
-            check=True,
-        )
+        streams = (None, file.fileno(), None)
+        with forked(*given, code=PROGRAM, streams=streams, **where) as process:
+            _, told = process.communicate()
+    assert process.returncode == 0, told
     return json.loads(out.read_text()), int(peak.read_text()) * 1024

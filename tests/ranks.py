@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-SECONDS = 120  # nothing here takes a tenth of it on a quiet machine
+SECONDS = 300  # nothing here takes a tenth of it on a quiet machine
 
 
 class Ended(NamedTuple):
@@ -19,9 +21,12 @@ class Ended(NamedTuple):
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port that nobody has, nor gets by chance: below those that systems give to connections."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(rank: int, size: int, port: int, **more: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ class Group:
     slots: dict[int, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.barrier = threading.Barrier(self.size, timeout=60)
+        self.barrier = threading.Barrier(self.size, timeout=300)
 
 
 class SimulatedRank:

@@ -3,15 +3,18 @@ like a clone; and what it names exists."""
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
+import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
 
+from tests import forks
 from w2v.cli.app import app
 from w2v.losses.options import NceOptions
 from w2v.losses.table import LOSSES
@@ -28,41 +31,52 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def ran(command: list[str], folder: Path) -> str:
-    """What the command prints on stdout; it must succeed."""
-    environment = {
-        **os.environ,
-        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "W2V_CACHE_DIR": str(folder / "cache"),
-    }
-    done = subprocess.run(
-        command, cwd=folder, env=environment, text=True, capture_output=True, timeout=300
-    )
-    assert done.returncode == 0 and "Traceback" not in done.stderr, f"{command[-1]}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that sees data/ and configs/ as a clone does, with `w2v` on the path."""
+    """A folder that sees data/ and configs/ as a clone does."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("data", "configs"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "bin").mkdir()
-    program = folder / "bin" / "w2v"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v "$@"\n')
-    program.chmod(0o755)
+    (folder / "configs").symlink_to(ROOT / "configs")
+    (folder / "data").mkdir()
+    for path in (ROOT / "data").iterdir():
+        (folder / "data" / path.name).symlink_to(path)
     return folder
+
+
+def ran(clone: Path, *commands: str) -> str:
+    """What the commands print on stdout; they must succeed."""
+    path = f"{forks.program().parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "HOME": str(clone),
+        "W2V_CACHE_DIR": f"{clone}/cache",
+    }
+    options: Any = {"cwd": clone, "env": environment, "text": True, "capture_output": True}
+    printed = ""
+    for command in commands:
+        done = subprocess.run(["sh", "-c", command], **options, timeout=600)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, f"{command}\n{done.stderr}"
+        printed += done.stdout
+    return printed
 
 
 @pytest.fixture(scope="module")
 def shell(clone: Path) -> str:
-    """What all shell commands print, one after the other."""
+    """What the shell commands print, one after the other: those about relations after learning
+    from the whole text, then all of them with the sentences about a few of its words."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if not line.startswith(INSTALLING)]
     assert len(commands) > 20
-    return "".join(ran(["sh", "-c", command], clone) for command in commands)
+    printed = ran(clone, *commands[:3])
+    shutil.rmtree(clone / "run")
+    text = clone / "data" / "demo.txt.xz"
+    few = {"king", "queen", "man", "woman", "paris", "rome", "berlin"}
+    with lzma.open(text, "rt", encoding="utf-8") as file:
+        sentences = [line for line in file if not few.isdisjoint(line.split())]
+    text.unlink()
+    with lzma.open(text, "wt", encoding="utf-8", preset=0) as file:
+        file.writelines(3 * sentences)
+    return printed + ran(clone, *commands)
 
 
 def test_the_shell_commands_run(shell: str) -> None:
@@ -71,8 +85,9 @@ def test_the_shell_commands_run(shell: str) -> None:
 
 
 def test_the_python_blocks_run_where_the_commands_have_run(clone: Path, shell: str) -> None:
-    printed = ran([sys.executable, "-c", "".join(blocks("python"))], clone)
-    assert "queen" in printed
+    done = forks.run(folder=clone, code="".join(blocks("python")), timeout=600)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "queen" in done.stdout
     assert len(blocks("python")[0].split("\n\n")[-1].splitlines()) <= 5
 
 

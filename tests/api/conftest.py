@@ -79,7 +79,7 @@ def left(tmp_path: Path) -> Any:
 def no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while new := set(threading.enumerate()) - before:
         assert time.monotonic() < deadline, new
         time.sleep(0.01)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
-import sys
 import typing
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ import numpy as np
 import pytest
 
 import w2v
+from tests import forks
 
-from .conftest import LINES, LM, ROOT, SMALL, lines_once, matrix
+from .conftest import LINES, LM, SMALL, lines_once, matrix
 
 
 def test_what_a_run_tells() -> None:
@@ -120,8 +119,8 @@ def test_resume_goes_on_as_the_command_line_does(corpus: Path) -> None:
     epochs = [line["epoch"] for line in run.history if line.get("kind") == "epoch"]
     assert epochs == [1, 2, 3, 4]
     w2v.train(corpus, **SMALL, output="other")
-    command = [sys.executable, "-m", "w2v", "train", "--resume", "other", "--epochs", "4", "-q"]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = forks.run(*["train", "--resume", "other", "--epochs", "4", "-q"], folder=Path.cwd())
+    assert done.returncode == 0, done.stderr
     assert np.array_equal(matrix(run), np.load("other/vectors.npy"))
     with pytest.raises(w2v.InputError):
         run.resume(epochs=3)

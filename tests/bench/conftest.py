@@ -3,7 +3,6 @@ ways to run the measurements."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import w2v as package
+from tests import forks
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "harness" / "peers")]  # as run.py and serve.py have it
@@ -58,21 +57,13 @@ def program(path: Path, text: str) -> Path:
 def bench(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `run.py` as a process of its own, with one thread."""
+    """Runs `run.py` as a process, with one thread."""
     folder = tmp_path_factory.mktemp("work")
-    root = str(Path(package.__file__).parents[1])
-    changes = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    changes = {"PYTHONPATH": str(HERE.parents[1]), "COLUMNS": "200"}
+    code = f"import runpy, sys; sys.path.insert(0, {str(HERE)!r})\n"
+    code += f"runpy.run_path({str(HERE / 'run.py')!r}, run_name='__main__')"
 
-    def run(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(HERE / "run.py"), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            cwd=folder,
-            env={**os.environ, **changes},
-            timeout=240,
-        )
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return forks.run(*arguments, folder=folder, changes=changes, code=code, timeout=900)
 
     return run

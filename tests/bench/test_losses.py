@@ -41,7 +41,7 @@ def test_a_worker_answers_and_is_stopped_in_between() -> None:
         pid = worker._process.pid
         for number in range(3):
             assert worker.ask({"number": number}) == {"got": {"number": number}}
-            for _ in range(100):  # the signal takes effect a moment later
+            for _ in range(6000):  # the signal takes effect a moment later
                 if state(pid) == "T":
                     break
                 time.sleep(0.05)

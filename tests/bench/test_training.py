@@ -238,6 +238,19 @@ def test_systems_take_turns_in_rounds(monkeypatch: pytest.MonkeyPatch, setup: Se
     assert results["questions"] is None  # these vectors have none of the demo's words
 
 
+def test_a_variant_is_a_system_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, setup: Setup, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import run
+
+    Machine(monkeypatch)
+    options = ["--peer", "none", "--threads", "1", "--repeat", "1", "--json", "--variant"]
+    assert run.main(["training", *setup.corpus, *options, "--lr 0.01"]) == 0
+    names = "w2v, first run", "w2v --lr 0.01, first run", "w2v", "w2v --lr 0.01"
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert tuple(row["system"] for row in rows) == names
+
+
 def test_a_failing_peer_is_told_once_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch, setup: Setup
 ) -> None:

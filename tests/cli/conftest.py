@@ -135,19 +135,19 @@ def in_terminal(
     except OSError:  # Linux's way to say that the other end is closed
         pass
     os.close(reader)
-    return process.wait(60), got.decode().replace("\r\n", "\n")
+    return process.wait(300), got.decode().replace("\r\n", "\n")
 
 
 def interrupted(folder: Path, *arguments: str) -> str:
     """Ctrl-C for a `w2v train --valid FILE` that would not end by itself, after its first epoch;
     what it says then."""
-    running = Fork("train", *arguments, "--epochs", "100000", folder=folder)
+    running = Fork("train", *arguments, "--epochs", "10000000", folder=folder)
     for line in running.stderr:  # type: ignore[union-attr]
         if line.startswith("after epoch"):
             break
     time.sleep(0.2)
     running.send_signal(signal.SIGINT)
-    text = running.communicate(timeout=60)[1]
+    text = running.communicate(timeout=300)[1]
     assert running.returncode == 130
     return text
 

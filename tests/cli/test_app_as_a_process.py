@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import program
 from w2v import __version__
 
 from .conftest import Run, environment
@@ -32,14 +33,14 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(
     model: str, tmp_path: Path, reader: str
 ) -> None:
     (tmp_path / "queries").write_text("king\n" * 20000)
-    command = f"set -o pipefail; {sys.executable} -m w2v nearest {model} - < queries | {reader}"
+    command = f"set -o pipefail; {program()} nearest {model} - < queries | {reader}"
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -91,7 +92,7 @@ def test_sigterm_while_reading_ends_with_143(tmp_path: Path) -> None:
     os.write(writer, b"a b c\n")
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=300)
     os.close(writer)
     assert (process.returncode, err) == (143, "w2v vocab: terminated\n")
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

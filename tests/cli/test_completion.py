@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import program
 from w2v.losses.table import LOSSES
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,11 +25,7 @@ _w2v_completion w2v; printf '%s\\n' "${{COMPREPLY[@]}}"; echo NEXT
 @pytest.fixture
 def w2v(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two files, and w2v in PATH."""
-    program = tmp_path / "bin" / "w2v"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{program().parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("HOME", str(tmp_path))
     work = tmp_path / "work"

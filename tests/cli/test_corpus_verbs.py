@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests.forks import program
 
 from .conftest import Run, environment
 
@@ -62,7 +63,7 @@ def test_vocab_json(w2v: Run, corpus: str, tmp_path: Path) -> None:
 
 def test_vocab_in_a_pipeline(corpus: str, tmp_path: Path) -> None:
     (tmp_path / "c.gz").write_bytes(gzip.compress((tmp_path / corpus).read_bytes()))
-    command = f"set -o pipefail; gzip -dc c.gz | {sys.executable} -m w2v vocab - --quiet | head -1"
+    command = f"set -o pipefail; gzip -dc c.gz | {program()} vocab - --quiet | head -1"
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
     )

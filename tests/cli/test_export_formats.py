@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 import w2v as package
+from tests.forks import program
 from w2v.cli import export
 from w2v.evaluation.sets import default_sets
 from w2v.vectors import FORMATS, KINDS, load_vectors, save_vectors
@@ -89,7 +89,7 @@ def test_what_does_not_fit(
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "safetensors"])
 def test_through_pipes(model: str, tmp_path: Path, kind: str) -> None:
-    w2v = f"{sys.executable} -m w2v"
+    w2v = program()
     shell: Any = {"shell": True, "cwd": tmp_path, "env": environment(), "capture_output": True}
     command = f"{w2v} export {model} -o - --format {kind} | cat > w && {w2v} info - < w"
     done = subprocess.run(command, text=True, **shell)

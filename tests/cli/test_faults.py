@@ -28,12 +28,12 @@ pytestmark = pytest.mark.usefixtures("prompt")
 def test_a_signal_saves_and_says_how_to_go_on(
     w2v: Run, corpus: str, tmp_path: Path, number: int
 ) -> None:
-    process = Fork(*SAVED, "--epochs", "100000", folder=tmp_path)
-    deadline = time.monotonic() + 60
+    process = Fork(*SAVED, "--epochs", "10000000", folder=tmp_path)
+    deadline = time.monotonic() + 300
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (128 + number, "run\n"), err
     assert err.splitlines()[-1].endswith(
         "the vectors learnt so far are in run; resume with: w2v train --resume run"
@@ -46,8 +46,8 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path: Path) -> None:
-    process = Fork(*SAVED, "--epochs", "100000", folder=tmp_path)
-    deadline = time.monotonic() + 60
+    process = Fork(*SAVED, "--epochs", "10000000", folder=tmp_path)
+    deadline = time.monotonic() + 300
     while not list(tmp_path.glob("run/checkpoints/step-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     second = w2v("train", "--resume", "run", "--quiet")
@@ -58,7 +58,7 @@ def test_a_killed_run_has_no_vectors_and_says_so(w2v: Run, corpus: str, tmp_path
         " ends, or name another --output\n"
     )
     process.kill()
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     for verb in (["nearest", "run", "w1"], ["eval", "run"], ["info", "run"]):
         done = w2v(*verb)
         assert (done.returncode, done.stdout) == (2, "")

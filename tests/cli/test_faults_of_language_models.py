@@ -62,7 +62,7 @@ def test_a_second_signal_ends_a_language_model_in_the_middle_of_a_step(
         elif line.lstrip().startswith("stopping"):
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, said + err
     assert "terminate" not in err and "Traceback" not in err
     if "resume with" in err:

@@ -52,7 +52,7 @@ COMMON = [
     "--checkpoint-every",
     "0.3k",
 ]
-WAIT = 60.0  # seconds
+WAIT = 300.0  # seconds
 
 
 class Running:
@@ -98,7 +98,7 @@ def training(folder: Path, kind: str, *more: str, output: str = "run") -> Iterat
         *COMMON,
         *KINDS[kind],
         "--epochs",
-        "1000000",
+        "100000000",
         "--output",
         output,
         *more,

@@ -129,19 +129,14 @@ def test_nearest_input_errors(w2v: Run, model: str, arguments: list[str], messag
 
 
 def test_queries_import_nothing_heavy(model: str, tmp_path: Path) -> None:
-    code = (
-        "import sys, w2v.cli.app\n"
-        "assert w2v.cli.app.main(sys.argv[1:]) == 0\n"
-        "heavy = {'torch', 'numba', 'pyarrow', 'datasets', 'pandas', 'scipy', 'tqdm'}\n"
-        "print(heavy & set(sys.modules), file=sys.stderr)"
-    )
     (tmp_path / "q.txt").write_text(": s\nking queen man woman\n")
-    for arguments in (["nearest", model, "king"], ["eval", model, "q.txt"], ["info", model]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment(),
-        )
-        assert done.stderr == "set()\n"
+    code = f"""
+import sys, w2v.cli.app
+for arguments in "nearest {model} king", "eval {model} q.txt", "info {model}":
+    assert w2v.cli.app.main(arguments.split()) == 0
+heavy = {{'torch', 'numba', 'pyarrow', 'datasets', 'pandas', 'scipy', 'tqdm'}}
+print(heavy & set(sys.modules), file=sys.stderr)
+"""
+    options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": environment()}
+    done = subprocess.run([sys.executable, "-c", code], **options)
+    assert done.stderr == "set()\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import w2v as package
+from tests.several import several
 from w2v.settings.elsewhere import NAMES_OF_SETTINGS, NAMES_OF_VALUES
 from w2v.settings.groups import all_settings
 
@@ -131,22 +132,6 @@ def test_words_that_begin_with_a_hyphen(w2v: Run, tmp_path: Path, word: str) -> 
         assert (done.returncode, done.stdout.split("\t")[:2]) == (0, [word, "king"])
 
 
-def without(module: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`w2v` where a package is not installed."""
-    code = (
-        f"import runpy, sys; sys.modules[{module!r}] = None; sys.argv = ['w2v', *sys.argv[1:]]\n"
-        "runpy.run_module('w2v', run_name='__main__')"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 @pytest.mark.parametrize(
     ("module", "needs", "does_without"),
     [
@@ -157,18 +142,12 @@ def without(module: str, folder: Path, *arguments: str) -> subprocess.CompletedP
         ("safetensors", ["train corpus.txt --dim 4 --epochs 1 -o v.safetensors"], "train"),
         ("yaml", ["train --config c.yaml"], "info"),
         ("numpy", ["nearest v.bin king"], "losses"),
-        ("typer", ["losses"], None),
     ],
 )
 def test_a_package_that_is_not_installed(
-    corpus: str, model: str, tmp_path: Path, module: str, needs: list[str], does_without: str | None
+    corpus: str, model: str, tmp_path: Path, module: str, needs: list[str], does_without: str
 ) -> None:
     (tmp_path / "c.yaml").write_text("corpus: corpus.txt\n")
-    for arguments in needs:
-        done = without(module, tmp_path, *arguments.split(), *(["-q"] * ("train" in arguments)))
-        assert (done.returncode, done.stdout) == (1, ""), done
-        (line,) = done.stderr.splitlines()
-        assert module in line and "pip install" in line and "internal" not in line
     fine = {
         "train": "train corpus.txt -q --dim 4 --epochs 1 --threads 1 -o o.txt",
         "vocab": "vocab corpus.txt",
@@ -176,6 +155,22 @@ def test_a_package_that_is_not_installed(
         "info": "info v.bin",
         "losses": "losses",
     }
-    if does_without:
-        done = without(module, tmp_path, *fine[does_without].split())
-        assert done.returncode == 0 and done.stdout, done
+    asked = [f"{each} -q" if "train" in each else each for each in needs]
+    asked.append(fine[does_without])
+    missing = f"import sys; sys.modules[{module!r}] = None"
+    for number, done in enumerate(several(missing, [each.split() for each in asked], tmp_path)):
+        if number == len(needs):
+            assert done.returncode == 0 and done.stdout, done
+            continue
+        assert (done.returncode, done.stdout) == (1, ""), done
+        (line,) = done.stderr.splitlines()
+        assert module in line and "pip install" in line and "internal" not in line
+
+
+def test_without_typer(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['typer'] = None; from w2v.__main__ import run; run()"
+    options = {"cwd": tmp_path, "env": environment(), "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", code, "losses"], **options)
+    assert (done.returncode, done.stdout) == (1, "") and "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "typer" in line and "pip install" in line

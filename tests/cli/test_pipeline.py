@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import w2v as package
+from tests.forks import program
 
 from .conftest import environment
 
@@ -20,11 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 def test_pipeline(tmp_path: Path) -> None:
-    program = tmp_path / "bin" / "w2v"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m w2v "$@"\n')
-    program.chmod(0o755)
-    path = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    path = {"PATH": f"{program().parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["sh", str(ROOT / "configs" / "pipeline.sh"), str(ROOT / "data" / "demo.txt.xz")]
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:

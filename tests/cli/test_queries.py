@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forks import program
 from w2v.vectors import load_vectors
 
 from .conftest import WORDS, Run, environment
@@ -167,7 +167,7 @@ def test_export_gives_back_the_same_vectors(
 
 
 def test_export_through_pipes(model: str, tmp_path: Path) -> None:
-    w2v = f"{sys.executable} -m w2v"
+    w2v = program()
     command = (
         f"{w2v} export {model} -o - --format binary | {w2v} export - -o - --limit 2 | {w2v} info -"
     )

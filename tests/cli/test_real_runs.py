@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import Fork
+from tests.forks import Fork, program
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment
@@ -42,7 +42,7 @@ def test_train_then_nearest_in_sh(corpus: str, tmp_path: Path) -> None:
 
 def test_the_path_on_stdout_can_be_given_on(corpus: str, tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": x\nw1 w2 w3 w4\n")
-    w2v = f"{sys.executable} -m w2v"
+    w2v = program()
     command = f"{w2v} eval $({w2v} train {corpus} --dim 8 --min-count 1 --quiet) q.txt"
     done = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
@@ -169,7 +169,7 @@ def test_an_interrupted_run_keeps_its_vectors(corpus: str, tmp_path: Path, numbe
         if line.startswith("training") and "words/s" in line:
             break
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + number, err
     summary = json.loads(out)
     assert summary["interrupted"] is True
@@ -187,7 +187,7 @@ def test_an_interrupt_while_reading_leaves_nothing(tmp_path: Path) -> None:
     os.write(writer, b"a b c\n")
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     os.close(writer)
     assert (process.returncode, err) == (130, "w2v train: interrupted\n")
     assert names(tmp_path) == ["pipe"]

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forks import program
 from w2v.vectors import load_vectors
 
 from .conftest import Run, environment
@@ -75,7 +75,7 @@ def test_dash_is_stdin(
 )
 def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "q").write_text(": s\nking man queen woman\n")
-    command = f"{sys.executable} -m w2v {arguments} <&-"
+    command = f"{program()} {arguments} <&-"
     done = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment()
     )
@@ -87,7 +87,7 @@ def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments:
 @pytest.mark.parametrize("arguments", ["embed v.bin q", "export v.bin -o -", "train q --output -"])
 def test_closed_stdout_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "q").write_text("king man queen woman\n")
-    command = ["sh", "-c", f"{sys.executable} -m w2v {arguments} >&-"]
+    command = ["sh", "-c", f"{program()} {arguments} >&-"]
     done = subprocess.run(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment()
     )
@@ -119,7 +119,7 @@ def test_export_to_a_device_or_pipe_writes_into_it(
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True) as reader:
         assert process("export", model, "-o", "pipe", "--format", "text").returncode == 0
-        got, _ = reader.communicate(timeout=30)
+        got, _ = reader.communicate(timeout=300)
     assert got.startswith("8 5\n")
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import Run, environment, interrupted
+from .conftest import Run, interrupted
 
 SMALL = ("--dim", "16", "--min-count", "1", "--threads", "1", "--sample", "0")
-HAS_TORCH = (
-    "import sys; from w2v.cli.app import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
-)
 
 
 @pytest.fixture
@@ -49,19 +44,6 @@ def test_every_epoch_has_a_line_and_the_files_have_the_figure(
         lines[-1] == f"{tmp_path / valid}: loss {losses[-1]:.4f} nats per prediction after epoch 3"
         f" ({summary['predictions']:,} predictions; 20 of 140 words unknown)"
     )
-
-
-def test_the_fused_kernels_measure_without_torch(corpus, valid, tmp_path) -> None:
-    arguments = ["train", corpus, *SMALL, "--valid", valid, "--patience", "1", "--output", "v.bin"]
-    done = subprocess.run(
-        [sys.executable, "-c", HAS_TORCH, *arguments],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "after epoch 1: validation loss" in done.stderr
 
 
 @pytest.mark.parametrize(

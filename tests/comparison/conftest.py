@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.forks import Fork
 from w2v.cli.app import main
 from w2v.comparison import compare as module
 from w2v.comparison.child import Job, figures_of
@@ -67,6 +72,26 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
     monkeypatch.setattr(module, "train_apart", found)
     return found
+
+
+class Child(Fork):
+    """A child that is forked from a process that has imported everything; gets its end of the pipe
+    as its stdin."""
+
+    def __init__(self, command: list[str], *, pass_fds: list[int], **given: Any) -> None:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        streams, code = (pass_fds[0], nothing, nothing), command[2]
+        super().__init__("0", folder=Path.cwd(), changes=given["env"], code=code, streams=streams)
+        os.close(nothing)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def quick_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    instead = SimpleNamespace(Popen=Child, DEVNULL=subprocess.DEVNULL)
+    monkeypatch.setattr("w2v.comparison.child.subprocess", instead)
 
 
 Verb = Callable[..., tuple[int, str, str]]

@@ -57,6 +57,7 @@ def test_another_budget_is_shown(verb: Verb, stand_in: StandIn, tmp_path: Path) 
     assert "epochs=9" in out.splitlines()[0]
 
 
+@pytest.mark.usefixtures("quick_children")
 def test_whose_questions_are_asked_and_how_many(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("a b c d e f\nb a d c f e\n" * 40)
     common = {"dim": 4, "threads": 1, "epochs": 1, "min_count": 1}

@@ -25,7 +25,7 @@ def job(folder: Path, text: str, **settings: str) -> Job:
     corpus = folder / "corpus.txt"
     if not corpus.exists():
         corpus.write_text(text)
-    given = {"epochs": "1000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
+    given = {"epochs": "100000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
     config = build_config({"corpus": (str(corpus),), "output": str(folder / "run"), **given})
     return Job(Row("neg", "neg", "training"), config, False, False, None)
 
@@ -51,6 +51,7 @@ def children() -> set[int]:
     return {*map(int, found)}
 
 
+@pytest.mark.usefixtures("quick_children")
 def test_a_training_is_stopped_softly(tmp_path: Path) -> None:
     stop = threading.Event()
     row = train_apart(job(tmp_path, TEXT), Watching(stop.set), stop)
@@ -72,6 +73,7 @@ def test_a_killed_child_is_told_in_one_line(tmp_path: Path) -> None:
     assert (row.status, row.problem) == ("failed", "killed by SIGKILL, perhaps for lack of memory")
 
 
+@pytest.mark.usefixtures("quick_children")
 def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
     row = train_apart(job(tmp_path, "a a a"), SilentReporter(), threading.Event())
     assert row.status == "failed" and str(row.problem).startswith(
@@ -79,6 +81,7 @@ def test_what_fails_in_the_child_is_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("quick_children")
 def test_nothing_is_kept_of_a_stop_before_training(tmp_path: Path) -> None:
     """A FIFO without a writer keeps the child waiting until it is told."""
     os.mkfifo(tmp_path / "corpus.txt")
@@ -111,6 +114,7 @@ def test_from_python(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["neg", "tree"]
 
 
+@pytest.mark.usefixtures("quick_children")
 def test_two_losses_end_to_end(verb: Verb, tmp_path: Path) -> None:
     more = [
         "--dim",

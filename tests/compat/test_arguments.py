@@ -7,7 +7,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -127,15 +126,6 @@ FITTING = [
 ]
 WRONG = list(itertools.product(MISFIT, USUAL, REDUCTIONS))
 COUNT = (len(FITTING) + len(WRONG)) * 6  # of shapes, types, reductions and ignored classes
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other make tiny products slow."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", LOGITS + LINEAR)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import yaml
 
 from tests.corpus.hub import Hub
 
-pytest.importorskip("datasets")
+if find_spec("datasets") is None:  # which takes a second to import, in each process that collects
+    pytest.skip("datasets is not installed", allow_module_level=True)
 
 TEXTS = [None, *(f"the king {n % 7} rules\nthe castle" for n in range(120))]
 COLUMNS = {"text": TEXTS, "n": list(range(121)), "tokens": [["a", "b"]] * 121}
@@ -69,7 +71,7 @@ class Verbs:
         return tuple(json.loads(self.process.stdout.readline()))
 
     def close(self) -> None:
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import w2v
+from tests import forks
 from tests.examples import examples
 from w2v.corpus import neighbours, read_memory, store
 from w2v.corpus.joining import joined
@@ -183,19 +182,11 @@ def corpus_of_phrases(folder: Path) -> Path:
 def test_the_command_line_and_the_library_agree(tmp_path: Path) -> None:
     corpus = corpus_of_phrases(tmp_path)
     options = ["--connectors", "en", "--scoring", "npmi", "--threshold", "0.6"]
-    program = [sys.executable, "-m", "w2v"]
-    piped = subprocess.run(
-        [*program, "phrases", corpus, *options], capture_output=True, text=True, check=True
-    )
+    piped = forks.run("phrases", str(corpus), *options, folder=tmp_path)
     fields = [line.split("\t") for line in piped.stdout.splitlines()]
     assert {each[0] for each in fields} == {"new_york", "bank_of_america"}
-    documents = subprocess.run(
-        [*program, "phrases", corpus, *options, "--json", "-q"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert documents.stderr == ""
+    documents = forks.run("phrases", str(corpus), *options, "--json", "-q", folder=tmp_path)
+    assert (piped.returncode, documents.returncode, documents.stderr) == (0, 0, "")
     parsed = [json.loads(line) for line in documents.stdout.splitlines()]
     found = w2v.phrases(corpus, connectors="en", scoring="npmi", threshold=0.6)
     assert [each["word"] for each in parsed] == [each.word for each in found]

@@ -10,8 +10,6 @@ import json
 import lzma
 import os
 import socket
-import subprocess
-import sys
 import threading
 
 import pyarrow as pa
@@ -19,6 +17,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
+from tests.several import several
 from w2v.errors import InputError
 
 # Quotes, separators, words that pandas takes for missing values, numbers, an empty document, lines
@@ -273,16 +272,14 @@ class Missing:
         if name.partition(".")[0] in ("datasets", "pandas", "torch"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Missing())
-from w2v.cli.app import main
-sys.exit(main())
 """
 
 
 def test_tables_need_neither_datasets_nor_pandas(tmp_path):
-    for kind in ("jsonl", "csv", "tsv", "parquet"):
-        path = tmp_path / f"a.{kind}"
-        path.write_bytes(encoded(kind))
-        command = [sys.executable, "-c", WITHOUT, "vocab", str(path), "--no-cache", "-q"]
-        done = subprocess.run([*command, "--min-count", "1"], capture_output=True, text=True)
+    names = [f"a.{kind}" for kind in ("jsonl", "csv", "tsv", "parquet")]
+    for name in names:
+        (tmp_path / name).write_bytes(encoded(name.removeprefix("a.")))
+    commands = [["vocab", name, "--no-cache", "-q", "--min-count", "1"] for name in names]
+    for done in several(WITHOUT, commands, tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
         assert "two\t1" in done.stdout

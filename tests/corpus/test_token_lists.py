@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import forks
 from w2v.corpus import read_corpus
 from w2v.errors import InputError
 from w2v.settings.groups import CorpusSettings
@@ -169,10 +168,8 @@ def test_what_datasets_itself_saves(tmp_path: Path, expected: Any) -> None:
 @pytest.mark.parametrize("name", ["stream.arrow", "file.arrow"])
 def test_arrow_through_a_pipe(tmp_path: Path, name: str) -> None:
     WRITERS[name](tmp_path / name, pa.table({"words": LISTS}))
-    done = subprocess.run(
-        [sys.executable, "-m", "w2v", "vocab", "-", "--column", "words", "--min-count", "1"],
-        stdin=(tmp_path / name).open("rb"),
-        capture_output=True,
-        text=True,
-    )
+    command = ["vocab", "-", "--column", "words", "--min-count", "1"]
+    with open(tmp_path / name, "rb") as file:
+        streams = (file.fileno(), None, None)
+        done = forks.run(*command, folder=tmp_path, streams=streams)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 41)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +9,7 @@ from hypothesis import strategies as st
 import w2v
 from tests.corpus.conftest import lines_of
 from tests.examples import examples
+from tests.several import several
 from w2v.corpus.words import split_words
 from w2v.errors import InputError
 from w2v.settings.groups import CorpusSettings
@@ -93,15 +90,10 @@ def test_lists_of_tokens_stay_as_they_are(tmp_path):
 
 def test_without_the_library_one_line_says_what_to_install(tmp_path):
     (tmp_path / "a.txt").write_text("some words, and more")
-    program = (
-        "import sys; sys.modules['regex'] = None; from w2v.cli.app import main; sys.exit(main())"
-    )
-    command = [sys.executable, "-c", program, "vocab", str(tmp_path / "a.txt"), "--no-cache", "-q"]
-    root = Path(w2v.__file__).parents[1]
-    options = {"capture_output": True, "text": True, "cwd": root}
-    assert subprocess.run([*command, "--min-count", "1"], **options).returncode == 0
-    failed = subprocess.run([*command, "--tokenizer", "words"], **options)
-    assert failed.returncode == 1
+    command = ["vocab", "a.txt", "--no-cache", "-q"]
+    commands = [[*command, "--min-count", "1"], [*command, "--tokenizer", "words"]]
+    done, failed = several("import sys; sys.modules['regex'] = None", commands, tmp_path)
+    assert (done.returncode, failed.returncode) == (0, 1)
     assert failed.stderr.count("\n") == 1 and "pip install regex" in failed.stderr
 
 

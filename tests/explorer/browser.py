@@ -37,7 +37,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--remote-debugging-pipe",
 ]
-PATIENCE = 60
+PATIENCE = 300
 
 
 class Browser:

@@ -7,8 +7,6 @@ import functools
 import gzip
 import lzma
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,10 +16,9 @@ from typing import Any
 
 import zstandard
 
-import w2v
+from tests.forks import forked
 from tests.peak import PROGRAM
 
-ROOT = Path(w2v.__file__).parents[1]
 MEGABYTE = 1_000_000
 PIECES = {
     "blanks": b" " * MEGABYTE,
@@ -73,7 +70,7 @@ def compressed(pieces: Iterator[bytes], how: str) -> Iterator[bytes]:
 
 
 def read(kind: str, megabytes: int, folder: Path, *options: str, how: str = "") -> tuple[int, str]:
-    """Returns the peak of resident memory in bytes and what was said, of `w2v vocab` reading the
+    """Returns by how many bytes resident memory grew and what was said, of `w2v vocab` reading the
     stream; fails unless it succeeds, or refuses in one line."""
     reader, writer = os.pipe()
 
@@ -85,22 +82,22 @@ def read(kind: str, megabytes: int, folder: Path, *options: str, how: str = "") 
 
     maker = threading.Thread(target=make)
     maker.start()
-    with open(reader, "rb") as pipe:
-        peak = told_by(pipe, folder, "-", *options)
+    try:
+        peak = told_by(reader, folder, "-", *options)
+    finally:
+        os.close(reader)
     maker.join()
     return peak
 
 
-def told_by(stdin: Any, folder: Path, *arguments: str) -> tuple[int, str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
-    if os.environ.get("PYTHONPATH"):
-        environment["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
+def told_by(stdin: int | None, folder: Path, *arguments: str) -> tuple[int, str]:
     verb = ["vocab", *arguments, "--min-count", "1", "--max-vocab", "20", "--no-cache", "--quiet"]
-    command = [sys.executable, "-c", PROGRAM, str(folder / "peak"), *verb]
-    options: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    done = subprocess.run(command, stdin=stdin, cwd=folder, env=environment, **options)
-    assert done.returncode in (0, 1, 2), done
-    errors = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
-    assert len(errors) == (done.returncode != 0), done.stderr
-    assert "internal error" not in done.stderr and "Traceback" not in done.stderr
-    return int((folder / "peak").read_text()) * 1024, done.stderr
+    where: Any = {"folder": folder, "changes": {"TMPDIR": str(folder)}}
+    streams = (stdin, None, None)
+    with forked(str(folder / "peak"), *verb, code=PROGRAM, streams=streams, **where) as process:
+        _, told = process.communicate(timeout=600)
+    assert process.returncode in (0, 1, 2), told
+    errors = [line for line in told.splitlines() if not line.startswith("warning: ")]
+    assert len(errors) == (process.returncode != 0), told
+    assert "internal error" not in told and "Traceback" not in told
+    return int((folder / "peak").read_text()) * 1024, told

@@ -7,7 +7,6 @@ import functools
 import gzip
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
-import w2v
+from tests.forks import forked
 
 MEGABYTES = 700
 BYTES = 1 << 30
@@ -26,7 +25,7 @@ PIECE = 1 << 20
 
 # What is read may not be more than so much beyond what the modules take.
 PROGRAM = f"""
-import json, re, resource, sys
+import json, resource, sys
 import numpy, zstandard
 import w2v.vectors, w2v.evaluation.sets
 from w2v.compat.gensim.files import LineSentence
@@ -43,8 +42,6 @@ for path in sys.argv[2:]:
         print(json.dumps([path, "read"]))
     except (w2v.InputError, w2v.RunError) as error:
         print(json.dumps([path, str(error)]))
-peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
-print(json.dumps(["peak", peak * 1024]))
 """
 
 
@@ -102,20 +99,14 @@ def _compressed(opener: Any, bomb: str, pieces: int) -> bytes:
     return target.getvalue()
 
 
-def loaded(kind: str, paths: list[Path], folder: Path, **more: Any) -> dict[str, Any]:
-    paths_of = {"PYTHONPATH": str(Path(w2v.__file__).parents[1]), "TMPDIR": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, kind, *map(str, paths)],
-        cwd=folder,
-        env={**os.environ, **paths_of},
-        capture_output=True,
-        text=True,
-        **more,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = dict(json.loads(line) for line in done.stdout.splitlines())
-    assert found.pop("peak") < MEGABYTES << 20
-    found["stderr"] = done.stderr
+def loaded(kind: str, paths: list[Path], folder: Path, stdin: int | None = None) -> dict[str, Any]:
+    where: Any = {"folder": folder, "changes": {"TMPDIR": str(folder)}}
+    streams = (stdin, None, None)
+    with forked(kind, *map(str, paths), code=PROGRAM, streams=streams, **where) as process:
+        out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err[-2000:]
+    found = dict(json.loads(line) for line in out.splitlines())
+    found["stderr"] = err
     return found
 
 
@@ -153,10 +144,10 @@ def test_a_line_of_a_gigabyte_for_nearest(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes(HEADERS["text"])
     endless = f"import sys\nfor _ in range({BYTES // PIECE}): sys.stdout.write('x' * {PIECE})"
     with subprocess.Popen(
-        [sys.executable, "-c", endless], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-S", "-c", endless], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as writer:
-        found = loaded("verb", [Path("-")], tmp_path, stdin=writer.stdout)
         assert writer.stdout is not None
+        found = loaded("verb", [Path("-")], tmp_path, writer.stdout.fileno())
         writer.stdout.close()
     assert "is longer than 1,048,576 bytes" in found["stderr"]
 

@@ -36,8 +36,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 def killed(folder: Path, *options: str) -> list[dict[str, Any]]:
     """The metrics of a run that is killed after some checkpoints and lines."""
-    run = started(folder, "--epochs", "100000", "--checkpoint-every", "40k", *options)
-    until = time.monotonic() + 120
+    run = started(folder, "--epochs", "100000000", "--checkpoint-every", "40k", *options)
+    until = time.monotonic() + 300
     metrics = folder / "run" / "metrics.jsonl"
     while len(lines_of(metrics)) < 60 or not any((folder / "run" / "checkpoints").iterdir()):
         assert run.poll() is None and time.monotonic() < until
@@ -48,8 +48,8 @@ def killed(folder: Path, *options: str) -> list[dict[str, Any]]:
 
 
 def test_they_grow_without_checkpoints_too(tmp_path: Path) -> None:
-    run = started(tmp_path, "--epochs", "100000")
-    metrics, until = tmp_path / "run" / "metrics.jsonl", time.monotonic() + 120
+    run = started(tmp_path, "--epochs", "100000000")
+    metrics, until = tmp_path / "run" / "metrics.jsonl", time.monotonic() + 300
     while len(lines_of(metrics)) < 5:
         assert run.poll() is None and time.monotonic() < until
         time.sleep(0.05)
@@ -87,7 +87,7 @@ def test_a_killed_run_leaves_whole_lines_and_repeats_none(tmp_path: Path) -> Non
     run = w2v.load(tmp_path / "run") if (tmp_path / "run" / "vectors.npy").exists() else None
     assert run is None, "the run was killed before its end"
     again = Fork("train", "--resume", "run", "--quiet", folder=tmp_path)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while len(after := lines_of(tmp_path / "run" / "metrics.jsonl")) < len(before) + 20:
         assert again.poll() is None and time.monotonic() < until
         time.sleep(0.05)

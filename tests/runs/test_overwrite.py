@@ -89,7 +89,7 @@ def test_overwrite_of_a_vector_file(train, folder):
 
 def test_two_runs_at_once_with_the_same_default_name_keep_both_results(train, folder):
     train(LINES, output="warm.npy")
-    meeting = threading.Barrier(2, timeout=30)
+    meeting = threading.Barrier(2, timeout=300)
     outputs: list[str] = []
 
     class Meeting(SilentReporter):

@@ -2,17 +2,13 @@
 (`plan`)."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import w2v
-import w2v.run
+from tests import forks
 from tests.resumption import StopAfter
 from tests.trained import only_so_much_memory, plan
 from w2v.errors import InputError, RunError
@@ -72,9 +68,8 @@ run(config, use_cache=False, reporter=SilentReporter(), stop=threading.Event())
 
 def test_another_process_gives_the_same_vectors(train, zipf_lines, folder):
     here = train(zipf_lines, sample=0.01, output="here.npy")
-    environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])}
-    command = [sys.executable, "-c", SCRIPT, "there.npy"]
-    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=120)
+    done = forks.run("there.npy", folder=folder, code=SCRIPT)
+    assert done.returncode == 0, done.stderr
     assert np.load(folder / "there.npy").tobytes() == here.matrix.tobytes()
 
 

@@ -3,8 +3,6 @@ kernels: all of it without a GPU and without Triton."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -156,25 +154,6 @@ def test_without_triton_or_a_gpu_one_line_says_what_is_missing(
         missing = refused(given, capsys)
         assert missing.startswith("w2v train: --engine triton needs Triton, which cannot be used")
         assert missing.endswith("pip install triton, or use --engine autograd or --device cpu")
-
-
-def test_plain_training_imports_neither_torch_nor_triton(tmp_path: Path) -> None:
-    (tmp_path / "c.txt").write_text("a b a b\n" * 9)
-    code = (
-        "import sys; from w2v.cli.app import main; assert main(sys.argv[1:]) == 0;"
-        "print(*sys.modules)"
-    )
-    plain = ["train", "c.txt", "--dim", "16", "--threads", "1", "--min-count", "1", "--sample", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *plain, "--output", "v.npy", "--no-cache"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not {"torch", "triton", "w2v.words.gpu", "w2v.kernels.gpu"} & {*done.stdout.split()}
 
 
 def test_losses_name_the_engines_that_have_them(capsys: pytest.CaptureFixture[str]) -> None:

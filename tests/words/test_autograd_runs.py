@@ -13,7 +13,7 @@ from w2v.training.optimizers import OPTIMIZERS
 from w2v.training.report import SilentReporter
 
 
-def halves(count=1500):
+def halves(count=900):
     """Lines in which either one half of the words stands or the other."""
     generator = np.random.default_rng(2)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def ranks() -> Iterator[Callable[..., list[Ended]]]:
     `each`: the arguments of every rank instead."""
     nursery = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("nursery.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

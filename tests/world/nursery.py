@@ -30,13 +30,14 @@ import w2v.lm.engine
 import w2v.lm.task
 import w2v.lm.validation
 import w2v.words.autograd
+from tests.forks import warm_up
 from w2v import __main__ as program
 from w2v.lm import columns
 from w2v.training.meeting import Meeting
 from w2v.training.neighbours import Neighbours
 
 columns.BLOCK_TOKENS = 300  # so that a small text has many sections
-GRACE_SECONDS = 20  # for ranks that are left when the first one has ended
+GRACE_SECONDS = 200  # for ranks that are left when the first one has ended
 
 
 def fail(rank: int, section: int, how: str) -> None:
@@ -120,6 +121,7 @@ def signal_seen(alive: dict, status: dict, asked: dict) -> bool:
 
 
 if __name__ == "__main__":
+    warm_up()
     gc.collect()
     gc.freeze()  # a child that looks for garbage would copy all of it
     for line in sys.stdin:

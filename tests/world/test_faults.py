@@ -76,7 +76,7 @@ def test_a_killed_rank_ends_the_run_with_one_line_and_it_goes_on(
 def test_a_rank_that_hangs_is_told_after_a_while(ranks, corpus, unbroken, tmp_path):
     _, more = unbroken
     given = ("train", corpus, *LM, *more, "--quiet", "--output", tmp_path / "run")
-    patience = {"W2V_PATIENCE": "2"}
+    patience = {"W2V_PATIENCE": "8"}  # also for what is slow before
     first, second = ranks(2, *given, fault=(1, 3, "SIGSTOP"), environment=patience)
     assert (first.status, second.status) == (1, -9)
     (line,) = first.err.splitlines()

@@ -41,8 +41,9 @@ def test_rank_0_does_it_alone(corpus, tmp_path):
     assert "ranks" not in (made / "neg" / "summary.json").read_text()
 
 
-def test_a_program_goes_on_after_a_refusal(corpus, tmp_path):
-    for end in processes.run(2, "-c", PROGRAM, corpus, tmp_path):
+def test_a_program_goes_on_after_a_refusal(ranks, corpus, tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    for end in ranks(2, corpus, tmp_path, script=str(tmp_path / "program.py")):
         assert end.status == 0, end.err
         assert end.out.split() == ["refused", "True", "True", "refused"]
 

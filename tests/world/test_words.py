@@ -55,8 +55,9 @@ def test_two_ranks_train_word_vectors(
     assert len(list_entries()) == 1
     # ids, counts and words are the same bytes
     assert cached(caches[0]) == cached(caches[1])
-    for name in ("words", "predictions"):
-        assert summary[name] == alone.summary[name]
+    assert summary["words"] == alone.summary["words"]
+    # how far each window reaches is drawn by block, and ranks have shorter ones
+    assert summary["predictions"] == pytest.approx(alone.summary["predictions"], rel=0.01)
     assert summary["final_loss"] == pytest.approx(alone.summary["final_loss"], rel=0.02)
 
     # and as if they were on two machines

@@ -104,6 +104,8 @@ def _guarded(given: list[str]) -> int:
             return 0
         leave_ranks()
         say(f"note: {name} runs in one process, rank 0 of the {size}")
+    if rank:  # --help too is written once
+        silence(1)
     try:
         with leaving(), short_memory():
             status = _run(given)

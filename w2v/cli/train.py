@@ -98,6 +98,7 @@ def command(
             else:
                 settings = _settings_of(run_before, given, others)
                 done = _finished(run_before, settings) if first else None
+            _check_stream(settings, json and not dry_run)
         if (done := world.told(done)) is not None:
             if first:
                 if not quiet:
@@ -115,7 +116,7 @@ def command(
                 _tell_before(settings, reporter)
             if not dry_run:
                 return _train(context, reporter, quiet=quiet, json=json)
-            with _to_stdout(settings, False) as written:
+            with _to_stdout(settings) as written:
                 plan = run.plan(replace(context, config=written))
         if first:
             if written is not settings:
@@ -132,7 +133,7 @@ def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bo
     streams, alone = settings.output.output == "-", context.world.size == 1
     with (
         stopping_softly(lambda: reporter.training_began, tells=alone) as stop,
-        _to_stdout(settings, json) as settings,
+        _to_stdout(settings) as settings,
     ):
         summary = run.run(replace(context, config=settings, stop=stop))
         reporter.close()
@@ -199,20 +200,26 @@ def _settings_of(run: Path, given: dict[str, Any], others: dict[str, bool]) -> C
     return resumed_config(run, given)
 
 
+def _check_stream(settings: Config, json: bool) -> None:
+    """Raises InputError for settings that `--output -` rules out."""
+    if settings.output.output != "-":
+        return
+    if json:
+        raise InputError("--output - and --json both write to stdout: omit one of them")
+    if settings.checkpoints.checkpoint_every is not None:
+        raise InputError(
+            "--checkpoint-every needs a run directory, and --output - is a stream: omit one of them"
+        )
+
+
 @contextmanager
-def _to_stdout(settings: Config, json: bool) -> Iterator[Config]:
+def _to_stdout(settings: Config) -> Iterator[Config]:
     """Yields the settings; for `--output -`, with an output in word2vec text format to a temporary
     file that exists for the duration of the block."""
     if settings.output.output != "-":
         yield settings
         return
-    if json:
-        raise InputError("--output - and --json both write to stdout: omit one of them")
     binary_stdout()
-    if settings.checkpoints.checkpoint_every is not None:
-        raise InputError(
-            "--checkpoint-every needs a run directory, and --output - is a stream: omit one of them"
-        )
     with tempfile.TemporaryDirectory(prefix="w2v-") as folder:
         yield replace(
             settings, output=OutputSettings(output=f"{folder}/vectors.txt", overwrite=False)

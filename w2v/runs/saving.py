@@ -158,7 +158,8 @@ class Saving:
             raise
 
     def _remove(self) -> None:
-        """Removes what this process has made."""
+        """Removes what this process has made, when nothing is being written to it any more."""
+        self.close()
         if self._created:
             shutil.rmtree(self._output.path, ignore_errors=True)
 

@@ -39,8 +39,9 @@ def sentence_limit(max_sentence: int) -> int:
     return max_sentence if max_sentence <= LONGEST_SENTENCE else 0
 
 
-def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
-    """Bounds [blocks + 1] int64 of blocks of about `size` stream positions.
+def cut_blocks(ids: np.ndarray, size: int, max_sentence: int, least: int = 0) -> np.ndarray:
+    """Bounds [blocks + 1] int64 of blocks of about `size` stream positions, `least` where a line is
+    split: predictions are lost there.
 
     ids: int32 stream, -1 at line ends. A cut falls on a line end if one follows within
     `max_sentence` words, so that it only ever splits lines that are split anyway; with max_sentence
@@ -55,7 +56,10 @@ def cut_blocks(ids: np.ndarray, size: int, max_sentence: int) -> np.ndarray:
         cut = min(bounds[-1] + size, len(ids))
         if cut < len(ids) and max_sentence > 0 and ids[cut - 1] >= 0:
             line_ends = np.flatnonzero(np.asarray(ids[cut : cut + max_sentence + 1]) < 0)
-            cut += int(line_ends[0]) + 1 if len(line_ends) else 0
+            if len(line_ends):
+                cut += int(line_ends[0]) + 1
+            else:
+                cut = min(max(cut, bounds[-1] + least), len(ids))
         bounds.append(cut)
     return np.array(bounds, np.int64)
 

@@ -50,6 +50,7 @@ HOT_ROWS = 1024  # thread-own copies per thread and matrix
 MERGE_WORDS = 16384  # trained words between merges, of all threads together
 SHORTEST_MERGE = 1024
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
+SHORTEST_BLOCK = 1000  # stream positions
 OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
 # stream positions of a round per thread, divided by threads²: many threads must meet often
 ROUND_WORDS = 280_000
@@ -188,10 +189,10 @@ class HogwildEngine(WordEngine):
         size = int(BLOCK_FLOPS / flops_per_word(config))
         if works_in_rounds(config):
             size = min(size, max(SHORTEST_ROUND, ROUND_WORDS // config.training.threads**2))
+        size = max(SHORTEST_BLOCK, min(size, length * config.training.epochs // 256))
         if ranks > 1:
             size = min(size, block_limit(config, length, ranks))
-        size = max(1000, min(size, length * config.training.epochs // 256))
-        return cut_blocks(self._ids, size, self._max_sentence)
+        return cut_blocks(self._ids, size, self._max_sentence, SHORTEST_BLOCK)
 
     def initialise(self) -> None:
         """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""

@@ -18,6 +18,7 @@ from w2v.words.inputs import Inputs, most_ngrams
 PART = 1 << 20  # words whose paths are looked at together
 TORCH_BYTES = 200 << 20  # for torch.distributed
 BLOCKS = 4  # for each of several threads between exchanges, so that none idles for long
+SHORTEST_BLOCK = 100  # stream positions, of several
 
 
 def block_limit(config: Config, length: int, ranks: int) -> int:
@@ -25,7 +26,8 @@ def block_limit(config: Config, length: int, ranks: int) -> int:
     exchanges; the text has `length`."""
     threads, given = config.training.threads, config.training.exchange_words
     words = given or default_words(length * config.training.epochs, ranks)
-    return words // (BLOCKS * threads if threads > 1 else 1)
+    several = BLOCKS * threads if threads > 1 else 1
+    return max(min(words, SHORTEST_BLOCK), words // several)
 
 
 def exchange_bytes(config: Config, vocabulary: int, world: World) -> int:

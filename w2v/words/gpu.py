@@ -34,7 +34,6 @@ from w2v.kernels.gpu.launch import (
     train_windows,
     variant_of,
 )
-from w2v.kernels.gpu.shape import shape_of
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
@@ -146,8 +145,7 @@ class TritonEngine(WordEngine):
         choice = choice_bytes(plan, vocabulary)
         there = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
         there += POSITION_BYTES * block_words(config, 1 << 40)
-        if shape_of(variant_of(config), "", learns=True).tiles > 1:
-            there += SCRATCH_BYTES
+        there += SCRATCH_BYTES
         # copied for checkpoints; the starting vectors, and those that are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
         needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here

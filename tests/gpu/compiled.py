@@ -3,18 +3,22 @@ product makes, for a GPU that is named, and never loads them.
 
     python -m tests.gpu.compiled 90 tf32 neg-skip-gram hsigmoid-cbow
 
-prints a JSON list with registers, spilled bytes, shared memory, barriers and reductions of each.
-Not in a process that interprets.
+prints a line of JSON with registers, spilled bytes, shared memory, barriers and reductions of each.
+A name can also be one of `sweep`, as "nce cbow dim=300 window=5 negatives=25", and --sweep stands
+for all of these: every shape that is accepted, half an hour. Not in a process that interprets.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -39,6 +43,46 @@ SETTINGS = {
         ("neg-window-10", "neg", {"window": "10"}),
     )
 }
+
+
+LOSSES = {
+    "neg": {},
+    "nce": {},
+    "nce-learned": SETTINGS["nce-learned-cbow"],
+    "sampled-softmax": {},
+    "sampled-softmax-bias": {"loss": "sampled-softmax", "softmax_bias": "true"},
+    "hsigmoid": {},
+    "hsigmoid+neg": {},
+}
+# Of dims 50 to 1000 and windows 2 to 20, one of those that become the same tiles, longest rings
+# first; noise words that take one tile, two, and several
+ROWS = [(512, 5), (300, 5), (200, 10), (128, 20), (100, 20), (50, 20)]
+ROWS += [(200, 5), (128, 10), (100, 10), (50, 10), (128, 5), (100, 5), (50, 5)]
+NEGATIVES = [15, 25, 64]
+
+
+def sweep() -> Iterator[str]:
+    """The names of kernels of all shapes that are accepted."""
+    from w2v.errors import InputError
+    from w2v.kernels.gpu.shape import variant_of
+    from w2v.settings.build import build_config
+
+    for (dim, window), loss in itertools.product(ROWS, LOSSES):
+        for model in ("skip-gram", "cbow"):
+            for negatives in NEGATIVES if loss != "hsigmoid" else [None]:
+                name = f"{loss} {model} dim={dim} window={window}"
+                name += "" if negatives is None else f" negatives={negatives}"
+                with suppress(InputError):
+                    variant_of(build_config({"corpus": ("x",), **settings_of(name)}))
+                    yield name
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """What the name of a kernel stands for."""
+    if name in SETTINGS:
+        return SETTINGS[name]
+    loss, model, *more = name.split()
+    return {"loss": loss, **LOSSES[loss], "model": model, **dict(each.split("=") for each in more)}
 
 
 class NamedGpu:
@@ -120,12 +164,10 @@ def main(capability: str, precision: str, *names: str) -> None:
     import triton
 
     triton.runtime.driver.set_active(NamedGpu(int(capability)))
-    found = []
-    for name in names or SETTINGS:
+    for name in sweep() if names == ("--sweep",) else names or SETTINGS:
         name, _, warps = name.partition("/")
-        kernel = kernel_of(SETTINGS[name], precision, int(warps) if warps else None)
-        found.append({"variant": name, **figures(kernel)})
-    print(json.dumps(found))
+        kernel = kernel_of(settings_of(name), precision, int(warps) if warps else None)
+        print(json.dumps({"variant": name, **figures(kernel)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,10 @@ import w2v
 from .compiled import SETTINGS
 
 pytestmark = pytest.mark.triton
-MOST_REGISTERS = 168  # of a thread: 3 programs of 4 warps share a multiprocessor's 65,536
+MOST_REGISTERS = 128  # of a thread: 16 warps share a multiprocessor's 65,536
 MOST_SHARED = 48 << 10  # bytes that a program has without asking for more
-# Long rows ask for more (an A100 has 163 KiB, an H100 227), and large tiles spill a little.
+# long rows ask for more (an A100 has 163 KiB, an H100 227)
 SHARED = {"neg-300-skip-gram": 96 << 10}
-SPILLED = {"neg-25-skip-gram": 128}
-OTHER_SPILLED = 160  # by another Triton than the pinned one
 
 
 def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any]]:
@@ -32,19 +30,13 @@ def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any
     root = str(Path(w2v.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join([root, *sys.path[1:]])
     command = [sys.executable, "-m", "tests.gpu.compiled", str(capability), precision, *names]
-    done = subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, timeout=1800
-    )
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def check(capability: int, found: dict[str, Any]) -> None:
-    spilled = SPILLED.get(found["variant"], 0)
-    if not found["triton"].startswith("3.7."):
-        spilled = OTHER_SPILLED
-    assert found["spilled"] <= spilled, found
+    assert found["spilled"] == 0, found
     assert found["registers"] <= MOST_REGISTERS, found
     assert found["shared"] <= SHARED.get(found["variant"], MOST_SHARED), found
     assert found["returning"] == {}, found
@@ -68,3 +60,13 @@ def test_every_kernel(capability: int) -> None:
     assert [each["variant"] for each in found] == list(SETTINGS)
     for each in found:
         check(capability, each)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("capability", [80, 90])
+def test_no_shape_that_is_accepted_spills(capability: int) -> None:
+    found = compiled(capability, "tf32", "--sweep")
+    assert len(found) > 300
+    for each in found:
+        assert (each["spilled"], each["returning"]) == (0, {}), each
+        assert each["registers"] <= MOST_REGISTERS, each

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 import w2v.run
 import w2v.words.gpu
@@ -15,7 +16,7 @@ from w2v.errors import InputError, RunError
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.training.engine import WordEngine
-from w2v.training.schedule import Block
+from w2v.training.schedule import Block, Blocks
 from w2v.training.task import Context
 from w2v.words.fused import HogwildEngine
 from w2v.words.gpu import TritonEngine, block_words
@@ -130,6 +131,59 @@ def test_random_numbers_belong_to_seed_epoch_and_block(monkeypatch: pytest.Monke
     assert seeds[:4] == seeds[4:8]
     assert seeds[3] == seeds[11], "a measurement does not depend on `seed`"
     assert len({*seeds[:3], *seeds[8:]}) == len({seed for seed, _ in seeds}) == 7
+
+
+class Waits(TorchFunctionMode):
+    """Notes what makes a program wait for a GPU: numbers, or lengths, that it must know."""
+
+    NAMES = ("tolist", "item", "cpu", "nonzero", "bincount", "unique", "masked_select")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_function__(
+        self, function: Any, types: Any, given: Any = (), named: Any = None
+    ) -> Any:
+        name = getattr(function, "__name__", "")
+        chosen = name == "__getitem__" and getattr(given[1], "dtype", None) is torch.bool
+        if chosen or name in (*self.NAMES, "__bool__", "__int__", "__float__", "__index__"):
+            self.seen.append(name)
+        return function(*given, **(named or {}))
+
+
+@pytest.mark.parametrize("max_sentence", [7, 1_000_000])
+def test_a_gpu_is_waited_for_once_a_block(
+    max_sentence: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block after the one that trains is read ahead, and found to be what it would be."""
+    read: list[tuple[Any, ...]] = []
+
+    def launch(*given: Any) -> torch.Tensor:
+        windows, seed = given[4], given[6]
+        read.append((windows, seed))
+        return torch.tensor([1.5, windows.trained], dtype=torch.float64)
+
+    monkeypatch.setattr(w2v.words.gpu, "train_windows", launch)
+    ids, counts = text(400)
+    given = {"sample": 0.1, "max_sentence": max_sentence}
+    ahead, alone = (TritonEngine(config_of(**given), ids, counts) for _ in range(2))
+    blocks = Blocks(ahead.bounds(), 2)
+    assert len(blocks) > 5
+    order = [*range(len(blocks) - 2), 1, len(blocks) - 2, len(blocks) - 1]  # 1: out of turn
+    for place, number in enumerate(order):
+        with Waits() as waits:
+            tally = ahead.train(blocks[number], 0.1)
+        unforeseen = place == 0 or number != order[place - 1] + 1
+        assert waits.seen == ["tolist"] * (2 if unforeseen else 1)
+        if place == 2:  # which does not disturb
+            ahead.measure(ids, blocks[0])
+            read.pop()
+        assert tally == alone.train(blocks[number], 0.1)
+        (found, seed), (same, own) = read[-2:]
+        assert seed == own and 0 < found.trained == tally.predictions
+        for name, value in vars(same).items():
+            torch.testing.assert_close(getattr(found, name), value, rtol=0, atol=0)
 
 
 def test_a_block_without_words_is_no_work() -> None:

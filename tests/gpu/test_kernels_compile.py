@@ -17,7 +17,7 @@ import triton
 from tests.gpu.compiled import NamedGpu, kernel_of
 
 triton.runtime.driver.set_active(NamedGpu(90))
-several = {"negatives": "20", "dim": "300"}  # tiles of noise words
+several = {"negatives": "20", "dim": "200"}  # tiles of noise words
 learned = {"loss": "nce", "nce_log_z": "learned", "nce_bias": "true"}
 for settings in (
     {**several, "loss": "sampled-softmax", "softmax_bias": "true"},

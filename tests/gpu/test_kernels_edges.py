@@ -17,6 +17,7 @@ from w2v.errors import InputError
 from w2v.kernels.gpu import launch as launching
 from w2v.kernels.gpu.damping import Damping, pulls
 from w2v.kernels.gpu.launch import Chosen, noise_words, variant_of
+from w2v.kernels.gpu.shape import registers_of, warps_of
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.settings.build import build_config
 from w2v.tree import huffman
@@ -139,8 +140,9 @@ def test_noise_words_are_drawn_from_the_noise() -> None:
     [
         ({"subwords": "3-6"}, "subwords"),
         ({"loss": "softmax", "engine": "autograd"}, "softmax"),
-        ({"dim": "3000"}, "`dim`"),
-        ({"window": "100"}, "`window`"),
+        ({"dim": "513"}, "`dim`"),
+        ({"window": "32"}, "`window`"),
+        ({"dim": "257", "negatives": "16"}, "17 words"),
     ],
     ids=str,
 )
@@ -151,8 +153,16 @@ def test_refusals_name_the_setting(options: dict[str, str], what: str) -> None:
 
 def test_the_largest_that_is_not_refused() -> None:
     """What a refusal advises is taken."""
-    for options in ({"dim": "1024"}, {"window": "63"}, {"dim": "512", "window": "15"}):
-        assert variant_of(build_config({"corpus": ("x",), **options})).window
+    for options in (
+        {"dim": "512", "window": "7"},
+        {"window": "31"},
+        {"dim": "512", "negatives": "15"},
+        {"dim": "256", "negatives": "500"},
+        {"dim": "512", "negatives": "500", "model": "cbow"},
+        {"dim": "512", "loss": "hsigmoid"},
+    ):
+        variant = variant_of(build_config({"corpus": ("x",), **options}))
+        assert warps_of(variant) <= 16 and registers_of(warps_of(variant), "tf32") == 128
 
 
 def test_autograd_and_definition_are_the_same_model() -> None:

@@ -59,7 +59,12 @@ def test_a_gpu_gets_the_fused_kernels(
         ({"optimizer": "adagrad"}, "`optimizer` adagrad needs it"),
         ({"init": "v.bin", "freeze": True}, "`freeze` needs it"),
         ({"subwords": "3-6"}, "`subwords` 3-6 needs it"),
-        ({"dim": "300", "window": "16"}, "`window` 16 at `dim` 300 (at most 15) needs it"),
+        ({"dim": "300", "window": "8"}, "`window` 8 at `dim` 300 (at most 7) needs it"),
+        (
+            {"window": "20", "negatives": "16"},
+            "`window` 20 at `negatives` 16 at `dim` 100 (at most 15) needs it",
+        ),
+        ({"dim": "300", "negatives": "25"}, "`negatives` 25 at `dim` 300 needs it"),
         ({"dim": "2000"}, "`dim` 2000 needs it"),
         ({"loss": "softmax", "subwords": "3-6"}, "`loss` softmax and `subwords` 3-6 need it"),
     ],

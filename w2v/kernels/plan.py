@@ -12,7 +12,10 @@ PATH, NOISE = 1, 2  # bits of `rows`
 LOGISTIC, CROSS_ENTROPY = 0, 1  # values of `link`
 WORD_BIAS, LOG_Z_BIAS = 1, 2  # bits of `bias`
 SMALLEST = 16  # of a side of the tiles that a GPU's matrix units multiply
-RING_FLOATS = 1 << 14  # of context rows on a GPU: in registers twice, and once in shared memory
+# Of context rows on a GPU, that a program's warps hold in registers, and copy to shared memory: so
+# many floats a warp, or half as many where a window scores several tiles of words, are what no
+# register has to be spilled for.
+WARP_FLOATS, MOST_WARPS = 512, 16
 
 
 class FusedPlan(NamedTuple):
@@ -46,8 +49,14 @@ class FusedPlan(NamedTuple):
         return self.negatives + 1 if self.rows & NOISE else 0
 
 
-def widest_window(dim: int) -> int:
+def warp_floats(noise_rows: int, cbow: bool) -> int:
+    """Returns how many floats of the context rows one warp of a GPU's program holds, when a window
+    scores so many words."""
+    return WARP_FLOATS if cbow or noise_rows <= SMALLEST else WARP_FLOATS // 2
+
+
+def widest_window(dim: int, floats: int = WARP_FLOATS) -> int:
     """Returns the widest window whose context rows, their number and length rounded up to powers of
-    two, a GPU's registers hold; 0: there is none."""
-    places = RING_FLOATS // (1 << (max(dim, SMALLEST) - 1).bit_length())
+    two, a GPU's program holds, `floats` of them a warp; 0: there is none."""
+    places = MOST_WARPS * floats // (1 << (max(dim, SMALLEST) - 1).bit_length())
     return (places - 1) // 2 if places >= SMALLEST else 0

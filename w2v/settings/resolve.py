@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2v.kernels.plan import widest_window
+from w2v.kernels.plan import WARP_FLOATS, warp_floats, widest_window
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
@@ -62,10 +62,14 @@ def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
         asked[f"`device` {device}"] = device == "cpu" and not interprets_triton()
         asked[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
         asked[f"a run over {ranks} ranks"] = ranks > 1
-        dim, window = values["dim"], values["window"]
-        widest = widest_window(dim)
-        at_most = f"`window` {window} at `dim` {dim} (at most {widest})"
-        asked[at_most if widest > 0 else f"`dim` {dim}"] = window > widest
+        dim, window, held = values["dim"], values["window"], f"`dim` {values['dim']}"
+        scored = values["negatives"] + 1 if LOSSES[values["loss"]].draws_noise else 0
+        floats = warp_floats(scored, values["model"] == "cbow")
+        if floats < WARP_FLOATS and window <= widest_window(dim):
+            held = f"`negatives` {values['negatives']} at {held}"
+        widest = widest_window(dim, floats)
+        at_most = f"`window` {window} at {held} (at most {widest})"
+        asked[at_most if widest > 0 else held] = window > widest
     return [text for text, much in asked.items() if much]
 
 

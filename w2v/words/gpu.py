@@ -34,7 +34,6 @@ from w2v.kernels.gpu.launch import (
     train_windows,
     variant_of,
 )
-from w2v.kernels.gpu.shape import shape_of
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
@@ -50,15 +49,15 @@ from w2v.training.device import (
     free_memory,
 )
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
-from w2v.training.schedule import Block, cut_blocks, sentence_limit
+from w2v.training.schedule import Block, Blocks, cut_blocks, sentence_limit
 from w2v.words.fused import choice_bytes, plan_of
 from w2v.words.inputs import Inputs
-from w2v.words.windows import WindowReader
+from w2v.words.windows import Reading, WindowReader, Windows
 
 BLOCK_WORDS = 1 << 23  # stream positions per block: 0.02-0.05 s of a large GPU
 SHORTEST_BLOCK, INTERPRETED_BLOCK = 1000, 100  # where the run is short
 STEPS = 64  # blocks of a run, at least: so the learning rate falls smoothly
-POSITION_BYTES = 120  # of the device's memory for each stream position of a block
+POSITION_BYTES = 120  # of the device's memory for each stream position of a block, and of the next
 HELD_BYTES = 8 << 30  # ids that are kept there, if they take no more and half of what is free
 DAMPED = 100  # learning rates between 0 and the first one for which damping is computed
 COPIED_ROWS = 1 << 16  # moved between the machine and the GPU at a time
@@ -100,6 +99,8 @@ class TritonEngine(WordEngine):
             self._reader = WindowReader(self._ids, thresholds, *reading)
             if self.device.type == "cuda":
                 self._reader.hold(min(HELD_BYTES, free_memory(self.device) // 2))
+        self._blocks: Blocks | None = None
+        self._ahead: tuple[Block, Reading, list[int]] | None = None  # and its numbers
 
     def _tables(self) -> Rows:
         plan, words = self._plan, len(self._counts)
@@ -144,8 +145,7 @@ class TritonEngine(WordEngine):
         choice = choice_bytes(plan, vocabulary)
         there = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
         there += POSITION_BYTES * block_words(config, 1 << 40)
-        if shape_of(variant_of(config), "", learns=True).tiles > 1:
-            there += SCRATCH_BYTES
+        there += SCRATCH_BYTES
         # copied for checkpoints; the starting vectors, and those that are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
         needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here
@@ -190,7 +190,9 @@ class TritonEngine(WordEngine):
     def bounds(self, ranks: int = 1) -> np.ndarray:
         """A block is what one launch works off."""
         size = block_words(self.config, len(self._ids))
-        return cut_blocks(self._ids, size, self._limit)
+        bounds = cut_blocks(self._ids, size, self._limit)
+        self._blocks = Blocks(bounds, self.config.training.epochs)
+        return bounds
 
     def initialise(self) -> None:
         """The same starting values as on the CPU."""
@@ -209,22 +211,45 @@ class TritonEngine(WordEngine):
         return None
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
-        return self._run(self._reader, block, self.config.training.seed, lr)
+        """While the GPU trains, it is asked to read the next block too, so that both are waited for
+        at once."""
+        seed, ahead, self._ahead = self.config.training.seed, self._ahead, None
+        with self._on_device():
+            if ahead is None or ahead[0] != block:
+                reading = self._begin(self._reader, block, seed)
+                ahead = block, reading, reading.numbers.tolist()
+            windows, after = ahead[1].windows(ahead[2]), self._after(block)
+            sums = self._launch(windows, block, seed, lr)
+            if after is None:
+                return tally_of(windows, *sums.tolist())
+            reading = self._begin(self._reader, after, seed)
+            loss, predictions, *numbers = torch.cat([sums, reading.numbers]).tolist()
+            self._ahead = after, reading, [int(number) for number in numbers]
+            return tally_of(windows, loss, predictions)
 
     def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
-        return self._run(self._reader.over(ids), block, MEASURED_SEED, 0.0)
-
-    def _run(self, reader: WindowReader, block: Block, seed: int, lr: float) -> Tally:
-        key, own = (int(number) for number in engine.block_seeds(seed, block))
         with self._on_device():
-            windows = reader.read(block.start, block.stop, key, own)
-            loss, predictions = 0.0, 0.0
-            if windows.trained:
-                given = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
-                sums = train_windows(*given, own ^ NOISE_SEED)
-                loss, predictions = sums.tolist()
-        words = windows.read, windows.rare, windows.dropped, windows.trained
-        return Tally(loss, int(predictions), *words)
+            reading = self._begin(self._reader.over(ids), block, MEASURED_SEED)
+            windows = reading.windows(reading.numbers.tolist())
+            return tally_of(windows, *self._launch(windows, block, MEASURED_SEED, 0.0).tolist())
+
+    def _begin(self, reader: WindowReader, block: Block, seed: int) -> Reading:
+        key, own = (int(number) for number in engine.block_seeds(seed, block))
+        return reader.begin(block.start, block.stop, key, own)
+
+    def _launch(self, windows: Windows, block: Block, seed: int, lr: float) -> Tensor:
+        """[loss, predictions], which nobody has waited for."""
+        own = int(engine.block_seeds(seed, block)[1])
+        given = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
+        return train_windows(*given, own ^ NOISE_SEED)
+
+    def _after(self, block: Block) -> Block | None:
+        """The block of the run that is trained next."""
+        if self._blocks is None:
+            return None
+        number = block.epoch * self._blocks.per_epoch + block.index
+        here = [self._blocks[each] for each in range(number, min(number + 2, len(self._blocks)))]
+        return here[1] if len(here) == 2 and here[0] == block else None
 
     def _damped(self, lr: float) -> Damping:
         """Returns the damping at about this learning rate: a function of it alone, so that a run
@@ -289,3 +314,9 @@ class TritonEngine(WordEngine):
         here = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
         with here, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
             yield
+
+
+def tally_of(windows: Windows, loss: float, predictions: float) -> Tally:
+    """Returns the tally of a block."""
+    words = windows.read, windows.rare, windows.dropped, windows.trained
+    return Tally(loss, int(predictions), *words)

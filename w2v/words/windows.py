@@ -8,8 +8,10 @@ each window reaches is drawn differently.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,9 +29,8 @@ class Windows:
     """The words of a block that survived, those before `first` and from `last` on only as context.
 
     words [n] ids; sentences [n] numbers that grow by 1 or more from sentence to sentence; reach [n]
-    = 1 … window: how far the window of each goes to both sides. widest: no window can hold a word
-    farther away. read, rare, dropped: how many words of the block there were, had ids >= V, fell to
-    sub-sampling.
+    = 1 … window: how far the window of each goes to both sides. read, rare, dropped: how many words
+    of the block there were, had ids >= V, fell to sub-sampling.
     """
 
     words: Tensor
@@ -37,7 +38,7 @@ class Windows:
     reach: Tensor
     first: int
     last: int
-    widest: int
+    window: int
     read: int
     rare: int
     dropped: int
@@ -46,6 +47,13 @@ class Windows:
     def trained(self) -> int:
         """How many words are targets."""
         return self.last - self.first
+
+    @cached_property
+    def widest(self) -> int:
+        """No window holds a word farther away than this. (To know it waits for a GPU.)"""
+        numbers = self.sentences
+        longest = (numbers - numbers[0]).bincount().max().item() if len(numbers) else 0
+        return min(self.window, max(0, int(longest) - 1))
 
     def pairs(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Context words [P] and the places [P] (in `words`, never falling) of the targets in whose
@@ -77,6 +85,34 @@ class Windows:
         return self.words[places[rows, columns]], targets[rows]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A block of which the device may still be working off what `Windows` says, so that a GPU need
+    not be waited for: words, sentences, reach are longer than [n], and what they have beyond it
+    means nothing. numbers [5] int64: n, `first`, `trained`, `read`, `rare`."""
+
+    words: Tensor
+    sentences: Tensor
+    reach: Tensor
+    numbers: Tensor
+    window: int
+
+    def windows(self, numbers: Sequence[int]) -> Windows:
+        """What was read; numbers: the values of those."""
+        n, before, targets, read, rare = numbers
+        return Windows(
+            words=self.words[:n],
+            sentences=self.sentences[:n],
+            reach=self.reach[:n],
+            first=before,
+            last=before + targets,
+            window=self.window,
+            read=read,
+            rare=rare,
+            dropped=read - rare - targets,
+        )
+
+
 class WindowReader:
     """Reads blocks of a stream.
 
@@ -94,7 +130,8 @@ class WindowReader:
     ) -> None:
         self._ids, self._window, self._max_sentence = ids, window, max_sentence
         self._device = torch.device(device)
-        self._keep = torch.from_numpy(keep.astype(np.int64)).to(self._device)
+        self._keep_here = torch.from_numpy(keep.astype(np.int64))
+        self._keep = self._keep_here.to(self._device)
         self._held: Tensor | None = None  # all ids, on the device
 
     def over(self, ids: np.ndarray) -> WindowReader:
@@ -114,6 +151,11 @@ class WindowReader:
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
         """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
         a whole epoch, `window_key` the windows' reach."""
+        found = self.begin(start, stop, key, window_key)
+        return found.windows(found.numbers.tolist())
+
+    def begin(self, start: int, stop: int, key: int, window_key: int) -> Reading:
+        """`read` without waiting for a GPU."""
         begin, end = start, stop
         # lines are never cut, so windows look beyond the block
         if self._max_sentence == 0 and start < stop:
@@ -123,22 +165,20 @@ class WindowReader:
         word, known = ids >= 0, self._known(ids)
         kept = self._survives(ids, positions, key)
         inside = (positions >= start) & (positions < stop)
-        sentences = self._sentences(ids)[kept]
-        window_hash = upper_bits(positions[kept], window_key)
-        masks = kept & (positions < start), kept & inside, word & inside, word & ~known & inside
-        counts = torch.stack([*(mask.sum() for mask in masks), _longest_run(sentences)])
-        before, targets, read, rare, longest = counts.tolist()
-        return Windows(
-            words=ids[kept],
-            sentences=sentences,
-            reach=1 + ((window_hash * self._window) >> 32),
-            first=before,
-            last=before + targets,
-            widest=min(self._window, max(0, longest - 1)),
-            read=read,
-            rare=rare,
-            dropped=read - rare - targets,
-        )
+        masks = kept, kept & (positions < start), kept & inside, word & inside
+        numbers = torch.stack([mask.sum() for mask in (*masks, word & ~known & inside)])
+        # what survives to the front, the rest to the back: PyTorch's own selection by a mask waits
+        # to know how long it is
+        places = kept.cumsum(0) - 1
+        places += torch.where(kept, 0, end - positions)
+
+        def selected(values: Tensor) -> Tensor:
+            return torch.empty_like(values).scatter_(0, places, values)
+
+        words, sentences = selected(ids), selected(self._sentences(ids))
+        window_hash = upper_bits(positions, window_key)
+        reach = selected(1 + ((window_hash * self._window) >> 32))
+        return Reading(words, sentences, reach, numbers, self._window)
 
     def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns the ids at positions start … stop - 1, and the positions."""
@@ -156,7 +196,8 @@ class WindowReader:
 
     def _survives(self, ids: Tensor, positions: Tensor, key: int) -> Tensor:
         known = self._known(ids)
-        thresholds = self._keep[torch.where(known, ids, 0)]
+        keep = self._keep_here if ids.device.type == "cpu" else self._keep
+        thresholds = keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
 
     def _sentences(self, ids: Tensor) -> Tensor:
@@ -184,7 +225,9 @@ class WindowReader:
                 return int(line_ends[0] if ahead else line_ends[-1] + 1)
             if far in (0, len(self._ids)):
                 return far
-            if self._survives(*self._part(begin, end), key).sum() >= self._window:
+            # here: a GPU would be waited for
+            ids = torch.from_numpy(np.array(self._ids[begin:end], np.int64))
+            if self._survives(ids, torch.arange(begin, end), key).sum() >= self._window:
                 return far
             margin *= 2
 
@@ -207,10 +250,3 @@ def _shifted(x: Tensor, bits: int) -> Tensor:
 
 def _signed(number: int) -> int:
     return (int(number) + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-def _longest_run(numbers: Tensor) -> Tensor:
-    """How often the most frequent of the never falling `numbers` occurs."""
-    if not len(numbers):
-        return numbers.new_zeros(())
-    return (numbers - numbers[0]).bincount().max()

@@ -20,7 +20,7 @@ import triton
 import triton.language as tl
 
 from w2v.kernels.gpu.outputs import draw_tile, learn_noise, learn_path, learn_tiles, path_of
-from w2v.kernels.gpu.ring import drain, enter, fill, leave, neighbours, word_at
+from w2v.kernels.gpu.ring import enter, fill, leave, neighbours, word_at
 
 # differ from launch to launch, so that values get no machine code of their own
 VARYING = ("n", "first", "last", "per", "vocabulary", "lr", "seed")
@@ -69,10 +69,8 @@ def train_runs(
     predictions) to tally [2] float64."""
     begin = first + tl.program_id(0) * per
     end = tl.minimum(begin + per, last)
-    X = fill(inputs, text.words, n, begin, shape)
-    gained = tl.full([shape.ring, shape.width], 0, tl.float32)
-    zeros = tl.full([shape.hidden, shape.tile], 0, tl.float32)
-    sums = zeros, zeros
+    X = fill(inputs, text.words, n, begin, scratch, shape)
+    sums = tl.full([], 0, tl.float32), tl.full([], 0, tl.float32)
     predictions = tl.full([shape.hidden], 0, tl.int32)
     chance = seed, vocabulary, noise.accept, noise.alias
     # what only the text decides is asked for one window ahead
@@ -83,7 +81,7 @@ def train_runs(
     if shape.noise and shape.tiles == 1:
         drawn = draw_tile(begin - first, 0, chance, shape)
     for i in range(begin, end):
-        X, gained = enter(X, gained, inputs, coming, n, i + shape.window, shape)
+        X = enter(X, inputs, coming, n, i + shape.window, scratch, shape)
         coming = word_at(text.words, n, i + 1 + shape.window)
         next_target = word_at(text.words, n, i + 1)
         near = neighbours(text, n, i, shape)
@@ -95,7 +93,10 @@ def train_runs(
             if shape.mean:
                 H /= size
         predictions += live.to(tl.int32)
-        dH = tl.full([shape.hidden, shape.width], 0, tl.float32)
+        # skip-gram adds to the ring's rows right away: the matrix units have a copy of their own
+        dH = X
+        if shape.cbow:
+            dH = tl.full([1, shape.width], 0, tl.float32)
         if shape.path:
             next_path = path_of(next_target, tree)
             dH, sums = learn_path(dH, sums, H, live, path, nodes, tree, lr, shape)
@@ -114,13 +115,14 @@ def train_runs(
             if shape.cbow:
                 if shape.share:
                     dH /= size
-                dH = tl.where(near[:, None], dH, 0.0)
-            X += dH
-            gained += dH
-            leave(gained, inputs, text.words, n, i - shape.window, shape)
+                X += tl.where(near[:, None], dH, 0.0)
+            else:
+                X = dH
+            leave(X, inputs, text.words, n, i - shape.window, scratch, shape)
     if shape.learns:
-        drain(gained, inputs, text.words, n, end, shape)
+        for place in range(end - shape.window, end + shape.window):
+            leave(X, inputs, text.words, n, place, scratch, shape)
     exact = sums[0].to(tl.float64) - sums[1].to(tl.float64)
-    tl.atomic_add(tally, tl.sum(tl.sum(exact, 1), 0), sem="relaxed")
+    tl.atomic_add(tally, exact, sem="relaxed")
     count = tl.sum(predictions.to(tl.int64), 0).to(tl.float64)
     tl.atomic_add(tally + 1, count, sem="relaxed")

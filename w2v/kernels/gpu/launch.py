@@ -54,7 +54,7 @@ def resident(variant: Variant, device: torch.device) -> int:
         return 1
     units = torch.cuda.get_device_properties(device).multi_processor_count
     tuning = tuning_of(variant, device)
-    return units * (REGISTERS // (32 * tuning.warps * registers_of(variant, *tuning)))
+    return units * (REGISTERS // (32 * tuning.warps * registers_of(*tuning)))
 
 
 def train_windows(
@@ -76,14 +76,10 @@ def train_windows(
     shape = shape_of(variant, tuning.precision, learns=lr != 0)
     if programs is None:
         programs = suitable(variant, device, len(rows.input), targets)
-    waiting = shape.tiles * shape.hidden * shape.tile
-    if shape.tiles > 1:
-        programs = min(programs, max(1, SCRATCH_BYTES // (4 * waiting)))
+    programs = min(programs, max(1, SCRATCH_BYTES // (4 * shape.scratch)))
     each = -(-targets // programs)
     programs = -(-targets // each)
-    scratch = None
-    if shape.tiles > 1:
-        scratch = torch.empty(programs * waiting, dtype=torch.float32, device=device)
+    scratch = torch.empty(programs * shape.scratch, dtype=torch.float32, device=device)
     noise = Noise(*chosen[:3], rows.bias, rows.log_z, damping.log_z)
     train_runs[(programs,)](
         Text(windows.words, windows.sentences, windows.reach),
@@ -91,7 +87,7 @@ def train_windows(
         Table(rows.input, damping.input), Table(rows.path, damping.path),
         Tree(chosen.starts, chosen.steps), Table(rows.noise, damping.noise), noise,
         len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
-        num_warps=tuning.warps, maxnreg=registers_of(variant, *tuning), num_stages=1,
+        num_warps=tuning.warps, maxnreg=registers_of(*tuning), num_stages=1,
     )  # fmt: skip
     return tally
 

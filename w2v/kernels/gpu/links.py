@@ -55,8 +55,8 @@ def softened(e, total, labels, live):
 
 @triton.jit
 def add_losses(sums, losses):
-    """The sums with `losses` added, element by element. Sums are a pair, the second of which is
-    what rounding has added to the first (Kahan): however many windows, the error is that of one."""
-    losses -= sums[1]
+    """The sum with `losses` [C, R] added. It is a pair of numbers, the second of which is what
+    rounding has added to the first (Kahan): however many windows, the error is that of one."""
+    losses = tl.sum(tl.sum(losses, 1), 0) - sums[1]
     total = sums[0] + losses
     return total, (total - sums[0]) - losses

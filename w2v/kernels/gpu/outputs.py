@@ -73,7 +73,7 @@ def learn_tiles(
     """`learn_noise` in more than one tile. scratch: [programs, tiles, hidden, tile]."""
     there = present(shape)
     size: tl.constexpr = shape.hidden * shape.tile
-    own = scratch + tl.program_id(0).to(tl.int64) * (shape.tiles * size)
+    own = scratch + tl.program_id(0).to(tl.int64) * shape.scratch + shape.ring * shape.width
     own += tl.arange(0, shape.hidden)[:, None] * shape.tile + tl.arange(0, shape.tile)[None, :]
     top = tl.full([shape.hidden], 0, tl.float32)
     total = tl.full([shape.hidden], 0, tl.float32)

@@ -27,6 +27,7 @@ def for_hidden(g, Y, shape: tl.constexpr):
         change = tl.sum(tl.trans(g) * Y, 0, keep_dims=True)
     else:
         change = tl.dot(g, Y, input_precision=shape.precision)
+        change = tl.where(tl.arange(0, shape.width)[None, :] < shape.stride, change, 0.0)
     return change
 
 

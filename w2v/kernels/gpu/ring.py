@@ -22,21 +22,22 @@ def position(slot, low, shape: tl.constexpr):
 
 
 @triton.jit
-def around(words, n, border, shape: tl.constexpr):
-    """Of the ring when it holds the `window` words on both sides of `border`: (the words [ring, 1],
-    which slots hold one)."""
-    place = position(tl.arange(0, shape.ring), border - shape.window, shape)
-    held = (place < border + shape.window) & (place >= 0) & (place < n)
-    word = tl.load(words + place, mask=held, other=0).to(tl.int32)
-    return word[:, None], held[:, None]
+def noted(scratch, slot, shape: tl.constexpr):
+    """Where a program keeps what stood in the table when a slot's row was read: [·, width]."""
+    own = tl.program_id(0).to(tl.int64) * shape.scratch
+    return scratch + own + slot * shape.width + tl.arange(0, shape.width)[None, :]
 
 
 @triton.jit
-def fill(table, words, n, begin, shape: tl.constexpr):
+def fill(table, words, n, begin, scratch, shape: tl.constexpr):
     """X as it is before the last row of the window of target `begin` enters."""
-    there = present(shape)
-    word, held = around(words, n, begin, shape)
-    return read(addresses(table, word, shape), held & there)
+    place = position(tl.arange(0, shape.ring), begin - shape.window, shape)
+    held = (place < begin + shape.window) & (place >= 0) & (place < n)
+    word = tl.load(words + place, mask=held, other=0).to(tl.int32)
+    X = read(addresses(table, word[:, None], shape), held[:, None] & present(shape))
+    if shape.learns:
+        tl.store(noted(scratch, tl.arange(0, shape.ring)[:, None], shape), X)
+    return X
 
 
 @triton.jit
@@ -46,31 +47,26 @@ def word_at(words, n, place):
 
 
 @triton.jit
-def enter(X, gained, table, word, n, place, shape: tl.constexpr):
-    """(X, gained) with the row of the word at `place`, which has gained nothing yet."""
-    there = present(shape)
-    own = (tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))) & (place < n)
-    row = read(addresses(table, word, shape), there)
-    return tl.where(own, row, X), tl.where(own, 0.0, gained)
+def enter(X, table, word, n, place, scratch, shape: tl.constexpr):
+    """X with the row of the word at `place`."""
+    slot = place & (shape.ring - 1)
+    own = (tl.arange(0, shape.ring)[:, None] == slot) & (place < n)
+    row = read(addresses(table, word, shape), present(shape))
+    if shape.learns:
+        tl.store(noted(scratch, slot, shape), row)
+    return tl.where(own, row, X)
 
 
 @triton.jit
-def leave(gained, table, words, n, place, shape: tl.constexpr):
+def leave(X, table, words, n, place, scratch, shape: tl.constexpr):
     """The row of the word at `place` += its damping · what it has gained."""
     there = present(shape)
     word = word_at(words, n, place)
-    own = tl.arange(0, shape.ring)[:, None] == (place & (shape.ring - 1))
-    change = tl.sum(tl.where(own, gained, 0.0), 0, keep_dims=True) * tl.load(table.damping + word)
-    add(addresses(table, word, shape), change, there & (place >= 0))
-
-
-@triton.jit
-def drain(gained, table, words, n, end, shape: tl.constexpr):
-    """`leave` for all that are still there after the window of target end - 1."""
-    there = present(shape)
-    word, held = around(words, n, end, shape)
-    gained *= tl.load(table.damping + word, mask=held, other=0.0)
-    add(addresses(table, word, shape), gained, held & there)
+    slot = place & (shape.ring - 1)
+    own = tl.arange(0, shape.ring)[:, None] == slot
+    change = tl.sum(tl.where(own, X, 0.0), 0, keep_dims=True)
+    change = (change - tl.load(noted(scratch, slot, shape))) * tl.load(table.damping + word)
+    add(addresses(table, word, shape), change, there & (place >= 0) & (place < n))
 
 
 @triton.jit

@@ -9,10 +9,12 @@ from w2v.errors import InputError
 from w2v.kernels.plan import (
     CROSS_ENTROPY,
     LOG_Z_BIAS,
+    MOST_WARPS,
     NOISE,
     PATH,
     SMALLEST,
     WORD_BIAS,
+    warp_floats,
     widest_window,
 )
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from w2v.settings.config import Config
 
 VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
-TILE_FLOATS = 1 << 13  # of a tile of output rows where they are many
-WARP_FLOATS = 512  # of the ring, or of a tile, that one warp holds
-MOST_WARPS = 16
 REGISTERS = 1 << 16  # of a multiprocessor
 
 
@@ -52,7 +51,8 @@ class Shape(NamedTuple):
     width: floats of a tile's row, a power of two >= stride. ring: places for context rows, a power
     of two above 2 · window. hidden: hidden rows of a window, ring or (CBOW) 1. tile: output rows
     scored together; tiles: how many such tiles the target and its noise words take. precision: of
-    products, a word of Triton's. learns: 0 finds the loss and writes to no row.
+    products, a word of Triton's. learns: 0 finds the loss and writes to no row. scratch: floats of
+    memory that a program has to itself.
     """
 
     stride: int
@@ -75,6 +75,7 @@ class Shape(NamedTuple):
     share: int
     precision: str
     learns: int
+    scratch: int
 
 
 def variant_of(config: Config) -> Variant:
@@ -89,10 +90,11 @@ def variant_of(config: Config) -> Variant:
     if model.ngram_lengths is not None:
         raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
     stride = -(-model.dim // VECTOR) * VECTOR
-    if model.window > (widest := widest_window(model.dim)):
+    floats = warp_floats(plan.noise_rows, model.model == "cbow")
+    if model.window > (widest := widest_window(model.dim, floats)):
         raise InputError(
             f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
-            f" {model.window} (at most {widest})"
+            f" {model.window} with {plan.noise_rows} words to score (at most {widest})"
         )
     mean = model.cbow_hidden == "mean"
     return Variant(
@@ -113,15 +115,16 @@ def variant_of(config: Config) -> Variant:
 
 def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
     """Returns what is frozen into the kernel of a variant."""
-    ring, width, scored, tile = _sizes(variant)
+    ring, width, tiles = _sizes(variant)
+    hidden = 1 if variant.cbow else ring
     return Shape(
         stride=variant.stride,
         width=width,
         window=variant.window,
         ring=ring,
-        hidden=1 if variant.cbow else ring,
-        tile=tile,
-        tiles=-(-scored // tile),
+        hidden=hidden,
+        tile=SMALLEST,
+        tiles=tiles,
         path=int(variant.rows & PATH > 0),
         noise=int(variant.rows & NOISE > 0),
         cross_entropy=int(variant.link == CROSS_ENTROPY),
@@ -135,31 +138,28 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
         share=variant.share,
         precision=precision,
         learns=int(learns),
+        scratch=ring * width + tiles * hidden * SMALLEST,
     )
 
 
 def warps_of(variant: Variant) -> int:
     """Returns how many warps work on a program."""
-    ring, width, _, tile = _sizes(variant)
-    return max(1, min(MOST_WARPS, max(ring, tile) * width // WARP_FLOATS))
+    ring, width, tiles = _sizes(variant)
+    return max(1, ring * width // warp_floats(tiles * SMALLEST, bool(variant.cbow)))
 
 
-def registers_of(variant: Variant, warps: int, precision: str) -> int:
-    """Returns how many registers a thread may have: such that programs with 16 warps together, or
-    with 12 where 4 warps would spill otherwise, share a multiprocessor's; more for products in more
-    than one pass."""
-    if precision != "tf32":
-        return min(255, REGISTERS // (32 * warps))
-    more = variant.rows & PATH or variant.bias
-    more = variant.link == CROSS_ENTROPY or (more and not variant.cbow)
-    return 168 if more and warps <= 4 else 128
+def registers_of(warps: int, precision: str) -> int:
+    """Returns how many registers a thread may have: such that programs with 16 warps together share
+    a multiprocessor's; all there are for products in more than one pass."""
+    at_a_time = MOST_WARPS if precision == "tf32" else warps
+    return min(255, REGISTERS // (32 * at_a_time))
 
 
-def _sizes(variant: Variant) -> tuple[int, int, int, int]:
-    """(places of the ring, floats of a tile's row, words scored, rows of a tile)."""
+def _sizes(variant: Variant) -> tuple[int, int, int]:
+    """(places of the ring, floats of a tile's row, tiles of words)."""
     ring, width = _power(2 * variant.window + 1), _power(variant.stride)
     scored = variant.negatives + 1 if variant.rows & NOISE else 1
-    return ring, width, scored, min(_power(scored), max(SMALLEST, TILE_FLOATS // width))
+    return ring, width, -(-scored // SMALLEST)
 
 
 def _power(number: int) -> int:
